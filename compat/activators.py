@@ -1,0 +1,46 @@
+"""Activators: elementwise functions for `Layer`."""
+
+from __future__ import annotations
+
+import tapenet as tn
+from compat.symbols import Variable
+
+
+class ReluActivator:
+    """max(x, 0), with slope 0 at 0; the original's slope there was 0 too."""
+
+    name = "Relu"
+
+    def forward(self, X: Variable, if_train: bool = True) -> Variable:
+        """The rectified input."""
+        return Variable(tn.nn.relu(X.value))
+
+
+class IdentityActivator:
+    """The input itself."""
+
+    name = "Identity"
+
+    def forward(self, X: Variable, if_train: bool = True) -> Variable:
+        """The input."""
+        return X
+
+
+class SigmoidActivator:
+    """1 / (1 + e^-x), without the original's overflow for large negative x."""
+
+    name = "Sigmoid"
+
+    def forward(self, X: Variable, if_train: bool = True) -> Variable:
+        """The logistic function of the input."""
+        return Variable(tn.nn.sigmoid(X.value))
+
+
+class TanhActivator:
+    """The hyperbolic tangent, without the original's overflow for large negative x."""
+
+    name = "Tanh"
+
+    def forward(self, X: Variable, if_train: bool = True) -> Variable:
+        """The hyperbolic tangent of the input."""
+        return Variable(tn.nn.tanh(X.value))

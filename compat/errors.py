@@ -1,0 +1,7 @@
+"""What can go wrong with a graph that tapenet has no class for."""
+
+from tapenet.errors import TapenetError
+
+
+class GraphError(TapenetError, RuntimeError):
+    """A graph used before what the call needs is there: a node, a feed, a loss, an optimizer, a gradient."""

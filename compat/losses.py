@@ -1,0 +1,78 @@
+"""Losses: summed over the batch, as the original's are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tapenet as tn
+from compat import calling
+from compat.symbols import Array, Variable, plain
+
+
+class Loss:
+    """A loss function as a symbol of a graph.
+
+    Args:
+        lossfunc: such as `Softmax()`; anything with `forward(output, Y)`, and `predict(X)` for `Graph.predict`.
+
+    Attributes:
+        loss: the value that was calculated last; None before.
+
+    >>> Loss(Softmax())
+    Softmax, loss:None
+    """
+
+    def __init__(self, lossfunc: Any) -> None:
+        self.lossfunc = lossfunc
+        self.name: str = getattr(lossfunc, "name", type(lossfunc).__name__)
+        self.loss: Any = None
+
+    def forward(self, output: Variable, Y: Variable) -> Array:
+        """The loss of an output: a number, on the tape of the output."""
+        result = calling.measure(self.name, self.lossfunc, output, Y)
+        self.loss = plain(result)
+        return result
+
+    def predict(self, X: Variable) -> Array:
+        """What the loss function predicts for an output; where it has no `predict`, the output itself."""
+        predict = getattr(self.lossfunc, "predict", None)
+        result = X if predict is None else predict(X)
+        return result.value if isinstance(result, Variable) else result
+
+    def __repr__(self) -> str:
+        return f"{self.name}, loss:{self.loss}"
+
+
+class MSE:
+    """Half the sum of squared errors, 1/2 sum (output - Y)^2. Gradient: output - Y.
+
+    The original's gradient had the opposite sign, so that its optimizers climbed.
+    """
+
+    name = "MSE"
+
+    def forward(self, output: Variable, Y: Variable) -> Array:
+        """The loss of an output, Y being of its shape."""
+        return 0.5 * tn.nn.mean_squared_error(output.value, Y.value, reduction="sum")
+
+    def predict(self, X: Variable) -> Array:
+        """The output itself."""
+        return X.value
+
+
+class Softmax:
+    """Softmax and cross-entropy, summed over the batch. Gradient: softmax(output) - Y.
+
+    The original divided by the row's largest element where we subtract it, and added 1e-6 here and there: its
+    value was not that of the formula, and not stable for rows below 0.
+    """
+
+    name = "Softmax"
+
+    def forward(self, output: Variable, Y: Variable) -> Array:
+        """The loss of logits (N, classes), Y being one-hot rows of the same shape."""
+        return tn.nn.cross_entropy(output.value, Y.value, reduction="sum")
+
+    def predict(self, X: Variable) -> Array:
+        """The probabilities of the classes, (N, classes)."""
+        return tn.nn.softmax(X.value)

@@ -1,0 +1,47 @@
+"""tapenet: exact gradients of NumPy code, from a tape that is a value.
+
+>>> import tapenet.numpy as tnp
+>>> with GradientTape() as tape:
+...     x = tape.watch(2.0)
+...     y = tnp.square(x) * x
+>>> tape.gradient(y, x)
+np.float64(12.0)
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tapenet import numpy as numpy
+from tapenet.errors import (
+    ArgumentError as ArgumentError,
+    ArgumentTypeError as ArgumentTypeError,
+    MissingRuleError as MissingRuleError,
+    TapenetError as TapenetError,
+    UnconnectedError as UnconnectedError,
+)
+from tapenet.numpy.methods import give_methods
+from tapenet.ops.indexing import at as at
+from tapenet.record import Record as Record
+from tapenet.tape import GradientTape as GradientTape
+from tapenet.tensor import Tensor as Tensor
+from tapenet.transforms.gradient import (
+    elementwise_grad as elementwise_grad,
+    grad as grad,
+    hvp as hvp,
+    stop_gradient as stop_gradient,
+    value_and_grad as value_and_grad,
+)
+from tapenet.transforms.products import jvp as jvp, linearize as linearize, vjp as vjp
+from tapenet.tree import static_field as static_field
+
+if TYPE_CHECKING:
+    from tapenet import models as models, nn as nn, optim as optim, testing as testing
+
+give_methods(Tensor)
+
+
+def __getattr__(name: str) -> Any:
+    """Import `tn.nn`, `tn.optim`, `tn.models` and `tn.testing` when they are first used."""
+    if name in ("models", "nn", "optim", "testing"):
+        return importlib.import_module(f"tapenet.{name}")
+    raise AttributeError(f"module 'tapenet' has no attribute {name!r}")

@@ -1,0 +1,57 @@
+"""Every mistake a caller can make, as a class: a `TapenetError` and the builtin that fits.
+
+Texts follow one form: `<function>: <argument> must <invariant>; got <what came>. <what to write instead>.`
+"""
+
+import numpy as np
+
+
+class TapenetError(Exception):
+    """Base of all errors that tapenet raises on purpose."""
+
+
+class ArgumentError(TapenetError, ValueError):
+    """A value, shape or axis that a function cannot take."""
+
+
+class ArgumentTypeError(TapenetError, TypeError):
+    """An argument of a type or dtype that a function cannot take."""
+
+
+class AxisError(ArgumentError, np.exceptions.AxisError):
+    """An axis that an array does not have; also NumPy's error of that name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class IndexingError(TapenetError, IndexError):
+    """An index that does not fit the array it is applied to."""
+
+
+class AssignmentError(TapenetError, TypeError):
+    """An attempt to write into a Tensor, which is a value and never changes."""
+
+
+class ConversionError(TapenetError, TypeError):
+    """A conversion that would silently drop a value off its open tape."""
+
+
+class PicklingError(TapenetError, TypeError):
+    """An attempt to pickle a Tensor of an open tape."""
+
+
+class TapeStateError(TapenetError, RuntimeError):
+    """A tape used in a state that does not allow it: not yet entered, entered twice, closed."""
+
+
+class UnconnectedError(TapenetError, ValueError):
+    """A target and a source with no differentiable path between them on this tape."""
+
+
+class RuleError(TapenetError, ValueError):
+    """A derivative rule that answered with the wrong count, shape or dtype."""
+
+
+class MissingRuleError(TapenetError, NotImplementedError):
+    """A walk needs a derivative rule that the operation was not given."""

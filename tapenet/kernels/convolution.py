@@ -1,0 +1,263 @@
+"""Convolution of images, channels last, and its two transposes.
+
+The three kernels are the partial maps of one trilinear form, a sum over all indices,
+
+    <t, convolve(x, kernel)> = sum of t[n, oh, ow, o] * x[n, h, w, c] * kernel[i, j, c, o]
+
+    h = oh * stride[0] + i * dilation[0] - top
+    w = ow * stride[1] + j * dilation[1] - left
+
+where places (h, w) outside of the input count as zero. Nothing is conjugated: for complex arrays these are
+plain transposes. Shapes are
+
+    x       (N, H, W, C)
+    kernel  (kh, kw, C // groups, O)
+    t, y    (N, OH, OW, O)
+
+How: the rows that a row of windows looks at are stacked, column by column, to (N * OH, W, kh * C). There the
+windows of one output *column* are a matrix with a constant row stride, which BLAS multiplies where it lies.
+So kh copies of x are made where im2col makes kh * kw; padding takes no multiplications left and right; and
+each product is written straight to its place. Where these matrices would be small, the columns are stacked
+too, which is im2col.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tapenet.kernels.windows import Array, Axis, Padding, Pair, cache_sized, computing_dtype, lay, positions
+
+# Bytes of stacked rows made at a time: less makes small matrices, more leaves the cache.
+STACK_SIZE = 2**24
+
+# Bytes of windows below which they are multiplied at once.
+AT_ONCE_SIZE = 2**17
+
+# Bytes of images that a depthwise convolution works on at a time.
+DEPTHWISE_SIZE = 2**18
+
+
+def convolve(x: Array, kernel: Array, *, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> Array:
+    """Cross-correlate images with a kernel.
+
+    Args:
+        x: array, shape (N, H, W, C).
+        kernel: array, shape (kh, kw, C // groups, O).
+        stride: distances (vertical, horizontal) between windows.
+        padding: numbers of zeros around each image, ((top, bottom), (left, right)).
+        dilation: distances (vertical, horizontal) between the taps of a window.
+        groups: number of blocks into which C and O are cut; block g of y depends on block g of x only.
+
+    Returns:
+        Array, shape (N, OH, OW, O), of the operands' common dtype.
+    """
+    rows, columns = _axes(x.shape, kernel.shape[:2], stride, padding, dilation)
+    dtype = np.result_type(x, kernel)
+    x, kernel = _operand(x, dtype), _operand(kernel, dtype)
+    y = np.empty((x.shape[0], rows.count, columns.count, kernel.shape[3]), x.dtype)
+    multiply = _depthwise if _is_depthwise(kernel, groups) else _dense
+    for parts in _parts(x, kernel, y, groups):
+        multiply(*parts, rows, columns)
+    return y.astype(dtype, copy=False)
+
+
+def convolve_input(
+    t: Array, kernel: Array, *, input_size: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
+) -> Array:
+    """Transpose `convolve` in x: the cotangent of the images ("transposed convolution").
+
+    Args:
+        t: array, shape (N, OH, OW, O).
+        kernel: array, shape (kh, kw, C // groups, O).
+        input_size: (H, W).
+        stride: as for `convolve`.
+        padding: as for `convolve`.
+        dilation: as for `convolve`.
+        groups: as for `convolve`.
+
+    Returns:
+        Array, shape (N, H, W, C).
+    """
+    shape = (t.shape[0], *input_size, kernel.shape[2] * groups)
+    rows, columns = _axes(shape, kernel.shape[:2], stride, padding, dilation)
+    dtype = np.result_type(t, kernel)
+    t, kernel = _operand(t, dtype), _operand(kernel, dtype)
+    x = np.zeros(shape, t.dtype)
+    multiply = _depthwise_input if _is_depthwise(kernel, groups) else _dense_input
+    for parts in _parts(x, kernel, t, groups):
+        multiply(*parts, rows, columns)
+    return x.astype(dtype, copy=False)
+
+
+def convolve_kernel(
+    x: Array, t: Array, *, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
+) -> Array:
+    """Transpose `convolve` in the kernel: the cotangent of the kernel.
+
+    Args:
+        x: array, shape (N, H, W, C).
+        t: array, shape (N, OH, OW, O).
+        kernel_size: (kh, kw).
+        stride: as for `convolve`.
+        padding: as for `convolve`.
+        dilation: as for `convolve`.
+        groups: as for `convolve`.
+
+    Returns:
+        Array, shape (kh, kw, C // groups, O).
+    """
+    rows, columns = _axes(x.shape, kernel_size, stride, padding, dilation)
+    dtype = np.result_type(x, t)
+    x, t = _operand(x, dtype), _operand(t, dtype)
+    kernel = np.zeros((*kernel_size, x.shape[3] // groups, t.shape[3]), x.dtype)
+    multiply = _depthwise_kernel if _is_depthwise(kernel, groups) else _dense_kernel
+    for parts in _parts(x, kernel, t, groups):
+        multiply(*parts, rows, columns)
+    return kernel.astype(dtype, copy=False)
+
+
+# Each of the following reads two of its first three operands; to y it writes, to the other two it adds.
+
+
+def _dense(x: Array, kernel: Array, y: Array, rows: Axis, columns: Axis) -> None:
+    stacked = _stack(x, rows)
+    weights = _stacked_weights(kernel)
+    products = _flat(y, 0)
+    if _at_once(kernel, products, columns):
+        np.matmul(_stack(stacked[:, :, None], columns)[:, 0], _flat(weights, 0), out=_flat(products, 0))
+        return
+    for output in range(columns.count):
+        taps, places = columns.taps_of(output)
+        np.matmul(_flat(stacked[:, places], 1), _flat(weights[taps], 0), out=products[:, output])
+
+
+def _dense_input(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -> None:
+    products = _flat(np.ascontiguousarray(t), 0)
+    if _at_once(kernel, products, columns):
+        stacked = _flat(products, 0) @ _flat(_stacked_weights(kernel), 0).T
+        if not columns.trivial:
+            windows = stacked
+            stacked = np.zeros((products.shape[0], columns.size, 1, rows.window * x.shape[3]), t.dtype)
+            _unstack(windows, columns, stacked)
+    else:
+        # Taps backwards: the windows that reach one place lie in ascending order, side by side.
+        weights = _flat(np.ascontiguousarray(kernel[:, ::-1].transpose(0, 2, 1, 3)), 0)
+        stacked = np.empty((products.shape[0], columns.size, weights.shape[0]), t.dtype)
+        for place in range(columns.size):
+            taps, outputs = columns.taps_on(place)
+            np.matmul(_flat(products[:, outputs], 1), _flat(weights[:, taps], 1).T, out=stacked[:, place])
+    _unstack(stacked, rows, x)
+
+
+def _dense_kernel(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -> None:
+    stacked = _stack(x, rows)
+    products = _flat(t, 0)
+    if _at_once(kernel, products, columns):
+        weights = _stack(stacked[:, :, None], columns)[:, 0].T @ _flat(products, 0)
+    else:
+        weights = np.zeros((columns.window, stacked.shape[2], t.shape[3]), t.dtype)
+        for output in range(columns.count):
+            taps, places = columns.taps_of(output)
+            _flat(weights[taps], 0)[...] += _flat(stacked[:, places], 1).T @ products[:, output]
+    kernel += weights.reshape(kernel.swapaxes(0, 1).shape).swapaxes(0, 1)
+
+
+def _depthwise(x: Array, kernel: Array, y: Array, rows: Axis, columns: Axis) -> None:
+    y[...] = 0
+    for (i, j), outputs, places in positions(rows, columns):
+        y[outputs] += x[places] * _repeated(kernel[i, j], x[places])
+
+
+def _depthwise_input(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -> None:
+    for (i, j), outputs, places in positions(rows, columns):
+        x[places] += t[outputs] * _repeated(kernel[i, j], t[outputs])
+
+
+def _repeated(weights: Array, x: Array) -> Array:
+    """Repeat weights, shape (1, C), for each column of x: NumPy's inner loops then run over W * C."""
+    return np.ascontiguousarray(np.broadcast_to(weights, x.shape[2:]))
+
+
+def _depthwise_kernel(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -> None:
+    for (i, j), outputs, places in positions(rows, columns):
+        kernel[i, j] += np.einsum("nhwc,nhwc->c", x[places], t[outputs])
+
+
+def _parts(x: Array, kernel: Array, y: Array, groups: int) -> Iterator[tuple[Array, Array, Array]]:
+    """Cut the operands into independent convolutions: by images, and by groups."""
+    if _is_depthwise(kernel, groups):
+        # A depthwise kernel has one channel; with several features to each, these are that many convolutions.
+        multiple = kernel.shape[3] // groups
+        for images in cache_sized(x, DEPTHWISE_SIZE):
+            for feature in range(multiple):
+                yield x[images], kernel[..., feature::multiple], y[images, ..., feature::multiple]
+    else:
+        for images in cache_sized(x, STACK_SIZE // kernel.shape[0]):
+            yield from zip(*(np.split(a, groups, axis=3) for a in (x[images], kernel, y[images])))
+
+
+def _is_depthwise(kernel: Array, groups: int) -> bool:
+    return groups > 1 and kernel.shape[2] == 1
+
+
+def _at_once(kernel: Array, products: Array, columns: Axis) -> bool:
+    """Whether to multiply all windows at once rather than by columns, given y as (N * OH, OW, O).
+
+    Measured: columns of less than O windows spend their time on reading the kernel, small ones on the calls.
+    """
+    windows_bytes = products.shape[0] * products.shape[1] * kernel[..., :1].nbytes
+    return columns.window == 1 or products.shape[0] < products.shape[2] or windows_bytes < AT_ONCE_SIZE
+
+
+def _stack(x: Array, axis: Axis) -> Array:
+    """Stack the places that each window looks at along the second axis.
+
+    Args:
+        x: array, shape (batch, size, inner, features).
+        axis: how the windows lie along the second axis.
+
+    Returns:
+        Array, shape (batch * count, inner, window * features).
+    """
+    batch, _, inner, features = x.shape
+    shape = (batch * axis.count, inner, axis.window * features)
+    if axis.trivial:
+        return x.reshape(shape)
+    stacked = np.empty((batch, axis.count, inner, axis.window, features), x.dtype)
+    for tap, outputs, places in axis.taps():
+        stacked[:, outputs, :, tap] = x[:, places]
+        stacked[:, : outputs.start, :, tap] = 0
+        stacked[:, outputs.stop :, :, tap] = 0
+    return stacked.reshape(shape)
+
+
+def _unstack(stacked: Array, axis: Axis, x: Array) -> None:
+    """Transpose `_stack`: add to x, shape (batch, size, inner, features), what was stacked of it."""
+    batch, _, inner, features = x.shape
+    stacked = stacked.reshape(batch, axis.count, inner, axis.window, features)
+    for tap, outputs, places in axis.taps():
+        x[:, places] += stacked[:, outputs, :, tap]
+
+
+def _stacked_weights(kernel: Array) -> Array:
+    """Return the kernel in the order of stacked rows, shape (kw, kh * C, O)."""
+    return _flat(np.ascontiguousarray(kernel.swapaxes(0, 1)), 1)
+
+
+def _flat(x: Array, axis: int) -> Array:
+    """Join an axis with the next."""
+    return x.reshape(*x.shape[:axis], x.shape[axis] * x.shape[axis + 1], *x.shape[axis + 2 :])
+
+
+def _axes(images: tuple[int, ...], window: Pair, stride: Pair, padding: Padding, dilation: Pair) -> tuple[Axis, Axis]:
+    """Lay the windows along the height and the width of images of shape (N, H, W, C)."""
+    return (
+        lay(images[1], window[0], stride[0], padding[0], dilation[0]),
+        lay(images[2], window[1], stride[1], padding[1], dilation[1]),
+    )
+
+
+def _operand(x: Array, dtype: np.dtype[Any]) -> Array:
+    """Return x in C order and in the dtype to compute in."""
+    return np.ascontiguousarray(x, dtype=computing_dtype(dtype))

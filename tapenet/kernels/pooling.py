@@ -1,0 +1,316 @@
+"""Pooling of images, channels last: the largest and the mean element of each window.
+
+Windows lie over the input as in `convolution`. Padding takes no part: it never wins, and is not counted in a
+mean. A window may reach into the padding but must not lie wholly in it (ValueError).
+
+A window is the product of a vertical and a horizontal one, so the axes are pooled one after the other, which
+takes wh + ww passes in place of wh * ww.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tapenet.kernels.windows import (
+    Array,
+    Axis,
+    Padding,
+    Pair,
+    cache_sized,
+    computing_dtype,
+    inside,
+    lay,
+    positions,
+)
+
+
+def max_pool(x: Array, *, window: Pair, stride: Pair, padding: Padding) -> Array:
+    """Return the largest element of each window, or NaN where a window holds one.
+
+    Args:
+        x: array, shape (N, H, W, C).
+        window: (height, width).
+        stride: distances (vertical, horizontal) between windows.
+        padding: numbers of places around each image, ((top, bottom), (left, right)).
+
+    Returns:
+        Array, shape (N, OH, OW, C).
+    """
+    rows, columns = _axes(x.shape[1:3], window, stride, padding)
+    y = np.empty((x.shape[0], rows.count, columns.count, x.shape[3]), x.dtype)
+    for images in cache_sized(x):
+        y[images] = _combine(np.maximum, x[images], rows, columns)
+    return y
+
+
+def max_pool_with_winners(x: Array, *, window: Pair, stride: Pair, padding: Padding) -> tuple[Array, Array]:
+    """Return `max_pool(x)` and `max_pool_winners(x)`, in the time of the second alone."""
+    rows, columns = _axes(x.shape[1:3], window, stride, padding)
+    y = np.empty((x.shape[0], rows.count, columns.count, x.shape[3]), x.dtype)
+    winners = np.empty(y.shape, np.min_scalar_type(window[0] * window[1] - 1))
+    for images in cache_sized(x):
+        # Columns first, and then rows, so that of equal elements the first in row-major order wins.
+        largest, taps = _largest(_along_columns(x[images]), columns, winners.dtype)
+        largest, taps = (a.reshape(-1, rows.size, columns.count * x.shape[3]) for a in (largest, taps))
+        largest, taps = _largest(largest, rows, winners.dtype, taps, step=columns.window)
+        y[images], winners[images] = largest.reshape(y[images].shape), taps.reshape(y[images].shape)
+        if np.isnan(y[images]).any():
+            _let_nan_win(x[images], winners[images], rows, columns)
+    return y, winners
+
+
+def max_pool_winners(x: Array, *, window: Pair, stride: Pair, padding: Padding) -> Array:
+    """Find the position of the largest element in each window: of equal ones, the first in row-major order.
+
+    In a window that holds NaN, the first NaN wins.
+
+    Args:
+        x: array, shape (N, H, W, C).
+        window: as for `max_pool`.
+        stride: as for `max_pool`.
+        padding: as for `max_pool`.
+
+    Returns:
+        Array of the smallest unsigned integers that hold wh * ww - 1, shape (N, OH, OW, C): i * ww + j where
+        row i and column j of the window wins.
+    """
+    return max_pool_with_winners(x, window=window, stride=stride, padding=padding)[1]
+
+
+def pool_gather(x: Array, winners: Array, *, window: Pair, stride: Pair, padding: Padding) -> Array:
+    """Pick from x the element that won each window: linear in x, and the derivative of `max_pool`.
+
+    Args:
+        x: array, shape (N, H, W, C).
+        winners: array, shape (N, OH, OW, C), of `max_pool_winners`.
+        window: as for `max_pool`.
+        stride: as for `max_pool`.
+        padding: as for `max_pool`.
+
+    Returns:
+        Array, shape (N, OH, OW, C).
+    """
+    rows, columns = _axes(x.shape[1:3], window, stride, padding)
+    y = np.zeros(winners.shape, x.dtype)
+    for images in cache_sized(x):
+        for (i, j), outputs, places in positions(rows, columns):
+            wins = winners[images][outputs] == i * columns.window + j
+            y[images][outputs] += _where(wins, x[images][places])
+    return y
+
+
+def pool_scatter(t: Array, winners: Array, *, input_size: Pair, window: Pair, stride: Pair, padding: Padding) -> Array:
+    """Transpose `pool_gather`: add each element of t to the place that won its window.
+
+    Args:
+        t: array, shape (N, OH, OW, C).
+        winners: array, shape (N, OH, OW, C), of `max_pool_winners`.
+        input_size: (H, W).
+        window: as for `max_pool`.
+        stride: as for `max_pool`.
+        padding: as for `max_pool`.
+
+    Returns:
+        Array, shape (N, H, W, C).
+    """
+    rows, columns = _axes(input_size, window, stride, padding)
+    written_once = rows.disjoint and columns.disjoint
+    create = np.empty if written_once and rows.covered and columns.covered else np.zeros
+    x = create((t.shape[0], *input_size, t.shape[3]), t.dtype)
+    for images in cache_sized(x):
+        for (i, j), outputs, places in positions(rows, columns):
+            wins = winners[images][outputs] == i * columns.window + j
+            if written_once:
+                _where(wins, t[images][outputs], out=x[images][places])
+            else:
+                x[images][places] += _where(wins, t[images][outputs])
+    return x
+
+
+def avg_pool(x: Array, *, window: Pair, stride: Pair, padding: Padding) -> Array:
+    """Return the mean of each window, in which padding is not counted.
+
+    Args:
+        x: array, shape (N, H, W, C).
+        window: as for `max_pool`.
+        stride: as for `max_pool`.
+        padding: as for `max_pool`.
+
+    Returns:
+        Array, shape (N, OH, OW, C); of integers the means are float64.
+    """
+    rows, columns = _axes(x.shape[1:3], window, stride, padding)
+    dtype = x.dtype if np.issubdtype(x.dtype, np.inexact) else np.dtype(np.float64)
+    y = np.empty((x.shape[0], rows.count, columns.count, x.shape[3]), dtype)
+    for images in cache_sized(x):
+        total = _combine(np.add, x[images].astype(computing_dtype(dtype), copy=False), rows, columns)
+        np.divide(total, _sizes(rows, columns, total.dtype), out=y[images], casting="same_kind")
+    return y
+
+
+def avg_pool_input(t: Array, *, input_size: Pair, window: Pair, stride: Pair, padding: Padding) -> Array:
+    """Transpose `avg_pool`: hand each element of t out to its window in equal parts.
+
+    Args:
+        t: array, shape (N, OH, OW, C).
+        input_size: (H, W).
+        window: as for `max_pool`.
+        stride: as for `max_pool`.
+        padding: as for `max_pool`.
+
+    Returns:
+        Array, shape (N, H, W, C).
+    """
+    rows, columns = _axes(input_size, window, stride, padding)
+    dtype = computing_dtype(t.dtype)
+    x = np.zeros((t.shape[0], *input_size, t.shape[3]), dtype)
+    for images in cache_sized(x):
+        part = t[images] / _sizes(rows, columns, dtype)
+        row = np.zeros((part.shape[0] * rows.count, columns.size, x.shape[3]), dtype)
+        _spread(_along_columns(part), columns, row)
+        _spread(row.reshape(part.shape[0], rows.count, -1), rows, _along_rows(x[images]))
+    return x.astype(t.dtype, copy=False)
+
+
+def _combine(ufunc: np.ufunc, x: Array, rows: Axis, columns: Axis) -> Array:
+    """Combine the elements of each window of (N, H, W, C) by an associative function."""
+    combined = _combine_along(ufunc, _along_rows(x), rows)
+    combined = _combine_along(ufunc, combined.reshape(-1, columns.size, x.shape[3]), columns)
+    return combined.reshape(x.shape[0], rows.count, columns.count, x.shape[3])
+
+
+def _combine_along(ufunc: np.ufunc, x: Array, axis: Axis) -> Array:
+    """Combine the elements of each window: (batch, size, inner) to (batch, count, inner)."""
+    y, combined = _begin(x, axis)
+    for _, outputs, places in _later_taps(axis):
+        ufunc(combined[:, outputs], x[:, places], out=y[:, outputs])
+        combined = y
+    return y
+
+
+def _largest(
+    x: Array, axis: Axis, dtype: np.dtype[Any], labels: Array | None = None, step: int = 1
+) -> tuple[Array, Array]:
+    """Find the largest element of each window, and its label: its tap times `step`, plus its own label.
+
+    Args:
+        x: array, shape (batch, size, inner).
+        axis: how the windows lie along the second axis.
+        dtype: of the labels.
+        labels: integers below `step`, of x's shape; or None for zeros.
+        step: a positive number.
+
+    Returns:
+        Two arrays, shape (batch, count, inner).
+    """
+    y, largest = _begin(x, axis)
+    winners = np.zeros(y.shape, dtype) if labels is None else _first(labels, axis).copy()
+    if axis.before:
+        winners += (np.maximum(-axis.starts, 0) * step).astype(dtype)[:, None]
+    for tap, outputs, places in _later_taps(axis):
+        wins = np.greater(x[:, places], largest[:, outputs]).view(np.uint8)
+        np.maximum(largest[:, outputs], x[:, places], out=y[:, outputs])
+        largest = y
+        # Labels grow from tap to tap, so the largest is that of the latest winner.
+        label = dtype.type(tap * step) if labels is None else labels[:, places] + dtype.type(tap * step)
+        np.maximum(winners[:, outputs], wins * label, out=winners[:, outputs])
+    return y, winners
+
+
+def _begin(x: Array, axis: Axis) -> tuple[Array, Array]:
+    """Return an array for the result, and the first elements to begin with: in it, or still in x."""
+    first = _first(x, axis)
+    y = np.empty(first.shape, x.dtype)
+    # Unpadded, the second tap meets every window, and takes the first elements from where they are.
+    if axis.window == 1 or axis.padded:
+        y[...] = first
+        first = y
+    return y, first
+
+
+def _first(x: Array, axis: Axis) -> Array:
+    """Return each window's first element (a view where no window begins in the padding)."""
+    if axis.before:
+        return x.take(np.maximum(axis.starts, 0), axis=1)
+    return x[:, : (axis.count - 1) * axis.stride + 1 : axis.stride]
+
+
+def _later_taps(axis: Axis) -> Iterator[tuple[int, slice, slice]]:
+    """Yield what `Axis.taps` does, without each window's first element.
+
+    If a window holds the first place of the input, that is its first element; otherwise tap 0 is. So the
+    others are the taps behind 0 on the places behind the first.
+    """
+    for tap in range(1, axis.window):
+        start = tap - axis.before - 1
+        outputs, places = inside(start=start, step=axis.stride, count=axis.count, size=axis.size - 1)
+        yield tap, outputs, slice(places.start + 1, places.stop + 1, places.step)
+
+
+def _let_nan_win(x: Array, winners: Array, rows: Axis, columns: Axis) -> None:
+    """Overwrite the winner of each window that holds a NaN by the first of them."""
+    for (i, j), outputs, places in reversed(list(positions(rows, columns))):
+        winners[outputs][np.isnan(x[places])] = i * columns.window + j
+
+
+def _spread(t: Array, axis: Axis, x: Array) -> None:
+    """Add each element of t, shape (batch, count, inner), to its window in x, shape (batch, size, inner)."""
+    for _, outputs, places in axis.taps():
+        if axis.disjoint:
+            x[:, places] = t[:, outputs]
+        else:
+            x[:, places] += t[:, outputs]
+
+
+def _where(condition: Array, x: Array, out: Array | None = None) -> Array:
+    """Return x where the condition holds, and zero elsewhere.
+
+    Multiplies bit patterns by 0 and 1: `x * condition` makes NaN of infinity, `np.where` takes far longer.
+    """
+    if out is None:
+        out = np.empty(x.shape, x.dtype)
+    if x.dtype.itemsize in (2, 4, 8):
+        bits = np.dtype(f"i{x.dtype.itemsize}")
+        np.multiply(x.view(bits), condition.astype(bits), out=out.view(bits))
+    else:
+        out[...] = np.where(condition, x, x.dtype.type(0))
+    return out
+
+
+def _along_rows(x: Array) -> Array:
+    """Bring images (N, H, W, C) into the shape (batch, size, inner) to work along their height."""
+    return x.reshape(x.shape[0], x.shape[1], x.shape[2] * x.shape[3])
+
+
+def _along_columns(x: Array) -> Array:
+    """Bring images (N, H, W, C) into the shape (batch, size, inner) to work along their width."""
+    return x.reshape(x.shape[0] * x.shape[1], x.shape[2], x.shape[3])
+
+
+def _sizes(rows: Axis, columns: Axis, dtype: np.dtype[Any]) -> Array:
+    """Count the elements of each window: shape (OH, OW, 1), or () where all are alike."""
+    if not (rows.padded or columns.padded):
+        return np.asarray(rows.window * columns.window, dtype)
+    heights, widths = (
+        np.minimum(axis.starts + axis.window, axis.size) - np.maximum(axis.starts, 0) for axis in (rows, columns)
+    )
+    sizes: Array = (heights[:, None, None] * widths[:, None]).astype(dtype)
+    return sizes
+
+
+def _axes(size: Pair, window: Pair, stride: Pair, padding: Padding) -> tuple[Axis, Axis]:
+    """Lay the windows along the height and the width.
+
+    Raises:
+        ValueError: not one window fits, or one lies wholly in the padding.
+    """
+    axes = tuple(lay(*geometry) for geometry in zip(size, window, stride, padding))
+    for axis in axes:
+        last = (axis.count - 1) * axis.stride - axis.before
+        if axis.before >= axis.window or last >= axis.size:
+            raise ValueError(
+                f"no window may lie wholly in the padding; got windows of {axis.window} that begin from "
+                f"place {-axis.before} to place {last} of an input of {axis.size} places"
+            )
+    return axes[0], axes[1]

@@ -1,0 +1,152 @@
+"""Activation functions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tapenet.errors import ArgumentError
+from tapenet.families import elementwise
+from tapenet.ops.arithmetic import clip, divide, multiply, square, subtract, where
+from tapenet.ops.comparison import greater
+from tapenet.ops.exponential import exp, expm1, log, logaddexp
+from tapenet.ops.reduction import max as max_over, sum as sum_over
+from tapenet.ops.special import erf
+from tapenet.ops.trigonometric import tanh as tanh
+from tapenet.primitive import Array
+from tapenet.tensor import off_every_tape
+
+
+def _relu(x: Array) -> Array:
+    return np.maximum(x, 0)
+
+
+relu = elementwise(
+    _relu,
+    lambda t, out: where(greater(out, 0), t, 0),
+    name="relu",
+    doc="""Rectify: max(x, 0). Derivative: 1 for x > 0, else 0, also at 0.
+
+    Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
+
+    >>> relu(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """,
+)
+
+
+def _sigmoid(x: Array) -> Array:
+    decayed = np.exp(-np.abs(x))  # at most 1: neither side overflows, and the small side keeps its digits
+    return np.where(np.less(x, 0), decayed, 1) / (1 + decayed)
+
+
+sigmoid = elementwise(
+    _sigmoid,
+    lambda t, out: t * (out * (1 - out)),
+    name="sigmoid",
+    doc="""The logistic function 1 / (1 + e^-x), without overflow. Derivative: y (1 - y).
+
+    >>> sigmoid(np.array([0.0]))
+    array([0.5])
+    """,
+)
+
+
+def leaky_relu(x: Array, slope: float = 0.01) -> Array:
+    """x for x > 0, else slope * x. Derivative: 1 for x > 0, else slope, also at 0.
+
+    Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
+
+    >>> leaky_relu(np.array([-1.0, 2.0]))
+    array([-0.01,  2.  ])
+    """
+    return where(greater(x, 0), x, multiply(slope, x))
+
+
+def elu(x: Array, alpha: float = 1.0) -> Array:
+    """x for x > 0, else alpha (e^x - 1). Derivative: 1 for x > 0, else alpha e^x.
+
+    Source: Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear
+    units", arXiv:1511.07289.
+
+    >>> elu(np.array([-np.inf, 2.0]))
+    array([-1.,  2.])
+    """
+    positive = greater(x, 0)
+    return where(positive, x, multiply(alpha, expm1(where(positive, 0, x))))
+
+
+def gelu(x: Array, approximate: bool = False) -> Array:
+    """x Phi(x), with Phi the normal distribution function; or its approximation by tanh.
+
+    Exact: x / 2 (1 + erf(x / sqrt 2)). Approximate: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+
+    Source: Hendrycks and Gimpel, "Gaussian error linear units", arXiv:1606.08415.
+
+    >>> gelu(np.array([0.0, 100.0]))
+    array([  0., 100.])
+    """
+    if approximate:
+        near = clip(x, -10, 10)  # beyond it tanh is -1 or 1 to the last digit, and the cube could overflow
+        cumulative = 1 + tanh(math.sqrt(2 / math.pi) * near * (1 + 0.044715 * square(near)))
+    else:
+        cumulative = 1 + erf(multiply(math.sqrt(0.5), x))
+    return multiply(multiply(0.5, x), cumulative)
+
+
+def silu(x: Array) -> Array:
+    """x sigmoid(x). Derivative: s + x s (1 - s), with s = sigmoid(x).
+
+    Source: Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units", arXiv:1702.03118.
+
+    >>> silu(np.array([0.0]))
+    array([0.])
+    """
+    return multiply(x, sigmoid(x))
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + e^x), without overflow. Derivative: sigmoid(x).
+
+    >>> softplus(np.array([0.0, 1000.0]))
+    array([6.93147181e-01, 1.00000000e+03])
+    """
+    return logaddexp(x, 0)
+
+
+def softmax(x: Array, axis: int = -1) -> Array:
+    """e^x_i / sum_j e^x_j along an axis, without overflow. Jacobian: diag(y) - y y^T.
+
+    Args:
+        x: logits, of any shape with at least one axis.
+        axis: the axis of the classes.
+
+    Returns:
+        Probabilities, of the shape of x.
+
+    >>> softmax(np.array([0.0, 0.0]))
+    array([0.5, 0.5])
+    """
+    weights = exp(_shifted("softmax", x, axis))
+    return divide(weights, sum_over(weights, axis, keepdims=True))
+
+
+def log_softmax(x: Array, axis: int = -1) -> Array:
+    """x_i - log sum_j e^x_j along an axis, without overflow. Jacobian: I - 1 softmax(x)^T.
+
+    Args and returns as for `softmax`, of logarithms.
+
+    >>> log_softmax(np.array([0.0, 0.0]))
+    array([-0.69314718, -0.69314718])
+    """
+    shifted = _shifted("log_softmax", x, axis)
+    return subtract(shifted, log(sum_over(exp(shifted), axis, keepdims=True)))
+
+
+def _shifted(function: str, x: Array, axis: int) -> Array:
+    """x less its largest element along an axis: a constant shift, which changes neither value nor derivative."""
+    if np.ndim(off_every_tape(x)) == 0:
+        raise ArgumentError(f"{function}: x must have at least one axis; got shape ().")
+    largest = max_over(off_every_tape(x), axis, keepdims=True)
+    return subtract(x, np.where(np.isfinite(largest), largest, 0))

@@ -1,0 +1,394 @@
+"""Layers: frozen classes that are pytrees of their parameters.
+
+A layer is called for inference, `y = layer(x)`, and trained by `y, layer = layer.train(x, rng)`, which returns
+the layer with what the pass has changed beside its parameters (running statistics). Parameters change only by
+making new layers, as optimizers do: a gradient by a layer is a layer too, with gradients in the place of arrays.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+import attrs
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.nn import functional, init
+from tapenet.nn.geometry import Padding, Window, pair
+from tapenet.ops.shaping import reshape
+from tapenet.primitive import Array
+from tapenet.transforms.gradient import stop_gradient
+from tapenet.tree import evolve, static_field
+
+
+class Layer(abc.ABC):
+    """What a network is made of."""
+
+    @abc.abstractmethod
+    def __call__(self, x: Array) -> Array:
+        """The output for inference."""
+
+    @abc.abstractmethod
+    def train(self, x: Array, rng: np.random.Generator) -> tuple[Array, Self]:
+        """The output for training, and the layer as this pass leaves it."""
+
+
+class Stateless(Layer):
+    """A layer that does the same in training as in inference."""
+
+    def train(self, x: Array, rng: np.random.Generator) -> tuple[Array, Self]:
+        """The output, and the layer itself."""
+        return self(x), self
+
+
+def _width(layer: str, name: str, value: Any) -> int:
+    if not isinstance(value, int | np.integer) or value < 1:
+        raise ArgumentError(f"{layer}: {name} must be a positive int; got {value!r}.")
+    return int(value)
+
+
+# ---- with parameters ----
+
+
+@attrs.frozen(init=False, eq=False)
+class Dense(Stateless):
+    """The affine map x kernel + bias, from (..., inputs) to (..., outputs).
+
+    Args:
+        inputs, outputs: numbers of features.
+        rng: draws the kernel, He-uniform; the bias starts at zero.
+        bias: whether there is one.
+        dtype: of the parameters.
+
+    >>> Dense(2, 3, rng=np.random.default_rng(0))(np.ones((5, 2))).shape
+    (5, 3)
+    """
+
+    kernel: Array
+    bias: Array
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        rng: np.random.Generator,
+        bias: bool = True,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        shape = (_width("Dense", "inputs", inputs), _width("Dense", "outputs", outputs))
+        self.__attrs_init__(init.he_uniform(rng, shape, dtype), np.zeros(outputs, dtype) if bias else None)
+
+    def __call__(self, x: Array) -> Array:
+        """`nn.dense` with the layer's parameters."""
+        return functional.dense(x, self.kernel, self.bias)
+
+
+@attrs.frozen(init=False, eq=False)
+class Conv(Stateless):
+    """A convolution of images, from (N, H, W, inputs) to (N, OH, OW, outputs).
+
+    Args:
+        inputs, outputs: numbers of channels.
+        window: the kernel's (height, width), or an int for both.
+        rng: draws the kernel, He-uniform; the bias starts at zero.
+        stride, padding, dilation, groups: as for `nn.conv`.
+        bias: whether there is one.
+        dtype: of the parameters.
+
+    >>> Conv(1, 4, 3, rng=np.random.default_rng(0))(np.ones((2, 8, 8, 1))).shape
+    (2, 6, 6, 4)
+    """
+
+    kernel: Array
+    bias: Array
+    stride: Window = static_field()
+    padding: Padding = static_field()
+    dilation: Window = static_field()
+    groups: int = static_field()
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        window: Window,
+        *,
+        rng: np.random.Generator,
+        stride: Window = 1,
+        padding: Padding = "valid",
+        dilation: Window = 1,
+        groups: int = 1,
+        bias: bool = True,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        inputs, outputs = _width("Conv", "inputs", inputs), _width("Conv", "outputs", outputs)
+        if groups < 1 or inputs % groups or outputs % groups:
+            raise ArgumentError(f"Conv: groups must divide inputs, {inputs}, and outputs, {outputs}; got {groups}.")
+        shape = (*pair("Conv", "window", window), inputs // groups, outputs)
+        kernel = init.he_uniform(rng, shape, dtype)
+        self.__attrs_init__(kernel, np.zeros(outputs, dtype) if bias else None, stride, padding, dilation, groups)
+
+    def __call__(self, x: Array) -> Array:
+        """`nn.conv` with the layer's parameters."""
+        return functional.conv(
+            x,
+            self.kernel,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+
+
+@attrs.frozen(init=False, eq=False)
+class Embedding(Stateless):
+    """A table of rows to look up by integer: from (...) to (..., features).
+
+    Args:
+        rows, features: the shape of the table.
+        rng: draws it from the standard normal distribution.
+        dtype: of the table.
+
+    >>> Embedding(10, 4, rng=np.random.default_rng(0))(np.array([1, 2])).shape
+    (2, 4)
+    """
+
+    table: Array
+
+    def __init__(self, rows: int, features: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> None:
+        shape = (_width("Embedding", "rows", rows), _width("Embedding", "features", features))
+        self.__attrs_init__(init.normal(rng, shape, dtype=dtype))
+
+    def __call__(self, x: Array) -> Array:
+        """`nn.embedding` with the layer's table."""
+        return functional.embedding(self.table, x)
+
+
+@attrs.frozen(eq=False)
+class Running:
+    """Running statistics, which are no parameters: pytrees that differ in them alone have one structure."""
+
+    mean: Array
+    var: Array
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Running)
+
+    def __hash__(self) -> int:
+        return hash(Running)
+
+
+@attrs.frozen(init=False, eq=False)
+class BatchNorm(Layer):
+    """Normalize each channel of (..., C): by the batch in training, by running statistics in inference.
+
+    Args:
+        channels: C.
+        momentum: of a training batch's statistics in the running ones: running + momentum * (batch - running).
+        eps: added to the variance.
+        dtype: of the parameters.
+
+    >>> layer = BatchNorm(3)
+    >>> y, layer = layer.train(np.random.default_rng(0).normal(size=(8, 3)), np.random.default_rng(0))
+    """
+
+    scale: Array
+    offset: Array
+    running: Running = static_field()
+    momentum: float = static_field()
+    eps: float = static_field()
+
+    def __init__(
+        self, channels: int, *, momentum: float = 0.1, eps: float = 1e-5, dtype: DTypeLike = np.float32
+    ) -> None:
+        n = _width("BatchNorm", "channels", channels)
+        if not 0 <= momentum <= 1:
+            raise ArgumentError(f"BatchNorm: momentum must be in [0, 1]; got {momentum}.")
+        running = Running(np.zeros(n, dtype), np.ones(n, dtype))
+        self.__attrs_init__(np.ones(n, dtype), np.zeros(n, dtype), running, momentum, eps)
+
+    def __call__(self, x: Array) -> Array:
+        """`nn.normalize` by the running statistics."""
+        running = self.running
+        return functional.normalize(x, running.mean, running.var, self.scale, self.offset, eps=self.eps)
+
+    def train(self, x: Array, rng: np.random.Generator) -> tuple[Array, Self]:
+        """`nn.batch_norm`, and the layer with its running statistics moved towards the batch's."""
+        y, batch = functional.batch_norm(x, self.scale, self.offset, eps=self.eps)
+        old = self.running
+
+        def moved(running: Array, new: Array) -> Array:
+            return (running + self.momentum * (stop_gradient(new) - running)).astype(running.dtype)
+
+        return y, evolve(self, running=Running(moved(old.mean, batch.mean), moved(old.var, batch.var)))
+
+
+@attrs.frozen(init=False, eq=False)
+class LayerNorm(Stateless):
+    """Normalize each example over its last axis, of `features`.
+
+    Args:
+        features: the length of the last axis.
+        eps: added to the variance.
+        dtype: of the parameters.
+
+    >>> LayerNorm(4)(np.ones((2, 4))).shape
+    (2, 4)
+    """
+
+    scale: Array
+    offset: Array
+    eps: float = static_field()
+
+    def __init__(self, features: int, *, eps: float = 1e-5, dtype: DTypeLike = np.float32) -> None:
+        n = _width("LayerNorm", "features", features)
+        self.__attrs_init__(np.ones(n, dtype), np.zeros(n, dtype), eps)
+
+    def __call__(self, x: Array) -> Array:
+        """`nn.layer_norm` with the layer's parameters."""
+        return functional.layer_norm(x, self.scale, self.offset, eps=self.eps)
+
+
+# ---- without ----
+
+
+@attrs.frozen
+class MaxPool(Stateless):
+    """`nn.max_pool`.
+
+    >>> MaxPool(2)(np.ones((1, 4, 4, 3))).shape
+    (1, 2, 2, 3)
+    """
+
+    window: Window = static_field()
+    stride: Window | None = static_field(default=None)
+    padding: Padding = static_field(default="valid")
+
+    def __call__(self, x: Array) -> Array:
+        """The largest element of each window."""
+        return functional.max_pool(x, self.window, self.stride, self.padding)
+
+
+@attrs.frozen
+class AvgPool(Stateless):
+    """`nn.avg_pool`.
+
+    >>> AvgPool(2)(np.ones((1, 4, 4, 3))).shape
+    (1, 2, 2, 3)
+    """
+
+    window: Window = static_field()
+    stride: Window | None = static_field(default=None)
+    padding: Padding = static_field(default="valid")
+
+    def __call__(self, x: Array) -> Array:
+        """The mean of each window."""
+        return functional.avg_pool(x, self.window, self.stride, self.padding)
+
+
+@attrs.frozen
+class Dropout(Layer):
+    """`nn.dropout` in training; in inference nothing.
+
+    Args:
+        rate: the probability of setting an element to 0, in [0, 1).
+
+    >>> Dropout(0.5)(np.ones(2))
+    array([1., 1.])
+    """
+
+    rate: float = static_field()
+
+    @rate.validator
+    def _check(self, field: Any, value: float) -> None:
+        if not 0 <= value < 1:
+            raise ArgumentError(f"Dropout: rate must be in [0, 1); got {value}.")
+
+    def __call__(self, x: Array) -> Array:
+        """x itself."""
+        return x
+
+    def train(self, x: Array, rng: np.random.Generator) -> tuple[Array, Self]:
+        """x with elements set to 0."""
+        return functional.dropout(x, self.rate, rng), self
+
+
+@attrs.frozen
+class Flatten(Stateless):
+    """Each example's elements as one axis: from (N, ...) to (N, features).
+
+    >>> Flatten()(np.ones((2, 3, 4))).shape
+    (2, 12)
+    """
+
+    def __call__(self, x: Array) -> Array:
+        """x of shape (N, features)."""
+        shape = np.shape(x) if not hasattr(x, "shape") else x.shape
+        if not shape:
+            raise ArgumentError("Flatten: x must have a batch axis; got shape ().")
+        return reshape(x, (shape[0], int(np.prod(shape[1:]))))
+
+
+@attrs.frozen
+class Function(Stateless):
+    """A function of one array, such as an activation, as a layer.
+
+    >>> Function(np.abs)(np.array([-1.0]))
+    array([1.])
+    """
+
+    function: Callable[[Array], Array] = static_field()
+
+    def __call__(self, x: Array) -> Array:
+        """The function of x."""
+        return self.function(x)
+
+
+# ---- together ----
+
+
+@attrs.frozen(init=False, eq=False)
+class Sequential(Layer):
+    """Layers one after the other. Functions of one array may stand among them.
+
+    >>> rng = np.random.default_rng(0)
+    >>> Sequential(Dense(2, 3, rng=rng), np.tanh, Dense(3, 1, rng=rng))(np.ones((5, 2))).shape
+    (5, 1)
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, *layers: Layer | Callable[[Array], Array]) -> None:
+        for i, layer in enumerate(layers):
+            if not callable(layer):
+                raise ArgumentTypeError(
+                    f"Sequential: layers must be layers or functions; got {type(layer).__name__} at {i}."
+                )
+        self.__attrs_init__(tuple(x if isinstance(x, Layer) else Function(x) for x in layers))
+
+    def __call__(self, x: Array) -> Array:
+        """The last layer's output."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def train(self, x: Array, rng: np.random.Generator) -> tuple[Array, Self]:
+        """The last layer's output, and the layers as the pass leaves them."""
+        trained: list[Layer] = []
+        for layer in self.layers:
+            x, layer = layer.train(x, rng)
+            trained.append(layer)
+        return x, type(self)(*trained)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def __getitem__(self, index: int) -> Layer:
+        return self.layers[index]

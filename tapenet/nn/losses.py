@@ -1,0 +1,158 @@
+"""Losses: one number for how far predictions are from what was wanted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from tapenet.errors import ArgumentError
+from tapenet.nn.activations import log_softmax, softplus
+from tapenet.nn.functional import check_labels
+from tapenet.ops.arithmetic import add, multiply, square, subtract, where
+from tapenet.ops.comparison import less_equal
+from tapenet.ops.complex import absolute
+from tapenet.ops.indexing import take_along_axis
+from tapenet.ops.reduction import mean, sum as sum_over
+from tapenet.ops.shaping import squeeze
+from tapenet.primitive import Array
+from tapenet.tensor import Tensor, off_every_tape
+
+Reduction = Literal["mean", "sum", "none"]
+
+
+def _reduced(function: str, losses: Array, reduction: Reduction) -> Array:
+    if reduction == "mean":
+        return mean(losses)
+    if reduction == "sum":
+        return sum_over(losses)
+    if reduction == "none":
+        return losses
+    raise ArgumentError(f"{function}: reduction must be 'mean', 'sum' or 'none'; got {reduction!r}.")
+
+
+def _paired(function: str, first: str, x: Array, second: str, y: Array) -> tuple[Array, Array]:
+    """Both as arrays of one shape: broadcasting predictions against targets is a mistake more often than not."""
+    x, y = (v if type(v) is Tensor else np.asarray(v) for v in (x, y))
+    if x.shape != y.shape:
+        raise ArgumentError(f"{function}: {second} must have the shape of {first}, {x.shape}; got {y.shape}.")
+    return x, y
+
+
+def _in_dtype_of(logits: Array, labels: Array) -> Array:
+    """Integer and boolean labels as floats, which leave float32 logits float32."""
+    return labels if labels.dtype.kind in "fc" else labels.astype(np.result_type(logits.dtype, 1.0))
+
+
+def cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -> Array:
+    """The cross-entropy -sum_k p_k log softmax(logits)_k, in nats.
+
+    Args:
+        logits: unnormalized log-probabilities, shape (..., classes).
+        labels: integers in [0, classes), shape (...); or rows of probabilities, such as one-hot ones, of the
+            shape of logits.
+        reduction: over the examples: "mean", "sum", or "none".
+
+    Returns:
+        A scalar, or for "none" shape (...). Derivative by the logits: softmax(logits) - p, for each example.
+
+    Raises:
+        ArgumentError: labels of another shape, or out of range.
+        ArgumentTypeError: labels of shape (...) that are not integers.
+
+    >>> float(cross_entropy(np.zeros((1, 2)), np.array([0])))
+    0.6931471805599453
+    """
+    logits = logits if type(logits) is Tensor else np.asarray(logits)
+    labels = labels if type(labels) is Tensor else np.asarray(labels)
+    if logits.ndim == 0:
+        raise ArgumentError("cross_entropy: logits must have shape (..., classes); got ().")
+    if labels.shape == logits.shape:
+        labels = _in_dtype_of(logits, labels)
+        log_p = log_softmax(logits)
+        possible = np.asarray(off_every_tape(labels)) != 0  # 0 log 0 is 0, though the logit be -inf
+        return _reduced("cross_entropy", -sum_over(multiply(labels, where(possible, log_p, 0)), -1), reduction)
+    if labels.shape != logits.shape[:-1]:
+        raise ArgumentError(
+            f"cross_entropy: labels must have shape {logits.shape[:-1]}, or {logits.shape} as probabilities; "
+            f"got {labels.shape}."
+        )
+    places = np.asarray(off_every_tape(labels))
+    check_labels("cross_entropy", "labels", places, logits.shape[-1])
+    chosen = take_along_axis(log_softmax(logits), places[..., None], -1)
+    return _reduced("cross_entropy", -squeeze(chosen, -1), reduction)
+
+
+def mean_squared_error(predictions: Array, targets: Array, reduction: Reduction = "mean") -> Array:
+    """The squared error (prediction - target)^2; of complex numbers |.|^2.
+
+    Args:
+        predictions, targets: of one shape.
+        reduction: over all elements: "mean", "sum", or "none".
+
+    Raises:
+        ArgumentError: shapes that differ.
+
+    >>> float(mean_squared_error(np.array([1.0, 3.0]), np.array([0.0, 3.0])))
+    0.5
+    """
+    x, y = _paired("mean_squared_error", "predictions", predictions, "targets", targets)
+    error = subtract(x, y)
+    magnitude = absolute(error) if error.dtype.kind == "c" else error
+    return _reduced("mean_squared_error", square(magnitude), reduction)
+
+
+def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -> Array:
+    """The cross-entropy of yes-or-no events: -y log sigmoid(x) - (1 - y) log(1 - sigmoid(x)), without overflow.
+
+    Args:
+        logits: log-odds, of any shape.
+        labels: probabilities in [0, 1], of the same shape; booleans and integers 0, 1 too.
+        reduction: over all elements: "mean", "sum", or "none".
+
+    Returns:
+        A scalar, or for "none" the shape of logits. Derivative by the logits: sigmoid(x) - y.
+
+    Raises:
+        ArgumentError: shapes that differ; labels outside of [0, 1].
+
+    >>> float(binary_cross_entropy(np.zeros(1), np.ones(1)))
+    0.6931471805599453
+    """
+    x, y = _paired("binary_cross_entropy", "logits", logits, "labels", labels)
+    plain_x, plain = np.asarray(off_every_tape(x)), np.asarray(off_every_tape(y))
+    if plain.size and not (plain.min() >= 0 and plain.max() <= 1):
+        wrong = plain.max() if plain.min() >= 0 else plain.min()
+        raise ArgumentError(f"binary_cross_entropy: labels must be in [0, 1]; got {wrong}.")
+    y = _in_dtype_of(x, y)
+    positive = np.where(plain_x > 0, 1, 0).astype(np.result_type(x.dtype, 1.0))
+    # log(1 + e^-|x|) and what it lacks, which is exactly 0 for a sure and right answer: no digit cancels.
+    losses = add(softplus(multiply(1 - 2 * positive, x)), multiply(x, subtract(positive, y)))
+    return _reduced("binary_cross_entropy", losses, reduction)
+
+
+def huber(predictions: Array, targets: Array, delta: float = 1.0, reduction: Reduction = "mean") -> Array:
+    """Quadratic near zero and linear beyond: e^2 / 2 for |e| <= delta, else delta (|e| - delta / 2).
+
+    Args:
+        predictions, targets: of one shape.
+        delta: positive.
+        reduction: over all elements: "mean", "sum", or "none".
+
+    Raises:
+        ArgumentError: shapes that differ; a delta that is not positive.
+
+    Source: Huber, "Robust estimation of a location parameter", Ann. Math. Statist. 35 (1964).
+
+    >>> float(huber(np.array([3.0]), np.array([0.0])))
+    2.5
+    """
+    if not delta > 0:
+        raise ArgumentError(f"huber: delta must be positive; got {delta}.")
+    x, y = _paired("huber", "predictions", predictions, "targets", targets)
+    error = subtract(x, y)
+    size = absolute(error)
+    near = less_equal(size, delta)
+    # The square of an error that is not near is not used, and could overflow.
+    losses = where(near, 0.5 * square(where(near, error, 0)), delta * (size - 0.5 * delta))
+    return _reduced("huber", losses, reduction)

@@ -1,0 +1,74 @@
+"""NumPy's dispatch protocols: what plain `np.*` calls on a Tensor, found by name in `tapenet.numpy`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import tapenet.numpy as tnp
+from tapenet.errors import ArgumentTypeError
+from tapenet.primitive import Array
+from tapenet.tensor import Tensor
+
+
+def _by_numpy_function() -> dict[Any, Callable[..., Any]]:
+    """Our function for each of NumPy's that has the same name."""
+    table = {}
+    for name in dir(tnp):
+        ours, theirs = getattr(tnp, name), getattr(np, name, None)
+        if callable(theirs) and callable(ours) and ours is not theirs and not name.startswith("_"):
+            table[theirs] = ours
+    return table
+
+
+_OURS = _by_numpy_function()
+
+_REDUCE: dict[np.ufunc, Callable[..., Array]] = {
+    np.add: tnp.sum,
+    np.multiply: tnp.prod,
+    np.maximum: tnp.max,
+    np.minimum: tnp.min,
+    np.logical_and: tnp.all,
+    np.logical_or: tnp.any,
+}
+_ACCUMULATE: dict[np.ufunc, Callable[..., Array]] = {np.add: tnp.cumsum}
+
+
+def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **keywords: Any) -> Any:
+    """`__array_ufunc__`: NumPy's ufuncs and their methods on Tensors."""
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    if any(out is not None for out in keywords.pop("out", ())):
+        raise ArgumentTypeError(
+            f"{name}: out= must not be given with a Tensor, which is a value and never changes. "
+            f"Write y = {name}(...), and a = a + x in place of a += x."
+        )
+    if ufunc not in _OURS:
+        raise ArgumentTypeError(f"{name}: not taken with a Tensor. {_ADVICE}")
+    if method == "__call__":
+        return _OURS[ufunc](*operands, **keywords)
+    if method == "reduce" and ufunc in _REDUCE:
+        axis = operands[1] if len(operands) > 1 else keywords.pop("axis", 0)
+        return _REDUCE[ufunc](operands[0], axis, **keywords)
+    if method == "accumulate" and ufunc in _ACCUMULATE:
+        axis = operands[1] if len(operands) > 1 else keywords.pop("axis", 0)
+        return _ACCUMULATE[ufunc](operands[0], axis, **keywords)
+    if method == "outer":
+        x, y = (operand if type(operand) is Tensor else np.asarray(operand) for operand in operands)
+        return _OURS[ufunc](tnp.reshape(x, x.shape + (1,) * y.ndim), y, **keywords)
+    raise ArgumentTypeError(f"{name}: not taken with a Tensor. {_ADVICE}")
+
+
+def array_function(self: Tensor, function: Any, types: Any, operands: Any, keywords: Any) -> Any:
+    """`__array_function__`: NumPy's other functions on Tensors."""
+    ours = _OURS.get(function)
+    if ours is None:
+        raise ArgumentTypeError(f"{function.__module__}.{function.__name__}: not taken with a Tensor. {_ADVICE}")
+    return ours(*operands, **keywords)
+
+
+_ADVICE = (
+    "Compose it from functions of tapenet.numpy, or, for a constant in the computation, apply it to "
+    "tn.stop_gradient(x)."
+)

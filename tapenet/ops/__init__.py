@@ -1,0 +1,1 @@
+"""The formula sheet: each operation with its derivative, by family."""

@@ -1,0 +1,149 @@
+"""Arithmetic: sums, products, squares, roots, remainders, and choices between values."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tapenet.errors import ArgumentError
+from tapenet.families import elementwise, piecewise_constant
+from tapenet.ops.arguments import ABSENT, refuse
+from tapenet.ops.comparison import equal, greater, isnan, less
+from tapenet.ops.rounding import floor, trunc
+from tapenet.primitive import Array
+from tapenet.tensor import Tensor, off_every_tape
+
+# ---- sums and products ----
+
+add = elementwise(np.add, lambda t: t, lambda t: t, doc="x + y. Derivatives: 1, 1.")
+subtract = elementwise(np.subtract, lambda t: t, lambda t: -t, doc="x - y. Derivatives: 1, -1.")
+multiply = elementwise(np.multiply, lambda t, y: t * y, lambda t, x: t * x, doc="x * y. Derivatives: y, x.")
+divide = elementwise(
+    np.divide,
+    lambda t, y: t / y,
+    lambda t, out, y: -t * out / y,
+    name="divide",
+    doc="x / y. Derivatives: 1 / y, -x / y^2.",
+)
+negative = elementwise(np.negative, lambda t: -t, doc="-x. Derivative: -1.")
+positive = elementwise(np.positive, lambda t: t, doc="+x. Derivative: 1.")
+reciprocal = elementwise(np.reciprocal, lambda t, out: -t * out * out, doc="1 / x. Derivative: -1 / x^2.")
+
+# ---- squares and roots ----
+
+square = elementwise(np.square, lambda t, x: t * (2 * x), doc="x^2. Derivative: 2 x.")
+sqrt = elementwise(np.sqrt, lambda t, out: 0.5 * t / out, doc="The square root. Derivative: 1 / (2 sqrt x), inf at 0.")
+cbrt = elementwise(
+    np.cbrt, lambda t, out: t / (3 * out * out), doc="The cube root. Derivative: 1 / (3 cbrt(x)^2), inf at 0."
+)
+
+
+# ---- remainders ----
+
+remainder = elementwise(
+    np.remainder,
+    lambda t: t,
+    lambda t, x, y: -t * floor(x / y),
+    doc="x - y floor(x / y), of the sign of y. Derivatives: 1, -floor(x / y), also at a jump.",
+)
+fmod = elementwise(
+    np.fmod,
+    lambda t: t,
+    lambda t, x, y: -t * trunc(x / y),
+    doc="x - y trunc(x / y), of the sign of x. Derivatives: 1, -trunc(x / y), also at a jump.",
+)
+floor_divide = elementwise(
+    np.floor_divide,
+    piecewise_constant,
+    piecewise_constant,
+    doc="floor(x / y). Derivatives: 0, 0, also at a jump.",
+)
+
+# ---- choices ----
+
+
+def _share(t: Array, won: Array, tied: Array) -> Array:
+    """Of `t`, all where the operand won, half where both are equal, else nothing."""
+    return where(won, t, where(tied, 0.5 * t, 0))
+
+
+maximum = elementwise(
+    np.maximum,
+    lambda t, x, y: _share(t, greater(x, y) | isnan(x), equal(x, y)),
+    lambda t, x, y: _share(t, greater(y, x) | (isnan(y) & ~isnan(x)), equal(x, y)),
+    doc="The larger of x and y; NaN wins. Derivatives: 1 for the larger, 0.5 for both where they are equal.",
+)
+minimum = elementwise(
+    np.minimum,
+    lambda t, x, y: _share(t, less(x, y) | isnan(x), equal(x, y)),
+    lambda t, x, y: _share(t, less(y, x) | (isnan(y) & ~isnan(x)), equal(x, y)),
+    doc="The smaller of x and y; NaN wins. Derivatives: 1 for the smaller, 0.5 for both where they are equal.",
+)
+fmax = elementwise(
+    np.fmax,
+    lambda t, x, y: _share(t, greater(x, y) | isnan(y), equal(x, y)),
+    lambda t, x, y: _share(t, greater(y, x) | (isnan(x) & ~isnan(y)), equal(x, y)),
+    doc="The larger of x and y; NaN loses. Derivatives: 1 for the larger, 0.5 for both where they are equal.",
+)
+fmin = elementwise(
+    np.fmin,
+    lambda t, x, y: _share(t, less(x, y) | isnan(y), equal(x, y)),
+    lambda t, x, y: _share(t, less(y, x) | (isnan(x) & ~isnan(y)), equal(x, y)),
+    doc="The smaller of x and y; NaN loses. Derivatives: 1 for the smaller, 0.5 for both where they are equal.",
+)
+
+_where = elementwise(
+    np.where,
+    None,
+    lambda t, condition: where(condition, t, 0),
+    lambda t, condition: where(condition, 0, t),
+    name="where",
+    operands=("condition", "x", "y"),
+)
+
+
+def where(condition: Array, x: Array = ABSENT, y: Array = ABSENT) -> Array:
+    """Choose x where the condition holds, else y; with the condition alone, `nonzero`.
+
+    Derivatives: 1 for the chosen side, 0 for the other. An infinite or undefined derivative of the side not
+    chosen still meets that 0 as 0 * inf = NaN: keep it finite with a second `where` inside, as in
+    `where(x > 0, log(where(x > 0, x, 1)), 0)`.
+
+    >>> where(np.array([True, False]), 1.0, 2.0)
+    array([1., 2.])
+    """
+    condition = off_every_tape(condition)
+    if x is ABSENT and y is ABSENT:
+        return np.nonzero(condition)
+    if x is ABSENT or y is ABSENT:
+        raise ArgumentError("where: x and y must be given both or neither; got one of them.")
+    if type(x) is not Tensor and type(y) is not Tensor:
+        return np.where(condition, x, y)
+    return _where(condition, x, y)
+
+
+_clip = elementwise(
+    np.clip,
+    lambda t, x, low, high: where(greater(x, low) & less(x, high) | isnan(x), t, 0),
+    lambda t, x, low, high: where(less(x, low) & less(low, high), t, 0),
+    lambda t, x, low, high: where(greater(np.maximum(off_every_tape(x), off_every_tape(low)), high), t, 0),
+    name="clip",
+    operands=("x", "low", "high"),
+)
+
+
+def clip(a: Array, a_min: Array = None, a_max: Array = None, **keywords: Array) -> Array:
+    """Limit values to [a_min, a_max]; None is no limit.
+
+    Derivatives: 1 between the bounds and 0 at and beyond them; for a bound 1 where it is what comes out.
+
+    Args:
+        a: array of any shape; a_min and a_max broadcast against it.
+
+    >>> clip(np.array([-1.0, 0.5, 2.0]), 0, 1)
+    array([0. , 0.5, 1. ])
+    """
+    a_min, a_max = keywords.pop("min", a_min), keywords.pop("max", a_max)
+    if not any(type(x) is Tensor for x in (a, a_min, a_max)):
+        return np.clip(a, a_min, a_max, **keywords)
+    refuse("clip", keywords)
+    return _clip(a, -np.inf if a_min is None else a_min, np.inf if a_max is None else a_max)

@@ -1,0 +1,28 @@
+"""Changes of dtype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapenet.families import linear
+from tapenet.primitive import Array
+from tapenet.tensor import Tensor
+
+
+@linear(lambda t: t, name="astype")  # the walk casts the cotangent back
+def _astype(x: Array, *, dtype: np.dtype[Any]) -> Array:
+    return np.asarray(x).astype(dtype)
+
+
+def astype(x: Array, dtype: Any) -> Array:
+    """Cast to a dtype. The cotangent is cast back; an integer or boolean dtype gives a plain array.
+
+    >>> astype(np.array([1.5, 2.0]), "float32").dtype
+    dtype('float32')
+    """
+    dtype = np.dtype(dtype)
+    if type(x) is Tensor and x.dtype == dtype:
+        return x
+    return _astype(x, dtype=dtype) if type(x) is Tensor else np.asarray(x).astype(dtype)

@@ -1,0 +1,47 @@
+"""Convolution of images, channels last: three primitives, each the transpose of the others.
+
+They are the partial maps of one trilinear form <t, conv(x, kernel)>: each is bilinear, and its transposes are
+the other two. Geometry comes normalized: pairs for stride and dilation, pairs of pairs for padding.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tapenet.families import multilinear
+from tapenet.kernels.convolution import convolve, convolve_input, convolve_kernel
+from tapenet.primitive import Array
+
+Pair = tuple[int, int]
+
+
+@multilinear(
+    lambda t, kernel, x_shape, **geometry: conv_input(t, kernel, input_size=x_shape[1:3], **geometry),
+    lambda t, x, kernel_shape, **geometry: conv_kernel(x, t, kernel_size=kernel_shape[:2], **geometry),
+    name="conv",
+)
+def conv(x: Array, kernel: Array, **geometry: Any) -> Array:
+    """The cross-correlation (N, OH, OW, O) of x (N, H, W, C) with kernel (kh, kw, C // groups, O)."""
+    return convolve(x, kernel, **geometry)
+
+
+@multilinear(
+    lambda t, kernel, input_size, **geometry: conv(t, kernel, **geometry),
+    lambda t, y_bar, kernel_shape, input_size, **geometry: conv_kernel(
+        t, y_bar, kernel_size=kernel_shape[:2], **geometry
+    ),
+    name="conv_input",
+)
+def conv_input(y_bar: Array, kernel: Array, *, input_size: Pair, **geometry: Any) -> Array:
+    """The transpose of `conv` in x: (N, H, W, C) from (N, OH, OW, O)."""
+    return convolve_input(y_bar, kernel, input_size=input_size, **geometry)
+
+
+@multilinear(
+    lambda t, y_bar, x_shape, kernel_size, **geometry: conv_input(y_bar, t, input_size=x_shape[1:3], **geometry),
+    lambda t, x, kernel_size, **geometry: conv(x, t, **geometry),
+    name="conv_kernel",
+)
+def conv_kernel(x: Array, y_bar: Array, *, kernel_size: Pair, **geometry: Any) -> Array:
+    """The transpose of `conv` in the kernel: (kh, kw, C // groups, O) from x and (N, OH, OW, O)."""
+    return convolve_kernel(x, y_bar, kernel_size=kernel_size, **geometry)

@@ -1,0 +1,148 @@
+"""Descent along a running mean of the gradients, scaled by the running mean of their squares."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import attrs
+import numpy as np
+
+from tapenet.optim.adaptive import running_mean
+from tapenet.optim.leafwise import Array
+from tapenet.optim.optimizer import Optimizer, number_field, with_decay
+from tapenet.optim.schedules import Schedule
+from tapenet.tree import Tree
+
+
+class AdamState(NamedTuple):
+    """The number of steps taken, and for each parameter the running means of gradients and their squares."""
+
+    step: int
+    mean: Tree
+    square_mean: Tree
+
+
+@attrs.frozen
+class _MomentEstimates(Optimizer):
+    """What `adam` and `adamw` share: all but how weights decay."""
+
+    b1: float = number_field(1)
+    b2: float = number_field(1)
+    eps: float = number_field()
+    weight_decay: float = number_field()
+
+    def moments(self, gradient: Array, mean: Array, square_mean: Array) -> tuple[Array, Array]:
+        """The two running means after one gradient more."""
+        return running_mean(mean, gradient, self.b1), running_mean(square_mean, gradient * gradient, self.b2)
+
+    def change(self, mean: Array, square_mean: Array, rate: Any, step: int) -> Array:
+        """What to subtract from the parameter; the means are freed of the zero that they started from."""
+        rate = rate / (1 - self.b1 ** (step + 1))
+        return rate * mean / (np.sqrt(square_mean / (1 - self.b2 ** (step + 1))) + self.eps)
+
+
+@attrs.frozen
+class Adam(_MomentEstimates):
+    """See `adam`."""
+
+    name: ClassVar[str] = "adam"
+    state_type: ClassVar[type[Any]] = AdamState
+
+    def rule(
+        self, parameter: Array, gradient: Array, mean: Array, square_mean: Array, *, rate: Any, step: int
+    ) -> tuple[Array, ...]:
+        gradient = with_decay(gradient, parameter, self.weight_decay)
+        mean, square_mean = self.moments(gradient, mean, square_mean)
+        return parameter - self.change(mean, square_mean, rate, step), mean, square_mean
+
+
+@attrs.frozen
+class AdamW(_MomentEstimates):
+    """See `adamw`."""
+
+    name: ClassVar[str] = "adamw"
+    state_type: ClassVar[type[Any]] = AdamState
+
+    def rule(
+        self, parameter: Array, gradient: Array, mean: Array, square_mean: Array, *, rate: Any, step: int
+    ) -> tuple[Array, ...]:
+        mean, square_mean = self.moments(gradient, mean, square_mean)
+        parameter = parameter * (1 - rate * self.weight_decay)
+        return parameter - self.change(mean, square_mean, rate, step), mean, square_mean
+
+
+def adam(
+    learning_rate: float | Schedule = 1e-3,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> Optimizer:
+    """Make the optimizer that divides the mean of the gradients by the root of the mean of their squares.
+
+        g <- g + weight_decay * p
+        m <- b1 * m + (1 - b1) * g               m = s = 0 at first
+        s <- b2 * s + (1 - b2) * g^2
+        p <- p - learning_rate * (m / (1 - b1^t)) / (sqrt(s / (1 - b2^t)) + eps)     t = 1 in the first step
+
+    Args:
+        learning_rate: number of at least 0, or a schedule from the number of steps taken to one.
+        b1: number in [0, 1); how much of the mean of gradients is kept at each step.
+        b2: number in [0, 1); how much of the mean of squares is kept at each step.
+        eps: number of at least 0; keeps the quotient finite.
+        weight_decay: number of at least 0; the weight of the penalty ||p||^2 / 2 in the loss.
+
+    Returns:
+        An `Optimizer`; its state is `AdamState(step, mean, square_mean)`.
+
+    Raises:
+        ArgumentError: a number out of its range.
+        ArgumentTypeError: an argument that is no real number.
+
+    Source: Kingma and Ba, 2015, "Adam: A Method for Stochastic Optimization", arXiv:1412.6980, algorithm 1.
+
+    >>> optimizer = adam(0.1)
+    >>> params, state = optimizer.update(2.0, optimizer.init(1.0), 1.0)
+    >>> round(float(params), 6), round(float(state.mean), 6), round(float(state.square_mean), 6)
+    (0.9, 0.2, 0.004)
+    """
+    return Adam(learning_rate, b1, b2, eps, weight_decay)
+
+
+def adamw(
+    learning_rate: float | Schedule = 1e-3,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 1e-2,
+) -> Optimizer:
+    """Make the optimizer that is `adam` with weights that decay by themselves, not through the gradient.
+
+        m <- b1 * m + (1 - b1) * g               m = s = 0 at first
+        s <- b2 * s + (1 - b2) * g^2
+        p <- (1 - learning_rate * weight_decay) * p
+        p <- p - learning_rate * (m / (1 - b1^t)) / (sqrt(s / (1 - b2^t)) + eps)     t = 1 in the first step
+
+    Args:
+        learning_rate: number of at least 0, or a schedule from the number of steps taken to one.
+        b1: number in [0, 1); how much of the mean of gradients is kept at each step.
+        b2: number in [0, 1); how much of the mean of squares is kept at each step.
+        eps: number of at least 0; keeps the quotient finite.
+        weight_decay: number of at least 0; the part of a parameter that a learning rate of 1 takes away.
+
+    Returns:
+        An `Optimizer`; its state is `AdamState(step, mean, square_mean)`.
+
+    Raises:
+        ArgumentError: a number out of its range.
+        ArgumentTypeError: an argument that is no real number.
+
+    Source: Loshchilov and Hutter, 2019, "Decoupled Weight Decay Regularization", arXiv:1711.05101, algorithm
+    2; as in PyTorch the learning rate scales the decay.
+
+    >>> optimizer = adamw(0.1, weight_decay=0.5)
+    >>> params, state = optimizer.update(2.0, optimizer.init(1.0), 1.0)
+    >>> round(float(params), 6)
+    0.85
+    """
+    return AdamW(learning_rate, b1, b2, eps, weight_decay)

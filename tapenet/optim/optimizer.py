@@ -1,0 +1,144 @@
+"""What all optimizers share: start a state, and carry every leaf of a pytree one step on."""
+
+from __future__ import annotations
+
+import abc
+import math
+import operator
+from functools import partial
+from typing import Any, ClassVar
+
+import attrs
+
+from tapenet.errors import ArgumentTypeError
+from tapenet.optim.checks import as_number, check_count, check_number, fitting_leaves, parameter_leaves
+from tapenet.optim.leafwise import Array, apply_rule, zeros_for
+from tapenet.optim.schedules import Schedule
+from tapenet.tree import Tree, tree_unflatten
+
+
+def number_field(high: float = math.inf, *, closed: bool = False) -> Any:
+    """A field that holds a number in [0, high), or in [0, high] where `closed`."""
+
+    def check(optimizer: Optimizer, field: attrs.Attribute[Any], value: Any) -> None:
+        check_number(optimizer.name, field.name, value, high, closed=closed)
+
+    return attrs.field(converter=as_number, validator=check)
+
+
+def _check_learning_rate(optimizer: Optimizer, field: attrs.Attribute[Any], value: Any) -> None:
+    if not callable(value):
+        check_number(optimizer.name, field.name, value, wanted="a number or a schedule (step -> number)")
+
+
+@attrs.frozen
+class Optimizer(abc.ABC):
+    """A rule that moves parameters along their gradients, with its settings.
+
+    Made by `sgd`, `momentum`, `nesterov`, `adagrad`, `adadelta`, `rmsprop`, `adam` and `adamw`. It remembers
+    nothing: what it carries from step to step is a state, which `init` makes and `update` takes and returns.
+
+        state = optimizer.init(params)
+        params, state = optimizer.update(gradients, state, params)
+
+    Parameters are any pytree of floating or complex arrays and scalars. They come back with the same
+    structure, shapes and dtypes (a Python float as `numpy.float64`), in new memory; nothing that was passed
+    is changed. Arithmetic and state are in the precision of the parameter, but float32 for a float16 one.
+    Tensors do as well: the update is then recorded, and can be differentiated.
+
+    Complex parameters are updated as pairs of real ones, along the conjugate of the gradient: tapenet's
+    gradients are not conjugated (PyTorch's are), so pass them as `tapenet.grad` gives them.
+
+    Attributes:
+        name: the function that makes it.
+        state_type: the named tuple of its states: the number of steps taken, then pytrees like params.
+        learning_rate: a number, or a schedule from the number of steps taken so far to a number.
+    """
+
+    name: ClassVar[str]
+    state_type: ClassVar[type[Any]]
+
+    learning_rate: float | Schedule = attrs.field(converter=as_number, validator=_check_learning_rate)
+
+    @abc.abstractmethod
+    def rule(self, *arrays: Any, **now: Any) -> tuple[Array, ...]:
+        """Carry one leaf on: `(parameter, gradient, *slots, rate=, step=) -> (parameter, *slots)`.
+
+        Elementwise, on real arrays, and pure: made of operators and NumPy functions without `out`.
+        `rate` is the learning rate of this step and `step` the number of steps before it.
+        """
+
+    def init(self, params: Tree) -> Any:
+        """Make the state that the first `update` takes.
+
+        Args:
+            params: pytree of floating or complex arrays and scalars.
+
+        Returns:
+            A `state_type` of step 0 and zeros.
+
+        Raises:
+            ArgumentTypeError: a leaf is neither floating nor complex.
+        """
+        leaves, spec = parameter_leaves(f"{self.name}.init", params)
+        slots = self.state_type._fields[1:]
+        return self.state_type(0, *(tree_unflatten(spec, [zeros_for(leaf) for leaf in leaves]) for _ in slots))
+
+    def update(self, gradients: Tree, state: Any, params: Tree) -> tuple[Tree, Any]:
+        """Take one step.
+
+        Args:
+            gradients: pytree of the structure and shapes of `params`, as `tapenet.grad` gives it.
+            state: what `init` or the last `update` returned.
+            params: pytree of floating or complex arrays and scalars.
+
+        Returns:
+            The parameters and the state after the step.
+
+        Raises:
+            ArgumentError: gradients or state do not have the structure and shapes of `params`, or the
+                schedule gave a learning rate that is negative or not finite.
+            ArgumentTypeError: a parameter is neither floating nor complex, a gradient is complex where the
+                parameter is real, or the state is another optimizer's.
+        """
+        function = f"{self.name}.update"
+        parameters, spec = parameter_leaves(function, params)
+        trees = self._trees(function, gradients, state)
+        columns = [fitting_leaves(function, name, tree, parameters, spec, params) for name, tree in trees.items()]
+        check_count(function, "state.step", state.step, low=0)
+        step = operator.index(state.step)
+        rate = self._rate(function, step)
+        apply = partial(apply_rule, partial(self.rule, rate=rate, step=step), self._is_plain_at(rate))
+        rows = [apply(*row) for row in zip(parameters, *columns, strict=True)]
+        params, *slots = (tree_unflatten(spec, [row[i] for row in rows]) for i in range(len(trees)))
+        return params, self.state_type(step + 1, *slots)
+
+    def _trees(self, function: str, gradients: Tree, state: Any) -> dict[str, Tree]:
+        """The trees that go with the parameters, by name: the gradients, then those of the state."""
+        if not isinstance(state, self.state_type):
+            raise ArgumentTypeError(
+                f"{function}: state must be {self.state_type.__name__}, from {self.name}.init or update; "
+                f"got {type(state).__name__}. The order is update(gradients, state, params)."
+            )
+        return {"gradients": gradients} | {f"state.{slot}": getattr(state, slot) for slot in state._fields[1:]}
+
+    def _rate(self, function: str, step: int) -> Any:
+        """The learning rate of the step after `step` steps."""
+        if not callable(self.learning_rate):
+            return self.learning_rate
+        rate = as_number(self.learning_rate(step))
+        check_number(function, f"learning_rate({step})", rate)
+        return rate
+
+    def _is_plain_at(self, rate: Any) -> bool:
+        """Whether all settings are Python floats, which leave the dtype of an array as it is."""
+        names = (field.name for field in attrs.fields(type(self)) if field.name != "learning_rate")
+        return all(type(setting) is float for setting in (rate, *(getattr(self, name) for name in names)))
+
+
+def with_decay(gradient: Array, parameter: Array, weight_decay: Any) -> Array:
+    """The gradient of the loss with the penalty `weight_decay / 2 * sum(parameter ** 2)` added."""
+    # A Tensor of zero goes the long way, because a derivative with respect to it is not zero.
+    if isinstance(weight_decay, float) and weight_decay == 0:
+        return gradient
+    return gradient + weight_decay * parameter

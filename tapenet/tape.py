@@ -1,0 +1,261 @@
+"""The tape: a list of what was computed, to be walked as often as one likes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Literal
+
+import attrs
+import numpy as np
+
+from tapenet.errors import ArgumentError, TapeStateError, UnconnectedError
+from tapenet.leaves import check_differentiable, check_scalar, described, dtype_of, matched, zeros_of
+from tapenet.primitive import Array, Primitive, register
+from tapenet.record import NO_PARAMETERS, Record
+from tapenet.tensor import Tensor, off_every_tape
+from tapenet.tree import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
+from tapenet.walks.backward import backward
+from tapenet.walks.forward import forward
+from tapenet.walks.lifting import lift_onto
+from tapenet.walks.results import as_kind_of, fresh
+
+Unconnected = Literal["error", "zero", "none"]
+
+_LEVELS = itertools.count()  # orders tapes by when they were opened: an inner tape comes after an outer one
+
+WATCHED = register(Primitive("watch", "leaf", lambda x: x))
+
+
+@attrs.define(eq=False, repr=False)
+class GradientTape:
+    """Records operations on watched values while they run, and differentiates by walking what it recorded.
+
+    A tape is open inside its `with` block, once. Operations record on the tape of their operands, and there
+    is no current tape: tapes nest, and threads do not meet. What is computed from watched values inside the
+    block can be differentiated there (the walk is then recorded too, so that its result can be differentiated
+    again) and after it, as often as one likes. After the block its Tensors are plain values, and operations
+    on them are not recorded.
+
+    >>> with GradientTape() as tape:
+    ...     x = tape.watch(3.0)
+    ...     y = x * x
+    >>> tape.gradient(y, x)
+    np.float64(6.0)
+    """
+
+    entries: list[Record] = attrs.field(factory=list, init=False)
+    append: Callable[[Record], None] = attrs.field(init=False)
+    is_open: bool = attrs.field(default=False, init=False)
+    level: int = attrs.field(default=-1, init=False)  # place among all tapes in the order of opening
+    leaves: set[int] = attrs.field(factory=set, init=False)  # slots of watched values
+    outlived: bool = attrs.field(default=False, init=False)  # whether its Tensors were computed with after it closed
+
+    @append.default
+    def _append(self) -> Callable[[Record], None]:
+        return self.entries.append  # bound once: recording is the hot path
+
+    def __enter__(self) -> GradientTape:
+        if self.level >= 0:
+            state = "open" if self.is_open else "closed"
+            raise TapeStateError(
+                f"GradientTape: a tape must be entered once; got one that is {state}. Make a new GradientTape()."
+            )
+        self.level = next(_LEVELS)
+        self.is_open = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.is_open = False
+
+    def __repr__(self) -> str:
+        state = "open" if self.is_open else "closed" if self.level >= 0 else "not entered"
+        return f"<GradientTape, {state}, {len(self.entries)} records>"
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """What was recorded, in order; a record's place is its slot."""
+        return tuple(self.entries)
+
+    # ---- recording ----
+
+    def watch(self, x: Tree) -> Tree:
+        """Put values on this tape, to be differentiated by.
+
+        Args:
+            x: a pytree of float or complex arrays and scalars; a leaf may be a Tensor of an outer tape.
+
+        Returns:
+            The same structure, of Tensors.
+
+        Raises:
+            ArgumentTypeError: a leaf that is integer, boolean or no number; names its path.
+            TapeStateError: outside the tape's block.
+        """
+        if not self.is_open:
+            state = "has closed" if self.level >= 0 else "was not entered"
+            raise TapeStateError(
+                f"GradientTape.watch: the tape must be open; got one that {state}. "
+                "Write `with GradientTape() as tape:` around it."
+            )
+        leaves, spec = tree_flatten(x)
+        check_differentiable("GradientTape.watch", "x", x, leaves)
+        return tree_unflatten(spec, [self._watched(leaf) for leaf in leaves])
+
+    def _watched(self, leaf: Any) -> Tensor:
+        if type(leaf) is Tensor:
+            if leaf.tape is self:
+                return leaf
+            while type(leaf) is Tensor and not leaf.tape.is_open:
+                leaf = leaf._value
+        slot = len(self.entries)
+        self.append(Record(WATCHED, (), (None,), NO_PARAMETERS, np.shape(off_every_tape(leaf)), dtype_of(leaf)))
+        self.leaves.add(slot)
+        return Tensor(leaf, self, slot)
+
+    # ---- walking ----
+
+    def gradient(self, y: Tree, x: Tree, output_gradients: Tree = None, unconnected: Unconnected = "error") -> Tree:
+        """The gradient of y by x: the cotangent of y, walked back to x.
+
+        Args:
+            y: the target, a Tensor of this tape; without `output_gradients` a real scalar. A pytree of
+                targets takes a pytree of output gradients.
+            x: the sources, a pytree of Tensors of this tape: watched values, or any computed from them.
+            output_gradients: the cotangent of y, of its structure and shapes; 1 by default.
+            unconnected: for a source that y does not depend on raise ("error"), or give zeros ("zero") or
+                None ("none").
+
+        Returns:
+            A pytree of the structure of x, of writable arrays with the shapes and dtypes of its leaves. Inside
+            the tape's block, of Tensors wherever they depend on watched values.
+
+        Raises:
+            ArgumentError: a target that is not a scalar, without `output_gradients`.
+            ArgumentTypeError: a complex target, without `output_gradients`.
+            UnconnectedError: says why y and x are not connected, and names the leaves of x.
+        """
+        if unconnected not in ("error", "zero", "none"):
+            raise ArgumentError(f"tape.gradient: unconnected must be 'error', 'zero' or 'none'; got {unconnected!r}.")
+        sources, spec = tree_flatten(x)
+        self._check_sources("tape.gradient", x, sources)
+        targets, cotangents = self._targets(y, output_gradients, unconnected)
+        pulled = self.pull(targets, cotangents, sources)
+        if unconnected == "error":
+            _check_connected(x, pulled)
+        elif unconnected == "zero":
+            pulled = [zeros_of(s) if answer is None else answer for s, answer in zip(sources, pulled, strict=True)]
+        return tree_unflatten(spec, pulled)
+
+    def jvp(self, y: Tree, x: Tree, tangents: Tree) -> Tree:
+        """The derivative of y along tangents of x, walked forward (Jacobian-vector product).
+
+        Args:
+            y: a pytree of Tensors of this tape.
+            x: a pytree of Tensors of this tape.
+            tangents: of the structure and shapes of x.
+
+        Returns:
+            A pytree of the structure of y; zeros for a leaf that does not depend on x.
+
+        Raises:
+            ArgumentError: tangents of another structure or of other shapes than x.
+        """
+        sources = tree_leaves(x)
+        self._check_sources("tape.jvp", x, sources)
+        directions = matched("tape.jvp", "tangents", tangents, "x", x)
+        targets, spec = tree_flatten(y)
+        pushed = self.push(sources, directions, targets)
+        zeros = (zeros_of(target) if dot is None else dot for target, dot in zip(targets, pushed, strict=True))
+        return tree_unflatten(spec, list(zeros))
+
+    def pull(
+        self, targets: Sequence[Any], cotangents: Sequence[Array], sources: Sequence[Tensor]
+    ) -> list[Array | None]:
+        """Walk backward from cotangents of targets: one for each source, None for one that no target depends on.
+
+        Targets that are no values on this tape are passed over; nothing is checked.
+        """
+        seeds: dict[int, Array] = {}
+        for target, cotangent in zip(targets, cotangents, strict=True):
+            if type(target) is Tensor and target.tape is self:
+                slot = target.slot
+                seeds[slot] = seeds[slot] + cotangent if slot in seeds else cotangent
+        slots = {source.slot for source in sources}
+        lift = lift_onto(self) if self.is_open else None
+        found = backward(self.entries, seeds, slots, covers_leaves=slots >= self.leaves, lift=lift)
+        pulled = fresh([found.get(source.slot) for source in sources], cotangents)
+        return list(map(as_kind_of, sources, pulled))
+
+    def push(self, sources: Sequence[Tensor], tangents: Sequence[Array], targets: Sequence[Any]) -> list[Array | None]:
+        """Walk forward from tangents of sources: one for each target, None for one that depends on no source.
+
+        Of a source that comes more than once the tangents add up; nothing is checked.
+        """
+        dots: dict[int, Array] = {}
+        for source, tangent in zip(sources, tangents, strict=True):
+            slot = source.slot
+            dots[slot] = dots[slot] + tangent if slot in dots else tangent
+        here = [target.slot if type(target) is Tensor and target.tape is self else None for target in targets]
+        lift = lift_onto(self) if self.is_open else None
+        found = forward(self.entries, dots, {slot for slot in here if slot is not None}, lift=lift)
+        pushed = fresh([None if slot is None else found.get(slot) for slot in here], tangents)
+        return list(map(as_kind_of, targets, pushed))
+
+    # ---- checks ----
+
+    def _check_sources(self, function: str, x: Tree, sources: Sequence[Any]) -> None:
+        for i, source in enumerate(sources):
+            if type(source) is Tensor and source.tape is self:
+                continue
+            path = leaf_paths(x, "x")[i]
+            if type(source) is Tensor:
+                raise UnconnectedError(f"{function}: {path} is a Tensor of another tape.")
+            raise UnconnectedError(
+                f"{function}: {path} was never watched; got {described(source)}. "
+                "Differentiate by what tape.watch returned: x = tape.watch(x0)."
+            )
+
+    def _targets(self, y: Tree, output_gradients: Tree, unconnected: Unconnected) -> tuple[list[Any], list[Array]]:
+        """The targets and their cotangents, checked."""
+        targets = tree_leaves(y)
+        if output_gradients is None:
+            check_scalar("tape.gradient", targets)
+            cotangents: list[Array] = [np.ones((), dtype_of(target))[()] for target in targets]
+        else:
+            cotangents = matched("tape.gradient", "output_gradients", output_gradients, "y", y)
+        for i, target in enumerate(targets):
+            if unconnected == "error" and (type(target) is not Tensor or target.tape is not self):
+                raise UnconnectedError(f"tape.gradient: {leaf_paths(y, 'y')[i]} {self._why_not_here(target)}")
+        return targets, cotangents
+
+    def _why_not_here(self, target: Any) -> str:
+        """Why a target is no value on this tape."""
+        if type(target) is Tensor:
+            return "is a Tensor of another tape."
+        if dtype_of(target) is None or np.dtype(dtype_of(target)).kind not in "fc":
+            return (
+                f"has no differentiable path to x: it is {described(target)}, and comparisons, argmax and "
+                "other functions without a derivative give plain arrays."
+            )
+        if self.outlived:
+            return (
+                f"was computed after the tape closed: it is {described(target)}, and operations outside the "
+                "`with` block are not recorded. Move them into the block."
+            )
+        return (
+            f"was never watched: it is {described(target)}, computed from no value on this tape. "
+            "Use what tape.watch returned: x = tape.watch(x0)."
+        )
+
+
+def _check_connected(x: Tree, pulled: Sequence[Array | None]) -> None:
+    missing = [path for path, answer in zip(leaf_paths(x, "x"), pulled, strict=True) if answer is None]
+    if missing:
+        raise UnconnectedError(
+            f"tape.gradient: there is no differentiable path from {', '.join(missing)} to y. "
+            "For sources that y does not depend on, pass unconnected='zero' or 'none'."
+        )

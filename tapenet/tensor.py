@@ -1,0 +1,209 @@
+"""The value on a tape."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+
+from tapenet.errors import ArgumentTypeError, AssignmentError, ConversionError, PicklingError
+
+if TYPE_CHECKING:
+    from tapenet.tape import GradientTape
+
+
+@attrs.define(eq=False, repr=False, weakref_slot=False)
+class UnsealedTensor:
+    """A `Tensor` while it is filled in, then sealed by `made.__class__ = Tensor` (as records are, for speed)."""
+
+    _value: Any
+    tape: GradientTape
+    slot: int
+
+
+@attrs.frozen(eq=False, repr=False, weakref_slot=False)
+class Tensor(UnsealedTensor):
+    """A value on a tape: an immutable stand-in for the array it holds.
+
+    Made by `GradientTape.watch` and by operations on other Tensors; never by hand. It behaves as a NumPy
+    array of its value does: operators, methods, `tapenet.numpy` and plain `numpy` functions, of which each
+    is recorded on the tape. Its value may be a Tensor of an outer tape: that is how tapes nest.
+
+    Comparisons and other functions without a derivative give plain arrays, so `if x > 0:` works. What would
+    drop the value off an open tape unseen (`float(x)`, `numpy.asarray(x)`, pickling, `x[0] = 1`) raises
+    `ConversionError`, `PicklingError` or `AssignmentError` with the line to write instead. After its tape has
+    closed, a Tensor converts freely.
+
+    Attributes:
+        tape: the tape that it is a value on.
+        slot: the place in `tape.records` of the record that made it.
+    """
+
+    @property
+    def value(self) -> Any:
+        """The array or scalar it holds, read-only; for nested tapes, a Tensor of the next tape outward."""
+        value = self._value
+        if type(value) is np.ndarray:
+            value = value.view()
+            value.flags.writeable = False
+        return value
+
+    # ---- what it looks like ----
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The value's shape."""
+        value = self._value
+        return () if isinstance(value, (float, complex)) else value.shape  # a Python scalar has no `shape`
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The value's dtype; float64 or complex128 for a Python scalar."""
+        value = self._value
+        return np.dtype(type(value)) if type(value) in (float, complex) else value.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ArgumentTypeError("len: x must have at least one axis; got a Tensor of shape ().")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise ArgumentTypeError("iter: x must have at least one axis; got a Tensor of shape ().")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __repr__(self) -> str:
+        return f"Tensor({off_every_tape(self)!r}, slot={self.slot})"
+
+    def __str__(self) -> str:
+        return str(off_every_tape(self))
+
+    def __format__(self, specification: str) -> str:
+        return format(off_every_tape(self), specification)
+
+    # ---- conversions: silent nowhere ----
+
+    def __bool__(self) -> bool:
+        return bool(off_every_tape(self))
+
+    def __float__(self) -> float:
+        return float(_converted(self, "float(x)"))
+
+    def __int__(self) -> int:
+        return int(_converted(self, "int(x)"))
+
+    def __index__(self) -> int:
+        return operator.index(_converted(self, "using x as an index"))
+
+    def __complex__(self) -> complex:
+        return complex(_converted(self, "complex(x)"))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        return np.array(_converted(self, "numpy.asarray(x)"), dtype=dtype, copy=copy)
+
+    def item(self, *index: Any) -> Any:
+        """The value as a Python scalar, once the tape has closed."""
+        return np.asarray(_converted(self, "x.item()")).item(*index)
+
+    def tolist(self) -> Any:
+        """The value as nested lists of Python scalars, once the tape has closed."""
+        return np.asarray(_converted(self, "x.tolist()")).tolist()
+
+    def __copy__(self) -> Tensor:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if _is_on_open_tape(self):
+            raise PicklingError(
+                "pickle: x is a Tensor of an open tape, and a tape does not travel. "
+                "Pickle x.value, or leave the tape's block first."
+            )
+        return _unpickled, (off_every_tape(self),)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        written = _as_written(index)
+        raise AssignmentError(
+            f"x[{written}] = ...: a Tensor is a value and never changes. "
+            f"Write x = x.at[{written}].set(...), or .add(...) or .multiply(...)."
+        )
+
+    def __delitem__(self, index: Any) -> None:
+        raise AssignmentError(f"del x[{_as_written(index)}]: a Tensor is a value and never changes.")
+
+    if TYPE_CHECKING:
+        # Given to the class by `tapenet.numpy.methods.give_methods`, which knows the operations.
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __pos__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __getattr__(self, name: str) -> Any: ...
+
+
+def off_every_tape(x: Any) -> Any:
+    """The plain array or scalar under a Tensor, however many tapes deep; anything else as it is."""
+    while type(x) is Tensor:
+        x = x._value
+    return x
+
+
+def _is_on_open_tape(x: Any) -> bool:
+    """Whether a tape of `x`, or one further outward, is open."""
+    while type(x) is Tensor:
+        if x.tape.is_open:
+            return True
+        x = x._value
+    return False
+
+
+def _converted(x: Tensor, conversion: str) -> Any:
+    """The plain value of `x`, or an error where one of its tapes is open."""
+    if _is_on_open_tape(x):
+        raise ConversionError(
+            f"{conversion}: x is a Tensor of an open tape, and the conversion would drop it off the tape. "
+            "Write x.value for the number alone, tn.stop_gradient(x) for a constant in the computation, "
+            "or a function of tapenet.numpy (tnp.sin(x), tnp.stack([x, y])) to stay on the tape."
+        )
+    return off_every_tape(x)
+
+
+def _unpickled(value: Any) -> Any:
+    return value
+
+
+def _as_written(index: Any) -> str:
+    """An index as the user wrote it between the brackets, near enough to paste."""
+    if isinstance(index, tuple):
+        return ", ".join(map(_as_written, index))
+    if isinstance(index, slice):
+        parts = ["" if part is None else repr(part) for part in (index.start, index.stop)]
+        return ":".join([*parts, repr(index.step)] if index.step is not None else parts)
+    return "..." if index is Ellipsis else repr(index)

@@ -1,0 +1,3 @@
+"""Checks of gradients, for the library's own operations and for users' functions alike."""
+
+from tapenet.testing.gradients import GradientError as GradientError, check_grads as check_grads

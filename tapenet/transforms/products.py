@@ -1,0 +1,92 @@
+"""Products with the Jacobian, from either side, without the Jacobian."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tapenet.errors import ArgumentTypeError
+from tapenet.leaves import matched
+from tapenet.transforms.recording import record
+from tapenet.tree import Tree
+
+
+def vjp(f: Callable[..., Any], *args: Tree, has_aux: bool = False) -> Any:
+    """The value of f and its pullback, the vector-Jacobian product.
+
+    Args:
+        f: any function of pytrees of float or complex arrays, returning such a pytree.
+        args: where to take it; each a pytree.
+        has_aux: whether f returns a pair (y, aux).
+
+    Returns:
+        `(y, pullback)`, or `(y, pullback, aux)`. `pullback(y_bar)`, of a cotangent with the structure and
+        shapes of y, returns a tuple with a cotangent for each argument, as often as it is called. Complex
+        numbers are not conjugated.
+
+    Raises:
+        ArgumentTypeError: an argument with a leaf that is not float or complex.
+        ArgumentError: from the pullback, a cotangent of another structure or of other shapes than y.
+
+    >>> y, pullback = vjp(lambda x, w: x * w, 2.0, 5.0)
+    >>> pullback(1.0)
+    (np.float64(5.0), np.float64(2.0))
+    """
+    recording = record("vjp", f, args, {}, range(len(args)), has_aux)
+
+    def pullback(y_bar: Tree) -> tuple[Tree, ...]:
+        return recording.pull(matched("pullback", "y_bar", y_bar, "y", recording.y))
+
+    value = recording.value
+    return (value, pullback, recording.aux) if has_aux else (value, pullback)
+
+
+def jvp(f: Callable[..., Any], args: Sequence[Tree], tangents: Sequence[Tree], has_aux: bool = False) -> Any:
+    """The value of f and its derivative along tangents, the Jacobian-vector product, in one forward walk.
+
+    Args:
+        f: any function of pytrees of float or complex arrays, returning such a pytree.
+        args: its arguments, in a tuple or list.
+        tangents: the direction, of the structure and shapes of args.
+        has_aux: whether f returns a pair (y, aux).
+
+    Returns:
+        `(y, y_dot)`, or `(y, y_dot, aux)`.
+
+    Raises:
+        ArgumentTypeError: args or tangents that are not a tuple or list; a leaf that is not float or complex.
+        ArgumentError: tangents of another structure or of other shapes than args.
+
+    >>> jvp(lambda x: x * x, (3.0,), (1.0,))
+    (np.float64(9.0), np.float64(6.0))
+    """
+    for name, given in (("args", args), ("tangents", tangents)):
+        if not isinstance(given, tuple | list):
+            raise ArgumentTypeError(
+                f"jvp: {name} must be a tuple or list, one entry for each argument of f; "
+                f"got {type(given).__name__}. Write jvp(f, (x,), (x_dot,))."
+            )
+    recording = record("jvp", f, args, {}, range(len(args)), has_aux)
+    y_dot = recording.push(recording.matched_tangents(tangents, "tangents"))
+    return (recording.value, y_dot, recording.aux) if has_aux else (recording.value, y_dot)
+
+
+def linearize(f: Callable[..., Any], *args: Tree) -> tuple[Tree, Callable[..., Tree]]:
+    """The value of f and its linear approximation there: f is run once, the derivative as often as one likes.
+
+    Args:
+        f, args: as for `vjp`.
+
+    Returns:
+        `(y, push)`; `push(*tangents)`, with a tangent for each argument, returns the tangent of y.
+
+    Raises:
+        ArgumentTypeError: an argument with a leaf that is not float or complex.
+        ArgumentError: from push, tangents of another structure or of other shapes than args.
+
+    >>> y, push = linearize(lambda x: x * x, 3.0)
+    >>> push(1.0), push(2.0)
+    (np.float64(6.0), np.float64(12.0))
+    """
+    recording = record("linearize", f, args, {}, range(len(args)), False)
+    return recording.value, lambda *tangents: recording.push(recording.matched_tangents(tangents, "tangents"))

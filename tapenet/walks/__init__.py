@@ -1,0 +1,1 @@
+"""Walks over a tape: backward for cotangents, forward for tangents."""

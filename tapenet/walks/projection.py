@@ -1,0 +1,56 @@
+"""Projection of a rule's answer onto the space of the value that it is for: its shape, realness and dtype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapenet.errors import RuleError
+from tapenet.ops.casting import astype
+from tapenet.ops.complex import real
+from tapenet.ops.reduction import sum as sum_over
+from tapenet.ops.shaping import broadcast_to, reshape
+from tapenet.primitive import Array
+from tapenet.record import Record
+
+
+def onto(cotangent: Array, operand: Record, primitive: str) -> Array:
+    """A cotangent as one of `operand`: broadcast axes summed away, real where it is real, of its dtype."""
+    if cotangent.shape != operand.shape:
+        cotangent = _unbroadcast(cotangent, operand.shape, primitive)
+    return _as_dtype(cotangent, operand.dtype)
+
+
+def up_to(tangent: Array, out: Record, primitive: str) -> Array:
+    """A tangent as one of the output `out`: broadcast to its shape, real where it is real, of its dtype."""
+    if tangent.shape != out.shape:
+        assert out.shape is not None
+        tangent = broadcast_to(tangent, out.shape)
+    return _as_dtype(tangent, out.dtype)
+
+
+def _as_dtype(x: Array, dtype: np.dtype[Any]) -> Array:
+    if x.dtype == dtype:
+        return x
+    if x.dtype.kind == "c" and dtype.kind == "f":
+        x = real(x)
+    return x if x.dtype == dtype else astype(x, dtype)
+
+
+def _unbroadcast(x: Array, shape: tuple[int, ...] | None, primitive: str) -> Array:
+    """Sum over the axes along which an operand of `shape` was broadcast to the shape of `x`."""
+    assert shape is not None
+    leading = x.ndim - len(shape)
+    stretched = [
+        leading + axis
+        for axis, length in enumerate(shape)
+        if length == 1 and leading >= 0 and x.shape[leading + axis] != 1
+    ]
+    summed = sum_over(x, axis=(*range(leading), *stretched), keepdims=True)
+    if leading < 0 or summed.shape[leading:] != shape:
+        raise RuleError(
+            f"{primitive}: the rule's cotangent must have shape {shape}, as its operand, "
+            f"or one that it broadcasts to; got {x.shape}."
+        )
+    return reshape(summed, shape) if leading else summed

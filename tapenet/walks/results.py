@@ -1,0 +1,37 @@
+"""What a walk found, as values that a user may keep and write into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tapenet.primitive import Array
+from tapenet.tensor import off_every_tape
+
+
+def fresh(results: Sequence[Array | None], given: Sequence[Array]) -> list[Array | None]:
+    """Results that share no memory with each other nor with what was given, copied where they would.
+
+    A rule may return its cotangent as it came, or a view of it; nothing else of a tape's is ever returned. So
+    an array that owns its memory, was not given and comes once is the walk's own.
+    """
+    seen = {id(x) for x in given}
+    copied = []
+    for x in results:
+        if type(x) is np.ndarray and (id(x) in seen or x.base is not None or not x.flags.writeable):
+            x = x.copy()
+        seen.add(id(x))
+        copied.append(x)
+    return copied
+
+
+def as_kind_of(source: Any, result: Array | None) -> Array | None:
+    """A result of shape () as an array where its source is one, and as a NumPy scalar where it is not."""
+    array = type(off_every_tape(source)) is np.ndarray
+    if array and isinstance(result, np.generic):
+        return np.asarray(result)
+    if not array and type(result) is np.ndarray and result.ndim == 0:
+        return result[()]
+    return result

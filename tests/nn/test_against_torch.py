@@ -1,0 +1,186 @@
+"""Functions and losses against PyTorch's: values, and gradients by every operand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import tapenet as tn
+from tapenet import nn
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+
+def first(x):
+    """From channels last to channels first."""
+    return x.permute(0, 3, 1, 2)
+
+
+def last(x):
+    return x.permute(0, 2, 3, 1)
+
+
+def assert_same(ours, theirs, *operands, tolerance=1e-10):
+    """Compare values, and the pullbacks of one random cotangent."""
+    y, pullback = tn.vjp(ours, *operands)
+    tensors = [torch.tensor(x, requires_grad=True) for x in operands]
+    expected = theirs(*tensors)
+    np.testing.assert_allclose(y, expected.detach().numpy(), rtol=tolerance, atol=tolerance)
+    y_bar = np.asarray(np.random.default_rng(1).normal(size=np.shape(y)))
+    expected.backward(torch.tensor(y_bar))
+    for gradient, tensor in zip(pullback(y_bar), tensors, strict=True):
+        np.testing.assert_allclose(gradient, tensor.grad.numpy(), rtol=tolerance, atol=tolerance)
+
+
+small = st.integers(1, 3)
+pairs = st.tuples(small, small)
+
+
+@settings(max_examples=25, deadline=None)
+@given(pairs, pairs, pairs, st.tuples(st.integers(0, 2), st.integers(0, 2)), st.integers(1, 3), pairs)
+def test_conv(window, stride, dilation, padding, groups, more):
+    rng = np.random.default_rng(0)
+    size = [(w - 1) * d + m for w, d, m in zip(window, dilation, more)]
+    x, kernel = rng.normal(size=(2, *size, 2 * groups)), rng.normal(size=(*window, 2, 2 * groups))
+    top, left = padding
+    options = {"stride": stride, "dilation": dilation, "groups": groups}
+    assert_same(
+        lambda *operands: nn.conv(*operands, padding=((top, top), (left, left)), **options),
+        lambda x, k, b: last(F.conv2d(first(x), k.permute(3, 2, 0, 1), b, padding=padding, **options)),
+        x,
+        kernel,
+        rng.normal(size=2 * groups),
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Using padding=:UserWarning")
+@pytest.mark.parametrize(("window", "dilation"), [((2, 3), 1), ((4, 2), 1), ((2, 2), 3)])
+def test_conv_same_without_strides(window, dilation):
+    rng = np.random.default_rng(0)
+    assert_same(
+        lambda x, k: nn.conv(x, k, padding="same", dilation=dilation),
+        lambda x, k: last(F.conv2d(first(x), k.permute(3, 2, 0, 1), padding="same", dilation=dilation)),
+        rng.normal(size=(2, 6, 7, 3)),
+        rng.normal(size=(*window, 3, 4)),
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(pairs, pairs, pairs, st.booleans())
+def test_pools(window, stride, more, padded):
+    size = [w + m for w, m in zip(window, more)]
+    # Rounded, so that windows hold equal elements.
+    x = np.round(np.random.default_rng(0).normal(size=(2, *size, 3)), 1)
+    top, left = (w // 2 if padded else 0 for w in window)
+    sides = ((top, top), (left, left))
+    assert_same(
+        lambda x: nn.max_pool(x, window, stride, sides),
+        lambda x: last(F.max_pool2d(first(x), window, stride, (top, left))),
+        x,
+    )
+    assert_same(
+        lambda x: nn.avg_pool(x, window, stride, sides),
+        lambda x: last(F.avg_pool2d(first(x), window, stride, (top, left), count_include_pad=False)),
+        x,
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (nn.relu, F.relu),
+        (nn.leaky_relu, F.leaky_relu),
+        (lambda x: nn.leaky_relu(x, 0.3), lambda x: F.leaky_relu(x, 0.3)),
+        (nn.elu, F.elu),
+        (lambda x: nn.elu(x, 2.0), lambda x: F.elu(x, 2.0)),
+        (nn.gelu, F.gelu),
+        (lambda x: nn.gelu(x, approximate=True), lambda x: F.gelu(x, approximate="tanh")),
+        (nn.silu, F.silu),
+        (nn.sigmoid, torch.sigmoid),
+        (nn.tanh, torch.tanh),
+        (nn.softplus, lambda x: F.softplus(x, threshold=1e9)),
+        (lambda x: nn.softmax(x, 0), lambda x: F.softmax(x, 0)),
+        (nn.log_softmax, lambda x: F.log_softmax(x, -1)),
+    ],
+)
+def test_activations(ours, theirs):
+    edges = [-50.0, 0.0, -0.0, 50.0]
+    assert_same(ours, theirs, np.array([edges, [-1.5, -0.2, 0.3, 2.0]]))
+
+
+def test_dense_and_norms():
+    rng = np.random.default_rng(0)
+    x, scale, offset = rng.normal(size=(6, 4)), rng.normal(size=4), rng.normal(size=4)
+    assert_same(nn.dense, lambda x, k, b: F.linear(x, k.T, b), x, rng.normal(size=(4, 3)), rng.normal(size=3))
+    assert_same(nn.layer_norm, lambda x, s, o: F.layer_norm(x, (4,), s, o), x, scale, offset)
+    assert_same(
+        lambda *operands: nn.batch_norm(*operands)[0],
+        lambda x, s, o: F.batch_norm(x, None, None, s, o, training=True),
+        x,
+        scale,
+        offset,
+    )
+    assert_same(
+        nn.normalize,
+        lambda x, mean, var, s, o: s * (x - mean) / torch.sqrt(var + 1e-5) + o,
+        x,
+        rng.normal(size=4),
+        rng.uniform(1, 2, size=4),
+        scale,
+        offset,
+    )
+
+
+def test_batch_norm_layer_in_training_and_inference():
+    rng = np.random.default_rng(0)
+    layer = nn.BatchNorm(3, momentum=0.3, dtype=np.float64)
+    theirs = torch.nn.BatchNorm2d(3, momentum=0.3, dtype=torch.float64)
+    x = rng.normal(2, 3, size=(2, 4, 5, 3))
+    y, layer = layer.train(x, rng)
+    np.testing.assert_allclose(y, last(theirs(first(torch.tensor(x)))).detach().numpy(), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(layer.running.mean, theirs.running_mean.numpy(), rtol=1e-12)
+    # PyTorch's running variance is the unbiased one.
+    n = x.size // 3
+    np.testing.assert_allclose((layer.running.var - 0.7) * n / (n - 1), theirs.running_var.numpy() - 0.7, rtol=1e-12)
+
+
+def test_embedding():
+    indices = np.array([[1, 1, 3], [0, 1, 1]])
+    table = np.random.default_rng(0).normal(size=(5, 2))
+    assert_same(lambda t: nn.embedding(t, indices), lambda t: F.embedding(torch.tensor(indices), t), table)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_losses(reduction):
+    rng = np.random.default_rng(0)
+    logits, labels = 5 * rng.normal(size=(6, 4)), rng.integers(0, 4, 6)
+    assert_same(
+        lambda x: nn.cross_entropy(x, labels, reduction),
+        lambda x: F.cross_entropy(x, torch.tensor(labels), reduction=reduction),
+        logits,
+    )
+    assert_same(
+        lambda x, p: nn.cross_entropy(x, p, reduction),
+        lambda x, p: F.cross_entropy(x, p, reduction=reduction),
+        logits,
+        rng.dirichlet(np.ones(4), 6),
+    )
+    p = rng.uniform(size=(6, 4))
+    assert_same(
+        lambda x, y: nn.binary_cross_entropy(x, y, reduction),
+        lambda x, y: F.binary_cross_entropy_with_logits(x, y, reduction=reduction),
+        20 * logits,
+        p,
+    )
+    assert_same(
+        lambda x, y: nn.mean_squared_error(x, y, reduction),
+        lambda x, y: F.mse_loss(x, y, reduction=reduction),
+        logits,
+        p,
+    )
+    assert_same(
+        lambda x, y: nn.huber(x, y, 1.5, reduction),
+        lambda x, y: F.huber_loss(x, y, delta=1.5, reduction=reduction),
+        logits,
+        p,
+    )
