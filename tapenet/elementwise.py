@@ -1,6 +1,6 @@
 """The public functions of elementwise primitives: the recording path, written out for speed.
 
-A small operation costs less than a microsecond, so each call, dictionary and tuple around it shows: for one and two
+A small operation costs less than a microsecond, so each call, dictionary and object around it shows: for one and two
 operands recording is spelled out in one function, and all that is rare goes to `_off_the_path`.
 """
 
@@ -11,8 +11,8 @@ from typing import Any
 
 from tapenet.errors import ArgumentTypeError
 from tapenet.primitive import CONSTANTS, Array, Primitive, bind, named_error, past_closed_tapes
-from tapenet.record import NO_PARAMETERS, Record, UnsealedRecord
-from tapenet.tensor import Tensor, UnsealedTensor
+from tapenet.record import NO_PARAMETERS, SHAPE
+from tapenet.tensor import Tensor, UnsealedTensor, new_object
 
 
 def public_function(primitive: Primitive) -> Callable[..., Array]:
@@ -23,33 +23,36 @@ def public_function(primitive: Primitive) -> Callable[..., Array]:
 
 def _unary(primitive: Primitive) -> Callable[..., Array]:
     forward = primitive.forward
-    keeps_x, keeps_out = 0 in primitive.reads[0], 1 in primitive.reads[0]
+    keeps_x, keeps_out = primitive.keeps((False,))
 
     def function(x: Array, /, **keywords: Any) -> Array:
         if type(x) is not Tensor:
-            return forward(x, **keywords)
+            return forward(x, **keywords) if keywords else forward(x)
         tape = x.tape
-        if keywords or not tape.is_open:
+        if keywords or not tape.is_fast:
             return _off_the_path(primitive, (x,), keywords)
         value = x._value
         try:
             out = forward(value) if type(value) is not Tensor else function(value)
         except TypeError as error:
             raise named_error(primitive.name, error) from error
-        entries, x_slot = tape.entries, x.slot
-        slot = len(entries)
-        record: Any = UnsealedRecord(
-            primitive,
-            (x_slot,),
-            (value if keeps_x else None, out if keeps_out else None),
-            NO_PARAMETERS,
-            entries[x_slot].shape,  # the operand's own tuple: long tapes are bound by fresh memory
-            out.dtype,
-        )
-        record.__class__ = Record
-        tape.append(record)
-        made: Any = UnsealedTensor(out, tape, slot)
+        x_slot = x.slot
+        entries = tape.entries
+        made = new_object(UnsealedTensor)  # `made_tensor`, written out
+        made._value = out
+        made.tape = tape
+        made.slot = len(entries)
         made.__class__ = Tensor
+        tape.append(
+            (
+                primitive,
+                (x_slot,),
+                (value if keeps_x else None, out if keeps_out else None),
+                NO_PARAMETERS,
+                entries[x_slot][SHAPE],  # the operand's own tuple: long tapes are bound by fresh memory
+                out.dtype,
+            )
+        )
         return made
 
     return function
@@ -57,33 +60,37 @@ def _unary(primitive: Primitive) -> Callable[..., Array]:
 
 def _binary(primitive: Primitive) -> Callable[..., Array]:
     forward = primitive.forward
-    reads_x, reads_y = primitive.reads
-    x_keeps_x, x_keeps_out = 0 in reads_x, 2 in reads_x
-    y_keeps_y, y_keeps_out = 1 in reads_y, 2 in reads_y
-    keeps_x, keeps_y, keeps_out = (place in reads_x | reads_y for place in range(3))
+    both_keep_x, both_keep_y, both_keep_out = primitive.keeps((False, False))
+    x_keeps_x, _, x_keeps_out = primitive.keeps((False, True))
+    _, y_keeps_y, y_keeps_out = primitive.keeps((True, False))
 
     def function(x: Array, y: Array, /, **keywords: Any) -> Array:
         if type(x) is Tensor:
             tape = x.tape
             x_value = x._value
+            a_slot = x.slot
             if type(y) is Tensor:
-                if y.tape is not tape or keywords or not tape.is_open:
+                if y.tape is not tape or keywords or not tape.is_fast:
                     return _off_the_path(primitive, (x, y), keywords)
                 y_value = y._value
-                slots: tuple[int | None, int | None] = (x.slot, y.slot)
+                slots: tuple[int | None, int | None] = (a_slot, y.slot)
+                keeps_x, keeps_y, keeps_out = both_keep_x, both_keep_y, both_keep_out
             else:
-                if keywords or not tape.is_open or type(y) not in CONSTANTS:
+                if keywords or not tape.is_fast or type(y) not in CONSTANTS:
                     return _off_the_path(primitive, (x, y), keywords)
                 y_value = y
-                slots = (x.slot, None)
+                slots = (a_slot, None)
+                keeps_x, keeps_y, keeps_out = x_keeps_x, True, x_keeps_out
         elif type(y) is Tensor:
             tape = y.tape
-            if keywords or not tape.is_open or type(x) not in CONSTANTS:
+            if keywords or not tape.is_fast or type(x) not in CONSTANTS:
                 return _off_the_path(primitive, (x, y), keywords)
             x_value, y_value = x, y._value
-            slots = (None, y.slot)
+            a_slot = y.slot
+            slots = (None, a_slot)
+            keeps_x, keeps_y, keeps_out = True, y_keeps_y, y_keeps_out
         else:
-            return forward(x, y, **keywords)
+            return forward(x, y, **keywords) if keywords else forward(x, y)
         try:
             if type(x_value) is Tensor or type(y_value) is Tensor:
                 out = function(x_value, y_value)
@@ -91,26 +98,25 @@ def _binary(primitive: Primitive) -> Callable[..., Array]:
                 out = forward(x_value, y_value)
         except (ValueError, TypeError) as error:
             raise named_error(primitive.name, error) from error
-        if slots[1] is None:
-            kept = (x_value if x_keeps_x else None, y_value, out if x_keeps_out else None)
-        elif slots[0] is None:
-            kept = (x_value, y_value if y_keeps_y else None, out if y_keeps_out else None)
-        else:
-            kept = (
-                x_value if keeps_x else None,
-                y_value if keeps_y else None,
-                out if keeps_out else None,
-            )
-        entries, shape = tape.entries, out.shape
-        slot = len(entries)
-        operand_slot: Any = slots[0] if slots[0] is not None else slots[1]
-        if shape == (operand_shape := entries[operand_slot].shape):
+        entries = tape.entries
+        shape = out.shape
+        if shape == (operand_shape := entries[a_slot][SHAPE]):
             shape = operand_shape  # one tuple for both: long tapes are bound by fresh memory
-        record: Any = UnsealedRecord(primitive, slots, kept, NO_PARAMETERS, shape, out.dtype)
-        record.__class__ = Record
-        tape.append(record)
-        made: Any = UnsealedTensor(out, tape, slot)
+        made = new_object(UnsealedTensor)  # `made_tensor`, written out
+        made._value = out
+        made.tape = tape
+        made.slot = len(entries)
         made.__class__ = Tensor
+        tape.append(
+            (
+                primitive,
+                slots,
+                (x_value if keeps_x else None, y_value if keeps_y else None, out if keeps_out else None),
+                NO_PARAMETERS,
+                shape,
+                out.dtype,
+            )
+        )
         return made
 
     return function

@@ -37,6 +37,10 @@ class ConversionError(TapenetError, TypeError):
     """A conversion that would silently drop a value off its open tape."""
 
 
+class MappedValueError(TapenetError, TypeError):
+    """A question to a mapped value that needs one answer: a Python branch, a conversion, a shape found from values."""
+
+
 class PicklingError(TapenetError, TypeError):
     """An attempt to pickle a Tensor of an open tape."""
 

@@ -20,6 +20,8 @@ un-broadcasting and dtypes to the walk.
     multilinear   the same, operand by operand: forward mode replaces one operand at a time by its tangent
     general       a pullback and a push for each operand, by hand
     joint         one pullback and one push for all operands at once (variable operand counts, user's rules)
+
+Each may be given a rule for evaluation over a batch (`tapenet.batching`); elementwise primitives have one.
 """
 
 from __future__ import annotations
@@ -32,10 +34,12 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.batching import elementwise_rule
 from tapenet.elementwise import public_function
 from tapenet.errors import ArgumentError
-from tapenet.primitive import REGISTRY, Array, CompiledRule, JointReads, Primitive, Shapes, bind, register
-from tapenet.record import Record
+from tapenet.plain import plain
+from tapenet.primitive import REGISTRY, Array, BatchRule, CompiledRule, JointReads, Primitive, Shapes, bind, register
+from tapenet.record import Kept, Parameters, Shape, Slots
 
 Rule = Any  # a Python function of t and what it reads
 
@@ -58,7 +62,7 @@ def elementwise(
         The public function, whose `primitive` attribute is the primitive.
     """
     name = name or forward.__name__
-    primitive = _declare(name, "elementwise", forward, rules, rules, operands)
+    primitive = _declare(name, "elementwise", forward, rules, rules, operands, batch=elementwise_rule)
     function = public_function(primitive)
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
@@ -71,34 +75,44 @@ def piecewise_constant(t: Array) -> Array:
     return np.zeros(t.shape, t.dtype)
 
 
-def linear(*transposes: Rule | None, name: str) -> Callable[[Callable[..., Array]], Primitive]:
+def linear(
+    *transposes: Rule | None, name: str, batch: BatchRule | None = None
+) -> Callable[[Callable[..., Array]], Primitive]:
     """Declare a function linear in its first operand: the transpose, then None for each further operand."""
 
     def declare(forward: Callable[..., Array]) -> Primitive:
-        return _multilinear(name, "linear", forward, transposes)
+        return _multilinear(name, "linear", forward, transposes, batch)
 
     return declare
 
 
-def multilinear(*transposes: Rule | None, name: str) -> Callable[[Callable[..., Array]], Primitive]:
+def multilinear(
+    *transposes: Rule | None, name: str, batch: BatchRule | None = None
+) -> Callable[[Callable[..., Array]], Primitive]:
     """Declare a function linear in each operand that has a transpose; None where an operand has none."""
 
     def declare(forward: Callable[..., Array]) -> Primitive:
-        return _multilinear(name, "multilinear", forward, transposes)
+        return _multilinear(name, "multilinear", forward, transposes, batch)
 
     return declare
 
 
-def _multilinear(name: str, family: str, forward: Callable[..., Array], transposes: Sequence[Rule | None]) -> Primitive:
+def _multilinear(
+    name: str,
+    family: str,
+    forward: Callable[..., Array],
+    transposes: Sequence[Rule | None],
+    batch: BatchRule | None,
+) -> Primitive:
     count = len(operand_names(forward))
 
     def push(i: int) -> CompiledRule:
-        def pushed(t: Array, record: Record, operand: Record) -> Array:
-            return bind(primitive, [t if j == i else record.kept[j] for j in range(count)], record.parameters)
+        def pushed(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
+            return bind(primitive, [t if j == i else kept[j] for j in range(count)], parameters)
 
         return pushed
 
-    primitive = _declare(name, family, forward, transposes, transposes)
+    primitive = _declare(name, family, forward, transposes, transposes, batch=batch)
     pushes = tuple(rule and push(i) for i, rule in enumerate(transposes))
     others = tuple(primitive.reads[i] | frozenset(range(count)) - {i} for i in range(count))
     primitive = attrs.evolve(primitive, pushes=pushes, reads=others)
@@ -112,13 +126,15 @@ def general(
     *,
     name: str,
     with_residual: Callable[..., tuple[Array, Array]] | None = None,
+    batch: BatchRule | None = None,
 ) -> Callable[[Callable[..., Array]], Primitive]:
     """Declare a function by a pullback and a push for each operand."""
 
     def declare(forward: Callable[..., Array]) -> Primitive:
-        primitive = _declare(name, "general", forward, pulls, pushes)
+        primitive = _declare(name, "general", forward, pulls, pushes, batch=batch)
         if with_residual is not None:
-            primitive = attrs.evolve(primitive, with_residual=with_residual)
+            residual = plain(lambda *xs, **parameters: with_residual(*xs, **parameters)[1], name=f"residual of {name}")
+            primitive = attrs.evolve(primitive, with_residual=with_residual, residual=residual)
             REGISTRY[name] = primitive
         return primitive
 
@@ -126,7 +142,12 @@ def general(
 
 
 def joint(
-    pull: Callable[..., Sequence[Array]], push: Callable[..., Array], *, name: str, reads: JointReads
+    pull: Callable[..., Sequence[Array]],
+    push: Callable[..., Array],
+    *,
+    name: str,
+    reads: JointReads,
+    batch: BatchRule | None = None,
 ) -> Callable[[Callable[..., Array]], Primitive]:
     """Declare a function of any number of operands, with one rule for all of them.
 
@@ -137,15 +158,18 @@ def joint(
         reads: which operands the rules read; the others are None in `operands`.
     """
 
-    def pulled(t: Array, record: Record, shapes: Shapes) -> Sequence[Array]:
-        operands, on_tape = record.kept[: len(record.slots)], [slot is not None for slot in record.slots]
-        return pull(t, operands, shapes, on_tape, **record.parameters)
+    def pulled(t: Array, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Sequence[Array]:
+        on_tape = [slot is not None for slot in slots]
+        return pull(t, kept[: len(slots)], shapes, on_tape, **parameters)
 
-    def pushed(tangents: Sequence[Array], record: Record, shapes: Shapes) -> Array:
-        return push(tangents, record.kept[: len(record.slots)], shapes, **record.parameters)
+    def pushed(tangents: Sequence[Array], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Array:
+        return push(tangents, kept[: len(slots)], shapes, **parameters)
 
     def declare(forward: Callable[..., Array]) -> Primitive:
-        return register(Primitive(name, "joint", forward, joint_pullback=pulled, joint_push=pushed, joint_reads=reads))
+        primitive = Primitive(
+            name, "joint", forward, joint_pullback=pulled, joint_push=pushed, joint_reads=reads, batch=batch
+        )
+        return register(primitive)
 
     return declare
 
@@ -167,22 +191,22 @@ def _compile(rule: Rule, operands: Sequence[str], own: str) -> CompiledRule:
     # Written out for the commonest reads: one call less for each record of a walk.
     match [None if takes_the_rest else places.get(name) for name in names]:
         case [] if not takes_the_rest:
-            return lambda t, record, operand: rule(t)
+            return lambda t, kept, parameters, shape: rule(t)
         case [int(i)]:
-            return lambda t, record, operand: rule(t, record.kept[i])
+            return lambda t, kept, parameters, shape: rule(t, kept[i])
         case [int(i), int(j)]:
-            return lambda t, record, operand: rule(t, record.kept[i], record.kept[j])
+            return lambda t, kept, parameters, shape: rule(t, kept[i], kept[j])
     own_shape = f"{own}_shape"
 
-    def compiled(t: Array, record: Record, operand: Record) -> Array:
-        read = dict(record.parameters) if takes_the_rest else {}
+    def compiled(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
+        read = dict(parameters) if takes_the_rest else {}
         for name in names:
             if name in places:
-                read[name] = record.kept[places[name]]
+                read[name] = kept[places[name]]
             elif name == own_shape:
-                read[name] = operand.shape
+                read[name] = shape
             else:
-                read[name] = record.parameters[name]
+                read[name] = parameters[name]
         return rule(t, **read)
 
     return compiled
@@ -210,6 +234,7 @@ def _declare(
     pulls: Sequence[Rule | None],
     pushes: Sequence[Rule | None],
     operands: tuple[str, ...] | None = None,
+    batch: BatchRule | None = None,
 ) -> Primitive:
     operands = operands or operand_names(forward)
     if not len(pulls) == len(pushes) == len(operands):
@@ -229,5 +254,6 @@ def _declare(
             compiled(pulls),
             compiled(pushes),
             tuple(_reads(pair, operands) for pair in zip(pulls, pushes, strict=True)),
+            batch=batch,
         )
     )

@@ -9,20 +9,21 @@ shape). `tapenet.families` is where primitives are declared.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Literal
 
 import attrs
 import numpy as np
 
 from tapenet.errors import ArgumentError, ArgumentTypeError, IndexingError, MissingRuleError, TapenetError
-from tapenet.record import Record, UnsealedRecord
-from tapenet.tensor import Tensor, UnsealedTensor, off_every_tape
+from tapenet.record import Entry, Kept, Parameters, Shape, Slots
+from tapenet.tensor import Tensor, made_tensor
 
 Array = Any  # whatever implements NumPy's dispatch protocols: ndarray, NumPy scalar, Tensor
-Shapes = Sequence[tuple[int, ...] | None]  # of a record's operands; None for a tuple
+Shapes = Sequence[Shape | None]  # of a record's operands; None for a tuple
 JointReads = Literal["none", "others", "all"]
-CompiledRule = Callable[[Array, Record, Record], Array]  # of t, the record, and the operand's own record
+CompiledRule = Callable[[Array, Kept, Parameters, Shape], Array]  # of t, what the record holds, the operand's shape
+JointRule = Callable[[Any, Slots, Kept, Parameters, Shapes], Any]
+BatchRule = Callable[..., Array]  # see `tapenet.batching`
 
 REGISTRY: dict[str, Primitive] = {}
 
@@ -42,11 +43,14 @@ class Primitive:
         pullbacks: for each operand its cotangent's rule, or None where it has no derivative.
         pushes: for each operand its tangent's rule, or None.
         reads: for each operand the places in `Record.kept` that its rules read.
-        joint_pullback: `(t, record, shapes) -> one cotangent for each operand`, instead of `pullbacks`.
-        joint_push: `(tangents, record, shapes) -> tangent of the output`, instead of `pushes`.
+        joint_pullback: instead of `pullbacks`, `(t, slots, kept, parameters, shapes) -> one cotangent for each
+            operand`.
+        joint_push: instead of `pushes`, `(tangents, slots, kept, parameters, shapes) -> tangent of the output`.
         joint_reads: which operands the joint rules read: none, for each operand the others, or all.
         with_residual: where rules read a residual, computes (out, residual) instead of `forward`; the residual
             is piecewise constant, and itself never differentiated.
+        residual: the residual alone, of Tensors too.
+        batch: evaluates it over a batch (see `tapenet.batching`); None to go through the batch one by one.
     """
 
     name: str
@@ -56,10 +60,13 @@ class Primitive:
     pullbacks: tuple[CompiledRule | None, ...] = ()
     pushes: tuple[CompiledRule | None, ...] = ()
     reads: tuple[frozenset[int], ...] = ()
-    joint_pullback: Callable[[Array, Record, Shapes], Sequence[Array]] | None = None
-    joint_push: Callable[[Sequence[Array], Record, Shapes], Array] | None = None
+    joint_pullback: JointRule | None = None
+    joint_push: JointRule | None = None
     joint_reads: JointReads = "all"
     with_residual: Callable[..., tuple[Array, Array]] | None = None
+    residual: Callable[..., Array] | None = None
+    batch: BatchRule | None = None
+    _keeps: dict[tuple[bool, ...], tuple[bool, ...]] = attrs.field(factory=dict, init=False)
 
     def __call__(self, *operands: Array, **parameters: Any) -> Array:
         """Compute, and record on every open tape that an operand belongs to."""
@@ -68,15 +75,22 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<{self.family} primitive {self.name}>"
 
-    def kept(self, slots: Sequence[int | None], values: Sequence[Array], out: Array) -> tuple[Array, ...]:
-        """What a record keeps: the constants, and of the rest only what the rules of its slots read."""
+    def keeps(self, constant: tuple[bool, ...]) -> tuple[bool, ...]:
+        """Which operands a record keeps, and last whether it keeps the output, given which are constants.
+
+        It keeps the constants, and of the rest only what the rules of the operands on the tape read.
+        """
+        known = self._keeps.get(constant)
+        if known is None:
+            known = self._keeps[constant] = self._find_keeps(constant)
+        return known
+
+    def _find_keeps(self, constant: tuple[bool, ...]) -> tuple[bool, ...]:
         if self.joint_pullback is not None:
-            on_tape = len(slots) - slots.count(None)
-            keep = self.joint_reads == "all" or (self.joint_reads == "others" and on_tape > 1)
-            return (*(v if keep or slot is None else None for v, slot in zip(values, slots, strict=True)), None)
-        read = frozenset[int]().union(*(self.reads[i] for i, slot in enumerate(slots) if slot is not None))
-        kept = [value if slots[i] is None or i in read else None for i, value in enumerate(values)]
-        return (*kept, out if len(values) in read else None)
+            all_read = self.joint_reads == "all" or (self.joint_reads == "others" and constant.count(False) > 1)
+            return (*(all_read or is_constant for is_constant in constant), False)
+        read = frozenset[int]().union(*(reads for reads, off in zip(self.reads, constant, strict=True) if not off))
+        return (*(off or place in read for place, off in enumerate(constant)), len(constant) in read)
 
 
 def register(primitive: Primitive) -> Primitive:
@@ -87,17 +101,16 @@ def register(primitive: Primitive) -> Primitive:
     return primitive
 
 
-def missing_rule(record: Record, slot: int, mode: str) -> MissingRuleError:
-    """The error of a walk that needs a rule for the operand at `slot` and finds none."""
-    names, place = record.primitive.operands, record.slots.index(slot)
-    operand = names[place] if names else f"number {place}"
-    return MissingRuleError(f"{record.primitive.name}: {mode} needs a rule for operand {operand}, which has none.")
+def missing_rule(primitive: Primitive, place: int, mode: str) -> MissingRuleError:
+    """The error of a walk that needs a rule for the operand at `place` and finds none."""
+    operand = primitive.operands[place] if primitive.operands else f"number {place}"
+    return MissingRuleError(f"{primitive.name}: {mode} needs a rule for operand {operand}, which has none.")
 
 
 # ---- recording ----
 
 
-def bind(primitive: Primitive, operands: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Array:
     """Apply `primitive`, recording on the innermost open tape, then on its values' tape, and so on outward."""
     tape = None
     for operand in operands:
@@ -108,6 +121,8 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Mapping[st
                 tape = operand.tape
     if tape is None:
         return evaluate(primitive, primitive.forward, operands, parameters)
+    if tape.is_map:
+        return tape.apply(primitive, operands, parameters)
     slots: list[int | None] = []
     values: list[Array] = []
     nested = False
@@ -121,20 +136,28 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Mapping[st
                 operand = as_constant(primitive.name, operand)
         values.append(operand)
         nested = nested or type(operand) is Tensor
-    residual = ()
-    if primitive.with_residual is not None:
-        plain = [off_every_tape(value) for value in values] if nested else values
-        out, *residual = evaluate(primitive, primitive.with_residual, plain, parameters)
-    if nested:
-        out = bind(primitive, values, parameters)
-    elif not residual:
-        out = evaluate(primitive, primitive.forward, values, parameters)
+    out, residual = _computed(primitive, values, parameters, nested)
     if type(out) is tuple:
         return _record_parts(tape, primitive, tuple(slots), values, parameters, out)
     if out.dtype.kind not in "fc":
         return out
-    kept = (*primitive.kept(slots, values, out), *residual)
-    return _record(tape, primitive, tuple(slots), kept, MappingProxyType(dict(parameters)), out)
+    keeps = primitive.keeps(tuple([slot is None for slot in slots]))
+    values.append(out)
+    kept = (*[value if keep else None for value, keep in zip(values, keeps, strict=True)], *residual)
+    return record(tape, (primitive, tuple(slots), kept, parameters, out.shape, out.dtype), out)
+
+
+def _computed(
+    primitive: Primitive, values: Sequence[Array], parameters: Parameters, nested: bool
+) -> tuple[Array, tuple[Array, ...]]:
+    """The value of a primitive, and its residual in a tuple where it has one."""
+    if nested:
+        residual = () if primitive.residual is None else (primitive.residual(*values, **parameters),)
+        return bind(primitive, values, parameters), residual
+    if primitive.with_residual is None:
+        return evaluate(primitive, primitive.forward, values, parameters), ()
+    out, found = evaluate(primitive, primitive.with_residual, values, parameters)
+    return out, (found,)
 
 
 def evaluate(
@@ -157,29 +180,19 @@ def named_error(name: str, error: Exception) -> Exception:
     return kind(text if text.startswith(f"{name}:") else f"{name}: {text}")
 
 
-def _record(
-    tape: Any,
-    primitive: Primitive,
-    slots: tuple[int | None, ...],
-    kept: tuple[Array, ...],
-    parameters: Mapping[str, Any],
-    out: Array,
-) -> Array:
+def record(tape: Any, entry: Entry, out: Array) -> Tensor:
+    """Put an entry on a tape: the Tensor of its output."""
     slot = len(tape.entries)
-    record: Any = UnsealedRecord(primitive, slots, kept, parameters, out.shape, out.dtype)
-    record.__class__ = Record
-    tape.append(record)
-    made: Any = UnsealedTensor(out, tape, slot)
-    made.__class__ = Tensor
-    return made
+    tape.append(entry)
+    return made_tensor(out, tape, slot)
 
 
 def _record_parts(
     tape: Any,
     primitive: Primitive,
-    slots: tuple[int | None, ...],
+    slots: Slots,
     values: Sequence[Array],
-    parameters: Mapping[str, Any],
+    parameters: Parameters,
     out: tuple[Array, ...],
 ) -> tuple[Array, ...]:
     """Record an operation with several outputs: one record for the tuple, then one for each part of it.
@@ -187,18 +200,19 @@ def _record_parts(
     So each slot has one record, and walks need not know of several outputs.
     """
     whole = len(tape.entries)
-    kept = primitive.kept(slots, values, out)
-    tape.append(Record(primitive, slots, kept, MappingProxyType(dict(parameters)), None, None))
+    keeps = primitive.keeps(tuple([slot is None for slot in slots]))
+    kept = tuple([value if keep else None for value, keep in zip((*values, out), keeps, strict=True)])
+    tape.append((primitive, slots, kept, parameters, None, None))
     return tuple(
-        _record(tape, PART, (whole,), (None, None), MappingProxyType({"index": i}), part) for i, part in enumerate(out)
+        record(tape, (PART, (whole,), (None, None), {"index": i}, part.shape, part.dtype), part)
+        for i, part in enumerate(out)
     )
 
 
 def past_closed_tapes(x: Array) -> Array:
     """`x` as a value on open tapes only; closed tapes it belonged to learn that it was used after they closed."""
     while type(x) is Tensor and not x.tape.is_open:
-        x.tape.outlived = True
-        x = x._value
+        x = x.tape.outlived_by(x)
     return x
 
 
@@ -236,8 +250,8 @@ PART = register(
         "general",
         lambda whole, *, index: whole[index],
         operands=("whole",),
-        pullbacks=(lambda t, record, operand: Parts({record.parameters["index"]: t}),),
-        pushes=(lambda t, record, operand: t[record.parameters["index"]],),
+        pullbacks=(lambda t, kept, parameters, shape: Parts({parameters["index"]: t}),),
+        pushes=(lambda t, kept, parameters, shape: t[parameters["index"]],),
         reads=(frozenset(),),
     )
 )

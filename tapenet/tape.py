@@ -5,16 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import attrs
 import numpy as np
 
 from tapenet.errors import ArgumentError, TapeStateError, UnconnectedError
 from tapenet.leaves import check_differentiable, check_scalar, described, dtype_of, matched, zeros_of
-from tapenet.primitive import Array, Primitive, register
-from tapenet.record import NO_PARAMETERS, Record
-from tapenet.tensor import Tensor, off_every_tape
+from tapenet.primitive import Array, Primitive, record, register
+from tapenet.record import NO_PARAMETERS, Entry, Records
+from tapenet.tensor import Tensor
 from tapenet.tree import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
 from tapenet.walks.backward import backward
 from tapenet.walks.forward import forward
@@ -23,7 +23,13 @@ from tapenet.walks.results import as_kind_of, fresh
 
 Unconnected = Literal["error", "zero", "none"]
 
-_LEVELS = itertools.count()  # orders tapes by when they were opened: an inner tape comes after an outer one
+_LEVELS = itertools.count()  # orders tapes and maps by when they were opened: an inner one comes after an outer
+
+
+def next_level() -> int:
+    """The place of a tape or map that is opened now."""
+    return next(_LEVELS)
+
 
 WATCHED = register(Primitive("watch", "leaf", lambda x: x))
 
@@ -45,15 +51,18 @@ class GradientTape:
     np.float64(6.0)
     """
 
-    entries: list[Record] = attrs.field(factory=list, init=False)
-    append: Callable[[Record], None] = attrs.field(init=False)
+    is_map: ClassVar[bool] = False
+
+    entries: list[Entry] = attrs.field(factory=list, init=False)
+    append: Callable[[Entry], None] = attrs.field(init=False)
     is_open: bool = attrs.field(default=False, init=False)
+    is_fast: bool = attrs.field(default=False, init=False)  # open, and nothing asked of it but to record
     level: int = attrs.field(default=-1, init=False)  # place among all tapes in the order of opening
     leaves: set[int] = attrs.field(factory=set, init=False)  # slots of watched values
     outlived: bool = attrs.field(default=False, init=False)  # whether its Tensors were computed with after it closed
 
     @append.default
-    def _append(self) -> Callable[[Record], None]:
+    def _append(self) -> Callable[[Entry], None]:
         return self.entries.append  # bound once: recording is the hot path
 
     def __enter__(self) -> GradientTape:
@@ -62,23 +71,23 @@ class GradientTape:
             raise TapeStateError(
                 f"GradientTape: a tape must be entered once; got one that is {state}. Make a new GradientTape()."
             )
-        self.level = next(_LEVELS)
-        self.is_open = True
+        self.level = next_level()
+        self.is_open = self.is_fast = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.is_open = False
+        self.is_open = self.is_fast = False
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else "closed" if self.level >= 0 else "not entered"
         return f"<GradientTape, {state}, {len(self.entries)} records>"
 
     @property
-    def records(self) -> tuple[Record, ...]:
-        """What was recorded, in order; a record's place is its slot."""
-        return tuple(self.entries)
+    def records(self) -> Records:
+        """What was recorded so far, in order; a record's place is its slot."""
+        return Records(self.entries, len(self.entries))
 
     # ---- recording ----
 
@@ -111,10 +120,14 @@ class GradientTape:
                 return leaf
             while type(leaf) is Tensor and not leaf.tape.is_open:
                 leaf = leaf._value
-        slot = len(self.entries)
-        self.append(Record(WATCHED, (), (None,), NO_PARAMETERS, np.shape(off_every_tape(leaf)), dtype_of(leaf)))
-        self.leaves.add(slot)
-        return Tensor(leaf, self, slot)
+        self.leaves.add(len(self.entries))
+        entry = (WATCHED, (), (None,), NO_PARAMETERS, getattr(leaf, "shape", ()), dtype_of(leaf))
+        return record(self, entry, leaf)
+
+    def outlived_by(self, x: Tensor) -> Array:
+        """The value under a Tensor of this tape, which has closed, for an operation on it."""
+        self.outlived = True
+        return x._value
 
     # ---- walking ----
 
@@ -253,8 +266,8 @@ class GradientTape:
 
 
 def _check_connected(x: Tree, pulled: Sequence[Array | None]) -> None:
-    missing = [path for path, answer in zip(leaf_paths(x, "x"), pulled, strict=True) if answer is None]
-    if missing:
+    if any(answer is None for answer in pulled):
+        missing = [path for path, answer in zip(leaf_paths(x, "x"), pulled, strict=True) if answer is None]
         raise UnconnectedError(
             f"tape.gradient: there is no differentiable path from {', '.join(missing)} to y. "
             "For sources that y does not depend on, pass unconnected='zero' or 'none'."

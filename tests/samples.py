@@ -244,10 +244,10 @@ def _part(draw: Draw, primitive: Primitive) -> Sample:
         "halves",
         "joint",
         lambda x: (x[:2], x[2:]),
-        joint_pullback=lambda t, record, shapes: [
+        joint_pullback=lambda t, slots, kept, parameters, shapes: [
             PART_OF_HALVES(t.parts.get(0), t.parts.get(1), shapes[0]),
         ],
-        joint_push=lambda tangents, record, shapes: (tangents[0][:2], tangents[0][2:]),
+        joint_push=lambda tangents, slots, kept, parameters, shapes: (tangents[0][:2], tangents[0][2:]),
         joint_reads="none",
     )
     weight = _numbers(draw, ())

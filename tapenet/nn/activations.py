@@ -146,7 +146,7 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
 
 def _shifted(function: str, x: Array, axis: int) -> Array:
     """x less its largest element along an axis: a constant shift, which changes neither value nor derivative."""
-    if np.ndim(off_every_tape(x)) == 0:
+    if np.ndim(x) == 0:
         raise ArgumentError(f"{function}: x must have at least one axis; got shape ().")
     largest = max_over(off_every_tape(x), axis, keepdims=True)
     return subtract(x, np.where(np.isfinite(largest), largest, 0))

@@ -23,8 +23,8 @@ def _array(x: Array) -> Array:
 
 
 def _shaped(function: str, name: str, x: Array, shape: tuple[int, ...], why: str) -> None:
-    if x is not None and np.shape(off_every_tape(x)) != shape:
-        raise ArgumentError(f"{function}: {name} must have shape {shape}, {why}; got {np.shape(off_every_tape(x))}.")
+    if x is not None and np.shape(x) != shape:
+        raise ArgumentError(f"{function}: {name} must have shape {shape}, {why}; got {np.shape(x)}.")
 
 
 # ---- products ----

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from tapenet.batching import elementwise_rule
 from tapenet.errors import ArgumentError
 from tapenet.families import elementwise, piecewise_constant
 from tapenet.ops.arguments import ABSENT, refuse
-from tapenet.ops.comparison import equal, greater, isnan, less
+from tapenet.ops.comparison import equal, greater, isnan, less, nonzero
 from tapenet.ops.rounding import floor, trunc
+from tapenet.plain import plain
 from tapenet.primitive import Array
-from tapenet.tensor import Tensor, off_every_tape
+from tapenet.tensor import Tensor, off_tapes
 
 # ---- sums and products ----
 
@@ -111,21 +113,23 @@ def where(condition: Array, x: Array = ABSENT, y: Array = ABSENT) -> Array:
     >>> where(np.array([True, False]), 1.0, 2.0)
     array([1., 2.])
     """
-    condition = off_every_tape(condition)
+    condition = off_tapes(condition)
     if x is ABSENT and y is ABSENT:
-        return np.nonzero(condition)
+        return nonzero(condition)
     if x is ABSENT or y is ABSENT:
         raise ArgumentError("where: x and y must be given both or neither; got one of them.")
-    if type(x) is not Tensor and type(y) is not Tensor:
+    if type(x) is not Tensor and type(y) is not Tensor and type(condition) is not Tensor:
         return np.where(condition, x, y)
     return _where(condition, x, y)
 
+
+_larger = plain(np.maximum, batch=elementwise_rule)
 
 _clip = elementwise(
     np.clip,
     lambda t, x, low, high: where(greater(x, low) & less(x, high) | isnan(x), t, 0),
     lambda t, x, low, high: where(less(x, low) & less(low, high), t, 0),
-    lambda t, x, low, high: where(greater(np.maximum(off_every_tape(x), off_every_tape(low)), high), t, 0),
+    lambda t, x, low, high: where(greater(_larger(x, low), high), t, 0),
     name="clip",
     operands=("x", "low", "high"),
 )

@@ -1,4 +1,4 @@
-"""Functions without a derivative: they take values off their tapes and give plain arrays."""
+"""Functions of arrays without a derivative: comparisons, tests, and the places of elements. They give plain arrays."""
 
 from __future__ import annotations
 
@@ -8,49 +8,40 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.batching import elementwise_rule
+from tapenet.plain import plain
 from tapenet.primitive import Array
-from tapenet.tensor import Tensor, off_every_tape
+from tapenet.tensor import Tensor
 
 
-def plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The NumPy function on plain values; a Tensor among the arguments is taken off its tapes first."""
-
-    @functools.wraps(function, updated=())
-    def without_tape(*arguments: Array, **keywords: Any) -> Any:
-        arguments = tuple([off_every_tape(x) if type(x) is Tensor else x for x in arguments])
-        if keywords:
-            keywords = {name: off_every_tape(x) for name, x in keywords.items()}
-        return function(*arguments, **keywords)
-
-    return without_tape
+def _elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
+    return plain(function, batch=elementwise_rule)
 
 
-equal = plain(np.equal)
-not_equal = plain(np.not_equal)
-less = plain(np.less)
-less_equal = plain(np.less_equal)
-greater = plain(np.greater)
-greater_equal = plain(np.greater_equal)
-isclose = plain(np.isclose)
+equal = _elementwise(np.equal)
+not_equal = _elementwise(np.not_equal)
+less = _elementwise(np.less)
+less_equal = _elementwise(np.less_equal)
+greater = _elementwise(np.greater)
+greater_equal = _elementwise(np.greater_equal)
+isclose = _elementwise(np.isclose)
 allclose = plain(np.allclose)
-array_equal = plain(np.array_equal)
+array_equal = _elementwise(np.array_equal)
 array_equiv = plain(np.array_equiv)
 
-isnan = plain(np.isnan)
-isinf = plain(np.isinf)
-isfinite = plain(np.isfinite)
-isposinf = plain(np.isposinf)
-isneginf = plain(np.isneginf)
-isreal = plain(np.isreal)
-iscomplex = plain(np.iscomplex)
-isrealobj = plain(np.isrealobj)
-iscomplexobj = plain(np.iscomplexobj)
-signbit = plain(np.signbit)
+isnan = _elementwise(np.isnan)
+isinf = _elementwise(np.isinf)
+isfinite = _elementwise(np.isfinite)
+isposinf = _elementwise(np.isposinf)
+isneginf = _elementwise(np.isneginf)
+isreal = _elementwise(np.isreal)
+iscomplex = _elementwise(np.iscomplex)
+signbit = _elementwise(np.signbit)
 
-logical_and = plain(np.logical_and)
-logical_or = plain(np.logical_or)
-logical_xor = plain(np.logical_xor)
-logical_not = plain(np.logical_not)
+logical_and = _elementwise(np.logical_and)
+logical_or = _elementwise(np.logical_or)
+logical_xor = _elementwise(np.logical_xor)
+logical_not = _elementwise(np.logical_not)
 all = plain(np.all)
 any = plain(np.any)
 
@@ -65,9 +56,26 @@ count_nonzero = plain(np.count_nonzero)
 searchsorted = plain(np.searchsorted)
 digitize = plain(np.digitize)
 
-shape = plain(np.shape)
-ndim = plain(np.ndim)
-size = plain(np.size)
-zeros_like = plain(np.zeros_like)
-ones_like = plain(np.ones_like)
-empty_like = plain(np.empty_like)
+# ---- what is known without the values ----
+
+
+def _of_structure(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of an array's shape and dtype alone."""
+
+    @functools.wraps(function, updated=())
+    def of_stand_in(a: Array, *arguments: Any, **keywords: Any) -> Any:
+        if type(a) is Tensor:
+            a = np.broadcast_to(np.zeros((), a.dtype), a.shape)
+        return function(a, *arguments, **keywords)
+
+    return of_stand_in
+
+
+shape = _of_structure(np.shape)
+ndim = _of_structure(np.ndim)
+size = _of_structure(np.size)
+isrealobj = _of_structure(np.isrealobj)
+iscomplexobj = _of_structure(np.iscomplexobj)
+zeros_like = _of_structure(np.zeros_like)
+ones_like = _of_structure(np.ones_like)
+empty_like = _of_structure(np.empty_like)

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from tapenet.ops.casting import astype
+from tapenet.ops.comparison import empty_like
 from tapenet.ops.shaping import broadcast_to, stack
 from tapenet.primitive import Array
-from tapenet.tensor import Tensor, off_every_tape
+from tapenet.tensor import Tensor
 
 
 def _holds_tensor(x: Any) -> bool:
@@ -60,9 +61,9 @@ def full_like(a: Array, fill_value: Array, dtype: Any = None, order: str = "K", 
     >>> full_like(np.zeros(2), 3.0)
     array([3., 3.])
     """
+    like = empty_like(a, dtype, order, **keywords)
     if type(fill_value) is not Tensor:
-        return np.full_like(off_every_tape(a), fill_value, dtype, order, **keywords)
-    like = np.empty_like(off_every_tape(a), dtype, order, **keywords)
+        return np.full_like(like, fill_value, dtype, order, **keywords)
     return broadcast_to(astype(fill_value, like.dtype), like.shape)
 
 

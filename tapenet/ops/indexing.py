@@ -12,14 +12,16 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.batching import elementwise_rule
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.families import joint, linear
 from tapenet.ops.arguments import axis_of
 from tapenet.ops.arithmetic import add, divide, multiply, subtract, where
 from tapenet.ops.comparison import argsort
 from tapenet.ops.shaping import broadcast_to, ravel, reshape
+from tapenet.plain import plain
 from tapenet.primitive import Array, Shapes
-from tapenet.tensor import Tensor, off_every_tape
+from tapenet.tensor import Tensor, off_tapes, plain_value
 
 # ---- what stands between the brackets, split into structure and arrays ----
 
@@ -49,7 +51,7 @@ def _split(index: Any) -> tuple[Structure, list[Array]]:
     arrays: list[Array] = []
     for part in index if type(index) is tuple else (index,):
         if type(part) is Tensor:
-            part = off_every_tape(part)
+            part = off_tapes(part)
         if type(part) is int or part is None or part is Ellipsis:
             structure.append(part)
         elif type(part) is slice:
@@ -57,7 +59,7 @@ def _split(index: Any) -> tuple[Structure, list[Array]]:
         elif isinstance(part, np.integer):
             structure.append(int(part))
         else:
-            array = np.asarray(part)
+            array = part if type(part) is Tensor else np.asarray(part)
             if array.size == 0 and not isinstance(part, np.ndarray):
                 array = array.astype(np.intp)  # x[[]]: an empty list has no dtype of its own
             if array.dtype.kind not in "biu":
@@ -74,6 +76,20 @@ def _joined(structure: Structure, arrays: Sequence[Array]) -> Any:
         next(remaining) if part is ARRAY else slice(part.start, part.stop, part.step) if type(part) is Slice else part
         for part in structure
     )
+
+
+def _read_shape(structure: Structure, arrays: Sequence[Array], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of what an index reads from an array of `shape`."""
+    stand_ins = [
+        np.zeros(array.shape, np.intp) if _is_mapped_number(array) else plain_value(array, "a mask as an index")
+        for array in arrays
+    ]
+    read: tuple[int, ...] = np.zeros(shape, bool)[_joined(structure, stand_ins)].shape
+    return read
+
+
+def _is_mapped_number(array: Array) -> bool:
+    return type(array) is Tensor and array.dtype.kind != "b"
 
 
 def _may_repeat(arrays: Sequence[Array]) -> bool:
@@ -151,8 +167,11 @@ def getitem(x: Array, index: Any) -> Array:
         IndexingError: an index out of bounds, or of more axes than x has.
         ArgumentTypeError: an index of floats.
     """
-    if type(x) is not Tensor:
-        return x[index]
+    return x[index] if type(x) is not Tensor else _read(x, index)
+
+
+def _read(x: Array, index: Any) -> Array:
+    """`x[index]`, where x or an array of the index is a Tensor."""
     structure, arrays = _split(index)
     if arrays:
         return _gather(x, *arrays, index=structure)
@@ -162,15 +181,21 @@ def getitem(x: Array, index: Any) -> Array:
 # ---- writing, as a new value ----
 
 
-def _written(value: Array, index: Structure, arrays: Sequence[Array], shape: tuple[int, ...]) -> Array:
-    """`value`, but 0 where a later element of an index that repeats itself overwrites it."""
-    if not _may_repeat(arrays):
-        return value
+def _find_lasting(*arrays: Array, index: Structure, shape: tuple[int, ...]) -> Array:
+    """Which elements of a value last when it is set at an index: all but those that a later one overwrites."""
     place = _joined(index, arrays)
     order = np.arange(np.zeros(shape, bool)[place].size).reshape(np.zeros(shape, bool)[place].shape)
     last = np.full(shape, -1)
     last[place] = order
-    return where(last[place] == order, value, 0)
+    return last[place] == order
+
+
+_lasting = plain(_find_lasting, name="set")
+
+
+def _written(value: Array, index: Structure, arrays: Sequence[Array], shape: tuple[int, ...]) -> Array:
+    """`value`, but 0 where a later element of an index that repeats itself overwrites it."""
+    return where(_lasting(*arrays, index=index, shape=shape), value, 0) if _may_repeat(arrays) else value
 
 
 def _set_pull(
@@ -234,10 +259,8 @@ class Place:
     def add(self, value: Array) -> Array:
         """A copy of x with `value` added there, as often as the index names an element."""
         index, arrays = _split(self._index)
-        place = _joined(index, arrays)
         shape = self._x.shape
-        read = np.zeros(shape, bool)[place].shape
-        value = broadcast_to(value, read)
+        value = broadcast_to(value, _read_shape(index, arrays, shape))
         if arrays:
             return add(self._x, _scatter(value, *arrays, index=index, shape=shape))
         return add(self._x, _place(value, index=index, shape=shape))
@@ -252,6 +275,7 @@ class Place:
         if not _may_repeat(arrays):
             return self.set(multiply(self.get(), value))
         shape = self._x.shape
+        arrays = [plain_value(array, "at[...].multiply with repeated indices") for array in arrays]
         places = np.arange(int(np.prod(shape))).reshape(shape)[_joined(index, arrays)]
         factors = ravel(broadcast_to(value, places.shape))
         flat = ravel(self._x)
@@ -285,6 +309,9 @@ def at(x: Array) -> At:
 
 # ---- NumPy's functions for reading ----
 
+_wrapped = plain(np.remainder, batch=elementwise_rule)
+_clipped = plain(np.clip, batch=elementwise_rule)
+
 
 def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mode: str = "raise") -> Array:
     """Read the slices at integer `indices` along an axis, or elements of the flat array.
@@ -292,21 +319,22 @@ def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mo
     >>> take(np.array([1.0, 2.0, 3.0]), [2, 0])
     array([3., 1.])
     """
-    indices = off_every_tape(indices)
-    if type(a) is not Tensor:
+    indices = off_tapes(indices)
+    if type(a) is not Tensor and type(indices) is not Tensor:
         return np.take(a, indices, axis, out, mode)
+    a = a if type(a) is Tensor else np.asarray(a)
     if axis is None:
         a, axis = ravel(a), 0
     axis = axis_of("take", axis, a.ndim)
-    places = np.asarray(indices)
+    places = indices if type(indices) is Tensor else np.asarray(indices)
     length = a.shape[axis]
     if mode == "wrap":
-        places = places % length
+        places = _wrapped(places, length)
     elif mode == "clip":
-        places = np.clip(places, 0, length - 1)
+        places = _clipped(places, 0, length - 1)
     elif mode != "raise":
         raise ArgumentError(f"take: mode must be 'raise', 'wrap' or 'clip'; got {mode!r}.")
-    return getitem(a, (slice(None),) * axis + (places,))
+    return _read(a, (slice(None),) * axis + (places,))
 
 
 def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
@@ -315,11 +343,11 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     >>> take_along_axis(np.array([[3.0, 1.0]]), np.array([[1, 0]]), 1)
     array([[1., 3.]])
     """
-    indices = off_every_tape(indices)
-    if type(arr) is not Tensor:
+    indices = off_tapes(indices)
+    if type(arr) is not Tensor and type(indices) is not Tensor:
         return np.take_along_axis(arr, indices, axis)
     if axis is None:
-        return getitem(ravel(arr), np.asarray(indices))
+        return _read(ravel(arr), indices)
     axis = axis_of("take_along_axis", axis, arr.ndim)
     if np.ndim(indices) != arr.ndim:
         raise ArgumentError(
@@ -329,7 +357,7 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
         indices if i == axis else np.arange(length).reshape([-1 if j == i else 1 for j in range(arr.ndim)])
         for i, length in enumerate(arr.shape)
     ]
-    return getitem(arr, tuple(grid))
+    return _read(arr, tuple(grid))
 
 
 def sort(a: Array, axis: int | None = -1, kind: str | None = None, order: None = None, **keywords: Any) -> Array:

@@ -10,13 +10,14 @@ import numpy as np
 
 from tapenet.families import elementwise, general, linear
 from tapenet.ops.arguments import axes_of, refuse
-from tapenet.ops.arithmetic import divide, multiply, square, subtract
+from tapenet.ops.arithmetic import divide, multiply, square, subtract, where
 from tapenet.ops.casting import astype
 from tapenet.ops.comparison import equal
 from tapenet.ops.complex import absolute
 from tapenet.ops.shaping import broadcast_to, concatenate, moveaxis, reshape
+from tapenet.plain import plain
 from tapenet.primitive import Array
-from tapenet.tensor import Tensor, off_every_tape
+from tapenet.tensor import Tensor
 
 Axis = int | Sequence[int] | None
 Axes = tuple[int, ...] | None
@@ -153,7 +154,7 @@ def var(
 # The derivative of a root whose argument vanishes only where it is smallest: the minimum-norm subgradient.
 _root_of_squares = elementwise(
     np.sqrt,
-    lambda t, out: 0.5 * t * np.where(equal(out, 0), 0, 1) / (out + np.where(equal(out, 0), 1, 0)),
+    lambda t, out: where(equal(out, 0), 0, t) / (2 * where(equal(out, 0), 1, out)),
     name="root_of_squares",
 )
 
@@ -180,21 +181,27 @@ def std(
 # ---- extrema ----
 
 
-def _winners(x: Array, out: Array, axis: Axes, keepdims: bool) -> Array:
+def _find_winners(x: Array, out: Array, *, axis: Axes, keepdims: bool) -> Array:
     """The share of each element in the extremum: evenly among those equal to it; NaN wins over all."""
-    plain = np.asarray(off_every_tape(x))
-    best = _with_reduced_axes(np.asarray(off_every_tape(out)), plain.shape, axis, keepdims)
-    won = (plain == best) | (plain != plain)
-    return (won / np.add.reduce(won, axis=axis, keepdims=True)).astype(plain.dtype)
+    best = _with_reduced_axes(np.asarray(out), np.shape(x), axis, keepdims)
+    won = (x == best) | (x != x)
+    return (won / np.add.reduce(won, axis=axis, keepdims=True)).astype(np.asarray(x).dtype)
+
+
+_winners = plain(_find_winners, name="winners")
 
 
 _EXTREMUM_RULES: dict[str, Any] = {
     "pulls": [
         lambda t, x, out, x_shape, axis, keepdims: (
-            _with_reduced_axes(t, x_shape, axis, keepdims) * _winners(x, out, axis, keepdims)
+            _with_reduced_axes(t, x_shape, axis, keepdims) * _winners(x, out, axis=axis, keepdims=keepdims)
         )
     ],
-    "pushes": [lambda t, x, out, axis, keepdims: sum(t * _winners(x, out, axis, keepdims), axis, keepdims=keepdims)],
+    "pushes": [
+        lambda t, x, out, axis, keepdims: sum(
+            t * _winners(x, out, axis=axis, keepdims=keepdims), axis, keepdims=keepdims
+        )
+    ],
 }
 
 

@@ -13,7 +13,7 @@ from tapenet.primitive import Array
 
 sin = elementwise(np.sin, lambda t, x: t * cos(x), doc="The sine. Derivative: cos x.")
 cos = elementwise(np.cos, lambda t, x: -t * sin(x), doc="The cosine. Derivative: -sin x.")
-tan = elementwise(np.tan, lambda t, out: t * (1 + out * out), doc="The tangent. Derivative: 1 + tan^2 x.")
+tan = elementwise(np.tan, lambda t, out: t + t * out * out, doc="The tangent. Derivative: 1 + tan^2 x.")
 arcsin = elementwise(
     np.arcsin,
     lambda t, x: t / sqrt((1 - x) * (1 + x)),
@@ -79,7 +79,7 @@ sinc = elementwise(
 
 sinh = elementwise(np.sinh, lambda t, x: t * cosh(x), doc="The hyperbolic sine. Derivative: cosh x.")
 cosh = elementwise(np.cosh, lambda t, x: t * sinh(x), doc="The hyperbolic cosine. Derivative: sinh x.")
-tanh = elementwise(np.tanh, lambda t, out: t * (1 - out * out), doc="The hyperbolic tangent. Derivative: 1 - tanh^2 x.")
+tanh = elementwise(np.tanh, lambda t, out: t - t * out * out, doc="The hyperbolic tangent. Derivative: 1 - tanh^2 x.")
 arcsinh = elementwise(
     np.arcsinh, lambda t, x: t / sqrt(x * x + 1), doc="The inverse hyperbolic sine. Derivative: 1 / sqrt(x^2 + 1)."
 )

@@ -12,7 +12,7 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.leaves import check_differentiable, dtype_of, matched, zeros_of
 from tapenet.primitive import Array
 from tapenet.tape import GradientTape
-from tapenet.tensor import Tensor, off_every_tape
+from tapenet.tensor import Tensor
 from tapenet.tree import Tree, TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 Argnums = int | Sequence[int]
@@ -128,4 +128,4 @@ def _off(tape: GradientTape, tree: Tree) -> Tree:
 
 def ones_for(y: Tree) -> list[Array]:
     """A cotangent of ones for each leaf."""
-    return [np.ones(np.shape(off_every_tape(leaf)), dtype_of(leaf))[()] for leaf in tree_leaves(y)]
+    return [np.ones(np.shape(leaf), dtype_of(leaf))[()] for leaf in tree_leaves(y)]

@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from tapenet.errors import RuleError
-from tapenet.primitive import Array, CompiledRule, missing_rule
-from tapenet.record import Record, operand_shapes
+from tapenet.primitive import Array, CompiledRule, Primitive, missing_rule
+from tapenet.record import SLOTS, Entry, Kept, Parameters, Slots, operand_shapes
 from tapenet.walks.lifting import Lift
 from tapenet.walks.projection import onto
 
 
 def backward(
-    entries: Sequence[Record],
+    entries: Sequence[Entry],
     cotangents: Mapping[int, Array],
     sources: Collection[int],
     *,
@@ -28,7 +28,7 @@ def backward(
         cotangents: of the targets, by slot.
         sources: the slots whose cotangents are wanted.
         covers_leaves: whether every watched value is among the sources, so that every record lies on a path.
-        lift: gives a record's kept values as Tensors of their tape, where the walk itself is recorded.
+        lift: gives what a record keeps as Tensors of their tape, where the walk itself is recorded.
 
     Returns:
         The cotangent of each source that a target depends on, by slot.
@@ -52,23 +52,25 @@ def backward(
         bars[slot] = None
         if slot in sources:
             found[slot] = t
-        record = entries[slot]
-        primitive = record.primitive
+        primitive, slots, kept, parameters, _, _ = entries[slot]
         if lift is not None:
-            record = lift(record, slot)
+            kept = lift(kept, slots, slot)
         if primitive.joint_pullback is None:
             pullbacks: Sequence[CompiledRule | None] = primitive.pullbacks
         else:
-            pullbacks = _joint_answers(entries, record, t)
-        for operand_slot, pullback in zip(record.slots, pullbacks, strict=True):
+            pullbacks = _joint_answers(entries, primitive, slots, kept, parameters, t)
+        place = -1  # counted by hand: zip and enumerate take longer to set up than most records have operands
+        for operand_slot in slots:
+            place += 1
             if operand_slot is None or (on_path is not None and not on_path[operand_slot]):
                 continue
+            pullback = pullbacks[place]
             if pullback is None:
-                raise missing_rule(record, operand_slot, "reverse mode")
-            operand = entries[operand_slot]
-            contribution = pullback(t, record, operand)
-            if contribution.shape != operand.shape or contribution.dtype is not operand.dtype:
-                contribution = onto(contribution, operand, primitive.name)
+                raise missing_rule(primitive, place, "reverse mode")
+            _, _, _, _, shape, dtype = entries[operand_slot]
+            contribution = pullback(t, kept, parameters, shape)
+            if contribution.shape != shape or contribution.dtype is not dtype:
+                contribution = onto(contribution, shape, dtype, primitive.name)
             bar = bars[operand_slot]
             if bar is None:
                 bars[operand_slot] = contribution
@@ -81,27 +83,28 @@ def backward(
     return found
 
 
-def _descendants(entries: Sequence[Record], sources: Collection[int], last: int) -> bytearray:
+def _descendants(entries: Sequence[Entry], sources: Collection[int], last: int) -> bytearray:
     """For each slot up to `last`, whether it is a source or depends on one."""
     on_path = bytearray(last + 1)
     for slot in sources:
         on_path[slot] = 1
     for slot in range(min(sources) + 1, last + 1):
-        for operand in entries[slot].slots:
+        for operand in entries[slot][SLOTS]:
             if operand is not None and on_path[operand]:
                 on_path[slot] = 1
                 break
     return on_path
 
 
-def _joint_answers(entries: Sequence[Record], record: Record, t: Array) -> list[CompiledRule | None]:
+def _joint_answers(
+    entries: Sequence[Entry], primitive: Primitive, slots: Slots, kept: Kept, parameters: Parameters, t: Array
+) -> list[CompiledRule | None]:
     """The answers of a rule that serves all operands at once, each as a rule that returns its share."""
-    pull = record.primitive.joint_pullback
-    assert pull is not None
-    answers = pull(t, record, operand_shapes(entries, record))
-    if len(answers) != len(record.slots):
+    assert primitive.joint_pullback is not None
+    answers = primitive.joint_pullback(t, slots, kept, parameters, operand_shapes(entries, slots, kept))
+    if len(answers) != len(slots):
         raise RuleError(
-            f"{record.primitive.name}: its pullback must return {len(record.slots)} cotangents, "
+            f"{primitive.name}: its pullback must return {len(slots)} cotangents, "
             f"one for each operand; got {len(answers)}."
         )
     return [None if answer is None else (lambda *_, share=answer: share) for answer in answers]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from tapenet.primitive import Array, missing_rule
-from tapenet.record import Record, operand_shapes
+from tapenet.primitive import Array, Primitive, missing_rule
+from tapenet.record import SHAPE, Entry, Kept, Parameters, Slots, operand_shapes
 from tapenet.walks.lifting import Lift
 from tapenet.walks.projection import up_to
 
 
 def forward(
-    entries: Sequence[Record],
+    entries: Sequence[Entry],
     tangents: Mapping[int, Array],
     targets: Collection[int],
     *,
@@ -23,7 +23,7 @@ def forward(
         entries: the tape's records; one's place is its slot.
         tangents: of the sources, by slot.
         targets: the slots whose tangents are wanted.
-        lift: gives a record's kept values as Tensors of their tape, where the walk itself is recorded.
+        lift: gives what a record keeps as Tensors of their tape, where the walk itself is recorded.
 
     Returns:
         The tangent of each target that depends on a source, by slot.
@@ -32,29 +32,40 @@ def forward(
         return {}
     dots: dict[int, Array] = dict(tangents)
     for slot in range(min(tangents), max(targets) + 1):
-        record = entries[slot]
-        if slot in dots or not any(operand in dots for operand in record.slots):
+        primitive, slots, kept, parameters, shape, dtype = entries[slot]
+        if slot in dots or not any(operand in dots for operand in slots):
             continue
-        dot = _pushed(entries, record if lift is None else lift(record, slot), dots)
+        if lift is not None:
+            kept = lift(kept, slots, slot)
+        if primitive.joint_push is not None:
+            each = [None if operand is None else dots.get(operand) for operand in slots]
+            dot = primitive.joint_push(each, slots, kept, parameters, operand_shapes(entries, slots, kept))
+        else:
+            dot = _pushed(entries, primitive, slots, kept, parameters, dots)
         if dot is None:
             continue
-        if record.shape is not None and (dot.shape != record.shape or dot.dtype is not record.dtype):
-            dot = up_to(dot, record, record.primitive.name)
+        if shape is not None and (dot.shape != shape or dot.dtype is not dtype):
+            dot = up_to(dot, shape, dtype)
         dots[slot] = dot
     return {slot: dots[slot] for slot in targets if slot in dots}
 
 
-def _pushed(entries: Sequence[Record], record: Record, dots: Mapping[int, Array]) -> Array | None:
+def _pushed(
+    entries: Sequence[Entry],
+    primitive: Primitive,
+    slots: Slots,
+    kept: Kept,
+    parameters: Parameters,
+    dots: Mapping[int, Array],
+) -> Array | None:
     """The tangent of a record's output: the sum of what each operand's tangent is pushed to."""
-    if record.primitive.joint_push is not None:
-        tangents = [None if slot is None else dots.get(slot) for slot in record.slots]
-        return record.primitive.joint_push(tangents, record, operand_shapes(entries, record))
     total = None
-    for slot, push in zip(record.slots, record.primitive.pushes, strict=True):
+    for place, slot in enumerate(slots):
         if slot is None or slot not in dots:
             continue
+        push = primitive.pushes[place]
         if push is None:
-            raise missing_rule(record, slot, "forward mode")
-        dot = push(dots[slot], record, entries[slot])
+            raise missing_rule(primitive, place, "forward mode")
+        dot = push(dots[slot], kept, parameters, entries[slot][SHAPE])
         total = dot if total is None else total + dot
     return total

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
-from tapenet.record import Record
+from tapenet.record import Kept, Slots
 from tapenet.tensor import Tensor
 
-Lift = Callable[[Record, int], Record]
+Lift = Callable[[Kept, Slots, int], Kept]
 
 
 def lift_onto(tape: Any) -> Lift:
-    """A function from a record of `tape` and its slot to the same record, with its kept values on the tape."""
+    """A function from what a record of `tape` keeps, its slots and its slot, to the same values on the tape."""
 
     def value(kept: Any, slot: int | None) -> Any:
         if kept is None or slot is None:
@@ -23,9 +21,8 @@ def lift_onto(tape: Any) -> Lift:
             return tuple(Tensor(part, tape, slot + 1 + i) for i, part in enumerate(kept))
         return Tensor(kept, tape, slot)
 
-    def lift(record: Record, slot: int) -> Record:
-        slots = (*record.slots, slot)
-        kept = map(value, record.kept, slots)
-        return attrs.evolve(record, kept=(*kept, *record.kept[len(slots) :]))
+    def lift(kept: Kept, slots: Slots, slot: int) -> Kept:
+        own = (*slots, slot)
+        return (*map(value, kept, own), *kept[len(own) :])
 
     return lift

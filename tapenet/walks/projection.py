@@ -12,22 +12,21 @@ from tapenet.ops.complex import real
 from tapenet.ops.reduction import sum as sum_over
 from tapenet.ops.shaping import broadcast_to, reshape
 from tapenet.primitive import Array
-from tapenet.record import Record
+from tapenet.record import Shape
 
 
-def onto(cotangent: Array, operand: Record, primitive: str) -> Array:
-    """A cotangent as one of `operand`: broadcast axes summed away, real where it is real, of its dtype."""
-    if cotangent.shape != operand.shape:
-        cotangent = _unbroadcast(cotangent, operand.shape, primitive)
-    return _as_dtype(cotangent, operand.dtype)
+def onto(cotangent: Array, shape: Shape | None, dtype: Any, primitive: str) -> Array:
+    """A cotangent as one of an operand: broadcast axes summed away, real where it is real, of its dtype."""
+    if cotangent.shape != shape:
+        cotangent = _unbroadcast(cotangent, shape, primitive)
+    return _as_dtype(cotangent, dtype)
 
 
-def up_to(tangent: Array, out: Record, primitive: str) -> Array:
-    """A tangent as one of the output `out`: broadcast to its shape, real where it is real, of its dtype."""
-    if tangent.shape != out.shape:
-        assert out.shape is not None
-        tangent = broadcast_to(tangent, out.shape)
-    return _as_dtype(tangent, out.dtype)
+def up_to(tangent: Array, shape: Shape, dtype: Any) -> Array:
+    """A tangent as one of an output: broadcast to its shape, real where it is real, of its dtype."""
+    if tangent.shape != shape:
+        tangent = broadcast_to(tangent, shape)
+    return _as_dtype(tangent, dtype)
 
 
 def _as_dtype(x: Array, dtype: np.dtype[Any]) -> Array:
@@ -38,7 +37,7 @@ def _as_dtype(x: Array, dtype: np.dtype[Any]) -> Array:
     return x if x.dtype == dtype else astype(x, dtype)
 
 
-def _unbroadcast(x: Array, shape: tuple[int, ...] | None, primitive: str) -> Array:
+def _unbroadcast(x: Array, shape: Shape | None, primitive: str) -> Array:
     """Sum over the axes along which an operand of `shape` was broadcast to the shape of `x`."""
     assert shape is not None
     leading = x.ndim - len(shape)

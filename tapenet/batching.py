@@ -1,0 +1,136 @@
+"""Evaluation over a batch: what `vmap` does to each primitive.
+
+A *mapped* Tensor stands for one example of a batch, and looks like one: its shape is the example's. Its tape is a
+`Map`, and its value a `Batch`, an array that holds all examples along its axis 0. An operation on it does not record
+but evaluates at once for all of them, by the primitive's batch rule:
+
+    rule(primitive, arrays, mapped, size, parameters) -> array, or tuple of arrays, with the examples along axis 0
+
+`arrays` are the operands, those for which `mapped` holds with the examples along axis 0; `size` is their number. The
+arrays may be Tensors themselves, of tapes and maps further outward: rules are written with NumPy's functions, which
+dispatch, and with the primitive itself. Without a rule a primitive goes through the examples one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+
+from tapenet.errors import ArgumentError, MappedValueError
+from tapenet.primitive import Array, Primitive
+from tapenet.tensor import Tensor, made_tensor
+
+
+@attrs.frozen(eq=False)
+class Batch:
+    """The value of a mapped Tensor: all examples, along axis 0 of one array."""
+
+    array: Array
+
+    __array_ufunc__: ClassVar[None] = None  # NumPy must not take it for a value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one example."""
+        shape: tuple[int, ...] = self.array.shape
+        return shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the examples."""
+        dtype: np.dtype[Any] = self.array.dtype
+        return dtype
+
+
+@attrs.define(eq=False)
+class Map:
+    """What mapped Tensors are on in place of a tape, while the mapped function runs.
+
+    Attributes:
+        size: the number of examples.
+        level: its place among tapes and maps in the order of opening.
+        is_open: whether the mapped function still runs.
+    """
+
+    is_map: ClassVar[bool] = True
+    is_fast: ClassVar[bool] = False
+
+    size: int
+    level: int
+    is_open: bool = True
+
+    def mapped(self, array: Array) -> Tensor:
+        """The Tensor that stands for one of the examples along axis 0."""
+        return made_tensor(Batch(array), self, 0)
+
+    def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Mapping[str, Any]) -> Any:
+        """Evaluate a primitive for all examples at once."""
+        if not self.is_open:
+            raise leaked()
+        mapped = [type(x) is Tensor and x.tape is self for x in operands]
+        arrays = [x._value.array if own else x for x, own in zip(operands, mapped, strict=True)]
+        in_parameters = any(type(x) is Tensor and x.tape is self for x in parameters.values())
+        rule = primitive.batch if primitive.batch is not None and not in_parameters else one_by_one
+        out = rule(primitive, arrays, mapped, self.size, self._unwrapped(parameters) if in_parameters else parameters)
+        return tuple(map(self.mapped, out)) if type(out) is tuple else self.mapped(out)
+
+    def _unwrapped(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: x._value if type(x) is Tensor and x.tape is self else x for name, x in parameters.items()}
+
+    def outlived_by(self, x: Tensor) -> Array:
+        """A mapped Tensor that is used after its function has returned."""
+        raise leaked()
+
+
+def leaked() -> MappedValueError:
+    """The error for a mapped value that is used after its function has returned."""
+    return MappedValueError(
+        "vmap: a mapped value must not be used after the mapped function has returned; "
+        "return it from the function instead of storing it."
+    )
+
+
+# ---- rules ----
+
+
+def one_by_one(
+    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Mapping[str, Any]
+) -> Any:
+    """The rule of a primitive that has none: each example by itself, stacked."""
+
+    def example(i: int) -> Any:
+        operands = [x[i] if own else x for x, own in zip(arrays, mapped, strict=True)]
+        return primitive(*operands, **{name: x.array[i] if type(x) is Batch else x for name, x in parameters.items()})
+
+    if size == 0:
+        raise ArgumentError(f"vmap: {primitive.name} must be mapped over at least one example; got 0.")
+    outs = [example(i) for i in range(size)]
+    if type(outs[0]) is tuple:
+        return tuple(_stacked(primitive, parts) for parts in zip(*outs, strict=True))
+    return _stacked(primitive, outs)
+
+
+def _stacked(primitive: Primitive, examples: Sequence[Array]) -> Array:
+    shapes = {np.shape(x) for x in examples}
+    if len(shapes) > 1:
+        raise MappedValueError(
+            f"vmap: {primitive.name} must give every example one shape; got {', '.join(map(str, sorted(shapes)))}: "
+            "the shape of its result depends on mapped values."
+        )
+    return np.stack(examples)
+
+
+def elementwise_rule(
+    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Mapping[str, Any]
+) -> Any:
+    """The rule of elementwise primitives: broadcasting, once the examples' axes are aligned at their ends."""
+    ndim = max(np.ndim(x) - own for x, own in zip(arrays, mapped, strict=True))
+
+    def aligned(x: Array) -> Array:
+        shape = x.shape[1:]
+        return x if len(shape) == ndim else np.reshape(x, (size, *(1,) * (ndim - len(shape)), *shape))
+
+    return primitive(*(aligned(x) if own else x for x, own in zip(arrays, mapped, strict=True)), **parameters)
