@@ -1,0 +1,170 @@
+"""Determinants and their logarithms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapenet.families import general
+from tapenet.ops.comparison import plain
+from tapenet.ops.complex import imag
+from tapenet.ops.linear_solves import inv, solve
+from tapenet.ops.matrices import check_square, collected, cotangent_of, diagonal_of, on_diagonal, real_part
+from tapenet.ops.reduction import sum
+from tapenet.ops.shaping import flip, matrix_transpose
+from tapenet.primitive import Array, Parts
+from tapenet.tensor import Tensor
+
+SlogdetResult: Any = type(np.linalg.slogdet(np.ones((1, 1))))
+
+
+def _det_pull(t: Array, a: Array, out: Array) -> Array:
+    if not _small_singular_values(a):
+        return (t * out)[..., None, None] * matrix_transpose(inv(a))
+    from tapenet.transforms.products import vjp  # transforms are built on operations
+
+    return vjp(_det_of_nearly_singular, a)[1](t)[0]
+
+
+def _det_push(t: Array, a: Array, out: Array) -> Array:
+    if not _small_singular_values(a):
+        return out * _trace(inv(a) @ t)
+    from tapenet.transforms.products import jvp
+
+    return jvp(_det_of_nearly_singular, (a,), (t,))[1]
+
+
+@general(name="det", pulls=[_det_pull], pushes=[_det_push])
+def _det(a: Array) -> Array:
+    return np.linalg.det(a)
+
+
+def det(a: Array) -> Array:
+    """The determinant of a square matrix.
+
+    Derivative: tr(adj(a) t), with the adjugate adj(a) = det(a) a^-1. Where `a` is singular, or too nearly so to be
+    inverted, it is taken without dividing by what vanishes, and is exact there too, to any order.
+
+    Args:
+        a: float or complex array, shape (..., n, n).
+
+    Returns:
+        Shape (...,).
+
+    Raises:
+        LinAlgError: a matrix that is not square.
+
+    >>> float(det(np.array([[2.0, 0.0], [0.0, 4.0]])))
+    8.0
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.linalg.det(a)
+    check_square("det", a)
+    return _det(a)
+
+
+def _trace(x: Array) -> Array:
+    return sum(diagonal_of(x), -1)
+
+
+# ---- matrices that are singular, or nearly so ----
+#
+# With the singular vectors U, V of `a`, held constant, B = U^H a V has the determinant of `a` up to a factor of
+# magnitude 1, for any `a`. Split off the singular values that are small: det B = det B11 det(B22 - B21 B11^-1 B12).
+# B11 is safely inverted, and a determinant as small as the second is a polynomial that needs no division.
+
+
+@plain
+def _small_singular_values(a: Array) -> int:
+    """How many singular values, at most, a matrix of the stack has that are too small to divide by."""
+    if a.size == 0 or not np.isfinite(a).all():
+        return 0
+    worst = 1 / np.sqrt(np.finfo(a.dtype).eps)
+    try:
+        if np.max(np.linalg.norm(a, 1, (-2, -1)) * np.linalg.norm(np.linalg.inv(a), 1, (-2, -1))) < worst:
+            return 0
+    except np.linalg.LinAlgError:
+        pass
+    s = np.linalg.svdvals(a)
+    return int(np.max(np.sum(s <= s[..., :1] / worst, -1)))
+
+
+@plain
+def _singular_frame(a: Array) -> tuple[Array, Array, Array]:
+    """U^H and V of the singular value decomposition, and det(U V^H)."""
+    u, _, vh = np.linalg.svd(a)
+    return u.mT.conj(), vh.mT.conj(), np.linalg.det(u @ vh)
+
+
+def _det_of_nearly_singular(a: Array) -> Array:
+    uh, v, factor = _singular_frame(a)
+    b = uh @ a @ v
+    r = a.shape[-1] - _small_singular_values(a)
+    b11, b12, b21, b22 = b[..., :r, :r], b[..., :r, r:], b[..., r:, :r], b[..., r:, r:]
+    return factor * _det(b11) * _det_without_division(b22 - b21 @ solve(b11, b12))
+
+
+def _det_without_division(a: Array) -> Array:
+    """The determinant by sums and products alone.
+
+    Source: R. S. Bird, A simple division-free algorithm for computing determinants, 2011.
+    """
+    n = a.shape[-1]
+    above = np.tri(n, k=-1, dtype=bool).T
+    f = a
+    for _ in range(n - 1):
+        d = diagonal_of(f)
+        later = flip(flip(d, -1).cumsum(-1), -1) - d  # for each diagonal element the sum of those below it
+        f = (f * above - on_diagonal(later)) @ a
+    return f[..., 0, 0] * (-1) ** (n - 1)
+
+
+# ---- logarithms ----
+
+
+def _slogdet_pull(t: Parts, a: Array, out: tuple[Array, Array]) -> Array:
+    sign, _ = out
+    factor = cotangent_of(t, 1, out[1])
+    if sign.dtype.kind == "c":
+        factor = factor + 1j * imag(cotangent_of(t, 0, sign) * sign)
+    return factor[..., None, None] * matrix_transpose(inv(a))
+
+
+def _slogdet_push(t: Array, a: Array, out: tuple[Array, Array]) -> tuple[Array, Array]:
+    sign, _ = out
+    change = _trace(inv(a) @ t)  # of log det
+    if sign.dtype.kind == "c":
+        return sign * (1j * imag(change)), real_part(change)
+    return np.zeros(sign.shape, sign.dtype), change
+
+
+@general(name="slogdet", pulls=[_slogdet_pull], pushes=[_slogdet_push])
+def _slogdet(a: Array) -> tuple[Array, Array]:
+    sign, logabsdet = np.linalg.slogdet(a)
+    return sign, logabsdet
+
+
+def slogdet(a: Array) -> Any:
+    """The sign of the determinant and the logarithm of its magnitude, where the determinant itself would overflow.
+
+    Derivatives: of logabsdet Re tr(a^-1 t); of sign 0 for real matrices, sign i Im tr(a^-1 t) for complex ones.
+
+    Args:
+        a: float or complex array, shape (..., n, n).
+
+    Returns:
+        SlogdetResult(sign, logabsdet), each of shape (...,).
+
+    Raises:
+        LinAlgError: a matrix that is not square; when differentiated, one that is singular.
+
+    >>> slogdet(np.array([[0.0, 1.0], [1.0, 0.0]]))
+    SlogdetResult(sign=np.float64(-1.0), logabsdet=np.float64(0.0))
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.linalg.slogdet(a)
+    check_square("slogdet", a)
+    return SlogdetResult(*_slogdet(a))

@@ -1,0 +1,157 @@
+"""Pseudoinverses and least squares. Derivatives hold at fixed rank: that which the cutoff finds.
+
+Source: G. H. Golub, V. Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems whose
+variables separate, 1973, equation 4.12.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapenet.errors import ArgumentError, LinAlgError
+from tapenet.families import general
+from tapenet.ops.arguments import ABSENT
+from tapenet.ops.arithmetic import square
+from tapenet.ops.comparison import count_nonzero, greater
+from tapenet.ops.complex import imag, real
+from tapenet.ops.decompositions import svdvals
+from tapenet.ops.matrices import adjoint, check_matrix, collected, conj, mirrored, mirrored_transpose
+from tapenet.ops.reduction import sum
+from tapenet.ops.shaping import matrix_transpose, reshape
+from tapenet.primitive import Array
+from tapenet.tensor import Tensor
+
+# ---- pseudoinverse: x_dot = -x t x + x x^H t^H (1 - a x) + (1 - x a) t^H x^H x ----
+
+
+def _pinv_pull(t: Array, a: Array, out: Array, hermitian: bool) -> Array:
+    if hermitian:
+        a = mirrored(a, upper=False)
+    bar, xh = conj(t), adjoint(out)
+    bar_h = adjoint(bar)
+    left, right = bar_h @ out @ xh, xh @ out @ bar_h
+    a_bar = conj(left - a @ (out @ left) + right - right @ out @ a - xh @ bar @ xh)
+    return mirrored_transpose(a_bar, upper=False) if hermitian else a_bar
+
+
+def _pinv_push(t: Array, a: Array, out: Array, hermitian: bool) -> Array:
+    if hermitian:
+        a, t = mirrored(a, upper=False), mirrored(t, upper=False)
+    th, xh = adjoint(t), adjoint(out)
+    left, right = out @ xh @ th, th @ xh @ out
+    return left - left @ a @ out + right - out @ (a @ right) - out @ t @ out
+
+
+@general(name="pinv", pulls=[_pinv_pull, None], pushes=[_pinv_push, None])
+def _pinv(a: Array, rcond: Array, *, hermitian: bool) -> Array:
+    return np.linalg.pinv(a, rcond, hermitian)
+
+
+def pinv(a: Array, rcond: Array = None, hermitian: bool = False, *, rtol: Array = ABSENT) -> Array:
+    """The Moore-Penrose pseudoinverse x of a matrix.
+
+    Derivative: -x t x + x x^H t^H (1 - a x) + (1 - x a) t^H x^H x, at fixed rank.
+
+    Args:
+        a: float or complex array, shape (..., m, n).
+        rcond: singular values up to rcond times the largest count as 0; 1e-15 by default. Broadcasts against (...,).
+        hermitian: whether `a` is Hermitian; its lower triangle is read, as by `eigh`.
+        rtol: the same as rcond, but max(m, n) times the machine epsilon where it is None.
+
+    Returns:
+        Shape (..., n, m).
+
+    Raises:
+        ArgumentError: rcond and rtol both.
+        LinAlgError: fewer than two axes.
+
+    >>> pinv(np.array([[2.0, 0.0], [0.0, 0.0]]))
+    array([[0.5, 0. ],
+           [0. , 0. ]])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.linalg.pinv(a, rcond, hermitian, **({} if rtol is ABSENT else {"rtol": rtol}))
+    check_matrix("pinv", a)
+    if rcond is not None and rtol is not ABSENT:
+        raise ArgumentError(f"pinv: rcond and rtol must not be given both; got {rcond!r} and {rtol!r}.")
+    if rcond is None:
+        rcond = 1e-15 if rtol is ABSENT else rtol
+    if rcond is None:
+        rcond = float(max(a.shape[-2:]) * np.finfo(a.dtype).eps)
+    return _pinv(a, rcond, hermitian=bool(hermitian))
+
+
+# ---- least squares: the rules of the pseudoinverse times b, with the residual b - a x in place of (1 - a x) b ----
+
+
+def _cutoff(a: Array, rcond: float | None) -> float:
+    """The relative cutoff that NumPy's lstsq applies."""
+    eps = float(np.finfo(np.float64).eps)  # it computes in double precision
+    if rcond is None:
+        return eps * float(max(a.shape[-2:]))
+    return eps if rcond < 0 else rcond
+
+
+def _lstsq_pull_a(t: Array, a: Array, b: Array, out: Array, rcond: float | None) -> Array:
+    p = pinv(a, _cutoff(a, rcond))
+    bar, ph = conj(t), adjoint(p)
+    off_rows = bar - p @ (a @ bar)  # the part of `bar` outside the row space of a
+    a_bar = (b - a @ out) @ (adjoint(bar) @ p @ ph) + (ph @ out) @ adjoint(off_rows) - ph @ bar @ adjoint(out)
+    return conj(a_bar)
+
+
+def _lstsq_push_a(t: Array, a: Array, b: Array, out: Array, rcond: float | None) -> Array:
+    p = pinv(a, _cutoff(a, rcond))
+    th, ph = adjoint(t), adjoint(p)
+    right = th @ (ph @ out)
+    return p @ (ph @ (th @ (b - a @ out))) + right - p @ (a @ right) - p @ (t @ out)
+
+
+@general(
+    name="lstsq",
+    pulls=[_lstsq_pull_a, lambda t, a, rcond: matrix_transpose(pinv(a, _cutoff(a, rcond))) @ t],
+    pushes=[_lstsq_push_a, lambda t, a, rcond: pinv(a, _cutoff(a, rcond)) @ t],
+)
+def _lstsq(a: Array, b: Array, *, rcond: float | None) -> Array:
+    return np.linalg.lstsq(a, b, rcond)[0]
+
+
+def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array, Any, Array]:
+    """The x of smallest length that makes |b - a x| smallest, one for each column of b.
+
+    Derivatives: those of pinv(a) b, at fixed rank; of the residuals, -2 Re (b - a x)^H a_dot x and so on.
+
+    Args:
+        a: float or complex array, shape (m, n).
+        b: shape (m,) or (m, k).
+        rcond: singular values up to rcond times the largest count as 0; by default max(m, n) times float64's epsilon.
+
+    Returns:
+        A tuple: x, shape (n,) or (n, k); the sums of squared residuals, shape (1,) or (k,), or (0,) where the rank is
+        below n or m <= n; the rank, a plain integer; the singular values of a, shape (min(m, n),).
+
+    Raises:
+        LinAlgError: an `a` that is not a matrix, or a `b` of another length.
+
+    >>> x, residuals, rank, s = lstsq(np.array([[1.0], [1.0]]), np.array([1.0, 3.0]))
+    >>> x, residuals
+    (array([2.]), array([2.]))
+    """
+    a, b = collected(a), collected(b)
+    if type(a) is not Tensor and type(b) is not Tensor:
+        return np.linalg.lstsq(a, b, rcond)
+    a, b = (x if type(x) is Tensor else np.asarray(x) for x in (a, b))
+    if a.ndim != 2:
+        raise LinAlgError(f"lstsq: a must have two axes; got shape {a.shape}.")
+    if b.ndim not in (1, 2) or b.shape[0] != a.shape[0]:
+        raise LinAlgError(f"lstsq: b must have {a.shape[0]} rows, as a; got shapes {a.shape} and {b.shape}.")
+    rcond = None if rcond is None else float(rcond)
+    columns = reshape(b, (-1, 1)) if b.ndim == 1 else b
+    x, s = _lstsq(a, columns, rcond=rcond), svdvals(a)
+    rank = count_nonzero(greater(s, _cutoff(a, rcond) * s[:1]))
+    off = columns - a @ x if rank == a.shape[1] < a.shape[0] else np.zeros((a.shape[0], 0), x.dtype)
+    residuals = sum(square(real(off)) + square(imag(off)), 0) if off.dtype.kind == "c" else sum(square(off), 0)
+    return (x[:, 0] if b.ndim == 1 else x), residuals, rank, s
