@@ -17,7 +17,7 @@ from tapenet.ops.comparison import argsort, equal
 from tapenet.ops.complex import absolute
 from tapenet.ops.eigenvalues import eigh, eigvalsh
 from tapenet.ops.indexing import sort, take_along_axis
-from tapenet.ops.linear_solves import inv
+from tapenet.ops.linear_solves import inv, inverse_for_rule
 from tapenet.ops.matrices import (
     adjoint,
     check_matrix,
@@ -127,7 +127,7 @@ def _qr_pull(t: Parts, out: tuple[Array, Array], mode: str) -> Array:
         q1_bar = q1_bar + q1 @ (r[..., :k, k:] @ adjoint(r_bar[..., k:]))
     r1 = r[..., :k, :k]
     m = adjoint(q1) @ q1_bar - r_bar[..., :k] @ adjoint(r1)
-    a_bar = (q1 @ (_skew_part_transpose(m) - m) + q1_bar) @ adjoint(inv(r1))
+    a_bar = (q1 @ (_skew_part_transpose(m) - m) + q1_bar) @ adjoint(inverse_for_rule("qr", "r", r1))
     return conj(a_bar if r.shape[-1] == k else concatenate([a_bar, q1 @ r_bar[..., k:]], -1))
 
 
@@ -135,7 +135,7 @@ def _qr_push(t: Array, out: tuple[Array, Array], mode: str) -> tuple[Array, Arra
     q, r = out
     k = min(q.shape[-2], r.shape[-1])
     q1, r1 = q[..., :k], r[..., :k, :k]
-    moved = t[..., :k] @ inv(r1)
+    moved = t[..., :k] @ inverse_for_rule("qr", "r", r1)
     c = adjoint(q1) @ moved
     w = _skew_part(c)
     q_dot, r_dot = q1 @ (w - c) + moved, (c - w) @ r1

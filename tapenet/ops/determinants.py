@@ -9,12 +9,13 @@ import numpy as np
 from tapenet.families import general
 from tapenet.ops.comparison import plain
 from tapenet.ops.complex import imag
-from tapenet.ops.linear_solves import inv, solve
+from tapenet.ops.linear_solves import inv, inverse_for_rule, solve
 from tapenet.ops.matrices import check_square, collected, cotangent_of, diagonal_of, on_diagonal, real_part
 from tapenet.ops.reduction import sum
 from tapenet.ops.shaping import flip, matrix_transpose
 from tapenet.primitive import Array, Parts
 from tapenet.tensor import Tensor
+from tapenet.transforms.products import jvp, vjp
 
 SlogdetResult: Any = type(np.linalg.slogdet(np.ones((1, 1))))
 
@@ -22,16 +23,12 @@ SlogdetResult: Any = type(np.linalg.slogdet(np.ones((1, 1))))
 def _det_pull(t: Array, a: Array, out: Array) -> Array:
     if not _small_singular_values(a):
         return (t * out)[..., None, None] * matrix_transpose(inv(a))
-    from tapenet.transforms.products import vjp  # transforms are built on operations
-
     return vjp(_det_of_nearly_singular, a)[1](t)[0]
 
 
 def _det_push(t: Array, a: Array, out: Array) -> Array:
     if not _small_singular_values(a):
         return out * _trace(inv(a) @ t)
-    from tapenet.transforms.products import jvp
-
     return jvp(_det_of_nearly_singular, (a,), (t,))[1]
 
 
@@ -129,12 +126,12 @@ def _slogdet_pull(t: Parts, a: Array, out: tuple[Array, Array]) -> Array:
     factor = cotangent_of(t, 1, out[1])
     if sign.dtype.kind == "c":
         factor = factor + 1j * imag(cotangent_of(t, 0, sign) * sign)
-    return factor[..., None, None] * matrix_transpose(inv(a))
+    return factor[..., None, None] * matrix_transpose(inverse_for_rule("slogdet", "a", a))
 
 
 def _slogdet_push(t: Array, a: Array, out: tuple[Array, Array]) -> tuple[Array, Array]:
     sign, _ = out
-    change = _trace(inv(a) @ t)  # of log det
+    change = _trace(inverse_for_rule("slogdet", "a", a) @ t)  # of log det
     if sign.dtype.kind == "c":
         return sign * (1j * imag(change)), real_part(change)
     return np.zeros(sign.shape, sign.dtype), change

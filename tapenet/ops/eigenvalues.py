@@ -211,7 +211,7 @@ def eig(a: Array) -> Any:
 
     Eigenvectors have length 1, and where they are complex their largest element is real. Derivatives, with
     m = v^-1 t v: w_dot = diag(m); v_dot = v (F * m), F_ij = 1 / (w_j - w_i) and 0 on the diagonal, less what would
-    change that normalization; NaN where eigenvalues repeat.
+    change that normalization; NaN where eigenvalues repeat. They grow without bound as eigenvectors become dependent.
 
     Args:
         a: float or complex array, shape (..., n, n).
@@ -220,7 +220,7 @@ def eig(a: Array) -> Any:
         EigResult(eigenvalues, eigenvectors), of shapes (..., n) and (..., n, n); complex, unless NumPy finds all real.
 
     Raises:
-        LinAlgError: a matrix that is not square; when differentiated, one without n independent eigenvectors.
+        LinAlgError: a matrix that is not square.
 
     >>> eig(np.diag([2.0, 1.0])).eigenvalues
     array([2., 1.])
@@ -235,13 +235,14 @@ def eig(a: Array) -> Any:
 def eigvals(a: Array) -> Array:
     """Eigenvalues of a square matrix.
 
-    Derivative: diag(v^-1 t v), with eigenvectors v; where eigenvalues repeat it holds for functions of all of them.
+    Derivative: diag(v^-1 t v), with eigenvectors v; where eigenvalues repeat it holds for functions of all of them. It
+    grows without bound as eigenvectors become dependent.
 
     Args:
         a: float or complex array, shape (..., n, n).
 
     Raises:
-        LinAlgError: a matrix that is not square; when differentiated, one without n independent eigenvectors.
+        LinAlgError: a matrix that is not square.
 
     >>> eigvals(np.diag([2.0, 1.0]))
     array([2., 1.])

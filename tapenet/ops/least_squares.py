@@ -13,20 +13,40 @@ import numpy as np
 from tapenet.errors import ArgumentError, LinAlgError
 from tapenet.families import general
 from tapenet.ops.arguments import ABSENT
-from tapenet.ops.arithmetic import square
-from tapenet.ops.comparison import count_nonzero, greater
+from tapenet.ops.arithmetic import square, where
+from tapenet.ops.comparison import count_nonzero, greater, plain
 from tapenet.ops.complex import imag, real
-from tapenet.ops.decompositions import svdvals
+from tapenet.ops.decompositions import svd, svdvals
 from tapenet.ops.matrices import adjoint, check_matrix, collected, conj, mirrored, mirrored_transpose
 from tapenet.ops.reduction import sum
 from tapenet.ops.shaping import matrix_transpose, reshape
 from tapenet.primitive import Array
 from tapenet.tensor import Tensor
+from tapenet.transforms.products import jvp, vjp
+
+
+@plain
+def _cuts_off(a: Array, rcond: Array) -> bool:
+    """Whether rcond cuts off singular values that are not just rounding errors."""
+    noise = 100 * float(np.finfo(a.dtype).eps) * max(a.shape[-2:], default=0)
+    if a.size == 0 or np.max(rcond) <= noise:
+        return False
+    s = np.linalg.svdvals(a)
+    return bool(np.any((s <= np.asarray(rcond)[..., None] * s[..., :1]) & (s > noise * s[..., :1])))
+
+
+def _pinv_by_singular_values(a: Array, rcond: Array, hermitian: bool) -> Array:
+    u, s, vh = svd(a, full_matrices=False, hermitian=hermitian)
+    large = greater(s, np.asarray(rcond)[..., None] * s[..., :1])
+    return adjoint(vh) * where(large, 1 / where(large, s, 1), 0)[..., None, :] @ adjoint(u)
+
 
 # ---- pseudoinverse: x_dot = -x t x + x x^H t^H (1 - a x) + (1 - x a) t^H x^H x ----
 
 
-def _pinv_pull(t: Array, a: Array, out: Array, hermitian: bool) -> Array:
+def _pinv_pull(t: Array, a: Array, rcond: Array, out: Array, hermitian: bool) -> Array:
+    if _cuts_off(a, rcond):
+        return vjp(lambda a: _pinv_by_singular_values(a, rcond, hermitian), a)[1](t)[0]
     if hermitian:
         a = mirrored(a, upper=False)
     bar, xh = conj(t), adjoint(out)
@@ -36,7 +56,9 @@ def _pinv_pull(t: Array, a: Array, out: Array, hermitian: bool) -> Array:
     return mirrored_transpose(a_bar, upper=False) if hermitian else a_bar
 
 
-def _pinv_push(t: Array, a: Array, out: Array, hermitian: bool) -> Array:
+def _pinv_push(t: Array, a: Array, rcond: Array, out: Array, hermitian: bool) -> Array:
+    if _cuts_off(a, rcond):
+        return jvp(lambda a: _pinv_by_singular_values(a, rcond, hermitian), (a,), (t,))[1]
     if hermitian:
         a, t = mirrored(a, upper=False), mirrored(t, upper=False)
     th, xh = adjoint(t), adjoint(out)
@@ -96,7 +118,10 @@ def _cutoff(a: Array, rcond: float | None) -> float:
 
 
 def _lstsq_pull_a(t: Array, a: Array, b: Array, out: Array, rcond: float | None) -> Array:
-    p = pinv(a, _cutoff(a, rcond))
+    cutoff = _cutoff(a, rcond)
+    if _cuts_off(a, cutoff):
+        return vjp(lambda a: pinv(a, cutoff) @ b, a)[1](t)[0]
+    p = pinv(a, cutoff)
     bar, ph = conj(t), adjoint(p)
     off_rows = bar - p @ (a @ bar)  # the part of `bar` outside the row space of a
     a_bar = (b - a @ out) @ (adjoint(bar) @ p @ ph) + (ph @ out) @ adjoint(off_rows) - ph @ bar @ adjoint(out)
@@ -104,7 +129,10 @@ def _lstsq_pull_a(t: Array, a: Array, b: Array, out: Array, rcond: float | None)
 
 
 def _lstsq_push_a(t: Array, a: Array, b: Array, out: Array, rcond: float | None) -> Array:
-    p = pinv(a, _cutoff(a, rcond))
+    cutoff = _cutoff(a, rcond)
+    if _cuts_off(a, cutoff):
+        return jvp(lambda a: pinv(a, cutoff) @ b, (a,), (t,))[1]
+    p = pinv(a, cutoff)
     th, ph = adjoint(t), adjoint(p)
     right = th @ (ph @ out)
     return p @ (ph @ (th @ (b - a @ out))) + right - p @ (a @ right) - p @ (t @ out)
@@ -151,7 +179,7 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
     rcond = None if rcond is None else float(rcond)
     columns = reshape(b, (-1, 1)) if b.ndim == 1 else b
     x, s = _lstsq(a, columns, rcond=rcond), svdvals(a)
-    rank = count_nonzero(greater(s, _cutoff(a, rcond) * s[:1]))
+    rank = np.int32(count_nonzero(greater(s, _cutoff(a, rcond) * s[:1])))
     off = columns - a @ x if rank == a.shape[1] < a.shape[0] else np.zeros((a.shape[0], 0), x.dtype)
     residuals = sum(square(real(off)) + square(imag(off)), 0) if off.dtype.kind == "c" else sum(square(off), 0)
     return (x[:, 0] if b.ndim == 1 else x), residuals, rank, s

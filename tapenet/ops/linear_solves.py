@@ -45,6 +45,16 @@ def inv(a: Array) -> Array:
     return _inv(a)
 
 
+def inverse_for_rule(function: str, name: str, a: Array) -> Array:
+    """The inverse that a derivative takes; of a singular matrix an error that says what was differentiated."""
+    try:
+        return inv(a)
+    except np.linalg.LinAlgError as error:
+        raise LinAlgError(
+            f"{function}: {name} must be nonsingular where it is differentiated; got shape {a.shape}, singular."
+        ) from error
+
+
 @general(
     name="solve",
     pulls=[
