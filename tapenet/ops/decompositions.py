@@ -171,9 +171,9 @@ def qr(a: Array, mode: str = "reduced") -> Any:
         ArgumentError: mode "raw", whose result has no derivative, or another.
         LinAlgError: fewer than two axes; when differentiated, a rank that is not full.
 
-    >>> qr(np.array([[0.0, 1.0], [-2.0, 0.0]]), "r")
-    array([[2., 0.],
-           [0., 1.]])
+    >>> qr(np.array([[1.0, 3.0], [0.0, 2.0]]), "r")
+    array([[1., 3.],
+           [0., 2.]])
     """
     a = collected(a)
     if type(a) is not Tensor:

@@ -21,14 +21,16 @@ SlogdetResult: Any = type(np.linalg.slogdet(np.ones((1, 1))))
 
 
 def _det_pull(t: Array, a: Array, out: Array) -> Array:
-    if not _small_singular_values(a):
-        return (t * out)[..., None, None] * matrix_transpose(inv(a))
+    inverse = _accurate_inverse(a)
+    if inverse is not None:
+        return (t * out)[..., None, None] * matrix_transpose(inverse)
     return vjp(_det_of_nearly_singular, a)[1](t)[0]
 
 
 def _det_push(t: Array, a: Array, out: Array) -> Array:
-    if not _small_singular_values(a):
-        return out * _trace(inv(a) @ t)
+    inverse = _accurate_inverse(a)
+    if inverse is not None:
+        return out * _trace(inverse @ t)
     return jvp(_det_of_nearly_singular, (a,), (t,))[1]
 
 
@@ -52,8 +54,8 @@ def det(a: Array) -> Array:
     Raises:
         LinAlgError: a matrix that is not square.
 
-    >>> float(det(np.array([[2.0, 0.0], [0.0, 4.0]])))
-    8.0
+    >>> float(det(np.diag([1.0, 2.0, 3.0])))
+    6.0
     """
     a = collected(a)
     if type(a) is not Tensor:
@@ -73,25 +75,42 @@ def _trace(x: Array) -> Array:
 # B11 is safely inverted, and a determinant as small as the second is a polynomial that needs no division.
 
 
+def _accurate_inverse(a: Array) -> Array | None:
+    """The inverse, or None where it would lose half of the digits."""
+    try:
+        inverse = inv(a)
+    except np.linalg.LinAlgError:
+        return None
+    return inverse if _is_well_conditioned(a, inverse) else None
+
+
+@plain
+def _is_well_conditioned(a: Array, inverse: Array) -> bool:
+    """Whether all of a stack are; those that are not finite count as such, for no way gives them a derivative."""
+    condition = np.linalg.norm(a, 1, (-2, -1)) * np.linalg.norm(inverse, 1, (-2, -1))
+    return not np.any(np.isfinite(a).all((-2, -1)) & ~(condition < _worst(a)))
+
+
+def _worst(a: Array) -> float:
+    return 1 / float(np.sqrt(np.finfo(a.dtype).eps))
+
+
+def _finite(a: Array) -> Array:
+    """With the identity in place of matrices that are not finite, which have no singular values."""
+    return np.where(np.isfinite(a).all((-2, -1), keepdims=True), a, np.eye(a.shape[-1], dtype=a.dtype))
+
+
 @plain
 def _small_singular_values(a: Array) -> int:
-    """How many singular values, at most, a matrix of the stack has that are too small to divide by."""
-    if a.size == 0 or not np.isfinite(a).all():
-        return 0
-    worst = 1 / np.sqrt(np.finfo(a.dtype).eps)
-    try:
-        if np.max(np.linalg.norm(a, 1, (-2, -1)) * np.linalg.norm(np.linalg.inv(a), 1, (-2, -1))) < worst:
-            return 0
-    except np.linalg.LinAlgError:
-        pass
-    s = np.linalg.svdvals(a)
-    return int(np.max(np.sum(s <= s[..., :1] / worst, -1)))
+    """How many singular values, at most, a matrix of the stack has that are too small to divide by; at least 1."""
+    s = np.linalg.svdvals(_finite(a))
+    return int(np.max(np.sum(s <= s[..., :1] / _worst(a), -1), initial=1))
 
 
 @plain
 def _singular_frame(a: Array) -> tuple[Array, Array, Array]:
     """U^H and V of the singular value decomposition, and det(U V^H)."""
-    u, _, vh = np.linalg.svd(a)
+    u, _, vh = np.linalg.svd(_finite(a))
     return u.mT.conj(), vh.mT.conj(), np.linalg.det(u @ vh)
 
 

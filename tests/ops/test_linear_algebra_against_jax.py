@@ -25,6 +25,11 @@ def symmetrised(xp: Any, a: Array) -> Array:
     return (a + xp.conj(xp.matrix_transpose(a))) / 2
 
 
+def polar(xp: Any, a: Array) -> Array:
+    u, _, vh = xp.linalg.svd(a, full_matrices=False)
+    return u @ vh
+
+
 # Each gives a real number, of `xp`, numpy's namespace, and an array.
 FUNCTIONS: dict[str, tuple[Callable[[Any, Array], Array], Array]] = {
     "inv": (lambda xp, a: xp.sum(xp.sin(xp.linalg.inv(a))), REAL),
@@ -40,9 +45,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Any, Array], Array], Array]] = {
     ),
     "qr": (lambda xp, a: sum(xp.sum(xp.sin(x)) for x in xp.linalg.qr(a)), TALL),
     "svd": (
-        lambda xp, a: xp.sum(
-            xp.sin(xp.linalg.svd(a, full_matrices=False)[0] @ xp.linalg.svd(a, full_matrices=False)[2])
-        ),
+        lambda xp, a: xp.sum(xp.sin(polar(xp, a))),
         TALL,
     ),
     "svdvals": (lambda xp, a: xp.sum(xp.sin(xp.linalg.svd(a, compute_uv=False))), COMPLEX),

@@ -88,8 +88,9 @@ def test_det_has_higher_derivatives_at_singular_matrices(rank: int) -> None:
     check_grads(la.det, (np.stack([a, A]),), order=2)
 
 
-def test_det_is_accurate_at_a_nearly_singular_matrix() -> None:
-    a = orthogonal(3) @ np.diag([1.0, 0.5, 1e-14]) @ orthogonal(3, 1)
+@pytest.mark.parametrize("smallest", np.geomspace(1e-14, 1e-4, 21))
+def test_det_is_accurate_at_nearly_singular_matrices(smallest: float) -> None:
+    a = orthogonal(3) @ np.diag([1.0, 0.5, smallest]) @ orthogonal(3, 1)
     np.testing.assert_allclose(tn.grad(la.det)(a), cofactors(a), rtol=1e-12, atol=1e-15)
 
 
@@ -377,3 +378,10 @@ def test_walking_over_qr_of_deficient_rank_is_an_error() -> None:
     with pytest.raises(np.linalg.LinAlgError) as caught:
         tn.grad(lambda a: la.qr(a, "r").sum())(np.zeros((3, 2)))
     assert str(caught.value) == "qr: r must be nonsingular where it is differentiated; got shape (2, 2), singular."
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of NaN
+def test_a_matrix_that_is_not_finite_does_not_harm_the_others_of_its_stack() -> None:
+    gradient = tn.grad(lambda a: la.det(a).sum())(np.stack([np.ones((2, 2)), np.full((2, 2), np.nan), np.eye(2)]))
+    np.testing.assert_allclose(gradient[[0, 2]], [[[1, -1], [-1, 1]], np.eye(2)], atol=1e-12)
+    assert np.isnan(gradient[1]).all()
