@@ -87,8 +87,12 @@ def _accurate_inverse(a: Array) -> Array | None:
 @plain
 def _is_well_conditioned(a: Array, inverse: Array) -> bool:
     """Whether all of a stack are; those that are not finite count as such, for no way gives them a derivative."""
-    condition = np.linalg.norm(a, 1, (-2, -1)) * np.linalg.norm(inverse, 1, (-2, -1))
+    condition = _largest_column_sum(a) * _largest_column_sum(inverse)
     return not np.any(np.isfinite(a).all((-2, -1)) & ~(condition < _worst(a)))
+
+
+def _largest_column_sum(a: Array) -> Array:
+    return np.abs(a).sum(-2).max(-1, initial=0)  # the norm of order 1, of empty matrices too
 
 
 def _worst(a: Array) -> float:
