@@ -32,6 +32,7 @@ from tapenet.ops.matrices import (
     on_diagonal,
     real_part,
     reciprocal_gaps,
+    stack_rule,
     strictly_lower,
     undefined_at_0,
 )
@@ -67,7 +68,7 @@ def _cholesky_push(t: Array, out: Array, upper: bool) -> Array:
     return adjoint(pushed) if upper else pushed
 
 
-@general(name="cholesky", pulls=[_cholesky_pull], pushes=[_cholesky_push])
+@general(name="cholesky", pulls=[_cholesky_pull], pushes=[_cholesky_push], batch=stack_rule)
 def _cholesky(a: Array, *, upper: bool) -> Array:
     return np.linalg.cholesky(a, upper=upper)
 
@@ -147,7 +148,7 @@ def _qr_push(t: Array, out: tuple[Array, Array], mode: str) -> tuple[Array, Arra
     return q_dot, r_dot
 
 
-@general(name="qr", pulls=[_qr_pull], pushes=[_qr_push])
+@general(name="qr", pulls=[_qr_pull], pushes=[_qr_push], batch=stack_rule)
 def _qr(a: Array, *, mode: str) -> tuple[Array, Array]:
     q, r = np.linalg.qr(a, mode)
     return q, r
@@ -264,7 +265,7 @@ def _svd_push(t: Array, out: tuple[Array, Array, Array], full_matrices: bool) ->
     return _with_further_columns(u_dot, u), s_dot, adjoint(_with_further_columns(v_dot, adjoint(vh)))
 
 
-@general(name="svd", pulls=[_svd_pull], pushes=[_svd_push])
+@general(name="svd", pulls=[_svd_pull], pushes=[_svd_push], batch=stack_rule)
 def _svd(a: Array, *, full_matrices: bool) -> tuple[Array, Array, Array]:
     u, s, vh = np.linalg.svd(a, full_matrices)
     return u, s, vh
@@ -280,7 +281,7 @@ def _svdvals_push(t: Array, a: Array, out: Array) -> Array:
     return _where_positive(real_part(sum(adjoint(u) @ t * conj(vh), -1)), out)
 
 
-@general(name="svdvals", pulls=[_svdvals_pull], pushes=[_svdvals_push])
+@general(name="svdvals", pulls=[_svdvals_pull], pushes=[_svdvals_push], batch=stack_rule)
 def _svdvals(a: Array) -> Array:
     return np.linalg.svdvals(a)
 

@@ -7,12 +7,21 @@ from typing import Any
 import numpy as np
 
 from tapenet.families import general
-from tapenet.ops.comparison import plain
 from tapenet.ops.complex import imag
 from tapenet.ops.linear_solves import inv, inverse_for_rule, solve
-from tapenet.ops.matrices import check_square, collected, cotangent_of, diagonal_of, on_diagonal, real_part
+from tapenet.ops.matrices import (
+    all_examples,
+    check_square,
+    collected,
+    cotangent_of,
+    diagonal_of,
+    on_diagonal,
+    real_part,
+    stack_rule,
+)
 from tapenet.ops.reduction import sum
 from tapenet.ops.shaping import flip, matrix_transpose
+from tapenet.plain import plain
 from tapenet.primitive import Array, Parts
 from tapenet.tensor import Tensor
 from tapenet.transforms.products import jvp, vjp
@@ -34,7 +43,7 @@ def _det_push(t: Array, a: Array, out: Array) -> Array:
     return jvp(_det_of_nearly_singular, (a,), (t,))[1]
 
 
-@general(name="det", pulls=[_det_pull], pushes=[_det_push])
+@general(name="det", pulls=[_det_pull], pushes=[_det_push], batch=stack_rule)
 def _det(a: Array) -> Array:
     return np.linalg.det(a)
 
@@ -84,9 +93,9 @@ def _accurate_inverse(a: Array) -> Array | None:
     return inverse if _is_well_conditioned(a, inverse) else None
 
 
-@plain
 def _is_well_conditioned(a: Array, inverse: Array) -> bool:
     """Whether all of a stack are; those that are not finite count as such, for no way gives them a derivative."""
+    a, inverse = all_examples(a), all_examples(inverse)
     condition = _largest_column_sum(a) * _largest_column_sum(inverse)
     return not np.any(np.isfinite(a).all((-2, -1)) & ~(condition < _worst(a)))
 
@@ -104,18 +113,20 @@ def _finite(a: Array) -> Array:
     return np.where(np.isfinite(a).all((-2, -1), keepdims=True), a, np.eye(a.shape[-1], dtype=a.dtype))
 
 
-@plain
 def _small_singular_values(a: Array) -> int:
     """How many singular values, at most, a matrix of the stack has that are too small to divide by; at least 1."""
+    a = all_examples(a)
     s = np.linalg.svdvals(_finite(a))
     return int(np.max(np.sum(s <= s[..., :1] / _worst(a), -1), initial=1))
 
 
-@plain
-def _singular_frame(a: Array) -> tuple[Array, Array, Array]:
+def _find_singular_frame(a: Array) -> tuple[Array, Array, Array]:
     """U^H and V of the singular value decomposition, and det(U V^H)."""
     u, _, vh = np.linalg.svd(_finite(a))
     return u.mT.conj(), vh.mT.conj(), np.linalg.det(u @ vh)
+
+
+_singular_frame = plain(_find_singular_frame, name="singular_frame", batch=stack_rule)
 
 
 def _det_of_nearly_singular(a: Array) -> Array:
@@ -160,7 +171,7 @@ def _slogdet_push(t: Array, a: Array, out: tuple[Array, Array]) -> tuple[Array, 
     return np.zeros(sign.shape, sign.dtype), change
 
 
-@general(name="slogdet", pulls=[_slogdet_pull], pushes=[_slogdet_push])
+@general(name="slogdet", pulls=[_slogdet_pull], pushes=[_slogdet_push], batch=stack_rule)
 def _slogdet(a: Array) -> tuple[Array, Array]:
     sign, logabsdet = np.linalg.slogdet(a)
     return sign, logabsdet

@@ -13,7 +13,6 @@ import numpy as np
 from tapenet.errors import ArgumentError
 from tapenet.families import general
 from tapenet.ops.arithmetic import where
-from tapenet.ops.comparison import plain
 from tapenet.ops.complex import imag, real
 from tapenet.ops.linear_solves import solve
 from tapenet.ops.matrices import (
@@ -28,9 +27,11 @@ from tapenet.ops.matrices import (
     on_diagonal,
     real_part,
     reciprocal_gaps,
+    stack_rule,
 )
 from tapenet.ops.reduction import sum
 from tapenet.ops.shaping import matrix_transpose
+from tapenet.plain import plain
 from tapenet.primitive import Array, Parts
 from tapenet.tensor import Tensor
 
@@ -56,7 +57,7 @@ def _eigh_push(t: Array, out: tuple[Array, Array], UPLO: str) -> tuple[Array, Ar
     return real_part(diagonal_of(m)), v @ (reciprocal_gaps(w) * m)
 
 
-@general(name="eigh", pulls=[_eigh_pull], pushes=[_eigh_push])
+@general(name="eigh", pulls=[_eigh_pull], pushes=[_eigh_push], batch=stack_rule)
 def _eigh(a: Array, *, UPLO: str) -> tuple[Array, Array]:
     w, v = np.linalg.eigh(a, UPLO)
     return w, v
@@ -72,7 +73,7 @@ def _eigvalsh_push(t: Array, a: Array, UPLO: str) -> Array:
     return real_part(sum(conj(v) * (mirrored(t, UPLO == "U") @ v), -2))
 
 
-@general(name="eigvalsh", pulls=[_eigvalsh_pull], pushes=[_eigvalsh_push])
+@general(name="eigvalsh", pulls=[_eigvalsh_pull], pushes=[_eigvalsh_push], batch=stack_rule)
 def _eigvalsh(a: Array, *, UPLO: str) -> Array:
     return np.linalg.eigvalsh(a, UPLO)
 
@@ -143,11 +144,13 @@ def eigvalsh(a: Array, UPLO: str = "L") -> Array:
 # keeps LAPACK's normalization: columns of length 1, whose largest element is real.
 
 
-@plain
-def _largest(v: Array) -> Array:
+def _find_largest(v: Array) -> Array:
     """Where in each complex eigenvector the element is that LAPACK made real."""
     preference = np.abs(v) + 2 * (np.imag(v) == 0)
     return np.arange(v.shape[-2])[:, None] == np.argmax(preference, -2, keepdims=True)
+
+
+_largest = plain(_find_largest, name="largest", batch=stack_rule)
 
 
 def _normalized(u: Array, v: Array) -> Array:
@@ -185,7 +188,7 @@ def _eig_push(t: Array, out: tuple[Array, Array]) -> tuple[Array, Array]:
     return diagonal_of(m), _normalized(v @ (reciprocal_gaps(w) * m), v)
 
 
-@general(name="eig", pulls=[_eig_pull], pushes=[_eig_push])
+@general(name="eig", pulls=[_eig_pull], pushes=[_eig_push], batch=stack_rule)
 def _eig(a: Array) -> tuple[Array, Array]:
     w, v = np.linalg.eig(a)
     return w, v
@@ -201,7 +204,7 @@ def _eigvals_push(t: Array, a: Array) -> Array:
     return diagonal_of(solve(v, t @ v))
 
 
-@general(name="eigvals", pulls=[_eigvals_pull], pushes=[_eigvals_push])
+@general(name="eigvals", pulls=[_eigvals_pull], pushes=[_eigvals_push], batch=stack_rule)
 def _eigvals(a: Array) -> Array:
     return np.linalg.eigvals(a)
 

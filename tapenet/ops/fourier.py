@@ -13,7 +13,7 @@ n: "backward" (the default) the inverse, "forward" the other, "ortho" both by sq
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -34,12 +34,24 @@ _OPPOSITE: dict[Norm, Norm] = {"backward": "forward", "ortho": "ortho", "forward
 # ---- primitives, on arrays that have their final length ----
 
 
-@linear(lambda t, axes, norm: fft_primitive(t, axes=axes, norm=norm), name="fft")
+def _batched(
+    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Mapping[str, Any]
+) -> Array:
+    """Over a batch: the same along the axes that come one later."""
+    later = dict(parameters)
+    if "axes" in later:
+        later["axes"] = tuple(axis + 1 for axis in later["axes"])
+    else:
+        later["axis"] += 1
+    return primitive(*arrays, **later)
+
+
+@linear(lambda t, axes, norm: fft_primitive(t, axes=axes, norm=norm), name="fft", batch=_batched)
 def fft_primitive(x: Array, *, axes: tuple[int, ...], norm: Norm) -> Array:
     return np.fft.fftn(x, axes=axes, norm=norm)
 
 
-@linear(lambda t, axes, norm: ifft_primitive(t, axes=axes, norm=norm), name="ifft")
+@linear(lambda t, axes, norm: ifft_primitive(t, axes=axes, norm=norm), name="ifft", batch=_batched)
 def ifft_primitive(x: Array, *, axes: tuple[int, ...], norm: Norm) -> Array:
     return np.fft.ifftn(x, axes=axes, norm=norm)
 
@@ -49,6 +61,7 @@ def ifft_primitive(x: Array, *, axes: tuple[int, ...], norm: Norm) -> Array:
         conj(t * _weights(t, x_shape[axis], axis, 0.5)), n=x_shape[axis], axis=axis, norm=_OPPOSITE[norm]
     ),
     name="rfft",
+    batch=_batched,
 )
 def _rfft(x: Array, *, axis: int, norm: Norm) -> Array:
     return np.fft.rfft(x, axis=axis, norm=norm)
@@ -57,6 +70,7 @@ def _rfft(x: Array, *, axis: int, norm: Norm) -> Array:
 @linear(
     lambda t, n, axis, norm: conj(_rfft(t, axis=axis, norm=_OPPOSITE[norm])) * _weights(t, n, axis, 2.0),
     name="irfft",
+    batch=_batched,
 )
 def _irfft(x: Array, *, n: int, axis: int, norm: Norm) -> Array:
     return np.fft.irfft(x, n, axis, norm)

@@ -42,8 +42,8 @@ def _lengths_and_axes(
         length_of(function, None if n is None or n == -1 else n, x.shape[axis], "s")
         for n, axis in zip(given, places, strict=True)
     ]
-    if half and s is None:
-        lengths[-1] = length_of(function, 2 * (x.shape[places[-1]] - 1), 1)
+    if half and s is None and places:
+        lengths[-1] = length_of(function, None, 2 * (x.shape[places[-1]] - 1), "s")
     return lengths, places
 
 
@@ -206,9 +206,8 @@ def _back_to_real(
     refuse(function, {"out": out})
     scale, (lengths, places) = norm_of(function, norm), _lengths_and_axes(function, a, s, axes, half=True)
     _check_any(function, places)
-    whole = _transformed(
-        ifft_primitive, a, lengths[-2::-1], places[-2::-1], scale
-    )  # the first axis first, as NumPy does
+    # The first axis first, as NumPy does it.
+    whole = _transformed(ifft_primitive, a, lengths[-2::-1], places[-2::-1], scale)
     return irfft_along(function, whole, lengths[-1], places[-1], scale)
 
 

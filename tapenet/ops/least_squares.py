@@ -6,29 +6,41 @@ variables separate, 1973, equation 4.12.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tapenet.errors import ArgumentError, LinAlgError
+from tapenet.batching import one_by_one
+from tapenet.errors import ArgumentError, LinAlgError, MappedValueError
 from tapenet.families import general
 from tapenet.ops.arguments import ABSENT
 from tapenet.ops.arithmetic import square, where
-from tapenet.ops.comparison import count_nonzero, greater, plain
+from tapenet.ops.comparison import greater
 from tapenet.ops.complex import imag, real
 from tapenet.ops.decompositions import svd, svdvals
-from tapenet.ops.matrices import adjoint, check_matrix, collected, conj, mirrored, mirrored_transpose
+from tapenet.ops.matrices import (
+    adjoint,
+    all_examples,
+    check_matrix,
+    collected,
+    conj,
+    mirrored,
+    mirrored_transpose,
+    stack_rule,
+)
 from tapenet.ops.reduction import sum
 from tapenet.ops.shaping import matrix_transpose, reshape
-from tapenet.primitive import Array
+from tapenet.plain import plain
+from tapenet.primitive import Array, Primitive
 from tapenet.tensor import Tensor
 from tapenet.transforms.products import jvp, vjp
 
 
-@plain
 def _cuts_off(a: Array, rcond: Array) -> bool:
     """Whether rcond cuts off singular values that are not just rounding errors."""
     noise = 100 * float(np.finfo(a.dtype).eps) * max(a.shape[-2:], default=0)
+    rcond, a = all_examples(rcond), all_examples(a)
     if a.size == 0 or np.max(rcond) <= noise:
         return False
     s = np.linalg.svdvals(a)
@@ -66,7 +78,15 @@ def _pinv_push(t: Array, a: Array, rcond: Array, out: Array, hermitian: bool) ->
     return left - left @ a @ out + right - out @ (a @ right) - out @ t @ out
 
 
-@general(name="pinv", pulls=[_pinv_pull, None], pushes=[_pinv_push, None])
+def _pinv_rule(
+    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Mapping[str, Any]
+) -> Any:
+    """As a stack, unless the cutoffs are mapped too."""
+    rule = one_by_one if mapped[1] else stack_rule
+    return rule(primitive, arrays, mapped, size, parameters)
+
+
+@general(name="pinv", pulls=[_pinv_pull, None], pushes=[_pinv_push, None], batch=_pinv_rule)
 def _pinv(a: Array, rcond: Array, *, hermitian: bool) -> Array:
     return np.linalg.pinv(a, rcond, hermitian)
 
@@ -147,6 +167,16 @@ def _lstsq(a: Array, b: Array, *, rcond: float | None) -> Array:
     return np.linalg.lstsq(a, b, rcond)[0]
 
 
+_rank = plain(lambda s, *, cutoff: np.int32(np.count_nonzero(s > cutoff * s[:1])), name="rank")
+
+
+def _has_residuals(a: Array, rank: Array) -> bool:
+    full = np.asarray(all_examples(rank)) == a.shape[1]
+    if full.any() and not full.all():
+        raise MappedValueError("lstsq: under vmap a must have full rank in every example or in none; got some of each.")
+    return a.shape[0] > a.shape[1] and bool(full.all())
+
+
 def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array, Any, Array]:
     """The x of smallest length that makes |b - a x| smallest, one for each column of b.
 
@@ -179,7 +209,7 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
     rcond = None if rcond is None else float(rcond)
     columns = reshape(b, (-1, 1)) if b.ndim == 1 else b
     x, s = _lstsq(a, columns, rcond=rcond), svdvals(a)
-    rank = np.int32(count_nonzero(greater(s, _cutoff(a, rcond) * s[:1])))
-    off = columns - a @ x if rank == a.shape[1] < a.shape[0] else np.zeros((a.shape[0], 0), x.dtype)
+    rank = _rank(s, cutoff=_cutoff(a, rcond))
+    off = columns - a @ x if _has_residuals(a, rank) else np.zeros((a.shape[0], 0), x.dtype)
     residuals = sum(square(real(off)) + square(imag(off)), 0) if off.dtype.kind == "c" else sum(square(off), 0)
     return (x[:, 0] if b.ndim == 1 else x), residuals, rank, s

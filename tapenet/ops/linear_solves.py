@@ -10,7 +10,7 @@ import numpy as np
 from tapenet.errors import ArgumentError, LinAlgError
 from tapenet.families import general
 from tapenet.ops.arguments import axes_of
-from tapenet.ops.matrices import check_square, collected
+from tapenet.ops.matrices import check_square, collected, stack_rule
 from tapenet.ops.shaping import matrix_transpose, reshape, transpose
 from tapenet.primitive import Array
 from tapenet.tensor import Tensor
@@ -20,6 +20,7 @@ from tapenet.tensor import Tensor
     name="inv",
     pulls=[lambda t, out: -matrix_transpose(out) @ t @ matrix_transpose(out)],
     pushes=[lambda t, out: -out @ t @ out],
+    batch=stack_rule,
 )
 def _inv(a: Array) -> Array:
     return np.linalg.inv(a)
@@ -65,6 +66,7 @@ def inverse_for_rule(function: str, name: str, a: Array) -> Array:
         lambda t, a, out: -_solve(a, t @ out),
         lambda t, a: _solve(a, t),
     ],
+    batch=stack_rule,
 )
 def _solve(a: Array, b: Array) -> Array:
     return np.linalg.solve(a, b)

@@ -11,13 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.batching import Batch, elementwise_rule
 from tapenet.errors import LinAlgError
 from tapenet.ops.arithmetic import where
 from tapenet.ops.comparison import equal
 from tapenet.ops.complex import conjugate, imag, real
 from tapenet.ops.creation import asarray
+from tapenet.ops.reduction import sum
 from tapenet.ops.shaping import matrix_transpose
 from tapenet.primitive import Array, Parts
+from tapenet.tensor import Tensor
+
+stack_rule = elementwise_rule  # a batch of matrices is a stack of them
 
 # ---- arguments ----
 
@@ -38,6 +43,18 @@ def check_square(function: str, a: Array, name: str = "a") -> None:
     check_matrix(function, a, name)
     if a.shape[-1] != a.shape[-2]:
         raise LinAlgError(f"{function}: {name} must be square in its last two axes; got shape {a.shape}.")
+
+
+def all_examples(x: Array) -> Array:
+    """The plain array under a Tensor; under one that is mapped over a batch all its examples, as a stack.
+
+    For choices between ways to compute the same, of which one serves the whole batch.
+    """
+    while type(x) is Tensor:
+        x = x._value
+        if type(x) is Batch:
+            x = x.array
+    return x
 
 
 # ---- calculus ----
@@ -65,8 +82,7 @@ def on_diagonal(x: Array) -> Array:
 
 def diagonal_of(x: Array) -> Array:
     """The diagonals of square matrices, as a last axis."""
-    along = np.arange(x.shape[-1])
-    return x[..., along, along]
+    return sum(where(np.eye(x.shape[-1], dtype=bool), x, 0), -1)
 
 
 def imaginary_diagonal(x: Array) -> Array:

@@ -98,6 +98,20 @@ def test_s_without_axes_is_for_the_last_axes() -> None:
     np.testing.assert_allclose(found.value, expected)
 
 
+@pytest.mark.parametrize("name", ALONG_ONE + ALONG_TWO + ALONG_SEVERAL)
+def test_mapping_over_a_batch_is_going_through_it(name: str) -> None:
+    batch = np.random.default_rng(0).standard_normal((2, 3, 4))
+    function = getattr(tnp.fft, name)
+
+    def value_and_gradient(x: Array) -> Any:
+        y, pullback = tn.vjp(function, x)
+        return y, pullback(np.ones(y.shape, y.dtype) * np.arange(y.shape[-1]))[0]
+
+    mapped = tn.vmap(value_and_gradient)(batch)
+    for got, each in zip(mapped, zip(*map(value_and_gradient, batch), strict=True), strict=True):
+        np.testing.assert_allclose(got, np.stack(each), atol=1e-13)
+
+
 @pytest.mark.parametrize("name", ["fftfreq", "rfftfreq"])
 def test_frequencies(name: str) -> None:
     ours, theirs = getattr(tnp.fft, name), getattr(np.fft, name)
@@ -194,6 +208,13 @@ ERRORS: list[tuple[Callable[..., Any], Array, type[Exception], str]] = [
     ),
     (lambda x: tnp.fft.fftn(x, (0,), (0,)), np.ones(3), ValueError, "fftn: s must be at least 1"),
     (lambda x: tnp.fft.rfftn(x, axes=()), np.ones(3), ValueError, "rfftn: axes must name at least one axis; got none."),
+    (
+        lambda x: tnp.fft.irfftn(x, axes=()),
+        np.ones(3),
+        ValueError,
+        "irfftn: axes must name at least one axis; got none.",
+    ),
+    (tnp.fft.irfft2, np.ones((2, 1)), ValueError, "irfft2: s must be at least 1, the length to transform; got 0."),
     (lambda x: tnp.fft.fft(x, out=np.ones(3, complex)), np.ones(3), TypeError, "fft: out= must not be given"),
     (lambda x: np.fft.irfftn(x, out=np.ones(4)), np.ones(3), TypeError, "irfftn: out= must not be given"),
 ]

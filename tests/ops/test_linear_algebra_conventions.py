@@ -385,3 +385,19 @@ def test_a_matrix_that_is_not_finite_does_not_harm_the_others_of_its_stack() -> 
     gradient = tn.grad(lambda a: la.det(a).sum())(np.stack([np.ones((2, 2)), np.full((2, 2), np.nan), np.eye(2)]))
     np.testing.assert_allclose(gradient[[0, 2]], [[[1, -1], [-1, 1]], np.eye(2)], atol=1e-12)
     assert np.isnan(gradient[1]).all()
+
+
+# ---- over a batch ----
+
+
+def test_a_batch_with_singular_matrices_has_each_ones_derivative_of_det() -> None:
+    batch = np.stack([A, np.ones((3, 3)), np.zeros((3, 3)), np.diag([1.0, 2.0, 0.0])])
+    np.testing.assert_allclose(tn.vmap(tn.grad(la.det))(batch), [cofactors(a) for a in batch], atol=1e-12)
+
+
+def test_lstsq_of_a_batch_with_different_ranks_is_an_error() -> None:
+    batch = np.stack([A[:, :2], np.ones((3, 2))])
+    with pytest.raises(tn.TapenetError) as caught:
+        tn.vmap(lambda a: la.lstsq(a, np.ones(3))[1])(batch)
+    expected = "lstsq: under vmap a must have full rank in every example or in none; got some of each."
+    assert str(caught.value) == expected
