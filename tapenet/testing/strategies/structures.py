@@ -63,8 +63,8 @@ def indices(shape: Shape, *, fancy: bool = True) -> SearchStrategy[Any]:
     """Index expressions that fit a shape: integers, slices, Ellipsis, None, and with `fancy` arrays and masks.
 
     >>> from hypothesis import find
-    >>> find(indices((3, 2)), lambda index: type(index) is int)
-    0
+    >>> find(indices((3, 2)), lambda index: np.zeros((3, 2))[index].shape == ())
+    (0, 0)
     """
     basic: SearchStrategy[Any] = hnp.basic_indices(shape, allow_newaxis=True, max_dims=len(shape) + 2)
     if not fancy or not shape or 0 in shape:
