@@ -16,6 +16,7 @@ from tapenet.tree import leaf_paths, tree_leaves
 Derivative = Callable[[Line], float]  # by one of the modes
 Judge = Callable[[Line], Reference]
 
+KEEP_AWAY = "Keep away from it: strategies.arrays(..., away_from=[...])."
 MOST_ELEMENTS = 32  # that are looked at one by one
 
 
@@ -115,7 +116,7 @@ def _written(leaf: Array) -> str:
 
 def likely_reason(found: Disagreement, accuracy: Accuracy) -> str:
     """The first explanation that fits: one of the function or of the differences, else a wrong rule."""
-    explanations = (_not_repeatable, _not_finite, _too_long_a_step, _low_precision_inside, _kink, _no_path)
+    explanations = (_not_repeatable, _not_finite, _too_long_a_step, _jump, _kink, _low_precision_inside, _no_path)
     for explain in explanations:
         reason = explain(found, accuracy)
         if reason:
@@ -140,6 +141,18 @@ def _not_finite(found: Disagreement, accuracy: Accuracy) -> str | None:
     return None
 
 
+def _jump(found: Disagreement, accuracy: Accuracy) -> str | None:
+    """Differences that grow as their step shrinks."""
+    wide, narrow = (max(map(abs, one_sided(found.line, accuracy.step / k))) for k in (1, 16))
+    if not narrow > 4 * wide + 160 * accuracy.eps / accuracy.step * found.line.magnitude:
+        return None
+    return (
+        f"a jump at the point: differences grow from {wide:.6g} to {narrow:.6g} as the step shrinks from "
+        f"{accuracy.step:.3g} to {accuracy.step / 16:.3g}. At order 2 and more what jumps is a derivative, at a kink. "
+        f"{KEEP_AWAY}"
+    )
+
+
 def _kink(found: Disagreement, accuracy: Accuracy) -> str | None:
     left, right = one_sided(found.line, accuracy.step)
     scale = max(abs(left), abs(right))
@@ -148,8 +161,7 @@ def _kink(found: Disagreement, accuracy: Accuracy) -> str | None:
         return None
     return (
         f"a kink or a jump nearer than the step {accuracy.step:.3g}: the derivative is {left:.6g} from the left and "
-        f"{right:.6g} from the right. Keep away from it (strategies.arrays(..., away_from=[...])), or pass a smaller "
-        "step."
+        f"{right:.6g} from the right. {KEEP_AWAY} Or pass a smaller step."
     )
 
 

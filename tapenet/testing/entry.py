@@ -24,7 +24,7 @@ def gradient_test(f: Callable[..., Any], *arguments: Any, settings: Any = None, 
     Args:
         f: the function.
         arguments: for each of its positional arguments a Hypothesis strategy, or a value that it always has.
-        settings: a `hypothesis.settings` for this test.
+        settings: a `hypothesis.settings` for this test; by default those in force where it is made.
         options: of `check_grads`: modes, order, method, tolerance ...
 
     Returns:
@@ -55,8 +55,14 @@ def gradient_test(f: Callable[..., Any], *arguments: Any, settings: Any = None, 
     test.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]  # functions take attributes
     test.__name__ = test.__qualname__ = f"test_{getattr(f, '__name__', 'function').strip('<>')}"
     test.__doc__ = f"The derivatives of {getattr(f, '__name__', 'a function')} agree with its values."
-    made: Callable[[], None] = hypothesis.given(**drawn)(test)
-    return made if settings is None else settings(made)
+    made: Callable[[], None] = (settings or _without_explanation(hypothesis))(hypothesis.given(**drawn)(test))
+    return made
+
+
+def _without_explanation(hypothesis: Any) -> Any:
+    """The settings in force, but for the phase that lists lines run by failing examples: here, of the kit itself."""
+    phases = [phase for phase in hypothesis.settings.default.phases if phase is not hypothesis.Phase.explain]
+    return hypothesis.settings(phases=phases)
 
 
 def _names(f: Callable[..., Any], count: int) -> list[str]:

@@ -94,14 +94,22 @@ def test_a_kink_nearer_than_the_step() -> None:
     reason = likely(lambda x: tnp.abs(x), (1e-5,), modes=["reverse"])
     assert re.match(
         r"a kink or a jump nearer than the step 0\.000977: the derivative is (-?0\.\d+) from the left and (-?0\.\d+) "
-        r"from the right\. Keep away from it \(strategies\.arrays\(\.\.\., away_from=\[\.\.\.\]\)\), or pass a "
+        r"from the right\. Keep away from it: strategies\.arrays\(\.\.\., away_from=\[\.\.\.\]\)\. Or pass a "
         r"smaller step\.",
         reason,
     )
     check_grads(tnp.abs, (1e-5,), order=1, step=1e-7)
 
 
-def test_a_jump_is_seen_too() -> None:
+def test_a_jump_at_the_point() -> None:
+    assert re.match(
+        r"a jump at the point: differences grow from -?\d+\.\d+ to -?\d+\.\d+ as the step shrinks from 0\.000977 to "
+        r"6\.1e-05\. At order 2 and more what jumps is a derivative, at a kink\. Keep away from it: ",
+        likely(tnp.abs, (0.0,), order=2),
+    )
+
+
+def test_a_jump_beside_the_point() -> None:
     assert likely(lambda x: tnp.where(x > 1.0, x + 1, x), (1.0001,)).startswith("a kink or a jump nearer than the step")
 
 

@@ -14,7 +14,7 @@ def function(
     """A function of one array with rules `(t, x) -> ...`, for both modes unless a push is given too."""
 
     def rule(of: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-        return lambda t, record, operand: of(t, record.kept[0])
+        return lambda t, kept, parameters, shape: of(t, kept[0])
 
     primitive = Primitive(
         "wrong", "general", forward, ("x",), (rule(pullback),), (rule(push or pullback),), (frozenset({0}),)

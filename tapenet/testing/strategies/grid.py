@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -34,12 +35,22 @@ def complex_grid(
     return _sorted(_away(pool, low, high, away_from, margin), lambda z: _digits(z.real) + _digits(z.imag))
 
 
-def grid(dtype: np.dtype[Any], low: float, high: float, *, off_axes: bool = False, **options: Any) -> list[Any]:
+@functools.cache
+def grid(
+    dtype: np.dtype[Any],
+    low: float,
+    high: float,
+    away_from: tuple[complex, ...],
+    margin: float,
+    *,
+    off_axes: bool = False,
+    gap: float = 0.0,
+) -> Sequence[Any]:
     """The numbers for a dtype."""
     if dtype.kind == "c":
-        return list(complex_grid(low, high, off_axes=off_axes, **options))
+        return complex_grid(low, high, away_from, margin, off_axes=off_axes, gap=gap)
     if dtype.kind == "f":
-        return list(real_grid(low, high, **options))
+        return real_grid(low, high, away_from, margin, gap=gap)
     raise ArgumentError(f"strategies: dtype must be float or complex; got {dtype}.")
 
 

@@ -98,16 +98,18 @@ def symmetric(
 
 
 def _matrices(build: Build, n: Order, dtype: DTypeLike, batch: ShapeLike) -> SearchStrategy[Array]:
-    @st.composite
-    def drawn(draw: DrawFn) -> Array:
-        order, kind = draw(as_strategy(n)), np.dtype(draw(as_strategy(dtype)))
-        if kind.kind not in "fc":
-            raise ArgumentError(f"strategies: dtype must be float or complex; got {kind}.")
-        before = draw(shape_strategy(batch))
-        matrices = [build(draw, order, kind) for _ in range(math.prod(before))]
-        return np.array(matrices).reshape(*before, order, order).astype(kind)
+    return _batches(build, as_strategy(n), as_strategy(dtype), shape_strategy(batch))
 
-    return drawn()
+
+@st.composite
+def _batches(
+    draw: DrawFn, build: Build, n: SearchStrategy[int], dtype: SearchStrategy[Any], batch: SearchStrategy[Any]
+) -> Array:
+    order, kind, before = draw(n), np.dtype(draw(dtype)), draw(batch)
+    if kind.kind not in "fc":
+        raise ArgumentError(f"strategies: dtype must be float or complex; got {kind}.")
+    matrices = [build(draw, order, kind) for _ in range(math.prod(before))]
+    return np.array(matrices).reshape(*before, order, order).astype(kind)
 
 
 def _entries(draw: DrawFn, count: int, choices: list[Any]) -> Array:
