@@ -147,7 +147,7 @@ def _jump(found: Disagreement, accuracy: Accuracy) -> str | None:
     if not narrow > 4 * wide + 160 * accuracy.eps / accuracy.step * found.line.magnitude:
         return None
     return (
-        f"a jump at the point: differences grow from {wide:.6g} to {narrow:.6g} as the step shrinks from "
+        f"a jump at the point or near it: differences grow from {wide:.6g} to {narrow:.6g} as the step shrinks from "
         f"{accuracy.step:.3g} to {accuracy.step / 16:.3g}. At order 2 and more what jumps is a derivative, at a kink. "
         f"{KEEP_AWAY}"
     )
