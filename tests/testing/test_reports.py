@@ -103,8 +103,8 @@ def test_a_kink_nearer_than_the_step() -> None:
 
 def test_a_jump_at_the_point() -> None:
     assert re.match(
-        r"a jump at the point or near it: differences grow from \d+\.\d+ to \d+\.\d+ as the step shrinks from 0\.000977 "
-        r"to 6\.1e-05\. At order 2 and more what jumps is a derivative, at a kink\. Keep away from it: ",
+        r"a jump at the point or near it: differences grow from \d+\.\d+ to \d+\.\d+ as the step shrinks from "
+        r"0\.000977 to 6\.1e-05\. At order 2 and more what jumps is a derivative, at a kink\. Keep away from it: ",
         likely(tnp.abs, (0.0,), order=2),
     )
 
