@@ -16,6 +16,7 @@ from tapenet.errors import (
     ArgumentError as ArgumentError,
     ArgumentTypeError as ArgumentTypeError,
     MappedValueError as MappedValueError,
+    MissingPackageError as MissingPackageError,
     MissingRuleError as MissingRuleError,
     TapenetError as TapenetError,
     UnconnectedError as UnconnectedError,

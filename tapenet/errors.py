@@ -63,3 +63,7 @@ class RuleError(TapenetError, ValueError):
 
 class MissingRuleError(TapenetError, NotImplementedError):
     """A walk needs a derivative rule that the operation was not given."""
+
+
+class MissingPackageError(TapenetError, ImportError):
+    """A package that one function needs, and that is not installed."""
