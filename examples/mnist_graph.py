@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f"mnist_graph.py: error: {error}")
     train, test, epochs = (640, 200, 1) if options.quick else (None, None, options.epochs)
 
-    np.random.seed(options.seed)  # noqa: NPY002  numpynet draws from the global generator
+    np.random.seed(options.seed)
     X_train, Y_train = images(data.train_images[:train]), labels(data.train_labels[:train])
     X_test, Y_test = images(data.test_images[:test]), labels(data.test_labels[:test])
     lenet = nn.LeNet(X_train.value.shape, 1024, 10, lr=1e-3)
