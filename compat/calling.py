@@ -127,7 +127,7 @@ def _recorded(where: str, out: Array, operands: Sequence[tn.Tensor], pull: Calla
         where,
         "joint",
         lambda *values: out,
-        joint_pullback=lambda D, record, shapes: pull(D),
+        joint_pullback=lambda D, *_: pull(D),
         joint_push=missing,
         joint_reads="none",
     )
