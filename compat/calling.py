@@ -118,7 +118,10 @@ def _answer(where: str, variable: Variable) -> Array:
 
 
 def _recorded(where: str, out: Array, operands: Sequence[tn.Tensor], pull: Callable[[Array], list[Array]]) -> Array:
-    """`out` as the value of an operation on the operands; `pull` gives their cotangents for that of `out`."""
+    """`out` as the value of an operation on the operands; `pull` gives their cotangents for that of `out`.
+
+    A primitive made for this one call, as its rule needs what this call left on the operator.
+    """
 
     def missing(*_: Any) -> Array:
         raise tn.MissingRuleError(f"{where}: an operation with a backward of its own has no forward mode.")

@@ -9,7 +9,7 @@ from typing import Any
 import tapenet as tn
 from compat.calling import call
 from compat.errors import GraphError
-from compat.symbols import Array, Layer, Link, Node, Placeholder, Symbol, Variable, mapped, plain
+from compat.symbols import Array, Layer, Link, Node, Op, Placeholder, Symbol, Variable, mapped, plain
 
 
 def evaluate(function: str, nodes: Sequence[Node], X: Variable | None, if_train: bool) -> Array:
@@ -66,7 +66,7 @@ def _in_order_of_links(function: str, nodes: Sequence[Node]) -> list[Node]:
     for node, links in sources.items():
         for link in links:
             if link not in sources:
-                add = "add_layer" if isinstance(link, Layer) else "add_op"
+                add = {Op: "add_op", Layer: "add_layer"}.get(type(link), "add_block")
                 raise GraphError(
                     f"{function}: {position(nodes, node)}, reads {link.name}, which was never added to the graph. "
                     f"Write graph.{add}(...) for it."

@@ -153,7 +153,7 @@ class Graph:
         inputs = [Variable(plain(forward.result)), self._Y]
         where = f"calc_loss: {loss.name}"
         self._loss = record([inputs[0], *self._differentiated], lambda: computed(loss, where, inputs, if_train=True))
-        self.lossvalue = loss.loss = plain(self._loss.result)
+        self.lossvalue = loss.loss = plain(self._loss.result)[()]
         if self.lossvalue.shape != ():
             raise tn.ArgumentError(f"{where}: a loss must be one number; got shape {self.lossvalue.shape}.")
         return self.lossvalue
@@ -244,6 +244,9 @@ class Graph:
         if self._forward is None:
             raise GraphError(f"{function}: forward must be called before it. Write graph.forward(X).")
         return self._forward
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_forward": None, "_loss": None}  # a tape does not travel
 
     def _name_of(self, variable: Variable) -> str:
         return f"Variable {self.variable.index(variable)}, of shape {variable.shape}"

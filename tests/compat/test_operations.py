@@ -293,7 +293,10 @@ def test_short_names() -> None:
     assert nn.Sigmoid is nn.SigmoidActivator
     assert nn.Tanh is nn.TanhActivator
     assert nn.Maxpooling is nn.MaxPooling
-    assert nn.AdaGradOptimizer is nn.AdaGramOptimizer
+    assert nn.AdaGradOptimizer is nn.AdaGram is nn.AdaGramOptimizer
+    for name in ("SGD", "Momentum", "AdaDelta", "Adam"):
+        assert getattr(nn, name) is getattr(nn, f"{name}Optimizer")
+    assert nn.RMSprop is nn.RMSPropOptimizer
     assert (nn.Uniform, nn.Normal) == (nn.UniformInit, nn.NormalInit)
     assert isinstance(nn.Op(nn.Identity(), nn.Placeholder()), nn.Op)  # the operation, not the activator
 
