@@ -91,11 +91,17 @@ def _with_own_backward(symbol: Symbol, where: str, inputs: list[Any], if_train: 
 
     def pull(D: Array) -> list[Array]:
         vars(operator).update(left_by_forward)  # another call of the same operator may have come since
-        for variable in held:
+        for variable in (*flat(given), *held):
             variable.D = None
         with holding(held, arrays):
             symbol.pull(np.array(D), given, out)
-        return [*(_answer(where, stand_in) for stand_in, _ in linked), *(variable.D for variable in held)]
+        for stand_in, _ in linked:
+            if stand_in.D is None:
+                raise tn.ArgumentError(
+                    f"{where}: backward must set .D of every input that the loss is differentiated by; "
+                    f"the one of shape {stand_in.shape} has none."
+                )
+        return [*(_cotangent(stand_in) for stand_in, _ in linked), *map(_cotangent, held)]
 
     return _recorded(where, out, [*(tensor for _, tensor in linked), *(variable.value for variable in held)], pull)
 
@@ -106,15 +112,11 @@ def _attributes(operator: Any) -> list[Variable]:
     return list(dict.fromkeys(member for member in members if isinstance(member, Variable)))
 
 
-def _answer(where: str, variable: Variable) -> Array:
-    """The `.D` that a backward has set."""
-    if variable.D is None:
-        raise tn.ArgumentError(
-            f"{where}: backward must set .D of every input that the loss is differentiated by; "
-            f"the one of shape {variable.shape} has none."
-        )
-    D = np.asarray(variable.D)
-    return np.broadcast_to(D, variable.shape) if D.ndim == 0 else D
+def _cotangent(variable: Variable) -> Array:
+    """The `.D` that a backward has set, which may be a number; None for none."""
+    if variable.D is None or np.ndim(variable.D) > 0:
+        return variable.D
+    return np.broadcast_to(variable.D, variable.shape)
 
 
 def _recorded(where: str, out: Array, operands: Sequence[tn.Tensor], pull: Callable[[Array], list[Array]]) -> Array:

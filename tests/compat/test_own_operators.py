@@ -106,6 +106,25 @@ def test_predict_between_forward_and_backward_does_not_disturb_an_old_operation(
     np.testing.assert_allclose(W.D, X.T @ (X @ W.value - Y), rtol=1e-12)
 
 
+def test_what_an_old_backward_set_before_does_not_count_again(rng: np.random.Generator) -> None:
+    class Once(WithBackward):
+        calls = 0
+
+        def backward(self, nextop: Any) -> None:
+            self.calls += 1
+            if self.calls == 1:
+                super().backward(nextop)
+
+    graph = nn.Graph()
+    graph.add_op(nn.Op(Once(), nn.Placeholder(), Variable(rng.normal(size=(3, 3)), lr=0.1)))
+    graph.add_loss(nn.Loss(nn.MSE()))
+    graph.forward(np.ones((1, 3)))
+    graph.calc_loss(np.ones((1, 3)))
+    graph.backward()
+    with pytest.raises(tn.ArgumentError, match=r"backward must set \.D of every input"):
+        graph.backward()
+
+
 class ScaleThatItHolds:
     """Holds its Variable, as BatchNorm does."""
 
