@@ -20,6 +20,7 @@ from tapenet.errors import (
     TapenetError as TapenetError,
     UnconnectedError as UnconnectedError,
 )
+from tapenet.extending import primitive as primitive
 from tapenet.numpy.methods import give_methods
 from tapenet.ops.indexing import at as at
 from tapenet.record import Record as Record

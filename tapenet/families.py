@@ -153,7 +153,7 @@ def joint(
 # ---- compiling rules ----
 
 
-def _read_names(rule: Rule) -> tuple[str, ...]:
+def read_names(rule: Rule) -> tuple[str, ...]:
     """The names of a rule's parameters after `t`."""
     code: CodeType = rule.__code__
     return code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
@@ -161,7 +161,7 @@ def _read_names(rule: Rule) -> tuple[str, ...]:
 
 def _compile(rule: Rule, operands: Sequence[str], own: str) -> CompiledRule:
     """A rule that finds what it reads in the record, by name."""
-    names = _read_names(rule)
+    names = read_names(rule)
     places = {name: i for i, name in enumerate((*operands, "out", "residual"))}
     takes_the_rest = bool(rule.__code__.co_flags & inspect.CO_VARKEYWORDS)
     # Written out for the commonest reads: one call less for each record of a walk.
@@ -191,7 +191,7 @@ def _compile(rule: Rule, operands: Sequence[str], own: str) -> CompiledRule:
 def _reads(rules: Sequence[Rule | None], operands: Sequence[str]) -> frozenset[int]:
     """The places in `Record.kept` that rules read."""
     places = {name: i for i, name in enumerate((*operands, "out"))}
-    names = {name for rule in rules if rule is not None for name in _read_names(rule)}
+    names = {name for rule in rules if rule is not None for name in read_names(rule)}
     return frozenset(places[name] for name in names if name in places)
 
 
