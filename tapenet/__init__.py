@@ -26,6 +26,7 @@ from tapenet.ops.indexing import at as at
 from tapenet.record import Record as Record
 from tapenet.tape import GradientTape as GradientTape
 from tapenet.tensor import Tensor as Tensor
+from tapenet.transforms.checkpoint import checkpoint as checkpoint
 from tapenet.transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
 from tapenet.transforms.gradient import (
     elementwise_grad as elementwise_grad,
