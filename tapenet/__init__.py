@@ -15,6 +15,7 @@ from tapenet import numpy as numpy
 from tapenet.errors import (
     ArgumentError as ArgumentError,
     ArgumentTypeError as ArgumentTypeError,
+    ConvergenceError as ConvergenceError,
     MappedValueError as MappedValueError,
     MissingRuleError as MissingRuleError,
     TapenetError as TapenetError,
@@ -35,6 +36,7 @@ from tapenet.transforms.gradient import (
     stop_gradient as stop_gradient,
     value_and_grad as value_and_grad,
 )
+from tapenet.transforms.implicit import fixed_point as fixed_point, root as root
 from tapenet.transforms.mapping import vmap as vmap
 from tapenet.transforms.products import jvp as jvp, linearize as linearize, vjp as vjp
 from tapenet.tree import static_field as static_field

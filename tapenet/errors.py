@@ -63,3 +63,7 @@ class RuleError(TapenetError, ValueError):
 
 class MissingRuleError(TapenetError, NotImplementedError):
     """A walk needs a derivative rule that the operation was not given."""
+
+
+class ConvergenceError(TapenetError, RuntimeError):
+    """An iteration that did not find what it was to find."""

@@ -62,7 +62,7 @@ def custom_vjp(
     >>> tn.grad(lambda x: 5 * clipped(x))(2.0)
     np.float64(1.0)
     """
-    return _operation(f, _VjpRule(name_of(f), forward, backward).primitive())
+    return operation(f, _VjpRule(name_of(f), forward, backward).primitive())
 
 
 def custom_jvp(f: Callable[..., Any], rule: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[..., Any]:
@@ -89,14 +89,14 @@ def custom_jvp(f: Callable[..., Any], rule: Callable[[Any, Any], tuple[Any, Any]
     >>> tn.grad(cube)(2.0), tn.jvp(cube, (2.0,), (1.0,))[1]
     (np.float64(12.0), np.float64(12.0))
     """
-    return _operation(f, _JvpRule(name_of(f), f, rule).primitive())
+    return operation(f, JvpRule(name_of(f), f, rule).primitive())
 
 
-def _operation(f: Callable[..., Any], primitive: Primitive) -> Callable[..., Any]:
+def operation(f: Callable[..., Any], primitive: Primitive) -> Callable[..., Any]:
     """The function of pytrees that records f as one operation."""
 
     @like(f)
-    def operation(*args: Any, **kwargs: Any) -> Any:
+    def recorded(*args: Any, **kwargs: Any) -> Any:
         operands, structure = taken_apart(positional(primitive.name, f, args, kwargs))
         operands = [past_closed_tapes(x) for x in operands]
         if not any(type(x) is Tensor for x in operands):
@@ -106,7 +106,7 @@ def _operation(f: Callable[..., Any], primitive: Primitive) -> Callable[..., Any
         assert call.result is not None
         return call.result.filled(parts)
 
-    return operation
+    return recorded
 
 
 def _spaces(operands: Sequence[Array], shapes: Shapes, structure: Structure) -> list[tuple[Shape, Any] | None]:
@@ -242,10 +242,17 @@ class _VjpRule:
 
 
 @attrs.frozen(eq=False)
-class _JvpRule:
+class JvpRule:
+    """A function with a rule for its tangents.
+
+    Attributes:
+        maps: whether the rule takes mapped values, all examples at once; else it runs on one after the other.
+    """
+
     name: str
     f: Callable[..., Any]
     rule: Callable[[Any, Any], tuple[Any, Any]]
+    maps: bool = False
 
     def primitive(self) -> Primitive:
         return Primitive(
@@ -286,9 +293,7 @@ class _JvpRule:
         operands = kept[: len(slots)]
         dots = [_tangent(x, dot) for x, dot in zip(operands, tangents, strict=True)]
         count = len(operands)
-        return by_example(
-            self.name, lambda arrays: self._tangents(call, arrays[:count], arrays[count:]), [*operands, *dots]
-        )
+        return self._applied(lambda arrays: self._tangents(call, arrays[:count], arrays[count:]), [*operands, *dots])
 
     def pull(self, t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Array | None]:
         """Reverse mode: the rule, linear in the tangents, recorded from them and walked back."""
@@ -306,7 +311,10 @@ class _JvpRule:
                 y_dots = self._tangents(call, arrays[:count], dots)
             return _pulled_to(tape, y_dots, arrays[count:], dots)
 
-        return by_example(self.name, cotangents, [*kept[:count], *call.cotangents(t.parts)])
+        return self._applied(cotangents, [*kept[:count], *call.cotangents(t.parts)])
+
+    def _applied(self, function: Callable[[list[Any]], list[Any]], arrays: list[Any]) -> list[Any]:
+        return function(arrays) if self.maps else by_example(self.name, function, arrays)
 
 
 def _tangent(x: Array, dot: Array | None) -> Array | None:
