@@ -21,7 +21,7 @@ import numpy as np
 
 from tapenet.errors import ArgumentError, MappedValueError
 from tapenet.primitive import Array, Primitive
-from tapenet.tensor import Tensor, made_tensor
+from tapenet.tensor import Tensor, made_tensor, off_tapes
 
 
 @attrs.frozen(eq=False)
@@ -72,6 +72,8 @@ class Map:
             raise leaked()
         mapped = [type(x) is Tensor and x.tape is self for x in operands]
         arrays = [x._value.array if own else x for x, own in zip(operands, mapped, strict=True)]
+        if primitive.family == "plain":
+            arrays = [off_tapes(x) for x in arrays]
         in_parameters = any(type(x) is Tensor and x.tape is self for x in parameters.values())
         rule = primitive.batch if primitive.batch is not None and not in_parameters else one_by_one
         out = rule(primitive, arrays, mapped, self.size, self._unwrapped(parameters) if in_parameters else parameters)
