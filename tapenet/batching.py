@@ -21,7 +21,7 @@ import numpy as np
 
 from tapenet.errors import ArgumentError, MappedValueError
 from tapenet.primitive import Array, Primitive
-from tapenet.tensor import Tensor, made_tensor
+from tapenet.tensor import Tensor, made_tensor, off_tapes
 
 
 @attrs.frozen(eq=False)
@@ -72,6 +72,8 @@ class Map:
             raise leaked()
         mapped = [type(x) is Tensor and x.tape is self for x in operands]
         arrays = [x._value.array if own else x for x, own in zip(operands, mapped, strict=True)]
+        if primitive.family == "plain":
+            arrays = [off_tapes(x) for x in arrays]
         in_parameters = any(type(x) is Tensor and x.tape is self for x in parameters.values())
         rule = primitive.batch if primitive.batch is not None and not in_parameters else one_by_one
         out = rule(primitive, arrays, mapped, self.size, self._unwrapped(parameters) if in_parameters else parameters)
@@ -109,15 +111,16 @@ def one_by_one(
         raise ArgumentError(f"vmap: {primitive.name} must be mapped over at least one example; got 0.")
     outs = [example(i) for i in range(size)]
     if type(outs[0]) is tuple:
-        return tuple(_stacked(primitive, parts) for parts in zip(*outs, strict=True))
-    return _stacked(primitive, outs)
+        return tuple(stacked(primitive.name, parts) for parts in zip(*outs, strict=True))
+    return stacked(primitive.name, outs)
 
 
-def _stacked(primitive: Primitive, examples: Sequence[Array]) -> Array:
+def stacked(name: str, examples: Sequence[Array]) -> Array:
+    """What an operation gave for each example, as one array."""
     shapes = {np.shape(x) for x in examples}
     if len(shapes) > 1:
         raise MappedValueError(
-            f"vmap: {primitive.name} must give every example one shape; got {', '.join(map(str, sorted(shapes)))}: "
+            f"vmap: {name} must give every example one shape; got {', '.join(map(str, sorted(shapes)))}: "
             "the shape of its result depends on mapped values."
         )
     return np.stack(examples)

@@ -67,3 +67,7 @@ class MissingRuleError(TapenetError, NotImplementedError):
 
 class MissingPackageError(TapenetError, ImportError):
     """A package that one function needs, and that is not installed."""
+
+
+class ConvergenceError(TapenetError, RuntimeError):
+    """An iteration that did not find what it was to find."""
