@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Literal
@@ -10,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import attrs
 import numpy as np
 
+from tapenet.batching import next_level as next_level
 from tapenet.errors import ArgumentError, TapeStateError, UnconnectedError
 from tapenet.leaves import check_differentiable, check_scalar, described, dtype_of, matched, zeros_of
 from tapenet.primitive import Array, Primitive, record, register
@@ -22,14 +22,6 @@ from tapenet.walks.lifting import lift_onto
 from tapenet.walks.results import as_kind_of, fresh
 
 Unconnected = Literal["error", "zero", "none"]
-
-_LEVELS = itertools.count()  # orders tapes and maps by when they were opened: an inner one comes after an outer
-
-
-def next_level() -> int:
-    """The place of a tape or map that is opened now."""
-    return next(_LEVELS)
-
 
 WATCHED = register(Primitive("watch", "leaf", lambda x: x))
 

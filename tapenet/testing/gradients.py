@@ -11,7 +11,7 @@ import numpy as np
 from tapenet.errors import ArgumentError, TapenetError
 from tapenet.leaves import check_differentiable
 from tapenet.primitive import Array
-from tapenet.tensor import off_every_tape
+from tapenet.tensor import off_tapes
 from tapenet.transforms.products import jvp, vjp
 from tapenet.tree import Tree, leaf_paths, tree_flatten, tree_leaves, tree_map, tree_unflatten
 
@@ -137,7 +137,7 @@ def _direction(like: Tree, rng: np.random.Generator) -> Tree:
     """Random numbers of order 1 in the place of each element, real where it is real."""
 
     def drawn(leaf: Array) -> Array:
-        plain = np.asarray(off_every_tape(leaf))
+        plain = np.asarray(off_tapes(leaf))
         direction = rng.uniform(0.5, 1.5, plain.shape) * rng.choice([-1, 1], plain.shape)
         if plain.dtype.kind == "c":
             direction = direction + 1j * rng.uniform(-1, 1, plain.shape)
@@ -238,9 +238,9 @@ def _check_repeated(first: Tree, second: Tree) -> None:
 
 
 def _copies(tree: Tree) -> list[Array]:
-    return [np.array(off_every_tape(leaf)) for leaf in tree_leaves(tree)]
+    return [np.array(off_tapes(leaf)) for leaf in tree_leaves(tree)]
 
 
 def _equal(a: Tree, b: Tree) -> bool:
     pairs = zip(tree_leaves(a), tree_leaves(b), strict=True)
-    return all(np.array_equal(off_every_tape(x), off_every_tape(y), equal_nan=True) for x, y in pairs)
+    return all(np.array_equal(off_tapes(x), off_tapes(y), equal_nan=True) for x, y in pairs)

@@ -6,10 +6,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from tapenet.batching import elementwise_rule
 from tapenet.errors import ArgumentError
 from tapenet.leaves import check_scalar
-from tapenet.plain import plain
+from tapenet.plain import constant
 from tapenet.transforms.products import jvp
 from tapenet.transforms.recording import Argnums, by_argnums, ones_for, positions_of, record
 from tapenet.tree import Tree, tree_leaves, tree_map
@@ -145,9 +144,6 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     return product
 
 
-_constant = plain(lambda x: x, name="stop_gradient", batch=elementwise_rule)
-
-
 def stop_gradient(x: Tree) -> Tree:
     """The values of x as constants: arrays that no tape knows.
 
@@ -160,7 +156,7 @@ def stop_gradient(x: Tree) -> Tree:
     >>> grad(lambda x: x * stop_gradient(x))(3.0)
     np.float64(3.0)
     """
-    return tree_map(_constant, x)
+    return tree_map(constant, x)
 
 
 def _like(f: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
