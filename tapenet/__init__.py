@@ -28,9 +28,15 @@ from tapenet.tensor import Tensor as Tensor
 from tapenet.transforms.gradient import (
     elementwise_grad as elementwise_grad,
     grad as grad,
-    hvp as hvp,
     stop_gradient as stop_gradient,
     value_and_grad as value_and_grad,
+)
+from tapenet.transforms.jacobian import (
+    hessian as hessian,
+    hvp as hvp,
+    jacfwd as jacfwd,
+    jacobian as jacobian,
+    jacrev as jacrev,
 )
 from tapenet.transforms.mapping import vmap as vmap
 from tapenet.transforms.products import jvp as jvp, linearize as linearize, vjp as vjp
