@@ -220,7 +220,8 @@ def _shown(x: Any) -> Any:
 def _mapped(needed_by: str) -> MappedValueError:
     return MappedValueError(
         f"vmap: {needed_by} needs one value, at {user_line()}; got x of a mapped function, which has one for each "
-        "example. Write tnp.where(condition, a, b) for a branch, and functions of tapenet.numpy for the rest."
+        "example. Write tnp.where(condition, a, b) for a branch, tn.at(a)[x].get() for an element of an array a, "
+        "and functions of tapenet.numpy for the rest."
     )
 
 

@@ -159,7 +159,9 @@ def getitem(x: Array, index: Any) -> Array:
         IndexingError: an index out of bounds, or of more axes than x has.
         ArgumentTypeError: an index of floats.
     """
-    return x[index] if type(x) is not Tensor else _read(x, index)
+    if type(x) is Tensor or any(type(part) is Tensor for part in (index if type(index) is tuple else (index,))):
+        return _read(x, index)
+    return x[index]
 
 
 def _read(x: Array, index: Any) -> Array:
