@@ -25,6 +25,10 @@ class AxisError(ArgumentError, np.exceptions.AxisError):
         return str(self.args[0])
 
 
+class LinAlgError(ArgumentError, np.linalg.LinAlgError):
+    """A matrix that a function of linear algebra cannot take; also NumPy's error of that name."""
+
+
 class IndexingError(TapenetError, IndexError):
     """An index that does not fit the array it is applied to."""
 

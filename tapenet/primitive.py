@@ -14,7 +14,7 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 
-from tapenet.errors import ArgumentError, ArgumentTypeError, IndexingError, MissingRuleError, TapenetError
+from tapenet.errors import ArgumentError, ArgumentTypeError, IndexingError, LinAlgError, MissingRuleError, TapenetError
 from tapenet.record import Entry, Kept, Parameters, Shape, Slots
 from tapenet.tensor import Tensor, made_tensor
 
@@ -174,7 +174,12 @@ def named_error(name: str, error: Exception) -> Exception:
     """An error of NumPy's as one of the library's that names the operation."""
     if isinstance(error, TapenetError):
         return error
-    kinds = {ValueError: ArgumentError, IndexError: IndexingError, TypeError: ArgumentTypeError}
+    kinds: dict[type[Exception], type[TapenetError]] = {
+        np.linalg.LinAlgError: LinAlgError,  # before ValueError, which it derives from
+        ValueError: ArgumentError,
+        IndexError: IndexingError,
+        TypeError: ArgumentTypeError,
+    }
     kind = next(ours for theirs, ours in kinds.items() if isinstance(error, theirs))
     text = str(error)
     return kind(text if text.startswith(f"{name}:") else f"{name}: {text}")

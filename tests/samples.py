@@ -421,6 +421,8 @@ def _pool(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(lambda x: primitive(x, **geometry), (x,))
 
 
+import tests.samples_linalg  # noqa: E402, F401  # a module of its own, which uses what is declared above
+
 WITHOUT_OPERANDS = {"watch"}  # a leaf of the tape, which no walk passes through
 
 missing = REGISTRY.keys() - SAMPLES.keys() - WITHOUT_OPERANDS

@@ -42,6 +42,7 @@ from numpy import (
     zeros as zeros,
 )
 
+from tapenet.numpy import fft as fft, linalg as linalg
 from tapenet.ops.arithmetic import (
     add as add,
     cbrt as cbrt,

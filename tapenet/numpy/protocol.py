@@ -14,12 +14,13 @@ from tapenet.tensor import Tensor
 
 
 def _by_numpy_function() -> dict[Any, Callable[..., Any]]:
-    """Our function for each of NumPy's that has the same name."""
+    """Our function for each of NumPy's that has the same name in the same namespace."""
     table = {}
-    for name in dir(tnp):
-        ours, theirs = getattr(tnp, name), getattr(np, name, None)
-        if callable(theirs) and callable(ours) and ours is not theirs and not name.startswith("_"):
-            table[theirs] = ours
+    for here, there in ((tnp, np), (tnp.linalg, np.linalg), (tnp.fft, np.fft)):
+        for name in dir(here):
+            ours, theirs = getattr(here, name), getattr(there, name, None)
+            if callable(theirs) and callable(ours) and ours is not theirs and not name.startswith("_"):
+                table[theirs] = ours
     return table
 
 

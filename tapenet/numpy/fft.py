@@ -1,0 +1,24 @@
+"""`numpy.fft` on Tensors and arrays alike."""
+
+from tapenet.ops.fourier import (
+    fft as fft,
+    fftfreq as fftfreq,
+    fftshift as fftshift,
+    hfft as hfft,
+    ifft as ifft,
+    ifftshift as ifftshift,
+    ihfft as ihfft,
+    irfft as irfft,
+    rfft as rfft,
+    rfftfreq as rfftfreq,
+)
+from tapenet.ops.fourier_nd import (
+    fft2 as fft2,
+    fftn as fftn,
+    ifft2 as ifft2,
+    ifftn as ifftn,
+    irfft2 as irfft2,
+    irfftn as irfftn,
+    rfft2 as rfft2,
+    rfftn as rfftn,
+)
