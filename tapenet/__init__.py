@@ -33,11 +33,17 @@ from tapenet.transforms.custom import custom_jvp as custom_jvp, custom_vjp as cu
 from tapenet.transforms.gradient import (
     elementwise_grad as elementwise_grad,
     grad as grad,
-    hvp as hvp,
     stop_gradient as stop_gradient,
     value_and_grad as value_and_grad,
 )
 from tapenet.transforms.implicit import fixed_point as fixed_point, root as root
+from tapenet.transforms.jacobian import (
+    hessian as hessian,
+    hvp as hvp,
+    jacfwd as jacfwd,
+    jacobian as jacobian,
+    jacrev as jacrev,
+)
 from tapenet.transforms.mapping import vmap as vmap
 from tapenet.transforms.products import jvp as jvp, linearize as linearize, vjp as vjp
 from tapenet.tree import static_field as static_field

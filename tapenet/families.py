@@ -110,7 +110,9 @@ def general(
     def declare(forward: Callable[..., Array]) -> Primitive:
         primitive = built(name, "general", forward, pulls, pushes, batch=batch)
         if with_residual is not None:
-            residual = plain(lambda *xs, **parameters: with_residual(*xs, **parameters)[1], name=f"residual of {name}")
+            residual = plain(
+                lambda *xs, **parameters: with_residual(*xs, **parameters)[1], name=f"residual of {name}", batch=batch
+            )
             primitive = attrs.evolve(primitive, with_residual=with_residual, residual=residual)
         return register(primitive)
 

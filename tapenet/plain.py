@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tapenet.batching import elementwise_rule
 from tapenet.primitive import Array, BatchRule, Primitive
 from tapenet.tensor import Tensor, off_tapes
 
@@ -44,3 +45,6 @@ def bind_plain(primitive: Primitive, arguments: Sequence[Array], keywords: Mappi
     if maps:
         return max(maps, key=lambda mapping: mapping.level).apply(primitive, values, parameters)
     return primitive.forward(*values, **parameters)
+
+
+constant = plain(lambda x: x, name="stop_gradient", batch=elementwise_rule)

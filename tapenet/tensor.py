@@ -139,7 +139,7 @@ class Tensor(UnsealedTensor):
                 "pickle: x is a Tensor of an open tape, and a tape does not travel. "
                 "Pickle x.value, or leave the tape's block first."
             )
-        return _unpickled, (off_every_tape(self),)
+        return _unpickled, (plain_value(self, "pickling"),)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         written = _as_written(index)
@@ -193,9 +193,14 @@ def off_tapes(x: Any) -> Any:
     return x
 
 
-def off_every_tape(x: Any) -> Any:
-    """The plain array or scalar under a Tensor, however many tapes deep; anything else as it is."""
-    return plain_value(x, "this operation")
+def every_value(x: Any) -> Any:
+    """All values that `x` stands for, as one plain array: what a check of each of them looks at.
+
+    Under `vmap`, of all examples; so its shape is not that of `x`.
+    """
+    while type(x) is Tensor:
+        x = x._value.array if x.tape.is_map else x._value
+    return x
 
 
 def plain_value(x: Any, needed_by: str) -> Any:
@@ -215,7 +220,8 @@ def _shown(x: Any) -> Any:
 def _mapped(needed_by: str) -> MappedValueError:
     return MappedValueError(
         f"vmap: {needed_by} needs one value, at {user_line()}; got x of a mapped function, which has one for each "
-        "example. Write tnp.where(condition, a, b) for a branch, and functions of tapenet.numpy for the rest."
+        "example. Write tnp.where(condition, a, b) for a branch, tn.at(a)[x].get() for an element of an array a, "
+        "and functions of tapenet.numpy for the rest."
     )
 
 

@@ -10,13 +10,13 @@ from tapenet.errors import ArgumentError
 from tapenet.nn.activations import log_softmax, softplus
 from tapenet.nn.functional import check_labels
 from tapenet.ops.arithmetic import add, multiply, square, subtract, where
-from tapenet.ops.comparison import less_equal
+from tapenet.ops.comparison import greater, less_equal, not_equal
 from tapenet.ops.complex import absolute
 from tapenet.ops.indexing import take_along_axis
 from tapenet.ops.reduction import mean, sum as sum_over
 from tapenet.ops.shaping import squeeze
 from tapenet.primitive import Array
-from tapenet.tensor import Tensor, off_every_tape
+from tapenet.tensor import Tensor, every_value, off_tapes
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -70,14 +70,14 @@ def cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -
     if labels.shape == logits.shape:
         labels = _in_dtype_of(logits, labels)
         log_p = log_softmax(logits)
-        possible = np.asarray(off_every_tape(labels)) != 0  # 0 log 0 is 0, though the logit be -inf
+        possible = not_equal(labels, 0)  # 0 log 0 is 0, though the logit be -inf
         return _reduced("cross_entropy", -sum_over(multiply(labels, where(possible, log_p, 0)), -1), reduction)
     if labels.shape != logits.shape[:-1]:
         raise ArgumentError(
             f"cross_entropy: labels must have shape {logits.shape[:-1]}, or {logits.shape} as probabilities; "
             f"got {labels.shape}."
         )
-    places = np.asarray(off_every_tape(labels))
+    places = off_tapes(labels)
     check_labels("cross_entropy", "labels", places, logits.shape[-1])
     chosen = take_along_axis(log_softmax(logits), places[..., None], -1)
     return _reduced("cross_entropy", -squeeze(chosen, -1), reduction)
@@ -120,12 +120,12 @@ def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "m
     0.6931471805599453
     """
     x, y = _paired("binary_cross_entropy", "logits", logits, "labels", labels)
-    plain_x, plain = np.asarray(off_every_tape(x)), np.asarray(off_every_tape(y))
+    plain = every_value(y)
     if plain.size and not (plain.min() >= 0 and plain.max() <= 1):
         wrong = plain.max() if plain.min() >= 0 else plain.min()
         raise ArgumentError(f"binary_cross_entropy: labels must be in [0, 1]; got {wrong}.")
     y = _in_dtype_of(x, y)
-    positive = np.where(plain_x > 0, 1, 0).astype(np.result_type(x.dtype, 1.0))
+    positive = greater(x, 0).astype(np.result_type(x.dtype, 1.0))
     # log(1 + e^-|x|) and what it lacks, which is exactly 0 for a sure and right answer: no digit cancels.
     losses = add(softplus(multiply(1 - 2 * positive, x)), multiply(x, subtract(positive, y)))
     return _reduced("binary_cross_entropy", losses, reduction)
