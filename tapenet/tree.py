@@ -6,6 +6,7 @@ None is an empty subtree. Every attrs class is a pytree of its fields, in their 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from tapenet.tensor import Tensor
 
 NAMESPACE = "tapenet"
 _STATIC = "tapenet.static"
+_REGISTERING = threading.Lock()  # threads may meet a class for the first time at once
 
 Tree = Any
 Node = TypeVar("Node")
@@ -42,8 +44,10 @@ def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
     unknown = {type(leaf) for leaf in leaves if attrs.has(type(leaf)) and type(leaf) is not Tensor}
     if not unknown:
         return leaves, spec
-    for kind in unknown:
-        _register(kind)
+    with _REGISTERING:
+        for kind in unknown:
+            if optree.register_pytree_node.get(kind, namespace=NAMESPACE) is None:
+                _register(kind)
     return tree_flatten(tree)
 
 
