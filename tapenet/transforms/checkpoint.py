@@ -24,9 +24,10 @@ from tapenet.primitive import Array, Parts, Primitive, Shapes, past_closed_tapes
 from tapenet.record import Entry, Kept, Parameters, Slots
 from tapenet.tape import GradientTape
 from tapenet.tensor import Tensor, off_tapes
-from tapenet.transforms.calls import like, name_of
+from tapenet.transforms.calls import name_of
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.programs import Program, program_of, without_values
+from tapenet.transforms.recording import like
 from tapenet.tree import NAMESPACE, tree_flatten_with_none, tree_leaves, tree_unflatten
 
 
