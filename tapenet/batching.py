@@ -131,15 +131,16 @@ def one_by_one(
         raise ArgumentError(f"vmap: {primitive.name} must be mapped over at least one example; got 0.")
     outs = [example(i) for i in range(size)]
     if type(outs[0]) is tuple:
-        return tuple(_stacked(primitive, parts) for parts in zip(*outs, strict=True))
-    return _stacked(primitive, outs)
+        return tuple(stacked(primitive.name, parts) for parts in zip(*outs, strict=True))
+    return stacked(primitive.name, outs)
 
 
-def _stacked(primitive: Primitive, examples: Sequence[Array]) -> Array:
+def stacked(name: str, examples: Sequence[Array]) -> Array:
+    """What an operation gave for each example, as one array."""
     shapes = {np.shape(x) for x in examples}
     if len(shapes) > 1:
         raise MappedValueError(
-            f"vmap: {primitive.name} must give every example one shape; got {', '.join(map(str, sorted(shapes)))}: "
+            f"vmap: {name} must give every example one shape; got {', '.join(map(str, sorted(shapes)))}: "
             "the shape of its result depends on mapped values."
         )
     return np.stack(examples)

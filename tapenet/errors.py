@@ -63,3 +63,11 @@ class RuleError(TapenetError, ValueError):
 
 class MissingRuleError(TapenetError, NotImplementedError):
     """A walk needs a derivative rule that the operation was not given."""
+
+
+class MissingPackageError(TapenetError, ImportError):
+    """A package that one function needs, and that is not installed."""
+
+
+class ConvergenceError(TapenetError, RuntimeError):
+    """An iteration that did not find what it was to find."""

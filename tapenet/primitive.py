@@ -51,6 +51,7 @@ class Primitive:
             is piecewise constant, and itself never differentiated.
         residual: the residual alone, of Tensors too.
         batch: evaluates it over a batch (see `tapenet.batching`); None to go through the batch one by one.
+        is_users: whether `forward` is a user's own function, whose exceptions pass unchanged.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Primitive:
     with_residual: Callable[..., tuple[Array, Array]] | None = None
     residual: Callable[..., Array] | None = None
     batch: BatchRule | None = None
+    is_users: bool = False
     _keeps: dict[tuple[bool, ...], tuple[bool, ...]] = attrs.field(factory=dict, init=False)
 
     def __call__(self, *operands: Array, **parameters: Any) -> Array:
@@ -138,7 +140,7 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters
         nested = nested or type(operand) is Tensor
     out, residual = _computed(primitive, values, parameters, nested)
     if type(out) is tuple:
-        return _record_parts(tape, primitive, tuple(slots), values, parameters, out)
+        return _record_parts(tape, primitive, tuple(slots), values, parameters, out, residual)
     if out.dtype.kind not in "fc":
         return out
     keeps = primitive.keeps(tuple([slot is None for slot in slots]))
@@ -167,6 +169,8 @@ def evaluate(
     try:
         return forward(*values, **parameters)
     except (ValueError, TypeError, IndexError) as error:
+        if primitive.is_users:
+            raise
         raise named_error(primitive.name, error) from error
 
 
@@ -199,19 +203,22 @@ def _record_parts(
     values: Sequence[Array],
     parameters: Parameters,
     out: tuple[Array, ...],
+    residual: tuple[Any, ...],
 ) -> tuple[Array, ...]:
     """Record an operation with several outputs: one record for the tuple, then one for each part of it.
 
-    So each slot has one record, and walks need not know of several outputs.
+    So each slot has one record, and walks need not know of several outputs. A part that is neither float nor
+    complex has its record too, and is itself given as it is.
     """
     whole = len(tape.entries)
     keeps = primitive.keeps(tuple([slot is None for slot in slots]))
-    kept = tuple([value if keep else None for value, keep in zip((*values, out), keeps, strict=True)])
+    kept = (*[value if keep else None for value, keep in zip((*values, out), keeps, strict=True)], *residual)
     tape.append((primitive, slots, kept, parameters, None, None))
-    return tuple(
+    parts = [
         record(tape, (PART, (whole,), (None, None), {"index": i}, part.shape, part.dtype), part)
         for i, part in enumerate(out)
-    )
+    ]
+    return tuple(made if part.dtype.kind in "fc" else part for made, part in zip(parts, out, strict=True))
 
 
 def past_closed_tapes(x: Array) -> Array:

@@ -62,6 +62,7 @@ class GradientTape:
     level: int = attrs.field(default=-1, init=False)  # place among all tapes in the order of opening
     leaves: set[int] = attrs.field(factory=set, init=False)  # slots of watched values
     outlived: bool = attrs.field(default=False, init=False)  # whether its Tensors were computed with after it closed
+    region: Any = attrs.field(default=None, init=False)  # what reads its Tensors while `checkpoint` has it paused
 
     @append.default
     def _append(self) -> Callable[[Entry], None]:
@@ -106,6 +107,7 @@ class GradientTape:
             ArgumentTypeError: a leaf that is integer, boolean or no number; names its path.
             TapeStateError: outside the tape's block.
         """
+        self._check_not_paused("GradientTape.watch")
         if not self.is_open:
             state = "has closed" if self.level >= 0 else "was not entered"
             raise TapeStateError(
@@ -121,13 +123,15 @@ class GradientTape:
             if leaf.tape is self:
                 return leaf
             while type(leaf) is Tensor and not leaf.tape.is_open:
-                leaf = leaf._value
+                leaf = leaf._value if leaf.tape.region is None else leaf.tape.outlived_by(leaf)
         self.leaves.add(len(self.entries))
         entry = (WATCHED, (), (None,), NO_PARAMETERS, getattr(leaf, "shape", ()), dtype_of(leaf))
         return record(self, entry, leaf)
 
     def outlived_by(self, x: Tensor) -> Array:
-        """The value under a Tensor of this tape, which has closed, for an operation on it."""
+        """The value under a Tensor of this tape, which has closed or is paused, for an operation on it."""
+        if self.region is not None:
+            return self.region.read(x)
         self.outlived = True
         return x._value
 
@@ -249,6 +253,7 @@ class GradientTape:
 
         Targets that are no values on this tape are passed over; nothing is checked.
         """
+        self._check_not_paused("tape.gradient")
         seeds: dict[int, Array] = {}
         for target, cotangent in zip(targets, cotangents, strict=True):
             if type(target) is Tensor and target.tape is self:
@@ -265,6 +270,7 @@ class GradientTape:
 
         Of a source that comes more than once the tangents add up; nothing is checked.
         """
+        self._check_not_paused("tape.jvp")
         dots: dict[int, Array] = {}
         for source, tangent in zip(sources, tangents, strict=True):
             slot = source.slot
@@ -276,6 +282,13 @@ class GradientTape:
         return list(map(as_kind_of, targets, pushed))
 
     # ---- checks ----
+
+    def _check_not_paused(self, function: str) -> None:
+        if self.region is not None:
+            raise TapeStateError(
+                f"{function}: the tape must record; got one that is paused by tn.checkpoint. Inside a checkpointed "
+                "function take derivatives by tn.grad, tn.vjp or a tape of its own."
+            )
 
     def _check_sources(self, function: str, x: Tree, sources: Sequence[Any]) -> None:
         for i, source in enumerate(sources):

@@ -226,9 +226,9 @@ def _mapped(needed_by: str) -> MappedValueError:
 
 
 def _is_on_open_tape(x: Any) -> bool:
-    """Whether a tape of `x`, or one further outward, is open."""
+    """Whether a tape of `x`, or one further outward, is open, be it paused."""
     while type(x) is Tensor and not x.tape.is_map:
-        if x.tape.is_open:
+        if x.tape.is_open or x.tape.region is not None:
             return True
         x = x._value
     return False

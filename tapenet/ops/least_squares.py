@@ -1,5 +1,8 @@
 """Pseudoinverses and least squares. Derivatives hold at fixed rank: that which the cutoff finds.
 
+The rules are those of matrices whose other singular values are 0, or rounding errors. Where a cutoff takes away more
+than that, derivatives go through the singular value decomposition.
+
 Source: G. H. Golub, V. Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems whose
 variables separate, 1973, equation 4.12.
 """
@@ -34,6 +37,8 @@ from tapenet.plain import plain
 from tapenet.primitive import Array, Primitive
 from tapenet.tensor import Tensor, every_value
 from tapenet.transforms.products import jvp, vjp
+
+# ---- cutoffs ----
 
 
 def _cuts_off(a: Array, rcond: Array) -> bool:
@@ -93,7 +98,8 @@ def _pinv(a: Array, rcond: Array, *, hermitian: bool) -> Array:
 def pinv(a: Array, rcond: Array = None, hermitian: bool = False, *, rtol: Array = ABSENT) -> Array:
     """The Moore-Penrose pseudoinverse x of a matrix.
 
-    Derivative: -x t x + x x^H t^H (1 - a x) + (1 - x a) t^H x^H x, at fixed rank.
+    Derivative: -x t x + x x^H t^H (1 - a x) + (1 - x a) t^H x^H x, at fixed rank. Where rcond cuts off more than
+    rounding errors, that of V diag(1 / S) U^H over the other singular values; NaN where some repeat.
 
     Args:
         a: float or complex array, shape (..., m, n).
