@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.errors import ArgumentError, ArgumentTypeError, MissingRuleError
 from tapenet.leaves import check_chunk_size, check_scalar, described, dtype_of, matched, zeros_of
+from tapenet.primitive import Array
+from tapenet.tape import GradientTape
 from tapenet.tensor import Tensor
 from tapenet.transforms.recording import (
     Argnums,
@@ -86,15 +88,15 @@ def jacfwd(
 def hessian(
     f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, *, chunk_size: int | None = None
 ) -> Callable[..., Any]:
-    """Make the function of f's second derivatives: the Jacobian, forward, of its Jacobian, in reverse.
+    """Make the function of f's second derivatives: the Jacobian of its Jacobian.
 
-    H[i..., j..., k...] = d^2 y[i...] / (dx[j...] dx[k...]). The gradient is recorded on the tape of f, and one
-    forward walk over both carries all columns.
+    H[i..., j..., k...] = d^2 y[i...] / (dx[j...] dx[k...]). The first Jacobian is recorded on the tape of f, and one
+    walk over both carries the whole of the second: backward for a scalar y, forward for one of many elements.
 
     Args:
         f: returns a scalar, an array, or a pytree of arrays.
         argnums, has_aux: as for `grad`.
-        chunk_size: how many columns one walk carries, to bound memory; None for all.
+        chunk_size: how many rows or columns one walk carries, to bound memory; None for all.
 
     Returns:
         A function of f's arguments that returns the Hessian: of shape y.shape + x.shape + x.shape; for pytrees,
@@ -123,7 +125,7 @@ def hessian(
             return in_structure(y, x, blocks, lambda trees: by_argnums(argnums, trees))
 
         recording = record("hessian", _then(first, "hessian", f, places, has_aux), args, kwargs, places, has_aux)
-        second = _assembled(recording, argnums, _pushed(tree_leaves(recording.y), recording.sources, chunk_size))
+        second = _assembled(recording, argnums, _second(tree_leaves(recording.y), recording.sources, chunk_size))
         return (second, recording.aux) if has_aux else second
 
     return hessian_of
@@ -166,7 +168,7 @@ def hvp(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> C
             return by_argnums(argnums, tree_unflatten(tree_flatten(x)[1], gradients))
 
         recording = record("hvp", _then(gradient, "hvp", f, places, has_aux), arguments, kwargs, places, has_aux)
-        pushed = recording.push(directions)
+        pushed = _pushed_along(recording, directions)
         return (pushed, recording.aux) if has_aux else pushed
 
     return product
@@ -216,6 +218,32 @@ def _pushed(targets: Sequence[Any], sources: Sequence[Tensor], chunk_size: int |
         lambda seeds: tape.push(sources, seeds, targets), ends_of(targets), ends_of(sources), chunk_size
     )
     return completed(blocks, ends_of(targets), sources, "target")
+
+
+def _second(firsts: Sequence[Any], sources: Sequence[Tensor], chunk_size: int | None) -> Blocks:
+    """The derivatives of first derivatives, by the mode that has less to carry; a row costs less than a column."""
+    if sum(end.size for end in ends_of(firsts)) <= 2 * sum(source.size for source in sources):
+        return _pulled(firsts, sources, chunk_size)
+    try:
+        return _pushed(firsts, sources, chunk_size)
+    except MissingRuleError:  # of a function with a rule for reverse mode alone
+        return _pulled(firsts, sources, chunk_size)
+
+
+def _pushed_along(recording: Recording, directions: Sequence[Array]) -> Tree:
+    """The tangent of a recording's y, also through functions with a rule for reverse mode alone."""
+    try:
+        return recording.push(directions)
+    except MissingRuleError:
+        # A pullback is linear in what it pulls, and its transpose is the push.
+        targets, spec = tree_flatten(recording.y)
+        with GradientTape() as tape:
+            seeds = tape.watch([zeros_of(target) for target in targets])
+            bars = recording.tape.pull(targets, seeds, recording.sources)
+        pairs = [(bar, v) for bar, v in zip(bars, directions, strict=True) if bar is not None]
+        pushed = tape.pull([bar for bar, _ in pairs], [v for _, v in pairs], seeds)
+        zeros = (zeros_of(x) if dot is None else dot for x, dot in zip(targets, pushed, strict=True))
+        return tree_unflatten(spec, list(zeros))
 
 
 def _assembled(recording: Recording, argnums: Argnums, blocks: Blocks) -> Tree:

@@ -221,6 +221,15 @@ def test_third_derivatives_nest_every_way() -> None:
     np.testing.assert_allclose(along, expected @ X @ X, rtol=1e-12)
 
 
+def test_functions_with_a_rule_for_reverse_mode_alone_have_second_derivatives() -> None:
+    sine = tn.custom_vjp(np.sin, lambda x: (np.sin(x), x), lambda x, t: (t * np.cos(x),))
+    v = np.cos(X)
+    np.testing.assert_allclose(tn.hvp(lambda x: (x * sine(x)).sum())(X, v), (2 * np.cos(X) - X * np.sin(X)) * v)
+    assert tn.hvp(lambda p: (p[0] * sine(p[0])).sum())([X, 2.0], [v, 1.0])[1] == 0
+    np.testing.assert_allclose(tn.hessian(lambda x: sine(x).sum())(X), np.diag(-np.sin(X)))
+    np.testing.assert_allclose(tn.hessian(sine)(X), tn.hessian(np.sin)(X), atol=1e-15)
+
+
 # ---- arguments by name ----
 
 
