@@ -1,4 +1,7 @@
-"""A step of Adam over many parameters: PyTorch's default, and its single- and fused-loop variants.
+"""A step of Adam over many parameters, in place as PyTorch's.
+
+tapenet reuses the memory of what it is donated; the pure update writes to new arrays. PyTorch's default is followed
+by its variants with other loops.
 
 python benchmarks/adam_update.py --parameters 10000000 --arrays 30
 """
@@ -20,20 +23,22 @@ def contenders(parameters: int, arrays: int) -> Makers:
     params = [rng.normal(size=size).astype(np.float32) for _ in range(arrays)]
     gradients = [rng.normal(size=size).astype(np.float32) for _ in range(arrays)]
     return {
-        TAPENET: partial(with_tapenet, params, gradients),
+        TAPENET: partial(with_tapenet, params, gradients, donate=True),
+        "tapenet, pure": partial(with_tapenet, params, gradients, donate=False),
         PYTORCH: partial(with_torch, params, gradients),
         "PyTorch, foreach": partial(with_torch, params, gradients, foreach=True),
         "PyTorch, fused": partial(with_torch, params, gradients, fused=True),
     }
 
 
-def with_tapenet(params: Any, gradients: Any) -> Run:
+def with_tapenet(params: Any, gradients: Any, *, donate: bool) -> Run:
     optimizer = tn.optim.adam(1e-3)
+    params = [p.copy() for p in params]
     state = optimizer.init(params)
 
     def run() -> Any:
         nonlocal params, state
-        params, state = optimizer.update(gradients, state, params)
+        params, state = optimizer.update(gradients, state, params, donate=donate)
         return params[0]
 
     return run

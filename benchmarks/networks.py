@@ -98,7 +98,7 @@ def with_tapenet(layers: Layers, data: tuple[Any, Any], *, trained: bool) -> Run
         nonlocal params, state
         loss, gradients = tn.value_and_grad(loss_of)(params)
         if trained:
-            params, state = optimizer.update(gradients, state, params)
+            params, state = optimizer.update(gradients, state, params, donate=True)
         return loss
 
     return run
