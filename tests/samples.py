@@ -421,7 +421,8 @@ def _pool(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(lambda x: primitive(x, **geometry), (x,))
 
 
-import tests.samples_linalg  # noqa: E402, F401  # a module of its own, which uses what is declared above
+import tests.samples_linalg  # noqa: E402  # modules of their own, which use what is declared above
+import tests.samples_nn  # noqa: E402, F401
 
 WITHOUT_OPERANDS = {"watch"}  # a leaf of the tape, which no walk passes through
 

@@ -82,8 +82,9 @@ class Adam(_MomentEstimates):
         if self.weight_decay:
             np.multiply(parameter, self.weight_decay, out=decayed)
             gradient = np.add(gradient, decayed, out=decayed)
-        self.write_moments(outputs[1:], change, gradient, *means)
-        self.write_change(change, *outputs[1:], rate, step)
+        _, mean, square_mean = outputs
+        self.write_moments((mean, square_mean), change, gradient, *means)
+        self.write_change(change, mean, square_mean, rate, step)
         np.subtract(parameter, change, out=outputs[0])
 
 
@@ -104,8 +105,9 @@ class AdamW(_MomentEstimates):
     def write(self, outputs: Sequence[Array], scratch: Sequence[Array], *arrays: Array, rate: Any, step: int) -> None:
         """`rule`, in place."""
         (parameter, gradient, *means), (change, decayed) = arrays, scratch
-        self.write_moments(outputs[1:], change, gradient, *means)
-        self.write_change(change, *outputs[1:], rate, step)
+        _, mean, square_mean = outputs
+        self.write_moments((mean, square_mean), change, gradient, *means)
+        self.write_change(change, mean, square_mean, rate, step)
         np.multiply(parameter, 1 - rate * self.weight_decay, out=decayed)
         np.subtract(decayed, change, out=outputs[0])
 

@@ -44,7 +44,8 @@ class Optimizer(abc.ABC):
 
     Parameters are any pytree of floating or complex arrays and scalars. They come back with the same
     structure, shapes and dtypes (a Python float as `numpy.float64`), in new memory; nothing that was passed
-    is changed, unless it is donated (`update(..., donate=True)`). Arithmetic and state are in the precision of the parameter, but float32 for a float16 one.
+    is changed, unless it is donated (`update(..., donate=True)`). Arithmetic and state are in the precision
+    of the parameter, but float32 for a float16 one.
     Tensors do as well: the update is then recorded, and can be differentiated.
 
     Complex parameters are updated as pairs of real ones, along the conjugate of the gradient: tapenet's
@@ -122,7 +123,7 @@ class Optimizer(abc.ABC):
         check_count(function, "state.step", state.step, low=0)
         step = operator.index(state.step)
         rate = self._rate(function, step)
-        rule, write = (partial(method, rate=rate, step=step) for method in (self.rule, self.write))
+        rule, write = partial(self.rule, rate=rate, step=step), partial(self.write, rate=rate, step=step)
         given = list(zip(parameters, *columns, strict=True))
         rows = apply_rule(rule, write, given, in_blocks=self._is_plain_at(rate), donate=donate)
         params, *slots = (tree_unflatten(spec, [row[i] for row in rows]) for i in range(len(trees)))
