@@ -10,8 +10,6 @@ import numpy as np
 from tapenet.kernels.threads import share
 from tapenet.kernels.windows import Array
 
-Axes = int | tuple[int, ...] | None
-
 # Elements of a row to which biases are repeated: NumPy's inner loops run over one row.
 LONG_ROW = 1024
 
@@ -22,7 +20,7 @@ MANY = 2**13
 SHORT_ROW = 256
 
 
-def where(condition: Array, x: Array, y: Array) -> Array:
+def where(condition: Any, x: Any, y: Any) -> Any:
     """`np.where`, which is a choice against zero in most derivatives."""
     if type(y) is int and y == 0 and _can_keep(condition, x):
         return _keep(condition, x)
@@ -84,7 +82,7 @@ def add_bias(y: Array, bias: Array) -> Array:
     return y
 
 
-def add_up(x: Array, axis: Axes = None, keepdims: bool = False) -> Array:
+def add_up(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """`np.sum`, at a fifth of its overhead, and faster over leading axes with short rows.
 
     There a matrix product with ones adds up: NumPy adds row by row, each with an overhead of its own.
@@ -94,7 +92,8 @@ def add_up(x: Array, axis: Axes = None, keepdims: bool = False) -> Array:
         ones: Any = np.ones(math.prod(x.shape[: len(axis)]), x.dtype)
         total = ones @ x.reshape(len(ones), -1)
         return total.reshape((1,) * len(axis) + shape if keepdims else shape)
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    reduce: Any = np.add.reduce
+    return reduce(x, axis=axis, keepdims=keepdims)
 
 
 def _has_short_rows(x: Array, axes: tuple[int, ...]) -> bool:

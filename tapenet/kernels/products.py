@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from tapenet.kernels.windows import Array
+import numpy as np
 
 # Most rows of a first matrix, and fewest elements of a second, for which the order of factors matters.
 FEW_ROWS = 64
 LARGE_MATRIX = 2**17
 
 
-def matmul(x: Array, y: Array) -> Array:
+def matmul(x: Any, y: Any) -> Any:
     """`np.matmul`.
 
     BLAS packs the second matrix, which takes as long as the product if the first has few rows, and twice that if it

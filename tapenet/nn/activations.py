@@ -18,7 +18,6 @@ from tapenet.ops.trigonometric import tanh as tanh
 from tapenet.plain import constant
 from tapenet.primitive import Array
 
-
 relu = elementwise(
     kernels.relu,
     lambda t, out: where(greater(out, 0), t, 0),

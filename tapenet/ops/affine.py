@@ -24,7 +24,11 @@ def _affine_batched(
 
 
 @general(
-    [lambda t, kernel: matmul(t, matrix_transpose(kernel)), lambda t, x: matmul(matrix_transpose(x), t), lambda t: sum(t, (0,))],
+    [
+        lambda t, kernel: matmul(t, matrix_transpose(kernel)),
+        lambda t, x: matmul(matrix_transpose(x), t),
+        lambda t: sum(t, (0,)),
+    ],
     [lambda t, kernel: matmul(t, kernel), lambda t, x: matmul(x, t), lambda t: t],
     name="affine",
     batch=_affine_batched,
