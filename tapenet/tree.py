@@ -16,6 +16,7 @@ from tapenet.tensor import Tensor
 
 NAMESPACE = "tapenet"
 _STATIC = "tapenet.static"
+_LEAVES: set[type] = {Tensor}  # types known to be no pytrees
 
 Tree = Any
 Node = TypeVar("Node")
@@ -39,10 +40,12 @@ def evolve(node: Node, **changes: Any) -> Node:
 def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
     """The leaves of a pytree, and its structure."""
     leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
-    unknown = {type(leaf) for leaf in leaves if attrs.has(type(leaf)) and type(leaf) is not Tensor}
-    if not unknown:
+    unknown = {type(leaf) for leaf in leaves} - _LEAVES
+    nodes = [kind for kind in unknown if attrs.has(kind)]
+    _LEAVES.update(unknown.difference(nodes))
+    if not nodes:
         return leaves, spec
-    for kind in unknown:
+    for kind in nodes:
         _register(kind)
     return tree_flatten(tree)
 

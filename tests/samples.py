@@ -152,7 +152,7 @@ def _arithmetic(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(primitive, (_numbers(draw, x_shape), _numbers(draw, y_shape, 0.4, 2)))
 
 
-@sample("power", "float_power", "arctan2", "hypot", "logaddexp", "logaddexp2")
+@sample("power", "float_power", "arctan2", "hypot", "logaddexp", "logaddexp2", "logaddexp_share")
 def _positive_pairs(draw: Draw, primitive: Primitive) -> Sample:
     x_shape, y_shape = _pair_of_shapes(draw)
     return Sample(primitive, (_numbers(draw, x_shape, 0.4, 2), _numbers(draw, y_shape, 0.4, 2)))

@@ -1,4 +1,4 @@
-"""Samples of the primitives that fuse several operations of neural networks."""
+"""Samples of the primitives that do at once what several would do together."""
 
 from __future__ import annotations
 
@@ -21,3 +21,9 @@ def _conv_bias(draw: Draw, primitive: Primitive) -> Sample:
 def _affine(draw: Draw, primitive: Primitive) -> Sample:
     n, k, m = (draw(st.integers(1, 3)) for _ in range(3))
     return Sample(primitive, (_numbers(draw, (n, k)), _numbers(draw, (k, m)), _numbers(draw, (m,))))
+
+
+@sample("matvec")
+def _matvec(draw: Draw, primitive: Primitive) -> Sample:
+    n, k = (draw(st.integers(1, 3)) for _ in range(2))
+    return Sample(primitive, (_numbers(draw, (n, k)), _numbers(draw, (k,))))

@@ -91,6 +91,8 @@ def sum(
     batch=leading(axis=shifted),
 )
 def _mean(x: Array, *, axis: Axes, keepdims: bool) -> Array:
+    if type(x) is np.ndarray and x.dtype.char in "fd" and x.size:
+        return add_up(x, axis, keepdims) / _count(x.shape, axis)  # as np.mean, at half its overhead
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 
