@@ -154,7 +154,7 @@ def _arithmetic(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(primitive, (_numbers(draw, x_shape), _numbers(draw, y_shape, 0.4, 2)))
 
 
-@sample("power", "float_power", "arctan2", "hypot", "logaddexp", "logaddexp2")
+@sample("power", "float_power", "arctan2", "hypot", "logaddexp", "logaddexp2", "logaddexp_share")
 def _positive_pairs(draw: Draw, primitive: Primitive) -> Sample:
     x_shape, y_shape = _pair_of_shapes(draw)
     return Sample(primitive, (_numbers(draw, x_shape, 0.4, 2), _numbers(draw, y_shape, 0.4, 2)))
@@ -423,7 +423,8 @@ def _pool(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(lambda x: primitive(x, **geometry), (x,))
 
 
-import tests.samples_linalg  # noqa: E402, F401  # a module of its own, which uses what is declared above
+import tests.samples_linalg  # noqa: E402  # modules of their own, which use what is declared above
+import tests.samples_nn  # noqa: E402, F401
 
 WITHOUT_OPERANDS = {"watch"}  # a leaf of the tape, which no walk passes through
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from tapenet.errors import ArgumentError
 from tapenet.families import elementwise
+from tapenet.kernels import elementwise as kernels
 from tapenet.ops.arithmetic import clip, divide, multiply, square, subtract, where
 from tapenet.ops.comparison import greater, isfinite
 from tapenet.ops.exponential import exp, expm1, log, logaddexp
@@ -17,13 +18,8 @@ from tapenet.ops.trigonometric import tanh as tanh
 from tapenet.plain import constant
 from tapenet.primitive import Array
 
-
-def _relu(x: Array) -> Array:
-    return np.maximum(x, 0)
-
-
 relu = elementwise(
-    _relu,
+    kernels.relu,
     lambda t, out: where(greater(out, 0), t, 0),
     name="relu",
     doc="""Rectify: max(x, 0). Derivative: 1 for x > 0, else 0, also at 0.

@@ -10,6 +10,7 @@ import numpy as np
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, pair, sides
 from tapenet.ops import convolution, pooling
+from tapenet.ops.affine import affine
 from tapenet.ops.arithmetic import add, divide, multiply, sqrt, square, subtract
 from tapenet.ops.indexing import take
 from tapenet.ops.products import matmul
@@ -56,6 +57,8 @@ def dense(x: Array, kernel: Array, bias: Array = None) -> Array:
             f"dense: x must have shape (..., {kernel.shape[0]}), for a kernel of {kernel.shape}; got {x.shape}.{hint}"
         )
     _shaped("dense", "bias", bias, kernel.shape[1:], "one number for each output")
+    if x.ndim == 2 and bias is not None:
+        return affine(x, kernel, _array(bias))
     y = matmul(x, kernel)
     return y if bias is None else add(y, bias)
 
@@ -116,8 +119,10 @@ def conv(
     steps, holes = pair("conv", "stride", stride), pair("conv", "dilation", dilation)
     around = sides("conv", padding, size, window, steps, holes)
     check_fit("conv", size, window, steps, around, holes)
-    y = convolution.conv(x, kernel, stride=steps, padding=around, dilation=holes, groups=groups)
-    return y if bias is None else add(y, bias)
+    geometry = {"stride": steps, "padding": around, "dilation": holes, "groups": groups}
+    if bias is None:
+        return convolution.conv(x, kernel, **geometry)
+    return convolution.conv_bias(x, kernel, _array(bias), **geometry)
 
 
 # ---- pooling ----
