@@ -12,11 +12,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from tapenet import numpy as numpy
+from tapenet.checking import checks as checks
 from tapenet.errors import (
     ArgumentError as ArgumentError,
     ArgumentTypeError as ArgumentTypeError,
     MappedValueError as MappedValueError,
     MissingRuleError as MissingRuleError,
+    MutationError as MutationError,
+    NumericalError as NumericalError,
+    ReplayError as ReplayError,
     TapenetError as TapenetError,
     UnconnectedError as UnconnectedError,
 )

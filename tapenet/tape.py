@@ -10,16 +10,21 @@ from typing import Any, ClassVar, Literal
 import attrs
 import numpy as np
 
-from tapenet.errors import ArgumentError, TapeStateError, UnconnectedError
+from tapenet.checking import Checker, checker_for, new_checker
+from tapenet.errors import ArgumentError, ReplayError, TapeStateError, UnconnectedError
+from tapenet.guards import Guard
 from tapenet.leaves import check_differentiable, check_scalar, described, dtype_of, matched, zeros_of
 from tapenet.primitive import Array, Primitive, record, register
 from tapenet.record import NO_PARAMETERS, Entry, Records
-from tapenet.tensor import Tensor
+from tapenet.tensor import Tensor, made_tensor, on_tape
 from tapenet.tree import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
 from tapenet.walks.backward import backward
+from tapenet.walks.checked import CheckedEntries
 from tapenet.walks.forward import forward
 from tapenet.walks.lifting import lift_onto
+from tapenet.walks.replay import replay
 from tapenet.walks.results import as_kind_of, fresh
+from tapenet.watches import Watch, inputs_by_slot
 
 Unconnected = Literal["error", "zero", "none"]
 
@@ -44,6 +49,10 @@ class GradientTape:
     again) and after it, as often as one likes. After the block its Tensors are plain values, and operations
     on them are not recorded.
 
+    Args:
+        replayable: whether to note what is read off the tape (branches, masks, `x.value`), for `replay`. It costs
+            little, and nothing where nothing is read.
+
     >>> with GradientTape() as tape:
     ...     x = tape.watch(3.0)
     ...     y = x * x
@@ -60,10 +69,18 @@ class GradientTape:
     level: int = attrs.field(default=-1, init=False)  # place among all tapes in the order of opening
     leaves: set[int] = attrs.field(factory=set, init=False)  # slots of watched values
     outlived: bool = attrs.field(default=False, init=False)  # whether its Tensors were computed with after it closed
+    replayable: bool = attrs.field(default=True, kw_only=True)
+    guards: list[Guard] | None = attrs.field(init=False)  # what was read off it while it was open
+    watches: list[Watch] = attrs.field(factory=list, init=False)
+    checker: Checker | None = attrs.field(default=None, init=False)
 
     @append.default
     def _append(self) -> Callable[[Entry], None]:
         return self.entries.append  # bound once: recording is the hot path
+
+    @guards.default
+    def _no_guards(self) -> list[Guard] | None:
+        return [] if self.replayable else None
 
     def __enter__(self) -> GradientTape:
         if self.level >= 0:
@@ -72,7 +89,9 @@ class GradientTape:
                 f"GradientTape: a tape must be entered once; got one that is {state}. Make a new GradientTape()."
             )
         self.level = next_level()
-        self.is_open = self.is_fast = True
+        self.checker = new_checker()
+        self.is_open = True
+        self.is_fast = self.checker is None
         return self
 
     def __exit__(
@@ -112,7 +131,11 @@ class GradientTape:
             )
         leaves, spec = tree_flatten(x)
         check_differentiable("GradientTape.watch", "x", x, leaves)
-        return tree_unflatten(spec, [self._watched(leaf) for leaf in leaves])
+        before = len(self.entries)
+        watched = [self._watched(leaf) for leaf in leaves]
+        slots = tuple(tensor.slot if tensor.slot >= before else None for tensor in watched)
+        self.watches.append(Watch(spec, slots, tuple(map(type, leaves))))
+        return tree_unflatten(spec, watched)
 
     def _watched(self, leaf: Any) -> Tensor:
         if type(leaf) is Tensor:
@@ -120,8 +143,11 @@ class GradientTape:
                 return leaf
             while type(leaf) is Tensor and not leaf.tape.is_open:
                 leaf = leaf._value
-        self.leaves.add(len(self.entries))
+        slot = len(self.entries)
+        self.leaves.add(slot)
         entry = (WATCHED, (), (None,), NO_PARAMETERS, getattr(leaf, "shape", ()), dtype_of(leaf))
+        if self.checker is not None:
+            self.checker.note(slot, entry, leaf)
         return record(self, entry, leaf)
 
     def outlived_by(self, x: Tensor) -> Array:
@@ -199,7 +225,7 @@ class GradientTape:
                 seeds[slot] = seeds[slot] + cotangent if slot in seeds else cotangent
         slots = {source.slot for source in sources}
         lift = lift_onto(self) if self.is_open else None
-        found = backward(self.entries, seeds, slots, covers_leaves=slots >= self.leaves, lift=lift)
+        found = backward(self._walked(), seeds, slots, covers_leaves=slots >= self.leaves, lift=lift)
         pulled = fresh([found.get(source.slot) for source in sources], cotangents)
         return list(map(as_kind_of, sources, pulled))
 
@@ -214,9 +240,65 @@ class GradientTape:
             dots[slot] = dots[slot] + tangent if slot in dots else tangent
         here = [target.slot if type(target) is Tensor and target.tape is self else None for target in targets]
         lift = lift_onto(self) if self.is_open else None
-        found = forward(self.entries, dots, {slot for slot in here if slot is not None}, lift=lift)
+        found = forward(self._walked(), dots, {slot for slot in here if slot is not None}, lift=lift)
         pushed = fresh([None if slot is None else found.get(slot) for slot in here], tangents)
         return list(map(as_kind_of, targets, pushed))
+
+    def replay(self, inputs: Tree, y: Tree = None, *, otherwise: Callable[..., Tree] | None = None) -> Tree:
+        """What the recorded program would have returned for other inputs, from its records alone.
+
+        What was read off the tape while it was open (a branch `if x > 0:`, a mask, `x.value`, `tn.stop_gradient(x)`,
+        an index found from values) went into the program, and is read again in its order: where it comes out
+        otherwise, a replay raises, and never takes the wrong branch. Captured arrays and random draws are those of
+        the recording. Inputs may be Tensors of another tape: the replay is then recorded on it.
+
+        Args:
+            inputs: what was watched, anew: of the same structure, shapes and dtypes; a tuple of such where
+                `tape.watch` was called several times, in order.
+            y: a pytree of Tensors of this tape, of what is wanted; other leaves come back as they are. By default
+                the last value that was recorded.
+            otherwise: a function to call with the inputs (separately, where there are several) and return from,
+                where something comes out otherwise.
+
+        Raises:
+            ReplayError: something that was read comes out otherwise; names what read it, and the line.
+            ArgumentError, ArgumentTypeError: inputs of another structure, shape or dtype.
+            TapeStateError: a tape made with `replayable=False`.
+
+        >>> with GradientTape() as tape:
+        ...     x = tape.watch(3.0)
+        ...     y = x * x
+        >>> tape.replay(4.0, y)
+        np.float64(16.0)
+        """
+        if self.guards is None:
+            raise TapeStateError("tape.replay: the tape must be replayable; got one made with replayable=False.")
+        values = inputs_by_slot("tape.replay", self.watches, inputs, self.entries)
+        leaves, spec = tree_flatten(self._last("tape.replay") if y is None else y)
+        here = [on_tape(self, leaf) for leaf in leaves]
+        self._walked()
+        try:
+            found = replay(self.entries, self.guards, values, {x.slot for x in here if x is not None})
+        except ReplayError:
+            if otherwise is None:
+                raise
+            return otherwise(inputs) if len(self.watches) == 1 else otherwise(*inputs)
+        results = [leaf if x is None else found[x.slot] for leaf, x in zip(leaves, here, strict=True)]
+        return tree_unflatten(spec, results)
+
+    def _last(self, function: str) -> Tensor:
+        """A stand-in for the Tensor of the last record."""
+        if not self.entries:
+            raise ArgumentError(f"{function}: there must be at least one record; got an empty tape.")
+        return made_tensor(None, self, len(self.entries) - 1)
+
+    def _walked(self) -> Sequence[Entry]:
+        """The entries, for a walk; under `checks` with rules that are watched, after a look at the arrays they hold."""
+        checker = checker_for(self.checker)
+        if checker is None:
+            return self.entries
+        checker.check_unchanged(self.entries)
+        return CheckedEntries(self.entries, checker) if checker.checks.nan else self.entries
 
     # ---- checks ----
 

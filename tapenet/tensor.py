@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
 from tapenet.errors import ArgumentTypeError, AssignmentError, ConversionError, MappedValueError, PicklingError
-from tapenet.location import user_line
+from tapenet.guards import UNKNOWN, Guard, answer_of, snapshot
+from tapenet.location import user_line, user_place
 
 
 @attrs.define(eq=False, repr=False, weakref_slot=False)
@@ -51,10 +52,9 @@ class Tensor(UnsealedTensor):
         value = self._value
         if self.tape.is_map:
             raise _mapped("x.value")
-        if type(value) is np.ndarray:
-            value = value.view()
-            value.flags.writeable = False
-        return value
+        if self.tape.is_open and self.tape.guards is not None:
+            _note_on(self.tape, "x.value", _same, (self,), {}, under(self), False)
+        return read_only(value)
 
     # ---- what it looks like ----
 
@@ -102,7 +102,9 @@ class Tensor(UnsealedTensor):
     # ---- conversions: silent nowhere ----
 
     def __bool__(self) -> bool:
-        return bool(plain_value(self, "if x:"))
+        answer = bool(_one_value(self, "if x:"))
+        note_read("if x:", bool, (self,), {}, answer)
+        return answer
 
     def __float__(self) -> float:
         return float(_converted(self, "float(x)"))
@@ -139,7 +141,7 @@ class Tensor(UnsealedTensor):
                 "pickle: x is a Tensor of an open tape, and a tape does not travel. "
                 "Pickle x.value, or leave the tape's block first."
             )
-        return _unpickled, (off_every_tape(self),)
+        return _unpickled, (_one_value(self, "pickle"),)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         written = _as_written(index)
@@ -186,11 +188,23 @@ def made_tensor(value: Any, tape: Any, slot: int) -> Tensor:
     return sealed
 
 
-def off_tapes(x: Any) -> Any:
-    """What is under a Tensor, however many tapes deep: a plain value, or a Tensor that is mapped over a batch."""
+def under(x: Any) -> Any:
+    """What is under a Tensor, however many tapes deep: a plain value, or a Tensor that is mapped over a batch.
+
+    For what a computation does not depend on (its kind, a picture of it); `off_tapes` is for what it does.
+    """
     while type(x) is Tensor and not x.tape.is_map:
         x = x._value
     return x
+
+
+def off_tapes(x: Any) -> Any:
+    """What is under a Tensor, as `under`, read: open tapes note it, so that a replay does not take it for granted."""
+    if type(x) is not Tensor:
+        return x
+    value = under(x)
+    note_read("a value", _same, (x,), {}, value)
+    return value
 
 
 def off_every_tape(x: Any) -> Any:
@@ -199,16 +213,106 @@ def off_every_tape(x: Any) -> Any:
 
 
 def plain_value(x: Any, needed_by: str) -> Any:
-    """The plain array or scalar under a Tensor; under `vmap`, where there is not one, an error."""
-    x = off_tapes(x)
+    """The plain value under a Tensor, read as by `off_tapes`; under `vmap`, where there is not one, an error."""
+    if type(x) is not Tensor:
+        return x
+    value = _one_value(x, needed_by)
+    note_read(needed_by, _same, (x,), {}, value)
+    return value
+
+
+def _one_value(x: Any, needed_by: str) -> Any:
+    x = under(x)
     if type(x) is Tensor:
         raise _mapped(needed_by)
     return x
 
 
+def read_only(value: Any) -> Any:
+    """A value of a tape, for a user to look at: an array cannot be written into."""
+    if type(value) is np.ndarray:
+        value = value.view()
+        value.flags.writeable = False
+    return value
+
+
+# ---- reads, which a replay repeats ----
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+def note_read(
+    name: str,
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    keywords: Mapping[str, Any],
+    result: Any,
+    hidden: bool = False,
+) -> None:
+    """Tell every open tape that an argument belongs to what was computed from it and left it.
+
+    Args:
+        name: of the function, for errors.
+        function: of plain values.
+        arguments, keywords: what it was called with, Tensors among them.
+        result: what it gave.
+        hidden: whether the result is seen by the library alone; see `Guard`.
+    """
+    tapes: list[Any] = []
+    for x in (*arguments, *keywords.values()) if keywords else arguments:
+        while type(x) is Tensor and not x.tape.is_map:
+            tape = x.tape
+            if tape.is_open and tape.guards is not None and tape not in tapes:
+                tapes.append(tape)
+            x = x._value
+    for tape in tapes:
+        _note_on(tape, name, function, arguments, keywords, result, hidden)
+
+
+def _note_on(
+    tape: Any,
+    name: str,
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    keywords: Mapping[str, Any],
+    result: Any,
+    hidden: bool,
+) -> None:
+    places = [on_tape(tape, x) for x in arguments]
+    slots = tuple(None if x is None else x.slot for x in places)
+    constants = tuple(under(x) if slot is None else None for x, slot in zip(arguments, slots, strict=True))
+    by_name = {key: on_tape(tape, x) for key, x in keywords.items()}
+    tape.guards.append(
+        Guard(
+            name,
+            function,
+            slots,
+            constants,
+            {key: under(x) for key, x in keywords.items()},
+            {key: x.slot for key, x in by_name.items() if x is not None},
+            len(tape.entries),
+            UNKNOWN if hidden else snapshot(result),
+            answer_of(result),
+            user_place(),
+            result if hidden else None,
+        )
+    )
+
+
+def on_tape(tape: Any, x: Any) -> Tensor | None:
+    """`x` as a value on `tape`, which may lie under tapes further inward."""
+    while type(x) is Tensor:
+        if x.tape is tape:
+            return x
+        x = x._value
+    return None
+
+
 def _shown(x: Any) -> Any:
     """What a Tensor looks like: its plain value, or under `vmap` the values of all examples."""
-    x = off_tapes(x)
+    x = under(x)
     return x._value if type(x) is Tensor else x
 
 
@@ -236,7 +340,7 @@ def _converted(x: Tensor, conversion: str) -> Any:
             "Write x.value for the number alone, tn.stop_gradient(x) for a constant in the computation, "
             "or a function of tapenet.numpy (tnp.sin(x), tnp.stack([x, y])) to stay on the tape."
         )
-    return plain_value(x, conversion)
+    return _one_value(x, conversion)
 
 
 def _unpickled(value: Any) -> Any:

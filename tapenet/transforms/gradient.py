@@ -10,6 +10,7 @@ from tapenet.batching import elementwise_rule
 from tapenet.errors import ArgumentError
 from tapenet.leaves import check_scalar
 from tapenet.plain import plain
+from tapenet.tensor import read_only
 from tapenet.transforms.products import jvp
 from tapenet.transforms.recording import Argnums, by_argnums, ones_for, positions_of, record
 from tapenet.tree import Tree, tree_leaves, tree_map
@@ -145,7 +146,7 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     return product
 
 
-_constant = plain(lambda x: x, name="stop_gradient", batch=elementwise_rule)
+_constant = plain(read_only, name="stop_gradient", batch=elementwise_rule)
 
 
 def stop_gradient(x: Tree) -> Tree:
@@ -155,7 +156,7 @@ def stop_gradient(x: Tree) -> Tree:
         x: a pytree of anything.
 
     Returns:
-        The same structure, with each Tensor replaced by its plain array or scalar.
+        The same structure, with each Tensor replaced by its plain array, read-only, or scalar.
 
     >>> grad(lambda x: x * stop_gradient(x))(3.0)
     np.float64(3.0)

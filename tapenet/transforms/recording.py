@@ -101,7 +101,7 @@ def record(
     for position in positions:
         leaves = tree_leaves(arguments[position])
         check_differentiable(function, f"args[{position}]", arguments[position], leaves)
-    with GradientTape() as tape:
+    with GradientTape(replayable=False) as tape:
         watched = {position: tape.watch(arguments[position]) for position in dict.fromkeys(positions)}
         result = f(*(watched.get(i, x) for i, x in enumerate(arguments)), **keywords)
     aux = None
