@@ -24,9 +24,10 @@ def plain(
         function: of plain arrays; a NumPy function, say.
         name: for errors; the function's own by default.
         batch: how it is evaluated over a batch (see `tapenet.batching`); one by one by default.
-        hidden: whether what it gives is seen by the library alone, which uses it as an operand of primitives as it
-            is, and in no other way. A replay of the tape then computes it anew, where it otherwise insists that it
-            comes out as it did (see `tapenet.guards`).
+        hidden: whether what it gives is seen by the library alone, and only as an operand, as it is, of primitives
+            that have the values it was computed from (or values computed from them) as operands too. A replay of
+            the tape then computes it anew, where it otherwise insists that it comes out as it did (see
+            `tapenet.guards`). Arithmetic on it, or a view of it, would escape the replay.
     """
     primitive = Primitive(name or function.__name__, "plain", function, batch=batch, hidden=hidden)
 

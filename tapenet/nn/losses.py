@@ -6,15 +6,16 @@ from typing import Literal
 
 import numpy as np
 
+from tapenet.batching import elementwise_rule
 from tapenet.errors import ArgumentError
 from tapenet.nn.activations import log_softmax, softplus
 from tapenet.nn.functional import check_labels
-from tapenet.ops.arithmetic import add, multiply, square, subtract, where
-from tapenet.ops.comparison import less_equal
+from tapenet.ops.arithmetic import add, multiply, negative, square, subtract, where
 from tapenet.ops.complex import absolute
 from tapenet.ops.indexing import take_along_axis
 from tapenet.ops.reduction import mean, sum as sum_over
 from tapenet.ops.shaping import squeeze
+from tapenet.plain import plain
 from tapenet.primitive import Array
 from tapenet.tensor import Tensor, off_every_tape
 
@@ -102,6 +103,14 @@ def mean_squared_error(predictions: Array, targets: Array, reduction: Reduction 
     return _reduced("mean_squared_error", square(magnitude), reduction)
 
 
+def _find_opposite_sign(x: Array) -> Array:
+    return np.where(x > 0, -1, 1).astype(np.result_type(x.dtype, 1.0))
+
+
+_opposite_sign = plain(_find_opposite_sign, name="opposite_sign", batch=elementwise_rule, hidden=True)
+_is_positive = plain(lambda x: x > 0, name="is_positive", batch=elementwise_rule, hidden=True)
+
+
 def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -> Array:
     """The cross-entropy of yes-or-no events: -y log sigmoid(x) - (1 - y) log(1 - sigmoid(x)), without overflow.
 
@@ -120,15 +129,18 @@ def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "m
     0.6931471805599453
     """
     x, y = _paired("binary_cross_entropy", "logits", logits, "labels", labels)
-    plain_x, plain = np.asarray(off_every_tape(x)), np.asarray(off_every_tape(y))
-    if plain.size and not (plain.min() >= 0 and plain.max() <= 1):
-        wrong = plain.max() if plain.min() >= 0 else plain.min()
+    labels = np.asarray(off_every_tape(y))
+    if labels.size and not (labels.min() >= 0 and labels.max() <= 1):
+        wrong = labels.max() if labels.min() >= 0 else labels.min()
         raise ArgumentError(f"binary_cross_entropy: labels must be in [0, 1]; got {wrong}.")
     y = _in_dtype_of(x, y)
-    positive = np.where(plain_x > 0, 1, 0).astype(np.result_type(x.dtype, 1.0))
     # log(1 + e^-|x|) and what it lacks, which is exactly 0 for a sure and right answer: no digit cancels.
-    losses = add(softplus(multiply(1 - 2 * positive, x)), multiply(x, subtract(positive, y)))
+    lacking = where(_is_positive(x), multiply(x, subtract(1, y)), multiply(x, negative(y)))
+    losses = add(softplus(multiply(_opposite_sign(x), x)), lacking)
     return _reduced("binary_cross_entropy", losses, reduction)
+
+
+_is_near = plain(np.less_equal, batch=elementwise_rule, hidden=True)
 
 
 def huber(predictions: Array, targets: Array, delta: float = 1.0, reduction: Reduction = "mean") -> Array:
@@ -152,7 +164,7 @@ def huber(predictions: Array, targets: Array, delta: float = 1.0, reduction: Red
     x, y = _paired("huber", "predictions", predictions, "targets", targets)
     error = subtract(x, y)
     size = absolute(error)
-    near = less_equal(size, delta)
+    near = _is_near(size, delta)
     # The square of an error that is not near is not used, and could overflow.
     losses = where(near, 0.5 * square(where(near, error, 0)), delta * (size - 0.5 * delta))
     return _reduced("huber", losses, reduction)
