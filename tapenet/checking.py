@@ -53,7 +53,7 @@ def checks(*, nan: bool = True, mutation: bool = True) -> Iterator[None]:
     ...         tn.grad(tnp.sqrt)(0.0)
     ... except tn.NumericalError as error:
     ...     print(str(error).partition(";")[0])
-    sqrt: in the backward walk the cotangent of x must be finite for finite operands
+    sqrt: in the backward walk the cotangent by x must be finite for finite operands
     """
     token = _CHECKS.set(Checks(nan, mutation) if nan or mutation else None)
     try:

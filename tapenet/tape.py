@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
 import numpy as np
@@ -15,16 +16,20 @@ from tapenet.errors import ArgumentError, ReplayError, TapeStateError, Unconnect
 from tapenet.guards import Guard
 from tapenet.leaves import check_differentiable, check_scalar, described, dtype_of, matched, zeros_of
 from tapenet.primitive import Array, Primitive, record, register
-from tapenet.record import NO_PARAMETERS, Entry, Records
+from tapenet.record import NO_PARAMETERS, SHAPE, Entry, Records
 from tapenet.tensor import Tensor, made_tensor, on_tape
 from tapenet.tree import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
 from tapenet.walks.backward import backward
-from tapenet.walks.checked import CheckedEntries
+from tapenet.walks.checked import checked_entries
 from tapenet.walks.forward import forward
 from tapenet.walks.lifting import lift_onto
 from tapenet.walks.replay import replay
 from tapenet.walks.results import as_kind_of, fresh
 from tapenet.watches import Watch, inputs_by_slot
+
+if TYPE_CHECKING:
+    from tapenet.views.profile import Profile
+    from tapenet.views.summary import Summary
 
 Unconnected = Literal["error", "zero", "none"]
 
@@ -98,10 +103,6 @@ class GradientTape:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.is_open = self.is_fast = False
-
-    def __repr__(self) -> str:
-        state = "open" if self.is_open else "closed" if self.level >= 0 else "not entered"
-        return f"<GradientTape, {state}, {len(self.entries)} records>"
 
     @property
     def records(self) -> Records:
@@ -271,20 +272,24 @@ class GradientTape:
         >>> tape.replay(4.0, y)
         np.float64(16.0)
         """
-        if self.guards is None:
-            raise TapeStateError("tape.replay: the tape must be replayable; got one made with replayable=False.")
-        values = inputs_by_slot("tape.replay", self.watches, inputs, self.entries)
+        values = self._inputs("tape.replay", inputs)
         leaves, spec = tree_flatten(self._last("tape.replay") if y is None else y)
         here = [on_tape(self, leaf) for leaf in leaves]
         self._walked()
         try:
-            found = replay(self.entries, self.guards, values, {x.slot for x in here if x is not None})
+            found = replay(self.entries, self.guards or (), values, {x.slot for x in here if x is not None})
         except ReplayError:
             if otherwise is None:
                 raise
             return otherwise(inputs) if len(self.watches) == 1 else otherwise(*inputs)
         results = [leaf if x is None else found[x.slot] for leaf, x in zip(leaves, here, strict=True)]
         return tree_unflatten(spec, results)
+
+    def _inputs(self, function: str, inputs: Tree) -> dict[int, Array]:
+        """Inputs for a replay, by slot."""
+        if self.guards is None:
+            raise TapeStateError(f"{function}: the tape must be replayable; got one made with replayable=False.")
+        return inputs_by_slot(function, self.watches, inputs, self.entries)
 
     def _last(self, function: str) -> Tensor:
         """A stand-in for the Tensor of the last record."""
@@ -298,7 +303,70 @@ class GradientTape:
         if checker is None:
             return self.entries
         checker.check_unchanged(self.entries)
-        return CheckedEntries(self.entries, checker) if checker.checks.nan else self.entries
+        return checked_entries(self.entries, checker) if checker.checks.nan else self.entries
+
+    # ---- looking at it: views are imported when they are asked for ----
+
+    def __repr__(self) -> str:
+        state = "open" if self.is_open else "closed" if self.level >= 0 else "not entered"
+        return f"<GradientTape, {state}, {len(self.entries)} records>"
+
+    def __str__(self) -> str:
+        from tapenet.views.listing import listing
+
+        return listing(repr(self), self.entries, self.checker)
+
+    def _repr_html_(self) -> str:
+        from tapenet.views.html import html_listing
+
+        return html_listing(repr(self), self.entries, self.checker)
+
+    def summary(self) -> Summary:
+        """Records, bytes and estimated operations on numbers, by operation; `print` it for a table."""
+        from tapenet.views.summary import summarize
+
+        return summarize(self.entries)
+
+    def to_dot(self) -> str:
+        """The tape as a graph, in Graphviz's language."""
+        from tapenet.views.dot import dot_text
+
+        return dot_text(self.entries)
+
+    def draw(self, path: str | os.PathLike[str]) -> None:
+        """Draw the tape as a graph into a file, in the format of the path's ending: .svg, .png, .pdf.
+
+        Raises:
+            DrawingError: Graphviz's program `dot` is not installed, or fails. No file is left behind.
+            ArgumentError: an ending that is none of a picture.
+        """
+        from tapenet.views.dot import draw
+
+        draw(self.entries, path)
+
+    def profile(self, inputs: Tree, y: Tree = None, *, rounds: int = 3) -> Profile:
+        """Time and bytes by operation: of a replay on inputs, and of a walk back from y to all that was watched.
+
+        Args:
+            inputs, y: as for `replay`. The walk starts from a cotangent of ones.
+            rounds: of which the fastest counts, for each operation.
+
+        Raises:
+            As for `replay`.
+
+        >>> with GradientTape() as tape:
+        ...     x = tape.watch(np.ones(3))
+        ...     y = tnp.sum(tnp.sin(x))
+        >>> sorted(operation.name for operation in tape.profile(np.ones(3)).operations)
+        ['sin', 'sum', 'watch']
+        """
+        from tapenet.views.profile import profile
+
+        values = self._inputs("tape.profile", inputs)
+        targets = tree_leaves(self._last("tape.profile") if y is None else y)
+        here = [x for x in (on_tape(self, target) for target in targets) if x is not None]
+        ones = {x.slot: np.ones(*self.entries[x.slot][SHAPE:]) for x in here}
+        return profile(self.entries, self.guards or (), values, ones, self.leaves, rounds)
 
     # ---- checks ----
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tapenet.errors import ReplayError
@@ -12,9 +12,20 @@ from tapenet.primitive import Array, Primitive, bind
 from tapenet.record import SLOTS, Entry
 from tapenet.tensor import note_read, under
 
+Apply = Callable[[Primitive, Callable[[], Array]], Array]
+
+
+def _apply(primitive: Primitive, compute: Callable[[], Array]) -> Array:
+    return compute()
+
 
 def replay(
-    entries: Sequence[Entry], guards: Sequence[Guard], inputs: Mapping[int, Array], targets: Collection[int]
+    entries: Sequence[Entry],
+    guards: Sequence[Guard],
+    inputs: Mapping[int, Array],
+    targets: Collection[int],
+    *,
+    apply: Apply = _apply,
 ) -> dict[int, Array]:
     """Run records again: those that targets depend on, and those that the program read from.
 
@@ -23,6 +34,7 @@ def replay(
         guards: what was read off the tape, in order.
         inputs: the values of all watched slots that are needed.
         targets: the slots whose values are wanted.
+        apply: called with each primitive and what computes it; to time it, say.
 
     Returns:
         The values of the targets, by slot.
@@ -39,7 +51,7 @@ def replay(
         while pending and pending[-1].position <= slot:
             _hold(pending.pop(), values, anew)
         if slot not in values:
-            values[slot] = _recomputed(entries[slot], values, anew)
+            values[slot] = _recomputed(entries[slot], values, anew, apply)
     while pending:
         _hold(pending.pop(), values, anew)
     return {slot: values[slot] for slot in targets}
@@ -62,14 +74,14 @@ def _ancestors(entries: Sequence[Entry], slots: Collection[int]) -> list[int]:
     return [slot for slot, is_one in enumerate(is_needed) if is_one]
 
 
-def _recomputed(entry: Entry, values: Mapping[int, Array], anew: Mapping[int, Any]) -> Array:
+def _recomputed(entry: Entry, values: Mapping[int, Array], anew: Mapping[int, Any], apply: Apply) -> Array:
     primitive: Primitive
     primitive, slots, kept, parameters, _, _ = entry
     operands = [
         values[slot] if slot is not None else anew.get(id(constant), constant) if anew else constant
         for slot, constant in zip(slots, kept, strict=False)
     ]
-    return bind(primitive, operands, parameters)
+    return apply(primitive, lambda: bind(primitive, operands, parameters))
 
 
 def _hold(guard: Guard, values: Mapping[int, Array], anew: dict[int, Any]) -> None:
