@@ -21,17 +21,18 @@ from tapenet.tensor import Tensor
 
 @attrs.frozen
 class Checks:
-    """What is watched for: NaN and infinity, and arrays that change."""
+    """What is watched for: NaN and infinity, arrays that change, and gradients that can only be zero."""
 
     nan: bool = True
     mutation: bool = True
+    constant: bool = False
 
 
 _CHECKS: ContextVar[Checks | None] = ContextVar("tapenet.checks", default=None)
 
 
 @contextlib.contextmanager
-def checks(*, nan: bool = True, mutation: bool = True) -> Iterator[None]:
+def checks(*, nan: bool = True, mutation: bool = True, constant: bool = False) -> Iterator[None]:
     """Watch what is recorded and walked inside the block, of this thread and task alone.
 
     The errors name the operation as NumPy does, shapes, and the line of the user's that recorded it. A tape that was
@@ -43,10 +44,14 @@ def checks(*, nan: bool = True, mutation: bool = True) -> Iterator[None]:
             is not reported again: data may be meant to hold them.
         mutation: an element of an array that a tape holds (watched, or an operand or output that a rule reads) that
             changes between recording and walking.
+        constant: a backward walk to a source from which every path to the target goes through an operation that is
+            piecewise constant there (`floor`, `round`, `sign`), so that its cotangent can only be zero. Not watched
+            for by default: a program may mean to round.
 
     Raises:
         NumericalError: NaN or infinity appears; suggests how to write the expression.
         MutationError: from a walk or replay, an array has changed.
+        UnconnectedError: every path is piecewise constant.
 
     >>> try:
     ...     with checks():
@@ -55,7 +60,7 @@ def checks(*, nan: bool = True, mutation: bool = True) -> Iterator[None]:
     ...     print(str(error).partition(";")[0])
     sqrt: in the backward walk the cotangent by x must be finite for finite operands
     """
-    token = _CHECKS.set(Checks(nan, mutation) if nan or mutation else None)
+    token = _CHECKS.set(Checks(nan, mutation, constant) if nan or mutation or constant else None)
     try:
         yield
     finally:

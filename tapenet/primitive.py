@@ -148,7 +148,10 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters
         tape.checker.check_output(primitive, values, out)
     if type(out) is tuple:
         return _record_parts(tape, primitive, tuple(slots), values, parameters, out)
-    if out.dtype.kind not in "fc":
+    kind = out.dtype.kind if hasattr(out, "dtype") else "O"
+    if kind not in "fc":
+        if kind not in "biu":
+            raise ArgumentTypeError(f"{primitive.name}: operands must be numeric; got {_dtypes(values)}.")
         note_read(primitive.name, primitive.forward, operands, parameters, out)
         return out
     keeps = primitive.keeps(tuple([slot is None for slot in slots]))
@@ -251,8 +254,16 @@ def past_closed_tapes(x: Array) -> Array:
     return x
 
 
+def _dtypes(values: Sequence[Any]) -> str:
+    return ", ".join(str(getattr(x, "dtype", type(x).__name__)) for x in values)
+
+
 def as_constant(function: str, x: Any) -> Array:
     """An operand that is on no tape, as an array."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise ArgumentTypeError(f"{function}: operands must not be masked; got {x!r}. Fill it first: x.filled(0.0).")
+    if isinstance(x, np.matrix):
+        raise ArgumentTypeError(f"{function}: operands must not be of class numpy.matrix. Write np.asarray(x).")
     if hasattr(type(x), "__array_ufunc__") or hasattr(type(x), "__array_function__"):
         return x
     array = np.asarray(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -20,7 +20,7 @@ from tapenet.record import NO_PARAMETERS, SHAPE, Entry, Records
 from tapenet.tensor import Tensor, made_tensor, on_tape
 from tapenet.tree import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
 from tapenet.walks.backward import backward
-from tapenet.walks.checked import checked_entries
+from tapenet.walks.checked import check_not_constant, checked_entries
 from tapenet.walks.forward import forward
 from tapenet.walks.lifting import lift_onto
 from tapenet.walks.replay import replay
@@ -226,7 +226,7 @@ class GradientTape:
                 seeds[slot] = seeds[slot] + cotangent if slot in seeds else cotangent
         slots = {source.slot for source in sources}
         lift = lift_onto(self) if self.is_open else None
-        found = backward(self._walked(), seeds, slots, covers_leaves=slots >= self.leaves, lift=lift)
+        found = backward(self._walked(seeds, slots), seeds, slots, covers_leaves=slots >= self.leaves, lift=lift)
         pulled = fresh([found.get(source.slot) for source in sources], cotangents)
         return list(map(as_kind_of, sources, pulled))
 
@@ -297,12 +297,14 @@ class GradientTape:
             raise ArgumentError(f"{function}: there must be at least one record; got an empty tape.")
         return made_tensor(None, self, len(self.entries) - 1)
 
-    def _walked(self) -> Sequence[Entry]:
+    def _walked(self, targets: Collection[int] = (), sources: Collection[int] = ()) -> Sequence[Entry]:
         """The entries, for a walk; under `checks` with rules that are watched, after a look at the arrays they hold."""
         checker = checker_for(self.checker)
         if checker is None:
             return self.entries
         checker.check_unchanged(self.entries)
+        if checker.checks.constant:
+            check_not_constant(self.entries, targets, sources, checker)
         return checked_entries(self.entries, checker) if checker.checks.nan else self.entries
 
     # ---- looking at it: views are imported when they are asked for ----

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import attrs
 import numpy as np
 
 from tapenet.checking import Checker, appeared
-from tapenet.errors import NumericalError
+from tapenet.errors import NumericalError, UnconnectedError
+from tapenet.families import constant_rule
 from tapenet.primitive import Primitive
 from tapenet.recipes import recipe
-from tapenet.record import Entry
+from tapenet.record import SHAPE, Entry
 from tapenet.tensor import Tensor
 from tapenet.walks.substituted import SubstitutedEntries, with_rules
 
@@ -76,3 +77,38 @@ class _Watched:
 
     def _here(self) -> str:
         return f"{self.primitive.name}: in the {self.mode} walk"
+
+
+def check_not_constant(
+    entries: Sequence[Entry], targets: Collection[int], sources: Collection[int], checker: Checker
+) -> None:
+    """Raise for a source from which every path to the targets goes through a piecewise constant operation."""
+    last = max(targets, default=-1)
+    reached = bytearray(last + 1)  # whether a target depends on it at all: 1; by a path that is not constant: 2
+    for slot in targets:
+        reached[slot] = 2
+    steps: list[int] = []
+    for slot in range(last, -1, -1):
+        if not reached[slot]:
+            continue
+        primitive, slots, _, _, _, _ = entries[slot]
+        for place, operand in enumerate(slots):
+            if operand is None:
+                continue
+            constant = bool(primitive.pullbacks) and primitive.pullbacks[place] is constant_rule
+            if constant and reached[slot] == 2:
+                steps.append(slot)
+            reached[operand] = max(reached[operand], 1 if constant else reached[slot])
+    for source in sources:
+        if source <= last and reached[source] == 1:
+            names = ", ".join(_at(entries, slot, checker) for slot in reversed(steps))
+            raise UnconnectedError(
+                f"tape.gradient: y must depend on x by a path that is not piecewise constant; got {names} on every "
+                f"path from %{source}, of shape {entries[source][SHAPE]}, so that its gradient is zero."
+            )
+
+
+def _at(entries: Sequence[Entry], slot: int, checker: Checker) -> str:
+    line = checker.line(slot)
+    name = entries[slot][0].name
+    return name if line is None else f"{name} at {line}"

@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tapenet.errors import MutationError, NumericalError
+from tapenet.errors import MutationError, NumericalError, UnconnectedError
 from tests.samples import SAMPLES
 
 HERE = re.escape(__file__)
@@ -152,6 +152,33 @@ def test_no_primitive_trips_it_at_ordinary_points(name: str, data: Any) -> None:
     np.testing.assert_array_equal(y, plain)
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+# ---- gradients that can only be zero ----
+
+
+def test_a_gradient_that_is_zero_by_rounding_is_named_on_request() -> None:
+    def rounded(x: Any) -> Any:
+        return tnp.sum(tnp.floor(2 * x) * tnp.sign(x))
+
+    with tn.checks():
+        np.testing.assert_array_equal(tn.grad(rounded)(np.ones(2)), [0, 0])
+    with (
+        tn.checks(constant=True),
+        raises(
+            UnconnectedError,
+            r"^tape\.gradient: y must depend on x by a path that is not piecewise constant; got floor at "
+            rf"{HERE}:\d+, sign at {HERE}:\d+ on every path from %0, of shape \(2,\), so that its gradient is zero",
+        ),
+    ):
+        tn.grad(rounded)(np.ones(2))
+
+
+def test_one_path_that_is_not_constant_is_enough() -> None:
+    with tn.checks(constant=True):
+        assert tn.grad(lambda x: tnp.round(x) * x)(1.6) == 2.0
+        assert tn.grad(lambda x: 3.0)(1.0) == 0.0
+        assert tn.grad(lambda x, w: tnp.floor(x) * w, 1)(1.5, 2.0) == 1.0
 
 
 # ---- arrays that change ----
