@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 
 from tapenet.errors import MutationError, NumericalError
-from tapenet.guards import snapshot
+from tapenet.guards import ArraySeen, as_seen
 from tapenet.location import Place, line_of, user_place
 from tapenet.primitive import Array, Primitive
 from tapenet.recipes import recipe
@@ -86,7 +86,7 @@ class Held:
     """An array that a tape holds, as it was when it was recorded."""
 
     array: np.ndarray[Any, Any]
-    snapshot: Any
+    seen: ArraySeen
     slot: int
     role: str
 
@@ -142,14 +142,14 @@ class Checker:
         for name, x in zip(names, kept, strict=False):
             for part in x if type(x) is tuple else (x,):
                 if isinstance(part, np.ndarray) and id(part) not in self.held:
-                    self.held[id(part)] = Held(part, snapshot(part), slot, name)
+                    self.held[id(part)] = Held(part, as_seen(part), slot, name)
 
     # ---- before it is walked ----
 
     def check_unchanged(self, entries: Sequence[Entry]) -> None:
         """Raise where an array that the tape holds has changed since it was recorded."""
         for held in self.held.values():
-            if snapshot(held.array) != held.snapshot:
+            if as_seen(held.array) != held.seen:
                 primitive = entries[held.slot][0]
                 line = self.line(held.slot)
                 raise MutationError(

@@ -14,12 +14,21 @@ _NOT_THE_USERS = (os.path.dirname(__file__) + os.sep, os.path.dirname(np.__file_
 Place = tuple[CodeType, int]  # code and an instruction in it: taken in a fraction of the time that the line takes
 
 
+_IS_THE_USERS: dict[str, bool] = {}  # by file name
+
+
 def user_place() -> Place:
     """The innermost place on the stack outside of tapenet; `line_of` tells its line."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
-        frame = frame.f_back
-    return frame.f_code, frame.f_lasti
+    while True:
+        code = frame.f_code
+        is_the_users = _IS_THE_USERS.get(code.co_filename)
+        if is_the_users is None:
+            is_the_users = _IS_THE_USERS[code.co_filename] = not code.co_filename.startswith(_NOT_THE_USERS)
+        outer = frame.f_back
+        if is_the_users or outer is None:
+            return code, frame.f_lasti
+        frame = outer
 
 
 def line_of(place: Place) -> str:

@@ -134,8 +134,9 @@ class GradientTape:
         check_differentiable("GradientTape.watch", "x", x, leaves)
         before = len(self.entries)
         watched = [self._watched(leaf) for leaf in leaves]
-        slots = tuple(tensor.slot if tensor.slot >= before else None for tensor in watched)
-        self.watches.append(Watch(spec, slots, tuple(map(type, leaves))))
+        if self.replayable:
+            slots = tuple([tensor.slot if tensor.slot >= before else None for tensor in watched])
+            self.watches.append(Watch(spec, slots, tuple(map(type, leaves))))
         return tree_unflatten(spec, watched)
 
     def _watched(self, leaf: Any) -> Tensor:

@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 
 from tapenet.errors import ArgumentTypeError, AssignmentError, ConversionError, MappedValueError, PicklingError
-from tapenet.guards import UNKNOWN, Guard, answer_of, snapshot
+from tapenet.guards import Guard, as_seen
 from tapenet.location import user_line, user_place
 
 
@@ -53,7 +53,7 @@ class Tensor(UnsealedTensor):
         if self.tape.is_map:
             raise _mapped("x.value")
         if self.tape.is_open and self.tape.guards is not None:
-            _note_on(self.tape, "x.value", _same, (self,), {}, under(self), False)
+            note_on(self.tape, "x.value", _same, (self,), {}, under(self))
         return read_only(value)
 
     # ---- what it looks like ----
@@ -260,41 +260,52 @@ def note_read(
         result: what it gave.
         hidden: whether the result is seen by the library alone; see `Guard`.
     """
+    for tape in _open_tapes((*arguments, *keywords.values()) if keywords else arguments):
+        note_on(tape, name, function, arguments, keywords, result, hidden)
+
+
+def _open_tapes(arguments: Sequence[Any]) -> list[Any]:
+    """The open tapes, to be told of reads, that arguments belong to."""
     tapes: list[Any] = []
-    for x in (*arguments, *keywords.values()) if keywords else arguments:
+    for x in arguments:
         while type(x) is Tensor and not x.tape.is_map:
             tape = x.tape
-            if tape.is_open and tape.guards is not None and tape not in tapes:
+            if tape.guards is not None and tape.is_open and tape not in tapes:
                 tapes.append(tape)
             x = x._value
-    for tape in tapes:
-        _note_on(tape, name, function, arguments, keywords, result, hidden)
+    return tapes
 
 
-def _note_on(
+def note_on(
     tape: Any,
     name: str,
     function: Callable[..., Any],
     arguments: Sequence[Any],
     keywords: Mapping[str, Any],
     result: Any,
-    hidden: bool,
+    hidden: bool = False,
 ) -> None:
-    places = [on_tape(tape, x) for x in arguments]
-    slots = tuple(None if x is None else x.slot for x in places)
-    constants = tuple(under(x) if slot is None else None for x, slot in zip(arguments, slots, strict=True))
-    by_name = {key: on_tape(tape, x) for key, x in keywords.items()}
+    """Tell one tape; see `note_read`."""
+    slots: list[int | None] = []
+    constants: list[Any] = []
+    for x in arguments:
+        own = on_tape(tape, x)
+        slots.append(None if own is None else own.slot)
+        constants.append(under(x) if own is None else None)
+    keyword_slots = {}
+    if keywords:
+        keyword_slots = {key: own.slot for key, x in keywords.items() if (own := on_tape(tape, x)) is not None}
+        keywords = {key: under(x) for key, x in keywords.items() if key not in keyword_slots}
     tape.guards.append(
         Guard(
             name,
             function,
-            slots,
-            constants,
-            {key: under(x) for key, x in keywords.items()},
-            {key: x.slot for key, x in by_name.items() if x is not None},
+            tuple(slots),
+            tuple(constants),
+            keywords,
+            keyword_slots,
             len(tape.entries),
-            UNKNOWN if hidden else snapshot(result),
-            answer_of(result),
+            None if hidden else as_seen(result),
             user_place(),
             result if hidden else None,
         )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-import attrs
 import numpy as np
 
 from tapenet.errors import ArgumentError, ArgumentTypeError
@@ -16,8 +15,7 @@ from tapenet.tensor import Tensor
 from tapenet.tree import Tree, TreeSpec, leaf_paths, tree_flatten
 
 
-@attrs.frozen(eq=False)
-class Watch:
+class Watch(NamedTuple):
     """One call of `GradientTape.watch`.
 
     Attributes:

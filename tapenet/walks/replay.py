@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tapenet.errors import ReplayError
-from tapenet.guards import UNKNOWN, Guard, answer_of, shown, snapshot
+from tapenet.guards import Guard, as_seen, comes_out_alike, shown
 from tapenet.location import line_of
 from tapenet.primitive import Array, Primitive, bind
 from tapenet.record import SLOTS, Entry
@@ -90,15 +90,12 @@ def _hold(guard: Guard, values: Mapping[int, Array], anew: dict[int, Any]) -> No
         anew.get(id(constant), constant) if slot is None else values[slot]
         for slot, constant in zip(guard.slots, guard.constants, strict=True)
     ]
-    keywords = {
-        name: values[guard.keyword_slots[name]] if name in guard.keyword_slots else value
-        for name, value in guard.keywords.items()
-    }
+    keywords = {**guard.keywords, **{name: values[slot] for name, slot in guard.keyword_slots.items()}}
     answer = guard.function(*map(under, arguments), **{name: under(x) for name, x in keywords.items()})
     note_read(guard.name, guard.function, arguments, keywords, answer, guard.hidden is not None)
     if guard.hidden is not None:
         anew[id(guard.hidden)] = answer
-    elif guard.snapshot is UNKNOWN or snapshot(answer) != guard.snapshot:
+    elif not comes_out_alike(guard.answer, answer):
         raise ReplayError(
             f"tape.replay: {guard.name} at {line_of(guard.place)} must give what it gave when it was recorded; "
             f"{_difference(guard, answer)}. The program may go another way for these inputs: record it again, "
@@ -107,5 +104,5 @@ def _hold(guard: Guard, values: Mapping[int, Array], anew: dict[int, Any]) -> No
 
 
 def _difference(guard: Guard, answer: Any) -> str:
-    from_, to = shown(guard.answer), shown(answer_of(answer))
+    from_, to = shown(guard.answer), shown(as_seen(answer))
     return f"got other elements in {from_}" if from_ == to else f"got {to} in place of {from_}"
