@@ -35,12 +35,18 @@ from compat.operations import (
 )
 from compat.optimizers import (
     AdaDeltaOptimizer,
+    AdaDeltaOptimizer as AdaDelta,
     AdaGramOptimizer,
     AdaGramOptimizer as AdaGradOptimizer,
+    AdaGramOptimizer as AdaGram,
     AdamOptimizer,
+    AdamOptimizer as Adam,
     MomentumOptimizer,
+    MomentumOptimizer as Momentum,
     RMSPropOptimizer,
+    RMSPropOptimizer as RMSprop,
     SGDOptimizer,
+    SGDOptimizer as SGD,
 )
 from compat.symbols import Layer, Op, Placeholder, Variable
 
@@ -80,12 +86,18 @@ __all__ = [
     "Softmax",
     # optimizers
     "SGDOptimizer",
+    "SGD",
     "MomentumOptimizer",
+    "Momentum",
     "AdaGramOptimizer",
     "AdaGradOptimizer",
+    "AdaGram",
     "AdaDeltaOptimizer",
+    "AdaDelta",
     "RMSPropOptimizer",
+    "RMSprop",
     "AdamOptimizer",
+    "Adam",
     # graphs
     "Graph",
     "GraphError",

@@ -7,7 +7,7 @@ from compat.symbols import Variable
 
 
 class ReluActivator:
-    """max(x, 0), with slope 0 at 0; the original's slope there was 0 too."""
+    """max(x, 0), with slope 0 at 0, as the original had it."""
 
     name = "Relu"
 

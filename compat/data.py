@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from compat.symbols import Array, Variable
-from tapenet.errors import ArgumentError
+import tapenet as tn
+from compat.symbols import Array, Variable, as_variable
 
 
 def onehot(label: Any) -> np.ndarray[Any, Any]:
@@ -24,10 +24,10 @@ def onehot(label: Any) -> np.ndarray[Any, Any]:
            [1., 0.]])
     """
     labels = np.asarray(label.value if isinstance(label, Variable) else label)
-    if labels.ndim not in (1, 2) or (labels.ndim == 2 and labels.shape[1] != 1):
-        raise ArgumentError(f"onehot: label must be a column, of shape (N, 1); got {labels.shape}.")
+    if labels.ndim == 0 or labels.size != len(labels):
+        raise tn.ArgumentError(f"onehot: label must be a column, of shape (N, 1); got {labels.shape}.")
     classes, places = np.unique(labels, return_inverse=True)
-    return np.asarray(np.eye(len(classes))[places.reshape(-1)])
+    return np.eye(len(classes))[places.reshape(-1)]
 
 
 def miniBatch(X: Variable | Array, Y: Variable | Array, batch_size: int = 10) -> list[list[Variable]]:
@@ -39,20 +39,20 @@ def miniBatch(X: Variable | Array, Y: Variable | Array, batch_size: int = 10) ->
     [2, 2, 1]
     """
     if batch_size < 1:
-        raise ArgumentError(f"miniBatch: batch_size must be at least 1; got {batch_size}.")
+        raise tn.ArgumentError(f"miniBatch: batch_size must be at least 1; got {batch_size}.")
     x, y = _pair("miniBatch", X, Y)
     starts = range(0, len(x), batch_size)
-    return [[Variable(a[start : start + batch_size]) for a in (x, y)] for start in starts]
+    return [[Variable(data[start : start + batch_size]) for data in (x, y)] for start in starts]
 
 
 def randomshuffle(X: Variable | Array, Y: Variable | Array) -> tuple[Any, Any]:
-    """Bring X and Y into the same random order.
+    """Bring X and Y into the same random order, drawn from NumPy's global generator.
 
     Returns:
         New Variables where Variables were given, else arrays.
     """
     x, y = _pair("randomshuffle", X, Y)
-    order = np.random.permutation(len(x))  # noqa: NPY002  scripts seed the global generator
+    order = np.random.permutation(len(x))
     return _like(X, x[order]), _like(Y, y[order])
 
 
@@ -73,23 +73,22 @@ def scaleallimage(X: Variable | Array, size: tuple[int, int]) -> Any:
         from PIL import Image
     except ImportError as error:
         raise ImportError("scaleallimage: needs Pillow; pip install tapenet[compat].") from error
-    images = np.asarray(X.value if isinstance(X, Variable) else X)
+    images = as_variable(X).value
     if images.ndim != 4:
-        raise ArgumentError(f"scaleallimage: X must have shape (N, C, H, W); got {images.shape}.")
+        raise tn.ArgumentError(f"scaleallimage: X must have shape (N, C, H, W); got {images.shape}.")
     height, width = size
     planes = images.reshape(-1, *images.shape[2:]).astype(np.float32)
     scaled = [np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR)) for plane in planes]
     result = np.reshape(scaled, (*images.shape[:2], height, width))
-    result = (np.rint(result) if images.dtype.kind in "biu" else result).astype(images.dtype)
-    return _like(X, result)
+    return _like(X, (np.rint(result) if images.dtype.kind in "biu" else result).astype(images.dtype))
 
 
 def _like(given: Variable | Array, array: Array) -> Any:
     return Variable(array, given.lr) if isinstance(given, Variable) else array
 
 
-def _pair(function: str, X: Variable | Array, Y: Variable | Array) -> tuple[Any, Any]:
-    x, y = (np.asarray(a.value if isinstance(a, Variable) else a) for a in (X, Y))
+def _pair(function: str, X: Variable | Array, Y: Variable | Array) -> tuple[Array, Array]:
+    x, y = as_variable(X).value, as_variable(Y).value
     if len(x) != len(y):
-        raise ArgumentError(f"{function}: X and Y must have as many rows; got {len(x)} and {len(y)}.")
+        raise tn.ArgumentError(f"{function}: X and Y must have as many rows; got {len(x)} and {len(y)}.")
     return x, y

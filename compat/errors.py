@@ -1,7 +1,7 @@
 """What can go wrong with a graph that tapenet has no class for."""
 
-from tapenet.errors import TapenetError
+import tapenet as tn
 
 
-class GraphError(TapenetError, RuntimeError):
+class GraphError(tn.TapenetError, RuntimeError):
     """A graph used before what the call needs is there: a node, a feed, a loss, an optimizer, a gradient."""

@@ -1,54 +1,19 @@
-"""The graph: nodes evaluated along their links onto one tape, which is walked back once."""
+"""The graph: symbols, linked; one evaluation of them onto a tape, and one walk back."""
 
 from __future__ import annotations
 
-import graphlib
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
-import attrs
 import numpy as np
 
 import tapenet as tn
-from compat import calling
 from compat.errors import GraphError
+from compat.evaluation import computed, evaluate
 from compat.losses import Loss
-from compat.symbols import (
-    Array,
-    Layer,
-    Link,
-    Node,
-    Placeholder,
-    Variable,
-    holding,
-    plain,
-    shape_of,
-    unique,
-)
-from tapenet.errors import ArgumentError, ArgumentTypeError, TapenetError, UnconnectedError
-from tapenet.primitive import named_error
-
-
-@attrs.define(eq=False)
-class _Recorded:
-    """What `forward` leaves for `calc_loss` and `backward`.
-
-    Attributes:
-        tape: the tape, open until `close` is called.
-        close: closes it.
-        watched: the Variables to differentiate by.
-        tensors: their values on the tape.
-        result: the output, on the tape.
-        loss: the loss, on the tape; None before `calc_loss`.
-    """
-
-    tape: tn.GradientTape
-    close: Callable[[], None]
-    watched: list[Variable]
-    tensors: list[Any]
-    result: Array
-    loss: Array = None
+from compat.recording import Recording, record
+from compat.symbols import Array, Node, Variable, as_variable, plain
 
 
 class Graph:
@@ -56,8 +21,8 @@ class Graph:
 
         graph.forward(X); graph.calc_loss(Y); graph.backward(); graph.update()
 
-    Nodes are evaluated along their links, in whatever order they were added; the original went by the order
-    alone. The output is that of the node which no other reads (of several, the last added).
+    Nodes are evaluated along their links; the original went by the order in which they were added. The output
+    is that of the node which no other reads (of several, the last added).
 
     Attributes:
         graph, ops, layers: the nodes in the order in which they were added: all, operations, and the others.
@@ -72,20 +37,22 @@ class Graph:
         self.ops: list[Node] = []
         self.layers: list[Node] = []
         self.variable: list[Variable] = []
-        self.loss: Any = None
+        self.loss: Loss | None = None
         self.optimizer: Any = None
         self.output: Any = None
         self.lossvalue: Any = None
-        self._fed: Variable | None = None
-        self._labels: Variable | None = None
-        self._recorded: _Recorded | None = None
+        self._X: Variable | None = None
+        self._Y: Variable | None = None
+        self._differentiated: list[Variable] = []  # what the two recordings watch
+        self._forward: Recording | None = None
+        self._loss: Recording | None = None
 
     # ---- definition ----
 
     def add_var(self, var: Variable) -> None:
         """Add a Variable, for `update` to train unless its lr is 0. A second time changes nothing."""
         if not isinstance(var, Variable):
-            raise ArgumentTypeError(f"add_var: var must be a Variable; got {type(var).__name__}.")
+            raise tn.ArgumentTypeError(f"add_var: var must be a Variable; got {type(var).__name__}.")
         if var not in self.variable:
             self.variable.append(var)
 
@@ -123,7 +90,7 @@ class Graph:
 
     def _add(self, function: str, node: Node, kind: list[Node]) -> None:
         if not isinstance(node, Node):
-            raise ArgumentTypeError(
+            raise tn.ArgumentTypeError(
                 f"{function}: a node must be an Op, a Layer or a block; got {type(node).__name__}. "
                 "Write Op(operation, X1, X2) or Layer(activator, X)."
             )
@@ -131,47 +98,44 @@ class Graph:
             self.graph.append(node)
             kind.append(node)
 
-    def add_loss(self, loss: Any) -> None:
+    def add_loss(self, loss: Loss) -> None:
         """Set the loss, such as `Loss(Softmax())`."""
         if not isinstance(loss, Loss):
-            raise ArgumentTypeError(f"add_loss: loss must be a Loss; got {type(loss).__name__}. Write Loss(Softmax()).")
+            raise tn.ArgumentTypeError(
+                f"add_loss: loss must be a Loss; got {type(loss).__name__}. Write Loss(Softmax())."
+            )
         self.loss = loss
 
     def add_optimizer(self, optimizer: Any) -> None:
         """Set the optimizer: anything with `update(var)`."""
-        if not callable(getattr(optimizer, "update", None)):
-            raise ArgumentTypeError(
-                f"add_optimizer: optimizer must have a method update(var); got {type(optimizer).__name__}."
+        if isinstance(optimizer, type) or not callable(getattr(optimizer, "update", None)):
+            raise tn.ArgumentTypeError(
+                f"add_optimizer: optimizer must be an instance with a method update(var); got {optimizer!r}."
             )
         self.optimizer = optimizer
 
     # ---- training ----
 
     def forward(self, X: Variable | Array = None) -> None:
-        """Evaluate the nodes, recording them on a new tape.
+        """Evaluate the nodes, recording them on a tape.
 
         Args:
             X: the input, a Variable or an array, of any batch size; without it the last one again, if any.
 
         Raises:
-            GraphError: no nodes, one that was linked but never added, a Placeholder that was never fed.
+            GraphError: no node; one that was linked but never added; a Placeholder that was never fed.
             ArgumentError, ArgumentTypeError: what a node cannot take; names it with its shapes.
         """
         if X is not None:
-            self._fed = _as_variable(X)
-            self._labels = None
-        self._forget()
-        watched = self._differentiated()
-        opened = ExitStack()
-        tape = opened.enter_context(tn.GradientTape())
-        tensors = [_watch(tape, variable) for variable in watched]
-        with holding(watched, tensors):
-            result = self._evaluate("forward", self._fed, if_train=True)
-        self._recorded = _Recorded(tape, opened.close, watched, tensors, result)
-        self.output = Variable(plain(result))
+            self._X, self._Y = as_variable(X), None
+        self._forward = self._loss = None  # lets go of the last tapes before memory is needed again
+        linked = [link for node in self.graph for link in node.links if isinstance(link, Variable) and link.lr]
+        self._differentiated = list(dict.fromkeys([*self.variable, *linked]))
+        self._forward = record(self._differentiated, lambda: evaluate("forward", self.graph, self._X, if_train=True))
+        self.output = Variable(plain(self._forward.result))
 
     def calc_loss(self, Y: Variable | Array) -> Any:
-        """Calculate the loss of the last `forward`.
+        """Calculate the loss of the last `forward`, recording it on a tape.
 
         Args:
             Y: the labels, a Variable or an array; for `Softmax` one-hot.
@@ -183,45 +147,41 @@ class Graph:
             GraphError: no loss was added, or there was no forward.
             ArgumentError: labels that do not fit the output.
         """
-        self._require_loss("calc_loss")
-        recorded = self._require_forward("calc_loss")
-        output, labels = Variable(recorded.result), _as_variable(Y)
-        where = f"calc_loss: {self.loss.name} of output {output.shape}, Y {labels.shape}"
-        with holding(recorded.watched, recorded.tensors):
-            recorded.loss = _named(where, lambda: self.loss.forward(output, labels))
-        output.value = plain(output.value)  # losses may keep what they were given, and with it the tape
-        self._labels = labels
-        self.lossvalue = self.loss.loss
+        loss = self._require_loss("calc_loss")
+        forward = self._require_forward("calc_loss")
+        self._Y = as_variable(Y)
+        inputs = [Variable(plain(forward.result)), self._Y]
+        where = f"calc_loss: {loss.name}"
+        self._loss = record([inputs[0], *self._differentiated], lambda: computed(loss, where, inputs, if_train=True))
+        self.lossvalue = loss.loss = plain(self._loss.result)[()]
+        if self.lossvalue.shape != ():
+            raise tn.ArgumentError(f"{where}: a loss must be one number; got shape {self.lossvalue.shape}.")
         return self.lossvalue
 
     def backward(self) -> None:
-        """Walk the tape back once, and set `.D` of every Variable that was added or is trained.
+        """Walk the tapes back, and set `.D` of every Variable that was added, or is linked and has an lr.
 
-        After `forward()` without an argument the labels of the `calc_loss` before it hold still.
+        After `forward()`, without an input, the labels of the last `calc_loss` hold still.
 
         Raises:
             GraphError: there was no forward, or no `calc_loss` after it.
             UnconnectedError: a trainable Variable that the loss does not depend on; names it.
         """
-        recorded = self._require_forward("backward")
-        if recorded.loss is None:
-            if self._labels is None:
+        forward = self._require_forward("backward")
+        if self._loss is None:
+            if self._Y is None:
                 raise GraphError("backward: calc_loss must be called before it. Write graph.calc_loss(Y).")
-            self.calc_loss(self._labels)
-        recorded.close()  # so that the walk itself is not recorded
-        loss, tape = recorded.loss, recorded.tape
-        if not isinstance(loss, tn.Tensor) or loss.tape is not tape:
-            raise UnconnectedError(
-                "backward: the loss must depend on a trainable Variable; got none on the tape. Give the Variable "
-                "an lr that is not 0; and after backward, call forward before calc_loss."
-            )
-        gradients = tape.gradient(loss, recorded.tensors, unconnected="none")
-        for variable, gradient in zip(recorded.watched, gradients, strict=True):
-            variable.D = gradient
-        missing = [v for v in self.variable if v.lr and v.D is None]
+            self.calc_loss(self._Y)
+        assert self._loss is not None
+        by_output, *directly = self._loss.gradients()
+        through_output = [None] * len(directly) if by_output is None else forward.gradients(by_output)
+        for variable, *parts in zip(self._differentiated, directly, through_output, strict=True):
+            found = [part for part in parts if part is not None]
+            variable.D = sum(found[1:], start=found[0]) if found else None
+        missing = [variable for variable in self.variable if variable.lr and variable.D is None]
         if missing:
-            raise UnconnectedError(
-                f"backward: the loss does not depend on {', '.join(map(self._variable_name, missing))}. "
+            raise tn.UnconnectedError(
+                f"backward: the loss does not depend on {', '.join(map(self._name_of, missing))}. "
                 "Link each into a node on the way to the output, or set its lr to 0."
             )
 
@@ -237,7 +197,7 @@ class Graph:
         for variable in trained:
             if variable.D is None:
                 raise GraphError(
-                    f"update: backward must be called before it; {self._variable_name(variable)} has no gradient."
+                    f"update: backward must be called before it; {self._name_of(variable)} has no gradient."
                 )
         for variable in trained:
             variable.update(self.optimizer)
@@ -252,158 +212,41 @@ class Graph:
         Raises:
             GraphError: no loss was added; or as `forward`.
         """
-        self._require_loss("predict")
-        result = self._evaluate("predict", _as_variable(X), if_train=False)
-        self.output = self.loss.predict(Variable(result))
+        loss = self._require_loss("predict")
+        self.output = loss.predict(Variable(evaluate("predict", self.graph, as_variable(X), if_train=False)))
         return self.output
 
-    def accuracy(self, batches: Sequence[Any], batchs: int | None = None) -> float:
+    def accuracy(self, batches: Iterable[Any], batchs: int | None = None) -> float:
         """The share of rows whose largest prediction is where their largest label is.
 
         Args:
             batches: pairs (X, Y), such as `miniBatch` gives.
             batchs: how many of them to use, from the first; all by default.
+
+        Raises:
+            ArgumentError: there is no row.
         """
-        right = total = 0
-        for X, Y in batches[:batchs]:
-            labels = np.asarray(_as_variable(Y).value)
-            right += np.sum(np.argmax(self.predict(X), axis=1) == np.argmax(labels, axis=1))
-            total += len(labels)
-        if total == 0:
-            raise ArgumentError(f"accuracy: batches must hold examples; got {len(batches)} batches of none.")
-        return float(right / total)
+        hits: list[Any] = []
+        for X, Y in itertools.islice(batches, batchs):
+            hits.extend(np.argmax(self.predict(X), axis=1) == np.argmax(as_variable(Y).value, axis=1))
+        if not hits:
+            raise tn.ArgumentError("accuracy: batches must hold a row; got none.")
+        return float(np.mean(hits))
 
-    # ---- the evaluation ----
+    # ---- checks ----
 
-    def _forget(self) -> None:
-        """Let go of the last evaluation, before the next needs the memory."""
-        self._recorded = None
-        self.output = None
-        for node in self.graph:
-            node.output = None
-
-    def _differentiated(self) -> list[Variable]:
-        """The Variables to differentiate by: those added, and those linked that are trained."""
-        linked = [variable for node in self.graph for variable in node.variables if variable.lr]
-        return unique([*self.variable, *linked])
-
-    def _evaluate(self, function: str, fed: Variable | None, if_train: bool) -> Array:
-        """Compute every node once, each after those that it reads; the value of the output."""
-        order = self._order(function)
-        root = self._root(order, fed)
-        values: dict[Node, Array] = {}
-        given: list[Variable] = []
-
-        def read(link: Link, node: Node) -> Any:
-            if isinstance(link, list | tuple):
-                return [read(member, node) for member in link]
-            if isinstance(link, Node):
-                given.append(Variable(values[link]))
-                return given[-1]
-            if link is None or isinstance(link, Placeholder) or link is root:
-                return self._input(function, fed, node)
-            if not isinstance(link, Variable):
-                raise ArgumentTypeError(
-                    f"{function}: {self._node_name(node)} must read nodes, Variables or a Placeholder; "
-                    f"got {type(link).__name__}. Write Variable(array)."
-                )
-            return link
-
-        for node in order:
-            inputs = [read(node.X1, node), *([] if node.X2 is None else [read(node.X2, node)])]
-            where = f"{function}: {self._node_name(node)} of {', '.join(str(shape_of(x)) for x in inputs)}"
-            values[node] = _computed(where, node, inputs, if_train)
-        for variable in given:  # operations may keep what they were given, and with it the tape
-            variable.value = plain(variable.value)
-        for node, value in values.items():
-            node.output = Variable(plain(value))
-        return values[self._last(order)]
-
-    def _order(self, function: str) -> list[Node]:
-        """The nodes, each after those that it reads."""
-        if not self.graph:
-            raise GraphError(f"{function}: the graph must have a node. Write graph.add_op(...).")
-        sources = {node: [link for link in node.links if isinstance(link, Node)] for node in self.graph}
-        for node, links in sources.items():
-            for link in links:
-                if link not in sources:
-                    kind = "add_layer" if isinstance(link, Layer) else "add_op"
-                    raise GraphError(
-                        f"{function}: {self._node_name(node)} reads {link.name}, which was never added to the "
-                        f"graph. Write graph.{kind}(...) for it."
-                    )
-        try:
-            return list(graphlib.TopologicalSorter(sources).static_order())
-        except graphlib.CycleError as error:
-            names = " -> ".join(self._node_name(node) for node in error.args[1])
-            raise GraphError(f"{function}: nodes must not read one another in a circle; got {names}.") from None
-
-    def _last(self, order: Sequence[Node]) -> Node:
-        read = {link for node in order for link in node.links if isinstance(link, Node)}
-        return next(node for node in reversed(self.graph) if node not in read)
-
-    def _root(self, order: Sequence[Node], fed: Variable | None) -> Variable | None:
-        """The Variable that the fed input takes the place of: where no Placeholder is, what the first node reads."""
-        links = [link for node in order for link in node.links]
-        first = self.graph[0].X1
-        if fed is None or any(link is None or isinstance(link, Placeholder) for link in links):
-            return None
-        return first if isinstance(first, Variable) else None
-
-    def _input(self, function: str, fed: Variable | None, node: Node) -> Variable:
-        if fed is None:
-            raise GraphError(
-                f"{function}: {self._node_name(node)} reads a Placeholder that was never fed. Write graph.forward(X)."
-            )
-        return fed
-
-    # ---- names in errors ----
-
-    def _require_loss(self, function: str) -> None:
+    def _require_loss(self, function: str) -> Loss:
         if self.loss is None:
             raise GraphError(f"{function}: a loss must be added before it. Write graph.add_loss(Loss(Softmax())).")
+        return self.loss
 
-    def _require_forward(self, function: str) -> _Recorded:
-        if self._recorded is None:
+    def _require_forward(self, function: str) -> Recording:
+        if self._forward is None:
             raise GraphError(f"{function}: forward must be called before it. Write graph.forward(X).")
-        return self._recorded
+        return self._forward
 
-    def _node_name(self, node: Node) -> str:
-        return f"node {self.graph.index(node)}, {node.name},"
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_forward": None, "_loss": None}  # a tape does not travel
 
-    def _variable_name(self, variable: Variable) -> str:
-        return f"Variable {self.variable.index(variable)} of shape {variable.shape}"
-
-
-def _watch(tape: tn.GradientTape, variable: Variable) -> Any:
-    """The value of a Variable on a tape; integers, which have no derivative, as float64."""
-    is_whole = np.asarray(variable.value).dtype.kind in "biu"
-    return tape.watch(np.asarray(variable.value, np.float64) if is_whole else variable.value)
-
-
-def _as_variable(X: Variable | Array) -> Variable:
-    return X if isinstance(X, Variable) else Variable(X)
-
-
-def _computed(where: str, node: Node, inputs: Sequence[Any], if_train: bool) -> Array:
-    if isinstance(node, Layer):
-        value = _named(where, lambda: calling.activate(where, node.operator, inputs[0], if_train))
-    else:
-        value = _named(where, lambda: calling.operate(where, node.operator, inputs, if_train))
-    if not hasattr(value, "shape"):
-        raise ArgumentTypeError(
-            f"{where}: forward must return a Variable or an array; got {type(value).__name__} {value!r}."
-        )
-    return value
-
-
-def _named(where: str, compute: Callable[[], Array]) -> Array:
-    """Compute; what is wrong with the operands is told under the name of the node, any other error as it is."""
-    try:
-        return compute()
-    except (TapenetError, ValueError, TypeError, IndexError) as error:
-        if isinstance(error, TapenetError):
-            if str(error).startswith(where):
-                raise
-            raise type(error)(f"{where}: {error}") from error
-        raise named_error(where, error) from error
+    def _name_of(self, variable: Variable) -> str:
+        return f"Variable {self.variable.index(variable)}, of shape {variable.shape}"

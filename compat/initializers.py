@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tapenet.errors import ArgumentError
+import tapenet as tn
 
-Shape = int | Sequence[int | float]
+Shape = int | float | Sequence[int | float]
 
 
 def UniformInit(shape: Shape, low: float = -0.5, high: float = 0.5) -> np.ndarray[Any, Any]:
@@ -18,11 +17,12 @@ def UniformInit(shape: Shape, low: float = -0.5, high: float = 0.5) -> np.ndarra
 
     Args:
         shape: whole numbers; 16.0 counts as one, for scripts whose `W / 2` was an int in Python 2.
+        low, high: the interval.
 
     >>> UniformInit([2, 3]).shape
     (2, 3)
     """
-    return np.random.uniform(low, high, _sizes("UniformInit", shape))  # noqa: NPY002  scripts seed the global one
+    return np.random.uniform(low, high, _sizes("UniformInit", shape))
 
 
 def NormalInit(shape: Shape, loc: float = 0, scale: float = 1.0) -> np.ndarray[Any, Any]:
@@ -35,12 +35,11 @@ def NormalInit(shape: Shape, loc: float = 0, scale: float = 1.0) -> np.ndarray[A
     >>> NormalInit([2, 4 / 2]).shape
     (2, 2)
     """
-    return np.random.normal(loc, scale, _sizes("NormalInit", shape))  # noqa: NPY002  scripts seed the global one
+    return np.random.normal(loc, scale, _sizes("NormalInit", shape))
 
 
 def _sizes(function: str, shape: Shape) -> tuple[int, ...]:
-    sizes: Any = shape if np.iterable(shape) else (shape,)
-    try:
-        return tuple(int(n) if isinstance(n, float) and n.is_integer() else operator.index(n) for n in sizes)
-    except TypeError:
-        raise ArgumentError(f"{function}: shape must be whole numbers; got {shape!r}.") from None
+    sizes = np.atleast_1d(shape)
+    if sizes.ndim != 1 or np.any(sizes < 0) or np.any(sizes % 1 != 0):
+        raise tn.ArgumentError(f"{function}: shape must be whole numbers, not negative; got {shape!r}.")
+    return tuple(map(int, sizes))

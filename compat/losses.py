@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import tapenet as tn
-from compat import calling
-from compat.symbols import Array, Variable, plain
+from compat.symbols import Array, Symbol, Variable
 
 
-class Loss:
+class Loss(Symbol):
     """A loss function as a symbol of a graph.
 
     Args:
@@ -23,21 +22,17 @@ class Loss:
     """
 
     def __init__(self, lossfunc: Any) -> None:
-        self.lossfunc = lossfunc
-        self.name: str = getattr(lossfunc, "name", type(lossfunc).__name__)
+        super().__init__(lossfunc)
         self.loss: Any = None
 
-    def forward(self, output: Variable, Y: Variable) -> Array:
-        """The loss of an output: a number, on the tape of the output."""
-        result = calling.measure(self.name, self.lossfunc, output, Y)
-        self.loss = plain(result)
-        return result
+    def pull(self, D: Array, inputs: list[Any], output: Array) -> None:
+        """A loss function's `backward()` returns the gradient by the output."""
+        inputs[0].D = D * self.operator.backward()
 
     def predict(self, X: Variable) -> Array:
         """What the loss function predicts for an output; where it has no `predict`, the output itself."""
-        predict = getattr(self.lossfunc, "predict", None)
-        result = X if predict is None else predict(X)
-        return result.value if isinstance(result, Variable) else result
+        predict = getattr(self.operator, "predict", None)
+        return Variable(X if predict is None else predict(X)).value
 
     def __repr__(self) -> str:
         return f"{self.name}, loss:{self.loss}"
@@ -46,7 +41,8 @@ class Loss:
 class MSE:
     """Half the sum of squared errors, 1/2 sum (output - Y)^2. Gradient: output - Y.
 
-    The original's gradient had the opposite sign, so that its optimizers climbed.
+    The original's gradient had the opposite sign, so that its optimizers climbed; and its value added the
+    products of every two rows' errors.
     """
 
     name = "MSE"

@@ -1,4 +1,4 @@
-"""Models written as a user of the graph would write them."""
+"""Models, written as a user of the graph would write them."""
 
 from __future__ import annotations
 
@@ -12,24 +12,18 @@ import tapenet as tn
 from compat.activators import ReluActivator
 from compat.data import miniBatch, randomshuffle
 from compat.graph import Graph
+from compat.initializers import NormalInit
 from compat.losses import Loss, Softmax
-from compat.operations import Conv2d, Dot, Dropout, Flatten, MaxPooling, global_generator
+from compat.operations import Conv2d, Dot, Dropout, Flatten, MaxPooling
 from compat.optimizers import AdamOptimizer
-from compat.symbols import Layer, Op, Placeholder, Variable
-from tapenet.errors import ArgumentError
+from compat.symbols import Array, Layer, Link, Op, Placeholder, Variable, as_variable
 
-VGG16_STAGES = (
-    (64, 2),
-    (128, 2),
-    (256, 3),
-    (512, 3),
-    (512, 3),
-)  # (channels, convolutions) before each pooling
-REPORTED = 50  # batches from one line about the loss to the next
+# Channels and number of the convolutions before each pooling.
+VGG16_STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
 
 class Model:
-    """What LeNet and VGG16 have in common: a graph that ends in a softmax and is trained by Adam.
+    """A graph that grows at its end, closes with a softmax and is trained by Adam.
 
     Parameters are float32 and start He-normal, biases at 0. The original's started uniformly in [-0.5, 0.5],
     from where neither model learns.
@@ -39,19 +33,17 @@ class Model:
         X: its `Placeholder`.
     """
 
-    def __init__(self, imagesize: Sequence[int], flatten_size: int, num_labels: int, lr: float, least: int) -> None:
-        if len(imagesize) != 4 or min(imagesize[2:]) < least:
-            raise ArgumentError(
-                f"{type(self).__name__}: imagesize must be (N, C, W, H), W and H at least {least}; "
-                f"got {tuple(imagesize)}."
-            )
+    def __init__(self, imagesize: Sequence[int], num_labels: int, lr: float) -> None:
+        if len(imagesize) != 4:
+            raise tn.ArgumentError(f"{type(self).__name__}: imagesize must be (N, C, W, H); got {tuple(imagesize)}.")
         self.N, self.C, self.W, self.H = imagesize
-        self.flatten_size = flatten_size
         self.num_labels = num_labels
         self.lr = lr
         self.graph = Graph()
+        self.graph.add_loss(Loss(Softmax()))
+        self.graph.add_optimizer(AdamOptimizer())
         self.X = Placeholder()
-        self._last: Any = self.X
+        self._end: Link = self.X
 
     def train(
         self,
@@ -63,10 +55,10 @@ class Model:
         trbatchsize: int = 10,
         tebatchsize: int = 10,
     ) -> None:
-        """Train, and print the loss now and then and the accuracy after every epoch.
+        """Train, and print the loss at every fiftieth batch and the accuracy after every epoch.
 
         Args:
-            X_train, Y_train, X_test, Y_test: images (N, C, H, W) and one-hot labels, as Variables.
+            X_train, Y_train, X_test, Y_test: images (N, C, H, W) and one-hot labels, as Variables or arrays.
             epochs: passes over the training images, in a new random order each.
             trbatchsize, tebatchsize: images in a batch, in training and in testing.
         """
@@ -79,37 +71,36 @@ class Model:
                 self.graph.calc_loss(Y)
                 self.graph.backward()
                 self.graph.update()
-                if i % REPORTED == 0:
+                if i % 50 == 0:
                     print(f"epoch:{epoch}/{epochs}, batch:{i}/{len(batches)}, train loss:{self.graph.loss}")
             print(f"epoch:{epoch}, accuracy:{self.graph.accuracy(tests)}", flush=True)
 
-    # ---- building ----
+    # ---- growing ----
 
-    def _parameters(self, *shape: int) -> list[Variable]:
-        """Weights and a bias, added to the graph."""
-        weight = tn.nn.init.he_normal(global_generator(), shape)
-        pair = [Variable(weight, self.lr), Variable(np.zeros((shape[-1], 1), np.float32), self.lr)]
-        self.graph.add_vars(pair)
-        return pair
-
-    def _op(self, operation: Any, X2: Any = None) -> None:
-        self._last = Op(operation, self._last, X2)
-        self.graph.add_op(self._last)
+    def _op(self, operation: Any, X2: Link = None) -> None:
+        self._end = Op(operation, self._end, X2)
+        self.graph.add_op(self._end)
 
     def _relu(self) -> None:
-        self._last = Layer(ReluActivator(), self._last)
-        self.graph.add_layer(self._last)
+        self._end = Layer(ReluActivator(), self._end)
+        self.graph.add_layer(self._end)
 
-    def _conv(self, size: int, inputs: int, outputs: int, padding: str) -> None:
-        self._op(Conv2d(padding=padding), self._parameters(size, size, inputs, outputs))
-        self._relu()
+    def _weights(self, *shape: int) -> list[Variable]:
+        """A kernel whose last axis is its outputs, and a bias; both added to the graph."""
+        scale = math.sqrt(2 / math.prod(shape[:-1]))
+        W = Variable(NormalInit(shape, scale=scale).astype(np.float32), self.lr)
+        b = Variable(np.zeros((shape[-1], 1), np.float32), self.lr)
+        self.graph.add_vars([W, b])
+        return [W, b]
 
-    def _dense(self, inputs: int, outputs: int) -> None:
-        self._op(Dot(), self._parameters(inputs, outputs))
-
-    def _finish(self) -> None:
-        self.graph.add_loss(Loss(Softmax()))
-        self.graph.add_optimizer(AdamOptimizer())
+    def _check_sizes(self, flatten_size: int, expected: int) -> None:
+        model, size = type(self).__name__, f"{self.W} x {self.H}"
+        if expected < 1:
+            raise tn.ArgumentError(f"{model}: imagesize must be of images large enough to leave a feature; got {size}.")
+        if flatten_size != expected:
+            raise tn.ArgumentError(
+                f"{model}: flatten_size must be {expected} for images of {size}; got {flatten_size}."
+            )
 
 
 class LeNet(Model):
@@ -128,19 +119,18 @@ class LeNet(Model):
     """
 
     def __init__(self, imagesize: Sequence[int], flatten_size: int, num_labels: int, lr: float = 1e-3) -> None:
-        super().__init__(imagesize, flatten_size, num_labels, lr, least=16)
-        sizes = (((size - 4) // 2 - 4) // 2 for size in (self.W, self.H))
-        _check_flatten_size("LeNet", flatten_size, 64 * math.prod(sizes))
-        self._conv(5, self.C, 32, "valid")
-        self._op(MaxPooling(2, 2))
-        self._conv(5, 32, 64, "valid")
-        self._op(MaxPooling(2, 2))
+        super().__init__(imagesize, num_labels, lr)
+        w, h = (((size - 4) // 2 - 4) // 2 for size in (self.W, self.H))
+        self._check_sizes(flatten_size, 64 * max(w, 0) * max(h, 0))
+        for inputs, outputs in ((self.C, 32), (32, 64)):
+            self._op(Conv2d(padding="valid"), self._weights(5, 5, inputs, outputs))
+            self._relu()
+            self._op(MaxPooling(2, 2))
         self._op(Flatten())
-        self._dense(flatten_size, 1024)
+        self._op(Dot(), self._weights(flatten_size, 1024))
         self._relu()
         self._op(Dropout(0.3))
-        self._dense(1024, num_labels)
-        self._finish()
+        self._op(Dot(), self._weights(1024, num_labels))
 
 
 class VGG16(Model):
@@ -154,28 +144,22 @@ class VGG16(Model):
     """
 
     def __init__(self, imagesize: Sequence[int], flatten_size: int, num_labels: int, lr: float = 1e-4) -> None:
-        super().__init__(imagesize, flatten_size, num_labels, lr, least=32)
-        _check_flatten_size("VGG16", flatten_size, 512 * (self.W // 32) * (self.H // 32))
+        super().__init__(imagesize, num_labels, lr)
+        self._check_sizes(flatten_size, 512 * (self.W // 32) * (self.H // 32))
         channels = self.C
         for outputs, count in VGG16_STAGES:
             for _ in range(count):
-                self._conv(3, channels, outputs, "same")
+                self._op(Conv2d(padding="same"), self._weights(3, 3, channels, outputs))
+                self._relu()
                 channels = outputs
             self._op(MaxPooling(2, 2))
         self._op(Flatten())
-        self._dense(flatten_size, 4096)
-        self._relu()
-        self._dense(4096, 4096)
-        self._relu()
-        self._dense(4096, num_labels)
-        self._finish()
+        for inputs in (flatten_size, 4096):
+            self._op(Dot(), self._weights(inputs, 4096))
+            self._relu()
+        self._op(Dot(), self._weights(4096, num_labels))
 
 
-def _single(X: Variable) -> Variable:
+def _single(X: Variable | Array) -> Variable:
     """Data in the precision of the parameters."""
-    return Variable(np.asarray(X.value if isinstance(X, Variable) else X, np.float32))
-
-
-def _check_flatten_size(model: str, flatten_size: int, expected: int) -> None:
-    if flatten_size != expected:
-        raise ArgumentError(f"{model}: flatten_size must be {expected} for this imagesize; got {flatten_size}.")
+    return Variable(as_variable(X).value.astype(np.float32, copy=False))

@@ -1,20 +1,21 @@
 """Operations for `Op`. Images are (N, C, H, W), as in the original; filters are (kh, kw, C, outputs).
 
 tapenet's own images are channels last. A transpose is a view, and elementwise functions keep the order in
-memory: between convolutions, activators and poolings the transposes cancel, and nothing is copied.
+memory: between convolutions, norms, activators and poolings the transposes cancel, and nothing is copied.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from compat.symbols import Array, Variable
-from tapenet.errors import ArgumentError
+from compat.symbols import Array, Variable, plain
+
+Weights: TypeAlias = Variable | Sequence[Variable]  # W, or [W, b]
 
 EPSILON = 1e-7  # of BatchNorm, as in the original
 MOMENTUM = 0.9  # how much of its running statistics BatchNorm keeps at each training step
@@ -48,11 +49,11 @@ class Dot:
 
     name = "Dot"
 
-    def forward(self, X1: Variable, X2: Any, if_train: bool = True) -> Variable:
+    def forward(self, X1: Variable, X2: Weights, if_train: bool = True) -> Variable:
         """X1 of shape (N, inputs) by X2: W of shape (inputs, outputs), or [W, b] with b (outputs, 1)."""
         W, b = _weight_and_bias(X2)
-        y = tnp.dot(X1.value, W.value)
-        return Variable(y if b is None else tnp.add(y, _flat_bias(b, y.shape[-1])))
+        y = tnp.dot(X1.value, W)
+        return Variable(y if b is None else y + _flat_bias(b, y.shape[-1]))
 
 
 class Flatten:
@@ -62,19 +63,18 @@ class Flatten:
 
     def forward(self, X1: Variable, if_train: bool = True) -> Variable:
         """From (N, ...) to (N, features)."""
-        x = X1.value
-        return Variable(tnp.reshape(x, (x.shape[0], -1)))
+        return Variable(tnp.reshape(X1.value, (X1.shape[0], -1)))
 
 
 class Conv2d:
     """A convolution of images (the filter is not flipped).
 
-    The original divided the gradient by X, where windows overlap, by how many do; ours is exact. It took the
-    filter's height for its width in the backward pass; so ours holds for filters that are not square, too.
+    The original divided the gradient by X, where windows overlap, by how many do, and took the filter's height
+    for its width; ours is exact.
 
     Args:
-        padding: "same" keeps height and width for odd filters, at any stride: at stride 1 it pads (k - 1) // 2
-            on each side. "valid" pads `pad`.
+        padding: "same" keeps height and width for odd filters: at stride 1 it pads (k - 1) // 2 on each side.
+            "valid" pads `pad`.
         stride: steps between windows.
         pad: for "valid", zeros on each side.
     """
@@ -83,26 +83,24 @@ class Conv2d:
 
     def __init__(self, padding: str = "same", stride: int = 1, pad: int = 0) -> None:
         if padding not in ("same", "valid"):
-            raise ArgumentError(f"Conv2d: padding must be 'same' or 'valid'; got {padding!r}.")
+            raise tn.ArgumentError(f"Conv2d: padding must be 'same' or 'valid'; got {padding!r}.")
         self.padding = padding
         self.stride = stride
         self.pad = pad
 
-    def forward(self, X1: Variable, X2: Any, if_train: bool = True) -> Variable:
+    def forward(self, X1: Variable, X2: Weights, if_train: bool = True) -> Variable:
         """X1 (N, C, H, W) by X2: filters (kh, kw, C, outputs), or [filters, b] with b (outputs, 1)."""
         W, b = _weight_and_bias(X2)
-        x, kernel = _images("Conv2d", X1), W.value
-        if len(kernel.shape) != 4:
-            raise ArgumentError(f"Conv2d: X2 must have shape (kh, kw, C, outputs); got {kernel.shape}.")
-        around = [(pad, pad) for pad in map(self._pad_along, x.shape[1:3], kernel.shape[:2])]
-        bias = None if b is None else _flat_bias(b, kernel.shape[3])
-        y = tn.nn.conv(x, kernel, bias, stride=self.stride, padding=around)
-        return Variable(tnp.transpose(y, (0, 3, 1, 2)))
+        x = _images("Conv2d", X1)
+        if W.ndim != 4:
+            raise tn.ArgumentError(f"Conv2d: X2 must have shape (kh, kw, C, outputs); got {W.shape}.")
+        vertical, horizontal = map(self._pad_along, x.shape[1:3], W.shape[:2])
+        around = ((vertical, vertical), (horizontal, horizontal))
+        y = tn.nn.conv(x, W, None if b is None else _flat_bias(b, W.shape[3]), stride=self.stride, padding=around)
+        return Variable(_channels_first(y))
 
     def _pad_along(self, size: int, window: int) -> int:
-        if self.padding == "valid":
-            return self.pad
-        return ((size - 1) * (self.stride - 1) + window - 1) // 2
+        return self.pad if self.padding == "valid" else ((size - 1) * (self.stride - 1) + window - 1) // 2
 
 
 class MaxPooling:
@@ -131,13 +129,13 @@ class MaxPooling:
         if self.pad:
             x = tnp.pad(x, ((0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)))
         y = tn.nn.max_pool(x, (self.filter_h, self.filter_w), self.stride)
-        return Variable(tnp.transpose(y, (0, 3, 1, 2)))
+        return Variable(_channels_first(y))
 
 
 class Dropout:
     """Keep each value with probability p and divide it by p; in `Graph.predict`, the identity.
 
-    Draws from NumPy's global generator, so that `numpy.random.seed` repeats a run, as it did.
+    Draws from NumPy's global generator: `numpy.random.seed` repeats a run, as it did.
 
     Args:
         p: the probability of keeping, in (0, 1].
@@ -147,24 +145,25 @@ class Dropout:
 
     def __init__(self, p: float) -> None:
         if not 0 < p <= 1:
-            raise ArgumentError(f"Dropout: p must be in (0, 1], the probability of keeping a value; got {p}.")
+            raise tn.ArgumentError(f"Dropout: p must be in (0, 1], the probability of keeping a value; got {p}.")
         self.p = p
 
     def forward(self, X1: Variable, if_train: bool = True) -> Variable:
         """The input with some values at 0."""
         if not if_train:
             return X1
-        return Variable(tn.nn.dropout(X1.value, 1 - self.p, global_generator()))
+        kept = np.random.random(X1.shape) < self.p
+        return Variable(tnp.where(kept, X1.value / self.p, 0))
 
 
 class BatchNorm:
     """Normalize over the batch axis alone, per position: gamma (x - mean) / sqrt(var + 1e-7) + beta.
 
     In `Graph.predict` by running statistics: those of the first training batch, moved a tenth of the way to
-    each later one's. The original mixed nine parts of the mean over all training batches, those before any
+    each later one's. (The original mixed nine parts of the mean over all training batches, those before any
     training included, with one part of the batch that is predicted, so that an example's prediction depended
-    on what stood beside it. Without any training batch both have only the batch itself to go by. The
-    gradient of gamma was wrong by a factor of gamma; ours is exact.
+    on what stood beside it.) Before any training batch by those of the batch itself. The original's gradient
+    of gamma was wrong by a factor of gamma; ours is exact.
 
     Args:
         gamma, beta: Variables, of a number or of an array that broadcasts, such as (1, C, H, W).
@@ -180,48 +179,56 @@ class BatchNorm:
 
     def forward(self, X1: Variable, if_train: bool = True) -> Variable:
         """The normalized input, of its shape."""
-        x = X1.value
-        if if_train or self.bn_mu is None:
-            mean = tnp.mean(x, axis=0, keepdims=True)
-            deviation = tnp.subtract(x, mean)
-            var = tnp.mean(tnp.square(deviation), axis=0, keepdims=True)
-            if if_train:
-                self._remember(tn.stop_gradient(mean), tn.stop_gradient(var))
-        else:
-            deviation, var = tnp.subtract(x, self.bn_mu), self.bn_var
-        normalized = tnp.divide(deviation, tnp.sqrt(tnp.add(var, EPSILON)))
-        return Variable(tnp.add(tnp.multiply(self.gamma.value, normalized), self.beta.value))
+        ndim = len(X1.shape)
+        x, gamma, beta = (_channels_last(v.value, ndim) for v in (X1, self.gamma, self.beta))
+        mean, var = self.bn_mu, self.bn_var
+        if if_train or mean is None:
+            mean, var = tnp.mean(x, axis=0, keepdims=True), tnp.var(x, axis=0, keepdims=True)
+        if if_train:
+            self._remember(plain(mean), plain(var))
+        normalized = (x - mean) / tnp.sqrt(var + EPSILON)
+        return Variable(_channels_first(gamma * normalized + beta))
 
     def _remember(self, mean: Array, var: Array) -> None:
         if self.bn_mu is None or self.bn_mu.shape != mean.shape:
             self.bn_mu, self.bn_var = mean, var
-            return
-        self.bn_mu = MOMENTUM * self.bn_mu + (1 - MOMENTUM) * mean
-        self.bn_var = MOMENTUM * self.bn_var + (1 - MOMENTUM) * var
-
-
-def global_generator() -> np.random.Generator:
-    """A generator over the state that `numpy.random.seed` sets."""
-    return np.random.Generator(np.random.get_bit_generator())  # type: ignore[attr-defined]  # missing in NumPy's stubs
+        else:
+            self.bn_mu = MOMENTUM * self.bn_mu + (1 - MOMENTUM) * mean
+            self.bn_var = MOMENTUM * self.bn_var + (1 - MOMENTUM) * var
 
 
 def _images(operation: str, X1: Variable) -> Array:
-    """Images (N, C, H, W) as a view with channels last."""
+    """Images (N, C, H, W) as a view (N, H, W, C)."""
     if len(X1.shape) != 4:
-        raise ArgumentError(f"{operation}: X1 must have shape (N, C, H, W); got {X1.shape}.")
-    return tnp.transpose(X1.value, (0, 2, 3, 1))
+        raise tn.ArgumentError(f"{operation}: X1 must have shape (N, C, H, W); got {X1.shape}.")
+    return _channels_last(X1.value, 4)
 
 
-def _weight_and_bias(X2: Variable | Sequence[Variable]) -> tuple[Variable, Variable | None]:
-    if isinstance(X2, Variable):
-        return X2, None
-    if len(X2) not in (1, 2):
-        raise ArgumentError(f"X2 must be a Variable, or a list [W, b]; got a list of {len(X2)}.")
-    return X2[0], X2[1] if len(X2) == 2 else None
+def _channels_last(x: Array, ndim: int) -> Array:
+    """What broadcasts against (N, C, H, W) as a view that does against (N, H, W, C); all else with ndim axes.
+
+    NumPy lays out what it computes from operands of different orders in the order of the axes: where images
+    that lie channels last meet a gamma that does not, the axes must be in that order for them to stay so.
+    """
+    x = tnp.reshape(x, (1,) * (ndim - x.ndim) + x.shape)
+    return tnp.transpose(x, (0, 2, 3, 1)) if ndim == 4 else x
 
 
-def _flat_bias(b: Variable, outputs: int) -> Array:
+def _channels_first(x: Array) -> Array:
+    """Images (N, H, W, C) as a view (N, C, H, W); all else as it is."""
+    return tnp.transpose(x, (0, 3, 1, 2)) if x.ndim == 4 else x
+
+
+def _weight_and_bias(X2: Weights) -> tuple[Array, Array]:
+    """The arrays of W and b; None for a b that is not given."""
+    given = [X2] if isinstance(X2, Variable) else X2
+    if len(given) not in (1, 2):
+        raise tn.ArgumentError(f"X2 must be a Variable, or a list [W, b]; got a list of {len(given)}.")
+    return given[0].value, given[1].value if len(given) == 2 else None
+
+
+def _flat_bias(b: Array, outputs: int) -> Array:
     """A bias (outputs, 1) as (outputs,)."""
     if b.shape not in ((outputs, 1), (outputs,), (1, outputs)):
-        raise ArgumentError(f"b must have shape ({outputs}, 1), one number for each output; got {b.shape}.")
-    return tnp.reshape(b.value, (outputs,))
+        raise tn.ArgumentError(f"b must have shape ({outputs}, 1), one number for each output; got {b.shape}.")
+    return tnp.reshape(b, (outputs,))

@@ -1,7 +1,7 @@
 """Optimizers: each moves one Variable at a time along its gradient, by the original's rules.
 
 They differ from `tapenet.optim` in that the learning rate belongs to the Variable, that 1e-6 is added to roots,
-and that Adam and Momentum are not corrected for their start at zero.
+and that Momentum and Adam are not corrected for their start at zero.
 """
 
 from __future__ import annotations
@@ -17,41 +17,32 @@ BLOCK_BYTES = 1 << 17  # what a rule works on at a time, so that what it makes o
 
 
 class Optimizer:
-    """What the optimizers have in common.
+    """An elementwise rule, applied to a Variable.
 
     Attributes:
-        kept: the attributes of a Variable that the rule carries from step to step.
+        kept: the attributes of a Variable that the rule carries from step to step: "m", "V".
     """
 
     kept: ClassVar[tuple[str, ...]] = ()
 
-    def rule(self, v: Array, D: Array, lr: float, *kept: Array) -> tuple[Array, ...]:
-        """The value after the step, and what is kept: elementwise, of blocks of the Variable."""
+    def rule(self, lr: float, v: Array, D: Array, *kept: Array) -> tuple[Array, ...]:
+        """The value after the step, and then what is kept."""
         raise NotImplementedError
 
     def update(self, var: Variable) -> None:
-        """Take one step: give `var` a new value, and what is to be kept."""
-        value = np.asarray(var.value)
-        kept = [_array_like(value, getattr(var, name)) for name in self.kept]
-        moved = np.empty(value.shape, np.result_type(value, np.float16))
-        inputs = [np.ravel(array) for array in (value, var.D, *kept)]
-        outputs = [np.reshape(array, -1) for array in (moved, *kept)]
-        length = max(1, BLOCK_BYTES // value.itemsize)
-        for start in range(0, value.size, length):
+        """Take one step: give `var` a new value, and what is to be kept, in new memory."""
+        dtype = np.result_type(var.value, np.float16)  # integers become floats
+        kept = [getattr(var, name) for name in self.kept]
+        kept = [x if isinstance(x, np.ndarray) else np.full(var.shape, x, dtype) for x in kept]  # 0 at first
+        before = [np.reshape(x, -1) for x in (var.value, var.D, *kept)]
+        after = [np.empty(var.shape, dtype) for _ in range(1 + len(kept))]
+        length = BLOCK_BYTES // dtype.itemsize
+        for start in range(0, var.value.size, length):
             block = slice(start, start + length)
-            v, D, *rest = (array[block] for array in inputs)
-            for output, result in zip(outputs, self.rule(v, D, var.lr, *rest), strict=True):
-                output[block] = result
-        var.value = moved if isinstance(var.value, np.ndarray) else moved[()]
-        for name, array in zip(self.kept, kept, strict=True):
+            for array, new in zip(after, self.rule(var.lr, *(x[block] for x in before)), strict=True):
+                array.reshape(-1)[block] = new
+        for name, array in zip(("value", *self.kept), after, strict=True):
             setattr(var, name, array)
-
-
-def _array_like(value: Array, kept: Array) -> Array:
-    """What is kept, in C order; zeros before the first step."""
-    if np.shape(kept) == value.shape and isinstance(kept, np.ndarray):
-        return np.ascontiguousarray(kept).reshape(value.shape)
-    return np.broadcast_to(kept, value.shape).astype(np.result_type(value, np.float16), order="C")
 
 
 class SGDOptimizer(Optimizer):
@@ -59,7 +50,7 @@ class SGDOptimizer(Optimizer):
 
     name = "SGDOptimizer"
 
-    def rule(self, v: Array, D: Array, lr: float, *kept: Array) -> tuple[Array, ...]:
+    def rule(self, lr: float, v: Array, D: Array, *kept: Array) -> tuple[Array, ...]:
         """See the class."""
         return (v - lr * D,)
 
@@ -73,9 +64,10 @@ class MomentumOptimizer(Optimizer):
     def __init__(self, beta1: float = 0.9) -> None:
         self.beta1 = beta1
 
-    def rule(self, v: Array, D: Array, lr: float, *kept: Array) -> tuple[Array, ...]:
+    def rule(self, lr: float, v: Array, D: Array, *kept: Array) -> tuple[Array, ...]:
         """See the class."""
-        m = self.beta1 * kept[0] + (1 - self.beta1) * D
+        (m,) = kept
+        m = self.beta1 * m + (1 - self.beta1) * D
         return v - lr * m, m
 
 
@@ -85,9 +77,10 @@ class AdaGramOptimizer(Optimizer):
     name = "AdaGramOptimizer"
     kept = ("V",)
 
-    def rule(self, v: Array, D: Array, lr: float, *kept: Array) -> tuple[Array, ...]:
+    def rule(self, lr: float, v: Array, D: Array, *kept: Array) -> tuple[Array, ...]:
         """See the class."""
-        V = kept[0] + D * D
+        (V,) = kept
+        V = V + D * D
         return v - lr * D / (np.sqrt(V) + EPSILON), V
 
 
@@ -103,9 +96,10 @@ class AdaDeltaOptimizer(Optimizer):
     def __init__(self, beta2: float = 0.999) -> None:
         self.beta2 = beta2
 
-    def rule(self, v: Array, D: Array, lr: float, *kept: Array) -> tuple[Array, ...]:
+    def rule(self, lr: float, v: Array, D: Array, *kept: Array) -> tuple[Array, ...]:
         """See the class."""
-        V = self.beta2 * kept[0] + (1 - self.beta2) * (D * D)
+        (V,) = kept
+        V = self.beta2 * V + (1 - self.beta2) * (D * D)
         return v - lr * D / (np.sqrt(V) + EPSILON), V
 
 
@@ -128,8 +122,9 @@ class AdamOptimizer(Optimizer):
         self.beta1 = beta1
         self.beta2 = beta2
 
-    def rule(self, v: Array, D: Array, lr: float, *kept: Array) -> tuple[Array, ...]:
+    def rule(self, lr: float, v: Array, D: Array, *kept: Array) -> tuple[Array, ...]:
         """See the class."""
-        m = self.beta1 * kept[0] + (1 - self.beta1) * D
-        V = self.beta2 * kept[1] + (1 - self.beta2) * (D * D)
+        m, V = kept
+        m = self.beta1 * m + (1 - self.beta1) * D
+        V = self.beta2 * V + (1 - self.beta2) * (D * D)
         return v - lr * m / (np.sqrt(V) + EPSILON), m, V

@@ -9,30 +9,30 @@ from typing import Any
 import numpy as np
 
 import tapenet as tn
-from tapenet.errors import ArgumentTypeError
 
-Array = Any  # an array or a scalar; on the tape, while a graph is evaluated, a tapenet Tensor
+Array = Any  # an array; while a graph is evaluated, a Tensor
 Link = Any  # what a node reads: a Node, Variable or Placeholder, None for the input, or a list of these
 
 
 class Variable:
-    """A named place for an array, which a graph reads and an optimizer moves.
+    """A place for an array, which a graph reads and an optimizer moves.
 
-    The original kept whatever it was given. So do we, but for lists, which become arrays. Its `D` was 0 before
-    the first `backward`; ours is None, so that what has no gradient yet cannot be mistaken for a zero one.
+    Args:
+        initial: an array, or what becomes one; it is neither copied nor written to.
+        lr: the learning rate; 0 for what is not trained.
 
     Attributes:
-        value: the array, of the dtype it was given with.
-        lr: the learning rate; 0 for what is not trained.
-        D: the gradient of the loss, of the shape and dtype of `value`; None before `Graph.backward`.
-        m, V: what an optimizer keeps: running means of the gradient and of its square.
+        value: the array. While a graph is evaluated, a Tensor: what reads it then is recorded.
+        D: the gradient of the loss, of the shape and dtype of `value`. None before `Graph.backward`, where the
+            original had 0.
+        m, V: what an optimizer keeps, running means of D and of its square; 0 before the first step.
 
     >>> Variable([[1.0, 2.0]], lr=0.1)
     Variable(shape (1, 2), float64, lr=0.1)
     """
 
-    def __init__(self, initial: Array, lr: float = 0) -> None:
-        self.value = _as_value(initial)
+    def __init__(self, initial: Any, lr: float = 0) -> None:
+        self.value: Array = _as_array(initial)
         self.lr = lr
         self.D: Array = None
         self.m: Array = 0
@@ -41,81 +41,92 @@ class Variable:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of `value`."""
-        return tuple(getattr(self.value, "shape", ()))
+        return tuple(self.value.shape)
 
     def update(self, optimizer: Any) -> None:
-        """Let an optimizer take one step, by `optimizer.update(self)`."""
+        """Take one step, by `optimizer.update(self)`."""
         optimizer.update(self)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        return np.array(self.value, dtype=dtype, copy=copy)
-
     def __repr__(self) -> str:
-        return f"Variable(shape {self.shape}, {getattr(self.value, 'dtype', 'float')}, lr={self.lr})"
+        return f"Variable(shape {self.shape}, {self.value.dtype}, lr={self.lr})"
 
 
-def _as_value(initial: Any) -> Array:
+def _as_array(initial: Any) -> Array:
     if isinstance(initial, Variable):
         return initial.value
-    if (hasattr(initial, "shape") and hasattr(initial, "dtype")) or isinstance(initial, float | complex):
-        return initial
-    array = np.asarray(initial)
+    array = initial if isinstance(initial, tn.Tensor) else np.asarray(initial)
     if array.dtype.kind not in "biufc":
-        raise ArgumentTypeError(
-            f"Variable: initial must be an array or a number; got {type(initial).__name__} {initial!r}."
-        )
+        raise tn.ArgumentTypeError(f"Variable: initial must be an array of numbers; got {initial!r}.")
     return array
 
 
 class Placeholder:
-    """The place of a graph's input, for which `Graph.forward` and `Graph.predict` put what they are given.
+    """The place of a graph's input: `Graph.forward` and `Graph.predict` put there what they are given.
 
-    As in the original a graph has one input; the same Placeholder may be read by several nodes.
+    A graph has one input, as in the original; any number of nodes may read it.
     """
 
     def __repr__(self) -> str:
         return "Placeholder()"
 
 
-class Node:
-    """What operations, layers and blocks have in common: what they read, and what came out last.
+class Symbol:
+    """A function of Variables that stands for its call: what nodes and losses have in common.
 
     Attributes:
-        name: of the operation.
-        X1, X2: the inputs; X2 is None where the operation takes one.
-        output: after an evaluation, a Variable of the result; the original's was one too.
-        operator: the operation or activator, which computes.
+        operator: what computes, with `forward(X1[, X2][, if_train])`.
+        name: of the operator, in errors.
+    """
+
+    def __init__(self, operator: Any) -> None:
+        kind = type(self).__name__
+        if isinstance(operator, type):
+            name = operator.__name__
+            raise tn.ArgumentTypeError(f"{kind}: it must be given an instance; got the class {name}. Write {name}().")
+        if not callable(getattr(operator, "forward", None)):
+            raise tn.ArgumentTypeError(
+                f"{kind}: it must be given something with a method forward; got {type(operator).__name__}."
+            )
+        self.operator = operator
+        self.name = str(getattr(operator, "name", type(operator).__name__))
+
+    def pull(self, D: Array, inputs: list[Any], output: Array) -> None:
+        """Set `.D` of the inputs, given that of the output, by the `backward` that the operator brings."""
+        raise NotImplementedError
+
+
+class Node(Symbol):
+    """A symbol with links to what it reads.
+
+    Attributes:
+        X1, X2: what it reads; X2 is None where it reads one thing.
+        output: a Variable of the result of the last evaluation; None before the first.
     """
 
     def __init__(self, operator: Any, X1: Link = None, X2: Link = None) -> None:
-        self.operator = operator
-        self.name: str = getattr(operator, "name", type(operator).__name__)
+        super().__init__(operator)
         self.X1, self.X2 = X1, X2
         self.output: Variable | None = None
-        self._input_gradient: Callable[[], Array] | None = None
+        for link in self.links:
+            if not (link is None or isinstance(link, Node | Variable | Placeholder)):
+                raise tn.ArgumentTypeError(
+                    f"{type(self).__name__}: {self.name} must read nodes, Variables or a Placeholder; "
+                    f"got {type(link).__name__}. Write Variable(array)."
+                )
 
     @property
     def value(self) -> Array:
-        """The result of the last evaluation, off the tape and read-only; None before the first."""
+        """The array in `output`; None before the first evaluation."""
         return None if self.output is None else self.output.value
 
     @property
-    def D(self) -> Array:
-        """The gradient of the loss by `X1`, as in the original; computed when it is asked for.
-
-        None before `Graph.backward`, and where X1 is the input or does not depend on any trainable Variable.
-        """
-        return None if self._input_gradient is None else self._input_gradient()
-
-    @property
     def links(self) -> list[Link]:
-        """Everything that the node reads, X1 first, without nesting."""
+        """Everything that the node reads, X1 first."""
         return [self.X1, *([] if self.X2 is None else flat(self.X2))]
 
-    @property
-    def variables(self) -> list[Variable]:
-        """The Variables that the node reads: among its inputs, and held by its operation."""
-        return unique([*(link for link in self.links if isinstance(link, Variable)), *held(self.operator)])
+    def pull(self, D: Array, inputs: list[Any], output: Array) -> None:
+        """An operation's `backward(nextop)` reads `nextop.D` and sets `.D` itself."""
+        self.operator.backward(NextOp(D))
 
     def __repr__(self) -> str:
         return self.name
@@ -128,9 +139,6 @@ class Op(Node):
         operation: such as `Dot()`; anything with `forward(X1[, X2][, if_train])`.
         X1: a node, Variable or Placeholder; None for the input of the graph.
         X2: the same, or a list such as [W, b]; None where the operation takes one input.
-
-    >>> Op(operation=None, X1=Placeholder()).X2 is None
-    True
     """
 
     def __init__(self, operation: Any, X1: Link = None, X2: Link = None) -> None:
@@ -147,56 +155,51 @@ class Layer(Node):
 
     def __init__(self, activator: Any, X: Link = None) -> None:
         super().__init__(activator, X)
-        self.activator = activator
 
-    @property
-    def a(self) -> Link:
-        """The original's name of `X1`."""
-        return self.X1
+    def pull(self, D: Array, inputs: list[Any], output: Array) -> None:
+        """An activator's `backward(output)` returns the slope; it may write into its argument."""
+        inputs[0].D = D * self.operator.backward(output.copy())
 
 
-# ---- helpers over symbols ----
+class NextOp:
+    """What `backward(nextop)` of an old operation reads: `nextop.D`, or after a layer `nextop.X1.D`."""
+
+    def __init__(self, D: Array) -> None:
+        self.D = D
+        self.X1 = self
+
+
+# ---- helpers ----
 
 
 def flat(link: Link) -> list[Link]:
-    """A link as a list: itself, or its members."""
-    return list(link) if isinstance(link, list | tuple) else [link]
+    """The members of a list, of its lists, and so on, in order; a list of one for anything else."""
+    return [leaf for member in link for leaf in flat(member)] if isinstance(link, list | tuple) else [link]
 
 
-def unique(variables: Sequence[Variable]) -> list[Variable]:
-    """Without repetitions, in order; Variables are themselves, whatever they hold."""
-    return list(dict.fromkeys(variables))
+def mapped(function: Callable[[Link], Any], link: Link) -> Any:
+    """The same lists with every member replaced by `function` of it."""
+    return [mapped(function, member) for member in link] if isinstance(link, list | tuple) else function(link)
 
 
-def held(operator: Any) -> list[Variable]:
-    """The Variables among the attributes of an operation, as `BatchNorm(gamma, beta)` holds two."""
-    found: list[Any] = []
-    for attribute in getattr(operator, "__dict__", {}).values():
-        members = attribute.values() if isinstance(attribute, dict) else flat(attribute)
-        found.extend(member for member in members if isinstance(member, Variable))
-    return unique(found)
+def plain(value: Array) -> Array:
+    """The array under a Tensor; anything else as it is."""
+    return value.value if isinstance(value, tn.Tensor) else value
+
+
+def as_variable(X: Variable | Array) -> Variable:
+    """A Variable as it is, an array as one that is not trained."""
+    return X if isinstance(X, Variable) else Variable(X)
 
 
 @contextmanager
 def holding(variables: Sequence[Variable], values: Sequence[Array]) -> Iterator[None]:
-    """Let Variables hold other values for a while, so that whatever reads them computes with these."""
+    """Let Variables hold other values for a while."""
     before = [variable.value for variable in variables]
-    for variable, value in zip(variables, values, strict=True):
-        variable.value = value
     try:
+        for variable, value in zip(variables, values, strict=True):
+            variable.value = value
         yield
     finally:
         for variable, value in zip(variables, before, strict=True):
             variable.value = value
-
-
-def plain(value: Array) -> Array:
-    """The array under a Tensor, read-only; anything else as it is."""
-    return value.value if isinstance(value, tn.Tensor) else value
-
-
-def shape_of(link: Link) -> Any:
-    """The shape of what a link holds, or the shapes of its members."""
-    if isinstance(link, list | tuple):
-        return [shape_of(member) for member in link]
-    return getattr(link, "shape", ())

@@ -38,15 +38,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=3, help="passes over the training digits (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=64, help="digits in a step (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same result (%(default)s)")
-    parser.add_argument("--quick", action="store_true", help="one epoch of 640 digits")
+    parser.add_argument("--quick", action="store_true", help="one epoch of 2,560 digits")
     options = parser.parse_args(argv)
     try:
         data = digits.load(options.data)
     except (FileNotFoundError, digits.IdxError) as error:
         sys.exit(f"mnist_graph.py: error: {error}")
-    train, test, epochs = (640, 200, 1) if options.quick else (None, None, options.epochs)
+    train, test, epochs = (2560, 200, 1) if options.quick else (None, None, options.epochs)
 
-    np.random.seed(options.seed)  # noqa: NPY002  numpynet draws from the global generator
+    np.random.seed(options.seed)
     X_train, Y_train = images(data.train_images[:train]), labels(data.train_labels[:train])
     X_test, Y_test = images(data.test_images[:test]), labels(data.test_labels[:test])
     lenet = nn.LeNet(X_train.value.shape, 1024, 10, lr=1e-3)

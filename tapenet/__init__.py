@@ -16,7 +16,9 @@ from tapenet.checking import checks as checks
 from tapenet.errors import (
     ArgumentError as ArgumentError,
     ArgumentTypeError as ArgumentTypeError,
+    ConvergenceError as ConvergenceError,
     MappedValueError as MappedValueError,
+    MissingPackageError as MissingPackageError,
     MissingRuleError as MissingRuleError,
     MutationError as MutationError,
     NumericalError as NumericalError,
@@ -24,17 +26,27 @@ from tapenet.errors import (
     TapenetError as TapenetError,
     UnconnectedError as UnconnectedError,
 )
+from tapenet.extending import primitive as primitive
 from tapenet.numpy.methods import give_methods
 from tapenet.ops.indexing import at as at
 from tapenet.record import Record as Record
 from tapenet.tape import GradientTape as GradientTape
 from tapenet.tensor import Tensor as Tensor
+from tapenet.transforms.checkpoint import checkpoint as checkpoint
+from tapenet.transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
 from tapenet.transforms.gradient import (
     elementwise_grad as elementwise_grad,
     grad as grad,
-    hvp as hvp,
     stop_gradient as stop_gradient,
     value_and_grad as value_and_grad,
+)
+from tapenet.transforms.implicit import fixed_point as fixed_point, root as root
+from tapenet.transforms.jacobian import (
+    hessian as hessian,
+    hvp as hvp,
+    jacfwd as jacfwd,
+    jacobian as jacobian,
+    jacrev as jacrev,
 )
 from tapenet.transforms.mapping import vmap as vmap
 from tapenet.transforms.products import jvp as jvp, linearize as linearize, vjp as vjp

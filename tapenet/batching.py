@@ -8,20 +8,30 @@ but evaluates at once for all of them, by the primitive's batch rule:
 
 `arrays` are the operands, those for which `mapped` holds with the examples along axis 0; `size` is their number. The
 arrays may be Tensors themselves, of tapes and maps further outward: rules are written with NumPy's functions, which
-dispatch, and with the primitive itself. Without a rule a primitive goes through the examples one by one.
+dispatch, and with the primitive itself. Without a rule a primitive goes through the examples one by one. What makes
+rules is in `tapenet.batch_rules`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import attrs
 import numpy as np
 
 from tapenet.errors import ArgumentError, MappedValueError
-from tapenet.primitive import Array, Primitive
-from tapenet.tensor import Tensor, made_tensor
+from tapenet.primitive import Array, BatchRule, Primitive
+from tapenet.record import Parameters
+from tapenet.tensor import Tensor, made_tensor, note_read, under
+
+_LEVELS = itertools.count()  # orders tapes and maps by when they were opened: an inner one comes after an outer
+
+
+def next_level() -> int:
+    """The place of a tape or map that is opened now."""
+    return next(_LEVELS)
 
 
 @attrs.frozen(eq=False)
@@ -57,6 +67,7 @@ class Map:
 
     is_map: ClassVar[bool] = True
     is_fast: ClassVar[bool] = False
+    region: ClassVar[None] = None  # `checkpoint` pauses tapes, never maps
 
     size: int
     level: int
@@ -66,18 +77,48 @@ class Map:
         """The Tensor that stands for one of the examples along axis 0."""
         return made_tensor(Batch(array), self, 0)
 
-    def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Mapping[str, Any]) -> Any:
+    def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
         """Evaluate a primitive for all examples at once."""
         if not self.is_open:
             raise leaked()
-        mapped = [type(x) is Tensor and x.tape is self for x in operands]
-        arrays = [x._value.array if own else x for x, own in zip(operands, mapped, strict=True)]
-        in_parameters = any(type(x) is Tensor and x.tape is self for x in parameters.values())
-        rule = primitive.batch if primitive.batch is not None and not in_parameters else one_by_one
-        out = rule(primitive, arrays, mapped, self.size, self._unwrapped(parameters) if in_parameters else parameters)
-        return tuple(map(self.mapped, out)) if type(out) is tuple else self.mapped(out)
+        mapped = []
+        arrays = []
+        for x in operands:
+            own = type(x) is Tensor and x.tape is self
+            mapped.append(own)
+            arrays.append(x._value.array if own else x)
+        rule = primitive.batch or one_by_one
+        for x in parameters.values():
+            if type(x) is Tensor and x.tape is self:
+                parameters, rule = self._unwrapped(parameters), one_by_one
+                break
+        if primitive.family == "plain" and rule is not one_by_one:
+            out = self._applied_plain(rule, primitive, arrays, mapped, parameters)
+        else:
+            out = rule(primitive, arrays, mapped, self.size, parameters)
+        if type(out) is tuple:
+            return tuple(map(self.mapped, out))
+        return made_tensor(Batch(out), self, 0)
 
-    def _unwrapped(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def _applied_plain(
+        self,
+        rule: BatchRule,
+        primitive: Primitive,
+        arrays: Sequence[Array],
+        mapped: Sequence[bool],
+        parameters: Parameters,
+    ) -> Any:
+        """Evaluate a primitive without derivative, on what is under Tensors; their tapes note it."""
+
+        def function(*arrays: Array) -> Any:
+            return rule(primitive, arrays, mapped, self.size, parameters)
+
+        out = function(*map(under, arrays))
+        note_read(primitive.name, function, arrays, {}, out)
+        return out
+
+    def _unwrapped(self, parameters: Parameters) -> Parameters:
+        """Parameters with the Batch in place of a mapped Tensor."""
         return {name: x._value if type(x) is Tensor and x.tape is self else x for name, x in parameters.items()}
 
     def outlived_by(self, x: Tensor) -> Array:
@@ -93,11 +134,11 @@ def leaked() -> MappedValueError:
     )
 
 
-# ---- rules ----
+# ---- the rules of most primitives ----
 
 
 def one_by_one(
-    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Mapping[str, Any]
+    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
     """The rule of a primitive that has none: each example by itself, stacked."""
 
@@ -109,28 +150,34 @@ def one_by_one(
         raise ArgumentError(f"vmap: {primitive.name} must be mapped over at least one example; got 0.")
     outs = [example(i) for i in range(size)]
     if type(outs[0]) is tuple:
-        return tuple(_stacked(primitive, parts) for parts in zip(*outs, strict=True))
-    return _stacked(primitive, outs)
+        return tuple(stacked(primitive.name, parts) for parts in zip(*outs, strict=True))
+    return stacked(primitive.name, outs)
 
 
-def _stacked(primitive: Primitive, examples: Sequence[Array]) -> Array:
+def stacked(name: str, examples: Sequence[Array]) -> Array:
+    """What an operation gave for each example, as one array."""
     shapes = {np.shape(x) for x in examples}
     if len(shapes) > 1:
         raise MappedValueError(
-            f"vmap: {primitive.name} must give every example one shape; got {', '.join(map(str, sorted(shapes)))}: "
+            f"vmap: {name} must give every example one shape; got {', '.join(map(str, sorted(shapes)))}: "
             "the shape of its result depends on mapped values."
         )
     return np.stack(examples)
 
 
 def elementwise_rule(
-    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Mapping[str, Any]
+    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
     """The rule of elementwise primitives: broadcasting, once the examples' axes are aligned at their ends."""
-    ndim = max(np.ndim(x) - own for x, own in zip(arrays, mapped, strict=True))
+    ndims = [np.ndim(x) - own for x, own in zip(arrays, mapped, strict=True)]
+    ndim = max(ndims)
+    places = zip(arrays, mapped, ndims, strict=True)
+    return primitive(
+        *[_with_axes(x, ndim - own_ndim) if own and own_ndim < ndim else x for x, own, own_ndim in places], **parameters
+    )
 
-    def aligned(x: Array) -> Array:
-        shape = x.shape[1:]
-        return x if len(shape) == ndim else np.reshape(x, (size, *(1,) * (ndim - len(shape)), *shape))
 
-    return primitive(*(aligned(x) if own else x for x, own in zip(arrays, mapped, strict=True)), **parameters)
+def _with_axes(x: Array, count: int) -> Array:
+    """Mapped examples with axes of length 1 in front of each."""
+    size, *shape = x.shape
+    return np.reshape(x, (size, *(1,) * count, *shape))

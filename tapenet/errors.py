@@ -79,3 +79,11 @@ class MutationError(TapenetError, RuntimeError):
 
 class DrawingError(TapenetError, RuntimeError):
     """A picture of a tape that cannot be drawn here."""
+
+
+class MissingPackageError(TapenetError, ImportError):
+    """A package that one function needs, and that is not installed."""
+
+
+class ConvergenceError(TapenetError, RuntimeError):
+    """An iteration that did not find what it was to find."""

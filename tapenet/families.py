@@ -38,7 +38,7 @@ from tapenet.batching import elementwise_rule
 from tapenet.elementwise import public_function
 from tapenet.errors import ArgumentError
 from tapenet.plain import plain
-from tapenet.primitive import REGISTRY, Array, BatchRule, CompiledRule, JointReads, Primitive, Shapes, bind, register
+from tapenet.primitive import Array, BatchRule, CompiledRule, JointReads, Primitive, Shapes, bind, register
 from tapenet.record import Kept, Parameters, Shape, Slots
 
 Rule = Any  # a Python function of t and what it reads
@@ -62,7 +62,7 @@ def elementwise(
         The public function, whose `primitive` attribute is the primitive.
     """
     name = name or forward.__name__
-    primitive = _declare(name, "elementwise", forward, rules, rules, operands, batch=elementwise_rule)
+    primitive = register(built(name, "elementwise", forward, rules, rules, operands, elementwise_rule))
     function = public_function(primitive)
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
@@ -81,7 +81,7 @@ def linear(
     """Declare a function linear in its first operand: the transpose, then None for each further operand."""
 
     def declare(forward: Callable[..., Array]) -> Primitive:
-        return _multilinear(name, "linear", forward, transposes, batch)
+        return register(built_multilinear(name, "linear", forward, transposes, batch=batch))
 
     return declare
 
@@ -92,32 +92,9 @@ def multilinear(
     """Declare a function linear in each operand that has a transpose; None where an operand has none."""
 
     def declare(forward: Callable[..., Array]) -> Primitive:
-        return _multilinear(name, "multilinear", forward, transposes, batch)
+        return register(built_multilinear(name, "multilinear", forward, transposes, batch=batch))
 
     return declare
-
-
-def _multilinear(
-    name: str,
-    family: str,
-    forward: Callable[..., Array],
-    transposes: Sequence[Rule | None],
-    batch: BatchRule | None,
-) -> Primitive:
-    count = len(operand_names(forward))
-
-    def push(i: int) -> CompiledRule:
-        def pushed(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
-            return bind(primitive, [t if j == i else kept[j] for j in range(count)], parameters)
-
-        return pushed
-
-    primitive = _declare(name, family, forward, transposes, transposes, batch=batch)
-    pushes = tuple(rule and push(i) for i, rule in enumerate(transposes))
-    others = tuple(primitive.reads[i] | frozenset(range(count)) - {i} for i in range(count))
-    primitive = attrs.evolve(primitive, pushes=pushes, reads=others)
-    REGISTRY[name] = primitive
-    return primitive
 
 
 def general(
@@ -131,12 +108,13 @@ def general(
     """Declare a function by a pullback and a push for each operand."""
 
     def declare(forward: Callable[..., Array]) -> Primitive:
-        primitive = _declare(name, "general", forward, pulls, pushes, batch=batch)
+        primitive = built(name, "general", forward, pulls, pushes, batch=batch)
         if with_residual is not None:
-            residual = plain(lambda *xs, **parameters: with_residual(*xs, **parameters)[1], name=f"residual of {name}")
+            residual = plain(
+                lambda *xs, **parameters: with_residual(*xs, **parameters)[1], name=f"residual of {name}", batch=batch
+            )
             primitive = attrs.evolve(primitive, with_residual=with_residual, residual=residual)
-            REGISTRY[name] = primitive
-        return primitive
+        return register(primitive)
 
     return declare
 
@@ -177,7 +155,7 @@ def joint(
 # ---- compiling rules ----
 
 
-def _read_names(rule: Rule) -> tuple[str, ...]:
+def read_names(rule: Rule) -> tuple[str, ...]:
     """The names of a rule's parameters after `t`."""
     code: CodeType = rule.__code__
     return code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
@@ -192,7 +170,7 @@ def _compile(rule: Rule, operands: Sequence[str], own: str) -> CompiledRule:
     """A rule that finds what it reads in the record, by name."""
     if rule is piecewise_constant:
         return constant_rule
-    names = _read_names(rule)
+    names = read_names(rule)
     places = {name: i for i, name in enumerate((*operands, "out", "residual"))}
     takes_the_rest = bool(rule.__code__.co_flags & inspect.CO_VARKEYWORDS)
     # Written out for the commonest reads: one call less for each record of a walk.
@@ -222,7 +200,7 @@ def _compile(rule: Rule, operands: Sequence[str], own: str) -> CompiledRule:
 def _reads(rules: Sequence[Rule | None], operands: Sequence[str]) -> frozenset[int]:
     """The places in `Record.kept` that rules read."""
     places = {name: i for i, name in enumerate((*operands, "out"))}
-    names = {name for rule in rules if rule is not None for name in _read_names(rule)}
+    names = {name for rule in rules if rule is not None for name in read_names(rule)}
     return frozenset(places[name] for name in names if name in places)
 
 
@@ -234,7 +212,7 @@ def operand_names(forward: Callable[..., Array]) -> tuple[str, ...]:
     return code.co_varnames[: code.co_argcount]
 
 
-def _declare(
+def built(
     name: str,
     family: str,
     forward: Callable[..., Array],
@@ -243,6 +221,7 @@ def _declare(
     operands: tuple[str, ...] | None = None,
     batch: BatchRule | None = None,
 ) -> Primitive:
+    """A primitive of rules, one for each operand; not registered."""
     operands = operands or operand_names(forward)
     if not len(pulls) == len(pushes) == len(operands):
         raise ArgumentError(
@@ -252,15 +231,37 @@ def _declare(
     def compiled(rules: Sequence[Rule | None]) -> tuple[CompiledRule | None, ...]:
         return tuple(rule and _compile(rule, operands, own) for rule, own in zip(rules, operands, strict=True))
 
-    return register(
-        Primitive(
-            name,
-            family,
-            forward,
-            operands,
-            compiled(pulls),
-            compiled(pushes),
-            tuple(_reads(pair, operands) for pair in zip(pulls, pushes, strict=True)),
-            batch=batch,
-        )
+    return Primitive(
+        name,
+        family,
+        forward,
+        operands,
+        compiled(pulls),
+        compiled(pushes),
+        tuple(_reads(pair, operands) for pair in zip(pulls, pushes, strict=True)),
+        batch=batch,
     )
+
+
+def built_multilinear(
+    name: str,
+    family: str,
+    forward: Callable[..., Array],
+    transposes: Sequence[Rule | None],
+    operands: tuple[str, ...] | None = None,
+    batch: BatchRule | None = None,
+) -> Primitive:
+    """A primitive of transposes, which in forward mode applies itself to the tangents; not registered."""
+    count = len(operands or operand_names(forward))
+
+    def push(i: int) -> CompiledRule:
+        def pushed(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
+            return bind(primitive, [t if j == i else kept[j] for j in range(count)], parameters)
+
+        return pushed
+
+    primitive = built(name, family, forward, transposes, transposes, operands, batch)
+    pushes = tuple(rule and push(i) for i, rule in enumerate(transposes))
+    others = tuple(primitive.reads[i] | frozenset(range(count)) - {i} for i in range(count))
+    primitive = attrs.evolve(primitive, pushes=pushes, reads=others)
+    return primitive

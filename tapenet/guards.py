@@ -21,7 +21,7 @@ class Guard(NamedTuple):
 
     Attributes:
         name: the function that read, as the user knows it.
-        function: computes what was read, from plain values.
+        function: computes what was read, from plain values; a primitive without derivative from any.
         slots: for each argument the slot of its value, or None for a constant.
         constants: for each argument its value where it is a constant, else None.
         keywords: the function's keyword arguments that are constants.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.ops.arguments import axis_of
 from tapenet.primitive import Array
 from tapenet.tensor import Tensor, under
 from tapenet.tree import Tree, leaf_paths, tree_flatten
@@ -57,6 +58,24 @@ def check_scalar(function: str, targets: Sequence[Any], advice: str = "") -> Non
         )
     if dtype.kind != "f" and (type(target) is Tensor or function != "tape.gradient"):
         raise ArgumentTypeError(f"{function}: y must be floating; got {dtype}.")
+
+
+def check_chunk_size(function: str, chunk_size: int | None) -> None:
+    """Raise for a number of rows that a walk cannot carry."""
+    if chunk_size is not None and (not isinstance(chunk_size, int | np.integer) or chunk_size < 1):
+        raise ArgumentError(f"{function}: chunk_size must be a positive integer, or None for all; got {chunk_size!r}.")
+
+
+def common_axis(function: str, axis: int, leaves: Sequence[Any]) -> int:
+    """The place of the examples' axis, after checking that all leaves have as many."""
+    places = {axis_of(function, axis, len(leaf.shape), "batch_axis") for leaf in leaves}
+    lengths = sorted({leaf.shape[axis] for leaf in leaves})
+    if len(lengths) > 1 or len(places) > 1:
+        raise ArgumentError(
+            f"{function}: batch_axis must be one axis, of one length, of all y and x; "
+            f"got {axis} for shapes {', '.join(str(leaf.shape) for leaf in leaves)}."
+        )
+    return places.pop() if places else 0
 
 
 def matched(function: str, name: str, tree: Tree, like_name: str, like: Tree) -> list[Array]:

@@ -11,8 +11,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from tapenet.primitive import Array, BatchRule, Primitive, bind_plain
-from tapenet.tensor import Tensor
+from tapenet.batching import elementwise_rule
+from tapenet.primitive import Array, BatchRule, Primitive, bind_plain as bind_plain
+from tapenet.tensor import Tensor, read_only
 
 
 def plain(
@@ -39,3 +40,6 @@ def plain(
         return function(*arguments, **keywords)
 
     return without_tape
+
+
+constant = plain(read_only, name="stop_gradient", batch=elementwise_rule)

@@ -52,6 +52,7 @@ class Primitive:
         residual: the residual alone, of Tensors too.
         batch: evaluates it over a batch (see `tapenet.batching`); None to go through the batch one by one.
         hidden: of a plain function, whether the library alone sees what it gives; see `tapenet.plain`.
+        is_users: whether `forward` is a user's own function, whose exceptions pass unchanged.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Primitive:
     residual: Callable[..., Array] | None = None
     batch: BatchRule | None = None
     hidden: bool = False
+    is_users: bool = False
     _keeps: dict[tuple[bool, ...], tuple[bool, ...]] = attrs.field(factory=dict, init=False)
 
     def __call__(self, *operands: Array, **parameters: Any) -> Array:
@@ -147,7 +149,11 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters
             out, residual = _computed(primitive, values, parameters, nested)
         tape.checker.check_output(primitive, values, out)
     if type(out) is tuple:
-        return _record_parts(tape, primitive, tuple(slots), values, parameters, out)
+        made = _record_parts(tape, primitive, tuple(slots), values, parameters, out, residual)
+        for index, part in enumerate(out):
+            if part.dtype.kind not in "fc":
+                note_read(primitive.name, _part_of(primitive, index), operands, parameters, part)
+        return made
     kind = out.dtype.kind if hasattr(out, "dtype") else "O"
     if kind not in "fc":
         if kind not in "biu":
@@ -158,6 +164,11 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters
     values.append(out)
     kept = (*[value if keep else None for value, keep in zip(values, keeps, strict=True)], *residual)
     return record(tape, (primitive, tuple(slots), kept, parameters, out.shape, out.dtype), out)
+
+
+def _part_of(primitive: Primitive, index: int) -> Callable[..., Array]:
+    """The function of one part of what a primitive gives."""
+    return lambda *operands, **parameters: primitive.forward(*operands, **parameters)[index]
 
 
 def bind_plain(primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
@@ -171,7 +182,7 @@ def bind_plain(primitive: Primitive, operands: Sequence[Array], parameters: Para
         result = primitive.forward(*values, **keywords)
     if primitive.hidden and isinstance(result, np.generic):
         result = np.array(result)  # a replay knows it by its identity, and there is only one np.True_
-    note_read(primitive.name, primitive.forward, operands, parameters, result, primitive.hidden)
+    note_read(primitive.name, primitive, operands, parameters, result, primitive.hidden)
     return result
 
 
@@ -195,6 +206,8 @@ def evaluate(
     try:
         return forward(*values, **parameters)
     except (ValueError, TypeError, IndexError) as error:
+        if primitive.is_users:
+            raise
         raise named_error(primitive.name, error) from error
 
 
@@ -229,22 +242,25 @@ def _record_parts(
     values: Sequence[Array],
     parameters: Parameters,
     out: tuple[Array, ...],
+    residual: tuple[Any, ...],
 ) -> tuple[Array, ...]:
     """Record an operation with several outputs: one record for the tuple, then one for each part of it.
 
-    So each slot has one record, and walks need not know of several outputs.
+    So each slot has one record, and walks need not know of several outputs. A part that is neither float nor
+    complex has its record too, and is itself given as it is.
     """
     whole = len(tape.entries)
     keeps = primitive.keeps(tuple([slot is None for slot in slots]))
-    kept = tuple([value if keep else None for value, keep in zip((*values, out), keeps, strict=True)])
+    kept = (*[value if keep else None for value, keep in zip((*values, out), keeps, strict=True)], *residual)
     entry = (primitive, slots, kept, parameters, None, None)
     if tape.checker is not None:
         tape.checker.note(whole, entry)
     tape.append(entry)
-    return tuple(
+    parts = [
         record(tape, (PART, (whole,), (None, None), {"index": i}, part.shape, part.dtype), part)
         for i, part in enumerate(out)
-    )
+    ]
+    return tuple(made if part.dtype.kind in "fc" else part for made, part in zip(parts, out, strict=True))
 
 
 def past_closed_tapes(x: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
@@ -11,15 +10,26 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import attrs
 import numpy as np
 
+from tapenet.batching import next_level as next_level
 from tapenet.checking import Checker, checker_for, new_checker
 from tapenet.errors import ArgumentError, ReplayError, TapeStateError, UnconnectedError
 from tapenet.guards import Guard
-from tapenet.leaves import check_differentiable, check_scalar, described, dtype_of, matched, zeros_of
+from tapenet.leaves import (
+    check_chunk_size,
+    check_differentiable,
+    check_scalar,
+    common_axis,
+    described,
+    dtype_of,
+    matched,
+    zeros_of,
+)
 from tapenet.primitive import Array, Primitive, record, register
 from tapenet.record import NO_PARAMETERS, SHAPE, Entry, Records
 from tapenet.tensor import Tensor, made_tensor, on_tape
 from tapenet.tree import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
-from tapenet.walks.backward import backward
+from tapenet.walks.backward import backward, descendants
+from tapenet.walks.blocks import batched_blocks, completed, ends_of, in_structure, pulled_blocks
 from tapenet.walks.checked import check_not_constant, checked_entries
 from tapenet.walks.forward import forward
 from tapenet.walks.lifting import lift_onto
@@ -32,14 +42,6 @@ if TYPE_CHECKING:
     from tapenet.views.summary import Summary
 
 Unconnected = Literal["error", "zero", "none"]
-
-_LEVELS = itertools.count()  # orders tapes and maps by when they were opened: an inner one comes after an outer
-
-
-def next_level() -> int:
-    """The place of a tape or map that is opened now."""
-    return next(_LEVELS)
-
 
 WATCHED = register(Primitive("watch", "leaf", lambda x: x))
 
@@ -78,6 +80,7 @@ class GradientTape:
     guards: list[Guard] | None = attrs.field(init=False)  # what was read off it while it was open
     watches: list[Watch] = attrs.field(factory=list, init=False)
     checker: Checker | None = attrs.field(default=None, init=False)
+    region: Any = attrs.field(default=None, init=False)  # what reads its Tensors while `checkpoint` has it paused
 
     @append.default
     def _append(self) -> Callable[[Entry], None]:
@@ -124,6 +127,7 @@ class GradientTape:
             ArgumentTypeError: a leaf that is integer, boolean or no number; names its path.
             TapeStateError: outside the tape's block.
         """
+        self._check_not_paused("GradientTape.watch")
         if not self.is_open:
             state = "has closed" if self.level >= 0 else "was not entered"
             raise TapeStateError(
@@ -144,7 +148,7 @@ class GradientTape:
             if leaf.tape is self:
                 return leaf
             while type(leaf) is Tensor and not leaf.tape.is_open:
-                leaf = leaf._value
+                leaf = leaf._value if leaf.tape.region is None else leaf.tape.outlived_by(leaf)
         slot = len(self.entries)
         self.leaves.add(slot)
         entry = (WATCHED, (), (None,), NO_PARAMETERS, getattr(leaf, "shape", ()), dtype_of(leaf))
@@ -153,7 +157,9 @@ class GradientTape:
         return record(self, entry, leaf)
 
     def outlived_by(self, x: Tensor) -> Array:
-        """The value under a Tensor of this tape, which has closed, for an operation on it."""
+        """The value under a Tensor of this tape, which has closed or is paused, for an operation on it."""
+        if self.region is not None:
+            return self.region.read(x)
         self.outlived = True
         return x._value
 
@@ -179,14 +185,13 @@ class GradientTape:
             ArgumentTypeError: a complex target, without `output_gradients`.
             UnconnectedError: says why y and x are not connected, and names the leaves of x.
         """
-        if unconnected not in ("error", "zero", "none"):
-            raise ArgumentError(f"tape.gradient: unconnected must be 'error', 'zero' or 'none'; got {unconnected!r}.")
+        _check_unconnected("tape.gradient", unconnected)
         sources, spec = tree_flatten(x)
         self._check_sources("tape.gradient", x, sources)
         targets, cotangents = self._targets(y, output_gradients, unconnected)
         pulled = self.pull(targets, cotangents, sources)
         if unconnected == "error":
-            _check_connected(x, pulled)
+            _check_connected("tape.gradient", x, pulled)
         elif unconnected == "zero":
             pulled = [zeros_of(s) if answer is None else answer for s, answer in zip(sources, pulled, strict=True)]
         return tree_unflatten(spec, pulled)
@@ -213,6 +218,62 @@ class GradientTape:
         zeros = (zeros_of(target) if dot is None else dot for target, dot in zip(targets, pushed, strict=True))
         return tree_unflatten(spec, list(zeros))
 
+    def jacobian(
+        self,
+        y: Tree,
+        x: Tree,
+        unconnected: Unconnected = "error",
+        *,
+        batch_axis: int | None = None,
+        chunk_size: int | None = None,
+    ) -> Tree:
+        """The Jacobian of y by x: one backward walk that carries all rows.
+
+        Args:
+            y: the targets, a pytree of Tensors of this tape.
+            x: the sources, a pytree of Tensors of this tape: watched values, or any computed from them.
+            unconnected: as for `gradient`; "none" gives None for each leaf of y and leaf of x without a path.
+            batch_axis: an axis of y and x that holds examples, each y computed from its own x alone; then one
+                Jacobian for each example is taken, as many times cheaper as there are examples.
+            chunk_size: how many rows one walk carries, to bound memory; None for all.
+
+        Returns:
+            An array of shape y.shape + x.shape; for pytrees, the structure of y with the structure of x in place
+            of each leaf. With `batch_axis`, of shape (examples, *other axes of y, *other axes of x).
+
+        Raises:
+            ArgumentError: leaves of different lengths along `batch_axis`, or an example of y that depends on
+                another example of x; a chunk_size that is not positive.
+            UnconnectedError: says why y and x are not connected, and names the leaves of x.
+
+        >>> with GradientTape() as tape:
+        ...     x = tape.watch(np.array([1.0, 2.0]))
+        ...     y = x**2
+        >>> tape.jacobian(y, x)
+        array([[2., 0.],
+               [0., 4.]])
+        """
+        _check_unconnected("tape.jacobian", unconnected)
+        sources, targets = tree_leaves(x), tree_leaves(y)
+        self._check_sources("tape.jacobian", x, sources)
+        self._check_targets("tape.jacobian", y, targets, unconnected)
+        check_chunk_size("tape.jacobian", chunk_size)
+
+        def pull(seeds: Sequence[Array]) -> Sequence[Array | None]:
+            return self.pull(targets, seeds, sources)
+
+        axis = None if batch_axis is None else common_axis("tape.jacobian", batch_axis, [*targets, *sources])
+        ends = ends_of(targets, axis)
+        blocks = (pulled_blocks if axis is None else batched_blocks)(pull, ends, ends_of(sources), chunk_size)
+        if unconnected == "none":
+            blocks = [
+                [block if self._is_path(source, target) else None for block, source in zip(row, sources, strict=True)]
+                for row, target in zip(blocks, targets, strict=True)
+            ]
+        elif unconnected == "error":
+            _check_connected("tape.jacobian", x, blocks[0] if blocks else sources)
+        return in_structure(y, x, blocks if unconnected == "none" else completed(blocks, ends, sources, "source"))
+
     def pull(
         self, targets: Sequence[Any], cotangents: Sequence[Array], sources: Sequence[Tensor]
     ) -> list[Array | None]:
@@ -220,6 +281,7 @@ class GradientTape:
 
         Targets that are no values on this tape are passed over; nothing is checked.
         """
+        self._check_not_paused("tape.gradient")
         seeds: dict[int, Array] = {}
         for target, cotangent in zip(targets, cotangents, strict=True):
             if type(target) is Tensor and target.tape is self:
@@ -236,6 +298,7 @@ class GradientTape:
 
         Of a source that comes more than once the tangents add up; nothing is checked.
         """
+        self._check_not_paused("tape.jvp")
         dots: dict[int, Array] = {}
         for source, tangent in zip(sources, tangents, strict=True):
             slot = source.slot
@@ -373,6 +436,13 @@ class GradientTape:
 
     # ---- checks ----
 
+    def _check_not_paused(self, function: str) -> None:
+        if self.region is not None:
+            raise TapeStateError(
+                f"{function}: the tape must record; got one that is paused by tn.checkpoint. Inside a checkpointed "
+                "function take derivatives by tn.grad, tn.vjp or a tape of its own."
+            )
+
     def _check_sources(self, function: str, x: Tree, sources: Sequence[Any]) -> None:
         for i, source in enumerate(sources):
             if type(source) is Tensor and source.tape is self:
@@ -393,10 +463,19 @@ class GradientTape:
             cotangents: list[Array] = [np.ones((), dtype_of(target))[()] for target in targets]
         else:
             cotangents = matched("tape.gradient", "output_gradients", output_gradients, "y", y)
+        self._check_targets("tape.gradient", y, targets, unconnected)
+        return targets, cotangents
+
+    def _check_targets(self, function: str, y: Tree, targets: Sequence[Any], unconnected: Unconnected) -> None:
         for i, target in enumerate(targets):
             if unconnected == "error" and (type(target) is not Tensor or target.tape is not self):
-                raise UnconnectedError(f"tape.gradient: {leaf_paths(y, 'y')[i]} {self._why_not_here(target)}")
-        return targets, cotangents
+                raise UnconnectedError(f"{function}: {leaf_paths(y, 'y')[i]} {self._why_not_here(target)}")
+
+    def _is_path(self, source: Tensor, target: Any) -> bool:
+        """Whether a target depends on a source."""
+        if type(target) is not Tensor or target.tape is not self or target.slot < source.slot:
+            return False
+        return bool(descendants(self.entries, {source.slot}, target.slot)[target.slot])
 
     def _why_not_here(self, target: Any) -> str:
         """Why a target is no value on this tape."""
@@ -418,10 +497,15 @@ class GradientTape:
         )
 
 
-def _check_connected(x: Tree, pulled: Sequence[Array | None]) -> None:
+def _check_unconnected(function: str, unconnected: str) -> None:
+    if unconnected not in ("error", "zero", "none"):
+        raise ArgumentError(f"{function}: unconnected must be 'error', 'zero' or 'none'; got {unconnected!r}.")
+
+
+def _check_connected(function: str, x: Tree, pulled: Sequence[Array | None]) -> None:
     if any(answer is None for answer in pulled):
         missing = [path for path, answer in zip(leaf_paths(x, "x"), pulled, strict=True) if answer is None]
         raise UnconnectedError(
-            f"tape.gradient: there is no differentiable path from {', '.join(missing)} to y. "
+            f"{function}: there is no differentiable path from {', '.join(missing)} to y. "
             "For sources that y does not depend on, pass unconnected='zero' or 'none'."
         )

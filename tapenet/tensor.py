@@ -52,8 +52,9 @@ class Tensor(UnsealedTensor):
         value = self._value
         if self.tape.is_map:
             raise _mapped("x.value")
-        if self.tape.is_open and self.tape.guards is not None:
-            note_on(self.tape, "x.value", _same, (self,), {}, under(self))
+        own = inside(self)
+        if own.tape.is_open and own.tape.guards is not None:
+            note_on(own.tape, "x.value", _same, (own,), {}, under(own))
         return read_only(value)
 
     # ---- what it looks like ----
@@ -141,7 +142,7 @@ class Tensor(UnsealedTensor):
                 "pickle: x is a Tensor of an open tape, and a tape does not travel. "
                 "Pickle x.value, or leave the tape's block first."
             )
-        return _unpickled, (_one_value(self, "pickle"),)
+        return _unpickled, (_one_value(self, "pickling"),)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         written = _as_written(index)
@@ -207,9 +208,14 @@ def off_tapes(x: Any) -> Any:
     return value
 
 
-def off_every_tape(x: Any) -> Any:
-    """The plain array or scalar under a Tensor, however many tapes deep; anything else as it is."""
-    return plain_value(x, "this operation")
+def every_value(x: Any) -> Any:
+    """All values that `x` stands for, as one plain array: what a check of each of them looks at.
+
+    Under `vmap`, of all examples; so its shape is not that of `x`. No tape notes it: a check that passes says nothing.
+    """
+    while type(x) is Tensor:
+        x = x._value.array if x.tape.is_map else x._value
+    return x
 
 
 def plain_value(x: Any, needed_by: str) -> Any:
@@ -260,8 +266,16 @@ def note_read(
         result: what it gave.
         hidden: whether the result is seen by the library alone; see `Guard`.
     """
+    arguments = [inside(x) for x in arguments]
     for tape in _open_tapes((*arguments, *keywords.values()) if keywords else arguments):
         note_on(tape, name, function, arguments, keywords, result, hidden)
+
+
+def inside(x: Any) -> Any:
+    """What stands for a value of a tape that `checkpoint` has paused; anything else as it is."""
+    if type(x) is Tensor and x.tape.region is not None:
+        return x.tape.region.read(x)
+    return x
 
 
 def _open_tapes(arguments: Sequence[Any]) -> list[Any]:
@@ -330,14 +344,15 @@ def _shown(x: Any) -> Any:
 def _mapped(needed_by: str) -> MappedValueError:
     return MappedValueError(
         f"vmap: {needed_by} needs one value, at {user_line()}; got x of a mapped function, which has one for each "
-        "example. Write tnp.where(condition, a, b) for a branch, and functions of tapenet.numpy for the rest."
+        "example. Write tnp.where(condition, a, b) for a branch, tn.at(a)[x].get() for an element of an array a, "
+        "and functions of tapenet.numpy for the rest."
     )
 
 
 def _is_on_open_tape(x: Any) -> bool:
-    """Whether a tape of `x`, or one further outward, is open."""
+    """Whether a tape of `x`, or one further outward, is open, be it paused."""
     while type(x) is Tensor and not x.tape.is_map:
-        if x.tape.is_open:
+        if x.tape.is_open or x.tape.region is not None:
             return True
         x = x._value
     return False

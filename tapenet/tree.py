@@ -47,6 +47,12 @@ def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
     return tree_flatten(tree)
 
 
+def tree_flatten_with_none(tree: Tree) -> tuple[list[Any], TreeSpec]:
+    """The leaves of a pytree, None among them, and its structure."""
+    tree_flatten(tree)  # registers attrs classes met for the first time
+    return optree.tree_flatten(tree, none_is_leaf=True, namespace=NAMESPACE)
+
+
 def tree_unflatten(spec: TreeSpec, leaves: Sequence[Any]) -> Tree:
     """The pytree of a structure with these leaves."""
     return optree.tree_unflatten(spec, leaves)
@@ -64,10 +70,11 @@ def tree_map(function: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
     return tree_unflatten(spec, [function(*group) for group in zip(leaves, *others, strict=True)])
 
 
-def leaf_paths(tree: Tree, name: str) -> list[str]:
+def leaf_paths(tree: Tree, name: str, none_is_leaf: bool = False) -> list[str]:
     """For each leaf the expression that reaches it from `name`, such as `params['dense'].weight[0]`."""
     tree_flatten(tree)  # registers attrs classes met for the first time
-    return [accessor.codify(name) for accessor in optree.tree_accessors(tree, namespace=NAMESPACE)]
+    accessors = optree.tree_accessors(tree, none_is_leaf=none_is_leaf, namespace=NAMESPACE)
+    return [accessor.codify(name) for accessor in accessors]
 
 
 def _register(kind: type) -> None:

@@ -558,7 +558,8 @@ CONTROL_FLOW = [
         >>> tn.vmap(lambda x: x * x if x > 0 else -x)(np.ones(2))
         Traceback (most recent call last):
         tapenet.errors.MappedValueError: vmap: if x: needs one value, at ...; got x of a mapped function, which has one
-        for each example. Write tnp.where(condition, a, b) for a branch, and functions of tapenet.numpy for the rest.
+        for each example. Write tnp.where(condition, a, b) for a branch, tn.at(a)[x].get() for an element of an array a,
+        and functions of tapenet.numpy for the rest.
         """,
     ),
 ]

@@ -11,11 +11,11 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, pair, sides
 from tapenet.ops import convolution, pooling
 from tapenet.ops.arithmetic import add, divide, multiply, sqrt, square, subtract
-from tapenet.ops.indexing import getitem
+from tapenet.ops.indexing import take
 from tapenet.ops.products import matmul
 from tapenet.ops.reduction import mean
 from tapenet.primitive import Array
-from tapenet.tensor import Tensor, off_every_tape
+from tapenet.tensor import Tensor, every_value, off_tapes
 
 
 def _array(x: Array) -> Array:
@@ -289,6 +289,9 @@ def dropout(x: Array, rate: float, rng: np.random.Generator) -> Array:
         rate: in [0, 1).
         rng: draws one number for each element.
 
+    Under `vmap` all examples share one mask, for the function runs once; for a mask of each example apply dropout
+    to the batch, outside of `vmap`, or map over masks.
+
     Raises:
         ArgumentError: a rate outside of [0, 1).
 
@@ -323,11 +326,11 @@ def embedding(table: Array, indices: Array) -> Array:
     array([[0., 0., 1.]])
     """
     table = _array(table)
-    places = np.asarray(off_every_tape(indices))
+    places = _array(off_tapes(indices))
     if table.ndim != 2:
         raise ArgumentError(f"embedding: table must have shape (rows, features); got {table.shape}.")
     check_labels("embedding", "indices", places, table.shape[0])
-    return getitem(table, places)
+    return table[places] if type(places) is not Tensor else take(table, places, 0)
 
 
 def one_hot(labels: Array, num_classes: int, dtype: Any = np.float32) -> Array:
@@ -342,7 +345,7 @@ def one_hot(labels: Array, num_classes: int, dtype: Any = np.float32) -> Array:
     >>> one_hot([1], 3)
     array([[0., 1., 0.]], dtype=float32)
     """
-    places = np.asarray(off_every_tape(labels))
+    places = _array(off_tapes(labels))
     check_labels("one_hot", "labels", places, num_classes)
     return (places[..., None] == np.arange(num_classes)).astype(dtype)
 
@@ -351,6 +354,7 @@ def check_labels(function: str, name: str, labels: Array, count: int) -> None:
     """Raise unless labels are integers in [0, count)."""
     if labels.dtype.kind not in "iu":
         raise ArgumentTypeError(f"{function}: {name} must be integers; got {labels.dtype}.")
-    if labels.size and (labels.min() < 0 or labels.max() >= count):
-        wrong = labels.min() if labels.min() < 0 else labels.max()
+    values = every_value(labels)
+    if values.size and (values.min() < 0 or values.max() >= count):
+        wrong = values.min() if values.min() < 0 else values.max()
         raise ArgumentError(f"{function}: {name} must be in [0, {count}); got {wrong}.")

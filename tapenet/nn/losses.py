@@ -11,13 +11,14 @@ from tapenet.errors import ArgumentError
 from tapenet.nn.activations import log_softmax, softplus
 from tapenet.nn.functional import check_labels
 from tapenet.ops.arithmetic import add, multiply, negative, square, subtract, where
+from tapenet.ops.comparison import not_equal
 from tapenet.ops.complex import absolute
 from tapenet.ops.indexing import take_along_axis
 from tapenet.ops.reduction import mean, sum as sum_over
 from tapenet.ops.shaping import squeeze
 from tapenet.plain import plain
 from tapenet.primitive import Array
-from tapenet.tensor import Tensor, off_every_tape
+from tapenet.tensor import Tensor, every_value, off_tapes
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -71,14 +72,14 @@ def cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -
     if labels.shape == logits.shape:
         labels = _in_dtype_of(logits, labels)
         log_p = log_softmax(logits)
-        possible = np.asarray(off_every_tape(labels)) != 0  # 0 log 0 is 0, though the logit be -inf
+        possible = not_equal(labels, 0)  # 0 log 0 is 0, though the logit be -inf
         return _reduced("cross_entropy", -sum_over(multiply(labels, where(possible, log_p, 0)), -1), reduction)
     if labels.shape != logits.shape[:-1]:
         raise ArgumentError(
             f"cross_entropy: labels must have shape {logits.shape[:-1]}, or {logits.shape} as probabilities; "
             f"got {labels.shape}."
         )
-    places = np.asarray(off_every_tape(labels))
+    places = off_tapes(labels)
     check_labels("cross_entropy", "labels", places, logits.shape[-1])
     chosen = take_along_axis(log_softmax(logits), places[..., None], -1)
     return _reduced("cross_entropy", -squeeze(chosen, -1), reduction)
@@ -129,9 +130,9 @@ def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "m
     0.6931471805599453
     """
     x, y = _paired("binary_cross_entropy", "logits", logits, "labels", labels)
-    labels = np.asarray(off_every_tape(y))
-    if labels.size and not (labels.min() >= 0 and labels.max() <= 1):
-        wrong = labels.max() if labels.min() >= 0 else labels.min()
+    plain_y = every_value(y)
+    if plain_y.size and not (plain_y.min() >= 0 and plain_y.max() <= 1):
+        wrong = plain_y.max() if plain_y.min() >= 0 else plain_y.min()
         raise ArgumentError(f"binary_cross_entropy: labels must be in [0, 1]; got {wrong}.")
     y = _in_dtype_of(x, y)
     # log(1 + e^-|x|) and what it lacks, which is exactly 0 for a sure and right answer: no digit cancels.

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.batching import elementwise_rule
 from tapenet.families import linear
 from tapenet.primitive import Array
 from tapenet.tensor import Tensor
 
 
-@linear(lambda t: t, name="astype")  # the walk casts the cotangent back
+@linear(lambda t: t, name="astype", batch=elementwise_rule)  # the walk casts the cotangent back
 def _astype(x: Array, *, dtype: np.dtype[Any]) -> Array:
     return np.asarray(x).astype(dtype)
 

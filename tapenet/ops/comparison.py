@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.batch_rules import along_axis, over_operand, refused
 from tapenet.batching import elementwise_rule
 from tapenet.plain import plain
 from tapenet.primitive import Array
@@ -26,7 +27,7 @@ greater = _elementwise(np.greater)
 greater_equal = _elementwise(np.greater_equal)
 isclose = _elementwise(np.isclose)
 allclose = plain(np.allclose)
-array_equal = _elementwise(np.array_equal)
+array_equal = plain(np.array_equal)
 array_equiv = plain(np.array_equiv)
 
 isnan = _elementwise(np.isnan)
@@ -42,19 +43,23 @@ logical_and = _elementwise(np.logical_and)
 logical_or = _elementwise(np.logical_or)
 logical_xor = _elementwise(np.logical_xor)
 logical_not = _elementwise(np.logical_not)
-all = plain(np.all)
-any = plain(np.any)
+bitwise_and = _elementwise(np.bitwise_and)
+bitwise_or = _elementwise(np.bitwise_or)
+bitwise_xor = _elementwise(np.bitwise_xor)
+invert = bitwise_not = bitwise_invert = _elementwise(np.invert)
+all = plain(np.all, batch=along_axis)
+any = plain(np.any, batch=along_axis)
 
-argmax = plain(np.argmax)
-argmin = plain(np.argmin)
-argsort = plain(np.argsort)
-argpartition = plain(np.argpartition)
-argwhere = plain(np.argwhere)
-nonzero = plain(np.nonzero)
-flatnonzero = plain(np.flatnonzero)
-count_nonzero = plain(np.count_nonzero)
-searchsorted = plain(np.searchsorted)
-digitize = plain(np.digitize)
+argmax = plain(np.argmax, batch=along_axis)
+argmin = plain(np.argmin, batch=along_axis)
+argsort = plain(np.argsort, batch=along_axis)
+argpartition = plain(np.argpartition, batch=along_axis)
+argwhere = plain(np.argwhere, batch=refused)
+nonzero = plain(np.nonzero, batch=refused)
+flatnonzero = plain(np.flatnonzero, batch=refused)
+count_nonzero = plain(np.count_nonzero, batch=along_axis)
+searchsorted = plain(np.searchsorted, batch=over_operand(1))
+digitize = plain(np.digitize, batch=over_operand(0))
 
 # ---- what is known without the values ----
 

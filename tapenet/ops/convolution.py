@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapenet.batch_rules import into_images, into_outputs
 from tapenet.families import multilinear
 from tapenet.kernels.convolution import convolve, convolve_input, convolve_kernel
 from tapenet.primitive import Array
@@ -19,6 +20,7 @@ Pair = tuple[int, int]
     lambda t, kernel, x_shape, **geometry: conv_input(t, kernel, input_size=x_shape[1:3], **geometry),
     lambda t, x, kernel_shape, **geometry: conv_kernel(x, t, kernel_size=kernel_shape[:2], **geometry),
     name="conv",
+    batch=into_outputs(1, otherwise=into_images(0)),
 )
 def conv(x: Array, kernel: Array, **geometry: Any) -> Array:
     """The cross-correlation (N, OH, OW, O) of x (N, H, W, C) with kernel (kh, kw, C // groups, O)."""
@@ -31,6 +33,7 @@ def conv(x: Array, kernel: Array, **geometry: Any) -> Array:
         t, y_bar, kernel_size=kernel_shape[:2], **geometry
     ),
     name="conv_input",
+    batch=into_images(0),
 )
 def conv_input(y_bar: Array, kernel: Array, *, input_size: Pair, **geometry: Any) -> Array:
     """The transpose of `conv` in x: (N, H, W, C) from (N, OH, OW, O)."""
@@ -41,6 +44,7 @@ def conv_input(y_bar: Array, kernel: Array, *, input_size: Pair, **geometry: Any
     lambda t, y_bar, x_shape, kernel_size, **geometry: conv_input(y_bar, t, input_size=x_shape[1:3], **geometry),
     lambda t, x, kernel_size, **geometry: conv(x, t, **geometry),
     name="conv_kernel",
+    batch=into_outputs(1),
 )
 def conv_kernel(x: Array, y_bar: Array, *, kernel_size: Pair, **geometry: Any) -> Array:
     """The transpose of `conv` in the kernel: (kh, kw, C // groups, O) from x and (N, OH, OW, O)."""

@@ -10,7 +10,6 @@ from tapenet.families import general
 from tapenet.ops.complex import imag
 from tapenet.ops.linear_solves import inv, inverse_for_rule, solve
 from tapenet.ops.matrices import (
-    all_examples,
     check_square,
     collected,
     cotangent_of,
@@ -23,7 +22,7 @@ from tapenet.ops.reduction import sum
 from tapenet.ops.shaping import flip, matrix_transpose
 from tapenet.plain import plain
 from tapenet.primitive import Array, Parts
-from tapenet.tensor import Tensor
+from tapenet.tensor import Tensor, every_value
 from tapenet.transforms.products import jvp, vjp
 
 SlogdetResult: Any = type(np.linalg.slogdet(np.ones((1, 1))))
@@ -95,7 +94,7 @@ def _accurate_inverse(a: Array) -> Array | None:
 
 def _is_well_conditioned(a: Array, inverse: Array) -> bool:
     """Whether all of a stack are; those that are not finite count as such, for no way gives them a derivative."""
-    a, inverse = all_examples(a), all_examples(inverse)
+    a, inverse = every_value(a), every_value(inverse)
     condition = _largest_column_sum(a) * _largest_column_sum(inverse)
     return not np.any(np.isfinite(a).all((-2, -1)) & ~(condition < _worst(a)))
 
@@ -115,7 +114,7 @@ def _finite(a: Array) -> Array:
 
 def _small_singular_values(a: Array) -> int:
     """How many singular values, at most, a matrix of the stack has that are too small to divide by; at least 1."""
-    a = all_examples(a)
+    a = every_value(a)
     s = np.linalg.svdvals(_finite(a))
     return int(np.max(np.sum(s <= s[..., :1] / _worst(a), -1), initial=1))
 

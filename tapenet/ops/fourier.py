@@ -13,11 +13,12 @@ n: "backward" (the default) the inverse, "forward" the other, "ortho" both by sq
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
+from tapenet.batch_rules import leading, shifted
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.families import linear
 from tapenet.ops.arguments import axes_of, axis_of, refuse
@@ -34,16 +35,7 @@ _OPPOSITE: dict[Norm, Norm] = {"backward": "forward", "ortho": "ortho", "forward
 # ---- primitives, on arrays that have their final length ----
 
 
-def _batched(
-    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Mapping[str, Any]
-) -> Array:
-    """Over a batch: the same along the axes that come one later."""
-    later = dict(parameters)
-    if "axes" in later:
-        later["axes"] = tuple(axis + 1 for axis in later["axes"])
-    else:
-        later["axis"] += 1
-    return primitive(*arrays, **later)
+_batched = leading(axis=shifted, axes=shifted)
 
 
 @linear(lambda t, axes, norm: fft_primitive(t, axes=axes, norm=norm), name="fft", batch=_batched)

@@ -17,31 +17,23 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.families import joint, linear
 from tapenet.ops.arguments import axis_of
 from tapenet.ops.arithmetic import add, divide, multiply, subtract, where
+from tapenet.ops.indices import (
+    ARRAY,
+    Slice,
+    Structure,
+    gather_rule,
+    getitem_rule,
+    lasting_rule,
+    place_rule,
+    scatter_rule,
+    set_rule,
+)
 from tapenet.ops.shaping import broadcast_to, ravel, reshape
 from tapenet.plain import plain
 from tapenet.primitive import Array, Shapes
 from tapenet.tensor import Tensor, off_tapes, plain_value
 
 # ---- what stands between the brackets, split into structure and arrays ----
-
-
-@attrs.frozen
-class Slice:
-    """A slice that can be hashed."""
-
-    start: int | None
-    stop: int | None
-    step: int | None
-
-
-class _ArrayHere:
-    def __repr__(self) -> str:
-        return "array"
-
-
-ARRAY = _ArrayHere()  # in an index's structure, where one of its arrays goes
-
-Structure = tuple[Any, ...]
 
 
 def _split(index: Any) -> tuple[Structure, list[Array]]:
@@ -99,12 +91,12 @@ def _may_repeat(arrays: Sequence[Array]) -> bool:
 # ---- reading, and its transpose ----
 
 
-@linear(lambda t, x_shape, index: _place(t, index=index, shape=x_shape), name="getitem")
+@linear(lambda t, x_shape, index: _place(t, index=index, shape=x_shape), name="getitem", batch=getitem_rule)
 def _getitem(x: Array, *, index: Structure) -> Array:
     return x[_joined(index, ())]
 
 
-@linear(lambda t, index: _getitem(t, index=index), name="place")
+@linear(lambda t, index: _getitem(t, index=index), name="place", batch=place_rule)
 def _place(x: Array, *, index: Structure, shape: tuple[int, ...]) -> Array:
     placed = np.zeros(shape, x.dtype)
     placed[_joined(index, ())] = x
@@ -121,7 +113,7 @@ def _gather_push(tangents: Sequence[Array], operands: Sequence[Array], shapes: S
     return _gather(tangents[0], *operands[1:], index=index)
 
 
-@joint(_gather_pull, _gather_push, name="gather", reads="none")
+@joint(_gather_pull, _gather_push, name="gather", reads="none", batch=gather_rule)
 def _gather(x: Array, *arrays: Array, index: Structure) -> Array:
     return x[_joined(index, arrays)]
 
@@ -147,7 +139,7 @@ def _scatter_push(
     return _scatter(tangents[0], *operands[1:], index=index, shape=shape)
 
 
-@joint(_scatter_pull, _scatter_push, name="scatter", reads="none")
+@joint(_scatter_pull, _scatter_push, name="scatter", reads="none", batch=scatter_rule)
 def _scatter(x: Array, *arrays: Array, index: Structure, shape: tuple[int, ...]) -> Array:
     placed = np.zeros(shape, x.dtype)
     if _may_repeat(arrays):
@@ -166,7 +158,9 @@ def getitem(x: Array, index: Any) -> Array:
         IndexingError: an index out of bounds, or of more axes than x has.
         ArgumentTypeError: an index of floats.
     """
-    return x[index] if type(x) is not Tensor else _read(x, index)
+    if type(x) is Tensor or any(type(part) is Tensor for part in (index if type(index) is tuple else (index,))):
+        return _read(x, index)
+    return x[index]
 
 
 def _read(x: Array, index: Any) -> Array:
@@ -189,7 +183,7 @@ def _find_lasting(*arrays: Array, index: Structure, shape: tuple[int, ...]) -> A
     return last[place] == order
 
 
-_lasting = plain(_find_lasting, name="set")
+_lasting = plain(_find_lasting, name="set", batch=lasting_rule)
 
 
 def _written(value: Array, index: Structure, arrays: Sequence[Array], shape: tuple[int, ...]) -> Array:
@@ -216,7 +210,7 @@ def _set_push(tangents: Sequence[Array], operands: Sequence[Array], shapes: Shap
     return _set(x_dot, np.zeros((), x_dot.dtype) if value_dot is None else value_dot, *operands[2:], index=index)
 
 
-@joint(_set_pull, _set_push, name="set", reads="none")
+@joint(_set_pull, _set_push, name="set", reads="none", batch=set_rule)
 def _set(x: Array, value: Array, *arrays: Array, index: Structure) -> Array:
     changed = np.array(x)
     changed[_joined(index, arrays)] = value

@@ -1,5 +1,8 @@
 """Pseudoinverses and least squares. Derivatives hold at fixed rank: that which the cutoff finds.
 
+The rules are those of matrices whose other singular values are 0, or rounding errors. Where a cutoff takes away more
+than that, derivatives go through the singular value decomposition.
+
 Source: G. H. Golub, V. Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems whose
 variables separate, 1973, equation 4.12.
 """
@@ -21,7 +24,6 @@ from tapenet.ops.complex import imag, real
 from tapenet.ops.decompositions import svd, svdvals
 from tapenet.ops.matrices import (
     adjoint,
-    all_examples,
     check_matrix,
     collected,
     conj,
@@ -33,14 +35,16 @@ from tapenet.ops.reduction import sum
 from tapenet.ops.shaping import matrix_transpose, reshape
 from tapenet.plain import plain
 from tapenet.primitive import Array, Primitive
-from tapenet.tensor import Tensor
+from tapenet.tensor import Tensor, every_value
 from tapenet.transforms.products import jvp, vjp
+
+# ---- cutoffs ----
 
 
 def _cuts_off(a: Array, rcond: Array) -> bool:
     """Whether rcond cuts off singular values that are not just rounding errors."""
     noise = 100 * float(np.finfo(a.dtype).eps) * max(a.shape[-2:], default=0)
-    rcond, a = all_examples(rcond), all_examples(a)
+    rcond, a = every_value(rcond), every_value(a)
     if a.size == 0 or np.max(rcond) <= noise:
         return False
     s = np.linalg.svdvals(a)
@@ -94,7 +98,8 @@ def _pinv(a: Array, rcond: Array, *, hermitian: bool) -> Array:
 def pinv(a: Array, rcond: Array = None, hermitian: bool = False, *, rtol: Array = ABSENT) -> Array:
     """The Moore-Penrose pseudoinverse x of a matrix.
 
-    Derivative: -x t x + x x^H t^H (1 - a x) + (1 - x a) t^H x^H x, at fixed rank.
+    Derivative: -x t x + x x^H t^H (1 - a x) + (1 - x a) t^H x^H x, at fixed rank. Where rcond cuts off more than
+    rounding errors, that of V diag(1 / S) U^H over the other singular values; NaN where some repeat.
 
     Args:
         a: float or complex array, shape (..., m, n).
@@ -171,7 +176,7 @@ _rank = plain(lambda s, *, cutoff: np.int32(np.count_nonzero(s > cutoff * s[:1])
 
 
 def _has_residuals(a: Array, rank: Array) -> bool:
-    full = np.asarray(all_examples(rank)) == a.shape[1]
+    full = np.asarray(every_value(rank)) == a.shape[1]
     if full.any() and not full.all():
         raise MappedValueError("lstsq: under vmap a must have full rank in every example or in none; got some of each.")
     return a.shape[0] > a.shape[1] and bool(full.all())

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.batching import Batch, elementwise_rule
+from tapenet.batching import elementwise_rule
 from tapenet.errors import LinAlgError
 from tapenet.ops.arithmetic import where
 from tapenet.ops.comparison import equal
@@ -20,7 +20,6 @@ from tapenet.ops.creation import asarray
 from tapenet.ops.reduction import sum
 from tapenet.ops.shaping import matrix_transpose
 from tapenet.primitive import Array, Parts
-from tapenet.tensor import Tensor
 
 stack_rule = elementwise_rule  # a batch of matrices is a stack of them
 
@@ -43,18 +42,6 @@ def check_square(function: str, a: Array, name: str = "a") -> None:
     check_matrix(function, a, name)
     if a.shape[-1] != a.shape[-2]:
         raise LinAlgError(f"{function}: {name} must be square in its last two axes; got shape {a.shape}.")
-
-
-def all_examples(x: Array) -> Array:
-    """The plain array under a Tensor; under one that is mapped over a batch all its examples, as a stack.
-
-    For choices between ways to compute the same, of which one serves the whole batch.
-    """
-    while type(x) is Tensor:
-        x = x._value
-        if type(x) is Batch:
-            x = x.array
-    return x
 
 
 # ---- calculus ----

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tapenet.batch_rules import over_operand
 from tapenet.errors import ArgumentError, LinAlgError
 from tapenet.ops.arguments import axes_of
 from tapenet.ops.arithmetic import square, where
@@ -159,7 +160,7 @@ def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: float | str = "fro"
     return norm(x, ord, (-2, -1), keepdims)
 
 
-matrix_rank = plain(np.linalg.matrix_rank)
+matrix_rank = plain(np.linalg.matrix_rank, batch=over_operand(0))
 
 
 # ---- condition ----

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.batch_rules import einsum_rule, matmul_rule
 from tapenet.errors import ArgumentError
 from tapenet.families import joint, multilinear
 from tapenet.ops.arguments import axes_of, refuse
@@ -17,10 +18,15 @@ from tapenet.ops.indexing import at
 from tapenet.ops.reduction import sum
 from tapenet.ops.shaping import broadcast_to, matrix_transpose, ravel, reshape, transpose
 from tapenet.primitive import Array, Shapes
-from tapenet.tensor import Tensor, off_every_tape
+from tapenet.tensor import Tensor, plain_value
 
 
-@multilinear(lambda t, y: _matmul(t, matrix_transpose(y)), lambda t, x: _matmul(matrix_transpose(x), t), name="matmul")
+@multilinear(
+    lambda t, y: _matmul(t, matrix_transpose(y)),
+    lambda t, x: _matmul(matrix_transpose(x), t),
+    name="matmul",
+    batch=matmul_rule,
+)
 def _matmul(x: Array, y: Array) -> Array:
     return np.matmul(x, y)
 
@@ -229,7 +235,7 @@ def _einsum_push(
 _SMALL = 4096  # elements below which finding a path for BLAS costs more than it saves
 
 
-@joint(_einsum_pull, _einsum_push, name="einsum", reads="others")
+@joint(_einsum_pull, _einsum_push, name="einsum", reads="others", batch=einsum_rule)
 def _einsum(*operands: Array, labels: tuple[str, ...], out: str) -> Array:
     large = len(operands) > 1 and max(np.size(x) for x in operands) > _SMALL
     return np.einsum(f"{','.join(labels)}->{out}", *operands, optimize=large)
@@ -261,7 +267,8 @@ def _as_string(arguments: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
     letters = string.ascii_letters
 
     def written(axes: Sequence[Any]) -> str:
-        return "".join("..." if axis is Ellipsis else letters[off_every_tape(axis)] for axis in axes)
+        numbers = [axis if axis is Ellipsis else plain_value(axis, "einsum with axis numbers") for axis in axes]
+        return "".join("..." if number is Ellipsis else letters[number] for number in numbers)
 
     pairs = len(arguments) // 2
     text = ",".join(written(arguments[2 * i + 1]) for i in range(pairs))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.batch_rules import leading, shifted
 from tapenet.families import elementwise, general, linear
 from tapenet.ops.arguments import axes_of, refuse
 from tapenet.ops.arithmetic import divide, multiply, square, subtract, where
@@ -49,7 +50,11 @@ def _axes(function: str, axis: Axis, ndim: int) -> Axes:
 # ---- sums ----
 
 
-@linear(lambda t, x_shape, axis, keepdims: _spread(t, x_shape, axis, keepdims), name="sum")
+@linear(
+    lambda t, x_shape, axis, keepdims: _spread(t, x_shape, axis, keepdims),
+    name="sum",
+    batch=leading(axis=shifted),
+)
 def _sum(x: Array, *, axis: Axes, keepdims: bool) -> Array:
     return np.add.reduce(x, axis=axis, keepdims=keepdims)  # np.sum, at a fifth of its overhead
 
@@ -77,7 +82,11 @@ def sum(
     return _sum(a if dtype is None else astype(a, dtype), axis=_axes("sum", axis, a.ndim), keepdims=keepdims)
 
 
-@linear(lambda t, x_shape, axis, keepdims: _spread(t / _count(x_shape, axis), x_shape, axis, keepdims), name="mean")
+@linear(
+    lambda t, x_shape, axis, keepdims: _spread(t / _count(x_shape, axis), x_shape, axis, keepdims),
+    name="mean",
+    batch=leading(axis=shifted),
+)
 def _mean(x: Array, *, axis: Axes, keepdims: bool) -> Array:
     return np.mean(x, axis=axis, keepdims=keepdims)
 
@@ -96,7 +105,11 @@ def mean(
     return _mean(a if dtype is None else astype(a, dtype), axis=_axes("mean", axis, a.ndim), keepdims=keepdims)
 
 
-@linear(lambda t, axis: _cumsum(t[_reversed(axis)], axis=axis)[_reversed(axis)], name="cumsum")
+@linear(
+    lambda t, axis: _cumsum(t[_reversed(axis)], axis=axis)[_reversed(axis)],
+    name="cumsum",
+    batch=leading(axis=shifted),
+)
 def _cumsum(x: Array, *, axis: int) -> Array:
     return np.cumsum(x, axis)
 
@@ -188,10 +201,11 @@ def _find_winners(x: Array, out: Array, *, axis: Axes, keepdims: bool) -> Array:
     return (won / np.add.reduce(won, axis=axis, keepdims=True)).astype(np.asarray(x).dtype)
 
 
-_winners = plain(_find_winners, name="winners")
+_winners = plain(_find_winners, name="winners", batch=leading(axis=shifted))
 
 
 _EXTREMUM_RULES: dict[str, Any] = {
+    "batch": leading(axis=shifted),
     "pulls": [
         lambda t, x, out, x_shape, axis, keepdims: (
             _with_reduced_axes(t, x_shape, axis, keepdims) * _winners(x, out, axis=axis, keepdims=keepdims)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.batch_rules import broadcast_rule, leading, reordered, shifted, untouched, with_examples
 from tapenet.errors import ArgumentError
 from tapenet.families import joint, linear
 from tapenet.ops.arguments import axes_of, axis_of, refuse
@@ -20,7 +21,7 @@ from tapenet.tensor import Tensor
 # ---- one array ----
 
 
-@linear(lambda t, x_shape: reshape(t, x_shape), name="reshape")
+@linear(lambda t, x_shape: reshape(t, x_shape), name="reshape", batch=leading(shape=with_examples))
 def _reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
     return np.reshape(x, shape)
 
@@ -52,7 +53,11 @@ def ravel(a: Array, order: str = "C") -> Array:
     return np.ravel(a, order) if type(a) is not Tensor else reshape(a, -1, "C" if order == "K" else order)
 
 
-@linear(lambda t, axes: _transpose(t, axes=tuple(np.argsort(axes).tolist())), name="transpose")
+@linear(
+    lambda t, axes: _transpose(t, axes=tuple(np.argsort(axes).tolist())),
+    name="transpose",
+    batch=leading(axes=reordered),
+)
 def _transpose(x: Array, *, axes: tuple[int, ...]) -> Array:
     return np.transpose(x, axes)
 
@@ -146,7 +151,7 @@ def squeeze(a: Array, axis: int | Sequence[int] | None = None) -> Array:
     return _reshape(a, shape=tuple(length for i, length in enumerate(a.shape) if i not in places))
 
 
-@linear(lambda t: t, name="broadcast_to")  # the walk sums over the broadcast axes
+@linear(lambda t: t, name="broadcast_to", batch=broadcast_rule)  # the walk sums over the broadcast axes
 def _broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(x, shape)
 
@@ -176,6 +181,7 @@ def broadcast_arrays(*args: Array) -> tuple[Array, ...]:
 @linear(
     lambda t, shift, axis: _roll(t, shift=tuple(-n for n in shift), axis=axis),
     name="roll",
+    batch=leading(axis=shifted),
 )
 def _roll(x: Array, *, shift: tuple[int, ...], axis: tuple[int, ...]) -> Array:
     return np.roll(x, shift, axis) if axis else np.array(x)  # np.roll refuses to roll along no axis
@@ -243,7 +249,7 @@ def _join(tangents: Sequence[Array], operands: Sequence[Array], shapes: Sequence
     return concatenate(parts, axis)
 
 
-@joint(_cut, _join, name="concatenate", reads="none")
+@joint(_cut, _join, name="concatenate", reads="none", batch=leading(axis=shifted))
 def _concatenate(*arrays: Array, axis: int) -> Array:
     return np.concatenate(arrays, axis)
 
@@ -357,6 +363,7 @@ def split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -
         tuple(slice(before, before + n) for (before, _), n in zip(width, x_shape, strict=True))
     ],
     name="pad_zeros",
+    batch=leading(width=untouched),
 )
 def _pad_zeros(x: Array, *, width: tuple[tuple[int, int], ...]) -> Array:
     return np.pad(x, width) if width else np.array(x)  # np.pad refuses an array without axes

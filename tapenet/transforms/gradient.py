@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
-from tapenet.batching import elementwise_rule
 from tapenet.errors import ArgumentError
 from tapenet.leaves import check_scalar
-from tapenet.plain import plain
-from tapenet.tensor import read_only
-from tapenet.transforms.products import jvp
-from tapenet.transforms.recording import Argnums, by_argnums, ones_for, positions_of, record
+from tapenet.plain import constant
+from tapenet.transforms.recording import Argnums, by_argnums, like, ones_for, places_of, record
 from tapenet.tree import Tree, tree_leaves, tree_map
 
 
@@ -20,8 +16,8 @@ def _gradient_of(
     function: str, f: Callable[..., Any], argnums: Argnums, has_aux: bool, args: tuple[Any, ...], kwargs: Any
 ) -> tuple[Tree, Tree, Tree]:
     """The value of `f`, its gradient and aux."""
-    positions = positions_of(function, argnums, len(args))
-    recording = record(function, f, args, kwargs, positions, has_aux)
+    places = places_of(function, f, argnums, args, kwargs)
+    recording = record(function, f, args, kwargs, places, has_aux)
     check_scalar(
         function, tree_leaves(recording.y), "For other outputs use tn.vjp or tn.jacobian, or sum it first: y.sum()."
     )
@@ -34,24 +30,24 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
 
     Args:
         f: returns a real floating scalar, or with `has_aux` a pair of that and anything else.
-        argnums: the position of the argument to differentiate by, a pytree of float or complex arrays, or
-            a tuple of positions.
+        argnums: the argument to differentiate by, a pytree of float or complex arrays: its position, its name
+            (of a parameter of f, or of the keyword it is given by), or a tuple of these.
         has_aux: whether f returns a pair (y, aux).
 
     Returns:
         A function of f's arguments that returns `(y, gradient)`, or `((y, aux), gradient)`; the gradient
-        has the structure, shapes and dtypes of the argument, or is a tuple of such for a tuple of positions.
+        has the structure, shapes and dtypes of the argument, or is a tuple of such for a tuple of argnums.
         An argument that y does not depend on has gradient zero.
 
     Raises:
         ArgumentTypeError: a leaf that is not float or complex; a y that is not floating.
-        ArgumentError: a y that is not a scalar; a position that there is no argument for.
+        ArgumentError: a y that is not a scalar; argnums that there is no argument for.
 
     >>> value_and_grad(lambda x: x * x)(3.0)
     (np.float64(9.0), np.float64(6.0))
     """
 
-    @_like(f)
+    @like(f)
     def with_gradient(*args: Any, **kwargs: Any) -> Any:
         y, gradient, aux = _gradient_of("value_and_grad", f, argnums, has_aux, args, kwargs)
         return ((y, aux), gradient) if has_aux else (y, gradient)
@@ -77,7 +73,7 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
     np.float64(6.0)
     """
 
-    @_like(f)
+    @like(f)
     def gradient_of(*args: Any, **kwargs: Any) -> Any:
         _, gradient, aux = _gradient_of("grad", f, argnums, has_aux, args, kwargs)
         return (gradient, aux) if has_aux else gradient
@@ -100,10 +96,10 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool 
     array([2., 4.])
     """
 
-    @_like(f)
+    @like(f)
     def derivative_of(*args: Any, **kwargs: Any) -> Any:
-        positions = positions_of("elementwise_grad", argnums, len(args))
-        recording = record("elementwise_grad", f, args, kwargs, positions, has_aux)
+        places = places_of("elementwise_grad", f, argnums, args, kwargs)
+        recording = record("elementwise_grad", f, args, kwargs, places, has_aux)
         leaves = tree_leaves(recording.y)
         if len(leaves) != 1:
             raise ArgumentError(f"elementwise_grad: y must be one array; got a pytree of {len(leaves)} leaves.")
@@ -114,39 +110,6 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool 
         return (gradient, recording.aux) if has_aux else gradient
 
     return derivative_of
-
-
-def hvp(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
-    """Make the function of the Hessian-vector product: H(x) v, without the Hessian.
-
-    The gradient is recorded, and differentiated forward along v: a small constant times the cost of f.
-
-    Args:
-        f: returns a real floating scalar.
-        argnums: the position of the argument x, a pytree.
-
-    Returns:
-        A function `(*arguments of f, v) -> H v`; v and the result have the structure of x.
-
-    >>> hvp(lambda x: x**3)(2.0, 1.0)
-    np.float64(12.0)
-    """
-
-    def product(*args: Any, **kwargs: Any) -> Any:
-        if len(args) < 2:
-            raise ArgumentError(f"hvp: there must be the arguments of f and a vector; got {len(args)} arguments.")
-        *arguments, v = args
-        (position,) = positions_of("hvp", argnums, len(arguments))
-
-        def gradient_by(x: Any) -> Any:
-            return grad(f, position)(*arguments[:position], x, *arguments[position + 1 :], **kwargs)
-
-        return jvp(gradient_by, (arguments[position],), (v,))[1]
-
-    return product
-
-
-_constant = plain(read_only, name="stop_gradient", batch=elementwise_rule)
 
 
 def stop_gradient(x: Tree) -> Tree:
@@ -161,8 +124,4 @@ def stop_gradient(x: Tree) -> Tree:
     >>> grad(lambda x: x * stop_gradient(x))(3.0)
     np.float64(3.0)
     """
-    return tree_map(_constant, x)
-
-
-def _like(f: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return functools.wraps(f) if hasattr(f, "__name__") else lambda function: function
+    return tree_map(constant, x)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,23 +17,51 @@ from tapenet.tape import GradientTape
 from tapenet.tensor import Tensor
 from tapenet.tree import Tree, TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
 
-Argnums = int | Sequence[int]
+Argnums = int | str | Sequence[int | str]  # a position or a name, or several
+Place = int | str  # of an argument: its position, or the name it was given by
 
 
-def positions_of(function: str, argnums: Argnums, count: int) -> tuple[int, ...]:
-    """Argument positions, checked against the number of arguments given."""
-    positions = (argnums,) if isinstance(argnums, int | np.integer) else tuple(argnums)
-    for position in positions:
-        if not isinstance(position, int | np.integer) or not -count <= position < count:
+def is_single(argnums: Argnums) -> bool:
+    """Whether argnums is one argument, not a sequence of them."""
+    return isinstance(argnums, int | np.integer | str)
+
+
+def places_of(
+    function: str, f: Callable[..., Any], argnums: Argnums, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[Place, ...]:
+    """The arguments that argnums names, checked against the arguments given."""
+    count = len(args)
+    places: list[Place] = []
+    for place in (argnums,) if is_single(argnums) else tuple(argnums):  # type: ignore[arg-type]  # a sequence then
+        if isinstance(place, str):
+            places.append(_place_of_name(function, f, place, count, kwargs))
+        elif isinstance(place, int | np.integer) and -count <= place < count:
+            places.append(int(place) % count)
+        else:
             raise ArgumentError(
                 f"{function}: argnums must name positional arguments, of which there are {count}; got {argnums!r}."
             )
-    return tuple(int(position) % count for position in positions)
+    return tuple(places)
+
+
+def _place_of_name(function: str, f: Callable[..., Any], name: str, count: int, kwargs: Mapping[str, Any]) -> Place:
+    """Where the argument of a name was given."""
+    if name in kwargs:
+        return name
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):  # a callable without a signature
+        parameters = []
+    by_position = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:count]
+    if name not in by_position:
+        given = ", ".join([*by_position, *kwargs]) or "none that has a name"
+        raise ArgumentError(f"{function}: argnums must name an argument that was given, {given}; got {name!r}.")
+    return by_position.index(name)
 
 
 def by_argnums(argnums: Argnums, results: tuple[Tree, ...]) -> Tree:
-    """Results, one for each position: a bare one where argnums is a number, else the tuple."""
-    return results[0] if isinstance(argnums, int | np.integer) else results
+    """Results, one for each place: a bare one where argnums is one argument, else the tuple."""
+    return results[0] if is_single(argnums) else results
 
 
 @attrs.frozen(eq=False)
@@ -94,31 +124,41 @@ def record(
     f: Callable[..., Any],
     arguments: Sequence[Any],
     keywords: Mapping[str, Any],
-    positions: Sequence[int],
+    places: Sequence[Place],
     has_aux: bool,
 ) -> Recording:
-    """Run `f` with the arguments at `positions` watched."""
-    for position in positions:
-        leaves = tree_leaves(arguments[position])
-        check_differentiable(function, f"args[{position}]", arguments[position], leaves)
+    """Run `f` with the arguments at `places` watched."""
+    given: dict[Place, Any] = {**dict(enumerate(arguments)), **keywords}  # type: ignore[dict-item]  # int and str keys
+    for place in places:
+        name = place if isinstance(place, str) else f"args[{place}]"
+        check_differentiable(function, name, given[place], tree_leaves(given[place]))
     with GradientTape(replayable=False) as tape:
-        watched = {position: tape.watch(arguments[position]) for position in dict.fromkeys(positions)}
-        result = f(*(watched.get(i, x) for i, x in enumerate(arguments)), **keywords)
-    aux = None
-    if has_aux:
-        if type(result) is not tuple or len(result) != 2:
-            raise ArgumentTypeError(
-                f"{function}: with has_aux=True the function must return a pair (y, aux); got {type(result).__name__}."
-            )
-        result, aux = result[0], _off(tape, result[1])
+        watched = {place: tape.watch(given[place]) for place in dict.fromkeys(places)}
+        result = f(
+            *(watched.get(i, x) for i, x in enumerate(arguments)),
+            **{name: watched.get(name, x) for name, x in keywords.items()},
+        )
+    result, aux = split_aux(function, result, has_aux)
+    aux = _off(tape, aux)
     sources: list[Tensor] = []
     specs: list[TreeSpec] = []
-    for position in positions:
-        leaves, spec = tree_flatten(watched[position])
+    for place in places:
+        leaves, spec = tree_flatten(watched[place])
         sources += leaves
         specs.append(spec)
-    chosen = tuple(arguments[position] for position in positions)
+    chosen = tuple(given[place] for place in places)
     return Recording(function, tape, tuple(sources), tuple(specs), chosen, result, aux)
+
+
+def split_aux(function: str, result: Any, has_aux: bool) -> tuple[Tree, Tree]:
+    """What a function returned, as y and aux; None for aux without `has_aux`."""
+    if not has_aux:
+        return result, None
+    if type(result) is not tuple or len(result) != 2:
+        raise ArgumentTypeError(
+            f"{function}: with has_aux=True the function must return a pair (y, aux); got {type(result).__name__}."
+        )
+    return result
 
 
 def _off(tape: GradientTape, tree: Tree) -> Tree:
@@ -129,3 +169,8 @@ def _off(tape: GradientTape, tree: Tree) -> Tree:
 def ones_for(y: Tree) -> list[Array]:
     """A cotangent of ones for each leaf."""
     return [np.ones(np.shape(leaf), dtype_of(leaf))[()] for leaf in tree_leaves(y)]
+
+
+def like(f: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a function the name, documentation and signature of f."""
+    return functools.wraps(f) if hasattr(f, "__name__") else lambda function: function

@@ -39,7 +39,7 @@ def backward(
     sources = {slot for slot in sources if slot <= last}
     if not sources:
         return {}
-    on_path = None if covers_leaves else _descendants(entries, sources, last)
+    on_path = None if covers_leaves else descendants(entries, sources, last)
     bars: list[Array] = [None] * (last + 1)
     for slot, cotangent in cotangents.items():
         bars[slot] = cotangent
@@ -83,7 +83,7 @@ def backward(
     return found
 
 
-def _descendants(entries: Sequence[Entry], sources: Collection[int], last: int) -> bytearray:
+def descendants(entries: Sequence[Entry], sources: Collection[int], last: int) -> bytearray:
     """For each slot up to `last`, whether it is a source or depends on one."""
     on_path = bytearray(last + 1)
     for slot in sources:

@@ -45,7 +45,7 @@ def forward(
         if dot is None:
             continue
         if shape is not None and (dot.shape != shape or dot.dtype is not dtype):
-            dot = up_to(dot, shape, dtype)
+            dot = up_to(dot, shape, dtype, primitive.name)
         dots[slot] = dot
     return {slot: dots[slot] for slot in targets if slot in dots}
 

@@ -33,5 +33,7 @@ def lift_onto(tape: Any) -> Lift:
 def _note_residual(tape: Any, kept: Kept, slots: Slots, slot: int) -> None:
     """Note that a walk read a record's residual: it stays as it is, where a replay may find another one."""
     primitive, _, _, parameters, _, _ = tape.entries[slot]
+    if primitive.is_users:
+        return  # its rules compute what they need anew, from the values on the tape
     operands = [value if at is None else Tensor(None, tape, at) for value, at in zip(kept, slots, strict=False)]
     note_read(f"the derivative of {primitive.name}", primitive.residual, operands, parameters, kept[-1])

@@ -22,11 +22,21 @@ def onto(cotangent: Array, shape: Shape | None, dtype: Any, primitive: str) -> A
     return _as_dtype(cotangent, dtype)
 
 
-def up_to(tangent: Array, shape: Shape, dtype: Any) -> Array:
+def up_to(tangent: Array, shape: Shape, dtype: Any, primitive: str) -> Array:
     """A tangent as one of an output: broadcast to its shape, real where it is real, of its dtype."""
     if tangent.shape != shape:
+        if not _broadcasts(tangent.shape, shape):
+            raise RuleError(
+                f"{primitive}: the rule's tangent must have shape {shape}, as its output, "
+                f"or one that broadcasts to it; got {tangent.shape}."
+            )
         tangent = broadcast_to(tangent, shape)
     return _as_dtype(tangent, dtype)
+
+
+def _broadcasts(shape: Shape, to: Shape) -> bool:
+    lengths = zip(reversed(shape), reversed(to), strict=False)
+    return len(shape) <= len(to) and all(length in (1, other) for length, other in lengths)
 
 
 def _as_dtype(x: Array, dtype: np.dtype[Any]) -> Array:

@@ -42,7 +42,7 @@ def replay(
     Raises:
         ReplayError: a guard comes out otherwise than when it was recorded.
     """
-    read = {slot for guard in guards for slot in _read_slots(guard)}
+    read = {slot for guard in guards for slot in read_slots(guard)}
     needed = _ancestors(entries, read.union(targets))
     values: dict[int, Array] = dict(inputs)
     anew: dict[int, Any] = {}  # by the id of what the library read when it was recorded, what it reads now
@@ -57,7 +57,8 @@ def replay(
     return {slot: values[slot] for slot in targets}
 
 
-def _read_slots(guard: Guard) -> list[int]:
+def read_slots(guard: Guard) -> list[int]:
+    """The slots that a guard reads."""
     return [*(slot for slot in guard.slots if slot is not None), *guard.keyword_slots.values()]
 
 
@@ -91,18 +92,27 @@ def _hold(guard: Guard, values: Mapping[int, Array], anew: dict[int, Any]) -> No
         for slot, constant in zip(guard.slots, guard.constants, strict=True)
     ]
     keywords = {**guard.keywords, **{name: values[slot] for name, slot in guard.keyword_slots.items()}}
-    answer = guard.function(*map(under, arguments), **{name: under(x) for name, x in keywords.items()})
-    note_read(guard.name, guard.function, arguments, keywords, answer, guard.hidden is not None)
+    answer = read_again(guard, arguments, keywords)
     if guard.hidden is not None:
         anew[id(guard.hidden)] = answer
     elif not comes_out_alike(guard.answer, answer):
-        raise ReplayError(
-            f"tape.replay: {guard.name} at {line_of(guard.place)} must give what it gave when it was recorded; "
-            f"{_difference(guard, answer)}. The program may go another way for these inputs: record it again, "
-            "or pass otherwise=f to run f on them."
-        )
+        raise comes_out_otherwise(guard, answer)
 
 
-def _difference(guard: Guard, answer: Any) -> str:
-    from_, to = shown(guard.answer), shown(as_seen(answer))
-    return f"got other elements in {from_}" if from_ == to else f"got {to} in place of {from_}"
+def read_again(guard: Guard, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+    """What a guard's function gives for these arguments; open tapes that they belong to note it."""
+    if isinstance(guard.function, Primitive):
+        return guard.function(*arguments, **keywords)
+    answer = guard.function(*map(under, arguments), **{name: under(x) for name, x in keywords.items()})
+    note_read(guard.name, guard.function, arguments, keywords, answer, guard.hidden is not None)
+    return answer
+
+
+def comes_out_otherwise(guard: Guard, answer: Any) -> ReplayError:
+    """The error for a guard that does not hold."""
+    before, now = shown(guard.answer), shown(as_seen(answer))
+    came = f"got other elements in {before}" if before == now else f"got {now} in place of {before}"
+    return ReplayError(
+        f"tape.replay: {guard.name} at {line_of(guard.place)} must give what it gave when it was recorded; {came}. "
+        "The program may go another way for these inputs: record it again, or pass otherwise=f to run f on them."
+    )

@@ -1,0 +1,39 @@
+"""The one call to the tape: a computation recorded, then differentiated by the Variables that it read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import attrs
+import numpy as np
+
+import tapenet as tn
+from compat.symbols import Array, Variable, holding
+
+
+@attrs.frozen(eq=False)
+class Recording:
+    """A result on its tape, with the Tensors that it may be differentiated by."""
+
+    tape: tn.GradientTape
+    watched: list[tn.Tensor]
+    result: Array
+
+    def gradients(self, cotangent: Array = None) -> list[Array]:
+        """The gradient of the result by each of them; None where it does not depend on it."""
+        answers: list[Array] = self.tape.gradient(self.result, self.watched, cotangent, unconnected="none")
+        return answers
+
+
+def record(variables: Sequence[Variable], compute: Callable[[], Array]) -> Recording:
+    """Compute, while each of the Variables holds its value as a Tensor of a new tape."""
+    with tn.GradientTape() as tape:
+        watched = tape.watch([_differentiable(variable.value) for variable in variables])
+        with holding(variables, watched):
+            result = compute()
+    return Recording(tape, watched, result)
+
+
+def _differentiable(value: Array) -> Array:
+    """Integers, which have no derivative, as floats."""
+    return value.astype(np.float64) if value.dtype.kind in "biu" else value

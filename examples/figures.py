@@ -1,0 +1,110 @@
+"""The pictures of the examples, one for each."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from pictures import ALARM, FAINT, INK, STRONG, save as save, smoothed
+
+Belief = tuple[np.ndarray, np.ndarray]  # mean and standard deviation
+
+
+def gaussian_process(
+    x: np.ndarray,
+    y: np.ndarray,
+    at: np.ndarray,
+    truth: np.ndarray,
+    beliefs: Mapping[str, Belief],
+    likelihoods: Sequence[float],
+) -> Figure:
+    """Draw what the process says before and after fitting, and the likelihood at each step."""
+    figure = Figure(figsize=(12, 3.8), layout="constrained")
+    *left, right = figure.subplots(1, 3)
+    for axes, (when, (mean, deviation)) in zip(left, beliefs.items(), strict=True):
+        axes.fill_between(
+            at, mean - 2 * deviation, mean + 2 * deviation, color=STRONG, alpha=0.18, lw=0, label="two deviations"
+        )
+        axes.plot(at, mean, color=STRONG, lw=1.8, label="mean")
+        axes.plot(at, truth, color=INK, lw=1, ls="--", label="truth")
+        axes.plot(x, y, "o", color=ALARM, ms=4, label="data")
+        axes.set(title=f"Posterior {when} fitting", xlabel="x", ylim=(-2.8, 2.8))
+    left[0].legend(frameon=False, fontsize=8, ncols=2, loc="lower right")
+    curve(right, likelihoods, title="Log marginal likelihood", xlabel="step")
+    return figure
+
+
+def next_characters(losses: Sequence[float], text: str, probabilities: np.ndarray, alphabet: Sequence[str]) -> Figure:
+    """Draw the loss of each step, and for each character of a text how probable each next one was."""
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[1, 2])
+    curve(left, losses, title="Loss", xlabel="step", smooth=True)
+    names = [{" ": "space", "\n": "line end"}.get(character, character) for character in alphabet]
+    right.imshow(probabilities.T, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    followed = [alphabet.index(character) for character in text[1:]]
+    right.plot(range(len(followed)), followed, "s", ms=8, mfc="none", mec=ALARM, label="what follows")
+    right.set_xticks(range(len(probabilities)), list(text[: len(probabilities)]))
+    right.set_yticks(range(len(alphabet)), names, fontsize=7)
+    right.set(title="Probability of the next character", xlabel="after")
+    right.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, 1.08))
+    return figure
+
+
+def fluid(
+    frames: Sequence[np.ndarray], wanted: np.ndarray, velocities: np.ndarray, errors: Sequence[float], *, shown: int = 4
+) -> Figure:
+    """Draw the smoke at some steps, what was wanted of it, the first velocities, and the error of each round."""
+    figure = Figure(figsize=(12, 5.6), layout="constrained")
+    grid = figure.subplots(2, shown)
+    places = np.linspace(0, len(frames) - 1, shown).round().astype(int)
+    for axes, place in zip(grid[0], places, strict=True):
+        smoke(axes, frames[place], f"step {place}")
+    smoke(grid[1, 0], wanted, "wanted")
+    smoke(grid[1, 1], frames[-1] - wanted, "difference at the end", cmap="RdBu", low=-1)
+    size = len(wanted)
+    every = max(1, size // 16)
+    middle = np.arange(every // 2, size, every)
+    vx, vy = velocities[:, middle[:, None], middle]
+    smoke(grid[1, 2], frames[0], "first velocities")
+    grid[1, 2].quiver(middle, middle, vx, vy, color=STRONG, angles="xy", width=0.006)
+    curve(grid[1, 3], errors, title="Mean squared error", xlabel="round")
+    return figure
+
+
+def smoke(axes: Axes, field: np.ndarray, title: str, *, cmap: str = "gray_r", low: float = 0.0) -> None:
+    """Draw one field of smoke."""
+    axes.imshow(field, cmap=cmap, vmin=low, vmax=1, interpolation="bilinear")
+    axes.set(title=title, xticks=[], yticks=[])
+
+
+def descents(f: Callable[[np.ndarray], float], paths: Mapping[str, np.ndarray]) -> Figure:
+    """Draw the way that each method came down a function of two numbers, and how low it was at each step."""
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    x, y = np.linspace(-2, 2, 80), np.linspace(-1, 3, 80)
+    heights = np.array([[f(np.array([a, b])) for a in x] for b in y])
+    left.contour(x, y, heights, np.geomspace(0.1, 2000, 14), colors=FAINT, linewidths=0.7)
+    for name, points in paths.items():
+        left.plot(points[:, 0], points[:, 1], marker=".", ms=5, lw=1.1, label=name)
+        right.semilogy([max(f(point), 1e-20) for point in points], marker=".", ms=5, lw=1.1, label=name)
+    left.plot(1, 1, "*", color=ALARM, ms=12)
+    left.set(title="Rosenbrock's valley", xlim=(-2, 2), ylim=(-1, 3))
+    right.set(title="Height at each step", xlabel="step")
+    right.legend(frameon=False)
+    plain(right)
+    return figure
+
+
+def curve(axes: Axes, values: Sequence[float], *, title: str, xlabel: str, smooth: bool = False) -> None:
+    """Draw how a number went."""
+    axes.plot(values, color=FAINT if smooth else STRONG, lw=0.6 if smooth else 1.8)
+    if smooth:
+        axes.plot(smoothed(np.array(values)), color=STRONG, lw=1.8)
+    axes.set(title=title, xlabel=xlabel)
+    plain(axes)
+
+
+def plain(axes: Axes) -> None:
+    """Take away what is no data."""
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)

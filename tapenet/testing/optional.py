@@ -1,0 +1,21 @@
+"""Packages that single functions of the kit need: imported when they are used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from tapenet.errors import MissingPackageError
+
+
+def needed(package: str, by: str, install: str) -> Any:
+    """Import a package, or say what needs it and how to install it.
+
+    Raises:
+        MissingPackageError: it cannot be imported.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        name = package.partition(".")[0]
+        raise MissingPackageError(f"{by}: {name} must be installed; got {error}. Install it: {install}.") from error

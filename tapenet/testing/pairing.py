@@ -1,0 +1,71 @@
+"""Vectors in the shape of pytrees: random directions, and the pairing <a, b> that pullbacks transpose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapenet.primitive import Array
+from tapenet.tensor import under
+from tapenet.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_unflatten
+
+
+def direction(like: Tree, rng: np.random.Generator) -> Tree:
+    """Random numbers of order 1 in the place of each element, real where it is real."""
+
+    def drawn(leaf: Array) -> Array:
+        plain = np.asarray(under(leaf))
+        numbers = rng.uniform(0.5, 1.5, plain.shape) * rng.choice([-1, 1], plain.shape)
+        if plain.dtype.kind == "c":
+            numbers = numbers + 1j * rng.uniform(-1, 1, plain.shape)
+        return np.asarray(numbers).astype(plain.dtype)[()]
+
+    return tree_map(drawn, like)
+
+
+def inner(a: Tree, b: Tree) -> complex:
+    """The sum of products, without conjugation."""
+    pairs = zip(tree_leaves(a), tree_leaves(b), strict=True)
+    return complex(sum(np.sum(np.asarray(x) * np.asarray(y), dtype=np.clongdouble) for x, y in pairs))
+
+
+def inner_of_magnitudes(a: Tree, b: Tree) -> float:
+    """The sum of the magnitudes of products: what the rounding errors of `inner` go by."""
+    pairs = zip(tree_leaves(a), tree_leaves(b), strict=True)
+    return float(sum(np.sum(np.abs(np.asarray(x) * np.asarray(y)), dtype=np.longdouble) for x, y in pairs))
+
+
+def largest(*trees: Tree) -> float:
+    """The largest magnitude among all elements."""
+    return max((float(np.max(np.abs(leaf), initial=0.0)) for leaf in tree_leaves(trees)), default=0.0)
+
+
+def total(tree: Tree) -> float:
+    """The sum of the magnitudes of all elements."""
+    return float(sum(np.sum(np.abs(leaf), dtype=np.longdouble) for leaf in tree_leaves(tree)))
+
+
+def only(tree: Tree, place: int, index: tuple[int, ...] | None = None) -> Tree:
+    """The vector with zeros in the place of all leaves but one, and of all its elements but that at `index`."""
+    leaves, spec = tree_flatten(tree)
+
+    def kept(i: int, leaf: Array) -> Array:
+        if i == place and index is None:
+            return leaf
+        zeros = np.zeros_like(leaf)
+        if i == place:
+            zeros[index] = leaf[index]
+        return zeros[()] if np.ndim(leaf) == 0 else zeros
+
+    return tree_unflatten(spec, [kept(i, leaf) for i, leaf in enumerate(leaves)])
+
+
+def copied(tree: Tree) -> Tree:
+    """The same values in arrays of their own."""
+    return tree_map(lambda x: x.copy() if type(x) is np.ndarray else x, tree)
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two leaves hold the same numbers, bit by bit but for the sign of zero."""
+    return np.array_equal(under(a), under(b), equal_nan=True)

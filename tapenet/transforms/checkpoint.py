@@ -1,0 +1,250 @@
+"""`checkpoint`: a walk computes a function's inside again instead of a tape's keeping it.
+
+The function runs once, with the open tapes of its values paused, on a tape that keeps no values: what it reads of
+paused tapes, argument or captured, is watched there. So its *program* is known as a function of explicit operands;
+the paused tapes record one operation, whose rules run the program anew on a tape of their own. What a random
+generator gave is a constant of the program, and so the same each time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import optree
+
+from tapenet.batching import Batch
+from tapenet.errors import ArgumentError
+from tapenet.leaves import zeros_of
+from tapenet.primitive import Array, Parts, Primitive, Shapes, past_closed_tapes
+from tapenet.record import Entry, Kept, Parameters, Slots
+from tapenet.tape import GradientTape
+from tapenet.tensor import Tensor, under
+from tapenet.transforms.calls import like, name_of
+from tapenet.transforms.mapping import vmap
+from tapenet.transforms.programs import Program, program_of, without_values
+from tapenet.tree import NAMESPACE, tree_flatten_with_none, tree_leaves, tree_unflatten
+
+
+def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that computes what f does, of which a tape keeps arguments and results alone.
+
+    A walk computes what is between them once more: memory for time. Derivatives, of any order and in both modes, are
+    those of f, also by Tensors that f takes from around it. f itself runs once, so that it draws from a random
+    generator as it does without: dropout has one mask.
+
+    Args:
+        f: a function of anything, returning a pytree of anything. What it computes from plain arrays alone (a mask
+            that was drawn) is kept.
+
+    Returns:
+        A function of f's arguments. Inside a function under `vmap` the tapes further out keep f's inside; write
+        `checkpoint(vmap(f))`.
+
+    Raises:
+        ArgumentError: f takes from around it a Tensor of a tape further in than those of its arguments.
+
+    >>> layer = checkpoint(lambda w, x: tnp.tanh(x @ w))
+    >>> tn.grad(lambda w: layer(w, np.ones(2)))(np.zeros(2))
+    array([1., 1.])
+    """
+
+    @like(f)
+    def checkpointed(*args: Any, **kwargs: Any) -> Any:
+        leaves, spec = tree_flatten_with_none((args, kwargs))
+        leaves = [past_closed_tapes(x) for x in leaves]
+        tapes = _to_pause([*leaves, *_captured(f, set())])
+        if not tapes:
+            return f(*args, **kwargs)
+        region = _Region(name_of(f), tapes)
+        with region.open():
+            given = [region.read(x) if type(x) is Tensor and x.tape in tapes else x for x in leaves]
+            positional, keywords = tree_unflatten(spec, given)
+            results, result_spec = tree_flatten_with_none(f(*positional, **keywords))
+            results = [past_closed_tapes(x) for x in results]
+        return tree_unflatten(result_spec, region.recorded(results))
+
+    return checkpointed
+
+
+def _to_pause(values: Sequence[Any]) -> list[GradientTape]:
+    """The open tapes of these values, but for those that lie under a map: their values hold whole batches."""
+    found = {id(tape): tape for x in values for tape in _nest(x)}.values()
+    innermost_map = max((tape.level for tape in found if tape.is_map), default=-1)
+    return [tape for tape in found if not tape.is_map and tape.is_open and tape.level > innermost_map]
+
+
+def _nest(x: Any) -> Iterator[Any]:
+    """The tapes and maps that a value is on, one under the other."""
+    while type(x) is Tensor:
+        yield x.tape
+        x = x._value.array if type(x._value) is Batch else x._value
+
+
+def _captured(f: Any, seen: set[int]) -> Iterator[Tensor]:
+    """The Tensors that a function visibly takes from around it.
+
+    The others are found as they are read, but what was computed from them before is then on their tape.
+    """
+    if id(f) in seen:
+        return
+    seen.add(id(f))
+    leaves: list[Any] = optree.tree_leaves(_around(f), namespace=NAMESPACE)  # type: ignore[arg-type]  # of anything
+    for leaf in leaves:
+        if type(leaf) is Tensor:
+            yield leaf
+        elif callable(leaf):
+            yield from _captured(leaf, seen)
+
+
+def _around(f: Any) -> list[Any]:
+    """What a function takes from around it: values of its closure, globals, defaults and object, as far as it shows."""
+    if isinstance(f, functools.partial):
+        return [f.func, f.args, f.keywords]
+    names = f.__code__.co_names if hasattr(f, "__code__") else ()
+    module = getattr(f, "__globals__", {})
+    around = [module.get(name) for name in names if not callable(module.get(name))]  # other functions lead too far
+    around += [cell.cell_contents for cell in getattr(f, "__closure__", None) or () if _is_filled(cell)]
+    around += [getattr(f, "__defaults__", None), getattr(f, "__kwdefaults__", None)]
+    return around + [tree_leaves(x) for x in (f, getattr(f, "__self__", None)) if attrs.has(type(x))]
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:  # a name that is not bound yet
+        return False
+
+
+# ---- the function's one run ----
+
+
+@attrs.define(eq=False)
+class _Region:
+    """The run of a checkpointed function: pauses tapes, and watches what is read of them on a tape of its own."""
+
+    name: str
+    paused: list[GradientTape]
+    tape: GradientTape = attrs.field(init=False)
+    operands: list[Tensor] = attrs.field(factory=list)
+    inside: dict[tuple[int, int], Tensor] = attrs.field(factory=dict)  # what stands for a value, by tape and slot
+
+    @tape.default
+    def _own_tape(self) -> GradientTape:
+        return GradientTape(replayable=any(tape.replayable for tape in self.paused))
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        entries: list[Entry] = self.tape.entries
+        self.tape.append = lambda entry: entries.append(without_values(entry))
+        were_fast = [tape.is_fast for tape in self.paused]
+        try:
+            for tape in self.paused:
+                tape.region, tape.is_open, tape.is_fast = self, False, False
+            with self.tape:
+                yield
+        finally:
+            for tape, was_fast in zip(self.paused, were_fast, strict=True):
+                tape.region, tape.is_open, tape.is_fast = None, True, was_fast
+
+    def read(self, x: Tensor) -> Tensor:
+        """What stands inside for a value on a paused tape."""
+        key = (x.tape.level, x.slot)
+        if key not in self.inside:
+            value: Any = x
+            while type(value) is Tensor and value.tape in self.paused:
+                value = value._value
+            self._check(value)
+            self.operands.append(x)
+            self.inside[key] = self.tape.watch(value)
+        return self.inside[key]
+
+    def recorded(self, results: Sequence[Any]) -> list[Any]:
+        """Results as values on the tapes that were paused."""
+        made = [i for i, x in enumerate(results) if type(x) is Tensor and x.tape is self.tape]
+        if not made:
+            return list(results)
+        inputs = sorted(self.tape.leaves)
+        program, constants = program_of(
+            self.tape.entries, inputs, [results[i].slot for i in made], self.tape.guards or ()
+        )
+        for x in (*constants, *results):
+            if type(x) is Tensor and x.tape is not self.tape:
+                self._check(x)
+        known = [under(results[i]) for i in made]
+        run = _Run(program, None if any(type(x) is Tensor for x in known) else tuple(map(_array, known)))
+        outs = CHECKPOINT(*self.operands, *constants, run=run)
+        final = list(results)
+        for i, out in zip(made, outs, strict=True):
+            final[i] = out
+        return final
+
+    def _check(self, x: Any) -> None:
+        """Raise for a value on an open tape whose own values are on the tapes that this one pauses."""
+        if any(tape is self.tape or tape in self.paused for tape in _nest(x)):
+            raise ArgumentError(
+                f"checkpoint: {self.name} must take as an argument every Tensor of a tape further in than those of its "
+                "arguments; got one that it takes from around it. Pass it as an argument."
+            )
+
+
+def _array(x: Any) -> Array:
+    return x if hasattr(x, "shape") else np.asarray(x)[()]
+
+
+@attrs.define(eq=False)
+class _Run:
+    """A program as a function, which knows the outputs of its first run."""
+
+    program: Program
+    known: tuple[Array, ...] | None
+
+    def __call__(self, *operands: Array) -> tuple[Array, ...]:
+        known, self.known = self.known, None
+        return self.program.run(*operands) if known is None else known
+
+
+# ---- the operation ----
+
+
+def _pull(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Array | None]:
+    with GradientTape(replayable=False) as tape:
+        operands = [x if slot is None else tape.watch(x) for x, slot in zip(kept, slots, strict=False)]
+        outs = parameters["run"](*operands)
+    sources = [x for x, slot in zip(operands, slots, strict=True) if slot is not None]
+    pulled = iter(tape.pull([outs[i] for i in t.parts], list(t.parts.values()), sources))
+    found = [None if slot is None else next(pulled) for slot in slots]
+    return [
+        zeros_of(x) if bar is None and slot is not None else bar
+        for x, bar, slot in zip(operands, found, slots, strict=True)
+    ]
+
+
+def _push(
+    tangents: Sequence[Array | None], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
+) -> list[Array | None]:
+    with GradientTape(replayable=False) as tape:
+        operands = [x if dot is None else tape.watch(x) for x, dot in zip(kept, tangents, strict=False)]
+        outs = parameters["run"](*operands)
+    pairs = [(x, dot) for x, dot in zip(operands, tangents, strict=True) if dot is not None]
+    return tape.push([x for x, _ in pairs], [dot for _, dot in pairs], outs)
+
+
+def _batched(primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Any) -> Any:
+    run = vmap(parameters["run"], in_axes=tuple(0 if own else None for own in mapped))
+    return primitive(*arrays, run=run)
+
+
+CHECKPOINT = Primitive(
+    "checkpoint",
+    "checkpoint",
+    lambda *operands, run: run(*operands),
+    joint_pullback=_pull,
+    joint_push=_push,
+    batch=_batched,
+    is_users=True,
+)

@@ -1,0 +1,257 @@
+"""Jacobians and Hessians: all rows, or all columns, carried by one walk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.leaves import check_chunk_size, check_scalar, described, dtype_of, matched, zeros_of
+from tapenet.tensor import Tensor
+from tapenet.transforms.recording import (
+    Argnums,
+    Place,
+    Recording,
+    by_argnums,
+    like,
+    ones_for,
+    places_of,
+    record,
+    split_aux,
+)
+from tapenet.tree import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
+from tapenet.walks.blocks import Blocks, completed, ends_of, in_structure, pulled_blocks, pushed_blocks
+
+
+def jacobian(
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, *, chunk_size: int | None = None
+) -> Callable[..., Any]:
+    """Make the function of f's Jacobian, by reverse mode: for fewer outputs than inputs. Also called `jacrev`.
+
+    J[i..., j...] = dy[i...] / dx[j...]. One backward walk carries all rows.
+
+    Args:
+        f: returns an array, or a pytree of arrays, of floats or complex numbers.
+        argnums, has_aux: as for `grad`.
+        chunk_size: how many rows one walk carries, to bound memory; None for all.
+
+    Returns:
+        A function of f's arguments that returns the Jacobian: an array of shape y.shape + x.shape and the dtype of
+        x; for pytrees, the structure of y with in place of each leaf the structure of x (a tuple of such for a
+        tuple of argnums). With `has_aux`, `(jacobian, aux)`.
+
+        Complex numbers: for real y it is `grad` of each element. For real x and complex y, the derivative of both
+        parts. For both complex, f'(z) of a holomorphic f; `jacobian` and `jacfwd` agree on no other.
+
+    Raises:
+        ArgumentTypeError: a leaf of x or y that is not float or complex.
+        ArgumentError: argnums that there is no argument for; a chunk_size that is not positive.
+
+    >>> jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    return _transform("jacobian", f, argnums, has_aux, chunk_size, _pulled)
+
+
+jacrev = jacobian
+
+
+def jacfwd(
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, *, chunk_size: int | None = None
+) -> Callable[..., Any]:
+    """Make the function of f's Jacobian, by forward mode: for fewer inputs than outputs.
+
+    One forward walk carries all columns.
+
+    Args:
+        f, argnums, has_aux: as for `jacobian`.
+        chunk_size: how many columns one walk carries, to bound memory; None for all.
+
+    Returns:
+        As for `jacobian`, but with the dtype of y.
+
+    Raises:
+        ArgumentTypeError, ArgumentError: as for `jacobian`.
+
+    >>> jacfwd(lambda x: x**2)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    return _transform("jacfwd", f, argnums, has_aux, chunk_size, _pushed)
+
+
+def hessian(
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, *, chunk_size: int | None = None
+) -> Callable[..., Any]:
+    """Make the function of f's second derivatives: the Jacobian, forward, of its Jacobian, in reverse.
+
+    H[i..., j..., k...] = d^2 y[i...] / (dx[j...] dx[k...]). The gradient is recorded on the tape of f, and one
+    forward walk over both carries all columns.
+
+    Args:
+        f: returns a scalar, an array, or a pytree of arrays.
+        argnums, has_aux: as for `grad`.
+        chunk_size: how many columns one walk carries, to bound memory; None for all.
+
+    Returns:
+        A function of f's arguments that returns the Hessian: of shape y.shape + x.shape + x.shape; for pytrees,
+        the structure of y, in place of each leaf that of x, in place of each of its leaves that of x again.
+
+    Raises:
+        ArgumentTypeError: as for `jacobian`; complex x where y is real, whose gradient is not holomorphic.
+        ArgumentError: as for `jacobian`.
+
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
+    """
+
+    check_chunk_size("hessian", chunk_size)
+
+    @like(f)
+    def hessian_of(*args: Any, **kwargs: Any) -> Any:
+        places = places_of("hessian", f, argnums, args, kwargs)
+
+        def first(y: Tree, x: tuple[Tree, ...], sources: Sequence[Tensor]) -> Tree:
+            targets = tree_leaves(y)
+            _check_outputs("hessian", y, targets)
+            _check_real(x, sources, targets)
+            blocks = _pulled(targets, sources, chunk_size)
+            return in_structure(y, x, blocks, lambda trees: by_argnums(argnums, trees))
+
+        recording = record("hessian", _then(first, "hessian", f, places, has_aux), args, kwargs, places, has_aux)
+        second = _assembled(recording, argnums, _pushed(tree_leaves(recording.y), recording.sources, chunk_size))
+        return (second, recording.aux) if has_aux else second
+
+    return hessian_of
+
+
+def hvp(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """Make the function of the Hessian-vector product: H(x) v, without the Hessian.
+
+    The gradient is recorded on the tape of f, and one forward walk along v goes over both: a small constant times
+    the cost of the gradient.
+
+    Args:
+        f: returns a real floating scalar.
+        argnums, has_aux: as for `grad`.
+
+    Returns:
+        A function `(*arguments of f, v) -> H v`; v and the result have the structure of x, or are tuples of such
+        for a tuple of argnums. With `has_aux`, `(H v, aux)`.
+
+    Raises:
+        ArgumentTypeError, ArgumentError: as for `grad`; a v of another structure or other shapes than x.
+
+    >>> hvp(lambda x: x**3)(2.0, 1.0)
+    np.float64(12.0)
+    """
+
+    def product(*args: Any, **kwargs: Any) -> Any:
+        if not args:
+            raise ArgumentError("hvp: there must be the arguments of f and then a vector; got no positional argument.")
+        *arguments, v = args
+        places = places_of("hvp", f, argnums, arguments, kwargs)
+        x = by_argnums(argnums, tuple(arguments[i] if isinstance(i, int) else kwargs[i] for i in places))
+        directions = matched("hvp", "v", v, "x", x)
+
+        def gradient(y: Tree, x: tuple[Tree, ...], sources: Sequence[Tensor]) -> Tree:
+            targets = tree_leaves(y)
+            check_scalar("hvp", targets, "Sum it first, y.sum(), or take tn.hessian.")
+            found = sources[0].tape.pull(targets, ones_for(y), sources) if sources else []
+            gradients = [zeros_of(x) if g is None else g for x, g in zip(sources, found, strict=True)]
+            return by_argnums(argnums, tree_unflatten(tree_flatten(x)[1], gradients))
+
+        recording = record("hvp", _then(gradient, "hvp", f, places, has_aux), arguments, kwargs, places, has_aux)
+        pushed = recording.push(directions)
+        return (pushed, recording.aux) if has_aux else pushed
+
+    return product
+
+
+# ---- the parts ----
+
+
+def _transform(
+    function: str,
+    f: Callable[..., Any],
+    argnums: Argnums,
+    has_aux: bool,
+    chunk_size: int | None,
+    blocks_of: Callable[..., Blocks],
+) -> Callable[..., Any]:
+    """The function of f's Jacobian, by one mode or the other."""
+    check_chunk_size(function, chunk_size)
+
+    @like(f)
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        places = places_of(function, f, argnums, args, kwargs)
+        recording = record(function, f, args, kwargs, places, has_aux)
+        targets = tree_leaves(recording.y)
+        _check_outputs(function, recording.y, targets)
+        assembled = _assembled(recording, argnums, blocks_of(targets, recording.sources, chunk_size))
+        return (assembled, recording.aux) if has_aux else assembled
+
+    return jacobian_of
+
+
+def _pulled(targets: Sequence[Any], sources: Sequence[Tensor], chunk_size: int | None) -> Blocks:
+    if not sources:
+        return [[] for _ in targets]
+    tape = sources[0].tape
+    blocks = pulled_blocks(
+        lambda seeds: tape.pull(targets, seeds, sources), ends_of(targets), ends_of(sources), chunk_size
+    )
+    return completed(blocks, ends_of(targets), sources, "source")
+
+
+def _pushed(targets: Sequence[Any], sources: Sequence[Tensor], chunk_size: int | None) -> Blocks:
+    if not sources:
+        return [[] for _ in targets]
+    tape = sources[0].tape
+    blocks = pushed_blocks(
+        lambda seeds: tape.push(sources, seeds, targets), ends_of(targets), ends_of(sources), chunk_size
+    )
+    return completed(blocks, ends_of(targets), sources, "target")
+
+
+def _assembled(recording: Recording, argnums: Argnums, blocks: Blocks) -> Tree:
+    return in_structure(recording.y, recording.arguments, blocks, lambda trees: by_argnums(argnums, trees))
+
+
+def _then(
+    compute: Callable[..., Tree], function: str, f: Callable[..., Any], places: Sequence[Place], has_aux: bool
+) -> Callable[..., Any]:
+    """f followed by a computation on its y, its chosen arguments and their leaves, recorded on the same tape."""
+
+    def followed(*args: Any, **kwargs: Any) -> Any:
+        y, aux = split_aux(function, f(*args, **kwargs), has_aux)
+        x = tuple(args[place] if isinstance(place, int) else kwargs[place] for place in places)
+        found = compute(y, x, tree_leaves(x))
+        return (found, aux) if has_aux else found
+
+    return followed
+
+
+# ---- checks ----
+
+
+def _check_outputs(function: str, y: Tree, targets: Sequence[Any]) -> None:
+    for i, target in enumerate(targets):
+        dtype = dtype_of(target)
+        if dtype is None or np.dtype(dtype).kind not in "fc":
+            path = leaf_paths(y, "y")[i]
+            raise ArgumentTypeError(f"{function}: {path} must be float or complex; got {described(target)}.")
+
+
+def _check_real(x: Tree, sources: Sequence[Tensor], targets: Sequence[Any]) -> None:
+    """A real function's gradient by complex numbers is not holomorphic, so that it has no complex derivative."""
+    wrong = [i for i, source in enumerate(sources) if source.dtype.kind == "c"]
+    if wrong and any(np.dtype(dtype_of(target)).kind == "f" for target in targets):
+        raise ArgumentTypeError(
+            f"hessian: x must be real where y is; got {described(sources[wrong[0]])}. "
+            "Differentiate by the real and the imaginary part, or take tn.hvp."
+        )

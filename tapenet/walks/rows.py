@@ -1,0 +1,102 @@
+"""Walks that carry many seeds at once: whole Jacobians, by mapping a walk over all unit vectors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.batching import Map, next_level
+from tapenet.primitive import Array
+from tapenet.record import Shape
+from tapenet.tensor import Tensor
+from tapenet.walks.results import fresh
+
+Walk = Callable[[Sequence[Array]], Sequence[Array | None]]
+
+
+@attrs.frozen
+class End:
+    """A leaf from which a walk starts.
+
+    Attributes:
+        shape: of the leaf.
+        dtype: of the leaf.
+        batch_axis: an axis along which one seed is 1 everywhere; None for none.
+    """
+
+    shape: Shape
+    dtype: np.dtype[Any]
+    batch_axis: int | None = None
+
+    @property
+    def seeded(self) -> Shape:
+        """The shape of what the seeds tell apart."""
+        return tuple(length for i, length in enumerate(self.shape) if i != self.batch_axis)
+
+    @property
+    def size(self) -> int:
+        """The number of its seeds."""
+        return math.prod(self.seeded)
+
+
+def rows(walk: Walk, ends: Sequence[End], chunk_size: int | None = None, scale: complex = 1) -> list[Array | None]:
+    """What a walk finds from each unit vector of all its ends together, along axis 0.
+
+    Args:
+        walk: from one seed for each end to its answers, None for one that no end reaches.
+        ends: where it starts.
+        chunk_size: how many unit vectors one walk carries; None for all.
+        scale: the length of the unit vectors.
+
+    Returns:
+        For each answer an array of shape (number of unit vectors, *answer.shape) that shares no memory, or None.
+    """
+    total = sum(end.size for end in ends)
+    step = chunk_size or max(total, 1)
+    chunks = [_walked(walk, ends, start, min(start + step, total), scale) for start in range(0, max(total, 1), step)]
+    return [
+        None if parts[0] is None else parts[0] if len(parts) == 1 else np.concatenate(parts)
+        for parts in zip(*chunks, strict=True)
+    ]
+
+
+def _walked(walk: Walk, ends: Sequence[End], start: int, stop: int, scale: complex) -> list[Array | None]:
+    """The rows from `start` to `stop`."""
+    seeds = _seeds(ends, start, stop, scale)
+    size = stop - start
+    if size == 1:  # one row needs no map
+        answers = walk([seed[0] for seed in seeds])
+        return [None if answer is None else np.reshape(answer, (1, *answer.shape)) for answer in answers]
+    mapping = Map(size, next_level())
+    try:
+        answers = walk([mapping.mapped(seed) for seed in seeds])
+    finally:
+        mapping.is_open = False
+    found = [None if answer is None else _all_rows(answer, mapping) for answer in answers]
+    return fresh(found, seeds)
+
+
+def _all_rows(answer: Array, mapping: Map) -> Array:
+    if type(answer) is Tensor and answer.tape is mapping:
+        return answer._value.array
+    return np.broadcast_to(answer, (mapping.size, *np.shape(answer)))
+
+
+def _seeds(ends: Sequence[End], start: int, stop: int, scale: complex) -> list[Array]:
+    """For each end the part of the unit vectors from `start` to `stop` that lies in it."""
+    seeds = []
+    first = 0
+    for end in ends:
+        seed = np.zeros((stop - start, end.size), end.dtype)
+        own = np.arange(max(start, first), min(stop, first + end.size))
+        seed[own - start, own - first] = scale
+        seed = seed.reshape(stop - start, *end.seeded)
+        if end.batch_axis is not None:
+            seed = np.broadcast_to(np.expand_dims(seed, 1 + end.batch_axis), (stop - start, *end.shape))
+        seeds.append(seed)
+        first += end.size
+    return seeds

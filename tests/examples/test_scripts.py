@@ -1,0 +1,194 @@
+"""The examples with `--quick`, run as their users run them, and what they compute."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import figures
+import fluid
+import gaussian_process
+import lstm
+import numpy as np
+import pytest
+import scipy_minimize
+import scripts
+
+import tapenet as tn
+from tapenet.testing import assert_same_gradient, check_grads
+
+EXAMPLES = Path(scripts.__file__).parent
+ALL = [gaussian_process, lstm, fluid, scipy_minimize]
+RESULTS = {
+    "gaussian_process": r"log likelihood: (?P<before>-\d+\.\d+) before, (?P<after>-?\d+\.\d+) after 60 steps",
+    "lstm": r"loss: (?P<before>\d\.\d+) before, (?P<after>\d\.\d+) after 40 steps \(by guessing 3\.296\)",
+    "fluid": r"mean squared error: (?P<before>0\.\d+) before, (?P<after>0\.\d+) after 15 rounds",
+    "scipy_minimize": r"in 10 dimensions: minimum (?P<after>\d\.\de-\d+) after \d+ steps",
+}
+
+
+@pytest.fixture(autouse=True)
+def needs(request: pytest.FixtureRequest) -> None:
+    """SciPy, where the example is about it."""
+    if "example" in request.fixturenames and request.getfixturevalue("example") is scipy_minimize:
+        pytest.importorskip("scipy")
+
+
+over_all = pytest.mark.parametrize("example", ALL, ids=lambda example: example.NAME)
+
+
+@over_all
+def test_a_quick_run_prints_its_result_and_draws(example: ModuleType, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / f"{example.NAME}.py"), "--quick"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(EXAMPLES.parent)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    output = tmp_path / f"{example.NAME.replace('_', '-')}-output"
+    (picture,) = output.iterdir()
+    assert picture.name == f"{example.NAME}.png"
+    assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert f"picture: {output.name}/{picture.name}" in done.stdout.splitlines()
+    assert re.fullmatch(RESULTS[example.NAME], done.stdout.splitlines()[-1])
+
+
+@over_all
+def test_the_result_is_better_than_the_start_and_the_same_each_time(
+    example: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = []
+    for folder in ("one", "two"):
+        assert example.main(["--quick", "--output", str(tmp_path / folder)]) == 0
+        printed.append(capsys.readouterr().out.splitlines()[1:])
+    assert printed[0] == printed[1]
+    result = re.fullmatch(RESULTS[example.NAME], printed[0][-1])
+    assert result is not None
+    numbers = {name: float(number) for name, number in result.groupdict().items()}
+    assert numbers["after"] < 1e-6 if "before" not in numbers else better(example, **numbers)
+
+
+def better(example: ModuleType, before: float, after: float) -> bool:
+    return after > before + 5 if example is gaussian_process else after < 0.9 * before
+
+
+@over_all
+def test_a_picture_is_written_whole_or_not_at_all(
+    example: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken_off(figure: Any, file: Any, **options: Any) -> None:
+        file.write(b"\x89PNG")
+        raise OSError("no space left on the device")
+
+    monkeypatch.setattr(figures.Figure, "savefig", broken_off)
+    assert example.main(["--quick", "--output", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"{example.NAME}.py: error: no space left on the device\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@over_all
+def test_a_package_that_is_missing_is_named(
+    example: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "figures")
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert example.main(["--quick", "--output", str(tmp_path)]) == 2
+    message = f"{example.NAME}.py: error: matplotlib is not installed; pip install tapenet[examples]\n"
+    assert capsys.readouterr().err == message
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert lstm.main(["--quick", "--output", str(tmp_path / "file" / "folder")]) == 2
+    assert capsys.readouterr().err.startswith("lstm.py: error: [Errno 20] Not a directory: ")
+
+
+# ---- what they compute ----
+
+
+def test_the_gaussian_process_has_the_density_of_a_normal_distribution() -> None:
+    x, y = gaussian_process.make_data(np.random.default_rng(0), 8)
+    parameters = {"log_scale": 0.1, "log_length": -0.3, "log_noise": -1.0}
+    covariance = gaussian_process.kernel(parameters, x, x) + (np.exp(-2) + 1e-9) * np.eye(8)
+    density = -0.5 * (
+        y @ np.linalg.solve(covariance, y) + np.linalg.slogdet(covariance).logabsdet + 8 * np.log(2 * np.pi)
+    )
+    np.testing.assert_allclose(gaussian_process.log_likelihood(parameters, x, y), density, rtol=1e-12)
+    check_grads(lambda parameters, y: gaussian_process.log_likelihood(parameters, x, y), (parameters, y))
+
+
+def test_the_gaussian_process_goes_through_data_without_noise() -> None:
+    x = np.array([-1.0, 0.0, 2.0])
+    y = np.array([0.5, -0.5, 1.0])
+    parameters = {"log_scale": 0.0, "log_length": 0.0, "log_noise": -8.0}
+    mean, deviation = gaussian_process.posterior(parameters, x, y, x)
+    np.testing.assert_allclose(mean, y, atol=1e-5)
+    np.testing.assert_allclose(deviation, 0, atol=1e-3)
+
+
+def test_the_lstm_gives_probabilities_and_their_gradient() -> None:
+    parameters = lstm.init(np.random.default_rng(0), 3)
+    np.testing.assert_allclose(lstm.read(parameters, "tyger").sum(axis=1), 1)
+    texts = np.stack([lstm.one_hot("tyg"), lstm.one_hot("bur")])
+    check_grads(lambda parameters: lstm.loss(parameters, texts), (parameters,))
+    assert lstm.write(parameters, "ty", 3).startswith("ty")
+
+
+def test_the_lstm_s_sigmoid_is_that_of_the_library() -> None:
+    assert_same_gradient(lstm.sigmoid, tn.nn.sigmoid, (np.linspace(-5, 5, 11),), order=2)
+
+
+def test_the_fluid_keeps_its_smoke_and_has_no_divergence() -> None:
+    rng = np.random.default_rng(0)
+    vx, vy = fluid.without_divergence(*rng.normal(size=(2, 15, 15)))
+    frequencies = np.fft.fftfreq(15)
+    divergence = frequencies * np.fft.fft2(vx) + frequencies[:, None] * np.fft.fft2(vy)
+    np.testing.assert_allclose(divergence, 0, atol=1e-12)
+    again = fluid.without_divergence(vx, vy)
+    np.testing.assert_allclose(again, (vx, vy), atol=1e-12)
+    smoke = fluid.disc(15)
+    np.testing.assert_array_equal(fluid.carried(smoke, 0 * vx, 0 * vy), smoke)
+    np.testing.assert_allclose(fluid.carried(smoke, 0 * vx + 1, 0 * vy - 2), np.roll(smoke, (-2, 1), axis=(0, 1)))
+
+
+def test_the_fluid_s_gradient() -> None:
+    velocities = 0.3 * np.random.default_rng(1).uniform(0.2, 1, (2, 5, 5))
+    check_grads(lambda v: fluid.simulate(v, fluid.disc(5), 2)[-1], (velocities,), order=1)
+
+
+@pytest.mark.parametrize("method", ["BFGS", "L-BFGS-B", "CG", "SLSQP"])
+def test_scipy_takes_value_and_grad_as_it_stands(method: str) -> None:
+    optimize = pytest.importorskip("scipy.optimize")
+    x0 = np.array([-1.5, 2.0, 0.5])
+    result = optimize.minimize(tn.value_and_grad(scipy_minimize.rosenbrock), x0, jac=True, method=method, tol=1e-8)
+    np.testing.assert_allclose(result.x, 1, atol=1e-3)
+    assert type(result.jac) is np.ndarray
+
+
+@pytest.mark.parametrize("method", ["Newton-CG", "trust-ncg", "trust-krylov", "trust-constr"])
+def test_scipy_takes_hvp_as_it_stands(method: str) -> None:
+    optimize = pytest.importorskip("scipy.optimize")
+    hessp = tn.hvp(scipy_minimize.rosenbrock)
+    f = tn.value_and_grad(scipy_minimize.rosenbrock)
+    result = optimize.minimize(f, np.array([-0.5, 0.8]), jac=True, hessp=hessp, method=method)
+    np.testing.assert_allclose(result.x, 1, atol=1e-3)
+
+
+def test_scipy_passes_further_arguments_on() -> None:
+    optimize = pytest.importorskip("scipy.optimize")
+
+    def f(x: Any, target: Any, *, power: int = 2) -> Any:
+        return tn.numpy.sum((x - target) ** power)
+
+    result = optimize.minimize(tn.value_and_grad(f), np.zeros(2), args=(np.array([1.0, 2.0]),), jac=True)
+    np.testing.assert_allclose(result.x, [1, 2], atol=1e-6)

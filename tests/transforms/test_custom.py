@@ -1,0 +1,315 @@
+"""`custom_vjp` and `custom_jvp`: rules of the user's own, in every transform."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tapenet as tn
+import tapenet.numpy as tnp
+from tapenet.errors import RuleError
+from tapenet.testing import check_grads
+
+X = np.array([0.3, -1.2, 2.0])
+Array = Any
+
+
+def by_vjp() -> Any:
+    """x * sin(w y) of a dict and a number, with an integer and a switch beside them."""
+
+    def f(p: Any, scale: Any, n: Any, mode: str) -> Any:
+        return {"out": tnp.sin(p["w"] * scale) * p["x"] * n, "mode": mode, "count": np.asarray(n)}
+
+    def forward(p: Any, scale: Any, n: Any, mode: str) -> Any:
+        return f(p, scale, n, mode), {"p": p, "scale": scale, "n": n}
+
+    def backward(residuals: Any, t: Any) -> Any:
+        p, scale, n = residuals["p"], residuals["scale"], residuals["n"]
+        assert t["mode"] is None
+        assert t["count"] is None
+        common = t["out"] * n
+        inner = common * p["x"] * tnp.cos(p["w"] * scale)
+        return (
+            {"w": inner * scale, "x": common * tnp.sin(p["w"] * scale)},
+            tnp.sum(inner * p["w"]),
+            None,
+            None,
+        )
+
+    return f, tn.custom_vjp(f, forward, backward)
+
+
+def by_jvp() -> Any:
+    f, _ = by_vjp()
+
+    def rule(primals: Any, tangents: Any) -> Any:
+        p, scale, n, mode = primals
+        p_dot, scale_dot, n_dot, mode_dot = tangents
+        assert n_dot is None
+        assert mode_dot is None
+        angle = p["w"] * scale
+        angle_dot = p_dot["w"] * scale + p["w"] * scale_dot
+        out_dot = n * (tnp.cos(angle) * angle_dot * p["x"] + tnp.sin(angle) * p_dot["x"])
+        return f(p, scale, n, mode), {"out": out_dot, "mode": None, "count": None}
+
+    return f, tn.custom_jvp(f, rule)
+
+
+def loss(f: Any) -> Any:
+    return lambda p, scale: tnp.sum(f(p, scale, np.array([1, 2, 3]), "loud")["out"] ** 2)
+
+
+P = {"w": X, "x": X[::-1] + 0.1}
+
+
+@pytest.mark.parametrize("make", [by_vjp, by_jvp])
+def test_off_the_tape_it_is_the_function(make: Any) -> None:
+    f, operation = make()
+    y = operation(P, 0.7, np.array([1, 2, 3]), "loud")
+    assert type(y["out"]) is np.ndarray
+    np.testing.assert_array_equal(y["out"], f(P, 0.7, np.array([1, 2, 3]), "loud")["out"])
+    assert y["mode"] == "loud"
+    assert operation.__name__ == "f"
+
+
+@pytest.mark.parametrize("make", [by_vjp, by_jvp])
+def test_on_a_tape_what_is_no_float_comes_back_as_it_is(make: Any) -> None:
+    _, operation = make()
+    with tn.GradientTape() as tape:
+        y = operation(tape.watch(P), 0.7, np.array([1, 2, 3]), "loud")
+    assert y["mode"] == "loud"
+    assert type(y["out"]) is tn.Tensor
+    assert type(y["count"]) is np.ndarray
+
+
+@pytest.mark.parametrize("make", [by_vjp, by_jvp])
+def test_gradients_to_second_order_are_those_of_the_function(make: Any) -> None:
+    f, operation = make()
+    check_grads(loss(operation), (P, 0.7), modes=("reverse",), order=3)
+
+    def slope(g: Any) -> Any:
+        return tn.grad(lambda s: tnp.sum(tn.grad(loss(g))(P, s)["w"]))(0.7)
+
+    np.testing.assert_allclose(slope(operation), slope(f), rtol=1e-12)
+
+
+def test_both_modes_follow_from_one_jvp_rule() -> None:
+    _, operation = by_jvp()
+    check_grads(loss(operation), (P, 0.7), order=3)
+
+
+@pytest.mark.parametrize("make", [by_vjp, by_jvp])
+def test_walks_recorded_in_the_block_agree_with_nested_tapes(make: Any) -> None:
+    f, operation = make()
+    with tn.GradientTape() as tape:
+        s = tape.watch(0.7)
+        first = tape.gradient(loss(operation)(P, s), s)
+        again = tape.gradient(loss(operation)(P, s) * 2.0, s)
+    np.testing.assert_allclose(np.asarray(again), 2 * np.asarray(first))
+    expected = tn.grad(tn.grad(loss(f), 1), 1)(P, 0.7)
+    np.testing.assert_allclose(tape.gradient(first, s), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("make", [by_vjp, by_jvp])
+def test_forward_over_reverse(make: Any) -> None:
+    f, operation = make()
+
+    def two_layers(g: Any) -> Any:
+        n = np.array([1, 2, 3])
+        return lambda w: tnp.sum(g({"w": g({"w": w, "x": X}, 0.5, n, "a")["out"], "x": w}, 0.7, n, "b")["out"])
+
+    v = np.array([1.0, -2.0, 0.5])
+    got = tn.hvp(two_layers(operation))(X, v)
+    np.testing.assert_allclose(got, tn.hvp(two_layers(f))(X, v), rtol=1e-12)
+
+
+@pytest.mark.parametrize("make", [by_vjp, by_jvp])
+def test_vmap_in_both_orders(make: Any) -> None:
+    f, operation = make()
+    scales = np.array([0.2, 0.7, -0.4])
+
+    def gradients(g: Any) -> Any:
+        return tn.vmap(tn.grad(loss(g), 1), in_axes=(None, 0))(P, scales)
+
+    def gradient(g: Any) -> Any:
+        return tn.grad(lambda s: tnp.sum(tn.vmap(loss(g), in_axes=(None, 0))(P, s) ** 2))(scales)
+
+    def second(g: Any) -> Any:
+        return tn.vmap(tn.grad(tn.grad(loss(g), 1), 1), in_axes=(None, 0))(P, scales)
+
+    for of in (gradients, gradient, second):
+        np.testing.assert_allclose(of(operation), of(f), rtol=1e-12)
+
+
+@pytest.mark.parametrize("make", [by_vjp, by_jvp])
+def test_a_pullback_may_be_mapped_over_cotangents(make: Any) -> None:
+    f, operation = make()
+
+    def rows(g: Any) -> Any:
+        _, pullback = tn.vjp(lambda s: g(P, s, np.array([1, 2, 3]), "a")["out"], 0.7)
+        return tn.vmap(lambda t: pullback(t)[0])(np.eye(3))
+
+    np.testing.assert_allclose(rows(operation), rows(f), rtol=1e-12)
+
+
+def test_functions_that_numpy_cannot_see_through_run_on_one_example_after_the_other() -> None:
+    def value(x: Any) -> float:
+        return math.erf(x)
+
+    def forward(x: Any) -> Any:
+        return math.erf(x), math.exp(-(x**2)) * 2 / math.sqrt(math.pi)
+
+    erf = tn.custom_vjp(value, forward, lambda slope, t: (float(t) * slope,))
+    got = tn.vmap(tn.grad(erf))(X)
+    np.testing.assert_allclose(got, 2 / np.sqrt(np.pi) * np.exp(-(X**2)), rtol=1e-14)
+
+
+def test_arguments_by_keyword_are_taken_by_position() -> None:
+    product = tn.custom_vjp(lambda x, y=3.0: x * y, lambda x, y: (x * y, (x, y)), lambda r, t: (t * r[1], t * r[0]))
+    assert tn.grad(lambda x: product(y=x, x=5.0))(2.0) == 5.0
+    with pytest.raises(tn.ArgumentTypeError, match=re.escape("given by position; got keyword-only key.")):
+        tn.custom_vjp(lambda x, *, key: x, lambda x: (x, None), lambda r, t: (t,))(1.0, key=2)
+
+
+def test_rules_are_used_as_they_are_written_not_the_function() -> None:
+    straight_through = tn.custom_vjp(np.round, lambda x: (np.round(x), None), lambda _, t: (t,))
+    assert tn.grad(lambda x: straight_through(x * 3.0))(0.4) == 3.0
+    # through the value at an outer tape too
+    assert tn.grad(lambda x: tn.value_and_grad(lambda y: straight_through(y * 3.0))(x)[0])(0.4) == 3.0
+
+
+# ---- errors ----
+
+
+def square(backward: Any) -> Any:
+    def square(x: Any) -> Any:
+        return x * x
+
+    return tn.custom_vjp(square, lambda x: (x * x, x), backward)
+
+
+def test_forward_mode_through_custom_vjp_names_the_operation_and_the_mode() -> None:
+    with pytest.raises(tn.MissingRuleError, match=r"^square: forward mode needs a rule, and custom_vjp gives one for"):
+        tn.jvp(square(lambda x, t: (2 * x * t,)), (X,), (X,))
+
+
+@pytest.mark.parametrize(
+    ("backward", "text"),
+    [
+        (
+            lambda x, t: 2 * x * t,
+            "square: backward must return a tuple with one cotangent for each of 1 arguments; got a ndarray.",
+        ),
+        (
+            lambda x, t: (t, t),
+            "square: backward must return a tuple with one cotangent for each of 1 arguments; got 2.",
+        ),
+        (lambda x, t: (t[:2],), "square: backward's cotangent for args[0] must have shape (3,); got (2,)."),
+        (
+            lambda x, t: (np.ones(3, int),),
+            "square: backward's cotangent for args[0] must be float or complex; got a ndarray of shape (3,), int64.",
+        ),
+        (
+            lambda x, t: (t * 1j,),
+            "square: backward's cotangent for args[0] must be real, as float64; got complex128. Return its real part.",
+        ),
+        (
+            lambda x, t: ((t, t),),
+            "square: backward's cotangent for args[0] must have its structure, PyTreeSpec(*); got PyTreeSpec((*, *)).",
+        ),
+    ],
+)
+def test_a_wrong_answer_of_backward(backward: Any, text: str) -> None:
+    with pytest.raises(RuleError, match=f"^{re.escape(text)}$"):
+        tn.grad(lambda x: tnp.sum(square(backward)(x)))(X)
+
+
+def test_a_cotangent_of_none_is_a_missing_rule() -> None:
+    with pytest.raises(tn.MissingRuleError, match="square: reverse mode needs a rule for operand number 0"):
+        tn.grad(square(lambda x, t: (None,)))(2.0)
+
+
+def test_an_integer_has_no_cotangent() -> None:
+    power = tn.custom_vjp(lambda x, n: x**n, lambda x, n: (x**n, (x, n)), lambda r, t: (t * r[0], t))
+    text = "<lambda>: backward's cotangent for args[1] must be None, for it has no derivative; got a float64 of shape"
+    with pytest.raises(RuleError, match=re.escape(text)):
+        tn.grad(lambda x: power(x, 2))(3.0)
+
+
+def test_forward_must_return_a_pair() -> None:
+    broken = tn.custom_vjp(lambda x: x, lambda x: x, lambda r, t: (t,))
+    with pytest.raises(RuleError, match=r"<lambda>: forward must return a pair \(y, residuals\); got ndarray\."):
+        tn.grad(lambda x: tnp.sum(broken(x)))(X)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (lambda y, d: d, "triple: rule must return a pair (y, y_dot); got ndarray."),
+        (lambda y, d: (y, d[:2]), "triple: rule's tangent for y must have shape (3,); got (2,)."),
+        (lambda y, d: (y, None), "triple: rule's tangent must have shape (3,), float64; got None."),
+        (
+            lambda y, d: ((y, y), d),
+            "triple: rule's y must have the structure of f's, PyTreeSpec(*); got PyTreeSpec((*, *)).",
+        ),
+    ],
+)
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_a_wrong_answer_of_a_jvp_rule(answer: Any, text: str, mode: str) -> None:
+    def triple(x: Any) -> Any:
+        return 3 * x
+
+    operation = tn.custom_jvp(triple, lambda primals, tangents: answer(3 * primals[0], 3 * tangents[0]))
+    use = (lambda: tn.jvp(operation, (X,), (X,))) if mode == "forward" else (lambda: tn.vjp(operation, X)[1](X))
+    with pytest.raises(RuleError, match=f"^{re.escape(text).replace('ndarray', '(ndarray|Tensor)')}$"):
+        use()
+
+
+class MyError(ValueError):
+    pass
+
+
+def fail(*args: Any) -> Any:
+    raise MyError("mine")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: tn.grad(tn.custom_vjp(fail, fail, fail))(1.0),
+        lambda: tn.grad(square(fail))(1.0),
+        lambda: tn.vmap(tn.grad(square(fail)))(X),
+        lambda: tn.jvp(tn.custom_jvp(fail, fail), (1.0,), (1.0,)),
+        lambda: tn.jvp(tn.custom_jvp(lambda x: x, fail), (1.0,), (1.0,)),
+        lambda: tn.grad(tn.custom_jvp(lambda x: x, fail))(1.0),
+    ],
+)
+def test_what_a_users_function_raises_passes_unchanged(use: Any) -> None:
+    with pytest.raises(MyError, match=r"^mine$") as caught:
+        use()
+    assert type(caught.value) is MyError
+    assert caught.value.__cause__ is None
+
+
+def test_a_captured_tensor_would_lose_its_derivative_and_is_an_error() -> None:
+    def loss(w: Any) -> Any:
+        scaled = tn.custom_vjp(lambda x: x * w, lambda x: (x * w, None), lambda r, t: (t * w,))
+        return tn.grad(scaled)(3.0)
+
+    with pytest.raises(tn.ArgumentError, match="<lambda>: a function with rules of its own must take every Tensor"):
+        tn.grad(loss)(2.0)
+
+
+def test_complex_arguments_and_results() -> None:
+    square = tn.custom_jvp(lambda z: z * z, lambda p, t: (p[0] * p[0], 2 * p[0] * t[0]))
+    check_grads(square, (np.array([1 + 2j, 0.5 - 1j]),))
+
+
+def test_single_precision_stays_single() -> None:
+    x = X.astype(np.float32)
+    gradient = tn.grad(lambda x: tnp.sum(square(lambda x, t: (2 * x * t * np.float64(1.0),))(x)))(x)
+    assert gradient.dtype == np.float32
