@@ -58,6 +58,18 @@ FUNCTIONS = {
     "scalar mask": lambda x: tn.nn.huber(x[0], 0.0) + tnp.where(np.True_, x[1], x[2]),
     "gradient of smooth": lambda x: tn.grad(lambda v: tnp.sum(tnp.tanh(v) * v))(x),
     "vmap": lambda x: tn.vmap(lambda v: tnp.sin(v) * v)(x),
+    "checkpoint": lambda x: tn.checkpoint(lambda v: tnp.sort(tn.nn.softmax(v)) * v)(x) + x,
+    "checkpoint in checkpoint": lambda x: tn.checkpoint(lambda v: tn.checkpoint(tn.nn.softmax)(v * v) - v)(2 * x),
+    "gradient of a checkpoint": lambda x: tn.grad(lambda v: tnp.sum(tn.checkpoint(tn.nn.softmax)(v) * v))(x),
+    "custom_vjp": lambda x: tn.custom_vjp(tnp.sin, lambda v: (tnp.sin(v), v), lambda v, t: (t * tnp.cos(v),))(x) * x,
+    "gradient of a custom_vjp": lambda x: tn.grad(
+        lambda v: tnp.sum(tn.custom_vjp(tnp.sin, lambda v: (tnp.sin(v), v), lambda v, t: (t * tnp.cos(v),))(v) * v)
+    )(x),
+    "custom_jvp": lambda x: tn.custom_jvp(tnp.sin, lambda p, t: (tnp.sin(p[0]), t[0] * tnp.cos(p[0])))(x),
+    "root": lambda x: tn.root(lambda y, a: y * y - a * a - 1, np.ones(3), x) * x,
+    "Jacobian of smooth": lambda x: tn.jacobian(lambda v: tnp.sin(v) * v[0])(x),
+    "several outputs": lambda x: tnp.linalg.slogdet(tnp.outer(x, x) + np.eye(3))[1],
+    "norm and det": lambda x: tnp.linalg.norm(x) * tnp.linalg.det(tnp.outer(x, x) + np.eye(3)),
     "nested vmap of grad": lambda x: tn.vmap(tn.grad(lambda v: tnp.exp(v) * v))(x),
 }
 
@@ -127,6 +139,16 @@ GUARDED = {
     "keyword": lambda x: x * tnp.searchsorted(np.array([0.0, 1.0]), v=x),
     "mask index": lambda x: tnp.sum(x[x > 0]),
     "value of a gradient": lambda x: x * tn.grad(lambda v: v * v * v)(x[0]).value,
+    "branch in a checkpoint": tn.checkpoint(lambda x: x * 2 if x[1] < 0 else x * 3),
+    "branch on what a checkpoint captures": lambda x: tn.checkpoint(lambda v: v * (2 if x[1] < 0 else 3))(x * 2),
+    "value of what a checkpoint captures": lambda x: tn.checkpoint(lambda v: v * x.value)(x * 2),
+    "comparison with what a checkpoint captures": lambda x: tn.checkpoint(lambda v: tnp.where(v > 1.5 * x, x, v))(
+        x * 2
+    ),
+    "integer output": lambda x: (
+        x * tn.custom_vjp(lambda v: np.argsort(v), lambda v: (np.argsort(v), None), lambda _, t: (None,))(x)
+    ),
+    "mask of a batch": lambda x: tn.vmap(lambda v: tnp.where(v > 0, v, -2 * v))(x),
     "plain inside vmap": lambda x: tn.vmap(lambda v: v * tn.stop_gradient(v))(x),
 }
 
