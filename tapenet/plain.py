@@ -13,7 +13,7 @@ from typing import Any
 
 from tapenet.batching import elementwise_rule
 from tapenet.primitive import Array, BatchRule, Primitive, bind_plain as bind_plain
-from tapenet.tensor import Tensor, read_only
+from tapenet.tensor import Tensor, all_under, note_read, read_only
 
 
 def plain(
@@ -40,6 +40,25 @@ def plain(
         return function(*arguments, **keywords)
 
     return without_tape
+
+
+def decision(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as a question that a way of computing depends on, asked once for all examples under `vmap`.
+
+    Args:
+        function: of plain arrays, under `vmap` with the examples along an axis in front; answers by a bool or a number.
+    """
+    name = function.__name__.strip("_").replace("_", " ")
+
+    @functools.wraps(function)
+    def decided(*arguments: Array) -> Any:
+        if not any(type(x) is Tensor for x in arguments):
+            return function(*arguments)
+        answer = function(*map(all_under, arguments))
+        note_read(name, function, arguments, {}, answer, through_maps=True)
+        return answer
+
+    return decided
 
 
 constant = plain(read_only, name="stop_gradient", batch=elementwise_rule)

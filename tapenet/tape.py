@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import numpy as np
 
 from tapenet.batching import next_level as next_level
 from tapenet.checking import Checker, checker_for, new_checker
-from tapenet.errors import ArgumentError, ReplayError, TapeStateError, UnconnectedError
+from tapenet.connections import Unconnected, check_connected, check_sources, check_targets, check_unconnected
+from tapenet.errors import ArgumentError, ReplayError, TapeStateError
 from tapenet.guards import Guard
 from tapenet.leaves import (
     check_chunk_size,
     check_differentiable,
     check_scalar,
     common_axis,
-    described,
     dtype_of,
     matched,
     zeros_of,
@@ -27,7 +27,7 @@ from tapenet.leaves import (
 from tapenet.primitive import Array, Primitive, record, register
 from tapenet.record import NO_PARAMETERS, SHAPE, Entry, Records
 from tapenet.tensor import Tensor, made_tensor, on_tape
-from tapenet.tree import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
+from tapenet.tree import Tree, tree_flatten, tree_leaves, tree_unflatten
 from tapenet.walks.backward import backward, descendants
 from tapenet.walks.blocks import batched_blocks, completed, ends_of, in_structure, pulled_blocks
 from tapenet.walks.checked import check_not_constant, checked_entries
@@ -40,8 +40,6 @@ from tapenet.watches import Watch, inputs_by_slot
 if TYPE_CHECKING:
     from tapenet.views.profile import Profile
     from tapenet.views.summary import Summary
-
-Unconnected = Literal["error", "zero", "none"]
 
 WATCHED = register(Primitive("watch", "leaf", lambda x: x))
 
@@ -185,13 +183,13 @@ class GradientTape:
             ArgumentTypeError: a complex target, without `output_gradients`.
             UnconnectedError: says why y and x are not connected, and names the leaves of x.
         """
-        _check_unconnected("tape.gradient", unconnected)
+        check_unconnected("tape.gradient", unconnected)
         sources, spec = tree_flatten(x)
-        self._check_sources("tape.gradient", x, sources)
+        check_sources(self, "tape.gradient", x, sources)
         targets, cotangents = self._targets(y, output_gradients, unconnected)
         pulled = self.pull(targets, cotangents, sources)
         if unconnected == "error":
-            _check_connected("tape.gradient", x, pulled)
+            check_connected("tape.gradient", x, pulled)
         elif unconnected == "zero":
             pulled = [zeros_of(s) if answer is None else answer for s, answer in zip(sources, pulled, strict=True)]
         return tree_unflatten(spec, pulled)
@@ -211,7 +209,7 @@ class GradientTape:
             ArgumentError: tangents of another structure or of other shapes than x.
         """
         sources = tree_leaves(x)
-        self._check_sources("tape.jvp", x, sources)
+        check_sources(self, "tape.jvp", x, sources)
         directions = matched("tape.jvp", "tangents", tangents, "x", x)
         targets, spec = tree_flatten(y)
         pushed = self.push(sources, directions, targets)
@@ -253,10 +251,10 @@ class GradientTape:
         array([[2., 0.],
                [0., 4.]])
         """
-        _check_unconnected("tape.jacobian", unconnected)
+        check_unconnected("tape.jacobian", unconnected)
         sources, targets = tree_leaves(x), tree_leaves(y)
-        self._check_sources("tape.jacobian", x, sources)
-        self._check_targets("tape.jacobian", y, targets, unconnected)
+        check_sources(self, "tape.jacobian", x, sources)
+        check_targets(self, "tape.jacobian", y, targets, unconnected)
         check_chunk_size("tape.jacobian", chunk_size)
 
         def pull(seeds: Sequence[Array]) -> Sequence[Array | None]:
@@ -271,7 +269,7 @@ class GradientTape:
                 for row, target in zip(blocks, targets, strict=True)
             ]
         elif unconnected == "error":
-            _check_connected("tape.jacobian", x, blocks[0] if blocks else sources)
+            check_connected("tape.jacobian", x, blocks[0] if blocks else sources)
         return in_structure(y, x, blocks if unconnected == "none" else completed(blocks, ends, sources, "source"))
 
     def pull(
@@ -443,18 +441,6 @@ class GradientTape:
                 "function take derivatives by tn.grad, tn.vjp or a tape of its own."
             )
 
-    def _check_sources(self, function: str, x: Tree, sources: Sequence[Any]) -> None:
-        for i, source in enumerate(sources):
-            if type(source) is Tensor and source.tape is self:
-                continue
-            path = leaf_paths(x, "x")[i]
-            if type(source) is Tensor:
-                raise UnconnectedError(f"{function}: {path} is a Tensor of another tape.")
-            raise UnconnectedError(
-                f"{function}: {path} was never watched; got {described(source)}. "
-                "Differentiate by what tape.watch returned: x = tape.watch(x0)."
-            )
-
     def _targets(self, y: Tree, output_gradients: Tree, unconnected: Unconnected) -> tuple[list[Any], list[Array]]:
         """The targets and their cotangents, checked."""
         targets = tree_leaves(y)
@@ -463,49 +449,11 @@ class GradientTape:
             cotangents: list[Array] = [np.ones((), dtype_of(target))[()] for target in targets]
         else:
             cotangents = matched("tape.gradient", "output_gradients", output_gradients, "y", y)
-        self._check_targets("tape.gradient", y, targets, unconnected)
+        check_targets(self, "tape.gradient", y, targets, unconnected)
         return targets, cotangents
-
-    def _check_targets(self, function: str, y: Tree, targets: Sequence[Any], unconnected: Unconnected) -> None:
-        for i, target in enumerate(targets):
-            if unconnected == "error" and (type(target) is not Tensor or target.tape is not self):
-                raise UnconnectedError(f"{function}: {leaf_paths(y, 'y')[i]} {self._why_not_here(target)}")
 
     def _is_path(self, source: Tensor, target: Any) -> bool:
         """Whether a target depends on a source."""
         if type(target) is not Tensor or target.tape is not self or target.slot < source.slot:
             return False
         return bool(descendants(self.entries, {source.slot}, target.slot)[target.slot])
-
-    def _why_not_here(self, target: Any) -> str:
-        """Why a target is no value on this tape."""
-        if type(target) is Tensor:
-            return "is a Tensor of another tape."
-        if dtype_of(target) is None or np.dtype(dtype_of(target)).kind not in "fc":
-            return (
-                f"has no differentiable path to x: it is {described(target)}, and comparisons, argmax and "
-                "other functions without a derivative give plain arrays."
-            )
-        if self.outlived:
-            return (
-                f"was computed after the tape closed: it is {described(target)}, and operations outside the "
-                "`with` block are not recorded. Move them into the block."
-            )
-        return (
-            f"was never watched: it is {described(target)}, computed from no value on this tape. "
-            "Use what tape.watch returned: x = tape.watch(x0)."
-        )
-
-
-def _check_unconnected(function: str, unconnected: str) -> None:
-    if unconnected not in ("error", "zero", "none"):
-        raise ArgumentError(f"{function}: unconnected must be 'error', 'zero' or 'none'; got {unconnected!r}.")
-
-
-def _check_connected(function: str, x: Tree, pulled: Sequence[Array | None]) -> None:
-    if any(answer is None for answer in pulled):
-        missing = [path for path, answer in zip(leaf_paths(x, "x"), pulled, strict=True) if answer is None]
-        raise UnconnectedError(
-            f"{function}: there is no differentiable path from {', '.join(missing)} to y. "
-            "For sources that y does not depend on, pass unconnected='zero' or 'none'."
-        )

@@ -209,13 +209,27 @@ def off_tapes(x: Any) -> Any:
 
 
 def every_value(x: Any) -> Any:
-    """All values that `x` stands for, as one plain array: what a check of each of them looks at.
+    """All values that `x` stands for, as one plain array, read: under `vmap` of all examples, and so not of x's shape.
 
-    Under `vmap`, of all examples; so its shape is not that of `x`. No tape notes it: a check that passes says nothing.
+    What a result depends on is better asked by a `decision` (see `tapenet.plain`), of which a replay needs no more
+    than that it comes out alike.
     """
+    if type(x) is not Tensor:
+        return x
+    value = all_under(x)
+    note_read("a value", _same, (x,), {}, value, through_maps=True)
+    return value
+
+
+def all_under(x: Any) -> Any:
+    """What is under a Tensor, under `vmap` of all examples; no tape notes it."""
     while type(x) is Tensor:
-        x = x._value.array if x.tape.is_map else x._value
+        x = _next_under(x)
     return x
+
+
+def _next_under(x: Tensor) -> Any:
+    return x._value.array if x.tape.is_map else x._value
 
 
 def plain_value(x: Any, needed_by: str) -> Any:
@@ -256,6 +270,7 @@ def note_read(
     keywords: Mapping[str, Any],
     result: Any,
     hidden: bool = False,
+    through_maps: bool = False,
 ) -> None:
     """Tell every open tape that an argument belongs to what was computed from it and left it.
 
@@ -265,10 +280,15 @@ def note_read(
         arguments, keywords: what it was called with, Tensors among them.
         result: what it gave.
         hidden: whether the result is seen by the library alone; see `Guard`.
+        through_maps: whether the function takes the examples of mapped values all at once, so that tapes further out
+            than the map are told too.
     """
     arguments = [inside(x) for x in arguments]
-    for tape in _open_tapes((*arguments, *keywords.values()) if keywords else arguments):
-        note_on(tape, name, function, arguments, keywords, result, hidden)
+    part = result[0] if type(result) is tuple and result else result
+    level = part.tape.level if type(part) is Tensor else -1  # tapes further out than a map are told by the map
+    for tape in _open_tapes((*arguments, *keywords.values()) if keywords else arguments, through_maps):
+        if tape.level > level:
+            note_on(tape, name, function, arguments, keywords, result, hidden, through_maps)
 
 
 def inside(x: Any) -> Any:
@@ -278,15 +298,18 @@ def inside(x: Any) -> Any:
     return x
 
 
-def _open_tapes(arguments: Sequence[Any]) -> list[Any]:
+def _open_tapes(arguments: Sequence[Any], through_maps: bool) -> list[Any]:
     """The open tapes, to be told of reads, that arguments belong to."""
     tapes: list[Any] = []
     for x in arguments:
-        while type(x) is Tensor and not x.tape.is_map:
+        while type(x) is Tensor:
             tape = x.tape
-            if tape.guards is not None and tape.is_open and tape not in tapes:
+            if tape.is_map:
+                if not through_maps:
+                    break
+            elif tape.guards is not None and tape.is_open and tape not in tapes:
                 tapes.append(tape)
-            x = x._value
+            x = _next_under(x)
     return tapes
 
 
@@ -298,18 +321,20 @@ def note_on(
     keywords: Mapping[str, Any],
     result: Any,
     hidden: bool = False,
+    through_maps: bool = False,
 ) -> None:
     """Tell one tape; see `note_read`."""
+    plain = all_under if through_maps else under
     slots: list[int | None] = []
     constants: list[Any] = []
     for x in arguments:
         own = on_tape(tape, x)
         slots.append(None if own is None else own.slot)
-        constants.append(under(x) if own is None else None)
+        constants.append(plain(x) if own is None else None)
     keyword_slots = {}
     if keywords:
         keyword_slots = {key: own.slot for key, x in keywords.items() if (own := on_tape(tape, x)) is not None}
-        keywords = {key: under(x) for key, x in keywords.items() if key not in keyword_slots}
+        keywords = {key: plain(x) for key, x in keywords.items() if key not in keyword_slots}
     tape.guards.append(
         Guard(
             name,
@@ -327,11 +352,11 @@ def note_on(
 
 
 def on_tape(tape: Any, x: Any) -> Tensor | None:
-    """`x` as a value on `tape`, which may lie under tapes further inward."""
+    """`x` as a value on `tape`, which may lie under tapes, and maps, further inward."""
     while type(x) is Tensor:
         if x.tape is tape:
             return x
-        x = x._value
+        x = _next_under(x)
     return None
 
 

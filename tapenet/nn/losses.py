@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,9 +16,9 @@ from tapenet.ops.complex import absolute
 from tapenet.ops.indexing import take_along_axis
 from tapenet.ops.reduction import mean, sum as sum_over
 from tapenet.ops.shaping import squeeze
-from tapenet.plain import plain
+from tapenet.plain import decision, plain
 from tapenet.primitive import Array
-from tapenet.tensor import Tensor, every_value, off_tapes
+from tapenet.tensor import Tensor, off_tapes
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -112,6 +112,14 @@ _opposite_sign = plain(_find_opposite_sign, name="opposite_sign", batch=elementw
 _is_positive = plain(lambda x: x > 0, name="is_positive", batch=elementwise_rule, hidden=True)
 
 
+@decision
+def _no_probability(y: Array) -> Any:
+    """An element outside of [0, 1], if there is one."""
+    if y.size and not y.min() >= 0:
+        return y.min()
+    return y.max() if y.size and not y.max() <= 1 else None
+
+
 def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -> Array:
     """The cross-entropy of yes-or-no events: -y log sigmoid(x) - (1 - y) log(1 - sigmoid(x)), without overflow.
 
@@ -130,9 +138,8 @@ def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "m
     0.6931471805599453
     """
     x, y = _paired("binary_cross_entropy", "logits", logits, "labels", labels)
-    plain_y = every_value(y)
-    if plain_y.size and not (plain_y.min() >= 0 and plain_y.max() <= 1):
-        wrong = plain_y.max() if plain_y.min() >= 0 else plain_y.min()
+    wrong = _no_probability(y)
+    if wrong is not None:
         raise ArgumentError(f"binary_cross_entropy: labels must be in [0, 1]; got {wrong}.")
     y = _in_dtype_of(x, y)
     # log(1 + e^-|x|) and what it lacks, which is exactly 0 for a sure and right answer: no digit cancels.

@@ -70,6 +70,13 @@ FUNCTIONS = {
     "Jacobian of smooth": lambda x: tn.jacobian(lambda v: tnp.sin(v) * v[0])(x),
     "several outputs": lambda x: tnp.linalg.slogdet(tnp.outer(x, x) + np.eye(3))[1],
     "norm and det": lambda x: tnp.linalg.norm(x) * tnp.linalg.det(tnp.outer(x, x) + np.eye(3)),
+    "gradient of det": lambda x: tn.grad(lambda a: tnp.linalg.det(a))(tnp.outer(x, x) + 5 * np.eye(3)),
+    "gradient of lstsq": lambda x: tn.grad(
+        lambda v: tnp.sum(tnp.linalg.lstsq(tnp.stack([v, v * v], -1), np.ones(3))[0] ** 2)
+    )(x),
+    "losses": lambda x: tn.nn.cross_entropy(x[None], np.array([1])) + tn.nn.mean_squared_error(x, np.ones(3)),
+    "softmax cross entropy of a batch": lambda x: tn.nn.cross_entropy(tnp.outer(x, x), np.eye(3)),
+    "comparison of mapped with not mapped": lambda x: tn.vmap(lambda v: tnp.maximum(v, x[0] - 9) * v)(x),
     "nested vmap of grad": lambda x: tn.vmap(tn.grad(lambda v: tnp.exp(v) * v))(x),
 }
 
@@ -246,6 +253,25 @@ def test_guards_of_a_residual_that_a_recorded_walk_read_hold() -> None:
     np.testing.assert_array_equal(tape.replay(2 * image, g), 2 * g.value)
     with raises(ReplayError, "the derivative of max_pool at"):
         tape.replay(-image, g)
+
+
+def test_the_way_that_a_rule_chose_by_the_values_is_guarded() -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(np.diag([1.0, 2.0, 3.0]))
+        g = tape.gradient(tnp.linalg.det(x), x)
+    np.testing.assert_allclose(tape.replay(np.diag([3.0, 2.0, 1.0]), g), np.diag([2.0, 3.0, 6.0]), atol=1e-12)
+    with raises(ReplayError, "is well conditioned at"):
+        tape.replay(np.diag([3.0, 2.0, 1e-12]), g)
+
+
+def test_labels_that_the_function_would_refuse_are_no_inputs() -> None:
+    with tn.GradientTape() as tape:
+        labels = tape.watch(np.array([0.2, 0.9]))
+        y = tn.nn.binary_cross_entropy(np.ones(2), labels)
+    other = np.array([1.0, 0.0])
+    np.testing.assert_allclose(tape.replay(other, y), tn.nn.binary_cross_entropy(np.ones(2), other))
+    with raises(ReplayError, "no probability at"):
+        tape.replay(np.array([1.0, 2.0]), y)
 
 
 def test_a_replay_is_recorded_on_the_tape_of_its_inputs() -> None:
