@@ -15,8 +15,9 @@ from tapenet.ops.arithmetic import add, divide, multiply, sqrt, square, subtract
 from tapenet.ops.indexing import take
 from tapenet.ops.products import matmul
 from tapenet.ops.reduction import mean
+from tapenet.plain import decision
 from tapenet.primitive import Array
-from tapenet.tensor import Tensor, every_value, off_tapes
+from tapenet.tensor import Tensor, off_tapes
 
 
 def _array(x: Array) -> Array:
@@ -359,7 +360,14 @@ def check_labels(function: str, name: str, labels: Array, count: int) -> None:
     """Raise unless labels are integers in [0, count)."""
     if labels.dtype.kind not in "iu":
         raise ArgumentTypeError(f"{function}: {name} must be integers; got {labels.dtype}.")
-    values = every_value(labels)
-    if values.size and (values.min() < 0 or values.max() >= count):
-        wrong = values.min() if values.min() < 0 else values.max()
+    wrong = _label_out_of_range(labels, count)
+    if wrong is not None:
         raise ArgumentError(f"{function}: {name} must be in [0, {count}); got {wrong}.")
+
+
+@decision
+def _label_out_of_range(labels: Array, count: int) -> Any:
+    """A label outside of [0, count), if there is one."""
+    if labels.size and labels.min() < 0:
+        return labels.min()
+    return labels.max() if labels.size and labels.max() >= count else None

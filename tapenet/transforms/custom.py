@@ -233,7 +233,7 @@ class _VjpRule:
                 "Define the function by tn.custom_jvp, from which both modes follow."
             )
         residuals = self._own(residuals, operands, call)
-        with GradientTape() as tape:
+        with GradientTape(replayable=False) as tape:
             y_bars = [None if y_bar is None else tape.watch(filled_like(y_bar, 1.0)) for y_bar in call.cotangents({})]
             x_bars = self._pulled(call, operands, residuals, y_bars, shapes)
         for place, (x_bar, tangent) in enumerate(zip(x_bars, tangents, strict=True)):
@@ -306,7 +306,7 @@ class JvpRule:
         on_tape = [slot is not None for slot in slots]
 
         def cotangents(arrays: list[Array]) -> list[Array | None]:
-            with GradientTape() as tape:
+            with GradientTape(replayable=False) as tape:
                 # At ones and not at zeros, where 0 * inf would warn of what no derivative meets.
                 dots = [
                     tape.watch(filled_like(x, 1.0)) if own else _tangent(x, None)
