@@ -5,9 +5,52 @@ Machines are noisy, so an absolute time means little; the fastest of interleaved
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+Run = Callable[[], Any]  # does the work once, and returns its answer: one array or a sequence of them
+Makers = Mapping[str, Callable[[], Run]]
+
+TAPENET, PYTORCH, PLAIN = "tapenet", "PyTorch (eager)", "tapenet, plain numpy"
+LIBRARIES = {"PyTorch": "torch", "JAX": "jax", "autograd": "autograd", "MyGrad": "mygrad"}
+
+
+@attrs.frozen
+class Scenario:
+    """Work to be done by several contenders.
+
+    Attributes:
+        title: what is done, for tables and charts.
+        contenders: takes the sizes by name; for each contender a function that prepares it and returns its run.
+        sizes: the sizes to report, by name; each is an option of the command line.
+        tiny: sizes for keeping the benchmark alive, at which all contenders' answers are compared.
+        target: the ratio to PyTorch's time to reach.
+        rounds: how often each contender has its turn.
+        tolerance: how far answers may be apart, relatively.
+    """
+
+    title: str
+    contenders: Callable[..., Makers]
+    sizes: Mapping[str, Any]
+    tiny: Mapping[str, Any]
+    target: float | None = None
+    rounds: int = 20
+    tolerance: float = 1e-3
+
+    def runs(self, only: Sequence[str] = (), **sizes: Any) -> dict[str, Run]:
+        """The contenders whose libraries are installed, prepared; with `only` just those."""
+        makers = self.contenders(**{**self.sizes, **sizes})
+        wanted = [name for name in makers if available(name) and (not only or name in only)]
+        return {name: makers[name]() for name in wanted}
+
+
+# ---- contenders ----
 
 
 def installed(name: str) -> bool:
@@ -15,23 +58,72 @@ def installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def fastest(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The fastest time of each contender in seconds, over rounds in which each runs once, after one to warm up."""
-    best = dict.fromkeys(contenders, float("inf"))
-    for round_number in range(rounds + 1):
-        for name, run in contenders.items():
-            start = time.perf_counter()
+def available(contender: str) -> bool:
+    """Whether the library that a contender's name begins with is installed."""
+    return all(installed(module) for name, module in LIBRARIES.items() if contender.startswith(name))
+
+
+def check_agreement(runs: Mapping[str, Run], tolerance: float, calls: int = 3) -> None:
+    """Raise AssertionError unless all contenders give the same answers in their first calls."""
+    answers = {name: [as_arrays(run()) for _ in range(calls)] for name, run in runs.items()}
+    first, *_ = answers.values()
+    for name, given in answers.items():
+        for mine, theirs in zip(given, first, strict=True):
+            for x, y in zip(mine, theirs, strict=True):
+                np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance * np.abs(y).max(), err_msg=name)
+
+
+def as_arrays(answer: Any) -> list[Any]:
+    """An answer in any library's arrays as a list of NumPy's, of one dtype."""
+    parts = answer if isinstance(answer, list | tuple) else [answer]
+    return [np.asarray(part.detach() if hasattr(part, "detach") else part, np.float64) for part in parts]
+
+
+# ---- times ----
+
+
+def fastest(runs: Mapping[str, Run], rounds: int, turn: float = 0.05) -> dict[str, float]:
+    """The fastest call of each contender in seconds.
+
+    A turn is several calls, at least two and `turn` seconds: the first finds another library's caches and still
+    spinning threads, and does not count.
+    """
+    best = dict.fromkeys(runs, float("inf"))
+    for _ in range(rounds):
+        for name, run in runs.items():
             run()
-            elapsed = time.perf_counter() - start
-            if round_number:
-                best[name] = min(best[name], elapsed)
+            end = time.perf_counter() + turn
+            while True:
+                start = time.perf_counter()
+                run()
+                now = time.perf_counter()
+                best[name] = min(best[name], now - start)
+                if now > end:
+                    break
     return best
 
 
 def report(title: str, times: Mapping[str, float], *, unit: float = 1e-3, unit_name: str = "ms") -> None:
     """Print the times, and each as a ratio to tapenet's peers: tapenet / peer, lower is better."""
-    ours = times["tapenet"]
+    ours = times[TAPENET]
     print(title)
     print(f"  {'':24}{unit_name:>10}  {'tapenet / it':>12}")
-    for name, seconds in times.items():
-        print(f"  {name:24}{seconds / unit:10.3f}  {ours / seconds:12.3f}")
+    for name, amount in times.items():
+        print(f"  {name:24}{amount / unit:10.3f}  {ours / amount:12.3f}", flush=True)
+
+
+# ---- the command line of one scenario ----
+
+
+def main(scenario: Scenario, description: str | None) -> None:
+    """Time a scenario as the options say, and print it."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, size in scenario.sizes.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(size), default=size)
+    parser.add_argument("--rounds", type=int, default=scenario.rounds)
+    parser.add_argument("--only", nargs="*", default=(), metavar="NAME", help="contenders, by their names")
+    options = vars(parser.parse_args())
+    rounds, only = options.pop("rounds"), options.pop("only")
+    times = fastest(scenario.runs([TAPENET, *only] if only else (), **options), rounds)
+    sizes = ", ".join(f"{name} {size}" for name, size in options.items())
+    report(f"{scenario.title} ({sizes})", times)

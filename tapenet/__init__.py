@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from tapenet import numpy as numpy
+from tapenet.checking import checks as checks
 from tapenet.errors import (
     ArgumentError as ArgumentError,
     ArgumentTypeError as ArgumentTypeError,
@@ -19,6 +20,9 @@ from tapenet.errors import (
     MappedValueError as MappedValueError,
     MissingPackageError as MissingPackageError,
     MissingRuleError as MissingRuleError,
+    MutationError as MutationError,
+    NumericalError as NumericalError,
+    ReplayError as ReplayError,
     TapenetError as TapenetError,
     UnconnectedError as UnconnectedError,
 )

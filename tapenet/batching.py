@@ -22,9 +22,9 @@ import attrs
 import numpy as np
 
 from tapenet.errors import ArgumentError, MappedValueError
-from tapenet.primitive import Array, Primitive
+from tapenet.primitive import Array, BatchRule, Primitive
 from tapenet.record import Parameters
-from tapenet.tensor import Tensor, made_tensor, off_tapes
+from tapenet.tensor import Tensor, made_tensor, note_read, under
 
 _LEVELS = itertools.count()  # orders tapes and maps by when they were opened: an inner one comes after an outer
 
@@ -67,6 +67,7 @@ class Map:
 
     is_map: ClassVar[bool] = True
     is_fast: ClassVar[bool] = False
+    region: ClassVar[None] = None  # `checkpoint` pauses tapes, never maps
 
     size: int
     level: int
@@ -91,12 +92,30 @@ class Map:
             if type(x) is Tensor and x.tape is self:
                 parameters, rule = self._unwrapped(parameters), one_by_one
                 break
-        if primitive.family == "plain":
-            arrays = [off_tapes(x) for x in arrays]
-        out = rule(primitive, arrays, mapped, self.size, parameters)
+        if primitive.family == "plain" and rule is not one_by_one:
+            out = self._applied_plain(rule, primitive, arrays, mapped, parameters)
+        else:
+            out = rule(primitive, arrays, mapped, self.size, parameters)
         if type(out) is tuple:
             return tuple(map(self.mapped, out))
         return made_tensor(Batch(out), self, 0)
+
+    def _applied_plain(
+        self,
+        rule: BatchRule,
+        primitive: Primitive,
+        arrays: Sequence[Array],
+        mapped: Sequence[bool],
+        parameters: Parameters,
+    ) -> Any:
+        """Evaluate a primitive without derivative, on what is under Tensors; their tapes note it."""
+
+        def function(*arrays: Array) -> Any:
+            return rule(primitive, arrays, mapped, self.size, parameters)
+
+        out = function(*map(under, arrays))
+        note_read(primitive.name, function, arrays, {}, out)
+        return out
 
     def _unwrapped(self, parameters: Parameters) -> Parameters:
         """Parameters with the Batch in place of a mapped Tensor."""

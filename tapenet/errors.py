@@ -65,6 +65,22 @@ class MissingRuleError(TapenetError, NotImplementedError):
     """A walk needs a derivative rule that the operation was not given."""
 
 
+class ReplayError(TapenetError, RuntimeError):
+    """A replay whose inputs would have led the recorded program another way than the one it recorded."""
+
+
+class NumericalError(TapenetError, FloatingPointError):
+    """Under `checks`: NaN or infinity where everything that went in was finite."""
+
+
+class MutationError(TapenetError, RuntimeError):
+    """Under `checks`: an array that a tape holds has changed between recording and walking."""
+
+
+class DrawingError(TapenetError, RuntimeError):
+    """A picture of a tape that cannot be drawn here."""
+
+
 class MissingPackageError(TapenetError, ImportError):
     """A package that one function needs, and that is not installed."""
 

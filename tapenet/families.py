@@ -161,8 +161,15 @@ def read_names(rule: Rule) -> tuple[str, ...]:
     return code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
 
 
+def constant_rule(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
+    """`piecewise_constant`, compiled: one object, by which it is known."""
+    return piecewise_constant(t)
+
+
 def _compile(rule: Rule, operands: Sequence[str], own: str) -> CompiledRule:
     """A rule that finds what it reads in the record, by name."""
+    if rule is piecewise_constant:
+        return constant_rule
     names = read_names(rule)
     places = {name: i for i, name in enumerate((*operands, "out", "residual"))}
     takes_the_rest = bool(rule.__code__.co_flags & inspect.CO_VARKEYWORDS)

@@ -10,7 +10,7 @@ import numpy as np
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.ops.arguments import axis_of
 from tapenet.primitive import Array
-from tapenet.tensor import Tensor, off_tapes
+from tapenet.tensor import Tensor, under
 from tapenet.tree import Tree, leaf_paths, tree_flatten
 
 
@@ -107,7 +107,7 @@ def matched(function: str, name: str, tree: Tree, like_name: str, like: Tree) ->
 def zeros_of(x: Any) -> Array:
     """Zeros of the shape, dtype and kind of `x`: an array or a NumPy scalar."""
     zeros = np.zeros(getattr(x, "shape", ()), dtype_of(x))
-    return zeros if type(off_tapes(x)) is np.ndarray else zeros[()]
+    return zeros if type(under(x)) is np.ndarray else zeros[()]
 
 
 def described(x: Any) -> str:

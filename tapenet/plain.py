@@ -1,22 +1,23 @@
 """Functions without a derivative: they take values off their tapes and give plain arrays.
 
 Comparisons, arguments of extrema, masks, counts: whatever is constant but for jumps, or no number at all. Each is a
-primitive without rules, so that a function of mapped values (`vmap`) is mapped too.
+primitive without rules, so that a function of mapped values (`vmap`) is mapped too, and each is noted by the tapes
+that it reads from, so that a replay can see whether it would come out alike.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from tapenet.batching import elementwise_rule
-from tapenet.primitive import Array, BatchRule, Primitive
-from tapenet.tensor import Tensor, off_tapes
+from tapenet.primitive import Array, BatchRule, Primitive, bind_plain as bind_plain
+from tapenet.tensor import Tensor, all_under, note_read, read_only
 
 
 def plain(
-    function: Callable[..., Any], *, name: str | None = None, batch: BatchRule | None = None
+    function: Callable[..., Any], *, name: str | None = None, batch: BatchRule | None = None, hidden: bool = False
 ) -> Callable[..., Any]:
     """The function on plain values; Tensors among its arguments are taken off their tapes first.
 
@@ -24,8 +25,12 @@ def plain(
         function: of plain arrays; a NumPy function, say.
         name: for errors; the function's own by default.
         batch: how it is evaluated over a batch (see `tapenet.batching`); one by one by default.
+        hidden: whether what it gives is seen by the library alone, and only as an operand, as it is, of primitives
+            that have the values it was computed from (or values computed from them) as operands too. A replay of
+            the tape then computes it anew, where it otherwise insists that it comes out as it did (see
+            `tapenet.guards`). Arithmetic on it, or a view of it, would escape the replay.
     """
-    primitive = Primitive(name or function.__name__, "plain", function, batch=batch)
+    primitive = Primitive(name or function.__name__, "plain", function, batch=batch, hidden=hidden)
 
     @functools.wraps(function, updated=())
     def without_tape(*arguments: Array, **keywords: Any) -> Any:
@@ -37,14 +42,23 @@ def plain(
     return without_tape
 
 
-def bind_plain(primitive: Primitive, arguments: Sequence[Array], keywords: Mapping[str, Any]) -> Any:
-    """Apply a primitive without derivative to values of which some are Tensors."""
-    values = [off_tapes(x) for x in arguments]
-    parameters = {name: off_tapes(x) for name, x in keywords.items()}
-    maps = [x.tape for x in (*values, *parameters.values()) if type(x) is Tensor]
-    if maps:
-        return max(maps, key=lambda mapping: mapping.level).apply(primitive, values, parameters)
-    return primitive.forward(*values, **parameters)
+def decision(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as a question that a way of computing depends on, asked once for all examples under `vmap`.
+
+    Args:
+        function: of plain arrays, under `vmap` with the examples along an axis in front; answers by a bool or a number.
+    """
+    name = function.__name__.strip("_").replace("_", " ")
+
+    @functools.wraps(function)
+    def decided(*arguments: Array) -> Any:
+        if not any(type(x) is Tensor for x in arguments):
+            return function(*arguments)
+        answer = function(*map(all_under, arguments))
+        note_read(name, function, arguments, {}, answer, through_maps=True)
+        return answer
+
+    return decided
 
 
-constant = plain(lambda x: x, name="stop_gradient", batch=elementwise_rule)
+constant = plain(read_only, name="stop_gradient", batch=elementwise_rule)

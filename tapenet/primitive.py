@@ -16,7 +16,7 @@ import numpy as np
 
 from tapenet.errors import ArgumentError, ArgumentTypeError, IndexingError, LinAlgError, MissingRuleError, TapenetError
 from tapenet.record import Entry, Kept, Parameters, Shape, Slots
-from tapenet.tensor import Tensor, made_tensor
+from tapenet.tensor import Tensor, made_tensor, note_read, under
 
 Array = Any  # whatever implements NumPy's dispatch protocols: ndarray, NumPy scalar, Tensor
 Shapes = Sequence[Shape | None]  # of a record's operands; None for a tuple
@@ -51,6 +51,7 @@ class Primitive:
             is piecewise constant, and itself never differentiated.
         residual: the residual alone, of Tensors too.
         batch: evaluates it over a batch (see `tapenet.batching`); None to go through the batch one by one.
+        hidden: of a plain function, whether the library alone sees what it gives; see `tapenet.plain`.
         is_users: whether `forward` is a user's own function, whose exceptions pass unchanged.
     """
 
@@ -67,6 +68,7 @@ class Primitive:
     with_residual: Callable[..., tuple[Array, Array]] | None = None
     residual: Callable[..., Array] | None = None
     batch: BatchRule | None = None
+    hidden: bool = False
     is_users: bool = False
     _keeps: dict[tuple[bool, ...], tuple[bool, ...]] = attrs.field(factory=dict, init=False)
 
@@ -114,6 +116,8 @@ def missing_rule(primitive: Primitive, place: int, mode: str) -> MissingRuleErro
 
 def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Array:
     """Apply `primitive`, recording on the innermost open tape, then on its values' tape, and so on outward."""
+    if primitive.family == "plain":
+        return bind_plain(primitive, operands, parameters)
     tape = None
     for operand in operands:
         if type(operand) is Tensor:
@@ -138,15 +142,48 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters
                 operand = as_constant(primitive.name, operand)
         values.append(operand)
         nested = nested or type(operand) is Tensor
-    out, residual = _computed(primitive, values, parameters, nested)
+    if tape.checker is None:
+        out, residual = _computed(primitive, values, parameters, nested)
+    else:
+        with tape.checker.quiet():
+            out, residual = _computed(primitive, values, parameters, nested)
+        tape.checker.check_output(primitive, values, out)
     if type(out) is tuple:
-        return _record_parts(tape, primitive, tuple(slots), values, parameters, out, residual)
-    if out.dtype.kind not in "fc":
+        made = _record_parts(tape, primitive, tuple(slots), values, parameters, out, residual)
+        for index, part in enumerate(out):
+            if part.dtype.kind not in "fc":
+                note_read(primitive.name, _part_of(primitive, index), operands, parameters, part)
+        return made
+    kind = out.dtype.kind if hasattr(out, "dtype") else "O"
+    if kind not in "fc":
+        if kind not in "biu":
+            raise ArgumentTypeError(f"{primitive.name}: operands must be numeric; got {_dtypes(values)}.")
+        note_read(primitive.name, primitive.forward, operands, parameters, out)
         return out
     keeps = primitive.keeps(tuple([slot is None for slot in slots]))
     values.append(out)
     kept = (*[value if keep else None for value, keep in zip(values, keeps, strict=True)], *residual)
     return record(tape, (primitive, tuple(slots), kept, parameters, out.shape, out.dtype), out)
+
+
+def _part_of(primitive: Primitive, index: int) -> Callable[..., Array]:
+    """The function of one part of what a primitive gives."""
+    return lambda *operands, **parameters: primitive.forward(*operands, **parameters)[index]
+
+
+def bind_plain(primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
+    """Apply a primitive without derivative: to what is under Tensors, giving plain values or mapped ones."""
+    values = [under(x) for x in operands]
+    keywords = {name: under(x) for name, x in parameters.items()}
+    maps = [x.tape for x in (*values, *keywords.values()) if type(x) is Tensor]
+    if maps:
+        result = max(maps, key=lambda mapping: mapping.level).apply(primitive, values, keywords)
+    else:
+        result = primitive.forward(*values, **keywords)
+    if primitive.hidden and isinstance(result, np.generic):
+        result = np.array(result)  # a replay knows it by its identity, and there is only one np.True_
+    note_read(primitive.name, primitive, operands, parameters, result, primitive.hidden)
+    return result
 
 
 def _computed(
@@ -192,6 +229,8 @@ def named_error(name: str, error: Exception) -> Exception:
 def record(tape: Any, entry: Entry, out: Array) -> Tensor:
     """Put an entry on a tape: the Tensor of its output."""
     slot = len(tape.entries)
+    if tape.checker is not None:
+        tape.checker.note(slot, entry)
     tape.append(entry)
     return made_tensor(out, tape, slot)
 
@@ -213,7 +252,10 @@ def _record_parts(
     whole = len(tape.entries)
     keeps = primitive.keeps(tuple([slot is None for slot in slots]))
     kept = (*[value if keep else None for value, keep in zip((*values, out), keeps, strict=True)], *residual)
-    tape.append((primitive, slots, kept, parameters, None, None))
+    entry = (primitive, slots, kept, parameters, None, None)
+    if tape.checker is not None:
+        tape.checker.note(whole, entry)
+    tape.append(entry)
     parts = [
         record(tape, (PART, (whole,), (None, None), {"index": i}, part.shape, part.dtype), part)
         for i, part in enumerate(out)
@@ -228,8 +270,16 @@ def past_closed_tapes(x: Array) -> Array:
     return x
 
 
+def _dtypes(values: Sequence[Any]) -> str:
+    return ", ".join(str(getattr(x, "dtype", type(x).__name__)) for x in values)
+
+
 def as_constant(function: str, x: Any) -> Array:
     """An operand that is on no tape, as an array."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise ArgumentTypeError(f"{function}: operands must not be masked; got {x!r}. Fill it first: x.filled(0.0).")
+    if isinstance(x, np.matrix):
+        raise ArgumentTypeError(f"{function}: operands must not be of class numpy.matrix. Write np.asarray(x).")
     if hasattr(type(x), "__array_ufunc__") or hasattr(type(x), "__array_function__"):
         return x
     array = np.asarray(x)

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import numpy as np
 
 from tapenet.batching import next_level as next_level
-from tapenet.errors import ArgumentError, TapeStateError, UnconnectedError
+from tapenet.checking import Checker, checker_for, new_checker
+from tapenet.connections import Unconnected, check_connected, check_sources, check_targets, check_unconnected
+from tapenet.errors import ArgumentError, ReplayError, TapeStateError
+from tapenet.guards import Guard
 from tapenet.leaves import (
     check_chunk_size,
     check_differentiable,
     check_scalar,
     common_axis,
-    described,
     dtype_of,
     matched,
     zeros_of,
 )
 from tapenet.primitive import Array, Primitive, record, register
-from tapenet.record import NO_PARAMETERS, Entry, Records
-from tapenet.tensor import Tensor
-from tapenet.tree import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
+from tapenet.record import NO_PARAMETERS, SHAPE, Entry, Records
+from tapenet.tensor import Tensor, made_tensor, on_tape
+from tapenet.tree import Tree, tree_flatten, tree_leaves, tree_unflatten
 from tapenet.walks.backward import backward, descendants
 from tapenet.walks.blocks import batched_blocks, completed, ends_of, in_structure, pulled_blocks
+from tapenet.walks.checked import check_not_constant, checked_entries
 from tapenet.walks.forward import forward
 from tapenet.walks.lifting import lift_onto
+from tapenet.walks.replay import replay
 from tapenet.walks.results import as_kind_of, fresh
+from tapenet.watches import Watch, inputs_by_slot
 
-Unconnected = Literal["error", "zero", "none"]
+if TYPE_CHECKING:
+    from tapenet.views.profile import Profile
+    from tapenet.views.summary import Summary
 
 WATCHED = register(Primitive("watch", "leaf", lambda x: x))
 
@@ -45,6 +53,10 @@ class GradientTape:
     block can be differentiated there (the walk is then recorded too, so that its result can be differentiated
     again) and after it, as often as one likes. After the block its Tensors are plain values, and operations
     on them are not recorded.
+
+    Args:
+        replayable: whether to note what is read off the tape (branches, masks, `x.value`), for `replay`. It costs
+            little, and nothing where nothing is read.
 
     >>> with GradientTape() as tape:
     ...     x = tape.watch(3.0)
@@ -62,11 +74,19 @@ class GradientTape:
     level: int = attrs.field(default=-1, init=False)  # place among all tapes in the order of opening
     leaves: set[int] = attrs.field(factory=set, init=False)  # slots of watched values
     outlived: bool = attrs.field(default=False, init=False)  # whether its Tensors were computed with after it closed
+    replayable: bool = attrs.field(default=True, kw_only=True)
+    guards: list[Guard] | None = attrs.field(init=False)  # what was read off it while it was open
+    watches: list[Watch] = attrs.field(factory=list, init=False)
+    checker: Checker | None = attrs.field(default=None, init=False)
     region: Any = attrs.field(default=None, init=False)  # what reads its Tensors while `checkpoint` has it paused
 
     @append.default
     def _append(self) -> Callable[[Entry], None]:
         return self.entries.append  # bound once: recording is the hot path
+
+    @guards.default
+    def _no_guards(self) -> list[Guard] | None:
+        return [] if self.replayable else None
 
     def __enter__(self) -> GradientTape:
         if self.level >= 0:
@@ -75,17 +95,15 @@ class GradientTape:
                 f"GradientTape: a tape must be entered once; got one that is {state}. Make a new GradientTape()."
             )
         self.level = next_level()
-        self.is_open = self.is_fast = True
+        self.checker = new_checker()
+        self.is_open = True
+        self.is_fast = self.checker is None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.is_open = self.is_fast = False
-
-    def __repr__(self) -> str:
-        state = "open" if self.is_open else "closed" if self.level >= 0 else "not entered"
-        return f"<GradientTape, {state}, {len(self.entries)} records>"
 
     @property
     def records(self) -> Records:
@@ -116,7 +134,12 @@ class GradientTape:
             )
         leaves, spec = tree_flatten(x)
         check_differentiable("GradientTape.watch", "x", x, leaves)
-        return tree_unflatten(spec, [self._watched(leaf) for leaf in leaves])
+        before = len(self.entries)
+        watched = [self._watched(leaf) for leaf in leaves]
+        if self.replayable:
+            slots = tuple([tensor.slot if tensor.slot >= before else None for tensor in watched])
+            self.watches.append(Watch(spec, slots, tuple(map(type, leaves))))
+        return tree_unflatten(spec, watched)
 
     def _watched(self, leaf: Any) -> Tensor:
         if type(leaf) is Tensor:
@@ -124,8 +147,11 @@ class GradientTape:
                 return leaf
             while type(leaf) is Tensor and not leaf.tape.is_open:
                 leaf = leaf._value if leaf.tape.region is None else leaf.tape.outlived_by(leaf)
-        self.leaves.add(len(self.entries))
+        slot = len(self.entries)
+        self.leaves.add(slot)
         entry = (WATCHED, (), (None,), NO_PARAMETERS, getattr(leaf, "shape", ()), dtype_of(leaf))
+        if self.checker is not None:
+            self.checker.note(slot, entry, leaf)
         return record(self, entry, leaf)
 
     def outlived_by(self, x: Tensor) -> Array:
@@ -157,13 +183,13 @@ class GradientTape:
             ArgumentTypeError: a complex target, without `output_gradients`.
             UnconnectedError: says why y and x are not connected, and names the leaves of x.
         """
-        _check_unconnected("tape.gradient", unconnected)
+        check_unconnected("tape.gradient", unconnected)
         sources, spec = tree_flatten(x)
-        self._check_sources("tape.gradient", x, sources)
+        check_sources(self, "tape.gradient", x, sources)
         targets, cotangents = self._targets(y, output_gradients, unconnected)
         pulled = self.pull(targets, cotangents, sources)
         if unconnected == "error":
-            _check_connected("tape.gradient", x, pulled)
+            check_connected("tape.gradient", x, pulled)
         elif unconnected == "zero":
             pulled = [zeros_of(s) if answer is None else answer for s, answer in zip(sources, pulled, strict=True)]
         return tree_unflatten(spec, pulled)
@@ -183,7 +209,7 @@ class GradientTape:
             ArgumentError: tangents of another structure or of other shapes than x.
         """
         sources = tree_leaves(x)
-        self._check_sources("tape.jvp", x, sources)
+        check_sources(self, "tape.jvp", x, sources)
         directions = matched("tape.jvp", "tangents", tangents, "x", x)
         targets, spec = tree_flatten(y)
         pushed = self.push(sources, directions, targets)
@@ -225,10 +251,10 @@ class GradientTape:
         array([[2., 0.],
                [0., 4.]])
         """
-        _check_unconnected("tape.jacobian", unconnected)
+        check_unconnected("tape.jacobian", unconnected)
         sources, targets = tree_leaves(x), tree_leaves(y)
-        self._check_sources("tape.jacobian", x, sources)
-        self._check_targets("tape.jacobian", y, targets, unconnected)
+        check_sources(self, "tape.jacobian", x, sources)
+        check_targets(self, "tape.jacobian", y, targets, unconnected)
         check_chunk_size("tape.jacobian", chunk_size)
 
         def pull(seeds: Sequence[Array]) -> Sequence[Array | None]:
@@ -243,7 +269,7 @@ class GradientTape:
                 for row, target in zip(blocks, targets, strict=True)
             ]
         elif unconnected == "error":
-            _check_connected("tape.jacobian", x, blocks[0] if blocks else sources)
+            check_connected("tape.jacobian", x, blocks[0] if blocks else sources)
         return in_structure(y, x, blocks if unconnected == "none" else completed(blocks, ends, sources, "source"))
 
     def pull(
@@ -261,7 +287,7 @@ class GradientTape:
                 seeds[slot] = seeds[slot] + cotangent if slot in seeds else cotangent
         slots = {source.slot for source in sources}
         lift = lift_onto(self) if self.is_open else None
-        found = backward(self.entries, seeds, slots, covers_leaves=slots >= self.leaves, lift=lift)
+        found = backward(self._walked(seeds, slots), seeds, slots, covers_leaves=slots >= self.leaves, lift=lift)
         pulled = fresh([found.get(source.slot) for source in sources], cotangents)
         return list(map(as_kind_of, sources, pulled))
 
@@ -277,9 +303,134 @@ class GradientTape:
             dots[slot] = dots[slot] + tangent if slot in dots else tangent
         here = [target.slot if type(target) is Tensor and target.tape is self else None for target in targets]
         lift = lift_onto(self) if self.is_open else None
-        found = forward(self.entries, dots, {slot for slot in here if slot is not None}, lift=lift)
+        found = forward(self._walked(), dots, {slot for slot in here if slot is not None}, lift=lift)
         pushed = fresh([None if slot is None else found.get(slot) for slot in here], tangents)
         return list(map(as_kind_of, targets, pushed))
+
+    def replay(self, inputs: Tree, y: Tree = None, *, otherwise: Callable[..., Tree] | None = None) -> Tree:
+        """What the recorded program would have returned for other inputs, from its records alone.
+
+        What was read off the tape while it was open (a branch `if x > 0:`, a mask, `x.value`, `tn.stop_gradient(x)`,
+        an index found from values) went into the program, and is read again in its order: where it comes out
+        otherwise, a replay raises, and never takes the wrong branch. Captured arrays and random draws are those of
+        the recording. Inputs may be Tensors of another tape: the replay is then recorded on it.
+
+        Args:
+            inputs: what was watched, anew: of the same structure, shapes and dtypes; a tuple of such where
+                `tape.watch` was called several times, in order.
+            y: a pytree of Tensors of this tape, of what is wanted; other leaves come back as they are. By default
+                the last value that was recorded.
+            otherwise: a function to call with the inputs (separately, where there are several) and return from,
+                where something comes out otherwise.
+
+        Raises:
+            ReplayError: something that was read comes out otherwise; names what read it, and the line.
+            ArgumentError, ArgumentTypeError: inputs of another structure, shape or dtype.
+            TapeStateError: a tape made with `replayable=False`.
+
+        >>> with GradientTape() as tape:
+        ...     x = tape.watch(3.0)
+        ...     y = x * x
+        >>> tape.replay(4.0, y)
+        np.float64(16.0)
+        """
+        values = self._inputs("tape.replay", inputs)
+        leaves, spec = tree_flatten(self._last("tape.replay") if y is None else y)
+        here = [on_tape(self, leaf) for leaf in leaves]
+        self._walked()
+        try:
+            found = replay(self.entries, self.guards or (), values, {x.slot for x in here if x is not None})
+        except ReplayError:
+            if otherwise is None:
+                raise
+            return otherwise(inputs) if len(self.watches) == 1 else otherwise(*inputs)
+        results = [leaf if x is None else found[x.slot] for leaf, x in zip(leaves, here, strict=True)]
+        return tree_unflatten(spec, results)
+
+    def _inputs(self, function: str, inputs: Tree) -> dict[int, Array]:
+        """Inputs for a replay, by slot."""
+        if self.guards is None:
+            raise TapeStateError(f"{function}: the tape must be replayable; got one made with replayable=False.")
+        return inputs_by_slot(function, self.watches, inputs, self.entries)
+
+    def _last(self, function: str) -> Tensor:
+        """A stand-in for the Tensor of the last record."""
+        if not self.entries:
+            raise ArgumentError(f"{function}: there must be at least one record; got an empty tape.")
+        return made_tensor(None, self, len(self.entries) - 1)
+
+    def _walked(self, targets: Collection[int] = (), sources: Collection[int] = ()) -> Sequence[Entry]:
+        """The entries, for a walk; under `checks` with rules that are watched, after a look at the arrays they hold."""
+        checker = checker_for(self.checker)
+        if checker is None:
+            return self.entries
+        checker.check_unchanged(self.entries)
+        if checker.checks.constant:
+            check_not_constant(self.entries, targets, sources, checker)
+        return checked_entries(self.entries, checker) if checker.checks.nan else self.entries
+
+    # ---- looking at it: views are imported when they are asked for ----
+
+    def __repr__(self) -> str:
+        state = "open" if self.is_open else "closed" if self.level >= 0 else "not entered"
+        return f"<GradientTape, {state}, {len(self.entries)} records>"
+
+    def __str__(self) -> str:
+        from tapenet.views.listing import listing
+
+        return listing(repr(self), self.entries, self.checker)
+
+    def _repr_html_(self) -> str:
+        from tapenet.views.html import html_listing
+
+        return html_listing(repr(self), self.entries, self.checker)
+
+    def summary(self) -> Summary:
+        """Records, bytes and estimated operations on numbers, by operation; `print` it for a table."""
+        from tapenet.views.summary import summarize
+
+        return summarize(self.entries)
+
+    def to_dot(self) -> str:
+        """The tape as a graph, in Graphviz's language."""
+        from tapenet.views.dot import dot_text
+
+        return dot_text(self.entries)
+
+    def draw(self, path: str | os.PathLike[str]) -> None:
+        """Draw the tape as a graph into a file, in the format of the path's ending: .svg, .png, .pdf.
+
+        Raises:
+            DrawingError: Graphviz's program `dot` is not installed, or fails. No file is left behind.
+            ArgumentError: an ending that is none of a picture.
+        """
+        from tapenet.views.dot import draw
+
+        draw(self.entries, path)
+
+    def profile(self, inputs: Tree, y: Tree = None, *, rounds: int = 3) -> Profile:
+        """Time and bytes by operation: of a replay on inputs, and of a walk back from y to all that was watched.
+
+        Args:
+            inputs, y: as for `replay`. The walk starts from a cotangent of ones.
+            rounds: of which the fastest counts, for each operation.
+
+        Raises:
+            As for `replay`.
+
+        >>> with GradientTape() as tape:
+        ...     x = tape.watch(np.ones(3))
+        ...     y = tnp.sum(tnp.sin(x))
+        >>> sorted(operation.name for operation in tape.profile(np.ones(3)).operations)
+        ['sin', 'sum', 'watch']
+        """
+        from tapenet.views.profile import profile
+
+        values = self._inputs("tape.profile", inputs)
+        targets = tree_leaves(self._last("tape.profile") if y is None else y)
+        here = [x for x in (on_tape(self, target) for target in targets) if x is not None]
+        ones = {x.slot: np.ones(*self.entries[x.slot][SHAPE:]) for x in here}
+        return profile(self.entries, self.guards or (), values, ones, self.leaves, rounds)
 
     # ---- checks ----
 
@@ -290,18 +441,6 @@ class GradientTape:
                 "function take derivatives by tn.grad, tn.vjp or a tape of its own."
             )
 
-    def _check_sources(self, function: str, x: Tree, sources: Sequence[Any]) -> None:
-        for i, source in enumerate(sources):
-            if type(source) is Tensor and source.tape is self:
-                continue
-            path = leaf_paths(x, "x")[i]
-            if type(source) is Tensor:
-                raise UnconnectedError(f"{function}: {path} is a Tensor of another tape.")
-            raise UnconnectedError(
-                f"{function}: {path} was never watched; got {described(source)}. "
-                "Differentiate by what tape.watch returned: x = tape.watch(x0)."
-            )
-
     def _targets(self, y: Tree, output_gradients: Tree, unconnected: Unconnected) -> tuple[list[Any], list[Array]]:
         """The targets and their cotangents, checked."""
         targets = tree_leaves(y)
@@ -310,49 +449,11 @@ class GradientTape:
             cotangents: list[Array] = [np.ones((), dtype_of(target))[()] for target in targets]
         else:
             cotangents = matched("tape.gradient", "output_gradients", output_gradients, "y", y)
-        self._check_targets("tape.gradient", y, targets, unconnected)
+        check_targets(self, "tape.gradient", y, targets, unconnected)
         return targets, cotangents
-
-    def _check_targets(self, function: str, y: Tree, targets: Sequence[Any], unconnected: Unconnected) -> None:
-        for i, target in enumerate(targets):
-            if unconnected == "error" and (type(target) is not Tensor or target.tape is not self):
-                raise UnconnectedError(f"{function}: {leaf_paths(y, 'y')[i]} {self._why_not_here(target)}")
 
     def _is_path(self, source: Tensor, target: Any) -> bool:
         """Whether a target depends on a source."""
         if type(target) is not Tensor or target.tape is not self or target.slot < source.slot:
             return False
         return bool(descendants(self.entries, {source.slot}, target.slot)[target.slot])
-
-    def _why_not_here(self, target: Any) -> str:
-        """Why a target is no value on this tape."""
-        if type(target) is Tensor:
-            return "is a Tensor of another tape."
-        if dtype_of(target) is None or np.dtype(dtype_of(target)).kind not in "fc":
-            return (
-                f"has no differentiable path to x: it is {described(target)}, and comparisons, argmax and "
-                "other functions without a derivative give plain arrays."
-            )
-        if self.outlived:
-            return (
-                f"was computed after the tape closed: it is {described(target)}, and operations outside the "
-                "`with` block are not recorded. Move them into the block."
-            )
-        return (
-            f"was never watched: it is {described(target)}, computed from no value on this tape. "
-            "Use what tape.watch returned: x = tape.watch(x0)."
-        )
-
-
-def _check_unconnected(function: str, unconnected: str) -> None:
-    if unconnected not in ("error", "zero", "none"):
-        raise ArgumentError(f"{function}: unconnected must be 'error', 'zero' or 'none'; got {unconnected!r}.")
-
-
-def _check_connected(function: str, x: Tree, pulled: Sequence[Array | None]) -> None:
-    if any(answer is None for answer in pulled):
-        missing = [path for path, answer in zip(leaf_paths(x, "x"), pulled, strict=True) if answer is None]
-        raise UnconnectedError(
-            f"{function}: there is no differentiable path from {', '.join(missing)} to y. "
-            "For sources that y does not depend on, pass unconnected='zero' or 'none'."
-        )

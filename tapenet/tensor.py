@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
 from tapenet.errors import ArgumentTypeError, AssignmentError, ConversionError, MappedValueError, PicklingError
-from tapenet.location import user_line
+from tapenet.guards import Guard, as_seen
+from tapenet.location import user_line, user_place
 
 
 @attrs.define(eq=False, repr=False, weakref_slot=False)
@@ -51,10 +52,10 @@ class Tensor(UnsealedTensor):
         value = self._value
         if self.tape.is_map:
             raise _mapped("x.value")
-        if type(value) is np.ndarray:
-            value = value.view()
-            value.flags.writeable = False
-        return value
+        own = inside(self)
+        if own.tape.is_open and own.tape.guards is not None:
+            note_on(own.tape, "x.value", _same, (own,), {}, under(own))
+        return read_only(value)
 
     # ---- what it looks like ----
 
@@ -102,7 +103,9 @@ class Tensor(UnsealedTensor):
     # ---- conversions: silent nowhere ----
 
     def __bool__(self) -> bool:
-        return bool(plain_value(self, "if x:"))
+        answer = bool(_one_value(self, "if x:"))
+        note_read("if x:", bool, (self,), {}, answer)
+        return answer
 
     def __float__(self) -> float:
         return float(_converted(self, "float(x)"))
@@ -139,7 +142,7 @@ class Tensor(UnsealedTensor):
                 "pickle: x is a Tensor of an open tape, and a tape does not travel. "
                 "Pickle x.value, or leave the tape's block first."
             )
-        return _unpickled, (plain_value(self, "pickling"),)
+        return _unpickled, (_one_value(self, "pickling"),)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         written = _as_written(index)
@@ -186,34 +189,180 @@ def made_tensor(value: Any, tape: Any, slot: int) -> Tensor:
     return sealed
 
 
-def off_tapes(x: Any) -> Any:
-    """What is under a Tensor, however many tapes deep: a plain value, or a Tensor that is mapped over a batch."""
+def under(x: Any) -> Any:
+    """What is under a Tensor, however many tapes deep: a plain value, or a Tensor that is mapped over a batch.
+
+    For what a computation does not depend on (its kind, a picture of it); `off_tapes` is for what it does.
+    """
     while type(x) is Tensor and not x.tape.is_map:
         x = x._value
     return x
 
 
-def every_value(x: Any) -> Any:
-    """All values that `x` stands for, as one plain array: what a check of each of them looks at.
+def off_tapes(x: Any) -> Any:
+    """What is under a Tensor, as `under`, read: open tapes note it, so that a replay does not take it for granted."""
+    if type(x) is not Tensor:
+        return x
+    value = under(x)
+    note_read("a value", _same, (x,), {}, value)
+    return value
 
-    Under `vmap`, of all examples; so its shape is not that of `x`.
+
+def every_value(x: Any) -> Any:
+    """All values that `x` stands for, as one plain array, read: under `vmap` of all examples, and so not of x's shape.
+
+    What a result depends on is better asked by a `decision` (see `tapenet.plain`), of which a replay needs no more
+    than that it comes out alike.
     """
+    if type(x) is not Tensor:
+        return x
+    value = all_under(x)
+    note_read("a value", _same, (x,), {}, value, through_maps=True)
+    return value
+
+
+def all_under(x: Any) -> Any:
+    """What is under a Tensor, under `vmap` of all examples; no tape notes it."""
     while type(x) is Tensor:
-        x = x._value.array if x.tape.is_map else x._value
+        x = _next_under(x)
     return x
 
 
+def _next_under(x: Tensor) -> Any:
+    return x._value.array if x.tape.is_map else x._value
+
+
 def plain_value(x: Any, needed_by: str) -> Any:
-    """The plain array or scalar under a Tensor; under `vmap`, where there is not one, an error."""
-    x = off_tapes(x)
+    """The plain value under a Tensor, read as by `off_tapes`; under `vmap`, where there is not one, an error."""
+    if type(x) is not Tensor:
+        return x
+    value = _one_value(x, needed_by)
+    note_read(needed_by, _same, (x,), {}, value)
+    return value
+
+
+def _one_value(x: Any, needed_by: str) -> Any:
+    x = under(x)
     if type(x) is Tensor:
         raise _mapped(needed_by)
     return x
 
 
+def read_only(value: Any) -> Any:
+    """A value of a tape, for a user to look at: an array cannot be written into."""
+    if type(value) is np.ndarray:
+        value = value.view()
+        value.flags.writeable = False
+    return value
+
+
+# ---- reads, which a replay repeats ----
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+def note_read(
+    name: str,
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    keywords: Mapping[str, Any],
+    result: Any,
+    hidden: bool = False,
+    through_maps: bool = False,
+) -> None:
+    """Tell every open tape that an argument belongs to what was computed from it and left it.
+
+    Args:
+        name: of the function, for errors.
+        function: of plain values.
+        arguments, keywords: what it was called with, Tensors among them.
+        result: what it gave.
+        hidden: whether the result is seen by the library alone; see `Guard`.
+        through_maps: whether the function takes the examples of mapped values all at once, so that tapes further out
+            than the map are told too.
+    """
+    arguments = [inside(x) for x in arguments]
+    part = result[0] if type(result) is tuple and result else result
+    level = part.tape.level if type(part) is Tensor else -1  # tapes further out than a map are told by the map
+    for tape in _open_tapes((*arguments, *keywords.values()) if keywords else arguments, through_maps):
+        if tape.level > level:
+            note_on(tape, name, function, arguments, keywords, result, hidden, through_maps)
+
+
+def inside(x: Any) -> Any:
+    """What stands for a value of a tape that `checkpoint` has paused; anything else as it is."""
+    if type(x) is Tensor and x.tape.region is not None:
+        return x.tape.region.read(x)
+    return x
+
+
+def _open_tapes(arguments: Sequence[Any], through_maps: bool) -> list[Any]:
+    """The open tapes, to be told of reads, that arguments belong to."""
+    tapes: list[Any] = []
+    for x in arguments:
+        while type(x) is Tensor:
+            tape = x.tape
+            if tape.is_map:
+                if not through_maps:
+                    break
+            elif tape.guards is not None and tape.is_open and tape not in tapes:
+                tapes.append(tape)
+            x = _next_under(x)
+    return tapes
+
+
+def note_on(
+    tape: Any,
+    name: str,
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    keywords: Mapping[str, Any],
+    result: Any,
+    hidden: bool = False,
+    through_maps: bool = False,
+) -> None:
+    """Tell one tape; see `note_read`."""
+    plain = all_under if through_maps else under
+    slots: list[int | None] = []
+    constants: list[Any] = []
+    for x in arguments:
+        own = on_tape(tape, x)
+        slots.append(None if own is None else own.slot)
+        constants.append(plain(x) if own is None else None)
+    keyword_slots = {}
+    if keywords:
+        keyword_slots = {key: own.slot for key, x in keywords.items() if (own := on_tape(tape, x)) is not None}
+        keywords = {key: plain(x) for key, x in keywords.items() if key not in keyword_slots}
+    tape.guards.append(
+        Guard(
+            name,
+            function,
+            tuple(slots),
+            tuple(constants),
+            keywords,
+            keyword_slots,
+            len(tape.entries),
+            None if hidden else as_seen(result),
+            user_place(),
+            result if hidden else None,
+        )
+    )
+
+
+def on_tape(tape: Any, x: Any) -> Tensor | None:
+    """`x` as a value on `tape`, which may lie under tapes, and maps, further inward."""
+    while type(x) is Tensor:
+        if x.tape is tape:
+            return x
+        x = _next_under(x)
+    return None
+
+
 def _shown(x: Any) -> Any:
     """What a Tensor looks like: its plain value, or under `vmap` the values of all examples."""
-    x = off_tapes(x)
+    x = under(x)
     return x._value if type(x) is Tensor else x
 
 
@@ -242,7 +391,7 @@ def _converted(x: Tensor, conversion: str) -> Any:
             "Write x.value for the number alone, tn.stop_gradient(x) for a constant in the computation, "
             "or a function of tapenet.numpy (tnp.sin(x), tnp.stack([x, y])) to stay on the tape."
         )
-    return plain_value(x, conversion)
+    return _one_value(x, conversion)
 
 
 def _unpickled(value: Any) -> Any:

@@ -6,6 +6,7 @@ None is an empty subtree. Every attrs class is a pytree of its fields, in their 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -16,6 +17,8 @@ from tapenet.tensor import Tensor
 
 NAMESPACE = "tapenet"
 _STATIC = "tapenet.static"
+_REGISTERING = threading.Lock()  # threads may meet a class for the first time at once
+_LEAVES: set[type] = {Tensor}  # types known to be no pytrees
 
 Tree = Any
 Node = TypeVar("Node")
@@ -39,11 +42,15 @@ def evolve(node: Node, **changes: Any) -> Node:
 def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
     """The leaves of a pytree, and its structure."""
     leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
-    unknown = {type(leaf) for leaf in leaves if attrs.has(type(leaf)) and type(leaf) is not Tensor}
-    if not unknown:
+    unknown = {type(leaf) for leaf in leaves} - _LEAVES
+    nodes = [kind for kind in unknown if attrs.has(kind)]
+    _LEAVES.update(unknown.difference(nodes))
+    if not nodes:
         return leaves, spec
-    for kind in unknown:
-        _register(kind)
+    with _REGISTERING:
+        for kind in nodes:
+            if optree.register_pytree_node.get(kind, namespace=NAMESPACE) is None:
+                _register(kind)
     return tree_flatten(tree)
 
 

@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 import tapenet.nn  # noqa: F401  # declares the primitives of neural networks
 from tapenet.ops.indexing import ARRAY, Slice
 from tapenet.primitive import PART, REGISTRY, Primitive
+from tapenet.testing import strategies
 
 Array = Any
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -34,7 +35,7 @@ class Sample:
 
 SAMPLES: dict[str, st.SearchStrategy[Sample]] = {}
 
-shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=1, max_side=3)
+shapes = strategies.shapes()
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -60,8 +61,8 @@ def _distinct(draw: Draw, shape: tuple[int, ...]) -> Array:
 
 
 def _pair_of_shapes(draw: Draw) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    drawn = draw(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3, min_side=1))
-    return drawn.input_shapes
+    x_shape, y_shape = draw(strategies.broadcastable_shapes())
+    return x_shape, y_shape
 
 
 def sample(*names: str) -> Callable[[Callable[[Draw, Primitive], Sample]], None]:
@@ -123,16 +124,17 @@ INTERVALS: dict[str, tuple[float, float, bool]] = {
 def _unary(draw: Draw, primitive: Primitive) -> Sample:
     low, high, takes_complex = INTERVALS[primitive.name]
     shape = draw(shapes)
-    x = _complex(draw, shape) if takes_complex and draw(st.booleans()) else _numbers(draw, shape, low, high)
-    return Sample(primitive, (x,))
+    if takes_complex and draw(st.booleans()):
+        return Sample(primitive, (_complex(draw, shape),))
+    return Sample(primitive, (draw(strategies.arrays(shape, low=low, high=high)),))
 
 
 @sample("absolute", "fabs", "relu")
 def _kink_at_zero(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(shapes)
     if primitive.name == "absolute" and draw(st.booleans()):
-        return Sample(primitive, (_complex(draw, shape),))
-    return Sample(primitive, (_off_grid(draw, shape),))
+        return Sample(primitive, (draw(strategies.arrays(shape, complex, off_axes=True)),))
+    return Sample(primitive, (draw(strategies.arrays(shape, away_from=[0.0])),))
 
 
 @sample("floor", "ceil", "trunc", "rint", "sign", "round")
@@ -152,7 +154,7 @@ def _arithmetic(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(primitive, (_numbers(draw, x_shape), _numbers(draw, y_shape, 0.4, 2)))
 
 
-@sample("power", "float_power", "arctan2", "hypot", "logaddexp", "logaddexp2")
+@sample("power", "float_power", "arctan2", "hypot", "logaddexp", "logaddexp2", "logaddexp_share")
 def _positive_pairs(draw: Draw, primitive: Primitive) -> Sample:
     x_shape, y_shape = _pair_of_shapes(draw)
     return Sample(primitive, (_numbers(draw, x_shape, 0.4, 2), _numbers(draw, y_shape, 0.4, 2)))
@@ -421,7 +423,8 @@ def _pool(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(lambda x: primitive(x, **geometry), (x,))
 
 
-import tests.samples_linalg  # noqa: E402, F401  # a module of its own, which uses what is declared above
+import tests.samples_linalg  # noqa: E402  # modules of their own, which use what is declared above
+import tests.samples_nn  # noqa: E402, F401
 
 WITHOUT_OPERANDS = {"watch"}  # a leaf of the tape, which no walk passes through
 

@@ -18,14 +18,18 @@ How: the rows that a row of windows looks at are stacked, column by column, to (
 windows of one output *column* are a matrix with a constant row stride, which BLAS multiplies where it lies.
 So kh copies of x are made where im2col makes kh * kw; padding takes no multiplications left and right; and
 each product is written straight to its place. Where these matrices would be small, the columns are stacked
-too, which is im2col.
+too, which is im2col. Kernels of 3x3 have a module of their own, `winograd`,
+whose tiles would spread a NaN or an infinity to outputs that do not look at it: where one comes out, all is computed
+again in the direct way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import attrs
 import numpy as np
 
+from tapenet.kernels import winograd
 from tapenet.kernels.windows import Array, Axis, Padding, Pair, cache_sized, computing_dtype, lay, positions
 
 # Bytes of stacked rows made at a time: less makes small matrices, more leaves the cache.
@@ -33,6 +37,10 @@ STACK_SIZE = 2**24
 
 # Bytes of windows below which they are multiplied at once.
 AT_ONCE_SIZE = 2**17
+
+# Outputs of an image that are few, and bytes of a kernel that are many: see `_way`.
+FEW_PLACES = 4
+LARGE_KERNEL_SIZE = 2**18
 
 # Bytes of images that a depthwise convolution works on at a time.
 DEPTHWISE_SIZE = 2**18
@@ -56,9 +64,14 @@ def convolve(x: Array, kernel: Array, *, stride: Pair, padding: Padding, dilatio
     dtype = np.result_type(x, kernel)
     x, kernel = _operand(x, dtype), _operand(kernel, dtype)
     y = np.empty((x.shape[0], rows.count, columns.count, kernel.shape[3]), x.dtype)
-    multiply = _depthwise if _is_depthwise(kernel, groups) else _dense
+    if _is_plain(stride, dilation, groups) and winograd.suits(kernel.shape, y.shape, y.dtype):
+        with np.errstate(over="ignore", invalid="ignore"):
+            winograd.convolve(x, kernel, (rows.before, columns.before), y)
+        if np.isfinite(y).all():
+            return y.astype(dtype, copy=False)
+    way = _way(kernel, groups, rows, columns)
     for parts in _parts(x, kernel, y, groups):
-        multiply(*parts, rows, columns)
+        way.forward(*parts, rows, columns)
     return y.astype(dtype, copy=False)
 
 
@@ -83,10 +96,17 @@ def convolve_input(
     rows, columns = _axes(shape, kernel.shape[:2], stride, padding, dilation)
     dtype = np.result_type(t, kernel)
     t, kernel = _operand(t, dtype), _operand(kernel, dtype)
+    before = 2 - rows.before, 2 - columns.before
+    if _is_plain(stride, dilation, groups) and min(before) >= 0 and winograd.suits(kernel.shape, shape, t.dtype):
+        x = np.empty(shape, t.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            winograd.convolve(t, kernel, before, x, turned=True)
+        if np.isfinite(x).all():
+            return x.astype(dtype, copy=False)
     x = np.zeros(shape, t.dtype)
-    multiply = _depthwise_input if _is_depthwise(kernel, groups) else _dense_input
+    way = _way(kernel, groups, rows, columns)
     for parts in _parts(x, kernel, t, groups):
-        multiply(*parts, rows, columns)
+        way.input(*parts, rows, columns)
     return x.astype(dtype, copy=False)
 
 
@@ -110,10 +130,16 @@ def convolve_kernel(
     rows, columns = _axes(x.shape, kernel_size, stride, padding, dilation)
     dtype = np.result_type(x, t)
     x, t = _operand(x, dtype), _operand(t, dtype)
-    kernel = np.zeros((*kernel_size, x.shape[3] // groups, t.shape[3]), x.dtype)
-    multiply = _depthwise_kernel if _is_depthwise(kernel, groups) else _dense_kernel
+    shape = (*kernel_size, x.shape[3] // groups, t.shape[3])
+    if _is_plain(stride, dilation, groups) and winograd.suits(shape, t.shape, t.dtype):
+        with np.errstate(over="ignore", invalid="ignore"):
+            kernel = winograd.convolve_kernel(x, t, (rows.before, columns.before))
+        if np.isfinite(kernel).all():
+            return kernel.astype(dtype, copy=False)
+    kernel = np.zeros(shape, x.dtype)
+    way = _way(kernel, groups, rows, columns)
     for parts in _parts(x, kernel, t, groups):
-        multiply(*parts, rows, columns)
+        way.kernel(*parts, rows, columns)
     return kernel.astype(dtype, copy=False)
 
 
@@ -182,6 +208,66 @@ def _repeated(weights: Array, x: Array) -> Array:
 def _depthwise_kernel(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -> None:
     for (i, j), outputs, places in positions(rows, columns):
         kernel[i, j] += np.einsum("nhwc,nhwc->c", x[places], t[outputs])
+
+
+def _placewise(x: Array, kernel: Array, y: Array, rows: Axis, columns: Axis) -> None:
+    y[...] = 0
+    for (oh, ow), window, weights in _windows(kernel, rows, columns):
+        y[:, oh, ow] += x[:, *window].reshape(len(x), -1) @ _flat(weights, 0)
+
+
+def _placewise_input(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -> None:
+    for (oh, ow), window, weights in _windows(kernel, rows, columns):
+        # The kernel goes first: BLAS is slow where the second of two matrices is the larger and transposed.
+        x[:, *window] += (_flat(weights, 0) @ t[:, oh, ow].T).T.reshape(x[:, *window].shape)
+
+
+def _placewise_kernel(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -> None:
+    for tap, outputs, places in positions(rows, columns):
+        kernel[tap] += x[places].reshape(-1, x.shape[3]).T @ t[outputs].reshape(-1, t.shape[3])
+
+
+def _windows(kernel: Array, rows: Axis, columns: Axis) -> Iterator[tuple[Pair, Any, Array]]:
+    """Yield, for each output and each row of its window, the output, the places in that row, and their weights."""
+    for oh, ow in np.ndindex(rows.count, columns.count):
+        row_taps, row_places = rows.taps_of(oh)
+        column_taps, column_places = columns.taps_of(ow)
+        for tap, place in zip(_range(row_taps), _range(row_places), strict=True):
+            yield (oh, ow), (place, column_places), kernel[tap, column_taps]
+
+
+def _range(part: slice) -> range:
+    return range(part.start, part.stop, part.step or 1)
+
+
+@attrs.frozen
+class _Way:
+    """How to compute the three kernels, on parts that are independent of each other."""
+
+    forward: Callable[[Array, Array, Array, Axis, Axis], None]
+    input: Callable[[Array, Array, Array, Axis, Axis], None]
+    kernel: Callable[[Array, Array, Array, Axis, Axis], None]
+
+
+DENSE = _Way(_dense, _dense_input, _dense_kernel)
+DEPTHWISE = _Way(_depthwise, _depthwise_input, _depthwise_kernel)
+PLACEWISE = _Way(_placewise, _placewise_input, _placewise_kernel)
+
+
+def _way(kernel: Array, groups: int, rows: Axis, columns: Axis) -> _Way:
+    """The fastest way.
+
+    Place by place no multiplication with padding is made, and no copy of the kernel. That wins where the kernel is
+    large and there are few places, most of which look at padding.
+    """
+    if _is_depthwise(kernel, groups):
+        return DEPTHWISE
+    few = rows.count * columns.count <= FEW_PLACES and (rows.padded or columns.padded)
+    return PLACEWISE if few and kernel.nbytes >= LARGE_KERNEL_SIZE else DENSE
+
+
+def _is_plain(stride: Pair, dilation: Pair, groups: int) -> bool:
+    return stride == dilation == (1, 1) and groups == 1
 
 
 def _parts(x: Array, kernel: Array, y: Array, groups: int) -> Iterator[tuple[Array, Array, Array]]:

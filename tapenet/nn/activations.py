@@ -8,22 +8,18 @@ import numpy as np
 
 from tapenet.errors import ArgumentError
 from tapenet.families import elementwise
+from tapenet.kernels import elementwise as kernels
 from tapenet.ops.arithmetic import clip, divide, multiply, square, subtract, where
-from tapenet.ops.comparison import greater, isfinite
+from tapenet.ops.comparison import greater
 from tapenet.ops.exponential import exp, expm1, log, logaddexp
-from tapenet.ops.reduction import max as max_over, sum as sum_over
+from tapenet.ops.reduction import sum as sum_over
 from tapenet.ops.special import erf
 from tapenet.ops.trigonometric import tanh as tanh
-from tapenet.plain import constant
+from tapenet.plain import plain
 from tapenet.primitive import Array
 
-
-def _relu(x: Array) -> Array:
-    return np.maximum(x, 0)
-
-
 relu = elementwise(
-    _relu,
+    kernels.relu,
     lambda t, out: where(greater(out, 0), t, 0),
     name="relu",
     doc="""Rectify: max(x, 0). Derivative: 1 for x > 0, else 0, also at 0.
@@ -148,5 +144,12 @@ def _shifted(function: str, x: Array, axis: int) -> Array:
     """x less its largest element along an axis: a constant shift, which changes neither value nor derivative."""
     if np.ndim(x) == 0:
         raise ArgumentError(f"{function}: x must have at least one axis; got shape ().")
-    largest = max_over(constant(x), axis, keepdims=True)
-    return subtract(x, where(isfinite(largest), largest, 0))
+    return subtract(x, _finite_largest(x, axis=axis))
+
+
+def _find_finite_largest(x: Array, *, axis: int) -> Array:
+    largest = np.max(x, axis, keepdims=True)
+    return np.where(np.isfinite(largest), largest, 0)
+
+
+_finite_largest = plain(_find_finite_largest, name="largest", hidden=True)

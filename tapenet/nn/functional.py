@@ -10,12 +10,14 @@ import numpy as np
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, pair, sides
 from tapenet.ops import convolution, pooling
+from tapenet.ops.affine import affine
 from tapenet.ops.arithmetic import add, divide, multiply, sqrt, square, subtract
 from tapenet.ops.indexing import take
 from tapenet.ops.products import matmul
 from tapenet.ops.reduction import mean
+from tapenet.plain import decision
 from tapenet.primitive import Array
-from tapenet.tensor import Tensor, every_value, off_tapes
+from tapenet.tensor import Tensor, off_tapes
 
 
 def _array(x: Array) -> Array:
@@ -56,6 +58,8 @@ def dense(x: Array, kernel: Array, bias: Array = None) -> Array:
             f"dense: x must have shape (..., {kernel.shape[0]}), for a kernel of {kernel.shape}; got {x.shape}.{hint}"
         )
     _shaped("dense", "bias", bias, kernel.shape[1:], "one number for each output")
+    if x.ndim == 2 and bias is not None:
+        return affine(x, kernel, _array(bias))
     y = matmul(x, kernel)
     return y if bias is None else add(y, bias)
 
@@ -116,8 +120,10 @@ def conv(
     steps, holes = pair("conv", "stride", stride), pair("conv", "dilation", dilation)
     around = sides("conv", padding, size, window, steps, holes)
     check_fit("conv", size, window, steps, around, holes)
-    y = convolution.conv(x, kernel, stride=steps, padding=around, dilation=holes, groups=groups)
-    return y if bias is None else add(y, bias)
+    geometry = {"stride": steps, "padding": around, "dilation": holes, "groups": groups}
+    if bias is None:
+        return convolution.conv(x, kernel, **geometry)
+    return convolution.conv_bias(x, kernel, _array(bias), **geometry)
 
 
 # ---- pooling ----
@@ -354,7 +360,14 @@ def check_labels(function: str, name: str, labels: Array, count: int) -> None:
     """Raise unless labels are integers in [0, count)."""
     if labels.dtype.kind not in "iu":
         raise ArgumentTypeError(f"{function}: {name} must be integers; got {labels.dtype}.")
-    values = every_value(labels)
-    if values.size and (values.min() < 0 or values.max() >= count):
-        wrong = values.min() if values.min() < 0 else values.max()
+    wrong = _label_out_of_range(labels, count)
+    if wrong is not None:
         raise ArgumentError(f"{function}: {name} must be in [0, {count}); got {wrong}.")
+
+
+@decision
+def _label_out_of_range(labels: Array, count: int) -> Any:
+    """A label outside of [0, count), if there is one."""
+    if labels.size and labels.min() < 0:
+        return labels.min()
+    return labels.max() if labels.size and labels.max() >= count else None

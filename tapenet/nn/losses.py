@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from tapenet.batching import elementwise_rule
 from tapenet.errors import ArgumentError
 from tapenet.nn.activations import log_softmax, softplus
 from tapenet.nn.functional import check_labels
-from tapenet.ops.arithmetic import add, multiply, square, subtract, where
-from tapenet.ops.comparison import greater, less_equal, not_equal
+from tapenet.ops.arithmetic import add, multiply, negative, square, subtract, where
+from tapenet.ops.comparison import not_equal
 from tapenet.ops.complex import absolute
 from tapenet.ops.indexing import take_along_axis
 from tapenet.ops.reduction import mean, sum as sum_over
 from tapenet.ops.shaping import squeeze
+from tapenet.plain import decision, plain
 from tapenet.primitive import Array
-from tapenet.tensor import Tensor, every_value, off_tapes
+from tapenet.tensor import Tensor, off_tapes
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -102,6 +104,22 @@ def mean_squared_error(predictions: Array, targets: Array, reduction: Reduction 
     return _reduced("mean_squared_error", square(magnitude), reduction)
 
 
+def _find_opposite_sign(x: Array) -> Array:
+    return np.where(x > 0, -1, 1).astype(np.result_type(x.dtype, 1.0))
+
+
+_opposite_sign = plain(_find_opposite_sign, name="opposite_sign", batch=elementwise_rule, hidden=True)
+_is_positive = plain(lambda x: x > 0, name="is_positive", batch=elementwise_rule, hidden=True)
+
+
+@decision
+def _no_probability(y: Array) -> Any:
+    """An element outside of [0, 1], if there is one."""
+    if y.size and not y.min() >= 0:
+        return y.min()
+    return y.max() if y.size and not y.max() <= 1 else None
+
+
 def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -> Array:
     """The cross-entropy of yes-or-no events: -y log sigmoid(x) - (1 - y) log(1 - sigmoid(x)), without overflow.
 
@@ -120,15 +138,17 @@ def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "m
     0.6931471805599453
     """
     x, y = _paired("binary_cross_entropy", "logits", logits, "labels", labels)
-    plain = every_value(y)
-    if plain.size and not (plain.min() >= 0 and plain.max() <= 1):
-        wrong = plain.max() if plain.min() >= 0 else plain.min()
+    wrong = _no_probability(y)
+    if wrong is not None:
         raise ArgumentError(f"binary_cross_entropy: labels must be in [0, 1]; got {wrong}.")
     y = _in_dtype_of(x, y)
-    positive = greater(x, 0).astype(np.result_type(x.dtype, 1.0))
     # log(1 + e^-|x|) and what it lacks, which is exactly 0 for a sure and right answer: no digit cancels.
-    losses = add(softplus(multiply(1 - 2 * positive, x)), multiply(x, subtract(positive, y)))
+    lacking = where(_is_positive(x), multiply(x, subtract(1, y)), multiply(x, negative(y)))
+    losses = add(softplus(multiply(_opposite_sign(x), x)), lacking)
     return _reduced("binary_cross_entropy", losses, reduction)
+
+
+_is_near = plain(np.less_equal, batch=elementwise_rule, hidden=True)
 
 
 def huber(predictions: Array, targets: Array, delta: float = 1.0, reduction: Reduction = "mean") -> Array:
@@ -152,7 +172,7 @@ def huber(predictions: Array, targets: Array, delta: float = 1.0, reduction: Red
     x, y = _paired("huber", "predictions", predictions, "targets", targets)
     error = subtract(x, y)
     size = absolute(error)
-    near = less_equal(size, delta)
+    near = _is_near(size, delta)
     # The square of an error that is not near is not used, and could overflow.
     losses = where(near, 0.5 * square(where(near, error, 0)), delta * (size - 0.5 * delta))
     return _reduced("huber", losses, reduction)

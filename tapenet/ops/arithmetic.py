@@ -7,6 +7,7 @@ import numpy as np
 from tapenet.batching import elementwise_rule
 from tapenet.errors import ArgumentError
 from tapenet.families import elementwise, piecewise_constant
+from tapenet.kernels import elementwise as kernels
 from tapenet.ops.arguments import ABSENT, refuse
 from tapenet.ops.comparison import equal, greater, isnan, less, nonzero
 from tapenet.ops.rounding import floor, trunc
@@ -94,7 +95,7 @@ fmin = elementwise(
 )
 
 _where = elementwise(
-    np.where,
+    kernels.where,
     None,
     lambda t, condition: where(condition, t, 0),
     lambda t, condition: where(condition, 0, t),
@@ -119,7 +120,7 @@ def where(condition: Array, x: Array = ABSENT, y: Array = ABSENT) -> Array:
     if x is ABSENT or y is ABSENT:
         raise ArgumentError("where: x and y must be given both or neither; got one of them.")
     if type(x) is not Tensor and type(y) is not Tensor and type(condition) is not Tensor:
-        return np.where(condition, x, y)
+        return kernels.where(condition, x, y)
     return _where(condition, x, y)
 
 

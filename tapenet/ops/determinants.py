@@ -20,9 +20,9 @@ from tapenet.ops.matrices import (
 )
 from tapenet.ops.reduction import sum
 from tapenet.ops.shaping import flip, matrix_transpose
-from tapenet.plain import plain
+from tapenet.plain import decision, plain
 from tapenet.primitive import Array, Parts
-from tapenet.tensor import Tensor, every_value
+from tapenet.tensor import Tensor
 from tapenet.transforms.products import jvp, vjp
 
 SlogdetResult: Any = type(np.linalg.slogdet(np.ones((1, 1))))
@@ -92,9 +92,9 @@ def _accurate_inverse(a: Array) -> Array | None:
     return inverse if _is_well_conditioned(a, inverse) else None
 
 
+@decision
 def _is_well_conditioned(a: Array, inverse: Array) -> bool:
     """Whether all of a stack are; those that are not finite count as such, for no way gives them a derivative."""
-    a, inverse = every_value(a), every_value(inverse)
     condition = _largest_column_sum(a) * _largest_column_sum(inverse)
     return not np.any(np.isfinite(a).all((-2, -1)) & ~(condition < _worst(a)))
 
@@ -112,9 +112,9 @@ def _finite(a: Array) -> Array:
     return np.where(np.isfinite(a).all((-2, -1), keepdims=True), a, np.eye(a.shape[-1], dtype=a.dtype))
 
 
+@decision
 def _small_singular_values(a: Array) -> int:
     """How many singular values, at most, a matrix of the stack has that are too small to divide by; at least 1."""
-    a = every_value(a)
     s = np.linalg.svdvals(_finite(a))
     return int(np.max(np.sum(s <= s[..., :1] / _worst(a), -1), initial=1))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tapenet.families import elementwise, piecewise_constant
 from tapenet.ops.arithmetic import where
-from tapenet.ops.comparison import equal, isinf
+from tapenet.ops.comparison import equal
 from tapenet.primitive import Array
 
 _LOG_2, _LOG_10 = math.log(2), math.log(10)
@@ -23,23 +23,33 @@ log10 = elementwise(np.log10, lambda t, x: t / (x * _LOG_10), doc="log x / log 1
 log1p = elementwise(np.log1p, lambda t, x: t / (x + 1), doc="log(1 + x), exact near 0. Derivative: 1 / (1 + x).")
 
 
-def _weight(own: Array, other: Array, out: Array) -> Array:
-    """e^own / (e^own + e^other) = e^(own - out); a half each where both are the same infinity."""
-    infinite = isinf(own) & equal(own, out)
-    exponent = where(infinite, 0, own) - where(infinite, 0, out)  # inf - inf would be NaN
-    return exp(where(infinite & equal(own, other), -_LOG_2, exponent))
+def _share_of(x: Array, y: Array) -> Array:
+    with np.errstate(invalid="ignore"):
+        difference = np.subtract(x, y)
+    if np.isnan(difference).any():
+        difference = np.where(np.equal(x, y), 0, difference)  # of the same infinity twice
+    decayed = np.exp(-np.abs(difference))  # at most 1: neither side overflows, and the small one keeps its digits
+    return np.where(np.less(difference, 0), decayed, 1) / (1 + decayed)
 
+
+_share = elementwise(
+    _share_of,
+    lambda t, out: t * (out * (1 - out)),
+    lambda t, out: -t * (out * (1 - out)),
+    name="logaddexp_share",
+    doc="e^x / (e^x + e^y); a half where both are the same infinity.",
+)
 
 logaddexp = elementwise(
     np.logaddexp,
-    lambda t, x, y, out: t * _weight(x, y, out),
-    lambda t, x, y, out: t * _weight(y, x, out),
+    lambda t, x, y: t * _share(x, y),
+    lambda t, x, y: t * _share(y, x),
     doc="log(e^x + e^y). Derivatives: e^x / (e^x + e^y), e^y / (e^x + e^y); 0.5 each at (-inf, -inf).",
 )
 logaddexp2 = elementwise(
     np.logaddexp2,
-    lambda t, x, y, out: t * _weight(x * _LOG_2, y * _LOG_2, out * _LOG_2),
-    lambda t, x, y, out: t * _weight(y * _LOG_2, x * _LOG_2, out * _LOG_2),
+    lambda t, x, y: t * _share(x * _LOG_2, y * _LOG_2),
+    lambda t, x, y: t * _share(y * _LOG_2, x * _LOG_2),
     doc="log2(2^x + 2^y). Derivatives: 2^x / (2^x + 2^y), 2^y / (2^x + 2^y); 0.5 each at (-inf, -inf).",
 )
 

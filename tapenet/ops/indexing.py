@@ -17,7 +17,6 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.families import joint, linear
 from tapenet.ops.arguments import axis_of
 from tapenet.ops.arithmetic import add, divide, multiply, subtract, where
-from tapenet.ops.comparison import argsort
 from tapenet.ops.indices import (
     ARRAY,
     Slice,
@@ -354,6 +353,9 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     return _read(arr, tuple(grid))
 
 
+_order = plain(np.argsort, hidden=True)
+
+
 def sort(a: Array, axis: int | None = -1, kind: str | None = None, order: None = None, **keywords: Any) -> Array:
     """Sort along an axis; with axis None, all elements. Derivative: that of the stable permutation.
 
@@ -364,4 +366,4 @@ def sort(a: Array, axis: int | None = -1, kind: str | None = None, order: None =
         return np.sort(a, axis, kind, order, **keywords)
     if axis is None:
         a, axis = ravel(a), 0
-    return take_along_axis(a, argsort(a, axis=axis, kind="stable"), axis)
+    return take_along_axis(a, _order(a, axis=axis, kind="stable"), axis)

@@ -33,18 +33,18 @@ from tapenet.ops.matrices import (
 )
 from tapenet.ops.reduction import sum
 from tapenet.ops.shaping import matrix_transpose, reshape
-from tapenet.plain import plain
+from tapenet.plain import decision, plain
 from tapenet.primitive import Array, Primitive
-from tapenet.tensor import Tensor, every_value
+from tapenet.tensor import Tensor
 from tapenet.transforms.products import jvp, vjp
 
 # ---- cutoffs ----
 
 
+@decision
 def _cuts_off(a: Array, rcond: Array) -> bool:
     """Whether rcond cuts off singular values that are not just rounding errors."""
     noise = 100 * float(np.finfo(a.dtype).eps) * max(a.shape[-2:], default=0)
-    rcond, a = every_value(rcond), every_value(a)
     if a.size == 0 or np.max(rcond) <= noise:
         return False
     s = np.linalg.svdvals(a)
@@ -176,10 +176,16 @@ _rank = plain(lambda s, *, cutoff: np.int32(np.count_nonzero(s > cutoff * s[:1])
 
 
 def _has_residuals(a: Array, rank: Array) -> bool:
-    full = np.asarray(every_value(rank)) == a.shape[1]
-    if full.any() and not full.all():
+    return a.shape[0] > a.shape[1] and bool(_is_full(rank, a.shape[1]))
+
+
+@decision
+def _is_full(rank: Array, full: int) -> bool:
+    """Whether a rank is full."""
+    is_full = np.asarray(rank) == full
+    if is_full.any() and not is_full.all():
         raise MappedValueError("lstsq: under vmap a must have full rank in every example or in none; got some of each.")
-    return a.shape[0] > a.shape[1] and bool(full.all())
+    return bool(is_full.all())
 
 
 def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array, Any, Array]:

@@ -11,13 +11,15 @@ import numpy as np
 from tapenet.batch_rules import einsum_rule, matmul_rule
 from tapenet.errors import ArgumentError
 from tapenet.families import joint, multilinear
+from tapenet.kernels import products as kernels
 from tapenet.ops.arguments import axes_of, refuse
 from tapenet.ops.arithmetic import multiply
 from tapenet.ops.complex import conjugate
 from tapenet.ops.indexing import at
 from tapenet.ops.reduction import sum
 from tapenet.ops.shaping import broadcast_to, matrix_transpose, ravel, reshape, transpose
-from tapenet.primitive import Array, Shapes
+from tapenet.primitive import Array, Primitive, Shapes
+from tapenet.record import Parameters
 from tapenet.tensor import Tensor, plain_value
 
 
@@ -28,6 +30,28 @@ from tapenet.tensor import Tensor, plain_value
     batch=matmul_rule,
 )
 def _matmul(x: Array, y: Array) -> Array:
+    return kernels.matmul(x, y)
+
+
+def _matvec_batched(
+    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
+) -> Array:
+    """One product of matrices where the matrix or the vector is the same for all examples, else one for each."""
+    x, y = arrays
+    if not mapped[0]:
+        return _matmul(y, matrix_transpose(x))
+    if not mapped[1]:
+        return reshape(primitive(reshape(x, (-1, x.shape[2])), y), x.shape[:2])
+    return reshape(matmul(x, reshape(y, (*y.shape, 1))), x.shape[:2])
+
+
+@multilinear(
+    lambda t, y: multiply(reshape(t, (-1, 1)), reshape(y, (1, -1))),
+    lambda t, x: _matvec(matrix_transpose(x), t),
+    name="matvec",
+    batch=_matvec_batched,
+)
+def _matvec(x: Array, y: Array) -> Array:
     return np.matmul(x, y)
 
 
@@ -59,6 +83,10 @@ def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
     x, y = _array(x1), _array(x2)
     if x.ndim == 2 and y.ndim == 2:
         return _matmul(x, y)
+    if x.ndim == 2 and y.ndim == 1:
+        return _matvec(x, y)
+    if x.ndim == 1 and y.ndim == 2:
+        return _matvec(matrix_transpose(y), x)
     if x.ndim == 0 or y.ndim == 0:
         raise ArgumentError(f"matmul: operands must have at least one axis; got shapes {x.shape}, {y.shape}. Use *.")
     product = _matmul(

@@ -10,6 +10,7 @@ import numpy as np
 
 from tapenet.batch_rules import leading, shifted
 from tapenet.families import elementwise, general, linear
+from tapenet.kernels.elementwise import add_up
 from tapenet.ops.arguments import axes_of, refuse
 from tapenet.ops.arithmetic import divide, multiply, square, subtract, where
 from tapenet.ops.casting import astype
@@ -56,7 +57,7 @@ def _axes(function: str, axis: Axis, ndim: int) -> Axes:
     batch=leading(axis=shifted),
 )
 def _sum(x: Array, *, axis: Axes, keepdims: bool) -> Array:
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)  # np.sum, at a fifth of its overhead
+    return add_up(x, axis, keepdims)
 
 
 def sum(
@@ -77,6 +78,8 @@ def sum(
     6.0
     """
     if type(a) is not Tensor:
+        if type(a) is np.ndarray and dtype is None and out is None and not keywords:
+            return add_up(a, axis, keepdims)
         return np.sum(a, axis, dtype, out, keepdims, **keywords)
     refuse("sum", {"out": out} | keywords)
     return _sum(a if dtype is None else astype(a, dtype), axis=_axes("sum", axis, a.ndim), keepdims=keepdims)
@@ -88,6 +91,8 @@ def sum(
     batch=leading(axis=shifted),
 )
 def _mean(x: Array, *, axis: Axes, keepdims: bool) -> Array:
+    if type(x) is np.ndarray and x.dtype.char in "fd" and x.size:
+        return add_up(x, axis, keepdims) / _count(x.shape, axis)  # as np.mean, at half its overhead
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 

@@ -1,8 +1,8 @@
-"""Apply an elementwise update rule to one parameter, its gradient and what the optimizer remembers of it.
+"""Apply an elementwise update rule to parameters, their gradients and what the optimizer remembers of them.
 
 A rule is plain arithmetic on arrays of one floating dtype. For NumPy arrays it runs on one stretch of memory
-after another, each small enough that its intermediate results stay in the processor's cache; for anything
-else, such as Tensors, it runs once on the whole.
+after another, each small enough that its intermediate results stay in the processor's cache, and on several
+threads; for anything else, such as Tensors, it runs once on the whole.
 
 A complex number counts as two real ones. Gradients are those of `tapenet.grad`, which are not conjugated:
 the direction of steepest ascent is their conjugate.
@@ -10,18 +10,22 @@ the direction of steepest ascent is their conjugate.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
+import attrs
 import numpy as np
 
+from tapenet.kernels.threads import share
 from tapenet.optim.checks import dtype_of
 
 Array = Any
 Rule = Callable[..., tuple[Array, ...]]
+Writer = Callable[..., None]
 
-# 128 KiB: ten such stretches, as Adam works with, fit into a level-2 cache of 1 to 2 MiB.
-BLOCK_BYTES = 1 << 17
+# Of each stretch of memory. Adam works with nine of them, some of which are in a level-2 cache of 1 to 2 MiB.
+BLOCK_BYTES = 1 << 18
 
 
 def is_plain(value: Any) -> bool:
@@ -44,42 +48,114 @@ def zeros_for(leaf: Array) -> Array:
     return np.zeros_like(leaf, dtype=working_dtype(leaf))
 
 
-def apply_rule(rule: Rule, in_blocks: bool, parameter: Array, gradient: Array, *slots: Array) -> tuple[Array, ...]:
-    """Apply a rule to one leaf: `(parameter, *slots)` after the update.
+Row = tuple[Array, ...]  # a parameter, its gradient, and what the optimizer remembers of it
+
+
+def apply_rule(rule: Rule, write: Writer, rows: Sequence[Row], *, in_blocks: bool, donate: bool) -> list[Row]:
+    """Apply a rule to all leaves: for each `(parameter, *slots)` after the update.
 
     Args:
         rule: `(parameter, gradient, *slots) -> (parameter, *slots)` on real arrays, elementwise and pure.
+        write: `(outputs, scratch, parameter, gradient, *slots)`, the same rule for plain arrays: it writes to
+            `outputs`, which may be the arrays themselves, with two more arrays of their size for what comes between.
+        rows: for each leaf arrays or scalars of one shape, of any floating or complex dtype.
         in_blocks: whether the rule may get NumPy arrays piece by piece, and gives their dtype back.
-        parameter: array or scalar of any floating or complex dtype.
-        gradient: array or scalar of the same shape.
-        slots: arrays of the same shape.
+        donate: whether to overwrite parameters and slots, where they are arrays that own their memory.
     """
-    arrays = (parameter, gradient, *slots)
-    if in_blocks and all(map(is_plain, arrays)):
-        return _apply_in_blocks(rule, *arrays)
-    return _apply_whole(rule, *arrays)
+    donated = _donated(rows) if donate else frozenset[int]()
+    jobs = [_Job.of(row, donated) if in_blocks and all(map(is_plain, row)) else None for row in rows]
+    _work(write, [job for job in jobs if job is not None])
+    return [_apply_whole(rule, *row) if job is None else job.results for row, job in zip(rows, jobs, strict=True)]
 
 
-def _apply_in_blocks(rule: Rule, parameter: Array, gradient: Array, *slots: Array) -> tuple[Array, ...]:
-    """Apply a rule to NumPy arrays: `(parameter, *slots)` after the update, all in new memory."""
-    working = working_dtype(parameter)
-    real = np.finfo(working).dtype
-    shape = np.shape(parameter)
-    inputs = [np.asarray(array).reshape(-1) for array in (parameter, gradient, *slots)]
-    outputs = [np.empty(shape, dtype_of(parameter)), *(np.empty(shape, working) for _ in slots)]
-    flat_outputs = [output.reshape(-1) for output in outputs]
-    length = BLOCK_BYTES // working.itemsize
-    for start in range(0, inputs[0].size, length):
-        block = slice(start, start + length)
-        blocks = [array[block].astype(working, copy=False) for array in inputs]
-        if working.kind == "c":
-            blocks[1] = np.conjugate(blocks[1])
-        results = rule(*(array.view(real) for array in blocks))
-        for output, result in zip(flat_outputs, results, strict=True):
-            output[block] = result.view(working)
-    if not isinstance(parameter, np.ndarray):
-        return outputs[0][()], *outputs[1:]
-    return tuple(outputs)
+def _donated(rows: Sequence[Row]) -> frozenset[int]:
+    """The ids of arrays that may be overwritten.
+
+    Arrays that own their memory share none with each other, unless one comes twice. A gradient that is a view could
+    share it with any of them: then nothing is overwritten.
+    """
+    counts = Counter(id(array) for row in rows for array in row)
+    if not all(_owns(gradient) for _, gradient, *_ in rows):
+        return frozenset()
+    arrays = (array for parameter, _, *slots in rows for array in (parameter, *slots))
+    return frozenset(id(x) for x in arrays if counts[id(x)] == 1 and _owns(x) and x.flags.writeable)
+
+
+def _owns(array: Array) -> bool:
+    return type(array) is np.ndarray and array.base is None and array.flags.c_contiguous
+
+
+@attrs.frozen(eq=False)
+class _Job:
+    """One leaf of NumPy arrays: what to read, what to write, and in which dtype to compute."""
+
+    inputs: list[Array]
+    outputs: list[Array]
+    working: np.dtype[Any]
+    is_scalar: bool
+
+    @classmethod
+    def of(cls, row: Row, donated: Collection[int]) -> _Job:
+        parameter, _, *slots = row
+        working = working_dtype(parameter)
+        kinds = [dtype_of(parameter), *(working for _ in slots)]
+        outputs = [
+            old if id(old) in donated and old.dtype == kind else np.empty(np.shape(parameter), kind)
+            for old, kind in zip((parameter, *slots), kinds, strict=True)
+        ]
+        inputs = [np.asarray(array).reshape(-1) for array in row]
+        return cls(inputs, outputs, working, not isinstance(parameter, np.ndarray))
+
+    @property
+    def results(self) -> Row:
+        """What was written."""
+        parameter, *slots = self.outputs
+        return (parameter[()] if self.is_scalar else parameter, *slots)
+
+    def blocks(self) -> Iterator[tuple[_Job, slice]]:
+        """The job in pieces."""
+        length = BLOCK_BYTES // self.working.itemsize
+        return ((self, slice(start, start + length)) for start in range(0, self.inputs[0].size, length))
+
+    def do(self, write: Writer, block: slice, scratch: Scratch) -> None:
+        """Carry out one piece."""
+        real = np.finfo(self.working).dtype
+        inputs = [array[block].astype(self.working, copy=False) for array in self.inputs]
+        outputs = [array.reshape(-1)[block] for array in self.outputs]
+        if self.working.kind == "c":
+            inputs[1] = np.conjugate(inputs[1])
+        # Where the parameter has a narrower dtype, its new value is computed beside it.
+        written = [x if x.dtype == self.working else np.empty(x.shape, self.working) for x in outputs]
+        views = [x.view(real) for x in written]
+        write(views, scratch(views[0].size, real), *(x.view(real) for x in inputs))
+        for output, value in zip(outputs, written, strict=True):
+            if output is not value:
+                output[...] = value
+
+
+class Scratch:
+    """Arrays for intermediate results, made once and used for one block after another."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[np.dtype[Any], Array] = {}
+
+    def __call__(self, size: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+        arrays = self._arrays.get(dtype)
+        if arrays is None or arrays.shape[1] < size:
+            arrays = self._arrays[dtype] = np.empty((2, size), dtype)
+        return arrays[0, :size], arrays[1, :size]
+
+
+def _work(write: Writer, jobs: Sequence[_Job]) -> None:
+    """Carry out all jobs, block by block, on several threads where that is worth it."""
+    blocks = [block for job in jobs for block in job.blocks()]
+
+    def work(part: slice) -> None:
+        scratch = Scratch()
+        for job, block in blocks[part]:
+            job.do(write, block, scratch)
+
+    share(work, len(blocks), sum(array.nbytes for job in jobs for array in (*job.inputs, *job.outputs)))
 
 
 def _apply_whole(rule: Rule, parameter: Array, gradient: Array, *slots: Array) -> tuple[Array, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import attrs
@@ -40,6 +42,25 @@ class _MomentEstimates(Optimizer):
         rate = rate / (1 - self.b1 ** (step + 1))
         return rate * mean / (np.sqrt(square_mean / (1 - self.b2 ** (step + 1))) + self.eps)
 
+    def write_moments(self, outputs: Sequence[Array], scratch: Array, gradient: Array, *means: Array) -> None:
+        """`moments`, in place."""
+        (mean, square_mean), (new_mean, new_square_mean) = means, outputs
+        np.multiply(gradient, 1 - self.b1, out=scratch)
+        np.multiply(mean, self.b1, out=new_mean)
+        np.add(new_mean, scratch, out=new_mean)
+        np.multiply(gradient, gradient, out=scratch)
+        np.multiply(scratch, 1 - self.b2, out=scratch)
+        np.multiply(square_mean, self.b2, out=new_square_mean)
+        np.add(new_square_mean, scratch, out=new_square_mean)
+
+    def write_change(self, scratch: Array, mean: Array, square_mean: Array, rate: Any, step: int) -> None:
+        """`change`, in place, with both sides of its fraction multiplied by the root that corrects square_mean."""
+        root = math.sqrt(1 - self.b2 ** (step + 1))
+        np.sqrt(square_mean, out=scratch)
+        np.add(scratch, self.eps * root, out=scratch)
+        np.divide(mean, scratch, out=scratch)
+        np.multiply(scratch, rate * root / (1 - self.b1 ** (step + 1)), out=scratch)
+
 
 @attrs.frozen
 class Adam(_MomentEstimates):
@@ -55,6 +76,17 @@ class Adam(_MomentEstimates):
         mean, square_mean = self.moments(gradient, mean, square_mean)
         return parameter - self.change(mean, square_mean, rate, step), mean, square_mean
 
+    def write(self, outputs: Sequence[Array], scratch: Sequence[Array], *arrays: Array, rate: Any, step: int) -> None:
+        """`rule`, in place."""
+        (parameter, gradient, *means), (change, decayed) = arrays, scratch
+        if self.weight_decay:
+            np.multiply(parameter, self.weight_decay, out=decayed)
+            gradient = np.add(gradient, decayed, out=decayed)
+        _, mean, square_mean = outputs
+        self.write_moments((mean, square_mean), change, gradient, *means)
+        self.write_change(change, mean, square_mean, rate, step)
+        np.subtract(parameter, change, out=outputs[0])
+
 
 @attrs.frozen
 class AdamW(_MomentEstimates):
@@ -69,6 +101,15 @@ class AdamW(_MomentEstimates):
         mean, square_mean = self.moments(gradient, mean, square_mean)
         parameter = parameter * (1 - rate * self.weight_decay)
         return parameter - self.change(mean, square_mean, rate, step), mean, square_mean
+
+    def write(self, outputs: Sequence[Array], scratch: Sequence[Array], *arrays: Array, rate: Any, step: int) -> None:
+        """`rule`, in place."""
+        (parameter, gradient, *means), (change, decayed) = arrays, scratch
+        _, mean, square_mean = outputs
+        self.write_moments((mean, square_mean), change, gradient, *means)
+        self.write_change(change, mean, square_mean, rate, step)
+        np.multiply(parameter, 1 - rate * self.weight_decay, out=decayed)
+        np.subtract(decayed, change, out=outputs[0])
 
 
 def adam(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import math
 import operator
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -43,7 +44,8 @@ class Optimizer(abc.ABC):
 
     Parameters are any pytree of floating or complex arrays and scalars. They come back with the same
     structure, shapes and dtypes (a Python float as `numpy.float64`), in new memory; nothing that was passed
-    is changed. Arithmetic and state are in the precision of the parameter, but float32 for a float16 one.
+    is changed, unless it is donated (`update(..., donate=True)`). Arithmetic and state are in the precision
+    of the parameter, but float32 for a float16 one.
     Tensors do as well: the update is then recorded, and can be differentiated.
 
     Complex parameters are updated as pairs of real ones, along the conjugate of the gradient: tapenet's
@@ -68,6 +70,16 @@ class Optimizer(abc.ABC):
         `rate` is the learning rate of this step and `step` the number of steps before it.
         """
 
+    def write(self, outputs: Sequence[Array], scratch: Sequence[Array], *arrays: Array, rate: Any, step: int) -> None:
+        """Apply the rule to plain arrays, and write what it gives to `outputs`.
+
+        Args:
+            outputs: of the parameter and the slots; may be those arrays themselves.
+            scratch: two arrays for intermediate results.
+        """
+        for output, result in zip(outputs, self.rule(*arrays, rate=rate, step=step), strict=True):
+            output[...] = result
+
     def init(self, params: Tree) -> Any:
         """Make the state that the first `update` takes.
 
@@ -84,13 +96,16 @@ class Optimizer(abc.ABC):
         slots = self.state_type._fields[1:]
         return self.state_type(0, *(tree_unflatten(spec, [zeros_for(leaf) for leaf in leaves]) for _ in slots))
 
-    def update(self, gradients: Tree, state: Any, params: Tree) -> tuple[Tree, Any]:
+    def update(self, gradients: Tree, state: Any, params: Tree, *, donate: bool = False) -> tuple[Tree, Any]:
         """Take one step.
 
         Args:
             gradients: pytree of the structure and shapes of `params`, as `tapenet.grad` gives it.
             state: what `init` or the last `update` returned.
             params: pytree of floating or complex arrays and scalars.
+            donate: whether the memory of `state` and `params` may be used for what is returned. It saves the
+                memory and the time of new arrays; whatever else holds the old ones sees them change. Arrays that
+                do not own their memory, are read-only or come twice are not overwritten.
 
         Returns:
             The parameters and the state after the step.
@@ -108,8 +123,9 @@ class Optimizer(abc.ABC):
         check_count(function, "state.step", state.step, low=0)
         step = operator.index(state.step)
         rate = self._rate(function, step)
-        apply = partial(apply_rule, partial(self.rule, rate=rate, step=step), self._is_plain_at(rate))
-        rows = [apply(*row) for row in zip(parameters, *columns, strict=True)]
+        rule, write = partial(self.rule, rate=rate, step=step), partial(self.write, rate=rate, step=step)
+        given = list(zip(parameters, *columns, strict=True))
+        rows = apply_rule(rule, write, given, in_blocks=self._is_plain_at(rate), donate=donate)
         params, *slots = (tree_unflatten(spec, [row[i] for row in rows]) for i in range(len(trees)))
         return params, self.state_type(step + 1, *slots)
 

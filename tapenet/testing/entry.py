@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tapenet.errors import ArgumentError
+from tapenet.primitive import Primitive
 from tapenet.testing.gradients import check_grads
 from tapenet.testing.optional import needed
 
@@ -67,9 +68,13 @@ def _without_explanation(hypothesis: Any) -> Any:
 
 def _names(f: Callable[..., Any], count: int) -> list[str]:
     """The names of a function's first parameters, and x0, x1 ... where it has none."""
-    try:
-        parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):  # a ufunc, or another builtin
-        parameters = []
-    names = [parameter.name for parameter in parameters if parameter.kind in POSITIONAL]
+    operation = getattr(f, "primitive", None)
+    if isinstance(operation, Primitive):
+        names = list(operation.operands)
+    else:
+        try:
+            parameters = list(inspect.signature(f).parameters.values())
+        except (TypeError, ValueError):  # a ufunc, or another builtin
+            parameters = []
+        names = [parameter.name for parameter in parameters if parameter.kind in POSITIONAL]
     return [*names[:count], *(f"x{i}" for i in range(len(names), count))]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.primitive import Array
-from tapenet.tensor import off_tapes
+from tapenet.tensor import under
 from tapenet.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 
@@ -15,7 +15,7 @@ def direction(like: Tree, rng: np.random.Generator) -> Tree:
     """Random numbers of order 1 in the place of each element, real where it is real."""
 
     def drawn(leaf: Array) -> Array:
-        plain = np.asarray(off_tapes(leaf))
+        plain = np.asarray(under(leaf))
         numbers = rng.uniform(0.5, 1.5, plain.shape) * rng.choice([-1, 1], plain.shape)
         if plain.dtype.kind == "c":
             numbers = numbers + 1j * rng.uniform(-1, 1, plain.shape)
@@ -68,4 +68,4 @@ def copied(tree: Tree) -> Tree:
 
 def equal(a: Any, b: Any) -> bool:
     """Whether two leaves hold the same numbers, bit by bit but for the sign of zero."""
-    return np.array_equal(off_tapes(a), off_tapes(b), equal_nan=True)
+    return np.array_equal(under(a), under(b), equal_nan=True)

@@ -83,12 +83,14 @@ class Call:
         depth: the number of tapes that the operands are on, one under the other.
         result: what is left of the result when its arrays, the parts, are taken out; known once evaluated.
         parts: shape and dtype of each part.
+        is_replaced: whether a recorded walk has put the rule in the place of the function.
     """
 
     arguments: Structure
     depth: int
     result: Structure | None = None
     parts: tuple[tuple[Shape, Any], ...] = ()
+    is_replaced: bool = False
 
     def evaluated(self, name: str, y: Tree) -> tuple[Array, ...]:
         """The parts of a result, after noting what it looks like."""
@@ -155,11 +157,6 @@ def name_of(f: Callable[..., Any]) -> str:
     while isinstance(f, functools.partial):
         f = f.func
     return getattr(f, "__name__", type(f).__name__)
-
-
-def like(f: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """`functools.wraps`, for whatever can be called."""
-    return functools.wraps(f, updated=()) if hasattr(f, "__name__") else lambda function: function
 
 
 def by_example(name: str, function: Callable[[list[Any]], list[Any]], arrays: Sequence[Any]) -> list[Any]:

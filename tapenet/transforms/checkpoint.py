@@ -23,10 +23,11 @@ from tapenet.leaves import zeros_of
 from tapenet.primitive import Array, Parts, Primitive, Shapes, past_closed_tapes
 from tapenet.record import Entry, Kept, Parameters, Slots
 from tapenet.tape import GradientTape
-from tapenet.tensor import Tensor, off_tapes
-from tapenet.transforms.calls import like, name_of
+from tapenet.tensor import Tensor, under
+from tapenet.transforms.calls import name_of
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.programs import Program, program_of, without_values
+from tapenet.transforms.recording import like
 from tapenet.tree import NAMESPACE, tree_flatten_with_none, tree_leaves, tree_unflatten
 
 
@@ -129,9 +130,13 @@ class _Region:
 
     name: str
     paused: list[GradientTape]
-    tape: GradientTape = attrs.field(factory=GradientTape)
+    tape: GradientTape = attrs.field(init=False)
     operands: list[Tensor] = attrs.field(factory=list)
     inside: dict[tuple[int, int], Tensor] = attrs.field(factory=dict)  # what stands for a value, by tape and slot
+
+    @tape.default
+    def _own_tape(self) -> GradientTape:
+        return GradientTape(replayable=any(tape.replayable for tape in self.paused))
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
@@ -165,11 +170,13 @@ class _Region:
         if not made:
             return list(results)
         inputs = sorted(self.tape.leaves)
-        program, constants = program_of(self.tape.entries, inputs, [results[i].slot for i in made])
+        program, constants = program_of(
+            self.tape.entries, inputs, [results[i].slot for i in made], self.tape.guards or ()
+        )
         for x in (*constants, *results):
             if type(x) is Tensor and x.tape is not self.tape:
                 self._check(x)
-        known = [off_tapes(results[i]) for i in made]
+        known = [under(results[i]) for i in made]
         run = _Run(program, None if any(type(x) is Tensor for x in known) else tuple(map(_array, known)))
         outs = CHECKPOINT(*self.operands, *constants, run=run)
         final = list(results)
@@ -206,7 +213,7 @@ class _Run:
 
 
 def _pull(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Array | None]:
-    with GradientTape() as tape:
+    with GradientTape(replayable=False) as tape:
         operands = [x if slot is None else tape.watch(x) for x, slot in zip(kept, slots, strict=False)]
         outs = parameters["run"](*operands)
     sources = [x for x, slot in zip(operands, slots, strict=True) if slot is not None]
@@ -221,7 +228,7 @@ def _pull(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Sh
 def _push(
     tangents: Sequence[Array | None], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
 ) -> list[Array | None]:
-    with GradientTape() as tape:
+    with GradientTape(replayable=False) as tape:
         operands = [x if dot is None else tape.watch(x) for x, dot in zip(kept, tangents, strict=False)]
         outs = parameters["run"](*operands)
     pairs = [(x, dot) for x, dot in zip(operands, tangents, strict=True) if dot is not None]

@@ -23,13 +23,13 @@ from tapenet.transforms.calls import (
     depth_of,
     filled_like,
     is_differentiable,
-    like,
     name_of,
     off_closed_tapes,
     positional,
     shown,
     taken_apart,
 )
+from tapenet.transforms.recording import like
 from tapenet.tree import Tree, tree_flatten_with_none
 
 
@@ -187,6 +187,7 @@ class _VjpRule:
         """The residuals of these operands; anew for a walk that is recorded, where they are Tensors of its tape."""
         if all(x is known for x, known in zip(operands, residuals.operands, strict=True)):
             return residuals
+        call.is_replaced = True
         return self.residual(*operands, call=call)
 
     def _pulled(
@@ -220,16 +221,19 @@ class _VjpRule:
     def push(
         self, tangents: Sequence[Array | None], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
     ) -> list[Array | None]:
-        """Forward mode: where a rule further in has taken the place of f, the transpose of that rule."""
+        """Forward mode: the transpose of the rule, once reverse mode has put the rule in the place of f.
+
+        So forward over reverse has a derivative, and forward mode alone has none.
+        """
         call: Call = parameters["call"]
         *operands, _, residuals = kept
-        if depth_of(residuals.operands) + 1 >= call.depth:
+        if not call.is_replaced and depth_of(residuals.operands) + 1 >= call.depth:
             raise MissingRuleError(
                 f"{self.name}: forward mode needs a rule, and custom_vjp gives one for reverse mode alone. "
                 "Define the function by tn.custom_jvp, from which both modes follow."
             )
         residuals = self._own(residuals, operands, call)
-        with GradientTape() as tape:
+        with GradientTape(replayable=False) as tape:
             y_bars = [None if y_bar is None else tape.watch(filled_like(y_bar, 1.0)) for y_bar in call.cotangents({})]
             x_bars = self._pulled(call, operands, residuals, y_bars, shapes)
         for place, (x_bar, tangent) in enumerate(zip(x_bars, tangents, strict=True)):
@@ -302,7 +306,7 @@ class JvpRule:
         on_tape = [slot is not None for slot in slots]
 
         def cotangents(arrays: list[Array]) -> list[Array | None]:
-            with GradientTape() as tape:
+            with GradientTape(replayable=False) as tape:
                 # At ones and not at zeros, where 0 * inf would warn of what no derivative meets.
                 dots = [
                     tape.watch(filled_like(x, 1.0)) if own else _tangent(x, None)

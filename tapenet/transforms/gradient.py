@@ -119,7 +119,7 @@ def stop_gradient(x: Tree) -> Tree:
         x: a pytree of anything.
 
     Returns:
-        The same structure, with each Tensor replaced by its plain array or scalar.
+        The same structure, with each Tensor replaced by its plain array, read-only, or scalar.
 
     >>> grad(lambda x: x * stop_gradient(x))(3.0)
     np.float64(3.0)

@@ -179,7 +179,7 @@ class _Problem:
             return self.solve(operands[0], structure.filled(operands[1:]))
 
         start = self.layout.vector(tree_flatten(stop_gradient(x0))[0])
-        found = bind_plain(Primitive(self.name, "plain", solve, is_users=True), [start, *arrays], {})
+        found = bind_plain(Primitive(self.name, "plain", solve, is_users=True, hidden=True), [start, *arrays], {})
         return self.layout.tree(self.dependent(found, *args))
 
     def dependent(self, found: Array, *args: Any) -> Array:

@@ -16,7 +16,7 @@ from tapenet.ops.arguments import axis_of
 from tapenet.primitive import Array
 from tapenet.tape import next_level
 from tapenet.tensor import Tensor
-from tapenet.tree import NAMESPACE, Tree, tree_leaves
+from tapenet.tree import NAMESPACE, Tree, tree_flatten_with_none
 
 Axes = Any  # an int, None, or a pytree of them that is a prefix of what it is for
 
@@ -51,7 +51,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
     def mapped_function(*args: Any, **kwargs: Any) -> Any:
         inputs = (args, kwargs)
         axes = _spread((in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(args), 0), inputs)
-        leaves, spec = _flatten(inputs)
+        leaves, spec = tree_flatten_with_none(inputs)
         batches, size = _batches(leaves, axes, inputs)
         mapping = Map(size, next_level())
         try:
@@ -63,12 +63,6 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
         return _collected(result, out_axes, mapping)
 
     return mapped_function
-
-
-def _flatten(tree: Tree) -> tuple[list[Any], optree.PyTreeSpec]:
-    """The leaves of a pytree, None among them, and its structure."""
-    tree_leaves(tree)  # registers attrs classes met for the first time
-    return optree.tree_flatten(tree, none_is_leaf=True, namespace=NAMESPACE)
 
 
 def _spread(axes: Axes, tree: Tree) -> list[int | None]:
@@ -119,7 +113,7 @@ def _path(inputs: Tree, i: int) -> str:
 
 def _collected(result: Tree, out_axes: Axes, mapping: Map) -> Tree:
     """What a mapped function returned, as arrays of all examples."""
-    leaves, spec = _flatten(result)
+    leaves, spec = tree_flatten_with_none(result)
     axes = _spread(out_axes, result)
     return optree.tree_unflatten(spec, [_out(x, axis, mapping) for x, axis in zip(leaves, axes, strict=True)])
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import attrs
 
+from tapenet.guards import Guard, comes_out_alike
 from tapenet.primitive import Array, Primitive
 from tapenet.record import SLOTS, Entry
 from tapenet.tensor import Tensor
+from tapenet.walks.replay import comes_out_otherwise, read_again, read_slots
 
 
 @attrs.frozen
@@ -17,6 +19,20 @@ class Place:
     """An operand of a step: the number of a value."""
 
     number: int
+
+
+@attrs.frozen(eq=False)
+class Reading:
+    """What a program read off its tape, read again: it must come out as it did, but for what the library alone saw."""
+
+    guard: Guard
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        answer = read_again(self.guard, arguments, keywords)
+        alike = self.guard.hidden is not None or type(answer) is Tensor or comes_out_alike(self.guard.answer, answer)
+        if not alike:
+            raise comes_out_otherwise(self.guard, answer)
+        return answer
 
 
 @attrs.frozen(eq=False)
@@ -31,7 +47,7 @@ class Step:
         last_uses: the numbers of values that no later step needs.
     """
 
-    primitive: Primitive
+    primitive: Primitive | Reading
     operands: tuple[Any, ...]
     parameters: Mapping[str, Any]
     out: int
@@ -69,7 +85,7 @@ def without_values(entry: Entry) -> Entry:
 
 
 def program_of(
-    entries: Sequence[Entry], inputs: Sequence[int], outputs: Sequence[int]
+    entries: Sequence[Entry], inputs: Sequence[int], outputs: Sequence[int], guards: Sequence[Guard] = ()
 ) -> tuple[Program, tuple[Tensor, ...]]:
     """The program of a tape's entries, and the Tensors among its constants, which are its last inputs.
 
@@ -77,23 +93,39 @@ def program_of(
         entries: with or without values.
         inputs: the slots of watched values.
         outputs: the slots of what is wanted; what it does not need is left out.
+        guards: what was read off the tape, which the program reads again.
     """
-    needed = _needed(entries, outputs)
+    needed = _needed(entries, [*outputs, *(slot for guard in guards for slot in read_slots(guard))])
+    hidden = {id(guard.hidden): -1 - i for i, guard in enumerate(guards) if guard.hidden is not None}
     constants: dict[int, tuple[int, Tensor]] = {}  # by identity, each with its number
 
     def place(x: Any) -> Any:
+        if id(x) in hidden:
+            return Place(hidden[id(x)])
         if type(x) is not Tensor:
             return x
         number, _ = constants.setdefault(id(x), (len(entries) + len(constants), x))
         return Place(number)
 
-    steps = []
+    def placed(slots: Sequence[int | None], values: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(place(x) if slot is None else Place(slot) for slot, x in zip(slots, values, strict=True))
+
+    def reading(i: int) -> Step:
+        guard = guards[i]
+        keywords = {name: place(x) for name, x in guard.keywords.items()}
+        keywords |= {name: Place(slot) for name, slot in guard.keyword_slots.items()}
+        return Step(Reading(guard), placed(guard.slots, guard.constants), keywords, -1 - i, ())
+
+    steps: list[Step] = []
+    read = 0
     for slot in sorted(needed - set(inputs)):
+        while read < len(guards) and guards[read].position <= slot:
+            steps.append(reading(read))
+            read += 1
         primitive, slots, kept, parameters, _, _ = entries[slot]
-        operands = [
-            place(value) if own is None else Place(own) for own, value in zip(slots, kept[: len(slots)], strict=True)
-        ]
-        steps.append(Step(primitive, tuple(operands), {name: place(x) for name, x in parameters.items()}, slot, ()))
+        operands = placed(slots, kept[: len(slots)])
+        steps.append(Step(primitive, operands, {name: place(x) for name, x in parameters.items()}, slot, ()))
+    steps += map(reading, range(read, len(guards)))
     tensors = tuple(constants.values())
     numbers = (*inputs, *(number for number, _ in tensors))
     return Program(_with_last_uses(steps, outputs), numbers, tuple(outputs)), tuple(x for _, x in tensors)

@@ -132,7 +132,7 @@ def record(
     for place in places:
         name = place if isinstance(place, str) else f"args[{place}]"
         check_differentiable(function, name, given[place], tree_leaves(given[place]))
-    with GradientTape() as tape:
+    with GradientTape(replayable=False) as tape:
         watched = {place: tape.watch(given[place]) for place in dict.fromkeys(places)}
         result = f(
             *(watched.get(i, x) for i, x in enumerate(arguments)),

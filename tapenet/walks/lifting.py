@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tapenet.record import Kept, Slots
-from tapenet.tensor import Tensor
+from tapenet.tensor import Tensor, note_read
 
 Lift = Callable[[Kept, Slots, int], Kept]
 
@@ -23,6 +23,17 @@ def lift_onto(tape: Any) -> Lift:
 
     def lift(kept: Kept, slots: Slots, slot: int) -> Kept:
         own = (*slots, slot)
+        if len(kept) > len(own) and tape.guards is not None:
+            _note_residual(tape, kept, slots, slot)
         return (*map(value, kept, own), *kept[len(own) :])
 
     return lift
+
+
+def _note_residual(tape: Any, kept: Kept, slots: Slots, slot: int) -> None:
+    """Note that a walk read a record's residual: it stays as it is, where a replay may find another one."""
+    primitive, _, _, parameters, _, _ = tape.entries[slot]
+    if primitive.is_users:
+        return  # its rules compute what they need anew, from the values on the tape
+    operands = [value if at is None else Tensor(None, tape, at) for value, at in zip(kept, slots, strict=False)]
+    note_read(f"the derivative of {primitive.name}", primitive.residual, operands, parameters, kept[-1])

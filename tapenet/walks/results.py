@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.primitive import Array
-from tapenet.tensor import off_tapes
+from tapenet.tensor import under
 
 
 def fresh(results: Sequence[Array | None], given: Sequence[Array]) -> list[Array | None]:
@@ -29,7 +29,7 @@ def fresh(results: Sequence[Array | None], given: Sequence[Array]) -> list[Array
 
 def as_kind_of(source: Any, result: Array | None) -> Array | None:
     """A result of shape () as an array where its source is one, and as a NumPy scalar where it is not."""
-    array = type(off_tapes(source)) is np.ndarray
+    array = type(under(source)) is np.ndarray
     if array and isinstance(result, np.generic):
         return np.asarray(result)
     if not array and type(result) is np.ndarray and result.ndim == 0:

@@ -4,19 +4,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tapenet.kernels import convolution, convolve, convolve_input, convolve_kernel
+from tapenet.kernels import convolution, convolve, convolve_input, convolve_kernel, winograd
 from tapenet.kernels.windows import lay
 
 dtypes = [np.float16, np.float32, np.float64, np.longdouble, np.complex64, np.complex128, np.clongdouble]
 
 
 choose_way = convolution._at_once
+suits = winograd.suits
 
 
-@pytest.fixture(autouse=True, params=[False, True], ids=["by_columns", "at_once"])
+@pytest.fixture(autouse=True, params=["by_columns", "at_once", "by_places", "winograd"])
 def _way(request, monkeypatch):
-    """Take one of the two ways to multiply, whatever the sizes."""
-    monkeypatch.setattr(convolution, "_at_once", lambda *_: request.param)
+    """Take one of the ways to multiply wherever it is possible, whatever the sizes."""
+    monkeypatch.setattr(convolution, "_at_once", lambda *_: request.param == "at_once")
+    monkeypatch.setattr(convolution, "LARGE_KERNEL_SIZE", 0)
+    monkeypatch.setattr(convolution, "FEW_PLACES", 10**6 if request.param == "by_places" else 0)
+    monkeypatch.setattr(winograd, "suits", lambda shape, *_: request.param == "winograd" and shape[:2] == (3, 3))
 
 
 @st.composite
@@ -191,6 +195,16 @@ def test_windows_are_multiplied_the_faster_way(products, kernel, at_once):
     assert choose_way(k, x, columns) == at_once
 
 
+def test_winograd_is_taken_where_it_makes_fewer_multiplications_with_large_products():
+    assert suits((3, 3, 64, 64), (16, 32, 32, 64), np.dtype(np.float32))
+    assert suits((3, 3, 512, 512), (16, 4, 4, 512), np.dtype(np.float64))
+    assert not suits((3, 3, 512, 512), (16, 2, 2, 512), np.dtype(np.float32))  # half of what windows see is padding
+    assert not suits((3, 3, 512, 512), (1, 4, 4, 512), np.dtype(np.float32))  # transforming the kernel costs more
+    assert not suits((3, 3, 3, 64), (16, 32, 32, 64), np.dtype(np.float32))
+    assert not suits((5, 5, 64, 64), (16, 32, 32, 64), np.dtype(np.float32))
+    assert not suits((3, 3, 64, 64), (16, 32, 32, 64), np.dtype(np.complex64))
+
+
 def test_places_that_no_window_reads_have_no_gradient():
     geometry = {"stride": (3, 3), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
     x_bar = convolve_input(np.ones((1, 2, 2, 1)), np.ones((2, 2, 1, 1)), input_size=(6, 7), **geometry)
@@ -198,13 +212,19 @@ def test_places_that_no_window_reads_have_no_gradient():
     np.testing.assert_array_equal(x_bar[0, :, :, 0], np.outer(line[:6], line))
 
 
-def test_nan_reaches_only_the_windows_that_see_it():
-    x = np.zeros((1, 5, 5, 1))
-    x[0, 0, 0] = np.nan
-    y = convolve(x, np.ones((3, 3, 1, 1)), stride=(1, 1), padding=((1, 1), (1, 1)), dilation=(1, 1), groups=1)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_reaches_only_the_windows_that_see_it(bad):
+    geometry = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+    x, kernel = np.zeros((1, 5, 5, 1)), np.ones((3, 3, 1, 1))
+    x[0, 0, 3] = bad
     seen = np.zeros((5, 5), bool)
-    seen[:2, :2] = True
-    np.testing.assert_array_equal(np.isnan(y[0, :, :, 0]), seen)
+    seen[:2, 2:] = True
+    y = convolve(x, kernel, **geometry)
+    np.testing.assert_array_equal(y[0, :, :, 0], np.where(seen, bad, 0))
+    x_bar = convolve_input(x, kernel, input_size=(5, 5), **geometry)
+    np.testing.assert_array_equal(x_bar[0, :, :, 0], np.where(seen, bad, 0))
+    kernel_bar = convolve_kernel(x, np.ones((1, 5, 5, 1)), kernel_size=(3, 3), **geometry)
+    np.testing.assert_array_equal(kernel_bar[:, :, 0, 0], [[0, 0, 0], [bad] * 3, [bad] * 3][::-1])
 
 
 def test_a_kernel_larger_than_the_input_is_an_error():

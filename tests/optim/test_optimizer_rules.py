@@ -95,8 +95,8 @@ def _fails(optimizer, *expected):
 
 
 class UncorrectedAdam(Adam):
-    def change(self, mean, square_mean, rate, step):
-        return rate * mean / (np.sqrt(square_mean) + self.eps)
+    def write_change(self, scratch, mean, square_mean, rate, step):
+        scratch[...] = rate * mean / (np.sqrt(square_mean) + self.eps)
 
 
 class EpsInsideTheRoot(Adagrad):

@@ -225,6 +225,75 @@ def test_a_broadcast_gradient():
     np.testing.assert_array_equal(updated, np.zeros((2, 3)))
 
 
+# ---- donated memory ----
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+def test_a_donated_update_is_the_pure_one_in_the_memory_of_the_old_state(optimizer, rng, dtype):
+    params, *gradients = (rng.normal(size=(7, 11)).astype(dtype) for _ in range(4))
+    state = optimizer.init(params)
+    donated, donated_state = params.copy(), optimizer.init(params)
+    for gradient in gradients:
+        kept = gradient.copy()
+        params, state = optimizer.update(gradient, state, params)
+        before = donated, *donated_state[1:]
+        donated, donated_state = optimizer.update(gradient, donated_state, donated, donate=True)
+        assert all(new is old for new, old in zip((donated, *donated_state[1:]), before, strict=True))
+        for mine, theirs in zip((donated, *donated_state[1:]), (params, *state[1:]), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+        np.testing.assert_array_equal(gradient, kept)
+
+
+def read_only(x):
+    x.flags.writeable = False
+    return x
+
+
+@pytest.mark.parametrize(
+    "guarded",
+    [
+        lambda x: (x.T, x.T.copy()),  # a view
+        lambda x: (x, x[:]),  # the gradient is a view, here of the parameter
+        lambda x: (np.asfortranarray(x), x.copy()),
+        lambda x: (read_only(x), x.copy()),
+        lambda x: (x, x),
+        lambda x: (x.astype(np.float16), x.astype(np.float16)[:]),
+    ],
+)
+def test_memory_that_others_may_hold_is_not_taken(optimizer, rng, guarded):
+    params, gradient = guarded(rng.normal(size=(3, 4)))
+    kept = params.copy(), gradient.copy()
+    expected, _ = optimizer.update(gradient, optimizer.init(params), params)
+    updated, _ = optimizer.update(gradient, optimizer.init(params), params, donate=True)
+    np.testing.assert_array_equal(updated, expected)
+    np.testing.assert_array_equal(params, kept[0])
+    np.testing.assert_array_equal(gradient, kept[1])
+
+
+def test_an_array_that_comes_twice_is_not_overwritten(optimizer, rng):
+    shared, gradient = rng.normal(size=5), rng.normal(size=5)
+    params, gradients = [shared, shared, np.ones(())], [gradient, 2 * gradient, 1.0]
+    kept = shared.copy()
+    expected, _ = optimizer.update(gradients, optimizer.init(params), params)
+    updated, _ = optimizer.update(gradients, optimizer.init(params), params, donate=True)
+    for mine, theirs in zip(updated, expected, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_array_equal(shared, kept)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_make_no_difference(optimizer, rng, monkeypatch, threads):
+    params = [rng.normal(size=100), rng.normal(size=(2, 3)), 1.0]
+    gradients = [rng.normal(size=100), rng.normal(size=(2, 3)), 2.0]
+    expected, _ = optimizer.update(gradients, optimizer.init(params), params)
+    monkeypatch.setattr("tapenet.optim.leafwise.BLOCK_BYTES", 80)
+    monkeypatch.setattr("tapenet.kernels.threads.thread_count", lambda: threads)
+    monkeypatch.setattr("tapenet.kernels.threads.WORTH_SHARING", 1)
+    updated, _ = optimizer.update(gradients, optimizer.init(params), params)
+    for mine, theirs in zip(updated, expected, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 # ---- arrays that are not NumPy's ----
 
 

@@ -49,6 +49,13 @@ def test_a_wrong_rule_is_caught_and_shrunk() -> None:
     assert shown(caught.value) == ["test_lambda(\n    x=array(2.),\n)"]
 
 
+def test_an_operation_s_arguments_have_its_names() -> None:
+    off = tn.primitive(np.hypot, lambda t, a: t, lambda t, b: t, name="off", operands=["a", "b"])
+    with pytest.raises(GradientError) as caught:
+        gradient_test(off, strategies.arrays((), low=1), strategies.arrays((), low=1))()
+    assert shown(caught.value) == ["test_off(\n    a=array(1.),\n    b=array(1.),\n)"]
+
+
 def test_a_kink_is_caught_and_shrunk() -> None:
     with pytest.raises(GradientError) as caught:
         gradient_test(tnp.abs, strategies.arrays())()

@@ -157,7 +157,8 @@ def test_float32_arguments_are_said_to_be_dull() -> None:
 
 def test_a_derivative_that_is_not_finite() -> None:
     f = wrong.function(np.square, lambda t, x: t * np.nan * x)
-    assert likely(f, (2.0,)) == "the derivative is not finite (nan): a singular point, or an overflow on the way."
+    with pytest.raises(tn.TapenetError, match=r"the derivative is not finite \(nan\): a singular point|must be finite"):
+        check_grads(f, (2.0,), order=1)
 
 
 def test_a_derivative_that_must_vanish() -> None:
@@ -231,11 +232,12 @@ def test_a_rule_that_writes_into_what_it_reads() -> None:
         x += 1
         return gradient
 
-    text = report(wrong.function(np.square, pullback), (X,), modes=["reverse"])
-    assert text == (
-        "check_grads: a second pullback must give what the first gave; got other numbers for args[0]. "
+    repeated = (
+        "a second pullback must give what the first gave; got other numbers for args[0]. "
         "A rule keeps a state, or changes what it reads."
     )
+    with pytest.raises(tn.TapenetError, match=f"{re.escape(repeated)}|must not change between recording and walking"):
+        check_grads(wrong.function(np.square, pullback), (X,), modes=["reverse"], order=1)
 
 
 def test_a_rule_that_answers_differently_each_time() -> None:

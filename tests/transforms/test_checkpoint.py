@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import re
+import tracemalloc
 import weakref
 from typing import Any
 
@@ -68,8 +69,23 @@ def test_the_tape_keeps_one_record_and_arguments_and_results_alone() -> None:
         lambda f: tn.grad(lambda p: tnp.sum(tn.vmap(f, in_axes=(None, 0))(p, W)))(P),
         lambda f: tn.vmap(tn.grad(lambda x: tnp.sum(tn.grad(f, 1)(P, x) ** 2)))(W),
         lambda f: tn.grad(lambda p: tnp.sum(tn.vmap(tn.grad(f, 1), in_axes=(None, 0))(p, W) ** 2))(P),
+        lambda f: tn.hessian(f, 1)(P, X),
+        lambda f: tn.jacobian(tn.jacfwd(f, 1), 1)(P, X),
+        lambda f: tn.vmap(tn.hessian(f, 1), in_axes=(None, 0))(P, W),
     ],
-    ids=["grad", "grad of grad", "hvp", "jvp of jvp", "vmap of grad", "grad of vmap", "vmap of grad of grad", "mixed"],
+    ids=[
+        "grad",
+        "grad of grad",
+        "hvp",
+        "jvp of jvp",
+        "vmap of grad",
+        "grad of vmap",
+        "vmap of grad of grad",
+        "grad of vmap of grad",
+        "hessian",
+        "jacobian of jacfwd",
+        "vmap of hessian",
+    ],
 )
 @pytest.mark.parametrize("whole", [False, True])
 def test_every_transform_agrees_with_the_function(transform: Any, whole: bool) -> None:
@@ -106,6 +122,32 @@ def test_walks_recorded_in_the_block() -> None:
         total = tnp.sum(first**2)
     tree_close(tape.gradient(total, x), tn.grad(lambda x: tnp.sum(tn.grad(loss(layer), 1)(P, x) ** 2))(X))
     tree_close(tape.gradient(total, x), tape.gradient(total, x))
+
+
+def test_rules_of_ones_own_and_solvers_inside() -> None:
+    cube = tn.primitive(lambda x: x**3, lambda t, x: 3 * t * x**2, name="cube")
+    softplus = tn.custom_jvp(lambda x: np.logaddexp(x, 0.0), lambda p, t: (softplus(p[0]), t[0] / (1 + tnp.exp(-p[0]))))
+
+    def f(w: Any, x: Any) -> Any:
+        block = tn.checkpoint(lambda h: softplus(cube(h) * w))
+        return block(tn.checkpoint(lambda a: tn.root(lambda y, a: y**3 + y - a, np.ones(3), a))(x) + block(x))
+
+    check_grads(f, (X, X[::-1].copy()), order=2)
+
+
+def test_the_peak_of_memory_falls() -> None:
+    def deep(wrap: Any) -> Any:
+        block = wrap(lambda h: functools.reduce(lambda h, _: tnp.tanh(h * 1.1), range(20), h))
+        return lambda x: tnp.sum(functools.reduce(lambda h, _: block(h), range(20), x))
+
+    def peak(f: Any) -> int:
+        tracemalloc.start()
+        tn.grad(f)(np.ones(10_000))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    assert peak(deep(tn.checkpoint)) < 0.25 * peak(deep(lambda f: f))
 
 
 # ---- captured Tensors ----

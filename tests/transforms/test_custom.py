@@ -13,6 +13,7 @@ import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.errors import RuleError
 from tapenet.testing import check_grads
+from tapenet.tree import tree_leaves
 
 X = np.array([0.3, -1.2, 2.0])
 Array = Any
@@ -125,6 +126,29 @@ def test_forward_over_reverse(make: Any) -> None:
     v = np.array([1.0, -2.0, 0.5])
     got = tn.hvp(two_layers(operation))(X, v)
     np.testing.assert_allclose(got, tn.hvp(two_layers(f))(X, v), rtol=1e-12)
+
+
+@pytest.mark.parametrize("make", [by_vjp, by_jvp])
+def test_jacobians_and_hessians(make: Any) -> None:
+    f, operation = make()
+    n = np.array([1, 2, 3])
+    for transform in (
+        lambda g: tn.jacobian(lambda p: g(p, 0.7, n, "a")["out"])(P),
+        lambda g: tn.hessian(lambda w: loss(g)({"w": w, "x": X}, 0.7))(X),
+        lambda g: tn.vmap(tn.hessian(lambda w: loss(g)({"w": w, "x": X}, 0.7)))(np.stack([X, X + 1])),
+    ):
+        for got, expected in zip(tree_leaves(transform(operation)), tree_leaves(transform(f)), strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-13)
+
+
+def test_forward_jacobians_of_a_jvp_rule() -> None:
+    f, operation = by_jvp()
+    n = np.array([1, 2, 3])
+    np.testing.assert_allclose(
+        tn.jacfwd(lambda s: operation(P, s, n, "a")["out"])(0.7),
+        tn.jacfwd(lambda s: f(P, s, n, "a")["out"])(0.7),
+        rtol=1e-12,
+    )
 
 
 @pytest.mark.parametrize("make", [by_vjp, by_jvp])

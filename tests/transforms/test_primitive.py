@@ -89,6 +89,11 @@ def test_vmap_in_both_orders(operation: Any, args: Any) -> None:
     np.testing.assert_allclose(whole, np.stack(each), rtol=1e-12)
 
 
+@over_operations
+def test_jacobians_in_both_modes(operation: Any, args: Any) -> None:
+    np.testing.assert_allclose(tn.jacobian(operation)(*args), tn.jacfwd(operation)(*args), rtol=1e-12, atol=1e-14)
+
+
 def test_it_is_not_in_the_librarys_registry() -> None:
     assert softsign.primitive not in REGISTRY.values()  # type: ignore[attr-defined]
     assert repr(softsign.primitive) == "<elementwise primitive softsign>"  # type: ignore[attr-defined]

@@ -1,0 +1,82 @@
+"""A few threads for work on large arrays: NumPy lets other threads run while it computes.
+
+Matrix products have threads of their own, inside BLAS; these are for what is bound by memory, such as copies and
+elementwise passes. Work is cut along one axis into independent slices, so that results do not depend on the number
+of threads, which is the first of
+
+    TAPENET_NUM_THREADS, OMP_NUM_THREADS, OPENBLAS_NUM_THREADS    environment variables, when work is first shared
+    the number of processors that the process may run on
+"""
+
+from __future__ import annotations
+
+import contextvars
+import itertools
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+
+# Bytes read and written by each thread: with less, waking it costs more than it saves.
+WORTH_SHARING = 2**21
+
+_inside = threading.local()  # whether this thread is working on a share: shares are not shared again
+
+
+def share(work: Callable[[slice], object], count: int, size: int) -> None:
+    """Call `work` on slices that make up range(count), on several threads where that is worth it.
+
+    Args:
+        work: takes a slice; slices must be independent of each other. Never called with an empty one.
+        count: the length of the axis that is cut.
+        size: how many bytes all of the work reads and writes, about.
+    """
+    parts = min(thread_count(), count, size // WORTH_SHARING)
+    if parts < 2 or getattr(_inside, "share", False):
+        if count:
+            work(slice(0, count))
+        return
+    bounds = [count * i // parts for i in range(parts + 1)]
+    slices = [slice(begin, end) for begin, end in itertools.pairwise(bounds)]
+    # Contexts carry NumPy's error settings over; one context cannot run in two threads.
+    others = [_pool().submit(contextvars.copy_context().run, _share, work, part) for part in slices[1:]]
+    try:
+        _share(work, slices[0])
+    finally:
+        _wait(others)
+
+
+def _share(work: Callable[[slice], object], part: slice) -> None:
+    _inside.share = True
+    try:
+        work(part)
+    finally:
+        _inside.share = False
+
+
+def _wait(others: list[Future[None]]) -> None:
+    """Wait until all are done, whatever becomes of them, then raise what the first one raised."""
+    errors = [other.exception() for other in others]
+    for error in errors:
+        if error is not None:
+            raise error
+
+
+@cache
+def thread_count() -> int:
+    """How many threads work is shared among."""
+    for name in ("TAPENET_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        setting = os.environ.get(name, "").split(",")[0].strip()
+        if setting.isdecimal() and int(setting) > 0:
+            return int(setting)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_count() - 1, thread_name_prefix="tapenet")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its parent's threads

@@ -1,0 +1,214 @@
+"""Convolution by 3x3 kernels with 16 multiplications where the definition has 36: Winograd's minimal filtering.
+
+Outputs are computed in tiles of 2x2. With the constant matrices B, G and A of F(2x2, 3x3) the outputs y of a tile
+are, from the 4x4 places d of the images that they look at and the kernel g,
+
+    y = A^T [(G g G^T) * (B^T d B)] A
+
+    B^T = 1  0 -1  0        G =  1    0    0        A^T = 1  1  1  0
+          0  1  1  0            1/2  1/2  1/2             0  1 -1 -1
+          0 -1  1  0            1/2 -1/2  1/2
+          0  1  0 -1             0    0    1
+
+The elementwise product, added up over channels, is one matrix product over all tiles for each of the 16 places. The
+three maps are linear, so the cotangent of the kernel is G^T [(B^T d B) * (A t A^T)] G, and that of the images a
+convolution of t by the kernel turned around. They add and halve only: rounding is as the definition's. (Tiles of 4x4
+take another 1.8 times fewer multiplications, but by matrices that cost a digit, and with longer transforms.)
+
+Transforms run over long contiguous stretches: images are first split by the parity of their rows and columns, so
+that neighbouring tiles are neighbours in memory.
+
+Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", arXiv:1509.09308, section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tapenet.kernels.threads import share
+from tapenet.kernels.windows import Array, Pair
+
+# Bytes of transformed images that are made at a time: with what comes of them they stay in cache.
+BLOCK_SIZE = 2**21
+
+# Fewest channels and outputs with which the products outweigh the transforms.
+FEWEST_CHANNELS = 48
+
+# What transforming a kernel and reading it again costs, in rows of the matrix products.
+KERNEL_COST = 40
+
+# Columns of a kernel that are transformed at a time: in and out they fit into a level-2 cache.
+KERNEL_BLOCK = 2**12
+
+_G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+
+
+def suits(kernel_shape: tuple[int, ...], outputs: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    """Whether an undilated convolution of stride 1, in one group, is faster so than directly.
+
+    Args:
+        kernel_shape: (kh, kw, C, O).
+        outputs: (N, OH, OW, O).
+        dtype: to compute in.
+    """
+    if kernel_shape[:2] != (3, 3) or min(kernel_shape[2:]) < FEWEST_CHANNELS or dtype.char not in "fd":
+        return False
+    count, height, width, _ = outputs
+    rows, columns = _tiles(outputs)
+    # A direct convolution leaves out multiplications with padding: two columns of kernel, if padded by one place.
+    return min(height, width) > 2 and 16 * (count * rows * columns + KERNEL_COST) < 9 * count * height * width
+
+
+def convolve(x: Array, kernel: Array, before: Pair, y: Array, *, turned: bool = False) -> None:
+    """Write to y, shape (N, OH, OW, O), the convolution of x (N, H, W, C) with a kernel (3, 3, C, O).
+
+    Args:
+        before: zeros above and to the left of x; below and to the right there are as many as y asks for.
+        turned: whether the kernel is given as (3, 3, O, C), to be turned around: then this is the transpose of
+            a convolution.
+    """
+    weights = _transformed_kernel(kernel, turned)
+    weights = weights.swapaxes(1, 2) if turned else weights
+    tiles = _tiles(y.shape)
+    for images in _blocks(y.shape, max(x.shape[3], y.shape[3]), x.itemsize):
+        transformed = _transformed_images(x[images], before, tiles)
+        products = np.matmul(transformed.reshape(16, -1, x.shape[3]), weights)
+        _write_outputs(products.reshape(4, 4, -1, *tiles, y.shape[3]), y[images])
+
+
+def convolve_kernel(x: Array, t: Array, before: Pair) -> Array:
+    """The cotangent (3, 3, C, O) of the kernel in `convolve`, of t (N, OH, OW, O)."""
+    channels, outputs = x.shape[3], t.shape[3]
+    total: Array | None = None
+    for images in _blocks(t.shape, max(channels, outputs), x.itemsize):
+        transformed = _transformed_images(x[images], before, _tiles(t.shape)).reshape(16, -1, channels)
+        cotangents = _transformed_cotangents(t[images], _tiles(t.shape)).reshape(16, -1, outputs)
+        products = np.matmul(transformed.swapaxes(1, 2), cotangents)
+        total = products if total is None else np.add(total, products, out=total)
+    assert total is not None  # `suits` wants outputs
+    return _in_columns(np.kron(_G, _G).T, total).reshape(3, 3, channels, outputs)
+
+
+def _tiles(outputs: tuple[int, ...]) -> Pair:
+    """How many tiles cover outputs (N, OH, OW, O), along each axis."""
+    return -(-outputs[1] // 2), -(-outputs[2] // 2)
+
+
+def _blocks(outputs: tuple[int, ...], channels: int, itemsize: int) -> Iterator[slice]:
+    """Slices of the images that are worked on at a time."""
+    rows, columns = _tiles(outputs)
+    step = max(1, BLOCK_SIZE // (16 * rows * columns * channels * itemsize))
+    for begin in range(0, outputs[0], step):
+        yield slice(begin, begin + step)
+
+
+# ---- the transforms, of all tiles; each axis of 4, and of 2, is one of a tile's ----
+
+
+def _transformed_kernel(kernel: Array, turned: bool) -> Array:
+    """G g G^T of each channel and output, or of g turned around: shape (16, *kernel.shape[2:])."""
+    g = _G[:, ::-1] if turned else _G
+    return _in_columns(np.kron(g, g), kernel.reshape(9, *kernel.shape[2:]))
+
+
+def _in_columns(matrix: Array, x: Array) -> Array:
+    """The product of a small matrix with x along its first axis; a stretch of columns at a time."""
+    columns = x.reshape(len(x), -1)
+    product = np.empty((len(matrix), columns.shape[1]), x.dtype)
+    matrix = matrix.astype(x.dtype)
+    for begin in range(0, columns.shape[1], KERNEL_BLOCK):
+        part = slice(begin, begin + KERNEL_BLOCK)
+        np.matmul(matrix, columns[:, part], out=product[:, part])
+    return product.reshape(len(matrix), *x.shape[1:])
+
+
+def _transformed_images(x: Array, before: Pair, tiles: Pair) -> Array:
+    """B^T d B of each tile of images (N, H, W, C): shape (4, 4, N, *tiles, C)."""
+    (rows, columns), channels = tiles, x.shape[3]
+    planes = np.zeros((2, 2, len(x), rows + 1, columns + 1, channels), x.dtype)
+    halfway = np.empty((4, 2, len(x), rows, columns + 1, channels), x.dtype)
+    transformed = np.empty((4, 4, len(x), rows, columns, channels), x.dtype)
+
+    def work(images: slice) -> None:
+        _split(x[images], before, planes[:, :, images])
+        even, odd = planes[0, :, images], planes[1, :, images]
+        _combine(even[:, :, :-1], odd[:, :, :-1], even[:, :, 1:], odd[:, :, 1:], halfway[:, :, images])
+        even, odd = halfway[:, 0, images], halfway[:, 1, images]
+        by_columns = transformed[:, :, images].swapaxes(0, 1)
+        _combine(even[..., :-1, :], odd[..., :-1, :], even[..., 1:, :], odd[..., 1:, :], by_columns)
+
+    share(work, len(x), 2 * transformed.nbytes)
+    return transformed
+
+
+def _split(x: Array, before: Pair, planes: Array) -> None:
+    """Write padded images to planes (2, 2, N, rows, columns, C), by the parity of their rows and columns."""
+    for i, j in np.ndindex(2, 2):
+        first_row, first_column = (i - before[0]) % 2, (j - before[1]) % 2
+        found = x[:, first_row::2, first_column::2]
+        places = planes[i, j, :, (first_row + before[0]) // 2 :, (first_column + before[1]) // 2 :]
+        found = found[:, : places.shape[1], : places.shape[2]]
+        places[:, : found.shape[1], : found.shape[2]] = found
+
+
+def _transformed_cotangents(t: Array, tiles: Pair) -> Array:
+    """A t A^T of each tile of t (N, OH, OW, O): shape (4, 4, N, *tiles, O)."""
+    (rows, columns), outputs = tiles, t.shape[3]
+    if (2 * rows, 2 * columns) != t.shape[1:3]:
+        whole = np.zeros((len(t), 2 * rows, 2 * columns, outputs), t.dtype)
+        whole[:, : t.shape[1], : t.shape[2]] = t
+        t = whole
+    halfway = np.empty((4, len(t), 2 * rows, columns, outputs), t.dtype)
+    transformed = np.empty((4, 4, len(t), rows, columns, outputs), t.dtype)
+
+    def work(images: slice) -> None:
+        _spread(t[images, :, 0::2], t[images, :, 1::2], halfway[:, images])
+        _spread(halfway[:, images, 0::2], halfway[:, images, 1::2], transformed[:, :, images])
+
+    share(work, len(t), 2 * transformed.nbytes)
+    return transformed
+
+
+def _write_outputs(products: Array, y: Array) -> None:
+    """Write A^T p A of each tile of products p (4, 4, N, rows, columns, O) to y (N, OH, OW, O)."""
+    halfway = np.empty((2, *products.shape[1:]), y.dtype)
+
+    def work(images: slice) -> None:
+        by_rows = halfway[:, :, images]
+        _gather(products[:, :, images], list(by_rows))
+        for i in (0, 1):
+            row = y[images, i::2]
+            _gather(by_rows[i][:, :, : row.shape[1]], [row[:, :, 0::2], row[:, :, 1::2]])
+
+    share(work, len(y), 2 * products.nbytes)
+
+
+# ---- the maps along one axis ----
+
+
+def _combine(d0: Array, d1: Array, d2: Array, d3: Array, out: Array) -> None:
+    """Write B^T d."""
+    np.subtract(d0, d2, out=out[0])
+    np.add(d1, d2, out=out[1])
+    np.subtract(d2, d1, out=out[2])
+    np.subtract(d1, d3, out=out[3])
+
+
+def _spread(t0: Array, t1: Array, out: Array) -> None:
+    """Write A t."""
+    out[0] = t0
+    np.add(t0, t1, out=out[1])
+    np.subtract(t0, t1, out=out[2])
+    np.negative(t1, out=out[3])
+
+
+def _gather(products: Array, y: Sequence[Array]) -> None:
+    """Write A^T p; y[1] may lack the last column."""
+    p0, p1, p2, p3 = products
+    np.add(p0 + p1, p2, out=y[0])
+    columns = y[1].shape[-2]
+    p1, p2, p3 = (p[..., :columns, :] for p in (p1, p2, p3))
+    np.subtract(p1 - p2, p3, out=y[1])

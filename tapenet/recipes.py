@@ -1,0 +1,23 @@
+"""What to write instead, where an expression gives NaN or infinity."""
+
+from __future__ import annotations
+
+_SECOND_WHERE = (
+    "Where a branch avoids the point, keep the argument harmless inside it too: "
+    "tnp.where(ok, {f}(tnp.where(ok, x, 1)), 0)."
+)
+_ROOT = (
+    "The derivative of {f} at 0 is infinite. Use tnp.linalg.norm or tnp.std where they are meant (0 at 0), add a small "
+    "number inside, or guard it twice: tnp.where(x > 0, {f}(tnp.where(x > 0, x, 1)), 0)."
+)
+_LARGE = "Take the largest off first, or use a stable form: logaddexp, softmax, log_softmax, expm1."
+
+_BY_NAME = {
+    **dict.fromkeys(("sqrt", "cbrt", "power", "float_power"), _ROOT),
+    **dict.fromkeys(("exp", "exp2", "expm1", "sinh", "cosh"), _LARGE),
+}
+
+
+def recipe(name: str, bad: str) -> str:
+    """Advice for an operation that gives NaN or infinity."""
+    return _BY_NAME.get(name, _SECOND_WHERE).format(f=f"tnp.{name}")

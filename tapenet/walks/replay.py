@@ -1,0 +1,118 @@
+"""The replay: the recorded program again, on other inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from tapenet.errors import ReplayError
+from tapenet.guards import Guard, as_seen, comes_out_alike, shown
+from tapenet.location import line_of
+from tapenet.primitive import Array, Primitive, bind
+from tapenet.record import SLOTS, Entry
+from tapenet.tensor import note_read, under
+
+Apply = Callable[[Primitive, Callable[[], Array]], Array]
+
+
+def _apply(primitive: Primitive, compute: Callable[[], Array]) -> Array:
+    return compute()
+
+
+def replay(
+    entries: Sequence[Entry],
+    guards: Sequence[Guard],
+    inputs: Mapping[int, Array],
+    targets: Collection[int],
+    *,
+    apply: Apply = _apply,
+) -> dict[int, Array]:
+    """Run records again: those that targets depend on, and those that the program read from.
+
+    Args:
+        entries: the tape's records; one's place is its slot.
+        guards: what was read off the tape, in order.
+        inputs: the values of all watched slots that are needed.
+        targets: the slots whose values are wanted.
+        apply: called with each primitive and what computes it; to time it, say.
+
+    Returns:
+        The values of the targets, by slot.
+
+    Raises:
+        ReplayError: a guard comes out otherwise than when it was recorded.
+    """
+    read = {slot for guard in guards for slot in read_slots(guard)}
+    needed = _ancestors(entries, read.union(targets))
+    values: dict[int, Array] = dict(inputs)
+    anew: dict[int, Any] = {}  # by the id of what the library read when it was recorded, what it reads now
+    pending = list(reversed(guards))
+    for slot in needed:
+        while pending and pending[-1].position <= slot:
+            _hold(pending.pop(), values, anew)
+        if slot not in values:
+            values[slot] = _recomputed(entries[slot], values, anew, apply)
+    while pending:
+        _hold(pending.pop(), values, anew)
+    return {slot: values[slot] for slot in targets}
+
+
+def read_slots(guard: Guard) -> list[int]:
+    """The slots that a guard reads."""
+    return [*(slot for slot in guard.slots if slot is not None), *guard.keyword_slots.values()]
+
+
+def _ancestors(entries: Sequence[Entry], slots: Collection[int]) -> list[int]:
+    """These slots and all that they depend on, in order."""
+    is_needed = bytearray(max(slots, default=-1) + 1)
+    for slot in slots:
+        is_needed[slot] = 1
+    for slot in range(len(is_needed) - 1, -1, -1):
+        if is_needed[slot]:
+            for operand in entries[slot][SLOTS]:
+                if operand is not None:
+                    is_needed[operand] = 1
+    return [slot for slot, is_one in enumerate(is_needed) if is_one]
+
+
+def _recomputed(entry: Entry, values: Mapping[int, Array], anew: Mapping[int, Any], apply: Apply) -> Array:
+    primitive: Primitive
+    primitive, slots, kept, parameters, _, _ = entry
+    operands = [
+        values[slot] if slot is not None else anew.get(id(constant), constant) if anew else constant
+        for slot, constant in zip(slots, kept, strict=False)
+    ]
+    return apply(primitive, lambda: bind(primitive, operands, parameters))
+
+
+def _hold(guard: Guard, values: Mapping[int, Array], anew: dict[int, Any]) -> None:
+    """Read again what a guard read; raise where it comes out otherwise."""
+    arguments = [
+        anew.get(id(constant), constant) if slot is None else values[slot]
+        for slot, constant in zip(guard.slots, guard.constants, strict=True)
+    ]
+    keywords = {**guard.keywords, **{name: values[slot] for name, slot in guard.keyword_slots.items()}}
+    answer = read_again(guard, arguments, keywords)
+    if guard.hidden is not None:
+        anew[id(guard.hidden)] = answer
+    elif not comes_out_alike(guard.answer, answer):
+        raise comes_out_otherwise(guard, answer)
+
+
+def read_again(guard: Guard, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+    """What a guard's function gives for these arguments; open tapes that they belong to note it."""
+    if isinstance(guard.function, Primitive):
+        return guard.function(*arguments, **keywords)
+    answer = guard.function(*map(under, arguments), **{name: under(x) for name, x in keywords.items()})
+    note_read(guard.name, guard.function, arguments, keywords, answer, guard.hidden is not None)
+    return answer
+
+
+def comes_out_otherwise(guard: Guard, answer: Any) -> ReplayError:
+    """The error for a guard that does not hold."""
+    before, now = shown(guard.answer), shown(as_seen(answer))
+    came = f"got other elements in {before}" if before == now else f"got {now} in place of {before}"
+    return ReplayError(
+        f"tape.replay: {guard.name} at {line_of(guard.place)} must give what it gave when it was recorded; {came}. "
+        "The program may go another way for these inputs: record it again, or pass otherwise=f to run f on them."
+    )

@@ -1,0 +1,53 @@
+"""Entries whose primitives stand in for the recorded ones, with other rules: for a walk that is watched or timed.
+
+So the walks themselves know nothing of it, and pay nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, overload
+
+import attrs
+
+from tapenet.primitive import CompiledRule, Primitive
+from tapenet.record import Entry
+
+Wrapper = Callable[[Callable[..., Any], int | None], Callable[..., Any]]  # of a rule and its operand's place
+
+
+@attrs.frozen(eq=False)
+class SubstitutedEntries(Sequence[Entry]):
+    """A tape's entries, with `substitute(primitive, slot)` in the place of each primitive."""
+
+    _entries: Sequence[Entry]
+    _substitute: Callable[[Primitive, int], Primitive]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Entry]: ...
+    def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
+        primitive, slots, kept, parameters, shape, dtype = self._entries[index]
+        return self._substitute(primitive, index), slots, kept, parameters, shape, dtype
+
+
+def with_rules(primitive: Primitive, *, pull: Wrapper | None = None, push: Wrapper | None = None) -> Primitive:
+    """The primitive with its rules wrapped; the place is None for a rule that serves all operands."""
+    changes: dict[str, Any] = {}
+    if pull is not None:
+        changes["pullbacks"] = _each(primitive.pullbacks, pull)
+        changes["joint_pullback"] = primitive.joint_pullback and pull(primitive.joint_pullback, None)
+    if push is not None:
+        changes["pushes"] = _each(primitive.pushes, push)
+        changes["joint_push"] = primitive.joint_push and push(primitive.joint_push, None)
+    return attrs.evolve(primitive, **changes)
+
+
+def _each(rules: Sequence[CompiledRule | None], wrapper: Wrapper) -> tuple[CompiledRule | None, ...]:
+    return tuple(rule and wrapper(rule, place) for place, rule in enumerate(rules))

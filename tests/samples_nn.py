@@ -1,0 +1,29 @@
+"""Samples of the primitives that do at once what several would do together."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from tapenet.primitive import Primitive
+from tests.samples import GEOMETRY, Draw, Sample, _numbers, sample
+
+
+@sample("conv_bias")
+def _conv_bias(draw: Draw, primitive: Primitive) -> Sample:
+    geometry = draw(GEOMETRY)
+    size = (draw(st.integers(4, 5)), draw(st.integers(4, 5)))
+    window = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
+    x, kernel = _numbers(draw, (2, *size, 2)), _numbers(draw, (*window, 2 // geometry["groups"], 2))
+    return Sample(lambda *arrays: primitive(*arrays, **geometry), (x, kernel, _numbers(draw, (2,))))
+
+
+@sample("affine")
+def _affine(draw: Draw, primitive: Primitive) -> Sample:
+    n, k, m = (draw(st.integers(1, 3)) for _ in range(3))
+    return Sample(primitive, (_numbers(draw, (n, k)), _numbers(draw, (k, m)), _numbers(draw, (m,))))
+
+
+@sample("matvec")
+def _matvec(draw: Draw, primitive: Primitive) -> Sample:
+    n, k = (draw(st.integers(1, 3)) for _ in range(2))
+    return Sample(primitive, (_numbers(draw, (n, k)), _numbers(draw, (k,))))
