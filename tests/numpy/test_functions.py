@@ -1,0 +1,126 @@
+"""NumPy's functions on Tensors: the same values, and derivatives in both modes, over one table of subjects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import tapenet as tn
+import tapenet.numpy as tnp
+from tapenet.testing import check_grads
+from tapenet.tree import tree_leaves
+from tests.docs.coverage import coverage
+from tests.numpy.subjects import SUBJECTS, Subject
+
+BOTH = {row.name for row in coverage.rows("") if row.kind == coverage.BOTH}
+CONSTANT = {row.name for row in coverage.rows("") if row.kind == coverage.CONSTANT}
+NEEDS_LINALG = {"polyfit"}
+
+# NumPy says that it leaves places uninitialized; the subjects do not look at them.
+pytestmark = pytest.mark.filterwarnings("ignore:'where' used without 'out'")
+
+missing = (BOTH | CONSTANT) - {subject.name for subject in SUBJECTS} - NEEDS_LINALG
+if missing:
+    raise LookupError(f"functions without a subject: {', '.join(sorted(missing))}")
+
+
+def named(subjects: list[Subject]) -> list[Any]:
+    counts = Counter[str]()
+    parameters = []
+    for subject in subjects:
+        counts[subject.name] += 1
+        parameters.append(pytest.param(subject, id=f"{subject.name}-{counts[subject.name]}"))
+    return parameters
+
+
+in_numpy = [subject for subject in SUBJECTS if hasattr(np, subject.name)]
+# A subject's shapes are mostly its own, so that only numbers are drawn: a few examples go far.
+some_examples = settings(max_examples=max(2, settings().max_examples // 5))
+over_all = pytest.mark.parametrize("subject", named(SUBJECTS))
+over_those_of_numpy = pytest.mark.parametrize("subject", named(in_numpy))
+
+
+def is_differentiable(x: Any) -> bool:
+    return np.asarray(x).dtype.kind in "fc"
+
+
+def differentiable(subject: Subject, xp: Any, *arrays: Any) -> list[Any]:
+    """The float and complex parts of a call's result."""
+    return [x for x in tree_leaves(subject.call(xp, *arrays)) if x.dtype.kind in "fc"]
+
+
+def assert_equal(got: Any, expected: Any) -> None:
+    got, expected = tree_leaves(got), tree_leaves(expected)
+    assert len(got) == len(expected)
+    for ours, theirs in zip(got, expected, strict=True):
+        ours = np.asarray(ours)
+        assert ours.shape == np.shape(theirs)
+        assert ours.dtype == np.asarray(theirs).dtype
+        tolerance = 1e-4 if ours.dtype in (np.float32, np.complex64) else 1e-12
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+def recorded(subject: Subject, xp: Any, arrays: Any) -> Any:
+    with tn.GradientTape() as tape:
+        result = subject.call(xp, *tape.watch(arrays))
+        is_recorded = [type(x) is tn.Tensor for x in tree_leaves(result) if x.dtype.kind in "fc"]
+    assert all(is_recorded)
+    return result
+
+
+@over_those_of_numpy
+@some_examples
+@given(data=st.data())
+def test_values_are_those_of_numpy_and_plain_numpy_finds_its_way_to_the_tape(
+    subject: Subject, data: st.DataObject
+) -> None:
+    arrays = data.draw(subject.arrays)
+    expected = subject.call(np, *arrays)
+    assert_equal(subject.call(tnp, *arrays), expected)
+    assert_equal(recorded(subject, tnp, arrays), expected)
+    if subject.dispatches:
+        assert_equal(recorded(subject, np, arrays), expected)
+
+
+@over_all
+@some_examples
+@given(data=st.data())
+def test_both_modes_agree_with_finite_differences_to_second_order(subject: Subject, data: st.DataObject) -> None:
+    arrays = data.draw(subject.arrays)
+    check_grads(lambda *xs: differentiable(subject, tnp, *xs), arrays, order=2)
+
+
+@over_those_of_numpy
+@some_examples
+@given(data=st.data())
+def test_single_precision_stays_as_numpy_has_it(subject: Subject, data: st.DataObject) -> None:
+    arrays = tuple(x.astype(np.complex64 if x.dtype.kind == "c" else np.float32) for x in data.draw(subject.arrays))
+    assert_equal(recorded(subject, tnp, arrays), subject.call(np, *arrays))
+    outputs, pullback = tn.vjp(lambda *xs: differentiable(subject, tnp, *xs), *arrays)
+    for gradient, array in zip(pullback([np.ones_like(x) for x in outputs]), arrays, strict=True):
+        assert gradient.dtype == array.dtype
+        assert gradient.shape == array.shape
+
+
+@pytest.mark.parametrize("name", sorted(BOTH - NEEDS_LINALG))
+@some_examples
+@given(data=st.data())
+def test_what_is_called_differentiable_has_a_derivative(name: str, data: st.DataObject) -> None:
+    assert any(has_derivative(subject, data) for subject in SUBJECTS if subject.name == name)
+
+
+@pytest.mark.parametrize("name", sorted(CONSTANT))
+@some_examples
+@given(data=st.data())
+def test_what_is_called_piecewise_constant_has_derivative_zero(name: str, data: st.DataObject) -> None:
+    assert not any(has_derivative(subject, data) for subject in SUBJECTS if subject.name == name)
+
+
+def has_derivative(subject: Subject, data: st.DataObject) -> bool:
+    arrays = data.draw(subject.arrays)
+    outputs, pullback = tn.vjp(lambda *xs: differentiable(subject, tnp, *xs), *arrays)
+    return any(np.any(gradient) for gradient in pullback([np.full(x.shape, 1.3, x.dtype) for x in outputs]))
