@@ -213,6 +213,7 @@ _REFUSALS = {
     "setflags": _refusal("setflags", "x.value for its array, read-only"),
     "setfield": _refusal("setfield", "x = x.at[index].set(value)"),
     "byteswap": _refusal("byteswap", "x.value.byteswap()"),
+    "newbyteorder": _refusal("newbyteorder", "x.value.view(dtype) for the bytes"),
     "getfield": _refusal("getfield", "x.value.getfield(dtype)"),
     "view": _refusal("view", "x.astype(dtype), or x.value.view(dtype) for the bytes"),
 }

@@ -58,7 +58,7 @@ def cumsum(a: Array, axis: int | None = None, dtype: Any = None, out: None = Non
 def _along(function: str, a: Array, axis: int | None, dtype: Any) -> tuple[Array, int]:
     """The array and a non-negative axis to run along; all elements as one axis where none is named."""
     x = a if dtype is None else astype(a, dtype)
-    if axis is None:
+    if axis is None or (x.ndim == 0 and axis in (0, -1)):
         return reshape(x, -1), 0
     return x, axis_of(function, axis, x.ndim)
 

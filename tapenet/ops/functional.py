@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.errors import ArgumentError
-from tapenet.ops.arguments import as_array, axes_of, axis_of, numpy_function
+from tapenet.ops.arguments import as_array, axis_of, numpy_function
 from tapenet.ops.shaping import expand_dims, moveaxis, reshape, stack
 from tapenet.primitive import Array
 
@@ -43,7 +43,8 @@ def apply_over_axes(func: Callable[..., Array], a: Array, axes: int | Sequence[i
     """
     x = as_array(a)
     ndim = x.ndim
-    for axis in axes_of("apply_over_axes", axes, ndim, "axes"):
+    for axis in axes if np.ndim(axes) else (axes,):
+        axis = axis + ndim if axis < 0 else axis
         found = func(x, axis)
         x = found if found.ndim == ndim else expand_dims(found, axis)
         if x.ndim != ndim:

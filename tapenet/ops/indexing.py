@@ -321,6 +321,8 @@ def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mo
         a, axis = ravel(a), 0
     axis = axis_of("take", axis, a.ndim)
     places = indices if type(indices) is Tensor else np.asarray(indices)
+    if places.size == 0 and type(indices) is list:
+        places = places.astype(np.intp)  # an empty list has no dtype of its own
     length = a.shape[axis]
     if mode == "wrap":
         places = _wrapped(places, length)

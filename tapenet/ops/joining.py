@@ -302,6 +302,8 @@ def trim_zeros(filt: Array, trim: str = "fb", axis: int | Sequence[int] | None =
     x, sides = as_array(filt), trim.lower()
     if sides not in ("f", "b", "fb", "bf"):
         raise ArgumentError(f"trim_zeros: trim must be 'f', 'b' or 'fb'; got {trim!r}.")
+    if x.ndim == 0:
+        return x
     places = nonzero(x)
     axes = range(x.ndim) if axis is None else [axis_of("trim_zeros", i, x.ndim) for i in np.atleast_1d(axis)]
     bounds = [slice(None)] * x.ndim

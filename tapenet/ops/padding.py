@@ -123,6 +123,8 @@ def _constant(x: Array, width: Widths, constant_values: Any = 0) -> Array:
 def _with_statistic(x: Array, width: Widths, statistic: Callable[..., Array], stat_length: Any = None) -> Array:
     lengths = None if stat_length is None else np.broadcast_to(np.asarray(stat_length), (x.ndim, 2))
     for axis, (before, after) in enumerate(width):
+        if not before and not after:
+            continue
         n = x.shape[axis]
         first, last = (n, n) if lengths is None else (min(int(length), n) for length in lengths[axis])
         front = statistic(x[(slice(None),) * axis + (slice(0, first),)], axis, keepdims=True)

@@ -48,7 +48,9 @@ def _count(shape: tuple[int, ...], axis: Axes) -> int:
 
 
 def normalized_axes(function: str, axis: Axis, ndim: int) -> Axes:
-    return None if axis is None else axes_of(function, axis, ndim)
+    if axis is None or (ndim == 0 and axis in (0, -1)):  # which ufuncs take for the elements of a scalar
+        return None
+    return axes_of(function, axis, ndim)
 
 
 # ---- sums ----

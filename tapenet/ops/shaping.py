@@ -413,7 +413,7 @@ def repeat(a: Array, repeats: int | Sequence[int], axis: int | None = None) -> A
     """
     if type(a) is not Tensor:
         return off_tape(repeat, np.repeat, a, repeats, axis)
-    if axis is None:
+    if axis is None or (a.ndim == 0 and axis in (0, -1)):
         a, axis = ravel(a), 0
     axis = axis_of("repeat", axis, a.ndim)
     return a[(slice(None),) * axis + (np.repeat(np.arange(a.shape[axis]), repeats),)]
