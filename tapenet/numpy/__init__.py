@@ -13,6 +13,7 @@ from typing import Any
 import numpy as _np
 
 from tapenet.numpy import fft as fft, linalg as linalg, own as _own
+from tapenet.numpy.array_api import finfo as finfo, namespace_info as _namespace_info
 from tapenet.ops.arithmetic import (
     add as add,
     cbrt as cbrt,
@@ -404,6 +405,8 @@ from tapenet.ops.vectors import (
     vecdot as vecdot,
     vecmat as vecmat,
 )
+
+__array_namespace_info__ = _namespace_info
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import tapenet.numpy as tnp
-from tapenet.errors import ArgumentError, AssignmentError, ConversionError
+from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError
 from tapenet.numpy.protocol import array_function, array_ufunc
 from tapenet.ops.indexing import At, getitem
 from tapenet.primitive import Array, past_closed_tapes
@@ -99,6 +99,16 @@ def _clip(self: Tensor, min: Array = None, max: Array = None, **keywords: Any) -
     return tnp.clip(self, min, max, **keywords)
 
 
+def _astype(
+    self: Tensor, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+) -> Array:
+    if not np.can_cast(self.dtype, dtype, casting):  # type: ignore[arg-type]  # NumPy names a literal
+        raise ArgumentTypeError(
+            f"x.astype: dtype must be one that {self.dtype} casts to by {casting!r}; got {np.dtype(dtype)}."
+        )
+    return tnp.astype(self, dtype)
+
+
 def _copy(self: Tensor, order: str = "C") -> Tensor:
     return self
 
@@ -110,7 +120,6 @@ _SAME_NAME = (
     "argmin",
     "argpartition",
     "argsort",
-    "astype",
     "choose",
     "conj",
     "conjugate",
@@ -180,6 +189,7 @@ _METHODS: dict[str, Callable[..., Any]] = {name: getattr(tnp, name) for name in 
     "__array_namespace__": _array_namespace,
     "__dlpack__": _dumped("__dlpack__", "x.value"),
     "__dlpack_device__": lambda self: np.empty(0).__dlpack_device__(),
+    "astype": _astype,
     "clip": _clip,
     "compress": _compress,
     "copy": _copy,

@@ -21,7 +21,7 @@ GROUPS = {
         flatiter nditer ndenumerate ndindex vectorize
         """,
     "modules": "char core ctypeslib dtypes emath exceptions f2py lib ma polynomial random rec strings testing typing",
-    "of types": "finfo iinfo isdtype issubdtype mintypecode promote_types typename",
+    "of types": "iinfo isdtype issubdtype mintypecode promote_types typename",
     "of shapes and indices": """
         broadcast_shapes diag_indices index_exp indices iterable isscalar mask_indices mgrid ogrid s_ tril_indices
         triu_indices

@@ -43,7 +43,7 @@ def apply_over_axes(func: Callable[..., Array], a: Array, axes: int | Sequence[i
     """
     x = as_array(a)
     ndim = x.ndim
-    for axis in axes if np.ndim(axes) else (axes,):
+    for axis in np.atleast_1d(axes).tolist():
         axis = axis + ndim if axis < 0 else axis
         found = func(x, axis)
         x = found if found.ndim == ndim else expand_dims(found, axis)
