@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.batch_rules import refused
 from tapenet.ops.arguments import as_array, axis_of, numpy_function, off_tape
 from tapenet.ops.casting import astype
 from tapenet.ops.comparison import argpartition, argsort as places_in_order
@@ -107,7 +108,7 @@ def _picked(x: Array, found: Array) -> Array:
     return getitem(x, _places_of(x, found)) if x.size else x
 
 
-_unique_places = plain(np.unique)
+_unique_places = plain(np.unique, batch=refused)
 
 
 @numpy_function(np.unique)
@@ -138,8 +139,8 @@ def unique(
     return (values, *rest) if rest else values
 
 
-_all_unique, _counts_of_unique = plain(np.unique_all), plain(np.unique_counts)
-_inverse_of_unique, _unique = plain(np.unique_inverse), plain(np.unique_values)
+_all_unique, _counts_of_unique = plain(np.unique_all, batch=refused), plain(np.unique_counts, batch=refused)
+_inverse_of_unique, _unique = plain(np.unique_inverse, batch=refused), plain(np.unique_values, batch=refused)
 
 
 @numpy_function(np.unique_all)
@@ -185,7 +186,9 @@ def unique_values(x: Array) -> Array:
     return _picked(ravel(x), _unique(x))
 
 
-_common, _only_first, _in_one = plain(np.intersect1d), plain(np.setdiff1d), plain(np.setxor1d)
+_common = plain(np.intersect1d, batch=refused)
+_only_first = plain(np.setdiff1d, batch=refused)
+_in_one = plain(np.setxor1d, batch=refused)
 
 
 @numpy_function(np.union1d)

@@ -10,7 +10,7 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.ops.arguments import as_array, axes_of, numpy_function
 from tapenet.ops.arithmetic import add, clip, divide, multiply, sqrt, subtract, where
 from tapenet.ops.casting import astype
-from tapenet.ops.comparison import any, equal, greater_equal, isnan
+from tapenet.ops.comparison import equal, greater, greater_equal, isnan, less, logical_or
 from tapenet.ops.complex import conjugate, imag, real
 from tapenet.ops.diagonals import diag
 from tapenet.ops.indexing import at, take_along_axis
@@ -149,7 +149,7 @@ def _quantile(
         raise ArgumentTypeError(f"{function}: a must be real; got {a.dtype}.")
     has_dtype = type(q) not in (int, float)  # else the result is of the dtype of a
     q = np.asarray(q, None if has_dtype else a.dtype) if type(q) is not Tensor else q
-    if np.any(constant(q) < 0) or np.any(constant(q) > 1):
+    if holds_anywhere(logical_or(less(q, 0), greater(q, 1))):
         limits = "[0, 100]" if function.endswith("percentile") else "[0, 1]"
         raise ArgumentError(f"{function}: q must be in {limits}; got {constant(q)} of 1.")
     rows, kept = _as_rows(function, a, axis)
@@ -306,6 +306,11 @@ def _hundredth(q: Array) -> Array:
     return q / 100 if type(q) in (int, float) else divide(as_array(q), 100)
 
 
+def holds_anywhere(test: Array) -> bool:
+    """Whether a test of arguments fails somewhere; under `vmap`, where values are not to be had, no."""
+    return type(test) is not Tensor and bool(np.any(test))
+
+
 # ---- averages ----
 
 
@@ -332,7 +337,7 @@ def average(
         return (found, total) if returned else found
     weights = _broadcast_weights(a, as_array(weights), axis)
     total = sum(weights, axis, keepdims=keepdims)
-    if any(equal(total, 0)):
+    if holds_anywhere(equal(total, 0)):
         raise ArgumentError("average: weights must not add up to 0; got such a sum. Leave out that slice.")
     found = divide(sum(multiply(a, weights), axis, keepdims=keepdims), total)
     return (found, broadcast_to(total, found.shape)) if returned else found

@@ -14,6 +14,7 @@ import tapenet.numpy as tnp
 from tapenet.testing import check_grads
 from tapenet.tree import tree_leaves
 from tests.docs.coverage import coverage
+from tests.numpy import subjects_arrangement, subjects_elementwise, subjects_formulas, subjects_reductions  # noqa: F401
 from tests.numpy.subjects import SUBJECTS, Subject
 
 BOTH = {row.name for row in coverage.rows("", strict=False) if row.kind == coverage.BOTH}
@@ -37,8 +38,8 @@ def named(subjects: list[Subject]) -> list[Any]:
 
 
 in_numpy = [subject for subject in SUBJECTS if hasattr(np, subject.name)]
-# A subject's shapes are mostly its own, so that only numbers are drawn: a few examples go far.
-some_examples = settings(max_examples=max(2, settings().max_examples // 5))
+# A subject's shapes are mostly its own, so that only numbers are drawn: in the quick profile a few go far.
+some_examples = settings(max_examples=2 if settings().max_examples <= 10 else settings().max_examples)
 over_all = pytest.mark.parametrize("subject", named(SUBJECTS))
 over_those_of_numpy = pytest.mark.parametrize("subject", named(in_numpy))
 
@@ -102,6 +103,24 @@ def test_single_precision_stays_as_numpy_has_it(subject: Subject, data: st.DataO
     for gradient, array in zip(pullback([np.ones_like(x) for x in outputs]), arrays, strict=True):
         assert gradient.dtype == array.dtype
         assert gradient.shape == array.shape
+
+
+@over_all
+@settings(max_examples=1)
+@given(data=st.data())
+def test_vmap_gives_what_a_loop_gives_or_says_that_it_needs_the_values(subject: Subject, data: st.DataObject) -> None:
+    batches = [np.stack([x * (1 + i / 64) for i in range(3)]) for x in data.draw(subject.arrays)]
+
+    def parts(*arrays: Any) -> list[Any]:
+        return [tnp.asarray(x) for x in tree_leaves(subject.call(tnp, *arrays))]
+
+    try:
+        at_once = tn.vmap(parts)(*batches)
+    except tn.errors.MappedValueError:
+        return
+    looped = [parts(*(batch[i] for batch in batches)) for i in range(3)]
+    for found, expected in zip(at_once, zip(*looped, strict=True), strict=True):
+        np.testing.assert_allclose(found, np.stack(expected), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", sorted(BOTH))
