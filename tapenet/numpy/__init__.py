@@ -232,6 +232,14 @@ from tapenet.ops.nan_functions import (
     nansum as nansum,
     nanvar as nanvar,
 )
+from tapenet.ops.order_statistics import (
+    median as median,
+    nanmedian as nanmedian,
+    nanpercentile as nanpercentile,
+    nanquantile as nanquantile,
+    percentile as percentile,
+    quantile as quantile,
+)
 from tapenet.ops.padding import (
     pad as pad,
 )
@@ -363,12 +371,6 @@ from tapenet.ops.statistics import (
     bincount as bincount,
     corrcoef as corrcoef,
     cov as cov,
-    median as median,
-    nanmedian as nanmedian,
-    nanpercentile as nanpercentile,
-    nanquantile as nanquantile,
-    percentile as percentile,
-    quantile as quantile,
 )
 from tapenet.ops.trigonometric import (
     acos as acos,

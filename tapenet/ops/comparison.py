@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from tapenet.batch_rules import along_axis, over_operand, refused
 from tapenet.batching import elementwise_rule
+from tapenet.errors import ArgumentTypeError
 from tapenet.plain import constant, plain
 from tapenet.primitive import Array
 from tapenet.tensor import Tensor
@@ -19,11 +21,20 @@ def _elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
     return plain(function, batch=elementwise_rule)
 
 
-def of_lists(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function without a derivative that takes lists of arrays, of which some may be Tensors."""
+def of_lists(function: Callable[..., Any], *, refuses: str = "") -> Callable[..., Any]:
+    """A function without a derivative that takes lists of arrays, of which some may be Tensors.
+
+    Args:
+        refuses: the name of an argument that must be no Tensor, as there would be a derivative by it.
+    """
 
     @functools.wraps(function, updated=())
     def without_tape(*arguments: Array, **keywords: Any) -> Any:
+        if refuses and type(inspect.signature(function).bind(*arguments, **keywords).arguments.get(refuses)) is Tensor:
+            raise ArgumentTypeError(
+                f"{function.__name__}: {refuses} must be no Tensor, as the result has no derivative. "
+                f"Write tnp.bincount(tnp.digitize(x, edges), {refuses})."
+            )
         return function(*map(_detached, arguments), **{name: _detached(x) for name, x in keywords.items()})
 
     return without_tape
@@ -87,9 +98,9 @@ unravel_index = plain(np.unravel_index)
 # ---- counts ----
 
 histogram_bin_edges = plain(np.histogram_bin_edges)
-histogram = of_lists(np.histogram)
-histogram2d = of_lists(np.histogram2d)
-histogramdd = of_lists(np.histogramdd)
+histogram = of_lists(np.histogram, refuses="weights")
+histogram2d = of_lists(np.histogram2d, refuses="weights")
+histogramdd = of_lists(np.histogramdd, refuses="weights")
 
 # ---- integers and their bits ----
 

@@ -14,10 +14,10 @@ from tapenet.families import linear
 from tapenet.ops.arguments import as_array, axis_of, numpy_function, refuse
 from tapenet.ops.arithmetic import add, where
 from tapenet.ops.casting import astype
+from tapenet.ops.order_statistics import median
 from tapenet.ops.products import tensordot
 from tapenet.ops.reduction import max as max_over, mean, min as min_over
 from tapenet.ops.shaping import broadcast_to, concatenate, moveaxis, reshape
-from tapenet.ops.statistics import median
 from tapenet.primitive import Array
 from tapenet.tensor import Tensor
 

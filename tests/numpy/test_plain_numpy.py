@@ -335,6 +335,13 @@ def test_where_numpy_does_not_ask_a_tensor_it_raises_and_says_what_to_write(f: C
         on_tape(f, np.float64(2.0))
 
 
+def test_pad_takes_widths_by_axis() -> None:
+    assert_same(lambda x: tnp.pad(x, {-1: (1, 2)}) if type(x) is tn.Tensor else np.pad(x, ((0, 0), (1, 2))), X)
+    assert_same(
+        lambda x: tnp.pad(x, {0: 2}, "edge") if type(x) is tn.Tensor else np.pad(x, ((2, 2), (0, 0)), "edge"), X
+    )
+
+
 # ---- r_ and c_ ----
 
 JOINED: list[Callable[[Any, Array], Array]] = [
