@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.batch_rules import along_axis
 from tapenet.batching import elementwise_rule
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.families import joint, linear
@@ -353,7 +354,7 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     return _read(arr, tuple(grid))
 
 
-_order = plain(np.argsort, hidden=True)
+_order = plain(np.argsort, hidden=True, batch=along_axis)
 
 
 def sort(a: Array, axis: int | None = -1, kind: str | None = None, order: None = None, **keywords: Any) -> Array:
