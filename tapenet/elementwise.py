@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tapenet.errors import ArgumentTypeError
 from tapenet.primitive import CONSTANTS, Array, Primitive, bind, named_error, past_closed_tapes
 from tapenet.record import NO_PARAMETERS, SHAPE
 from tapenet.tensor import Tensor, UnsealedTensor, new_object
@@ -136,12 +135,9 @@ def _off_the_path(primitive: Primitive, operands: Sequence[Array], keywords: Map
         return bind(primitive, operands, NO_PARAMETERS)
     if not any(type(x) is Tensor for x in operands):
         return primitive.forward(*operands, **keywords)
-    if "out" in keywords:
-        raise ArgumentTypeError(
-            f"{primitive.name}: out= must not be given with a Tensor; a Tensor is a value and never changes. "
-            f"Write y = {primitive.name}(...)."
-        )
-    raise ArgumentTypeError(
-        f"{primitive.name}: keyword arguments are not taken with a Tensor; got {', '.join(keywords)}. "
-        "For where=, write tnp.where(mask, f(x), other); for dtype=, x.astype(dtype)."
-    )
+    from tapenet.ops.masked import with_ufunc_keywords  # made of elementwise functions itself
+
+    def applied(*xs: Array) -> Array:
+        return bind(primitive, xs, NO_PARAMETERS)
+
+    return with_ufunc_keywords(primitive.name, applied, operands, keywords)

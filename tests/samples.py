@@ -424,7 +424,8 @@ def _pool(draw: Draw, primitive: Primitive) -> Sample:
 
 
 import tests.samples_linalg  # noqa: E402  # modules of their own, which use what is declared above
-import tests.samples_nn  # noqa: E402, F401
+import tests.samples_nn  # noqa: E402
+import tests.samples_numpy  # noqa: E402, F401
 
 WITHOUT_OPERANDS = {"watch"}  # a leaf of the tape, which no walk passes through
 

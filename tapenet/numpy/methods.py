@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import tapenet.numpy as tnp
-from tapenet.errors import AssignmentError
+from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError
 from tapenet.numpy.protocol import array_function, array_ufunc
 from tapenet.ops.indexing import At, getitem
-from tapenet.primitive import Array
-from tapenet.tensor import Tensor
+from tapenet.primitive import Array, past_closed_tapes
+from tapenet.tensor import Tensor, off_tapes
 
 
 def _reflected(function: Callable[..., Array]) -> Callable[..., Array]:
@@ -20,10 +22,6 @@ def _reflected(function: Callable[..., Array]) -> Callable[..., Array]:
 def _power(x: Tensor, y: Array, modulo: None = None) -> Array:
     """x ** y; as NumPy does for scalars, a square is computed as one."""
     return tnp.square(x) if type(y) in (int, float) and y == 2 else tnp.power(x, y)
-
-
-def _divmod(x: Array, y: Array) -> tuple[Array, Array]:
-    return tnp.floor_divide(x, y), tnp.remainder(x, y)
 
 
 def _comparison(function: Callable[..., Array]) -> Callable[..., Array]:
@@ -40,7 +38,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "__truediv__": tnp.divide,
     "__floordiv__": tnp.floor_divide,
     "__mod__": tnp.remainder,
-    "__divmod__": _divmod,
+    "__divmod__": tnp.divmod,
     "__pow__": _power,
     "__matmul__": tnp.matmul,
     "__radd__": _reflected(tnp.add),
@@ -49,7 +47,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "__rtruediv__": _reflected(tnp.divide),
     "__rfloordiv__": _reflected(tnp.floor_divide),
     "__rmod__": _reflected(tnp.remainder),
-    "__rdivmod__": _reflected(_divmod),
+    "__rdivmod__": _reflected(tnp.divmod),
     "__rpow__": _reflected(tnp.power),
     "__rmatmul__": _reflected(tnp.matmul),
     "__neg__": tnp.negative,
@@ -65,10 +63,15 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "__and__": tnp.bitwise_and,
     "__or__": tnp.bitwise_or,
     "__xor__": tnp.bitwise_xor,
+    "__lshift__": tnp.left_shift,
+    "__rshift__": tnp.right_shift,
     "__rand__": _reflected(tnp.bitwise_and),
     "__ror__": _reflected(tnp.bitwise_or),
     "__rxor__": _reflected(tnp.bitwise_xor),
+    "__rlshift__": _reflected(tnp.left_shift),
+    "__rrshift__": _reflected(tnp.right_shift),
     "__invert__": tnp.invert,
+    "__contains__": lambda self, value: bool(tnp.any(tnp.equal(self, value))),
     "__getitem__": getitem,
     "__array_ufunc__": array_ufunc,
     "__array_function__": array_function,
@@ -96,6 +99,16 @@ def _clip(self: Tensor, min: Array = None, max: Array = None, **keywords: Any) -
     return tnp.clip(self, min, max, **keywords)
 
 
+def _astype(
+    self: Tensor, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+) -> Array:
+    if not np.can_cast(self.dtype, dtype, casting):  # type: ignore[arg-type]  # NumPy names a literal
+        raise ArgumentTypeError(
+            f"x.astype: dtype must be one that {self.dtype} casts to by {casting!r}; got {np.dtype(dtype)}."
+        )
+    return tnp.astype(self, dtype)
+
+
 def _copy(self: Tensor, order: str = "C") -> Tensor:
     return self
 
@@ -107,9 +120,10 @@ _SAME_NAME = (
     "argmin",
     "argpartition",
     "argsort",
-    "astype",
+    "choose",
     "conj",
     "conjugate",
+    "cumprod",
     "cumsum",
     "diagonal",
     "dot",
@@ -118,7 +132,6 @@ _SAME_NAME = (
     "min",
     "nonzero",
     "prod",
-    "ptp",
     "ravel",
     "repeat",
     "round",
@@ -132,11 +145,58 @@ _SAME_NAME = (
     "var",
 )
 
+
+def _compress(self: Tensor, condition: Array, axis: int | None = None, out: None = None) -> Array:
+    return tnp.compress(condition, self, axis, out)
+
+
+def _to_device(self: Tensor, device: Any, /, *, stream: None = None) -> Tensor:
+    if device != "cpu":
+        raise ArgumentError(f"x.to_device: device must be 'cpu'; got {device!r}.")
+    return self
+
+
+def _array_namespace(self: Tensor, /, *, api_version: str | None = None) -> Any:
+    """The namespace for code written to the Python array API standard: `tapenet.numpy`."""
+    if api_version is not None and api_version not in API_VERSIONS:
+        raise ArgumentError(
+            f"x.__array_namespace__: api_version must be one of {', '.join(API_VERSIONS)}; got {api_version!r}."
+        )
+    return tnp
+
+
+API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
+
+
+def _dumped(method: str, instead: str) -> Callable[..., Any]:
+    """A method that takes the bytes of an array elsewhere: of ndarray once the tape has closed."""
+
+    def export(self: Tensor, *arguments: Any, **keywords: Any) -> Any:
+        return getattr(_off_closed_tapes(self, f"x.{method}(...)", instead), method)(*arguments, **keywords)
+
+    return export
+
+
+def _off_closed_tapes(x: Tensor, conversion: str, instead: str) -> Any:
+    if type(past_closed_tapes(x)) is Tensor:
+        raise ConversionError(
+            f"{conversion}: x is a Tensor of an open tape, and its bytes alone are no value on one. Write {instead}."
+        )
+    return np.asarray(off_tapes(x))
+
+
 _METHODS: dict[str, Callable[..., Any]] = {name: getattr(tnp, name) for name in _SAME_NAME} | {
+    "__array_namespace__": _array_namespace,
+    "__dlpack__": _dumped("__dlpack__", "x.value"),
+    "__dlpack_device__": lambda self: np.empty(0).__dlpack_device__(),
+    "astype": _astype,
     "clip": _clip,
+    "compress": _compress,
     "copy": _copy,
     "flatten": _flatten,
+    "ptp": tnp.ptp,
     "reshape": _reshape,
+    "to_device": _to_device,
     "transpose": _transpose,
 }
 
@@ -148,15 +208,27 @@ def _refusal(method: str, instead: str) -> Callable[..., Any]:
     return refuse
 
 
+def _has_no_memory(name: str, instead: str) -> Callable[[Tensor], Any]:
+    """The getter of a property that is about an array's memory: the ndarray's, once the tape has closed."""
+    return lambda self: getattr(_off_closed_tapes(self, f"x.{name}", instead), name)
+
+
 _REFUSALS = {
     "sort": _refusal("sort", "x = tnp.sort(x)"),
     "fill": _refusal("fill", "x = tnp.full_like(x, value)"),
-    "put": _refusal("put", "x = x.at[...].set(...)"),
-    "resize": _refusal("resize", "x = tnp.reshape(x, shape)"),
-    "partition": _refusal("partition", "x = tnp.sort(x)"),
-    "itemset": _refusal("itemset", "x = x.at[...].set(...)"),
+    "put": _refusal("put", "x = x.ravel().at[indices].set(values).reshape(x.shape)"),
+    "resize": _refusal("resize", "x = tnp.resize(x, shape)"),
+    "partition": _refusal("partition", "x = tnp.partition(x, kth)"),
+    "itemset": _refusal("itemset", "x = x.at[index].set(value)"),
     "setflags": _refusal("setflags", "x.value for its array, read-only"),
+    "setfield": _refusal("setfield", "x = x.at[index].set(value)"),
+    "byteswap": _refusal("byteswap", "x.value.byteswap()"),
+    "newbyteorder": _refusal("newbyteorder", "x.value.view(dtype) for the bytes"),
+    "getfield": _refusal("getfield", "x.value.getfield(dtype)"),
+    "view": _refusal("view", "x.astype(dtype), or x.value.view(dtype) for the bytes"),
 }
+
+_EXPORTS = {name: _dumped(name, f"x.value.{name}(...)") for name in ("tobytes", "tofile", "dump", "dumps")}
 
 _PROPERTIES: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "T": (tnp.transpose, "The axes in reverse order."),
@@ -164,6 +236,13 @@ _PROPERTIES: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "at": (At, "After an index, makes new values: `x.at[index].set(v)`, `.add(v)`, `.multiply(v)`."),
     "real": (tnp.real, "The real part."),
     "imag": (tnp.imag, "The imaginary part."),
+    "flat": (lambda self: iter(tnp.ravel(self)), "An iterator over the elements in C order."),
+    "device": (lambda self: "cpu", "Where it is: 'cpu', in the array API standard's sense."),
+    "base": (lambda self: None, "None: a value shares its memory with no other that could be seen."),
+    "strides": (_has_no_memory("strides", "x.value.strides"), "Of its array, once the tape has closed."),
+    "flags": (_has_no_memory("flags", "x.value.flags"), "Of its array, once the tape has closed."),
+    "data": (_has_no_memory("data", "x.value.data"), "Of its array, once the tape has closed."),
+    "ctypes": (_has_no_memory("ctypes", "x.value.ctypes"), "Of its array, once the tape has closed."),
     "itemsize": (lambda self: self.dtype.itemsize, "The bytes of an element."),
     "nbytes": (lambda self: self.size * self.dtype.itemsize, "The bytes of all elements."),
 }
@@ -171,7 +250,7 @@ _PROPERTIES: dict[str, tuple[Callable[[Tensor], Any], str]] = {
 
 def give_methods(kind: type) -> None:
     """Give a class ndarray's operators, methods and properties, and NumPy's dispatch protocols."""
-    for name, function in (_OPERATORS | _METHODS | _REFUSALS).items():
+    for name, function in (_OPERATORS | _METHODS | _REFUSALS | _EXPORTS).items():
         setattr(kind, name, function)
     for name, (getter, doc) in _PROPERTIES.items():
         setattr(kind, name, property(getter, doc=doc))

@@ -9,13 +9,13 @@ import numpy as np
 
 import tapenet.numpy as tnp
 from tapenet.errors import ArgumentTypeError
-from tapenet.primitive import Array
+from tapenet.numpy.ufunc_methods import call_method
 from tapenet.tensor import Tensor
 
 
 def _by_numpy_function() -> dict[Any, Callable[..., Any]]:
-    """Our function for each of NumPy's that has the same name in the same namespace."""
-    table = {}
+    """Our function for each of NumPy's that has the same name, in its namespace and in those below it."""
+    table: dict[Any, Callable[..., Any]] = {}
     for here, there in ((tnp, np), (tnp.linalg, np.linalg), (tnp.fft, np.fft)):
         for name in dir(here):
             ours, theirs = getattr(here, name), getattr(there, name, None)
@@ -26,16 +26,6 @@ def _by_numpy_function() -> dict[Any, Callable[..., Any]]:
 
 _OURS = _by_numpy_function()
 
-_REDUCE: dict[np.ufunc, Callable[..., Array]] = {
-    np.add: tnp.sum,
-    np.multiply: tnp.prod,
-    np.maximum: tnp.max,
-    np.minimum: tnp.min,
-    np.logical_and: tnp.all,
-    np.logical_or: tnp.any,
-}
-_ACCUMULATE: dict[np.ufunc, Callable[..., Array]] = {np.add: tnp.cumsum}
-
 
 def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **keywords: Any) -> Any:
     """`__array_ufunc__`: NumPy's ufuncs and their methods on Tensors."""
@@ -45,20 +35,12 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **ke
             f"{name}: out= must not be given with a Tensor, which is a value and never changes. "
             f"Write y = {name}(...), and a = a + x in place of a += x."
         )
-    if ufunc not in _OURS:
+    ours = _OURS.get(ufunc)
+    if ours is None:
         raise ArgumentTypeError(f"{name}: not taken with a Tensor. {_ADVICE}")
-    if method == "__call__":
-        return _OURS[ufunc](*operands, **keywords)
-    if method == "reduce" and ufunc in _REDUCE:
-        axis = operands[1] if len(operands) > 1 else keywords.pop("axis", 0)
-        return _REDUCE[ufunc](operands[0], axis, **keywords)
-    if method == "accumulate" and ufunc in _ACCUMULATE:
-        axis = operands[1] if len(operands) > 1 else keywords.pop("axis", 0)
-        return _ACCUMULATE[ufunc](operands[0], axis, **keywords)
-    if method == "outer":
-        x, y = (operand if type(operand) is Tensor else np.asarray(operand) for operand in operands)
-        return _OURS[ufunc](tnp.reshape(x, x.shape + (1,) * y.ndim), y, **keywords)
-    raise ArgumentTypeError(f"{name}: not taken with a Tensor. {_ADVICE}")
+    return (
+        ours(*operands, **keywords) if method == "__call__" else call_method(ufunc, ours, method, *operands, **keywords)
+    )
 
 
 def array_function(self: Tensor, function: Any, types: Any, operands: Any, keywords: Any) -> Any:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import operator
-from collections.abc import Mapping, Sequence
-from typing import Any
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from tapenet.errors import ArgumentError, ArgumentTypeError, AxisError
+from tapenet.primitive import Array
+from tapenet.tensor import Tensor
 
 ABSENT: Any = object()  # the default of an argument for which None means something
+
+Function = Callable[..., Any]
+F = TypeVar("F", bound=Function)
 
 
 def refuse(function: str, keywords: Mapping[str, Any]) -> None:
@@ -43,3 +51,76 @@ def axes_of(function: str, axes: Any, ndim: int, name: str = "axis") -> tuple[in
     if len(set(places)) != len(places):
         raise ArgumentError(f"{function}: {name} must name each axis once; got {axes!r}.")
     return places
+
+
+# ---- which function answers: NumPy's, off the tape, or ours ----
+
+
+def holds_tensor(x: Any) -> bool:
+    """Whether x is a Tensor, or a list or tuple with one somewhere in it."""
+    return type(x) is Tensor or (isinstance(x, list | tuple) and any(map(holds_tensor, x)))
+
+
+def collected(x: Any) -> Array:
+    """A list or tuple that holds Tensors as one Tensor; anything else as it is."""
+    if isinstance(x, list | tuple) and holds_tensor(x):
+        from tapenet.ops.creation import array  # which is made of functions that take their arguments here
+
+        return array(x)
+    return x
+
+
+def as_array(x: Any) -> Array:
+    """A list as an array, or as a Tensor where it holds one; an array or a Tensor as it is."""
+    return x if hasattr(x, "dtype") else collected(x) if holds_tensor(x) else np.asarray(x)
+
+
+def off_tape(ours: Function, theirs: Function, a: Any, *arguments: Any, **keywords: Any) -> Any:
+    """NumPy's function on what is no Tensor; ours where that is a list that holds Tensors."""
+    if isinstance(a, list | tuple) and holds_tensor(a):
+        return ours(collected(a), *arguments, **keywords)
+    return theirs(a, *arguments, **keywords)
+
+
+def given(**arguments: Any) -> dict[str, Any]:
+    """The arguments that were given, of those whose default is ABSENT."""
+    return {name: value for name, value in arguments.items() if value is not ABSENT}
+
+
+def numpy_function(theirs: Function | None, *, collects: bool = True) -> Callable[[F], F]:
+    """Declare a function of Tensors as the counterpart of one of NumPy's, with the same parameters.
+
+    Where no argument is a Tensor, or a list with one in it, NumPy's function answers, whatever its keywords. Else
+    `out=` and keywords that ours lacks are refused.
+
+    Args:
+        theirs: NumPy's function; None where this version of NumPy lacks it, then ours serves both.
+        collects: whether lists that hold Tensors come as one Tensor; not for functions of several arrays.
+    """
+
+    def declare(ours: F) -> F:
+        name = ours.__name__
+        parameters = inspect.signature(ours).parameters
+        takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+        out_place = list(parameters).index("out") if "out" in parameters else sys.maxsize
+
+        @functools.wraps(ours)
+        def function(*arguments: Any, **keywords: Any) -> Any:
+            if theirs is not None and not any(map(holds_tensor, (*arguments, *keywords.values()))):
+                return theirs(*arguments, **keywords)
+            if keywords:
+                refuse(
+                    name,
+                    {key: v for key, v in keywords.items() if key == "out" or not (takes_all or key in parameters)},
+                )
+                keywords = {key: v for key, v in keywords.items() if takes_all or key in parameters}
+            if len(arguments) > out_place:
+                refuse(name, {"out": arguments[out_place]})
+            if collects:
+                arguments = tuple(map(collected, arguments))
+                keywords = {key: collected(v) for key, v in keywords.items()}
+            return ours(*arguments, **keywords)
+
+        return cast("F", function)
+
+    return declare

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tapenet.batching import elementwise_rule
 from tapenet.errors import ArgumentError
 from tapenet.families import elementwise, piecewise_constant
 from tapenet.kernels import elementwise as kernels
-from tapenet.ops.arguments import ABSENT, refuse
+from tapenet.ops.arguments import ABSENT, collected, given, holds_tensor, refuse
 from tapenet.ops.comparison import equal, greater, isnan, less, nonzero
 from tapenet.ops.rounding import floor, trunc
 from tapenet.plain import plain
@@ -27,6 +29,7 @@ divide = elementwise(
     name="divide",
     doc="x / y. Derivatives: 1 / y, -x / y^2.",
 )
+true_divide = divide
 negative = elementwise(np.negative, lambda t: -t, doc="-x. Derivative: -1.")
 positive = elementwise(np.positive, lambda t: t, doc="+x. Derivative: 1.")
 reciprocal = elementwise(np.reciprocal, lambda t, out: -t * out * out, doc="1 / x. Derivative: -1 / x^2.")
@@ -60,6 +63,20 @@ floor_divide = elementwise(
     piecewise_constant,
     doc="floor(x / y). Derivatives: 0, 0, also at a jump.",
 )
+
+mod = remainder
+
+
+def divmod(x1: Array, x2: Array, /, **keywords: Array) -> tuple[Array, Array]:
+    """floor(x1 / x2) and what remains of x1. Derivatives: those of `floor_divide` and of `remainder`.
+
+    >>> divmod(7.0, 2.0)
+    (np.float64(3.0), np.float64(1.0))
+    """
+    if type(x1) is not Tensor and type(x2) is not Tensor:
+        return np.divmod(x1, x2, **keywords)
+    return floor_divide(x1, x2, **keywords), remainder(x1, x2, **keywords)
+
 
 # ---- choices ----
 
@@ -120,7 +137,9 @@ def where(condition: Array, x: Array = ABSENT, y: Array = ABSENT) -> Array:
     if x is ABSENT or y is ABSENT:
         raise ArgumentError("where: x and y must be given both or neither; got one of them.")
     if type(x) is not Tensor and type(y) is not Tensor and type(condition) is not Tensor:
-        return kernels.where(condition, x, y)
+        x, y = (z if hasattr(z, "dtype") else collected(z) for z in (x, y))
+        if type(x) is not Tensor and type(y) is not Tensor:
+            return kernels.where(condition, x, y)
     return _where(condition, x, y)
 
 
@@ -136,19 +155,30 @@ _clip = elementwise(
 )
 
 
-def clip(a: Array, a_min: Array = None, a_max: Array = None, **keywords: Array) -> Array:
+def clip(
+    a: Array,
+    a_min: Array = ABSENT,
+    a_max: Array = ABSENT,
+    out: None = None,
+    *,
+    min: Array = ABSENT,
+    max: Array = ABSENT,
+    **keywords: Any,
+) -> Array:
     """Limit values to [a_min, a_max]; None is no limit.
 
     Derivatives: 1 between the bounds and 0 at and beyond them; for a bound 1 where it is what comes out.
 
     Args:
         a: array of any shape; a_min and a_max broadcast against it.
+        min, max: other names of a_min and a_max.
 
     >>> clip(np.array([-1.0, 0.5, 2.0]), 0, 1)
     array([0. , 0.5, 1. ])
     """
-    a_min, a_max = keywords.pop("min", a_min), keywords.pop("max", a_max)
-    if not any(type(x) is Tensor for x in (a, a_min, a_max)):
-        return np.clip(a, a_min, a_max, **keywords)
-    refuse("clip", keywords)
-    return _clip(a, -np.inf if a_min is None else a_min, np.inf if a_max is None else a_max)
+    bounds = given(a_min=a_min, a_max=a_max, min=min, max=max)
+    if not holds_tensor((a, *bounds.values())):
+        return np.clip(a, **bounds, out=out, **keywords)
+    refuse("clip", {"out": out} | keywords)
+    low, high = (bounds.get("min", bounds.get("a_min")), bounds.get("max", bounds.get("a_max")))
+    return _clip(collected(a), -np.inf if low is None else collected(low), np.inf if high is None else collected(high))

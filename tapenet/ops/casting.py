@@ -17,7 +17,7 @@ def _astype(x: Array, *, dtype: np.dtype[Any]) -> Array:
     return np.asarray(x).astype(dtype)
 
 
-def astype(x: Array, dtype: Any) -> Array:
+def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Array:
     """Cast to a dtype. The cotangent is cast back; an integer or boolean dtype gives a plain array.
 
     >>> astype(np.array([1.5, 2.0]), "float32").dtype
@@ -26,4 +26,4 @@ def astype(x: Array, dtype: Any) -> Array:
     dtype = np.dtype(dtype)
     if type(x) is Tensor and x.dtype == dtype:
         return x
-    return _astype(x, dtype=dtype) if type(x) is Tensor else np.asarray(x).astype(dtype)
+    return _astype(x, dtype=dtype) if type(x) is Tensor else np.asarray(x).astype(dtype, copy=copy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from tapenet.batch_rules import along_axis, over_operand, refused
 from tapenet.batching import elementwise_rule
-from tapenet.plain import plain
+from tapenet.errors import ArgumentTypeError
+from tapenet.plain import constant, plain
 from tapenet.primitive import Array
 from tapenet.tensor import Tensor
 
@@ -18,6 +20,33 @@ from tapenet.tensor import Tensor
 def _elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
     return plain(function, batch=elementwise_rule)
 
+
+def of_lists(function: Callable[..., Any], *, refuses: str = "") -> Callable[..., Any]:
+    """A function without a derivative that takes lists of arrays, of which some may be Tensors.
+
+    Args:
+        refuses: the name of an argument that must be no Tensor, as there would be a derivative by it.
+    """
+
+    @functools.wraps(function, updated=())
+    def without_tape(*arguments: Array, **keywords: Any) -> Any:
+        if refuses and type(inspect.signature(function).bind(*arguments, **keywords).arguments.get(refuses)) is Tensor:
+            raise ArgumentTypeError(
+                f"{function.__name__}: {refuses} must be no Tensor, as the result has no derivative. "
+                f"Write tnp.bincount(tnp.digitize(x, edges), {refuses})."
+            )
+        return function(*map(_detached, arguments), **{name: _detached(x) for name, x in keywords.items()})
+
+    return without_tape
+
+
+def _detached(x: Any) -> Any:
+    if type(x) in (list, tuple):
+        return type(x)(map(_detached, x))
+    return constant(x) if type(x) is Tensor else x
+
+
+# ---- truths ----
 
 equal = _elementwise(np.equal)
 not_equal = _elementwise(np.not_equal)
@@ -43,12 +72,10 @@ logical_and = _elementwise(np.logical_and)
 logical_or = _elementwise(np.logical_or)
 logical_xor = _elementwise(np.logical_xor)
 logical_not = _elementwise(np.logical_not)
-bitwise_and = _elementwise(np.bitwise_and)
-bitwise_or = _elementwise(np.bitwise_or)
-bitwise_xor = _elementwise(np.bitwise_xor)
-invert = bitwise_not = bitwise_invert = _elementwise(np.invert)
 all = plain(np.all, batch=along_axis)
 any = plain(np.any, batch=along_axis)
+
+# ---- places ----
 
 argmax = plain(np.argmax, batch=along_axis)
 argmin = plain(np.argmin, batch=along_axis)
@@ -60,6 +87,42 @@ flatnonzero = plain(np.flatnonzero, batch=refused)
 count_nonzero = plain(np.count_nonzero, batch=along_axis)
 searchsorted = plain(np.searchsorted, batch=over_operand(1))
 digitize = plain(np.digitize, batch=over_operand(0))
+nanargmax = plain(np.nanargmax, batch=along_axis)
+nanargmin = plain(np.nanargmin, batch=along_axis)
+lexsort = of_lists(np.lexsort)
+isin = of_lists(np.isin)
+ix_ = plain(np.ix_)
+ravel_multi_index = of_lists(np.ravel_multi_index)
+unravel_index = plain(np.unravel_index)
+
+# ---- counts ----
+
+histogram_bin_edges = plain(np.histogram_bin_edges)
+histogram = of_lists(np.histogram, refuses="weights")
+histogram2d = of_lists(np.histogram2d, refuses="weights")
+histogramdd = of_lists(np.histogramdd, refuses="weights")
+
+# ---- integers and their bits ----
+
+gcd = _elementwise(np.gcd)
+lcm = _elementwise(np.lcm)
+bitwise_and = _elementwise(np.bitwise_and)
+bitwise_or = _elementwise(np.bitwise_or)
+bitwise_xor = _elementwise(np.bitwise_xor)
+invert = bitwise_not = bitwise_invert = _elementwise(np.invert)
+left_shift = bitwise_left_shift = _elementwise(np.left_shift)
+right_shift = bitwise_right_shift = _elementwise(np.right_shift)
+bitwise_count = _elementwise(np.bitwise_count)
+packbits = plain(np.packbits)
+unpackbits = plain(np.unpackbits)
+
+# ---- text ----
+
+array_repr = plain(np.array_repr)
+array_str = plain(np.array_str)
+array2string = plain(np.array2string)
+format_float_positional = plain(np.format_float_positional)
+format_float_scientific = plain(np.format_float_scientific)
 
 # ---- what is known without the values ----
 
@@ -68,12 +131,14 @@ def _of_structure(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of an array's shape and dtype alone."""
 
     @functools.wraps(function, updated=())
-    def of_stand_in(a: Array, *arguments: Any, **keywords: Any) -> Any:
-        if type(a) is Tensor:
-            a = np.broadcast_to(np.zeros((), a.dtype), a.shape)
-        return function(a, *arguments, **keywords)
+    def of_stand_in(*arguments: Any, **keywords: Any) -> Any:
+        return function(*map(_stand_in, arguments), **{name: _stand_in(x) for name, x in keywords.items()})
 
     return of_stand_in
+
+
+def _stand_in(x: Any) -> Any:
+    return np.broadcast_to(np.zeros((), x.dtype), x.shape) if type(x) is Tensor else x
 
 
 shape = _of_structure(np.shape)
@@ -84,3 +149,14 @@ iscomplexobj = _of_structure(np.iscomplexobj)
 zeros_like = _of_structure(np.zeros_like)
 ones_like = _of_structure(np.ones_like)
 empty_like = _of_structure(np.empty_like)
+result_type = _of_structure(np.result_type)
+can_cast = _of_structure(np.can_cast)
+min_scalar_type = _of_structure(np.min_scalar_type)
+common_type = _of_structure(np.common_type)
+isfortran = _of_structure(np.isfortran)
+may_share_memory = _of_structure(np.may_share_memory)
+shares_memory = _of_structure(np.shares_memory)
+diag_indices_from = _of_structure(np.diag_indices_from)
+tril_indices_from = _of_structure(np.tril_indices_from)
+triu_indices_from = _of_structure(np.triu_indices_from)
+einsum_path = _of_structure(np.einsum_path)

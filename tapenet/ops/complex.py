@@ -8,10 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from tapenet.families import elementwise
+from tapenet.ops.arguments import numpy_function
 from tapenet.ops.arithmetic import where
 from tapenet.ops.comparison import equal, iscomplexobj
 from tapenet.ops.rounding import sign
 from tapenet.ops.trigonometric import arctan2, rad2deg
+from tapenet.plain import plain
 from tapenet.primitive import Array
 from tapenet.tensor import Tensor
 
@@ -62,3 +64,18 @@ def angle(z: Array, deg: bool = False) -> Array:
         return np.angle(z, deg)
     radians = arctan2(imag(z), real(z))
     return rad2deg(radians) if deg else radians
+
+
+@numpy_function(np.real_if_close)
+def real_if_close(a: Array, tol: float = 100) -> Array:
+    """The real part of a complex array whose imaginary parts are all within `tol` epsilons of 0; else the array.
+
+    >>> real_if_close(np.array([1 + 1e-18j]))
+    array([1.])
+    """
+    return real(a) if _is_close_to_real(a, tol) else a
+
+
+@plain
+def _is_close_to_real(a: Array, tol: float) -> bool:
+    return a.dtype.kind == "c" and not np.iscomplexobj(np.real_if_close(a, tol))

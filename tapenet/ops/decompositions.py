@@ -16,7 +16,7 @@ from tapenet.ops.arithmetic import square, where
 from tapenet.ops.comparison import argsort, equal
 from tapenet.ops.complex import absolute
 from tapenet.ops.eigenvalues import eigh, eigvalsh
-from tapenet.ops.indexing import sort, take_along_axis
+from tapenet.ops.indexing import take_along_axis
 from tapenet.ops.linear_solves import inv, inverse_for_rule
 from tapenet.ops.matrices import (
     adjoint,
@@ -39,6 +39,7 @@ from tapenet.ops.matrices import (
 from tapenet.ops.reduction import sum
 from tapenet.ops.rounding import sign
 from tapenet.ops.shaping import concatenate, flip, matrix_transpose
+from tapenet.ops.sorting import sort
 from tapenet.primitive import Array, Parts
 from tapenet.tensor import Tensor
 

@@ -73,6 +73,7 @@ power = elementwise(
     _power_in_exponent,
     doc="x^y. Derivatives: y x^(y - 1), 0 where y = 0, also at x = 0; x^y log x, 0 where x = 0.",
 )
+pow = power
 float_power = elementwise(
     np.float_power,
     _power_in_base,

@@ -23,7 +23,8 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.families import linear
 from tapenet.ops.arguments import axes_of, axis_of, refuse
 from tapenet.ops.matrices import collected, conj
-from tapenet.ops.shaping import pad, roll
+from tapenet.ops.padding import pad
+from tapenet.ops.shaping import roll
 from tapenet.primitive import Array, Primitive
 from tapenet.tensor import Tensor
 

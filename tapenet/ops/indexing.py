@@ -12,11 +12,10 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.batch_rules import along_axis
 from tapenet.batching import elementwise_rule
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.families import joint, linear
-from tapenet.ops.arguments import axis_of
+from tapenet.ops.arguments import axis_of, off_tape, refuse
 from tapenet.ops.arithmetic import add, divide, multiply, subtract, where
 from tapenet.ops.indices import (
     ARRAY,
@@ -315,12 +314,15 @@ def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mo
     """
     indices = off_tapes(indices)
     if type(a) is not Tensor and type(indices) is not Tensor:
-        return np.take(a, indices, axis, out, mode)
+        return off_tape(take, np.take, a, indices, axis, out, mode)
+    refuse("take", {"out": out})
     a = a if type(a) is Tensor else np.asarray(a)
     if axis is None:
         a, axis = ravel(a), 0
     axis = axis_of("take", axis, a.ndim)
     places = indices if type(indices) is Tensor else np.asarray(indices)
+    if places.size == 0 and type(indices) is list:
+        places = places.astype(np.intp)  # an empty list has no dtype of its own
     length = a.shape[axis]
     if mode == "wrap":
         places = _wrapped(places, length)
@@ -352,19 +354,3 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
         for i, length in enumerate(arr.shape)
     ]
     return _read(arr, tuple(grid))
-
-
-_order = plain(np.argsort, hidden=True, batch=along_axis)
-
-
-def sort(a: Array, axis: int | None = -1, kind: str | None = None, order: None = None, **keywords: Any) -> Array:
-    """Sort along an axis; with axis None, all elements. Derivative: that of the stable permutation.
-
-    >>> sort(np.array([3.0, 1.0, 2.0]))
-    array([1., 2., 3.])
-    """
-    if type(a) is not Tensor:
-        return np.sort(a, axis, kind, order, **keywords)
-    if axis is None:
-        a, axis = ravel(a), 0
-    return take_along_axis(a, _order(a, axis=axis, kind="stable"), axis)

@@ -12,12 +12,13 @@ from tapenet.batch_rules import einsum_rule, matmul_rule
 from tapenet.errors import ArgumentError
 from tapenet.families import joint, multilinear
 from tapenet.kernels import products as kernels
-from tapenet.ops.arguments import axes_of, refuse
+from tapenet.ops.arguments import as_array, axes_of, holds_tensor, numpy_function, off_tape, refuse
 from tapenet.ops.arithmetic import multiply
+from tapenet.ops.casting import astype
 from tapenet.ops.complex import conjugate
 from tapenet.ops.indexing import at
 from tapenet.ops.reduction import sum
-from tapenet.ops.shaping import broadcast_to, matrix_transpose, ravel, reshape, transpose
+from tapenet.ops.shaping import broadcast_to, matrix_transpose, moveaxis, ravel, reshape, transpose
 from tapenet.primitive import Array, Primitive, Shapes
 from tapenet.record import Parameters
 from tapenet.tensor import Tensor, plain_value
@@ -55,10 +56,6 @@ def _matvec(x: Array, y: Array) -> Array:
     return np.matmul(x, y)
 
 
-def _array(x: Array) -> Array:
-    return x if type(x) is Tensor else np.asarray(x)
-
-
 def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
     """The matrix product over the last two axes; leading axes broadcast, and a 1-d operand is a vector.
 
@@ -78,9 +75,11 @@ def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
     array([3., 3.])
     """
     if type(x1) is not Tensor and type(x2) is not Tensor:
-        return np.matmul(x1, x2, **keywords)
-    refuse("matmul", keywords)
-    x, y = _array(x1), _array(x2)
+        if not holds_tensor((x1, x2)):
+            return np.matmul(x1, x2, **keywords)
+    if keywords:
+        return _matmul_with(x1, x2, **keywords)
+    x, y = as_array(x1), as_array(x2)
     if x.ndim == 2 and y.ndim == 2:
         return _matmul(x, y)
     if x.ndim == 2 and y.ndim == 1:
@@ -100,15 +99,25 @@ def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
     return product
 
 
+def _matmul_with(x1: Array, x2: Array, *, axes: Any = None, dtype: Any = None, **keywords: Any) -> Array:
+    """matmul with keywords of NumPy's: the dtype, and where the matrices stand in the operands and in the result."""
+    refuse("matmul", keywords)
+    x, y = (as_array(z) if dtype is None else astype(as_array(z), dtype) for z in (x1, x2))
+    if axes is None:
+        return matmul(x, y)
+    of_x, of_y, of_out = ((place,) if isinstance(place, int) else tuple(place) for place in axes)
+    product = matmul(moveaxis(x, of_x, range(-len(of_x), 0)), moveaxis(y, of_y, range(-len(of_y), 0)))
+    return moveaxis(product, range(-len(of_out), 0), of_out)
+
+
+@numpy_function(np.tensordot)
 def tensordot(a: Array, b: Array, axes: int | Sequence[Any] = 2) -> Array:
     """Sum products over pairs of axes: the last `axes` of a with the first of b, or two lists of axes.
 
     >>> tensordot(np.ones((2, 3)), np.ones((3, 4)), 1).shape
     (2, 4)
     """
-    if type(a) is not Tensor and type(b) is not Tensor:
-        return np.tensordot(a, b, axes)
-    x, y = _array(a), _array(b)
+    x, y = as_array(a), as_array(b)
     if isinstance(axes, int | np.integer):
         over_x, over_y = tuple(range(x.ndim - axes, x.ndim)), tuple(range(axes))
     else:
@@ -129,16 +138,14 @@ def tensordot(a: Array, b: Array, axes: int | Sequence[Any] = 2) -> Array:
     return reshape(_matmul(left, right), rows + columns)
 
 
+@numpy_function(np.dot)
 def dot(a: Array, b: Array, out: None = None) -> Array:
     """The sum of products over the last axis of a and the second-to-last of b (its only one, if 1-d).
 
     >>> float(dot(np.ones(3), np.ones(3)))
     3.0
     """
-    if type(a) is not Tensor and type(b) is not Tensor:
-        return np.dot(a, b, out)
-    refuse("dot", {"out": out})
-    x, y = _array(a), _array(b)
+    x, y = as_array(a), as_array(b)
     if x.ndim == 0 or y.ndim == 0:
         return multiply(x, y)
     if x.ndim <= 2 and y.ndim <= 2:
@@ -146,39 +153,35 @@ def dot(a: Array, b: Array, out: None = None) -> Array:
     return tensordot(x, y, ([-1], [-2 if y.ndim > 1 else -1]))
 
 
+@numpy_function(np.vdot)
 def vdot(a: Array, b: Array, /) -> Array:
     """The sum of products of all elements, the first ones conjugated.
 
     >>> float(vdot(np.ones(3), np.ones(3)))
     3.0
     """
-    if type(a) is not Tensor and type(b) is not Tensor:
-        return np.vdot(a, b)
-    return matmul(conjugate(ravel(_array(a))), ravel(_array(b)))
+    return matmul(conjugate(ravel(as_array(a))), ravel(as_array(b)))
 
 
+@numpy_function(np.inner)
 def inner(a: Array, b: Array, /) -> Array:
     """The sum of products over the last axis of both.
 
     >>> inner(np.ones((2, 3)), np.ones(3))
     array([3., 3.])
     """
-    if type(a) is not Tensor and type(b) is not Tensor:
-        return np.inner(a, b)
-    x, y = _array(a), _array(b)
+    x, y = as_array(a), as_array(b)
     return multiply(x, y) if x.ndim == 0 or y.ndim == 0 else tensordot(x, y, ([-1], [-1]))
 
 
+@numpy_function(np.outer)
 def outer(a: Array, b: Array, out: None = None) -> Array:
     """All products of an element of a with one of b, shape (a.size, b.size).
 
     >>> outer(np.ones(2), np.ones(3)).shape
     (2, 3)
     """
-    if type(a) is not Tensor and type(b) is not Tensor:
-        return np.outer(a, b, out)
-    refuse("outer", {"out": out})
-    return multiply(reshape(_array(a), (-1, 1)), reshape(_array(b), (1, -1)))
+    return multiply(reshape(as_array(a), (-1, 1)), reshape(as_array(b), (1, -1)))
 
 
 def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Array:
@@ -188,7 +191,7 @@ def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any 
     3.0
     """
     if type(a) is not Tensor:
-        return np.trace(a, offset, axis1, axis2, dtype, out)
+        return off_tape(trace, np.trace, a, offset, axis1, axis2, dtype, out)
     refuse("trace", {"out": out})
     return sum(diagonal(a, offset, axis1, axis2), -1, dtype)
 
@@ -200,7 +203,7 @@ def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
     array([1., 1.])
     """
     if type(a) is not Tensor:
-        return np.diagonal(a, offset, axis1, axis2)
+        return off_tape(diagonal, np.diagonal, a, offset, axis1, axis2)
     first, second = axes_of("diagonal", (axis1, axis2), a.ndim)
     rest = [i for i in range(a.ndim) if i not in (first, second)]
     matrix = transpose(a, (*rest, first, second))
@@ -280,12 +283,12 @@ def einsum(subscripts: Any, *operands: Any, out: None = None, optimize: Any = No
     array([3., 3.])
     """
     arguments = (subscripts, *operands)
-    if not any(type(x) is Tensor for x in arguments):
+    if not holds_tensor(arguments):
         return np.einsum(*arguments, out=out, optimize=bool(optimize), **keywords)
     refuse("einsum", {"out": out} | keywords)
     if not isinstance(subscripts, str):
         subscripts, operands = _as_string(arguments)
-    arrays = [_array(x) for x in operands]
+    arrays = [as_array(x) for x in operands]
     labels, result = _explicit(subscripts, arrays)
     return _einsum(*arrays, labels=labels, out=result)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.families import elementwise, piecewise_constant
+from tapenet.ops.arguments import off_tape, refuse
 from tapenet.ops.comparison import equal
 from tapenet.primitive import Array, bind
 from tapenet.tensor import Tensor
@@ -40,5 +41,21 @@ def round(a: Array, decimals: int = 0, out: None = None) -> Array:
     array([0.5, 1.3])
     """
     if type(a) is not Tensor:
-        return np.round(a, decimals, out)
+        return off_tape(round, np.round, a, decimals, out)
+    refuse("round", {"out": out})
     return bind(_round.primitive, (a,), {"decimals": decimals})
+
+
+around = round
+
+
+def fix(x: Array, out: None = None) -> Array:
+    """The integer part of x. Derivative: 0.
+
+    >>> fix(np.array([-1.5, 1.5]))
+    array([-1.,  1.])
+    """
+    if type(x) is not Tensor:
+        return np.trunc(x) if out is None else np.trunc(x, out=out)
+    refuse("fix", {"out": out})
+    return trunc(x)

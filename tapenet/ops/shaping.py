@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.batch_rules import broadcast_rule, leading, reordered, shifted, untouched, with_examples
-from tapenet.errors import ArgumentError
+from tapenet.batch_rules import broadcast_rule, leading, reordered, shifted, with_examples
+from tapenet.errors import ArgumentError, ArgumentTypeError, AxisError
 from tapenet.families import joint, linear
-from tapenet.ops.arguments import axes_of, axis_of, refuse
-from tapenet.ops.arithmetic import where
+from tapenet.ops.arguments import as_array, axes_of, axis_of, holds_tensor, off_tape, refuse
 from tapenet.ops.casting import astype
 from tapenet.primitive import Array
 from tapenet.tensor import Tensor
@@ -33,7 +32,7 @@ def reshape(a: Array, shape: int | Sequence[int], order: str = "C", **keywords: 
     (2, 2)
     """
     if type(a) is not Tensor:
-        return np.reshape(a, shape, order, **keywords)
+        return off_tape(reshape, np.reshape, a, shape, order, **keywords)
     refuse("reshape", {name: value for name, value in keywords.items() if name != "copy"})
     lengths = (operator.index(shape),) if not isinstance(shape, Sequence | np.ndarray) else shape
     lengths = tuple(operator.index(length) for length in lengths)
@@ -50,7 +49,9 @@ def ravel(a: Array, order: str = "C") -> Array:
     >>> ravel(np.ones((2, 3))).shape
     (6,)
     """
-    return np.ravel(a, order) if type(a) is not Tensor else reshape(a, -1, "C" if order == "K" else order)
+    if type(a) is not Tensor:
+        return off_tape(ravel, np.ravel, a, order)
+    return reshape(a, -1, "C" if order == "K" else order)
 
 
 @linear(
@@ -69,7 +70,7 @@ def transpose(a: Array, axes: Sequence[int] | None = None) -> Array:
     (3, 2)
     """
     if type(a) is not Tensor:
-        return np.transpose(a, axes)
+        return off_tape(transpose, np.transpose, a, axes)
     order = tuple(range(a.ndim))[::-1] if axes is None else axes_of("transpose", axes, a.ndim, "axes")
     return _transpose(a, axes=order)
 
@@ -84,7 +85,7 @@ def swapaxes(a: Array, axis1: int, axis2: int) -> Array:
     (4, 3, 2)
     """
     if type(a) is not Tensor:
-        return np.swapaxes(a, axis1, axis2)
+        return off_tape(swapaxes, np.swapaxes, a, axis1, axis2)
     order = list(range(a.ndim))
     first, second = axis_of("swapaxes", axis1, a.ndim), axis_of("swapaxes", axis2, a.ndim)
     order[first], order[second] = second, first
@@ -107,7 +108,7 @@ def moveaxis(a: Array, source: int | Sequence[int], destination: int | Sequence[
     (3, 4, 2)
     """
     if type(a) is not Tensor:
-        return np.moveaxis(a, source, destination)
+        return off_tape(moveaxis, np.moveaxis, a, source, destination)
     sources = axes_of("moveaxis", source, a.ndim, "source")
     places = axes_of("moveaxis", destination, a.ndim, "destination")
     if len(sources) != len(places):
@@ -127,7 +128,7 @@ def expand_dims(a: Array, axis: int | Sequence[int]) -> Array:
     (1, 3)
     """
     if type(a) is not Tensor:
-        return np.expand_dims(a, axis)
+        return off_tape(expand_dims, np.expand_dims, a, axis)
     count = 1 if isinstance(axis, int | np.integer) else len(axis)
     places = axes_of("expand_dims", axis, a.ndim + count)
     lengths = iter(a.shape)
@@ -141,7 +142,7 @@ def squeeze(a: Array, axis: int | Sequence[int] | None = None) -> Array:
     (3,)
     """
     if type(a) is not Tensor:
-        return np.squeeze(a, axis)
+        return off_tape(squeeze, np.squeeze, a, axis)
     if axis is None:
         return _reshape(a, shape=tuple(length for length in a.shape if length != 1))
     places = axes_of("squeeze", axis, a.ndim)
@@ -156,26 +157,29 @@ def _broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(x, shape)
 
 
-def broadcast_to(array: Array, shape: int | Sequence[int]) -> Array:
+def broadcast_to(array: Array, shape: int | Sequence[int], subok: bool = False) -> Array:
     """Repeat along new leading axes and axes of length 1, without copying. Its transpose sums over them.
 
     >>> broadcast_to(np.ones(3), (2, 3)).shape
     (2, 3)
     """
     if type(array) is not Tensor:
-        return np.broadcast_to(array, shape)
+        return off_tape(broadcast_to, np.broadcast_to, array, shape, subok)
     lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     return _broadcast_to(array, shape=tuple(map(int, lengths)))
 
 
-def broadcast_arrays(*args: Array) -> tuple[Array, ...]:
+def broadcast_arrays(*args: Array, subok: bool = False) -> tuple[Array, ...]:
     """Broadcast arrays against one another.
 
     >>> [x.shape for x in broadcast_arrays(np.ones(3), np.ones((2, 1)))]
     [(2, 3), (2, 3)]
     """
-    shape = np.broadcast_shapes(*(np.shape(x) if type(x) is not Tensor else x.shape for x in args))
-    return tuple(broadcast_to(x, shape) for x in args)
+    arrays = [as_array(x) for x in args]
+    if not any(type(x) is Tensor for x in arrays):
+        return np.broadcast_arrays(*arrays, subok=subok)
+    shape = np.broadcast_shapes(*(x.shape for x in arrays))
+    return tuple(broadcast_to(x, shape) for x in arrays)
 
 
 @linear(
@@ -194,7 +198,7 @@ def roll(a: Array, shift: int | Sequence[int], axis: int | Sequence[int] | None 
     array([2., 0., 1.])
     """
     if type(a) is not Tensor:
-        return np.roll(a, shift, axis)
+        return off_tape(roll, np.roll, a, shift, axis)
     if axis is None:
         return reshape(roll(ravel(a), shift, 0), a.shape)
     shifts, axes = np.broadcast_arrays(shift, axis)
@@ -209,7 +213,7 @@ def flip(m: Array, axis: int | Sequence[int] | None = None) -> Array:
     array([2., 1., 0.])
     """
     if type(m) is not Tensor:
-        return np.flip(m, axis)
+        return off_tape(flip, np.flip, m, axis)
     axes = range(m.ndim) if axis is None else axes_of("flip", axis, m.ndim)
     return m[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(m.ndim))]
 
@@ -230,6 +234,41 @@ def flipud(m: Array) -> Array:
     array([2., 1.])
     """
     return flip(m, 0)
+
+
+def rot90(m: Array, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
+    """Turn by k right angles in the plane of two axes, from the first towards the second.
+
+    >>> rot90(np.array([[1.0, 2.0]]))
+    array([[2.],
+           [1.]])
+    """
+    if type(m) is not Tensor:
+        return off_tape(rot90, np.rot90, m, k, axes)
+    first, second = axes_of("rot90", tuple(axes), m.ndim, "axes")
+    match k % 4:
+        case 1:
+            return swapaxes(flip(m, second), first, second)
+        case 2:
+            return flip(m, (first, second))
+        case 3:
+            return flip(swapaxes(m, first, second), second)
+    return m
+
+
+def rollaxis(a: Array, axis: int, start: int = 0) -> Array:
+    """Move an axis to stand before another; `moveaxis` is easier to read.
+
+    >>> rollaxis(np.ones((2, 3, 4)), 2).shape
+    (4, 2, 3)
+    """
+    if type(a) is not Tensor:
+        return off_tape(rollaxis, np.rollaxis, a, axis, start)
+    axis = axis_of("rollaxis", axis, a.ndim)
+    place = start + a.ndim if start < 0 else start
+    if not 0 <= place <= a.ndim:
+        raise AxisError(f"rollaxis: start must be in [{-a.ndim}, {a.ndim}] for {a.ndim} axes; got {start}.")
+    return moveaxis(a, axis, place - 1 if axis < place else place)
 
 
 # ---- several arrays ----
@@ -262,15 +301,20 @@ def concatenate(
     >>> concatenate([np.zeros(1), np.ones(2)])
     array([0., 1., 1.])
     """
-    if not any(type(x) is Tensor for x in arrays):
+    if not any(type(x) is Tensor or (type(x) is list and holds_tensor(x)) for x in arrays):
         return np.concatenate(arrays, axis, out, dtype=dtype, **keywords)
+    casting = keywords.pop("casting", "same_kind")
     refuse("concatenate", {"out": out} | keywords)
-    parts = [x if hasattr(x, "ndim") else np.asarray(x) for x in arrays]
+    parts = [x if hasattr(x, "ndim") else as_array(x) for x in arrays]
     if axis is None:
         parts, axis = [ravel(x) for x in parts], 0
     if any(x.ndim == 0 for x in parts):
         raise ArgumentError("concatenate: arrays must have at least one axis; got one of shape (). Use stack.")
     joined = _concatenate(*parts, axis=axis_of("concatenate", axis, parts[0].ndim))
+    if dtype is not None and not np.can_cast(joined.dtype, dtype, casting):
+        raise ArgumentTypeError(
+            f"concatenate: dtype must be one that {joined.dtype} casts to by {casting!r}; got {np.dtype(dtype)}."
+        )
     return joined if dtype is None else astype(joined, dtype)
 
 
@@ -284,39 +328,42 @@ def stack(arrays: Sequence[Array], axis: int = 0, out: None = None, *, dtype: An
     (2, 2)
     """
     arrays = list(arrays)
-    if not any(type(x) is Tensor for x in arrays):
+    if not holds_tensor(arrays):
         return np.stack(arrays, axis, out, dtype=dtype, **keywords)
-    refuse("stack", {"out": out} | keywords)
-    parts = [x if hasattr(x, "shape") else np.asarray(x) for x in arrays]
+    refuse("stack", {"out": out})
+    parts = [x if hasattr(x, "shape") else as_array(x) for x in arrays]
     shapes = sorted({x.shape for x in parts})
     if len(shapes) > 1:
         raise ArgumentError(f"stack: arrays must have one shape; got {', '.join(map(str, shapes))}.")
-    return concatenate([expand_dims(x, axis) for x in parts], axis, dtype=dtype)
+    return concatenate([expand_dims(x, axis) for x in parts], axis, dtype=dtype, **keywords)
 
 
 def _at_least(x: Array, ndim: int) -> Array:
     """With axes of length 1 in front, as vstack and hstack take their arrays."""
-    x = x if type(x) is Tensor else np.asarray(x)
+    x = as_array(x)
     return reshape(x, (1,) * (ndim - x.ndim) + x.shape) if x.ndim < ndim else x
 
 
-def vstack(tup: Sequence[Array], *, dtype: Any = None) -> Array:
+def vstack(tup: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Join arrays along axis 0, after giving 1-d ones a leading axis.
 
     >>> vstack([np.zeros(2), np.ones(2)]).shape
     (2, 2)
     """
-    return concatenate([_at_least(x, 2) for x in tup], 0, dtype=dtype)
+    return concatenate([_at_least(x, 2) for x in tup], 0, dtype=dtype, casting=casting)
 
 
-def hstack(tup: Sequence[Array], *, dtype: Any = None) -> Array:
+row_stack = vstack
+
+
+def hstack(tup: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Join arrays along axis 1, or along axis 0 where they are 1-d.
 
     >>> hstack([np.zeros(2), np.ones(2)]).shape
     (4,)
     """
     parts = [_at_least(x, 1) for x in tup]
-    return concatenate(parts, 0 if parts and parts[0].ndim == 1 else 1, dtype=dtype)
+    return concatenate(parts, 0 if parts and parts[0].ndim == 1 else 1, dtype=dtype, casting=casting)
 
 
 def array_split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
@@ -355,53 +402,7 @@ def split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -
     return array_split(ary, indices_or_sections, axis)
 
 
-# ---- padding and repetition ----
-
-
-@linear(
-    lambda t, x_shape, width: t[
-        tuple(slice(before, before + n) for (before, _), n in zip(width, x_shape, strict=True))
-    ],
-    name="pad_zeros",
-    batch=leading(width=untouched),
-)
-def _pad_zeros(x: Array, *, width: tuple[tuple[int, int], ...]) -> Array:
-    return np.pad(x, width) if width else np.array(x)  # np.pad refuses an array without axes
-
-
-def pad(array: Array, pad_width: Any, mode: str = "constant", **keywords: Any) -> Array:
-    """Surround with zeros or another constant, or continue the array: edge, reflect, symmetric, wrap.
-
-    Args:
-        array: of any shape.
-        pad_width: an int, (before, after), or one such pair for each axis.
-        constant_values: for mode "constant", in the same forms.
-
-    >>> pad(np.ones(2), 1)
-    array([0., 1., 1., 0.])
-    """
-    fill = keywords.get("constant_values", 0)
-    if type(array) is not Tensor and type(fill) is not Tensor:
-        return np.pad(array, pad_width, mode, **keywords)
-    width = tuple((int(b), int(a)) for b, a in np.broadcast_to(np.asarray(pad_width), (array.ndim, 2)))
-    if any(n < 0 for pair in width for n in pair):
-        raise ArgumentError(f"pad: pad_width must not be negative; got {pad_width!r}.")
-    if mode == "constant":
-        padded = _pad_zeros(array, width=width)
-        if type(fill) is not Tensor and not np.any(fill):
-            return padded
-        if type(fill) is Tensor and fill.ndim:
-            raise ArgumentError(f"pad: constant_values on a tape must have shape (); got {fill.shape}.")
-        inside = np.pad(np.ones(array.shape, bool), width)
-        frame = fill if type(fill) is Tensor else np.pad(np.zeros(array.shape, array.dtype), width, **keywords)
-        return where(inside, padded, frame)
-    if mode not in ("edge", "reflect", "symmetric", "wrap"):
-        raise ArgumentError(f"pad: mode must be constant, edge, reflect, symmetric or wrap for a Tensor; got {mode!r}.")
-    for axis, (before, after) in enumerate(width):
-        if before or after:
-            source = np.pad(np.arange(array.shape[axis]), (before, after), mode, **keywords)
-            array = array[(slice(None),) * axis + (source,)]
-    return array
+# ---- repetition ----
 
 
 def repeat(a: Array, repeats: int | Sequence[int], axis: int | None = None) -> Array:
@@ -411,8 +412,8 @@ def repeat(a: Array, repeats: int | Sequence[int], axis: int | None = None) -> A
     array([1., 1., 2., 2.])
     """
     if type(a) is not Tensor:
-        return np.repeat(a, repeats, axis)
-    if axis is None:
+        return off_tape(repeat, np.repeat, a, repeats, axis)
+    if axis is None or (a.ndim == 0 and axis in (0, -1)):
         a, axis = ravel(a), 0
     axis = axis_of("repeat", axis, a.ndim)
     return a[(slice(None),) * axis + (np.repeat(np.arange(a.shape[axis]), repeats),)]
@@ -425,7 +426,7 @@ def tile(A: Array, reps: int | Sequence[int]) -> Array:
     array([1., 2., 1., 2.])
     """
     if type(A) is not Tensor:
-        return np.tile(A, reps)
+        return off_tape(tile, np.tile, A, reps)
     counts = (reps,) if isinstance(reps, int | np.integer) else tuple(reps)
     ndim = max(A.ndim, len(counts))
     counts = (1,) * (ndim - len(counts)) + tuple(map(int, counts))

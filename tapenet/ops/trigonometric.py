@@ -75,6 +75,8 @@ sinc = elementwise(
     doc="sin(pi x) / (pi x), 1 at 0. Derivative: (cos(pi x) - sinc x) / x, 0 at 0.",
 )
 
+acos, asin, atan, atan2 = arccos, arcsin, arctan, arctan2  # the names of the array API standard
+
 # ---- hyperbolic ----
 
 sinh = elementwise(np.sinh, lambda t, x: t * cosh(x), doc="The hyperbolic sine. Derivative: cosh x.")
@@ -93,3 +95,5 @@ arctanh = elementwise(
     lambda t, x: t / ((1 - x) * (1 + x)),
     doc="The inverse hyperbolic tangent. Derivative: 1 / (1 - x^2).",
 )
+
+acosh, asinh, atanh = arccosh, arcsinh, arctanh

@@ -115,7 +115,9 @@ def test_conv2d_same_keeps_the_size_and_pads_half_the_window(window: tuple[int, 
 
 
 @pytest.mark.parametrize(
-    "conv", [nn.Conv2d(), nn.Conv2d("valid"), nn.Conv2d("valid", 2, 1), nn.Conv2d("same", 2)], ids=str
+    "conv",
+    [nn.Conv2d(), nn.Conv2d("valid"), nn.Conv2d("valid", 2, 1), nn.Conv2d("same", 2)],
+    ids=["same", "valid", "strided", "same strided"],
 )
 @pytest.mark.parametrize("window", [(2, 2), (3, 2)])
 def test_the_gradients_of_conv2d(conv: Any, window: Any, check_gradients: Any, rng: np.random.Generator) -> None:

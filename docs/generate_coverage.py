@@ -1,0 +1,126 @@
+"""Writes docs/coverage.md: what becomes of each of NumPy's functions on a Tensor.
+
+    python docs/generate_coverage.py
+
+Functions are placed by what they are in `tapenet.numpy`: NumPy's own, without derivative, refused, or differentiated.
+That the last ones are differentiated rightly is for the tests to say, which have a subject for each of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.numpy import own
+from tapenet.ops.refusals import REFUSED
+
+BOTH = "both modes"
+CONSTANT = "piecewise constant"
+PLAIN = "no derivative"
+REFUSAL = "refused"
+OWN = "NumPy's own"
+
+PIECEWISE_CONSTANT = frozenset("around ceil fix floor floor_divide rint round sign spacing trunc".split())
+WITHOUT_DERIVATIVE = frozenset(["argsort", "linalg.matrix_rank"])  # more than NumPy's functions on plain values
+
+NAMESPACES = ("", ".linalg", ".fft")
+PAGE = Path(__file__).parent / "coverage.md"
+
+INTRODUCTION = """# What is differentiated
+
+What becomes of each public function of NumPy's on a Tensor, as `tapenet.numpy` or as plain `numpy`:
+
+- **both modes**: differentiable forward and in reverse, to any order. The note says what the derivative is, and at
+  its edges what it is taken to be.
+- **piecewise constant**: the derivative is zero wherever there is one, and zero is the answer.
+- **no derivative**: gives plain arrays, of truths, places, counts or text.
+- **refused**: raises, and says what to write instead.
+- **NumPy's own**: not about arrays of numbers, and passed on as it is.
+
+Written by `python docs/generate_coverage.py`, with NumPy {version}.
+"""
+
+
+@attrs.frozen
+class Row:
+    """A function's place in the table."""
+
+    name: str
+    kind: str
+    note: str
+
+    def __str__(self) -> str:
+        note = self.note.replace("|", "\\|")
+        return f"| `{self.name}` | {self.kind} | {note} |"
+
+
+def public_functions(module: Any) -> list[str]:
+    """The public functions of a module, ufuncs among them; no classes, no modules, no numbers."""
+    names = [name for name in dir(module) if not name.startswith("_") and name != "test"]  # which runs NumPy's tests
+    return [name for name in names if callable(getattr(module, name)) and not inspect.isclass(getattr(module, name))]
+
+
+def row(part: str, name: str) -> Row | None:
+    """Where a function has its place; None where nothing says so."""
+    theirs = getattr(importlib.import_module(f"numpy{part}"), name)
+    ours = getattr(importlib.import_module(f"tapenet.numpy{part}"), name, None)
+    full_name = f"{part[1:]}.{name}" if part else name
+    if ours is None:
+        return None
+    if not part and name in own.GROUP_OF:
+        return Row(full_name, OWN, " ".join(own.GROUP_OF[name].split()))
+    if not part and name in REFUSED:
+        return Row(full_name, REFUSAL, f"Write `{REFUSED[name]}`.")
+    if ours is theirs:
+        return Row(full_name, OWN, "")
+    if getattr(ours, "__wrapped__", None) is theirs or full_name in WITHOUT_DERIVATIVE:
+        return Row(full_name, PLAIN, "")
+    return Row(full_name, CONSTANT if name in PIECEWISE_CONSTANT else BOTH, note_of(ours))
+
+
+def note_of(function: Callable[..., Any]) -> str:
+    """What a docstring says of the derivative."""
+    text = inspect.getdoc(function) or ""
+    found = re.search(r"(Derivative|Differentiable|Exact with zeros).*?(?=\n\n|\Z)", text, re.DOTALL)
+    return " ".join(found.group().split()) if found else first_line(text)
+
+
+def first_line(docstring: str) -> str:
+    """What a function does, for one that moves elements about: its derivative is to move them back."""
+    return " ".join(docstring.split("\n\n")[0].split())
+
+
+def unplaced(part: str) -> list[str]:
+    """The functions of this NumPy that have no place."""
+    names = public_functions(importlib.import_module(f"numpy{part}"))
+    return [f"numpy{part}.{name}" for name in names if row(part, name) is None]
+
+
+def rows(part: str, *, strict: bool = True) -> Iterator[Row]:
+    """The table of a namespace; where `strict`, a function without a place is an error."""
+    if strict and unplaced(part):
+        raise LookupError(f"without a place, in tapenet.numpy or its table of NumPy's own: {unplaced(part)}")
+    placed = (row(part, name) for name in public_functions(importlib.import_module(f"numpy{part}")))
+    return (found for found in placed if found is not None)
+
+
+def page() -> str:
+    sections = [INTRODUCTION.format(version=np.__version__)]
+    for part in NAMESPACES:
+        table = list(rows(part))
+        counts = {kind: sum(r.kind == kind for r in table) for kind in (BOTH, CONSTANT, PLAIN, REFUSAL, OWN)}
+        total = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+        lines = [f"## numpy{part}", "", f"{len(table)} functions: {total}.", ""]
+        sections.append("\n".join([*lines, "| function | kind | note |", "|---|---|---|", *map(str, table), ""]))
+    return "\n".join(sections)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

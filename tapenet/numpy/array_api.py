@@ -1,0 +1,85 @@
+"""What the Python array API standard asks of a namespace beyond NumPy's functions.
+
+Standard: https://data-apis.org/array-api/2024.12/
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.errors import ArgumentError
+from tapenet.tensor import Tensor
+
+_DTYPES = {
+    "bool": (np.bool_,),
+    "signed integer": (np.int8, np.int16, np.int32, np.int64),
+    "unsigned integer": (np.uint8, np.uint16, np.uint32, np.uint64),
+    "real floating": (np.float32, np.float64),
+    "complex floating": (np.complex64, np.complex128),
+}
+_UNIONS = {
+    "integral": ("signed integer", "unsigned integer"),
+    "numeric": ("signed integer", "unsigned integer", "real floating", "complex floating"),
+}
+
+
+@attrs.frozen
+class NamespaceInfo:
+    """What the namespace can do, in the standard's terms."""
+
+    def capabilities(self) -> dict[str, Any]:
+        """Boolean indexing and shapes that depend on values are there; NumPy's limit of 64 axes holds."""
+        return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
+
+    def default_device(self) -> str:
+        """The only one: "cpu"."""
+        return "cpu"
+
+    def devices(self) -> list[str]:
+        """The only one: "cpu"."""
+        return ["cpu"]
+
+    def default_dtypes(self, *, device: str | None = None) -> dict[str, np.dtype[Any]]:
+        """The dtypes of numbers and indices that are given none."""
+        _check_device("default_dtypes", device)
+        kinds = {
+            "real floating": np.float64,
+            "complex floating": np.complex128,
+            "integral": np.intp,
+            "indexing": np.intp,
+        }
+        return {kind: np.dtype(dtype) for kind, dtype in kinds.items()}
+
+    def dtypes(
+        self, *, device: str | None = None, kind: str | tuple[str, ...] | None = None
+    ) -> dict[str, np.dtype[Any]]:
+        """The standard's dtypes of a kind, or of several, by name; those that a Tensor may have are floating."""
+        _check_device("dtypes", device)
+        kinds = tuple(_DTYPES) if kind is None else (kind,) if isinstance(kind, str) else kind
+        unknown = [name for name in kinds if name not in _DTYPES and name not in _UNIONS]
+        if unknown:
+            raise ArgumentError(f"dtypes: kind must be one of the standard's; got {unknown[0]!r}.")
+        single = [name for kind in kinds for name in _UNIONS.get(kind, (kind,))]
+        return {np.dtype(dtype).name: np.dtype(dtype) for name in single for dtype in _DTYPES[name]}
+
+
+def _check_device(function: str, device: str | None) -> None:
+    if device not in (None, "cpu"):
+        raise ArgumentError(f"{function}: device must be 'cpu' or None; got {device!r}.")
+
+
+def namespace_info() -> NamespaceInfo:
+    """`tapenet.numpy.__array_namespace_info__`."""
+    return NamespaceInfo()
+
+
+def finfo(dtype: Any, /) -> Any:
+    """The limits of a floating dtype, or of that of an array.
+
+    >>> float(finfo("float32").eps)
+    1.1920928955078125e-07
+    """
+    return np.finfo(dtype.dtype if type(dtype) is Tensor else dtype)

@@ -1,0 +1,109 @@
+"""Subjects: calls of NumPy's functions, each with arrays to call it with.
+
+This module says what a subject is and draws arrays; the tables are in `subjects_*.py`.
+
+A function that `docs/coverage.md` counts as differentiated has at least one here; without it the tests do not start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import numpy as np
+from hypothesis import strategies as st
+
+from tests.samples import _complex, _distinct, _numbers, _off_grid, shapes
+
+Array = Any
+Strategy = st.SearchStrategy[Any]
+
+
+@attrs.frozen(eq=False)
+class Subject:
+    """A call of a function of a namespace that is NumPy's or ours.
+
+    Attributes:
+        name: the function, which the namespace has under that name.
+        call: `(xp, *arrays) -> result`.
+        arrays: draws the arrays.
+        dispatches: whether NumPy's own function finds its way to ours; not where Tensors come in a list alone.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    arrays: Strategy
+    dispatches: bool = True
+
+
+SUBJECTS: list[Subject] = []
+
+MASK = np.array([True, False, True])
+
+
+def case(name: str, call: Callable[..., Any], *arrays: Strategy, dispatches: bool = True) -> None:
+    SUBJECTS.append(Subject(name, call, st.tuples(*arrays), dispatches))
+
+
+def of(name: str, *arguments: Any, **keywords: Any) -> Callable[..., Any]:
+    """The call of a function with its arrays first, and these arguments behind them."""
+    return lambda xp, *arrays: getattr(xp, name)(*arrays, *arguments, **keywords)
+
+
+# ---- arrays ----
+
+
+def _of(number: Callable[..., Array], shape: Any, *arguments: float) -> Strategy:
+    @st.composite
+    def strategy(draw: Any) -> Array:
+        drawn = draw(shape) if isinstance(shape, st.SearchStrategy) else shape
+        return np.asarray(number(draw, drawn, *arguments))
+
+    return strategy()
+
+
+ANY = shapes
+
+
+def A(*shape: int) -> Strategy:
+    """Numbers around 0."""
+    return _of(_numbers, shape)
+
+
+def P(*shape: int) -> Strategy:
+    """Positive numbers, away from 0."""
+    return _of(_numbers, shape, 0.4, 2.0)
+
+
+def C(*shape: int) -> Strategy:
+    """Complex numbers, away from 0 and from the axes."""
+    return _of(_complex, shape)
+
+
+def D(*shape: int) -> Strategy:
+    """Numbers of which no two are near one another."""
+    return _of(_distinct, shape)
+
+
+def G(*shape: int) -> Strategy:
+    """Numbers away from multiples of 0.5."""
+    return _of(_off_grid, shape)
+
+
+def either(*shape: int) -> Strategy:
+    """Real or complex numbers."""
+    return A(*shape) | C(*shape)
+
+
+@st.composite
+def with_nan(draw: Any, *shape: int) -> Array:
+    """Numbers of which no two are near one another, and NaN."""
+    x = _distinct(draw, shape)
+    mask = np.random.default_rng(draw(st.integers(0, 1000))).uniform(size=shape) < 0.3
+    return np.where(mask, np.nan, x)
+
+
+def has_numbers(x: Array) -> bool:
+    """Whether each row and each column has two numbers."""
+    return bool(min((~np.isnan(x)).sum(axis).min() for axis in (0, -1)) > 1)
