@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tapenet as tn
+from compat.layout import elementwise
 from compat.symbols import Variable
 
 
@@ -13,7 +14,7 @@ class ReluActivator:
 
     def forward(self, X: Variable, if_train: bool = True) -> Variable:
         """The rectified input."""
-        return Variable(tn.nn.relu(X.value))
+        return Variable(elementwise(tn.nn.relu, X.value))
 
 
 class IdentityActivator:
@@ -33,7 +34,7 @@ class SigmoidActivator:
 
     def forward(self, X: Variable, if_train: bool = True) -> Variable:
         """The logistic function of the input."""
-        return Variable(tn.nn.sigmoid(X.value))
+        return Variable(elementwise(tn.nn.sigmoid, X.value))
 
 
 class TanhActivator:
@@ -43,4 +44,4 @@ class TanhActivator:
 
     def forward(self, X: Variable, if_train: bool = True) -> Variable:
         """The hyperbolic tangent of the input."""
-        return Variable(tn.nn.tanh(X.value))
+        return Variable(elementwise(tn.nn.tanh, X.value))

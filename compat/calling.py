@@ -16,7 +16,6 @@ import numpy as np
 
 import tapenet as tn
 from compat.symbols import Array, Symbol, Variable, flat, holding, mapped, plain
-from tapenet.primitive import Primitive
 
 
 def call(symbol: Symbol, where: str, inputs: list[Any], if_train: bool) -> Array:
@@ -69,71 +68,63 @@ def _takes(signature: inspect.Signature, count: int) -> bool:
 
 
 def _with_own_backward(symbol: Symbol, where: str, inputs: list[Any], if_train: bool) -> Array:
-    """Compute off the tape, and record that as one operation on what it read.
+    """Call an operator as one operation on the tape, whose cotangents are the `.D` that its `backward` sets.
 
     The operator gets stand-ins, with arrays as values, for `backward` to set `.D` on: one for each place, so
     that an input which comes twice has two. Variables that it holds as attributes serve as inputs as well.
     """
-    operator = symbol.operator
+    state = vars(symbol.operator)
     given = mapped(lambda variable: Variable(plain(variable.value), variable.lr), inputs)
-    held = [variable for variable in _attributes(operator) if isinstance(variable.value, tn.Tensor)]
-    arrays = [plain(variable.value) for variable in held]
-    with holding(held, arrays):
-        out = _forward(operator, given, if_train)
-    if isinstance(out, tn.Tensor):
-        raise tn.ArgumentTypeError(
-            "an operation with a backward must compute from its inputs and from Variables that are its attributes; "
-            "its output depends on another trained Variable."
-        )
-    linked = [(stand_in, variable.value) for stand_in, variable in zip(flat(given), flat(inputs), strict=True)]
-    linked = [(stand_in, value) for stand_in, value in linked if isinstance(value, tn.Tensor)]
-    left_by_forward = dict(vars(operator))
+    pairs = [*zip(flat(given), flat(inputs), strict=True), *((variable, variable) for variable in _held(state))]
+    pairs = [(variable, source) for variable, source in pairs if isinstance(source.value, tn.Tensor)]
+    variables = [variable for variable, _ in pairs]
+    kept: dict[str, Any] = {}
 
-    def pull(D: Array) -> list[Array]:
-        vars(operator).update(left_by_forward)  # another call of the same operator may have come since
-        for variable in (*flat(given), *held):
+    def compute(*values: Array) -> Array:
+        with holding(variables, values):
+            return _forward(symbol.operator, given, if_train)
+
+    def forward(*values: Array) -> tuple[Array, Any]:
+        out = compute(*values)
+        kept.update(state)
+        return out, (values, out)
+
+    def backward(residuals: Any, D: Array) -> list[Array]:
+        values, out = residuals
+        state.update(kept)  # another call of the same operator may have come since
+        for variable in variables:
             variable.D = None
-        with holding(held, arrays):
+        with holding(variables, values):
             symbol.pull(np.array(D), given, out)
-        for stand_in, _ in linked:
-            if stand_in.D is None:
-                raise tn.ArgumentError(
-                    f"{where}: backward must set .D of every input that the loss is differentiated by; "
-                    f"the one of shape {stand_in.shape} has none."
-                )
-        return [*(_cotangent(stand_in) for stand_in, _ in linked), *map(_cotangent, held)]
+            return [_cotangent(where, variable) for variable in variables]
 
-    return _recorded(where, out, [*(tensor for _, tensor in linked), *(variable.value for variable in held)], pull)
+    compute.__qualname__ = compute.__name__ = symbol.name
+    return tn.custom_vjp(compute, forward, backward)(*(source.value for _, source in pairs))
 
 
-def _attributes(operator: Any) -> list[Variable]:
+def _held(attributes: dict[str, Any]) -> list[Variable]:
     """The Variables that an operator holds, as `BatchNorm(gamma, beta)` holds two."""
-    members = flat([list(x.values()) if isinstance(x, dict) else x for x in vars(operator).values()])
+    members = flat([list(x.values()) if isinstance(x, dict) else x for x in attributes.values()])
     return list(dict.fromkeys(member for member in members if isinstance(member, Variable)))
 
 
-def _cotangent(variable: Variable) -> Array:
-    """The `.D` that a backward has set, which may be a number; None for none."""
-    if variable.D is None or np.ndim(variable.D) > 0:
-        return variable.D
-    return np.broadcast_to(variable.D, variable.shape)
-
-
-def _recorded(where: str, out: Array, operands: Sequence[tn.Tensor], pull: Callable[[Array], list[Array]]) -> Array:
-    """`out` as the value of an operation on the operands; `pull` gives their cotangents for that of `out`.
-
-    A primitive made for this one call, as its rule needs what this call left on the operator.
-    """
-
-    def missing(*_: Any) -> Array:
-        raise tn.MissingRuleError(f"{where}: an operation with a backward of its own has no forward mode.")
-
-    primitive = Primitive(
-        where,
-        "joint",
-        lambda *values: out,
-        joint_pullback=lambda D, *_: pull(D),
-        joint_push=missing,
-        joint_reads="none",
-    )
-    return primitive(*operands)
+def _cotangent(where: str, variable: Variable) -> Array:
+    """The `.D` that a backward has set: a number for all elements, or of a shape that the value broadcasts to."""
+    shape = variable.shape
+    if variable.D is None:
+        raise tn.ArgumentError(
+            f"{where}: backward must set .D of every input that the loss is differentiated by; "
+            f"the one of shape {shape} has none."
+        )
+    D = np.asarray(variable.D, variable.value.dtype)
+    if D.ndim == 0:
+        return np.broadcast_to(D, shape)
+    full = (1,) * (D.ndim - len(shape)) + shape
+    if D.ndim == len(full):
+        D = D.sum(axis=tuple(axis for axis, length in enumerate(full) if length == 1), keepdims=True)
+    if D.shape != full:
+        raise tn.ArgumentError(
+            f"{where}: backward must set .D of the shape of its input, {shape}, or of one that this broadcasts to; "
+            f"got {np.shape(variable.D)}."
+        )
+    return D.reshape(shape)

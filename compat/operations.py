@@ -1,8 +1,4 @@
-"""Operations for `Op`. Images are (N, C, H, W), as in the original; filters are (kh, kw, C, outputs).
-
-tapenet's own images are channels last. A transpose is a view, and elementwise functions keep the order in
-memory: between convolutions, norms, activators and poolings the transposes cancel, and nothing is copied.
-"""
+"""Operations for `Op`. Images are (N, C, H, W), as in the original; filters are (kh, kw, C, outputs)."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ import numpy as np
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from compat.layout import channels_first, channels_last
 from compat.symbols import Array, Variable, plain
 
 Weights: TypeAlias = Variable | Sequence[Variable]  # W, or [W, b]
@@ -52,8 +49,7 @@ class Dot:
     def forward(self, X1: Variable, X2: Weights, if_train: bool = True) -> Variable:
         """X1 of shape (N, inputs) by X2: W of shape (inputs, outputs), or [W, b] with b (outputs, 1)."""
         W, b = _weight_and_bias(X2)
-        y = tnp.dot(X1.value, W)
-        return Variable(y if b is None else y + _flat_bias(b, y.shape[-1]))
+        return Variable(tn.nn.dense(X1.value, W, None if b is None else _flat_bias(b, W.shape[-1])))
 
 
 class Flatten:
@@ -97,7 +93,7 @@ class Conv2d:
         vertical, horizontal = map(self._pad_along, x.shape[1:3], W.shape[:2])
         around = ((vertical, vertical), (horizontal, horizontal))
         y = tn.nn.conv(x, W, None if b is None else _flat_bias(b, W.shape[3]), stride=self.stride, padding=around)
-        return Variable(_channels_first(y))
+        return Variable(channels_first(y))
 
     def _pad_along(self, size: int, window: int) -> int:
         return self.pad if self.padding == "valid" else ((size - 1) * (self.stride - 1) + window - 1) // 2
@@ -129,7 +125,7 @@ class MaxPooling:
         if self.pad:
             x = tnp.pad(x, ((0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)))
         y = tn.nn.max_pool(x, (self.filter_h, self.filter_w), self.stride)
-        return Variable(_channels_first(y))
+        return Variable(channels_first(y))
 
 
 class Dropout:
@@ -180,14 +176,14 @@ class BatchNorm:
     def forward(self, X1: Variable, if_train: bool = True) -> Variable:
         """The normalized input, of its shape."""
         ndim = len(X1.shape)
-        x, gamma, beta = (_channels_last(v.value, ndim) for v in (X1, self.gamma, self.beta))
+        x, gamma, beta = (channels_last(v.value, ndim) for v in (X1, self.gamma, self.beta))
         mean, var = self.bn_mu, self.bn_var
         if if_train or mean is None:
             mean, var = tnp.mean(x, axis=0, keepdims=True), tnp.var(x, axis=0, keepdims=True)
         if if_train:
             self._remember(plain(mean), plain(var))
         normalized = (x - mean) / tnp.sqrt(var + EPSILON)
-        return Variable(_channels_first(gamma * normalized + beta))
+        return Variable(channels_first(gamma * normalized + beta))
 
     def _remember(self, mean: Array, var: Array) -> None:
         if self.bn_mu is None or self.bn_mu.shape != mean.shape:
@@ -201,22 +197,7 @@ def _images(operation: str, X1: Variable) -> Array:
     """Images (N, C, H, W) as a view (N, H, W, C)."""
     if len(X1.shape) != 4:
         raise tn.ArgumentError(f"{operation}: X1 must have shape (N, C, H, W); got {X1.shape}.")
-    return _channels_last(X1.value, 4)
-
-
-def _channels_last(x: Array, ndim: int) -> Array:
-    """What broadcasts against (N, C, H, W) as a view that does against (N, H, W, C); all else with ndim axes.
-
-    NumPy lays out what it computes from operands of different orders in the order of the axes: where images
-    that lie channels last meet a gamma that does not, the axes must be in that order for them to stay so.
-    """
-    x = tnp.reshape(x, (1,) * (ndim - x.ndim) + x.shape)
-    return tnp.transpose(x, (0, 2, 3, 1)) if ndim == 4 else x
-
-
-def _channels_first(x: Array) -> Array:
-    """Images (N, H, W, C) as a view (N, C, H, W); all else as it is."""
-    return tnp.transpose(x, (0, 3, 1, 2)) if x.ndim == 4 else x
+    return channels_last(X1.value, 4)
 
 
 def _weight_and_bias(X2: Weights) -> tuple[Array, Array]:

@@ -27,7 +27,7 @@ class Recording:
 
 def record(variables: Sequence[Variable], compute: Callable[[], Array]) -> Recording:
     """Compute, while each of the Variables holds its value as a Tensor of a new tape."""
-    with tn.GradientTape() as tape:
+    with tn.GradientTape(replayable=False) as tape:
         watched = tape.watch([_differentiable(variable.value) for variable in variables])
         with holding(variables, watched):
             result = compute()

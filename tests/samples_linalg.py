@@ -115,7 +115,13 @@ def _qr(draw: Draw, primitive: Primitive) -> Sample:
         further = q[..., min(a.shape[-2:]) :]
         return _joined(q[..., : min(a.shape[-2:])], r, further @ tnp.conj(tnp.matrix_transpose(further)))
 
-    return Sample(factors, (_matrix(draw),))
+    a = _matrix(draw)
+    r, tau = np.linalg.qr(a, mode="raw")
+    # LAPACK's signs jump where a reflection meets a right angle, of tau 1 (tau 0 is no reflection), and turn fast
+    # where a column is nearly spanned by those before it.
+    assume(np.all((tau == 0) | (np.abs(tau.real - 1) > 0.05)))
+    assume(np.all(np.abs(np.diagonal(r, axis1=-2, axis2=-1)) > 0.3))
+    return Sample(factors, (a,))
 
 
 @sample("svd")

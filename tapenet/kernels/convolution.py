@@ -30,6 +30,7 @@ import attrs
 import numpy as np
 
 from tapenet.kernels import winograd
+from tapenet.kernels.threads import share_products
 from tapenet.kernels.windows import Array, Axis, Padding, Pair, cache_sized, computing_dtype, lay, positions
 
 # Bytes of stacked rows made at a time: less makes small matrices, more leaves the cache.
@@ -70,8 +71,12 @@ def convolve(x: Array, kernel: Array, *, stride: Pair, padding: Padding, dilatio
         if np.isfinite(y).all():
             return y.astype(dtype, copy=False)
     way = _way(kernel, groups, rows, columns)
-    for parts in _parts(x, kernel, y, groups):
-        way.forward(*parts, rows, columns)
+
+    def work(images: slice) -> None:
+        for parts in _parts(x[images], kernel, y[images], groups):
+            way.forward(*parts, rows, columns)
+
+    share_products(work, len(x), _work_size(x, kernel, y))
     return y.astype(dtype, copy=False)
 
 
@@ -105,8 +110,12 @@ def convolve_input(
             return x.astype(dtype, copy=False)
     x = np.zeros(shape, t.dtype)
     way = _way(kernel, groups, rows, columns)
-    for parts in _parts(x, kernel, t, groups):
-        way.input(*parts, rows, columns)
+
+    def work(images: slice) -> None:
+        for parts in _parts(x[images], kernel, t[images], groups):
+            way.input(*parts, rows, columns)
+
+    share_products(work, len(x), _work_size(x, kernel, t))
     return x.astype(dtype, copy=False)
 
 
@@ -138,8 +147,16 @@ def convolve_kernel(
             return kernel.astype(dtype, copy=False)
     kernel = np.zeros(shape, x.dtype)
     way = _way(kernel, groups, rows, columns)
-    for parts in _parts(x, kernel, t, groups):
-        way.kernel(*parts, rows, columns)
+    terms = {0: kernel}
+
+    def work(images: slice) -> None:
+        term = terms.setdefault(images.start, np.zeros(shape, x.dtype) if images.start else kernel)
+        for parts in _parts(x[images], term, t[images], groups):
+            way.kernel(*parts, rows, columns)
+
+    share_products(work, len(x), _work_size(x, kernel, t))
+    for start in sorted(terms.keys() - {0}):
+        kernel += terms[start]
     return kernel.astype(dtype, copy=False)
 
 
@@ -264,6 +281,17 @@ def _way(kernel: Array, groups: int, rows: Axis, columns: Axis) -> _Way:
         return DEPTHWISE
     few = rows.count * columns.count <= FEW_PLACES and (rows.padded or columns.padded)
     return PLACEWISE if few and kernel.nbytes >= LARGE_KERNEL_SIZE else DENSE
+
+
+def _work_size(x: Array, kernel: Array, y: Array) -> int:
+    """The bytes that a convolution reads and writes, about, if the images are many for the kernel; else 0.
+
+    With few images each thread would read the whole kernel for little; BLAS then has the better cut.
+    """
+    if x.nbytes + y.nbytes < 2 * kernel.nbytes:
+        return 0
+    size: int = (x.nbytes + y.nbytes) * kernel.shape[0]
+    return size
 
 
 def _is_plain(stride: Pair, dilation: Pair, groups: int) -> bool:

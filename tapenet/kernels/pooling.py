@@ -7,11 +7,12 @@ A window is the product of a vertical and a horizontal one, so the axes are pool
 takes wh + ww passes in place of wh * ww.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from tapenet.kernels.threads import share
 from tapenet.kernels.windows import (
     Array,
     Axis,
@@ -39,8 +40,11 @@ def max_pool(x: Array, *, window: Pair, stride: Pair, padding: Padding) -> Array
     """
     rows, columns = _axes(x.shape[1:3], window, stride, padding)
     y = np.empty((x.shape[0], rows.count, columns.count, x.shape[3]), x.dtype)
-    for images in cache_sized(x):
+
+    def work(images: slice) -> None:
         y[images] = _combine(np.maximum, x[images], rows, columns)
+
+    _by_images(work, x)
     return y
 
 
@@ -49,15 +53,36 @@ def max_pool_with_winners(x: Array, *, window: Pair, stride: Pair, padding: Padd
     rows, columns = _axes(x.shape[1:3], window, stride, padding)
     y = np.empty((x.shape[0], rows.count, columns.count, x.shape[3]), x.dtype)
     winners = np.empty(y.shape, np.min_scalar_type(window[0] * window[1] - 1))
-    for images in cache_sized(x):
-        # Columns first, and then rows, so that of equal elements the first in row-major order wins.
-        largest, taps = _largest(_along_columns(x[images]), columns, winners.dtype)
-        largest, taps = (a.reshape(-1, rows.size, columns.count * x.shape[3]) for a in (largest, taps))
-        largest, taps = _largest(largest, rows, winners.dtype, taps, step=columns.window)
-        y[images], winners[images] = largest.reshape(y[images].shape), taps.reshape(y[images].shape)
+    find = _find_in_pairs if rows.halves and columns.halves else _find_winners
+
+    def work(images: slice) -> None:
+        find(x[images], y[images], winners[images], rows, columns)
         if np.isnan(y[images]).any():
             _let_nan_win(x[images], winners[images], rows, columns)
+
+    _by_images(work, x)
     return y, winners
+
+
+def _find_winners(x: Array, y: Array, winners: Array, rows: Axis, columns: Axis) -> None:
+    # Columns first, and then rows, so that of equal elements the first in row-major order wins.
+    largest, taps = _largest(_along_columns(x), columns, winners.dtype)
+    largest, taps = (a.reshape(-1, rows.size, columns.count * x.shape[3]) for a in (largest, taps))
+    largest, taps = _largest(largest, rows, winners.dtype, taps, step=columns.window)
+    y[...], winners[...] = largest.reshape(y.shape), taps.reshape(y.shape)
+
+
+def _find_in_pairs(x: Array, y: Array, winners: Array, rows: Axis, columns: Axis) -> None:
+    """`_find_winners` of windows of 2x2, side by side: with four comparisons and three maxima, in two of each row."""
+    (a, b), (c, d) = ([x[:, i : 2 * rows.count : 2, j : 2 * columns.count : 2] for j in (0, 1)] for i in (0, 1))
+    upper, lower = np.maximum(a, b), np.maximum(c, d)
+    in_upper, in_lower = np.greater(b, a).view(np.uint8), np.greater(d, c).view(np.uint8)
+    below = np.greater(lower, upper).view(np.uint8)
+    np.maximum(upper, lower, out=y)
+    in_lower += 2
+    in_lower -= in_upper
+    np.multiply(in_lower, below, out=winners)
+    winners += in_upper
 
 
 def max_pool_winners(x: Array, *, window: Pair, stride: Pair, padding: Padding) -> Array:
@@ -93,10 +118,13 @@ def pool_gather(x: Array, winners: Array, *, window: Pair, stride: Pair, padding
     """
     rows, columns = _axes(x.shape[1:3], window, stride, padding)
     y = np.zeros(winners.shape, x.dtype)
-    for images in cache_sized(x):
+
+    def work(images: slice) -> None:
         for (i, j), outputs, places in positions(rows, columns):
             wins = winners[images][outputs] == i * columns.window + j
             y[images][outputs] += _where(wins, x[images][places])
+
+    _by_images(work, x)
     return y
 
 
@@ -118,13 +146,16 @@ def pool_scatter(t: Array, winners: Array, *, input_size: Pair, window: Pair, st
     written_once = rows.disjoint and columns.disjoint
     create = np.empty if written_once and rows.covered and columns.covered else np.zeros
     x = create((t.shape[0], *input_size, t.shape[3]), t.dtype)
-    for images in cache_sized(x):
+
+    def work(images: slice) -> None:
         for (i, j), outputs, places in positions(rows, columns):
             wins = winners[images][outputs] == i * columns.window + j
             if written_once:
                 _where(wins, t[images][outputs], out=x[images][places])
             else:
                 x[images][places] += _where(wins, t[images][outputs])
+
+    _by_images(work, x)
     return x
 
 
@@ -143,9 +174,12 @@ def avg_pool(x: Array, *, window: Pair, stride: Pair, padding: Padding) -> Array
     rows, columns = _axes(x.shape[1:3], window, stride, padding)
     dtype = x.dtype if np.issubdtype(x.dtype, np.inexact) else np.dtype(np.float64)
     y = np.empty((x.shape[0], rows.count, columns.count, x.shape[3]), dtype)
-    for images in cache_sized(x):
+
+    def work(images: slice) -> None:
         total = _combine(np.add, x[images].astype(computing_dtype(dtype), copy=False), rows, columns)
         np.divide(total, _sizes(rows, columns, total.dtype), out=y[images], casting="same_kind")
+
+    _by_images(work, x)
     return y
 
 
@@ -165,12 +199,25 @@ def avg_pool_input(t: Array, *, input_size: Pair, window: Pair, stride: Pair, pa
     rows, columns = _axes(input_size, window, stride, padding)
     dtype = computing_dtype(t.dtype)
     x = np.zeros((t.shape[0], *input_size, t.shape[3]), dtype)
-    for images in cache_sized(x):
+
+    def work(images: slice) -> None:
         part = t[images] / _sizes(rows, columns, dtype)
         row = np.zeros((part.shape[0] * rows.count, columns.size, x.shape[3]), dtype)
         _spread(_along_columns(part), columns, row)
         _spread(row.reshape(part.shape[0], rows.count, -1), rows, _along_rows(x[images]))
+
+    _by_images(work, x)
     return x.astype(t.dtype, copy=False)
+
+
+def _by_images(work: Callable[[slice], None], x: Array) -> None:
+    """Call `work` on slices of the images x whose by-products stay in cache, on several threads if they are many."""
+
+    def mine(part: slice) -> None:
+        for images in cache_sized(x[part]):
+            work(slice(part.start + images.start, min(part.start + images.stop, part.stop)))
+
+    share(mine, len(x), 2 * x.nbytes)
 
 
 def _combine(ufunc: np.ufunc, x: Array, rows: Axis, columns: Axis) -> Array:
@@ -272,7 +319,7 @@ def _where(condition: Array, x: Array, out: Array | None = None) -> Array:
         out = np.empty(x.shape, x.dtype)
     if x.dtype.itemsize in (2, 4, 8):
         bits = np.dtype(f"i{x.dtype.itemsize}")
-        np.multiply(x.view(bits), condition.astype(bits), out=out.view(bits))
+        np.multiply(x.view(bits), condition.view(np.int8), out=out.view(bits), dtype=bits)
     else:
         out[...] = np.where(condition, x, x.dtype.type(0))
     return out

@@ -1,8 +1,8 @@
 """A few threads for work on large arrays: NumPy lets other threads run while it computes.
 
-Matrix products have threads of their own, inside BLAS; these are for what is bound by memory, such as copies and
-elementwise passes. Work is cut along one axis into independent slices, so that results do not depend on the number
-of threads, which is the first of
+Matrix products have threads of their own, inside BLAS; these are for copies and elementwise passes, and for work that
+mixes such with many products of middling size. Work is cut along one axis into independent slices, so that results do
+not depend on the number of threads, beyond the rounding of sums over slices. That number is the first of
 
     TAPENET_NUM_THREADS, OMP_NUM_THREADS, OPENBLAS_NUM_THREADS    environment variables, when work is first shared
     the number of processors that the process may run on
@@ -17,6 +17,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+
+from tapenet.kernels import blas
 
 # Bytes read and written by each thread: with less, waking it costs more than it saves.
 WORTH_SHARING = 2**21
@@ -33,7 +35,7 @@ def share(work: Callable[[slice], object], count: int, size: int) -> None:
         size: how many bytes all of the work reads and writes, about.
     """
     parts = min(thread_count(), count, size // WORTH_SHARING)
-    if parts < 2 or getattr(_inside, "share", False):
+    if parts < 2 or _inside_share():
         if count:
             work(slice(0, count))
         return
@@ -45,6 +47,23 @@ def share(work: Callable[[slice], object], count: int, size: int) -> None:
         _share(work, slices[0])
     finally:
         _wait(others)
+
+
+def share_products(work: Callable[[slice], object], count: int, size: int) -> None:
+    """`share` work that is mostly matrix products: each thread makes its own, by a BLAS without threads.
+
+    Where the BLAS cannot be told so, it keeps its threads, and the work is not shared.
+    """
+    if min(thread_count(), count, size // WORTH_SHARING) < 2 or _inside_share() or not blas.is_controllable():
+        if count:
+            work(slice(0, count))
+        return
+    with blas.single_threaded():
+        share(work, count, size)
+
+
+def _inside_share() -> bool:
+    return getattr(_inside, "share", False)
 
 
 def _share(work: Callable[[slice], object], part: slice) -> None:

@@ -97,6 +97,11 @@ class Axis:
         return self.stride >= self.window or self.count == 1
 
     @property
+    def halves(self) -> bool:
+        """Whether windows are pairs of places side by side, from the first on."""
+        return self.window == self.stride == 2 and not self.padded and self.dilation == 1
+
+    @property
     def covered(self) -> bool:
         """Whether every place lies in some window (without dilation)."""
         return self.stride <= self.window and self.end >= self.size

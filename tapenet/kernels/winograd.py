@@ -23,12 +23,12 @@ Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", arX
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from tapenet.kernels.threads import share
+from tapenet.kernels.threads import share, share_products
 from tapenet.kernels.windows import Array, Pair
 
 # Bytes of transformed images that are made at a time: with what comes of them they stay in cache.
@@ -39,6 +39,9 @@ FEWEST_CHANNELS = 48
 
 # What transforming a kernel and reading it again costs, in rows of the matrix products.
 KERNEL_COST = 40
+
+# Tiles from which on each thread works on its own images. With fewer they share the reading of the kernel.
+MANY_TILES = 512
 
 # Columns of a kernel that are transformed at a time: in and out they fit into a level-2 cache.
 KERNEL_BLOCK = 2**12
@@ -72,24 +75,38 @@ def convolve(x: Array, kernel: Array, before: Pair, y: Array, *, turned: bool = 
     """
     weights = _transformed_kernel(kernel, turned)
     weights = weights.swapaxes(1, 2) if turned else weights
-    tiles = _tiles(y.shape)
-    for images in _blocks(y.shape, max(x.shape[3], y.shape[3]), x.itemsize):
-        transformed = _transformed_images(x[images], before, tiles)
-        products = np.matmul(transformed.reshape(16, -1, x.shape[3]), weights)
-        _write_outputs(products.reshape(4, 4, -1, *tiles, y.shape[3]), y[images])
+    tiles, channels = _tiles(y.shape), max(x.shape[3], y.shape[3])
+
+    def work(mine: slice) -> None:
+        for images in _blocks(mine, tiles, channels * x.itemsize):
+            transformed = _transformed_images(x[images], before, tiles)
+            products = _product(transformed.reshape(16, -1, x.shape[3]), weights)
+            _write_outputs(products.reshape(4, 4, -1, *tiles, y.shape[3]), y[images])
+
+    _share_images(work, y.shape, channels * x.itemsize)
 
 
 def convolve_kernel(x: Array, t: Array, before: Pair) -> Array:
     """The cotangent (3, 3, C, O) of the kernel in `convolve`, of t (N, OH, OW, O)."""
     channels, outputs = x.shape[3], t.shape[3]
-    total: Array | None = None
-    for images in _blocks(t.shape, max(channels, outputs), x.itemsize):
-        transformed = _transformed_images(x[images], before, _tiles(t.shape)).reshape(16, -1, channels)
-        cotangents = _transformed_cotangents(t[images], _tiles(t.shape)).reshape(16, -1, outputs)
-        products = np.matmul(transformed.swapaxes(1, 2), cotangents)
-        total = products if total is None else np.add(total, products, out=total)
-    assert total is not None  # `suits` wants outputs
-    return _in_columns(np.kron(_G, _G).T, total).reshape(3, 3, channels, outputs)
+    tiles, width = _tiles(t.shape), max(channels, outputs) * x.itemsize
+    totals: dict[int, Array] = {}
+
+    def work(mine: slice) -> None:
+        total: Array | None = None
+        for images in _blocks(mine, tiles, width):
+            transformed = _transformed_images(x[images], before, tiles).reshape(16, -1, channels)
+            cotangents = _transformed_cotangents(t[images], tiles).reshape(16, -1, outputs)
+            products = _product(transformed.swapaxes(1, 2), cotangents)
+            total = products if total is None else np.add(total, products, out=total)
+        assert total is not None  # slices are not empty
+        totals[mine.start] = total
+
+    _share_images(work, t.shape, width)
+    first, *others = (totals[start] for start in sorted(totals))
+    for other in others:
+        first += other
+    return _in_columns(np.kron(_G, _G).T, first).reshape(3, 3, channels, outputs)
 
 
 def _tiles(outputs: tuple[int, ...]) -> Pair:
@@ -97,12 +114,31 @@ def _tiles(outputs: tuple[int, ...]) -> Pair:
     return -(-outputs[1] // 2), -(-outputs[2] // 2)
 
 
-def _blocks(outputs: tuple[int, ...], channels: int, itemsize: int) -> Iterator[slice]:
-    """Slices of the images that are worked on at a time."""
+def _blocks(images: slice, tiles: Pair, width: int) -> Iterator[slice]:
+    """Cut images into slices that are worked on at a time; `width` is the bytes of their channels."""
+    step = max(1, BLOCK_SIZE // (16 * tiles[0] * tiles[1] * width))
+    for begin in range(images.start, images.stop, step):
+        yield slice(begin, min(begin + step, images.stop))
+
+
+def _share_images(work: Callable[[slice], None], outputs: tuple[int, ...], width: int) -> None:
+    """Share the images among threads if each gets enough of them; else threads meet at every step of the work."""
     rows, columns = _tiles(outputs)
-    step = max(1, BLOCK_SIZE // (16 * rows * columns * channels * itemsize))
-    for begin in range(0, outputs[0], step):
-        yield slice(begin, begin + step)
+    if outputs[0] * rows * columns < MANY_TILES:
+        work(slice(0, outputs[0]))
+    else:
+        share_products(work, outputs[0], 16 * outputs[0] * rows * columns * width)
+
+
+def _product(a: Array, b: Array) -> Array:
+    """The products of two stacks of 16 matrices."""
+    out = np.empty((16, a.shape[1], b.shape[2]), a.dtype)
+
+    def work(part: slice) -> None:
+        np.matmul(a[part], b[part], out=out[part])
+
+    share_products(work, 16, a.nbytes + b.nbytes + out.nbytes)
+    return out
 
 
 # ---- the transforms, of all tiles; each axis of 4, and of 2, is one of a tile's ----
@@ -119,9 +155,13 @@ def _in_columns(matrix: Array, x: Array) -> Array:
     columns = x.reshape(len(x), -1)
     product = np.empty((len(matrix), columns.shape[1]), x.dtype)
     matrix = matrix.astype(x.dtype)
-    for begin in range(0, columns.shape[1], KERNEL_BLOCK):
-        part = slice(begin, begin + KERNEL_BLOCK)
-        np.matmul(matrix, columns[:, part], out=product[:, part])
+
+    def work(mine: slice) -> None:
+        for begin in range(mine.start, mine.stop, KERNEL_BLOCK):
+            part = slice(begin, min(begin + KERNEL_BLOCK, mine.stop))
+            np.matmul(matrix, columns[:, part], out=product[:, part])
+
+    share_products(work, columns.shape[1], columns.nbytes + product.nbytes)
     return product.reshape(len(matrix), *x.shape[1:])
 
 

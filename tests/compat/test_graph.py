@@ -387,7 +387,7 @@ def test_shapes_that_do_not_fit(rng: np.random.Generator) -> None:
     graph, _ = dense_graph(rng, 3, 4, 2)
     with pytest.raises(
         tn.ArgumentError,
-        match=r"^forward: node 0, Dot, of \(5, 9\), \[\(3, 4\), \(4, 1\)\]: .*3 is different from 9",
+        match=r"^forward: node 0, Dot, of \(5, 9\), \[\(3, 4\), \(4, 1\)\]: dense: x must have shape \(\.\.\., 3\)",
     ):
         graph.forward(np.ones((5, 9)))
     with pytest.raises(tn.ArgumentError, match=r"^predict: node 0, Dot, of \(5, 9\), \[\(3, 4\), \(4, 1\)\]: "):

@@ -224,11 +224,11 @@ def test_every_element_of_a_large_array_is_watched() -> None:
             y = tnp.sum(w @ x)
         tape.gradient(y, x)
         w.T[17, 250] += 1e-9
-        with raises(MutationError, "^matmul: "):
+        with raises(MutationError, "^matvec: "):
             tape.gradient(y, x)
-        with raises(MutationError, "^matmul: "):
+        with raises(MutationError, "^matvec: "):
             tape.replay(np.ones(300), y)
-        with raises(MutationError, "^matmul: "):
+        with raises(MutationError, "^matvec: "):
             tape.jvp(y, x, np.ones(300))
 
 

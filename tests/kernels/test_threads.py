@@ -6,10 +6,12 @@ import threading
 import numpy as np
 import pytest
 
-from tapenet.kernels import threads
+from tapenet import kernels
+from tapenet.kernels import blas, elementwise, threads
 
 LARGE = 10 * threads.WORTH_SHARING
 
+share = threads._share
 count_threads = threads.thread_count.__wrapped__  # not the one that is cached
 
 
@@ -96,3 +98,84 @@ def test_a_forked_child_makes_threads_of_its_own():
         os._exit(len(found) != 3)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+GEOMETRY = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+POOL = {"window": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0))}
+
+
+def convolutions(channels, size, window):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(7, size, size, channels))
+    kernel = rng.normal(size=(window, window, channels, channels))
+    y = kernels.convolve(x, kernel, **GEOMETRY)
+    t = rng.normal(size=y.shape)
+    return (
+        y,
+        kernels.convolve_input(t, kernel, input_size=x.shape[1:3], **GEOMETRY),
+        kernels.convolve_kernel(x, t, kernel_size=kernel.shape[:2], **GEOMETRY),
+    )
+
+
+def pools(size):
+    x = np.random.default_rng(0).normal(size=(7, size, size, 3))
+    y, winners = kernels.max_pool_with_winners(x, **POOL)
+    return (
+        y,
+        winners,
+        kernels.pool_gather(x, winners, **POOL),
+        kernels.pool_scatter(y, winners, input_size=x.shape[1:3], **POOL),
+        kernels.avg_pool(x, **POOL),
+        kernels.avg_pool_input(y, input_size=x.shape[1:3], **POOL),
+    )
+
+
+def passes(rows):
+    rng = np.random.default_rng(0)
+    x, bias = rng.normal(size=(rows, 7)), rng.normal(size=7)
+    return elementwise.relu(x), elementwise.where(x > 1, x, 0), elementwise.add_bias(x.copy(), bias)
+
+
+@pytest.mark.parametrize(
+    ("compute", "arguments"),
+    [
+        (convolutions, (3, 6, 3)),
+        (convolutions, (48, 8, 3)),  # by Winograd's filtering, all threads at each step
+        (convolutions, (48, 24, 3)),  # by Winograd's filtering, each thread for its own images
+        (convolutions, (16, 12, 5)),
+        (pools, (6,)),
+        (passes, (3001,)),
+    ],
+)
+def test_results_do_not_depend_on_the_number_of_threads(compute, arguments, monkeypatch):
+    monkeypatch.setattr(threads, "WORTH_SHARING", 2**62)
+    expected = compute(*arguments)
+    shared = []
+    monkeypatch.setattr(threads, "WORTH_SHARING", 1)
+    monkeypatch.setattr(threads, "_share", lambda work, part: (shared.append(part), share(work, part)))
+    for result, value in zip(compute(*arguments), expected, strict=True):
+        np.testing.assert_allclose(result, value, rtol=1e-12, atol=1e-12)
+    assert len(shared) >= 3
+
+
+def test_blas_has_its_threads_back_after_shared_products():
+    if not blas.is_controllable():
+        pytest.skip("NumPy's BLAS is not OpenBLAS")
+    get, set_ = blas._functions()
+    before = get()
+    set_(2)
+    try:
+        inside = []
+        threads.share_products(lambda part: inside.append(get()), 3, LARGE)
+        with pytest.raises(KeyError):
+            threads.share_products(lambda part: {}[part.start], 3, LARGE)
+        assert (inside, get()) == ([1, 1, 1], 2)
+    finally:
+        set_(before)
+
+
+def test_products_are_left_to_a_blas_that_cannot_be_told(monkeypatch):
+    monkeypatch.setattr(blas, "_functions", lambda: None)
+    found = []
+    threads.share_products(found.append, 3, LARGE)
+    assert found == [slice(0, 3)]
