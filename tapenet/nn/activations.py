@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from tapenet.batch_rules import leading, shifted
 from tapenet.errors import ArgumentError
 from tapenet.families import elementwise
 from tapenet.kernels import elementwise as kernels
@@ -152,4 +153,4 @@ def _find_finite_largest(x: Array, *, axis: int) -> Array:
     return np.where(np.isfinite(largest), largest, 0)
 
 
-_finite_largest = plain(_find_finite_largest, name="largest", hidden=True)
+_finite_largest = plain(_find_finite_largest, name="largest", hidden=True, batch=leading(axis=shifted))
