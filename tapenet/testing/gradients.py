@@ -9,6 +9,7 @@ from typing import Any, get_args
 import attrs
 import numpy as np
 
+from tapenet.checking import checks
 from tapenet.errors import ArgumentError
 from tapenet.leaves import check_differentiable
 from tapenet.testing.accuracy import ACCURACY, Accuracy, lowest_precision
@@ -49,7 +50,7 @@ def check_grads(
     <y_bar, J x_dot> = <J^T y_bar, x_dot>. The derivatives themselves are functions that are checked in the same
     way, up to `order`. Also: f gives the same on a tape as off it; arguments and cotangents are not changed;
     gradients have their arguments' shapes and dtypes and share no memory with them or with each other; and a
-    second pullback gives what the first gave.
+    second pullback gives what the first gave. All of it runs under `tn.checks()`.
 
     Args:
         f: a function of pytrees of float or complex arrays, returning such a pytree; the same each time.
@@ -64,6 +65,8 @@ def check_grads(
 
     Raises:
         GradientError: names what failed, the argument, the direction, both numbers, and the likely reason.
+        NumericalError: NaN or infinity appears, in f or in a derivative.
+        MutationError: an array that f closes over, or that a rule reads, changes.
         ArgumentTypeError: arguments that are not float or complex.
         ArgumentError: other modes, orders or methods; `method="complex"` for an f that is not analytic.
 
@@ -87,7 +90,7 @@ def check_grads(
 
 def watched() -> contextlib.AbstractContextManager[Any]:
     """The context that every check of the kit runs in."""
-    return contextlib.nullcontext()
+    return checks()
 
 
 @attrs.frozen(eq=False)
