@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import attrs
+import numpy as np
 import optree
 
 from tapenet.tensor import Tensor
@@ -19,10 +20,14 @@ NAMESPACE = "tapenet"
 _STATIC = "tapenet.static"
 _REGISTERING = threading.Lock()  # threads may meet a class for the first time at once
 _LEAVES: set[type] = {Tensor}  # types known to be no pytrees
+_BARE = frozenset({Tensor, np.ndarray, np.float64, np.float32, float})  # the usual ones, which need no looking into
 
 Tree = Any
 Node = TypeVar("Node")
 TreeSpec = optree.PyTreeSpec
+
+_BARE_LEAF: Tree = 0.0
+_LEAF = optree.tree_flatten(_BARE_LEAF, namespace=NAMESPACE)[1]
 
 
 def static_field(**options: Any) -> Any:
@@ -41,6 +46,8 @@ def evolve(node: Node, **changes: Any) -> Node:
 
 def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
     """The leaves of a pytree, and its structure."""
+    if type(tree) in _BARE:
+        return [tree], _LEAF
     leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
     unknown = {type(leaf) for leaf in leaves} - _LEAVES
     nodes = [kind for kind in unknown if attrs.has(kind)]
@@ -62,6 +69,9 @@ def tree_flatten_with_none(tree: Tree) -> tuple[list[Any], TreeSpec]:
 
 def tree_unflatten(spec: TreeSpec, leaves: Sequence[Any]) -> Tree:
     """The pytree of a structure with these leaves."""
+    if spec is _LEAF:
+        (tree,) = leaves
+        return tree
     return optree.tree_unflatten(spec, leaves)
 
 

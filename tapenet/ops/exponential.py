@@ -24,12 +24,10 @@ log1p = elementwise(np.log1p, lambda t, x: t / (x + 1), doc="log(1 + x), exact n
 
 
 def _share_of(x: Array, y: Array) -> Array:
-    with np.errstate(invalid="ignore"):
-        difference = np.subtract(x, y)
-    if np.isnan(difference).any():
-        difference = np.where(np.equal(x, y), 0, difference)  # of the same infinity twice
-    decayed = np.exp(-np.abs(difference))  # at most 1: neither side overflows, and the small one keeps its digits
-    return np.where(np.less(difference, 0), decayed, 1) / (1 + decayed)
+    with np.errstate(invalid="ignore", over="ignore"):  # an overflow gives the limit, 0
+        share = 1 / (1 + np.exp(np.subtract(y, x)))
+    undefined = np.isnan(share)
+    return np.where(undefined & np.equal(x, y), 0.5, share) if undefined.any() else share
 
 
 _share = elementwise(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from tapenet.primitive import Array, Primitive, missing_rule
-from tapenet.record import SHAPE, Entry, Kept, Parameters, Slots, operand_shapes
+from tapenet.record import SHAPE, SLOTS, Entry, Kept, Parameters, Slots, operand_shapes
 from tapenet.walks.lifting import Lift
 from tapenet.walks.projection import up_to
 
@@ -31,9 +31,11 @@ def forward(
     if not tangents or not targets:
         return {}
     dots: dict[int, Array] = dict(tangents)
-    for slot in range(min(tangents), max(targets) + 1):
+    first = min(tangents)
+    needed = _ancestors(entries, targets, first)
+    for slot in range(first, first + len(needed)):
         primitive, slots, kept, parameters, shape, dtype = entries[slot]
-        if slot in dots or not any(operand in dots for operand in slots):
+        if not needed[slot - first] or slot in dots or not any(operand in dots for operand in slots):
             continue
         if lift is not None:
             kept = lift(kept, slots, slot)
@@ -48,6 +50,20 @@ def forward(
             dot = up_to(dot, shape, dtype, primitive.name)
         dots[slot] = dot
     return {slot: dots[slot] for slot in targets if slot in dots}
+
+
+def _ancestors(entries: Sequence[Entry], targets: Collection[int], first: int) -> bytearray:
+    """For each slot from `first` to the last target, whether it is a target or one depends on it."""
+    needed = bytearray(max(0, max(targets) + 1 - first))
+    for slot in targets:
+        if slot >= first:
+            needed[slot - first] = 1
+    for place in range(len(needed) - 1, -1, -1):
+        if needed[place]:
+            for operand in entries[first + place][SLOTS]:
+                if operand is not None and operand >= first:
+                    needed[operand - first] = 1
+    return needed
 
 
 def _pushed(
