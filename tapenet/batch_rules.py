@@ -26,6 +26,7 @@ from tapenet.location import user_line
 from tapenet.ops.arguments import axis_of
 from tapenet.primitive import Array, BatchRule, Primitive
 from tapenet.record import Parameters, Shape
+from tapenet.tensor import mapped_value_error
 
 Change = Callable[[Any, int, Shape], Any]  # a parameter's value, the number of examples, the first operand's shape
 
@@ -168,6 +169,13 @@ def refused(
 ) -> Any:
     """The rule of a function whose result's shape depends on values: there is none."""
     raise depends_on_values(primitive.name, "Write tnp.where(condition, a, b), which keeps the shape.")
+
+
+def one_value(
+    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
+) -> Any:
+    """The rule of a function whose result is no array, such as a text: there is none."""
+    raise mapped_value_error(primitive.name)
 
 
 def depends_on_values(what: str, advice: str) -> MappedValueError:

@@ -51,7 +51,7 @@ class Tensor(UnsealedTensor):
         """
         value = self._value
         if self.tape.is_map:
-            raise _mapped("x.value")
+            raise mapped_value_error("x.value")
         own = inside(self)
         if own.tape.is_open and own.tape.guards is not None:
             note_on(own.tape, "x.value", _same, (own,), {}, under(own))
@@ -244,7 +244,7 @@ def plain_value(x: Any, needed_by: str) -> Any:
 def _one_value(x: Any, needed_by: str) -> Any:
     x = under(x)
     if type(x) is Tensor:
-        raise _mapped(needed_by)
+        raise mapped_value_error(needed_by)
     return x
 
 
@@ -366,7 +366,7 @@ def _shown(x: Any) -> Any:
     return x._value if type(x) is Tensor else x
 
 
-def _mapped(needed_by: str) -> MappedValueError:
+def mapped_value_error(needed_by: str) -> MappedValueError:
     return MappedValueError(
         f"vmap: {needed_by} needs one value, at {user_line()}; got x of a mapped function, which has one for each "
         "example. Write tnp.where(condition, a, b) for a branch, tn.at(a)[x].get() for an element of an array a, "

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.batch_rules import leading, shifted
 from tapenet.errors import ArgumentError
 from tapenet.families import general, multilinear
 from tapenet.ops.arguments import ABSENT, as_array, axes_of, axis_of, numpy_function
@@ -208,7 +209,7 @@ def _one_period(x: Array, xp: Array, fp: Array, period: float) -> tuple[Array, A
     return x, xp, concatenate([fp[-1:], fp, fp[:1]])
 
 
-@general([lambda t: t], [lambda t: t], name="unwrap")
+@general([lambda t: t], [lambda t: t], name="unwrap", batch=leading(axis=shifted))
 def _unwrap(x: Array, *, discont: float | None, axis: int, period: float) -> Array:
     return np.unwrap(x, discont, axis, period=period)
 

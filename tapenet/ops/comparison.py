@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import inspect
 from collections.abc import Callable
@@ -9,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.batch_rules import along_axis, over_operand, refused
+from tapenet.batch_rules import along_axis, one_value, over_operand, refused
 from tapenet.batching import elementwise_rule
 from tapenet.errors import ArgumentTypeError
-from tapenet.plain import constant, plain
-from tapenet.primitive import Array
+from tapenet.plain import plain
+from tapenet.primitive import Array, Primitive, bind_plain
 from tapenet.tensor import Tensor
+from tapenet.tree import TreeSpec, tree_flatten, tree_unflatten
 
 
 def _elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,15 +37,17 @@ def of_lists(function: Callable[..., Any], *, refuses: str = "") -> Callable[...
                 f"{function.__name__}: {refuses} must be no Tensor, as the result has no derivative. "
                 f"Write tnp.bincount(tnp.digitize(x, edges), {refuses})."
             )
-        return function(*map(_detached, arguments), **{name: _detached(x) for name, x in keywords.items()})
+        leaves, structure = tree_flatten((arguments, keywords))
+        if not builtins.any(type(x) is Tensor for x in leaves):
+            return function(*arguments, **keywords)
+        return bind_plain(primitive, leaves, {"structure": structure})
 
+    def of_leaves(*leaves: Array, structure: TreeSpec) -> Any:
+        arguments, keywords = tree_unflatten(structure, leaves)
+        return function(*arguments, **keywords)
+
+    primitive = Primitive(function.__name__, "plain", of_leaves)
     return without_tape
-
-
-def _detached(x: Any) -> Any:
-    if type(x) in (list, tuple):
-        return type(x)(map(_detached, x))
-    return constant(x) if type(x) is Tensor else x
 
 
 # ---- truths ----
@@ -118,11 +122,11 @@ unpackbits = plain(np.unpackbits)
 
 # ---- text ----
 
-array_repr = plain(np.array_repr)
-array_str = plain(np.array_str)
-array2string = plain(np.array2string)
-format_float_positional = plain(np.format_float_positional)
-format_float_scientific = plain(np.format_float_scientific)
+array_repr = plain(np.array_repr, batch=one_value)
+array_str = plain(np.array_str, batch=one_value)
+array2string = plain(np.array2string, batch=one_value)
+format_float_positional = plain(np.format_float_positional, batch=one_value)
+format_float_scientific = plain(np.format_float_scientific, batch=one_value)
 
 # ---- what is known without the values ----
 

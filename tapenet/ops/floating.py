@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.batching import elementwise_rule
 from tapenet.families import elementwise, piecewise_constant
 from tapenet.ops.arguments import as_array, numpy_function
 from tapenet.ops.arithmetic import add, multiply, negative, where
@@ -39,9 +40,7 @@ spacing = elementwise(
 ldexp = elementwise(np.ldexp, lambda t, y: ldexp(t, y), None, doc="x 2^y for integer y. Derivative by x: 2^y.")
 
 
-@plain
-def _exponent(x: Array) -> Array:
-    return np.frexp(x)[1]
+_exponent = plain(lambda x: np.frexp(x)[1], name="frexp", batch=elementwise_rule)
 
 
 def frexp(x: Array, /, **keywords: Any) -> tuple[Array, Array]:

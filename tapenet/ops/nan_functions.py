@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.batch_rules import leading, shifted
 from tapenet.families import general
 from tapenet.ops.arguments import ABSENT, given, numpy_function
 from tapenet.ops.arithmetic import maximum, minimum, where as choose
@@ -153,22 +154,25 @@ def nanstd(
 # ---- extrema ----
 
 
-@plain
-def _shares(x: Array, out: Array, axis: Axes) -> Array:
+def _find_shares(x: Array, out: Array, *, axis: Axes) -> Array:
     """The share of each element in the extremum: evenly among those equal to it; NaN has none."""
     won = x == out
     return (won / np.maximum(np.add.reduce(won, axis=axis, keepdims=True), 1)).astype(x.dtype)
 
 
+_shares = plain(_find_shares, name="shares", batch=leading(axis=shifted))
+
+
 _EXTREMUM_RULES: dict[str, Any] = {
+    "batch": leading(axis=shifted),
     "pulls": [
         lambda t, x, out, x_shape, axis, keepdims: (
-            spread(t, x_shape, axis, keepdims) * _shares(x, spread(out, x_shape, axis, keepdims), axis)
+            spread(t, x_shape, axis, keepdims) * _shares(x, spread(out, x_shape, axis, keepdims), axis=axis)
         )
     ],
     "pushes": [
         lambda t, x, out, axis, keepdims: sum(
-            t * _shares(x, spread(out, x.shape, axis, keepdims), axis), axis, keepdims=keepdims
+            t * _shares(x, spread(out, x.shape, axis, keepdims), axis=axis), axis, keepdims=keepdims
         )
     ],
 }

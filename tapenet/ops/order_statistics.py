@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.batching import elementwise_rule
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.ops.arguments import as_array, axes_of, numpy_function
 from tapenet.ops.arithmetic import add, divide, multiply, subtract, where
@@ -30,10 +31,12 @@ def _as_rows(function: str, a: Array, axis: Axis) -> tuple[Array, tuple[int, ...
     return reshape(moved, (*rest, int(np.prod([a.shape[i] for i in axes])))), kept
 
 
-@plain
-def _counts(rows: Array) -> Array:
+def _count_of_each(rows: Array) -> Array:
     """How many elements of each row are not NaN."""
     return np.sum(~np.isnan(rows), -1)
+
+
+_counts = plain(_count_of_each, name="counts", batch=elementwise_rule)  # rows in front of rows
 
 
 def _at(rows: Array, places: Array) -> Array:

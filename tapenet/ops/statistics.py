@@ -19,6 +19,7 @@ from tapenet.ops.order_statistics import holds_anywhere
 from tapenet.ops.products import matmul
 from tapenet.ops.reduction import Axis, mean, sum
 from tapenet.ops.shaping import broadcast_to, concatenate, reshape, transpose
+from tapenet.plain import decision
 from tapenet.primitive import Array
 
 # ---- averages ----
@@ -157,15 +158,21 @@ def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = Non
 def bincount(x: Array, /, weights: Array = None, minlength: int = 0) -> Array:
     """How often each of 0, 1, 2 ... occurs in x; with weights, the sum of those of its places.
 
+    Under `vmap` with as many places as the example that needs most.
+
     Derivative by the weights: 1 for each that was added.
 
     >>> bincount(np.array([0, 2, 2]), weights=[1.0, 2.0, 3.0])
     array([1., 0., 5.])
     """
-    places, weights = as_array(x), as_array(weights)
-    if places.ndim != 1 or weights.shape != places.shape:
-        raise ArgumentError(
-            f"bincount: x and weights must have one shape (n,); got {places.shape} and {weights.shape}."
-        )
-    counts = np.bincount(places, minlength=minlength)
-    return at(np.zeros(len(counts)))[places].add(astype(weights, np.float64))
+    places = as_array(x)
+    added = np.ones(places.shape, np.intp) if weights is None else as_array(weights)
+    if places.ndim != 1 or added.shape != places.shape:
+        raise ArgumentError(f"bincount: x and weights must have one shape (n,); got {places.shape} and {added.shape}.")
+    added = added if weights is None else astype(added, np.float64)
+    return at(np.zeros(_number_of_bins(places, minlength), added.dtype))[places].add(added)
+
+
+@decision
+def _number_of_bins(places: Array, minlength: Array) -> int:
+    return len(np.bincount(np.ravel(places), minlength=minlength))

@@ -23,16 +23,10 @@ jax.config.update("jax_enable_x64", True)
 Array = Any
 Results = dict[str, Callable[[], Array]]
 COUNT = 200 if settings().max_examples > 100 else 4
-COMPILATION = {
-    "xla_backend_optimization_level": 0,  # quick to compile
-    "xla_llvm_disable_expensive_passes": True,
-    # Fused code computes an extremum twice, with other roundings, and then finds no element equal to it: the derivative
-    # of a maximum differs from that of the same program uncompiled, and from finite differences.
-    "xla_disable_hlo_passes": "fusion",
-}
+QUICK_TO_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
-def derivatives_by_jax(program: Program, xs: Array, v: Array) -> tuple[Array, Array, Array, Array]:
+def derivatives_by_jax(program: Program, xs: Array, v: Array, compiled: bool) -> tuple[Array, ...]:
     """y, J and H at each of some points, and at the first the third derivative of the sum along v and v."""
 
     def f(x: Array) -> Array:
@@ -47,8 +41,8 @@ def derivatives_by_jax(program: Program, xs: Array, v: Array) -> tuple[Array, Ar
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what JAX warns of is not ours
-        y, jacobian, hessian, third = map(np.asarray, jax.jit(all_of_them, compiler_options=COMPILATION)(xs))
-    return y, jacobian, hessian, third
+        run = jax.jit(all_of_them, compiler_options=QUICK_TO_COMPILE) if compiled else all_of_them
+        return tuple(map(np.asarray, run(xs)))
 
 
 def expected_results(y: Array, jacobian: Array, hessian: Array, third: Array, v: Array, xs: Array) -> dict[str, Array]:
@@ -120,11 +114,20 @@ def test_a_random_program(seed: int) -> None:
     program, x = program_of(seed)
     rng = np.random.default_rng(seed + 10**6)
     v, xs = rng.uniform(-1, 1, N), np.stack([x, *rng.uniform(-1, 1, (2, N))])
-    expected = expected_results(*derivatives_by_jax(program, xs, v), v, xs)
-    for name, result in results(lambda x: program.run(tnp, x), v, xs).items():
+    ours = {name: result() for name, result in results(lambda x: program.run(tnp, x), v, xs).items()}
+    try:
+        assert_agree(ours, expected_results(*derivatives_by_jax(program, xs, v, compiled=True), v, xs), program)
+    except AssertionError:
+        # JAX operation by operation is what counts, and compiled only the quicker way to ask: of extrema and sorted
+        # values, XLA's fusion of operations gives some derivatives that neither the former nor differences give.
+        assert_agree(ours, expected_results(*derivatives_by_jax(program, xs, v, compiled=False), v, xs), program)
+
+
+def assert_agree(ours: dict[str, Array], expected: dict[str, Array], program: Program) -> None:
+    for name, result in ours.items():
         scale = max(np.abs(expected[name]).max(), 0.01)  # of numbers that cancel, an absolute error
         np.testing.assert_allclose(
-            result(), expected[name], rtol=1e-9, atol=1e-9 * scale, err_msg=f"{name} of program {seed}:\n{program}"
+            result, expected[name], rtol=1e-9, atol=1e-9 * scale, err_msg=f"{name} of\n{program}"
         )
 
 

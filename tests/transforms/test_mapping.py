@@ -156,6 +156,13 @@ def test_a_mask_that_is_the_same_for_all_examples_is_an_index() -> None:
         lambda x: ~(x > 0) & (x < 1) | (x > 2) ^ (x > 3),
         lambda x: np.where(x.sum() > 0, 1, 2),
         lambda x: (x > 0).astype(int),
+        lambda x: np.isin(np.round(x), [0.0, 1.0]),
+        lambda x: np.isin([0.0, 1.0, 2.0], np.round(x)),
+        lambda x: np.lexsort((x[0], np.round(x[1]))),
+        lambda x: np.histogram(x, 4, (-2.0, 2.0))[0],
+        lambda x: np.ravel_multi_index(((x[0] > 0).astype(int), (x[1] > 0).astype(int)), (2, 2)),
+        lambda x: np.bincount((x.ravel() > 0).astype(int), minlength=3),
+        lambda x: np.frexp(x)[1],
     ],
 )
 def test_functions_without_a_derivative_are_mapped(f: Callable[[Array], Array]) -> None:
@@ -244,6 +251,7 @@ def here(f: Callable[..., Any]) -> str:
         ("using x as an index", lambda x: [1, 2, 3][np.argmax(x)]),
         ("numpy.asarray(x)", lambda x: np.arange(9.0)[np.argmax(x, 1)]),
         ("x.item()", lambda x: x.sum().item()),
+        ("array_repr", lambda x: np.array_repr(x)),
         ("if x:", lambda x: tn.grad(lambda y: y.sum() if y.sum() > 0 else y.max())(x)),
     ],
 )
