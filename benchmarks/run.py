@@ -12,8 +12,8 @@ import argparse
 import importlib
 import json
 from pathlib import Path
-from typing import Any
 
+import chart
 import memory
 from interleaved import PLAIN, PYTORCH, TAPENET, Scenario, check_agreement, fastest, report
 
@@ -27,6 +27,9 @@ SCENARIOS = (
     "adam_update",
     "logistic_hvp",
 )
+
+
+PLAIN_TARGET = 1.3
 
 
 def scenario(name: str) -> Scenario:
@@ -47,43 +50,53 @@ def timed(name: str, *, tiny: bool, rounds: int | None) -> dict[str, float]:
     return times
 
 
-def summary(results: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
-    """For each measurement the ratio to PyTorch, and the one to reach."""
+def title_of(name: str) -> str:
+    """What a measurement is of."""
+    return memory.TITLES[name] if name in memory.TITLES else scenario(name).title
+
+
+def target_of(name: str) -> float | None:
+    """The ratio to PyTorch that a measurement is to reach."""
+    return 1.0 if name in memory.TITLES else scenario(name).target
+
+
+def summary(results: dict[str, dict[str, float]]) -> list[tuple[str, float, float | None]]:
+    """For each measurement its title, the ratio to PyTorch, and the one to reach; for plain NumPy that to tapenet's."""
     rows = []
     for name, amounts in results.items():
         if PYTORCH in amounts:
-            target = 1.0 if name.startswith("memory") else scenario(name).target
-            title = memory.TITLES[name] if name.startswith("memory") else scenario(name).title
-            rows.append({"title": title, "ratio": amounts[TAPENET] / amounts[PYTORCH], "target": target})
-        if PLAIN in amounts and name in ("small_operations", "rnn"):
-            title = f"{scenario(name).title}: np.* against tapenet.numpy"
-            rows.append({"title": title, "ratio": amounts[PLAIN] / amounts[TAPENET], "target": 1.3})
+            rows.append((title_of(name), amounts[TAPENET] / amounts[PYTORCH], target_of(name)))
+        if PLAIN in amounts:
+            rows.append(("  np.* against tapenet.numpy", amounts[PLAIN] / amounts[TAPENET], PLAIN_TARGET))
     return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join((*SCENARIOS, *memory.TITLES))}")
-    parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--rounds", type=int)
-    parser.add_argument("--json", type=Path, help="write what was measured")
-    parser.add_argument("--chart", type=Path, help="draw the times of all contenders")
+    parser.add_argument("--tiny", action="store_true", help="small sizes; compares the contenders' answers")
+    parser.add_argument("--rounds", type=int, help="turns of each contender, instead of each scenario's own number")
+    parser.add_argument("--json", type=Path, help="write what was measured: seconds and bytes")
+    parser.add_argument("--chart", type=Path, help="draw all contenders relative to PyTorch (.png, .svg)")
     options = parser.parse_args()
+    unknown = set(options.names) - {*SCENARIOS, *memory.TITLES}
+    if unknown:
+        parser.error(f"no benchmark is named {', '.join(sorted(unknown))}")
     results = {}
     for name in options.names or (*SCENARIOS, *memory.TITLES):
         if name in memory.TITLES:
             results[name] = memory.measured(name, tiny=options.tiny)
         else:
             results[name] = timed(name, tiny=options.tiny, rounds=options.rounds)
-    print(f"{'tapenet / PyTorch (eager)':64} ratio  to reach")
-    for row in summary(results):
-        print(f"  {row['title']:62} {row['ratio']:5.2f}  {row['target']}")
+    print(f"{'tapenet / PyTorch (eager)':46} ratio  to reach")
+    for title, ratio, target in summary(results):
+        print(f"  {title:44} {ratio:5.2f}  {target}")
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
     if options.chart:
-        import chart
-
-        chart.draw({name: amounts for name, amounts in results.items() if PYTORCH in amounts}, options.chart)
+        compared = {name: amounts for name, amounts in results.items() if PYTORCH in amounts}
+        targets = {title_of(name): target_of(name) for name in compared}
+        chart.draw({title_of(name): amounts for name, amounts in compared.items()}, targets, options.chart)
 
 
 if __name__ == "__main__":

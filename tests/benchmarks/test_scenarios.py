@@ -1,0 +1,70 @@
+"""The benchmarks stay alive: at tiny sizes all contenders give the same answers, and the runner reports them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _on_path(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+NAMES = (
+    "adam_update",
+    "elementwise_chain",
+    "lenet_step",
+    "logistic_hvp",
+    "mlp_step",
+    "rnn",
+    "small_operations",
+    "vgg16",
+)
+
+
+def test_every_scenario_is_run():
+    import run
+
+    declared = {path.stem for path in BENCHMARKS.glob("*.py") if "SCENARIO =" in path.read_text(encoding="utf-8")}
+    assert declared == set(run.SCENARIOS) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tapenet_and_pytorch_give_the_same_answers(name):
+    pytest.importorskip("torch")
+    import run
+    from interleaved import PLAIN, PYTORCH, TAPENET, check_agreement
+
+    scenario = run.scenario(name)
+    runs = scenario.runs([TAPENET, PLAIN, PYTORCH], **scenario.tiny)
+    assert {TAPENET, PYTORCH} <= set(runs)
+    check_agreement(runs, scenario.tolerance)
+
+
+def test_answers_that_differ_are_found():
+    from interleaved import check_agreement
+
+    runs = {"one": lambda: [np.ones(2)], "other": lambda: [np.array([1.0, 1.01])]}
+    check_agreement(runs, 0.1)
+    with pytest.raises(AssertionError, match="other"):
+        check_agreement(runs, 1e-3)
+
+
+def test_the_runner_prints_and_writes_what_it_measured(tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("matplotlib")
+    report, chart = tmp_path / "report.json", tmp_path / "chart.png"
+    command = [sys.executable, str(BENCHMARKS / "run.py"), "rnn", "--tiny", "--json", str(report)]
+    finished = subprocess.run([*command, "--chart", str(chart)], capture_output=True, text=True, check=True)
+    assert "RNN, forward and backward" in finished.stdout
+    assert "to reach" in finished.stdout
+    assert {"tapenet", "PyTorch (eager)"} <= set(json.loads(report.read_text())["rnn"])
+    assert chart.read_bytes().startswith(b"\x89PNG")
