@@ -8,10 +8,10 @@ import numpy as np
 
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.ops.arguments import as_array, axes_of, numpy_function
-from tapenet.ops.arithmetic import add, clip, divide, multiply, sqrt, subtract
+from tapenet.ops.arithmetic import add, divide, multiply, sqrt, subtract
 from tapenet.ops.casting import astype
 from tapenet.ops.comparison import equal
-from tapenet.ops.complex import conjugate, imag, real
+from tapenet.ops.complex import conjugate, real
 from tapenet.ops.diagonals import diag
 from tapenet.ops.indexing import at
 from tapenet.ops.joining import atleast_2d
@@ -19,7 +19,7 @@ from tapenet.ops.order_statistics import holds_anywhere
 from tapenet.ops.products import matmul
 from tapenet.ops.reduction import Axis, mean, sum
 from tapenet.ops.shaping import broadcast_to, concatenate, reshape, transpose
-from tapenet.plain import decision
+from tapenet.plain import decision, plain
 from tapenet.primitive import Array
 
 # ---- averages ----
@@ -136,7 +136,7 @@ def _observation_weights(fweights: Array, aweights: Array) -> Array:
 def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = None) -> Array:
     """The correlation coefficients of variables: their covariance over the product of their deviations.
 
-    Derivative: 0 where a coefficient is 1 or -1, its ends.
+    Derivative: that of the formula, to any order also where a coefficient is 1 or -1, its extrema.
 
     >>> float(corrcoef([1.0, 2.0, 3.0], [2.0, 4.0, 6.5])[0, 1]) > 0.99
     True
@@ -146,9 +146,14 @@ def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = Non
         return divide(c, c)
     deviation = sqrt(real(diag(c)))
     c = divide(divide(c, deviation[:, None]), deviation[None, :])
-    if c.dtype.kind != "c":
-        return clip(c, -1, 1)
-    return add(clip(real(c), -1, 1), multiply(clip(imag(c), -1, 1), np.asarray(1j, c.dtype)[()]))
+    return add(c, _past_the_ends(c))
+
+
+@plain
+def _past_the_ends(c: Array) -> Array:
+    """What takes rounding errors off coefficients whose parts are beyond [-1, 1]: no part of the formula."""
+    clipped = np.clip(c.real, -1, 1)
+    return (clipped + 1j * np.clip(c.imag, -1, 1) if c.dtype.kind == "c" else clipped).astype(c.dtype) - c
 
 
 # ---- counts ----

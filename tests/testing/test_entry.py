@@ -67,8 +67,12 @@ def test_a_kink_is_caught_and_shrunk() -> None:
 
 
 def shown(error: BaseException) -> list[str]:
-    """The calls that Hypothesis shows, without its own words before them, which have changed."""
-    return [note.partition(": ")[2] for note in error.__notes__]
+    """The calls that Hypothesis shows, without its own words before them, which have changed.
+
+    Where a variable says that this is continuous integration, it adds a note on how to reproduce them.
+    """
+    calls = (note.partition(": ")[2] for note in error.__notes__)
+    return [call for call in calls if call]
 
 
 def test_pytest_collects_it(tmp_path: Path) -> None:
