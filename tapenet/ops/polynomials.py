@@ -12,11 +12,14 @@ from tapenet.ops.arguments import as_array, numpy_function
 from tapenet.ops.arithmetic import add, divide, multiply, negative, subtract
 from tapenet.ops.calculus import convolve
 from tapenet.ops.comparison import flatnonzero
+from tapenet.ops.complex import real
 from tapenet.ops.exponential import power
 from tapenet.ops.joining import atleast_1d
+from tapenet.ops.order_statistics import holds_anywhere
 from tapenet.ops.products import matmul
 from tapenet.ops.reduction import sum
 from tapenet.ops.shaping import concatenate, reshape
+from tapenet.plain import plain
 from tapenet.primitive import Array
 
 # ---- values ----
@@ -203,6 +206,7 @@ def poly(seq_of_zeros: Array) -> Array:
     array([ 1.,  0., -1.])
     """
     zeros = as_array(seq_of_zeros)
+    is_real = zeros.dtype.kind != "c" or holds_anywhere(_come_in_pairs(zeros))
     if zeros.ndim == 2:
         from tapenet.numpy.linalg import eigvals
 
@@ -210,7 +214,13 @@ def poly(seq_of_zeros: Array) -> Array:
     p = np.ones(1, zeros.dtype)
     for i in range(len(zeros)):
         p = subtract(concatenate([p, np.zeros(1, p.dtype)]), concatenate([np.zeros(1, p.dtype), multiply(p, zeros[i])]))
-    return p
+    return real(p) if is_real else p
+
+
+@plain
+def _come_in_pairs(zeros: Array) -> bool:
+    """Whether each complex root is there with its conjugate, as NumPy asks it: then the polynomial is real."""
+    return zeros.ndim == 1 and np.array_equal(np.sort(zeros), np.sort(zeros.conj()))
 
 
 # ---- fits ----

@@ -70,6 +70,7 @@ case(
 case("poly", lambda xp, r: xp.poly(r), either(3))
 case("poly", lambda xp, a: xp.poly(a + np.diag([1.0, 4.0, 9.0])), A(3, 3))
 ABSCISSAE = st.just(np.array([-1.5, -0.4, 0.3, 1.1, 1.6]))
+case("poly", lambda xp, z: xp.poly(xp.concatenate([z, xp.conj(z)])), C(2))
 case("polyfit", lambda xp, x, y: xp.polyfit(x, y, 2), ABSCISSAE, A(5))
 case("polyfit", lambda xp, x, y, w: xp.polyfit(x, y, 1, w=w), ABSCISSAE, A(5, 2), P(5))
 

@@ -18,7 +18,7 @@ MASK3 = np.array([[[True], [False]], [[True], [True]]])
 PLAIN_REDUCTIONS = "sum mean prod max min amax amin ptp var std median".split()
 NAN_REDUCTIONS = "nansum nanmean nanprod nanmax nanmin nanvar nanstd nanmedian".split()
 for name in PLAIN_REDUCTIONS + NAN_REDUCTIONS:
-    numbers = D if any(part in name for part in ("max", "min", "ptp", "med")) else A
+    numbers = D if any(part in name for part in ("max", "min", "ptp", "med", "std")) else A
     for keywords in AXES:
         case(name, of(name, **keywords), numbers(2, 2, 3))
     if name not in ("ptp", "median", "nanmedian"):
