@@ -1,7 +1,9 @@
 """The number of threads inside OpenBLAS, which NumPy's wheels come with.
 
-Where work is shared among threads of our own, each with its own matrix products, BLAS must not start threads too. The
-library and its functions are found by name; with another BLAS there are none, and products are left to its threads.
+Where work is shared among threads of our own, each with its own matrix products, BLAS must not start threads too. Nor
+before it: for some twenty milliseconds after a product, OpenBLAS's threads keep their processors busy waiting for the
+next, and ours would share theirs with them. The library and its functions are found by name; with another BLAS there
+are none, and products are left to its threads.
 """
 
 from __future__ import annotations
@@ -9,8 +11,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ _lock = threading.Lock()
 
 @attrs.define
 class _Limit:
-    """How many `single_threaded` blocks are running in the process, and the setting to go back to."""
+    """How many threads are in a `single_threaded` context, and the setting to go back to."""
 
     users: int = 0
     before: int = 1
@@ -37,26 +38,31 @@ def is_controllable() -> bool:
     return _functions() is not None
 
 
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """Let BLAS compute in the threads that call it, for as long as any such block runs."""
-    functions = _functions()
-    if functions is None:
-        yield
-        return
-    get, set_ = functions
-    with _lock:
-        if _limit.users == 0:
-            _limit.before = get()
-            set_(1)
-        _limit.users += 1
-    try:
-        yield
-    finally:
+class SingleThreaded:
+    """A context in which BLAS computes in the threads that call it, for as long as any thread is in one."""
+
+    def __enter__(self) -> None:
+        functions = _functions()
+        if functions is None:
+            return
+        get, set_ = functions
+        with _lock:
+            if _limit.users == 0:
+                _limit.before = get()
+                set_(1)
+            _limit.users += 1
+
+    def __exit__(self, *error: object) -> None:
+        functions = _functions()
+        if functions is None:
+            return
         with _lock:
             _limit.users -= 1
             if _limit.users == 0:
-                set_(_limit.before)
+                functions[1](_limit.before)
+
+
+single_threaded = SingleThreaded()  # it has no state of its own, so one serves all
 
 
 @cache

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.kernels import blas
 from tapenet.kernels.threads import share
 from tapenet.kernels.windows import Array
 
@@ -90,7 +91,8 @@ def add_up(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if type(axis) is tuple and _has_short_rows(x, axis):
         shape = x.shape[len(axis) :]
         ones: Any = np.ones(math.prod(x.shape[: len(axis)]), x.dtype)
-        total = ones @ x.reshape(len(ones), -1)
+        with blas.single_threaded:
+            total = ones @ x.reshape(len(ones), -1)
         return total.reshape((1,) * len(axis) + shape if keepdims else shape)
     reduce: Any = np.add.reduce
     return reduce(x, axis=axis, keepdims=keepdims)

@@ -26,15 +26,16 @@ WORTH_SHARING = 2**21
 _inside = threading.local()  # whether this thread is working on a share: shares are not shared again
 
 
-def share(work: Callable[[slice], object], count: int, size: int) -> None:
+def share(work: Callable[[slice], object], count: int, size: int, least: int | None = None) -> None:
     """Call `work` on slices that make up range(count), on several threads where that is worth it.
 
     Args:
         work: takes a slice; slices must be independent of each other. Never called with an empty one.
         count: the length of the axis that is cut.
         size: how many bytes all of the work reads and writes, about.
+        least: how many of them are worth a thread.
     """
-    parts = min(thread_count(), count, size // WORTH_SHARING)
+    parts = min(thread_count(), count, size // (least or WORTH_SHARING))
     if parts < 2 or _inside_share():
         if count:
             work(slice(0, count))
@@ -49,17 +50,17 @@ def share(work: Callable[[slice], object], count: int, size: int) -> None:
         _wait(others)
 
 
-def share_products(work: Callable[[slice], object], count: int, size: int) -> None:
+def share_products(work: Callable[[slice], object], count: int, size: int, least: int | None = None) -> None:
     """`share` work that is mostly matrix products: each thread makes its own, by a BLAS without threads.
 
-    Where the BLAS cannot be told so, it keeps its threads, and the work is not shared.
+    Where the work cannot be cut, or BLAS cannot be told so, BLAS keeps its threads, and the work is not shared.
     """
-    if min(thread_count(), count, size // WORTH_SHARING) < 2 or _inside_share() or not blas.is_controllable():
+    if count < 2 or _inside_share() or not blas.is_controllable():
         if count:
             work(slice(0, count))
         return
-    with blas.single_threaded():
-        share(work, count, size)
+    with blas.single_threaded:
+        share(work, count, size, least)
 
 
 def _inside_share() -> bool:

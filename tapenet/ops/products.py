@@ -75,6 +75,8 @@ def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
     array([3., 3.])
     """
     if type(x1) is not Tensor and type(x2) is not Tensor:
+        if not keywords and type(x1) is type(x2) is np.ndarray:
+            return kernels.matmul(x1, x2)
         if not holds_tensor((x1, x2)):
             return np.matmul(x1, x2, **keywords)
     if keywords:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tapenet import kernels
-from tapenet.kernels import blas, elementwise, threads
+from tapenet.kernels import blas, elementwise, products, threads
 
 LARGE = 10 * threads.WORTH_SHARING
 
@@ -134,6 +134,28 @@ def passes(rows):
     rng = np.random.default_rng(0)
     x, bias = rng.normal(size=(rows, 7)), rng.normal(size=7)
     return elementwise.relu(x), elementwise.where(x > 1, x, 0), elementwise.add_bias(x.copy(), bias)
+
+
+@pytest.mark.parametrize(
+    ("rows", "inner", "columns"), [(300, 40, 70), (70, 40, 300), (20, 512, 300), (1, 600, 600), (600, 600, 1)]
+)
+@pytest.mark.parametrize("order", ["C", "F", "reversed"])
+@pytest.mark.parametrize("dtype", ["float32", "complex128", "int64"])
+def test_a_product_in_parts_is_numpys(rows, inner, columns, order, dtype, monkeypatch):
+    monkeypatch.setattr(products, "WORTH_SHARING", 1)
+    rng = np.random.default_rng(0)
+    x, y = (rng.integers(-4, 4, shape).astype(dtype) for shape in ((rows, inner), (inner, columns)))
+    x, y = (a[::-1, ::-1] if order == "reversed" else np.asarray(a, order=order) for a in (x, y))
+    result = products.matmul(x, y)
+    np.testing.assert_array_equal(result, np.matmul(x, y))  # small integers: exact in any order of adding up
+    assert result.dtype == x.dtype
+    assert result.flags.c_contiguous
+    assert result.flags.owndata
+
+
+def test_products_that_do_not_fit_are_numpys_errors():
+    with pytest.raises(ValueError, match="matmul"):
+        products.matmul(np.ones((1000, 1000)), np.ones((999, 1000)))
 
 
 @pytest.mark.parametrize(
