@@ -32,7 +32,7 @@ from tapenet.kernels.threads import share, share_products
 from tapenet.kernels.windows import Array, Pair
 
 # Bytes of transformed images that are made at a time: with what comes of them they stay in cache.
-BLOCK_SIZE = 2**21
+BLOCK_SIZE = 2**22
 
 # Fewest channels and outputs with which the products outweigh the transforms.
 FEWEST_CHANNELS = 48

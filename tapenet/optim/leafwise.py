@@ -24,8 +24,9 @@ Array = Any
 Rule = Callable[..., tuple[Array, ...]]
 Writer = Callable[..., None]
 
-# Of each stretch of memory. Adam works with nine of them, some of which are in a level-2 cache of 1 to 2 MiB.
-BLOCK_BYTES = 1 << 18
+# Of each stretch of memory. With less, threads meet too often: each call of NumPy's ends in waiting for the
+# interpreter's lock. With more, the nine stretches that Adam works with leave a level-3 cache.
+BLOCK_BYTES = 1 << 19
 
 
 def is_plain(value: Any) -> bool:
