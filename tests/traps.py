@@ -28,9 +28,12 @@ class Trap:
 SUBGRADIENTS = [
     Trap(
         "Ties of max and min",
-        "`max`, `min`, `amax`, `ptp` split the gradient evenly among equal elements: the minimum-norm subgradient.",
+        """`max`, `min`, `amax`, `ptp` split the gradient evenly among equal elements: the minimum-norm subgradient.
+        `fmax`, `nanmax` and their like do so among those that are not NaN.""",
         """
         >>> tn.grad(tnp.max)(np.array([1.0, 3.0, 3.0]))
+        array([0. , 0.5, 0.5])
+        >>> tn.grad(tnp.nanmax)(np.array([np.nan, 3.0, 3.0]))
         array([0. , 0.5, 0.5])
         """,
     ),
@@ -88,6 +91,16 @@ SUBGRADIENTS = [
         """,
     ),
     Trap(
+        "The median of an even count",
+        "0.5 for each of the two in the middle; of equal elements those that a stable sort puts there.",
+        """
+        >>> tn.grad(tnp.median)(np.array([4.0, 1.0, 3.0, 2.0]))
+        array([0. , 0. , 0.5, 0.5])
+        >>> tn.grad(tnp.median)(np.array([1.0, 1.0, 1.0]))
+        array([0., 1., 0.])
+        """,
+    ),
+    Trap(
         "sign, floor, round",
         """0, which is the derivative wherever there is one. Where such a gradient would be a mistake,
         `tn.checks(constant=True)` raises for a source from which every path to the target is piecewise constant, and
@@ -142,12 +155,14 @@ SINGULAR = [
     ),
     Trap(
         "prod with zeros",
-        "Exact, to every order: nothing is divided by.",
+        "Exact, to every order, as in `cumprod`: nothing is divided by.",
         """
         >>> tn.grad(tnp.prod)(np.array([0.0, 2.0, 3.0]))
         array([6., 0., 0.])
         >>> tn.grad(tnp.prod)(np.array([0.0, 0.0, 3.0]))
         array([0., 0., 0.])
+        >>> tn.grad(lambda x: tnp.sum(tnp.cumprod(x)))(np.array([0.0, 2.0, 3.0]))
+        array([9., 0., 0.])
         """,
     ),
     Trap(
@@ -181,6 +196,14 @@ SINGULAR = [
         """
         >>> tn.grad(tnp.logaddexp, (0, 1))(-np.inf, -np.inf)
         (np.float64(0.5), np.float64(0.5))
+        """,
+    ),
+    Trap(
+        "nan_to_num at NaN and infinity",
+        "0: what takes their place is a constant.",
+        """
+        >>> tn.grad(lambda x: tnp.sum(tnp.nan_to_num(x)))(np.array([1.0, np.nan, np.inf]))
+        array([1., 0., 0.])
         """,
     ),
     Trap(

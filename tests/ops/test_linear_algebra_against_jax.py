@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,21 @@ import tapenet as tn
 import tapenet.numpy as tnp
 
 jax = pytest.importorskip("jax")
-jax.config.update("jax_enable_x64", True)
 
 Array = Any
 RNG = np.random.default_rng(5)
 REAL = RNG.standard_normal((3, 3)) + 2 * np.eye(3)
 COMPLEX = REAL + 1j * RNG.standard_normal((3, 3))
 TALL = RNG.standard_normal((4, 2))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def double_precision() -> Iterator[None]:
+    """JAX in float64, for these tests alone."""
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
 
 
 def symmetrised(xp: Any, a: Array) -> Array:

@@ -6,7 +6,7 @@ JAX gives values, Jacobians, Hessians and one third derivative of a program; wha
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,20 @@ import tapenet.numpy as tnp
 from tests.transforms.programs import VOCABULARY, N, Program, program_of
 
 jax = pytest.importorskip("jax")
-jax.config.update("jax_enable_x64", True)
 
 Array = Any
 Results = dict[str, Callable[[], Array]]
 COUNT = 200 if settings().max_examples > 100 else 4
 QUICK_TO_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def double_precision() -> Iterator[None]:
+    """JAX in float64, for these tests alone."""
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
 
 
 def derivatives_by_jax(program: Program, xs: Array, v: Array, compiled: bool) -> tuple[Array, ...]:
