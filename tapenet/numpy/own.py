@@ -44,4 +44,5 @@ GROUPS = {
     "of NumPy itself": "get_include info show_config show_runtime test",
 }
 
-GROUP_OF = {name: group for group, names in GROUPS.items() for name in names.split() if hasattr(np, name)}
+_PRESENT = set(dir(np))  # and not hasattr, which would import NumPy's modules
+GROUP_OF = {name: group for group, names in GROUPS.items() for name in names.split() if name in _PRESENT}

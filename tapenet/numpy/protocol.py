@@ -17,8 +17,8 @@ def _by_numpy_function() -> dict[Any, Callable[..., Any]]:
     """Our function for each of NumPy's that has the same name, in its namespace and in those below it."""
     table: dict[Any, Callable[..., Any]] = {}
     for here, there in ((tnp, np), (tnp.linalg, np.linalg), (tnp.fft, np.fft)):
-        for name in dir(here):
-            ours, theirs = getattr(here, name), getattr(there, name, None)
+        for name, ours in vars(here).items():
+            theirs = getattr(there, name, None)
             if callable(theirs) and callable(ours) and ours is not theirs and not name.startswith("_"):
                 table[theirs] = ours
     return table
