@@ -43,20 +43,24 @@ def _can_keep(mask: Array, x: Array) -> bool:
 
 
 def _keep(mask: Array, x: Array) -> Array:
-    """x where the mask holds, else zero.
+    """x where the mask holds, else zero."""
+    out = np.empty(x.shape, x.dtype)
+    flat, flat_mask, flat_out = x.reshape(-1), mask.reshape(-1), out.reshape(-1)
+    share(lambda part: keep(flat_mask[part], flat[part], flat_out[part]), x.size, 2 * x.nbytes + mask.nbytes)
+    return out
+
+
+def keep(mask: Array, x: Array, out: Array) -> None:
+    """Write into `out` x where the mask holds, and zero elsewhere; all of one shape.
 
     Multiplies bit patterns by 0 and 1: `x * mask` makes NaN of infinity, and `np.where` branches at each element,
     which takes fifteen times as long where branches cannot be predicted.
     """
-    bits = np.dtype(f"i{x.dtype.itemsize}")
-    out = np.empty(x.shape, x.dtype)
-    flat, flat_mask, flat_out = x.reshape(-1).view(bits), mask.reshape(-1).view(np.int8), out.reshape(-1).view(bits)
-
-    def work(part: slice) -> None:
-        np.multiply(flat[part], flat_mask[part], out=flat_out[part], dtype=bits)
-
-    share(work, x.size, 2 * x.nbytes + mask.nbytes)
-    return out
+    if x.dtype.itemsize in (2, 4, 8):
+        bits = np.dtype(f"i{x.dtype.itemsize}")
+        np.multiply(x.view(bits), mask.view(np.int8), out=out.view(bits), dtype=bits)
+    else:
+        out[...] = np.where(mask, x, x.dtype.type(0))
 
 
 def relu(x: Array) -> Array:

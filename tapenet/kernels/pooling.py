@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.kernels.elementwise import keep
 from tapenet.kernels.threads import share
 from tapenet.kernels.windows import (
     Array,
@@ -122,7 +123,7 @@ def pool_gather(x: Array, winners: Array, *, window: Pair, stride: Pair, padding
     def work(images: slice) -> None:
         for (i, j), outputs, places in positions(rows, columns):
             wins = winners[images][outputs] == i * columns.window + j
-            y[images][outputs] += _where(wins, x[images][places])
+            y[images][outputs] += _kept(wins, x[images][places])
 
     _by_images(work, x)
     return y
@@ -151,9 +152,9 @@ def pool_scatter(t: Array, winners: Array, *, input_size: Pair, window: Pair, st
         for (i, j), outputs, places in positions(rows, columns):
             wins = winners[images][outputs] == i * columns.window + j
             if written_once:
-                _where(wins, t[images][outputs], out=x[images][places])
+                keep(wins, t[images][outputs], x[images][places])
             else:
-                x[images][places] += _where(wins, t[images][outputs])
+                x[images][places] += _kept(wins, t[images][outputs])
 
     _by_images(work, x)
     return x
@@ -310,18 +311,10 @@ def _spread(t: Array, axis: Axis, x: Array) -> None:
             x[:, places] += t[:, outputs]
 
 
-def _where(condition: Array, x: Array, out: Array | None = None) -> Array:
-    """Return x where the condition holds, and zero elsewhere.
-
-    Multiplies bit patterns by 0 and 1: `x * condition` makes NaN of infinity, `np.where` takes far longer.
-    """
-    if out is None:
-        out = np.empty(x.shape, x.dtype)
-    if x.dtype.itemsize in (2, 4, 8):
-        bits = np.dtype(f"i{x.dtype.itemsize}")
-        np.multiply(x.view(bits), condition.view(np.int8), out=out.view(bits), dtype=bits)
-    else:
-        out[...] = np.where(condition, x, x.dtype.type(0))
+def _kept(wins: Array, x: Array) -> Array:
+    """x where it wins, and zero elsewhere."""
+    out = np.empty(x.shape, x.dtype)
+    keep(wins, x, out)
     return out
 
 
