@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tapenet.batching import elementwise_rule
-from tapenet.primitive import Array, BatchRule, Primitive, bind_plain as bind_plain
+from tapenet.primitive import Array, BatchRule, Primitive, bind_plain
 from tapenet.tensor import Tensor, all_under, note_read, read_only
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 import numpy as np
 
-from tapenet.batching import next_level as next_level
+from tapenet.batching import next_level
 from tapenet.checking import Checker, checker_for, new_checker
 from tapenet.connections import Unconnected, check_connected, check_sources, check_targets, check_unconnected
 from tapenet.errors import ArgumentError, ReplayError, TapeStateError

@@ -208,19 +208,6 @@ def off_tapes(x: Any) -> Any:
     return value
 
 
-def every_value(x: Any) -> Any:
-    """All values that `x` stands for, as one plain array, read: under `vmap` of all examples, and so not of x's shape.
-
-    What a result depends on is better asked by a `decision` (see `tapenet.plain`), of which a replay needs no more
-    than that it comes out alike.
-    """
-    if type(x) is not Tensor:
-        return x
-    value = all_under(x)
-    note_read("a value", _same, (x,), {}, value, through_maps=True)
-    return value
-
-
 def all_under(x: Any) -> Any:
     """What is under a Tensor, under `vmap` of all examples; no tape notes it."""
     while type(x) is Tensor:

@@ -17,8 +17,7 @@ from tapenet.errors import ArgumentError, ArgumentTypeError, ConvergenceError
 from tapenet.leaves import described, dtype_of, zeros_of
 from tapenet.ops.casting import astype
 from tapenet.ops.shaping import concatenate, ravel, reshape, transpose
-from tapenet.plain import bind_plain
-from tapenet.primitive import Array, Primitive
+from tapenet.primitive import Array, Primitive, bind_plain
 from tapenet.transforms.calls import check_no_capture, is_differentiable, shown, taken_apart
 from tapenet.transforms.custom import JvpRule, operation
 from tapenet.transforms.gradient import stop_gradient

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import optree
 
-from tapenet.batching import Map
+from tapenet.batching import Map, next_level
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.leaves import described
 from tapenet.ops.arguments import axis_of
 from tapenet.primitive import Array
-from tapenet.tape import next_level
 from tapenet.tensor import Tensor
-from tapenet.tree import NAMESPACE, Tree, tree_flatten_with_none
+from tapenet.tree import NAMESPACE, Tree, leaf_paths, tree_flatten_with_none
 
 Axes = Any  # an int, None, or a pytree of them that is a prefix of what it is for
 
@@ -78,7 +77,7 @@ def _spread(axes: Axes, tree: Tree) -> list[int | None]:
 
 def _batches(leaves: Sequence[Any], axes: Sequence[int | None], inputs: Tree) -> tuple[list[Any], int]:
     """The leaves with their examples along axis 0, and how many there are."""
-    sizes: dict[str, int] = {}
+    sizes: dict[int, int] = {}  # by the leaf's place
     batches = []
     for i, (leaf, axis) in enumerate(zip(leaves, axes, strict=True)):
         if leaf is None or axis is None:
@@ -91,24 +90,20 @@ def _batches(leaves: Sequence[Any], axes: Sequence[int | None], inputs: Tree) ->
                 "Pass None for it in in_axes to give it to every example."
             )
         place = axis_of("vmap", axis, x.ndim, "in_axes")
-        sizes[_path(inputs, i)] = x.shape[place]
+        sizes[i] = x.shape[place]
         batches.append(np.moveaxis(x, place, 0) if place else x)
     if not sizes:
         raise ArgumentError("vmap: at least one argument must be mapped; got in_axes of None for all.")
     if len(set(sizes.values())) > 1:
-        listed = ", ".join(f"{size} in {path}" for path, size in sizes.items())
+        listed = ", ".join(f"{size} in {_path(inputs, i)}" for i, size in sizes.items())
         raise ArgumentError(f"vmap: mapped axes must have one length; got {listed}.")
     return batches, next(iter(sizes.values()))
 
 
 def _path(inputs: Tree, i: int) -> str:
     """The expression that reaches leaf `i` of the arguments."""
-    paths = [
-        accessor.codify(name)
-        for name, tree in zip(("args", "kwargs"), inputs, strict=True)
-        for accessor in optree.tree_accessors(tree, none_is_leaf=True, namespace=NAMESPACE)
-    ]
-    return paths[i]
+    args, kwargs = inputs
+    return [*leaf_paths(args, "args", none_is_leaf=True), *leaf_paths(kwargs, "kwargs", none_is_leaf=True)][i]
 
 
 def _collected(result: Tree, out_axes: Axes, mapping: Map) -> Tree:
