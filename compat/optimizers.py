@@ -6,6 +6,7 @@ and that Momentum and Adam are not corrected for their start at zero.
 
 from __future__ import annotations
 
+import abc
 from typing import ClassVar
 
 import numpy as np
@@ -16,7 +17,7 @@ EPSILON = 1e-6  # added to roots, as in the original
 BLOCK_BYTES = 1 << 17  # what a rule works on at a time, so that what it makes on the way stays in cache
 
 
-class Optimizer:
+class Optimizer(abc.ABC):
     """An elementwise rule, applied to a Variable.
 
     Attributes:
@@ -25,9 +26,9 @@ class Optimizer:
 
     kept: ClassVar[tuple[str, ...]] = ()
 
+    @abc.abstractmethod
     def rule(self, lr: float, v: Array, D: Array, *kept: Array) -> tuple[Array, ...]:
         """The value after the step, and then what is kept."""
-        raise NotImplementedError
 
     def update(self, var: Variable) -> None:
         """Take one step: give `var` a new value, and what is to be kept, in new memory."""

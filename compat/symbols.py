@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -70,7 +71,7 @@ class Placeholder:
         return "Placeholder()"
 
 
-class Symbol:
+class Symbol(abc.ABC):
     """A function of Variables that stands for its call: what nodes and losses have in common.
 
     Attributes:
@@ -90,9 +91,9 @@ class Symbol:
         self.operator = operator
         self.name = str(getattr(operator, "name", type(operator).__name__))
 
+    @abc.abstractmethod
     def pull(self, D: Array, inputs: list[Any], output: Array) -> None:
         """Set `.D` of the inputs, given that of the output, by the `backward` that the operator brings."""
-        raise NotImplementedError
 
 
 class Node(Symbol):
