@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,7 @@ REAL = RNG.standard_normal((3, 3)) + 2 * np.eye(3)
 COMPLEX = REAL + 1j * RNG.standard_normal((3, 3))
 TALL = RNG.standard_normal((4, 2))
 
-
-@pytest.fixture(autouse=True, scope="module")
-def double_precision() -> Iterator[None]:
-    """JAX in float64, for these tests alone."""
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", before)
+pytestmark = pytest.mark.usefixtures("jax_in_double_precision")
 
 
 def symmetrised(xp: Any, a: Array) -> Array:

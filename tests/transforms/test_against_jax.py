@@ -6,7 +6,7 @@ JAX gives values, Jacobians, Hessians and one third derivative of a program; wha
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,14 +24,7 @@ Results = dict[str, Callable[[], Array]]
 COUNT = 200 if settings().max_examples > 100 else 4
 QUICK_TO_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
-
-@pytest.fixture(autouse=True, scope="module")
-def double_precision() -> Iterator[None]:
-    """JAX in float64, for these tests alone."""
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", before)
+pytestmark = pytest.mark.usefixtures("jax_in_double_precision")
 
 
 def derivatives_by_jax(program: Program, xs: Array, v: Array, compiled: bool) -> tuple[Array, ...]:
