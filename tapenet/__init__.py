@@ -27,6 +27,8 @@ from tapenet.errors import (
     UnconnectedError as UnconnectedError,
 )
 from tapenet.extending import primitive as primitive
+from tapenet.kernels.backends import use_backend as use_backend
+from tapenet.kernels.memory import empty_cache as empty_cache
 from tapenet.numpy.methods import give_methods
 from tapenet.ops.indexing import at as at
 from tapenet.record import Record as Record

@@ -30,6 +30,8 @@ import attrs
 import numpy as np
 
 from tapenet.kernels import winograd
+from tapenet.kernels.backends import loops_for
+from tapenet.kernels.memory import empty, zeros
 from tapenet.kernels.threads import share_products
 from tapenet.kernels.windows import Array, Axis, Padding, Pair, cache_sized, computing_dtype, lay, positions
 
@@ -64,7 +66,7 @@ def convolve(x: Array, kernel: Array, *, stride: Pair, padding: Padding, dilatio
     rows, columns = _axes(x.shape, kernel.shape[:2], stride, padding, dilation)
     dtype = np.result_type(x, kernel)
     x, kernel = _operand(x, dtype), _operand(kernel, dtype)
-    y = np.empty((x.shape[0], rows.count, columns.count, kernel.shape[3]), x.dtype)
+    y = empty((x.shape[0], rows.count, columns.count, kernel.shape[3]), x.dtype)
     if _is_plain(stride, dilation, groups) and winograd.suits(kernel.shape, y.shape, y.dtype):
         with np.errstate(over="ignore", invalid="ignore"):
             winograd.convolve(x, kernel, (rows.before, columns.before), y)
@@ -103,12 +105,12 @@ def convolve_input(
     t, kernel = _operand(t, dtype), _operand(kernel, dtype)
     before = 2 - rows.before, 2 - columns.before
     if _is_plain(stride, dilation, groups) and min(before) >= 0 and winograd.suits(kernel.shape, shape, t.dtype):
-        x = np.empty(shape, t.dtype)
+        x = empty(shape, t.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             winograd.convolve(t, kernel, before, x, turned=True)
         if np.isfinite(x).all():
             return x.astype(dtype, copy=False)
-    x = np.zeros(shape, t.dtype)
+    x = zeros(shape, t.dtype)
     way = _way(kernel, groups, rows, columns)
 
     def work(images: slice) -> None:
@@ -145,12 +147,12 @@ def convolve_kernel(
             kernel = winograd.convolve_kernel(x, t, (rows.before, columns.before))
         if np.isfinite(kernel).all():
             return kernel.astype(dtype, copy=False)
-    kernel = np.zeros(shape, x.dtype)
+    kernel = zeros(shape, x.dtype)
     way = _way(kernel, groups, rows, columns)
     terms = {0: kernel}
 
     def work(images: slice) -> None:
-        term = terms.setdefault(images.start, np.zeros(shape, x.dtype) if images.start else kernel)
+        term = terms.setdefault(images.start, zeros(shape, x.dtype) if images.start else kernel)
         for parts in _parts(x[images], term, t[images], groups):
             way.kernel(*parts, rows, columns)
 
@@ -181,12 +183,12 @@ def _dense_input(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -
         stacked = _flat(products, 0) @ _flat(_stacked_weights(kernel), 0).T
         if not columns.trivial:
             windows = stacked
-            stacked = np.zeros((products.shape[0], columns.size, 1, rows.window * x.shape[3]), t.dtype)
+            stacked = zeros((products.shape[0], columns.size, 1, rows.window * x.shape[3]), t.dtype)
             _unstack(windows, columns, stacked)
     else:
         # Taps backwards: the windows that reach one place lie in ascending order, side by side.
         weights = _flat(np.ascontiguousarray(kernel[:, ::-1].transpose(0, 2, 1, 3)), 0)
-        stacked = np.empty((products.shape[0], columns.size, weights.shape[0]), t.dtype)
+        stacked = empty((products.shape[0], columns.size, weights.shape[0]), t.dtype)
         for place in range(columns.size):
             taps, outputs = columns.taps_on(place)
             np.matmul(_flat(products[:, outputs], 1), _flat(weights[:, taps], 1).T, out=stacked[:, place])
@@ -199,7 +201,7 @@ def _dense_kernel(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) 
     if _at_once(kernel, products, columns):
         weights = _stack(stacked[:, :, None], columns)[:, 0].T @ _flat(products, 0)
     else:
-        weights = np.zeros((columns.window, stacked.shape[2], t.shape[3]), t.dtype)
+        weights = zeros((columns.window, stacked.shape[2], t.shape[3]), t.dtype)
         for output in range(columns.count):
             taps, places = columns.taps_of(output)
             _flat(weights[taps], 0)[...] += _flat(stacked[:, places], 1).T @ products[:, output]
@@ -229,19 +231,30 @@ def _depthwise_kernel(x: Array, kernel: Array, t: Array, rows: Axis, columns: Ax
 
 def _placewise(x: Array, kernel: Array, y: Array, rows: Axis, columns: Axis) -> None:
     y[...] = 0
-    for (oh, ow), window, weights in _windows(kernel, rows, columns):
-        y[:, oh, ow] += x[:, *window].reshape(len(x), -1) @ _flat(weights, 0)
+
+    def work(part: slice) -> None:
+        for (oh, ow), window, weights in _windows(kernel[..., part], rows, columns):
+            y[:, oh, ow, part] += x[:, *window].reshape(len(x), -1) @ _flat(weights, 0)
+
+    share_products(work, kernel.shape[3], kernel.nbytes)
 
 
 def _placewise_input(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -> None:
-    for (oh, ow), window, weights in _windows(kernel, rows, columns):
-        # The kernel goes first: BLAS is slow where the second of two matrices is the larger and transposed.
-        x[:, *window] += (_flat(weights, 0) @ t[:, oh, ow].T).T.reshape(x[:, *window].shape)
+    def work(part: slice) -> None:
+        for (oh, ow), window, weights in _windows(kernel[:, :, part], rows, columns):
+            # The kernel goes first: BLAS is slow where the second of two matrices is the larger and transposed.
+            x[:, *window, part] += (weights @ t[:, oh, ow].T).transpose(2, 0, 1)
+
+    share_products(work, kernel.shape[2], kernel.nbytes)
 
 
 def _placewise_kernel(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -> None:
-    for tap, outputs, places in positions(rows, columns):
-        kernel[tap] += x[places].reshape(-1, x.shape[3]).T @ t[outputs].reshape(-1, t.shape[3])
+    def work(part: slice) -> None:
+        for tap, outputs, places in positions(rows, columns):
+            channels = x[places][..., part]
+            kernel[tap][part] += channels.reshape(-1, channels.shape[3]).T @ t[outputs].reshape(-1, t.shape[3])
+
+    share_products(work, kernel.shape[2], kernel.nbytes)
 
 
 def _windows(kernel: Array, rows: Axis, columns: Axis) -> Iterator[tuple[Pair, Any, Array]]:
@@ -338,7 +351,11 @@ def _stack(x: Array, axis: Axis) -> Array:
     shape = (batch * axis.count, inner, axis.window * features)
     if axis.trivial:
         return x.reshape(shape)
-    stacked = np.empty((batch, axis.count, inner, axis.window, features), x.dtype)
+    stacked = empty((batch, axis.count, inner, axis.window, features), x.dtype)
+    loops = loops_for(x)
+    if loops is not None:
+        loops.stack(x, stacked, axis.stride, axis.dilation, axis.before)
+        return stacked.reshape(shape)
     for tap, outputs, places in axis.taps():
         stacked[:, outputs, :, tap] = x[:, places]
         stacked[:, : outputs.start, :, tap] = 0
@@ -350,6 +367,10 @@ def _unstack(stacked: Array, axis: Axis, x: Array) -> None:
     """Transpose `_stack`: add to x, shape (batch, size, inner, features), what was stacked of it."""
     batch, _, inner, features = x.shape
     stacked = stacked.reshape(batch, axis.count, inner, axis.window, features)
+    loops = loops_for(stacked, x)
+    if loops is not None:
+        loops.unstack(stacked, x, axis.stride, axis.dilation, axis.before)
+        return
     for tap, outputs, places in axis.taps():
         x[:, places] += stacked[:, outputs, :, tap]
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from tapenet.kernels import blas
+from tapenet.kernels.backends import loops_for
+from tapenet.kernels.memory import empty
 from tapenet.kernels.threads import share
 from tapenet.kernels.windows import Array
 
@@ -44,9 +46,11 @@ def _can_keep(mask: Array, x: Array) -> bool:
 
 def _keep(mask: Array, x: Array) -> Array:
     """x where the mask holds, else zero."""
-    out = np.empty(x.shape, x.dtype)
+    out = empty(x.shape, x.dtype)
     flat, flat_mask, flat_out = x.reshape(-1), mask.reshape(-1), out.reshape(-1)
-    share(lambda part: keep(flat_mask[part], flat[part], flat_out[part]), x.size, 2 * x.nbytes + mask.nbytes)
+    loops = loops_for(flat)
+    write = keep if loops is None else loops.keep
+    share(lambda part: write(flat_mask[part], flat[part], flat_out[part]), x.size, 2 * x.nbytes + mask.nbytes)
     return out
 
 
@@ -67,7 +71,7 @@ def relu(x: Array) -> Array:
     """max(x, 0)."""
     if type(x) is not np.ndarray or x.size < MANY or not x.flags.c_contiguous:
         return np.maximum(x, 0)
-    out = np.empty(x.shape, x.dtype)
+    out = empty(x.shape, x.dtype)
     flat, flat_out = x.reshape(-1), out.reshape(-1)
     share(lambda part: np.maximum(flat[part], 0, out=flat_out[part]), x.size, 2 * x.nbytes)
     return out

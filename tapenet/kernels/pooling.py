@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.kernels.backends import loops_for
 from tapenet.kernels.elementwise import keep
+from tapenet.kernels.memory import empty, zeros
 from tapenet.kernels.threads import share
 from tapenet.kernels.windows import (
     Array,
@@ -40,7 +42,7 @@ def max_pool(x: Array, *, window: Pair, stride: Pair, padding: Padding) -> Array
         Array, shape (N, OH, OW, C).
     """
     rows, columns = _axes(x.shape[1:3], window, stride, padding)
-    y = np.empty((x.shape[0], rows.count, columns.count, x.shape[3]), x.dtype)
+    y = empty((x.shape[0], rows.count, columns.count, x.shape[3]), x.dtype)
 
     def work(images: slice) -> None:
         y[images] = _combine(np.maximum, x[images], rows, columns)
@@ -52,11 +54,16 @@ def max_pool(x: Array, *, window: Pair, stride: Pair, padding: Padding) -> Array
 def max_pool_with_winners(x: Array, *, window: Pair, stride: Pair, padding: Padding) -> tuple[Array, Array]:
     """Return `max_pool(x)` and `max_pool_winners(x)`, in the time of the second alone."""
     rows, columns = _axes(x.shape[1:3], window, stride, padding)
-    y = np.empty((x.shape[0], rows.count, columns.count, x.shape[3]), x.dtype)
-    winners = np.empty(y.shape, np.min_scalar_type(window[0] * window[1] - 1))
+    y = empty((x.shape[0], rows.count, columns.count, x.shape[3]), x.dtype)
+    winners = empty(y.shape, np.min_scalar_type(window[0] * window[1] - 1))
     find = _find_in_pairs if rows.halves and columns.halves else _find_winners
+    loops = loops_for(x)
 
     def work(images: slice) -> None:
+        if loops is not None:
+            before = rows.before, columns.before
+            loops.find_winners(x[images], y[images], winners[images], window, stride, before)
+            return
         find(x[images], y[images], winners[images], rows, columns)
         if np.isnan(y[images]).any():
             _let_nan_win(x[images], winners[images], rows, columns)
@@ -118,7 +125,7 @@ def pool_gather(x: Array, winners: Array, *, window: Pair, stride: Pair, padding
         Array, shape (N, OH, OW, C).
     """
     rows, columns = _axes(x.shape[1:3], window, stride, padding)
-    y = np.zeros(winners.shape, x.dtype)
+    y = zeros(winners.shape, x.dtype)
 
     def work(images: slice) -> None:
         for (i, j), outputs, places in positions(rows, columns):
@@ -145,10 +152,14 @@ def pool_scatter(t: Array, winners: Array, *, input_size: Pair, window: Pair, st
     """
     rows, columns = _axes(input_size, window, stride, padding)
     written_once = rows.disjoint and columns.disjoint
-    create = np.empty if written_once and rows.covered and columns.covered else np.zeros
+    loops = loops_for(t)
+    create = empty if loops is None and written_once and rows.covered and columns.covered else zeros
     x = create((t.shape[0], *input_size, t.shape[3]), t.dtype)
 
     def work(images: slice) -> None:
+        if loops is not None:
+            loops.scatter(t[images], winners[images], x[images], window, stride, (rows.before, columns.before))
+            return
         for (i, j), outputs, places in positions(rows, columns):
             wins = winners[images][outputs] == i * columns.window + j
             if written_once:
@@ -174,7 +185,7 @@ def avg_pool(x: Array, *, window: Pair, stride: Pair, padding: Padding) -> Array
     """
     rows, columns = _axes(x.shape[1:3], window, stride, padding)
     dtype = x.dtype if np.issubdtype(x.dtype, np.inexact) else np.dtype(np.float64)
-    y = np.empty((x.shape[0], rows.count, columns.count, x.shape[3]), dtype)
+    y = empty((x.shape[0], rows.count, columns.count, x.shape[3]), dtype)
 
     def work(images: slice) -> None:
         total = _combine(np.add, x[images].astype(computing_dtype(dtype), copy=False), rows, columns)
@@ -199,11 +210,11 @@ def avg_pool_input(t: Array, *, input_size: Pair, window: Pair, stride: Pair, pa
     """
     rows, columns = _axes(input_size, window, stride, padding)
     dtype = computing_dtype(t.dtype)
-    x = np.zeros((t.shape[0], *input_size, t.shape[3]), dtype)
+    x = zeros((t.shape[0], *input_size, t.shape[3]), dtype)
 
     def work(images: slice) -> None:
         part = t[images] / _sizes(rows, columns, dtype)
-        row = np.zeros((part.shape[0] * rows.count, columns.size, x.shape[3]), dtype)
+        row = zeros((part.shape[0] * rows.count, columns.size, x.shape[3]), dtype)
         _spread(_along_columns(part), columns, row)
         _spread(row.reshape(part.shape[0], rows.count, -1), rows, _along_rows(x[images]))
 
@@ -253,7 +264,7 @@ def _largest(
         Two arrays, shape (batch, count, inner).
     """
     y, largest = _begin(x, axis)
-    winners = np.zeros(y.shape, dtype) if labels is None else _first(labels, axis).copy()
+    winners = zeros(y.shape, dtype) if labels is None else _first(labels, axis).copy()
     if axis.before:
         winners += (np.maximum(-axis.starts, 0) * step).astype(dtype)[:, None]
     for tap, outputs, places in _later_taps(axis):
@@ -269,7 +280,7 @@ def _largest(
 def _begin(x: Array, axis: Axis) -> tuple[Array, Array]:
     """Return an array for the result, and the first elements to begin with: in it, or still in x."""
     first = _first(x, axis)
-    y = np.empty(first.shape, x.dtype)
+    y = empty(first.shape, x.dtype)
     # Unpadded, the second tap meets every window, and takes the first elements from where they are.
     if axis.window == 1 or axis.padded:
         y[...] = first
@@ -313,7 +324,7 @@ def _spread(t: Array, axis: Axis, x: Array) -> None:
 
 def _kept(wins: Array, x: Array) -> Array:
     """x where it wins, and zero elsewhere."""
-    out = np.empty(x.shape, x.dtype)
+    out = empty(x.shape, x.dtype)
     keep(wins, x, out)
     return out
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.kernels.memory import empty
 from tapenet.kernels.threads import share_products
 
 # Most rows of a first matrix, and fewest elements of a second, for which the order of factors matters.
@@ -31,7 +32,7 @@ def matmul(x: Any, y: Any) -> Any:
 
 
 def _in_parts(x: Any, y: Any) -> Any:
-    out = np.empty((len(x), y.shape[1]), x.dtype)
+    out = empty((len(x), y.shape[1]), x.dtype)
     by_rows = len(x) >= y.shape[1]
 
     def work(part: slice) -> None:

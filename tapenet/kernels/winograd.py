@@ -24,15 +24,18 @@ Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", arX
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from tapenet.kernels.backends import loops_for
+from tapenet.kernels.memory import empty, zeros
 from tapenet.kernels.threads import share, share_products
 from tapenet.kernels.windows import Array, Pair
 
 # Bytes of transformed images that are made at a time: with what comes of them they stay in cache.
-BLOCK_SIZE = 2**22
+BLOCK_SIZE = 2**21
 
 # Fewest channels and outputs with which the products outweigh the transforms.
 FEWEST_CHANNELS = 48
@@ -132,7 +135,7 @@ def _share_images(work: Callable[[slice], None], outputs: tuple[int, ...], width
 
 def _product(a: Array, b: Array) -> Array:
     """The products of two stacks of 16 matrices."""
-    out = np.empty((16, a.shape[1], b.shape[2]), a.dtype)
+    out = empty((16, a.shape[1], b.shape[2]), a.dtype)
 
     def work(part: slice) -> None:
         np.matmul(a[part], b[part], out=out[part])
@@ -153,7 +156,7 @@ def _transformed_kernel(kernel: Array, turned: bool) -> Array:
 def _in_columns(matrix: Array, x: Array) -> Array:
     """The product of a small matrix with x along its first axis; a stretch of columns at a time."""
     columns = x.reshape(len(x), -1)
-    product = np.empty((len(matrix), columns.shape[1]), x.dtype)
+    product = empty((len(matrix), columns.shape[1]), x.dtype)
     matrix = matrix.astype(x.dtype)
 
     def work(mine: slice) -> None:
@@ -168,9 +171,12 @@ def _in_columns(matrix: Array, x: Array) -> Array:
 def _transformed_images(x: Array, before: Pair, tiles: Pair) -> Array:
     """B^T d B of each tile of images (N, H, W, C): shape (4, 4, N, *tiles, C)."""
     (rows, columns), channels = tiles, x.shape[3]
-    planes = np.zeros((2, 2, len(x), rows + 1, columns + 1, channels), x.dtype)
-    halfway = np.empty((4, 2, len(x), rows, columns + 1, channels), x.dtype)
-    transformed = np.empty((4, 4, len(x), rows, columns, channels), x.dtype)
+    loops = loops_for(x)
+    if loops is not None:
+        return _in_loops(partial(loops.transform_images, x, *before), (4, 4, len(x), rows, columns, channels), x.dtype)
+    planes = zeros((2, 2, len(x), rows + 1, columns + 1, channels), x.dtype)
+    halfway = empty((4, 2, len(x), rows, columns + 1, channels), x.dtype)
+    transformed = empty((4, 4, len(x), rows, columns, channels), x.dtype)
 
     def work(images: slice) -> None:
         _split(x[images], before, planes[:, :, images])
@@ -181,6 +187,13 @@ def _transformed_images(x: Array, before: Pair, tiles: Pair) -> Array:
         _combine(even[..., :-1, :], odd[..., :-1, :], even[..., 1:, :], odd[..., 1:, :], by_columns)
 
     share(work, len(x), 2 * transformed.nbytes)
+    return transformed
+
+
+def _in_loops(transform: Callable[[Array, int, int], None], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """What a compiled transform writes, of all images, on several threads."""
+    transformed = empty(shape, dtype)
+    share(lambda images: transform(transformed, images.start, images.stop), shape[2], 2 * transformed.nbytes)
     return transformed
 
 
@@ -197,12 +210,15 @@ def _split(x: Array, before: Pair, planes: Array) -> None:
 def _transformed_cotangents(t: Array, tiles: Pair) -> Array:
     """A t A^T of each tile of t (N, OH, OW, O): shape (4, 4, N, *tiles, O)."""
     (rows, columns), outputs = tiles, t.shape[3]
+    loops = loops_for(t)
+    if loops is not None:
+        return _in_loops(partial(loops.transform_cotangents, t), (4, 4, len(t), rows, columns, outputs), t.dtype)
     if (2 * rows, 2 * columns) != t.shape[1:3]:
-        whole = np.zeros((len(t), 2 * rows, 2 * columns, outputs), t.dtype)
+        whole = zeros((len(t), 2 * rows, 2 * columns, outputs), t.dtype)
         whole[:, : t.shape[1], : t.shape[2]] = t
         t = whole
-    halfway = np.empty((4, len(t), 2 * rows, columns, outputs), t.dtype)
-    transformed = np.empty((4, 4, len(t), rows, columns, outputs), t.dtype)
+    halfway = empty((4, len(t), 2 * rows, columns, outputs), t.dtype)
+    transformed = empty((4, 4, len(t), rows, columns, outputs), t.dtype)
 
     def work(images: slice) -> None:
         _spread(t[images, :, 0::2], t[images, :, 1::2], halfway[:, images])
@@ -214,7 +230,11 @@ def _transformed_cotangents(t: Array, tiles: Pair) -> Array:
 
 def _write_outputs(products: Array, y: Array) -> None:
     """Write A^T p A of each tile of products p (4, 4, N, rows, columns, O) to y (N, OH, OW, O)."""
-    halfway = np.empty((2, *products.shape[1:]), y.dtype)
+    loops = loops_for(products, y)
+    if loops is not None:
+        share(lambda images: loops.write_outputs(products, y, images.start, images.stop), len(y), 2 * products.nbytes)
+        return
+    halfway = empty((2, *products.shape[1:]), y.dtype)
 
     def work(images: slice) -> None:
         by_rows = halfway[:, :, images]

@@ -10,6 +10,7 @@ the direction of steepest ascent is their conjugate.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
@@ -72,18 +73,20 @@ def apply_rule(rule: Rule, write: Writer, rows: Sequence[Row], *, in_blocks: boo
 def _donated(rows: Sequence[Row]) -> frozenset[int]:
     """The ids of arrays that may be overwritten.
 
-    Arrays that own their memory share none with each other, unless one comes twice. A gradient that is a view could
-    share it with any of them: then nothing is overwritten.
+    Two arrays share memory only if they lie in that of the same array, which is the `base` of a view. Of other kinds of
+    memory that is not known: where a gradient lies in such, nothing is overwritten.
     """
-    counts = Counter(id(array) for row in rows for array in row)
-    if not all(_owns(gradient) for _, gradient, *_ in rows):
+    if any(_owner(gradient) is None for _, gradient, *_ in rows):
         return frozenset()
-    arrays = (array for parameter, _, *slots in rows for array in (parameter, *slots))
-    return frozenset(id(x) for x in arrays if counts[id(x)] == 1 and _owns(x) and x.flags.writeable)
+    counts = Counter(id(_owner(array)) for row in rows for array in row)
+    owning = (x for parameter, _, *slots in rows for x in (parameter, *slots) if _owner(x) is x is not None)
+    return frozenset(id(x) for x in owning if counts[id(x)] == 1 and x.flags.writeable and x.flags.c_contiguous)
 
 
-def _owns(array: Array) -> bool:
-    return type(array) is np.ndarray and array.base is None and array.flags.c_contiguous
+def _owner(array: Array) -> Array:
+    """The array whose memory an array lies in, perhaps itself; None for memory that is not NumPy's."""
+    owner = array if getattr(array, "base", None) is None else array.base
+    return owner if type(owner) is np.ndarray and owner.base is None else None
 
 
 @attrs.frozen(eq=False)
@@ -113,15 +116,20 @@ class _Job:
         parameter, *slots = self.outputs
         return (parameter[()] if self.is_scalar else parameter, *slots)
 
-    def blocks(self) -> Iterator[tuple[_Job, slice]]:
-        """The job in pieces."""
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(self.inputs[0].size)
+
+    def blocks(self, begin: int, end: int) -> Iterator[slice]:
+        """The elements from `begin` to `end` in pieces."""
         length = BLOCK_BYTES // self.working.itemsize
-        return ((self, slice(start, start + length)) for start in range(0, self.inputs[0].size, length))
+        return (slice(start, min(start + length, end)) for start in range(begin, end, length))
 
     def do(self, write: Writer, block: slice, scratch: Scratch) -> None:
         """Carry out one piece."""
         real = np.finfo(self.working).dtype
-        inputs = [array[block].astype(self.working, copy=False) for array in self.inputs]
+        inputs = [np.ascontiguousarray(array[block], self.working) for array in self.inputs]
         outputs = [array.reshape(-1)[block] for array in self.outputs]
         if self.working.kind == "c":
             inputs[1] = np.conjugate(inputs[1])
@@ -149,14 +157,17 @@ class Scratch:
 
 def _work(write: Writer, jobs: Sequence[_Job]) -> None:
     """Carry out all jobs, block by block, on several threads where that is worth it."""
-    blocks = [block for job in jobs for block in job.blocks()]
+    ends = list(itertools.accumulate(job.size for job in jobs))
 
     def work(part: slice) -> None:
+        # Of all elements in a row, the leaf's own are those from `end - job.size` on.
         scratch = Scratch()
-        for job, block in blocks[part]:
-            job.do(write, block, scratch)
+        for job, end in zip(jobs, ends, strict=True):
+            begin = end - job.size
+            for block in job.blocks(max(0, part.start - begin), min(job.size, part.stop - begin)):
+                job.do(write, block, scratch)
 
-    share(work, len(blocks), sum(array.nbytes for job in jobs for array in (*job.inputs, *job.outputs)))
+    share(work, ends[-1] if ends else 0, sum(array.nbytes for job in jobs for array in (*job.inputs, *job.outputs)))
 
 
 def _apply_whole(rule: Rule, parameter: Array, gradient: Array, *slots: Array) -> tuple[Array, ...]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import attrs
 import numpy as np
 
+from tapenet.kernels.backends import loops_for
 from tapenet.optim.adaptive import running_mean
 from tapenet.optim.leafwise import Array
 from tapenet.optim.optimizer import Optimizer, number_field, with_decay
@@ -61,6 +62,24 @@ class _MomentEstimates(Optimizer):
         np.divide(mean, scratch, out=scratch)
         np.multiply(scratch, rate * root / (1 - self.b1 ** (step + 1)), out=scratch)
 
+    def write_in_loop(
+        self, outputs: Sequence[Array], *arrays: Array, rate: Any, step: int, decay: float = 0.0, shrink: Any = 1.0
+    ) -> bool:
+        """`rule`, in place, by a compiled loop if there is one; whether there was."""
+        loops = loops_for(*outputs, *arrays)
+        if loops is None:
+            return False
+        parameter, gradient, *means = arrays
+        for output, array in zip(outputs, (parameter, *means), strict=True):
+            if not np.may_share_memory(output, array):
+                np.copyto(output, array)
+        root = math.sqrt(1 - self.b2 ** (step + 1))
+        rate = rate * root / (1 - self.b1 ** (step + 1))
+        numbers = decay, shrink, self.b1, 1 - self.b1, self.b2, 1 - self.b2, self.eps * root, rate
+        new, mean, square_mean = outputs
+        loops.adam(new, gradient, mean, square_mean, *map(new.dtype.type, numbers))
+        return True
+
 
 @attrs.frozen
 class Adam(_MomentEstimates):
@@ -78,6 +97,8 @@ class Adam(_MomentEstimates):
 
     def write(self, outputs: Sequence[Array], scratch: Sequence[Array], *arrays: Array, rate: Any, step: int) -> None:
         """`rule`, in place."""
+        if self.write_in_loop(outputs, *arrays, rate=rate, step=step, decay=self.weight_decay):
+            return
         (parameter, gradient, *means), (change, decayed) = arrays, scratch
         if self.weight_decay:
             np.multiply(parameter, self.weight_decay, out=decayed)
@@ -104,6 +125,8 @@ class AdamW(_MomentEstimates):
 
     def write(self, outputs: Sequence[Array], scratch: Sequence[Array], *arrays: Array, rate: Any, step: int) -> None:
         """`rule`, in place."""
+        if self.write_in_loop(outputs, *arrays, rate=rate, step=step, shrink=1 - rate * self.weight_decay):
+            return
         (parameter, gradient, *means), (change, decayed) = arrays, scratch
         _, mean, square_mean = outputs
         self.write_moments((mean, square_mean), change, gradient, *means)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from tapenet.errors import ArgumentError
+from tapenet.optional import needed
 from tapenet.primitive import Primitive
 from tapenet.testing.gradients import check_grads
-from tapenet.testing.optional import needed
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.optional import needed
 from tapenet.primitive import Array
 from tapenet.testing.comparing import assert_same_as_peer
-from tapenet.testing.optional import needed
 from tapenet.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 

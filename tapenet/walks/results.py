@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.kernels.memory import is_own
 from tapenet.primitive import Array
 from tapenet.tensor import under
 
@@ -20,7 +21,7 @@ def fresh(results: Sequence[Array | None], given: Sequence[Array]) -> list[Array
     seen = {id(x) for x in given}
     copied = []
     for x in results:
-        if type(x) is np.ndarray and (id(x) in seen or x.base is not None or not x.flags.writeable):
+        if type(x) is np.ndarray and (id(x) in seen or not is_own(x) or not x.flags.writeable):
             x = x.copy()
         seen.add(id(x))
         copied.append(x)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tapenet import kernels
-from tapenet.kernels import blas, elementwise, products, threads
+from tapenet.kernels import blas, elementwise, memory, products, threads
 
 LARGE = 10 * threads.WORTH_SHARING
 
@@ -162,7 +162,7 @@ def test_a_product_in_parts_is_numpys(rows, inner, columns, order, dtype, monkey
     np.testing.assert_array_equal(result, np.matmul(x, y))  # small integers: exact in any order of adding up
     assert result.dtype == x.dtype
     assert result.flags.c_contiguous
-    assert result.flags.owndata
+    assert memory.is_own(result)
 
 
 def test_products_that_do_not_fit_are_numpys_errors():

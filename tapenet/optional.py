@@ -1,4 +1,4 @@
-"""Packages that single functions of the kit need: imported when they are used."""
+"""Packages that single functions need: imported when they are used."""
 
 from __future__ import annotations
 

@@ -1,0 +1,78 @@
+"""What computes inside of kernels: NumPy's functions, or loops that Numba compiles.
+
+NumPy makes one pass over memory for each function; a compiled loop makes one for all of them. The loops are in a module
+of their own, `loops`, which is imported when they are asked for, and compiled when they are first called. Compiled code
+is cached on disk, so that this happens once on each machine.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import ModuleType
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.errors import ArgumentError
+from tapenet.optional import needed
+
+BACKENDS = ("numpy", "numba")
+
+
+@attrs.define
+class _Choice:
+    """The backend's name, and the compiled loops if it has them and they have been imported."""
+
+    name: str
+    loops: ModuleType | None = None
+
+
+_choice = _Choice("numpy")
+
+
+def use_backend(name: str) -> str:
+    """Choose what computes large convolutions, pools, masks and steps of Adam, in this process from now on.
+
+    Results agree to rounding. Matrix products are BLAS's either way. A loop is compiled at its first call, which takes
+    a second or two, and cached on disk for the next process. At the start the environment variable TAPENET_BACKEND
+    chooses, or else it is "numpy".
+
+    Args:
+        name: "numpy", the default, or "numba", which needs `pip install 'tapenet[fast]'`.
+
+    Returns:
+        The name of the backend so far.
+
+    Raises:
+        ArgumentError: another name.
+        MissingPackageError: Numba is not installed.
+
+    >>> use_backend("numpy")
+    'numpy'
+    """
+    if name not in BACKENDS:
+        raise ArgumentError(f"use_backend: name must be one of {', '.join(map(repr, BACKENDS))}; got {name!r}.")
+    if name == "numba":
+        needed("numba", "use_backend", "pip install 'tapenet[fast]'")
+        _choice.loops = importlib.import_module("tapenet.kernels.loops")
+    else:
+        _choice.loops = None
+    before, _choice.name = _choice.name, name
+    return before
+
+
+def loops_for(*arrays: Any) -> Any:
+    """The compiled loops, if they are asked for and fit: arrays of one dtype, float32 or float64, and in C order."""
+    if _choice.loops is None:
+        return None
+    dtype = arrays[0].dtype
+    fits = dtype.char in "fd" and all(
+        type(x) is np.ndarray and x.dtype == dtype and x.flags.c_contiguous for x in arrays
+    )
+    return _choice.loops if fits else None
+
+
+if "TAPENET_BACKEND" in os.environ:
+    use_backend(os.environ["TAPENET_BACKEND"])

@@ -1,0 +1,178 @@
+"""The compiled backend: the same results as NumPy's, on all geometries; and how it is asked for."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+import tapenet as tn
+from tapenet import kernels
+from tapenet.kernels import backends, elementwise, winograd
+from tapenet.optim import adam, adamw
+
+DTYPES = st.sampled_from([np.float32, np.float64])
+
+
+@pytest.fixture
+def numba_backend():
+    pytest.importorskip("numba")
+    before = tn.use_backend("numba")
+    yield
+    tn.use_backend(before)
+
+
+def by_both(compute):
+    """What a function computes with NumPy, and compiled."""
+    pytest.importorskip("numba")
+    before = backends.use_backend("numpy")
+    try:
+        expected = compute()
+        tn.use_backend("numba")
+        return compute(), expected
+    finally:
+        tn.use_backend(before)
+
+
+def assert_same(compute, tolerance=1e-5):
+    results, expected = by_both(compute)
+    for mine, theirs in zip(results, expected, strict=True):
+        assert (mine.dtype, mine.shape) == (theirs.dtype, theirs.shape)
+        np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance)
+
+
+@st.composite
+def geometries(draw):
+    """Sizes, windows, strides and paddings, of which at least one window fits and none lies wholly in the padding."""
+    window = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    size = tuple(draw(st.integers(w, w + 5)) for w in window)
+    padding = tuple(draw(st.tuples(st.integers(0, w - 1), st.integers(0, w - 1))) for w in window)
+    return size, {"window": window, "stride": draw(st.tuples(st.integers(1, 3), st.integers(1, 3))), "padding": padding}
+
+
+@given(geometries(), DTYPES, st.integers(1, 5), st.integers(0, 2**32 - 1), st.sampled_from([0, 0.2]))
+def test_pools(geometry, dtype, channels, seed, nans):
+    size, windows = geometry
+    rng = np.random.default_rng(seed)
+    # Few values: windows have several largest elements.
+    x = rng.integers(-2, 3, (2, *size, channels)).astype(dtype)
+    x[rng.random(x.shape) < nans] = np.nan
+
+    def compute():
+        try:
+            y, winners = kernels.max_pool_with_winners(x, **windows)
+        except ValueError as error:
+            return (np.array(str(error)),)
+        return y, winners, kernels.pool_scatter(2 * np.ones_like(y), winners, input_size=size, **windows)
+
+    results, expected = by_both(compute)
+    for mine, theirs in zip(results, expected, strict=True):
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@given(
+    geometries(), DTYPES, st.integers(1, 4), st.tuples(st.integers(1, 2), st.integers(1, 2)), st.integers(0, 2**32 - 1)
+)
+def test_convolutions(geometry, dtype, channels, dilation, seed):
+    size, windows = geometry
+    rng = np.random.default_rng(seed)
+    size = tuple(s + 3 for s in size)
+    options = {"stride": windows["stride"], "padding": windows["padding"], "dilation": dilation, "groups": 1}
+    x, kernel = rng.normal(size=(2, *size, channels)), rng.normal(size=(*windows["window"], channels, 3))
+    x, kernel = x.astype(dtype), kernel.astype(dtype)
+
+    def compute():
+        y = kernels.convolve(x, kernel, **options)
+        return (
+            y,
+            kernels.convolve_input(y, kernel, input_size=size, **options),
+            kernels.convolve_kernel(x, y, kernel_size=windows["window"], **options),
+        )
+
+    assert_same(compute, 1e-4)
+
+
+@given(st.integers(1, 3), st.tuples(st.integers(3, 9), st.integers(3, 9)), st.integers(1, 5), DTYPES, st.data())
+def test_minimal_filtering(count, size, channels, dtype, data):
+    before = data.draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    x, kernel = (
+        rng.normal(size=(count, *size, channels)).astype(dtype),
+        rng.normal(size=(3, 3, channels, 4)).astype(dtype),
+    )
+    outputs = tuple(s + b + data.draw(st.integers(0, 2)) - 2 for s, b in zip(size, before))
+
+    def compute():
+        y = np.empty((count, *outputs, 4), dtype)
+        winograd.convolve(x, kernel, before, y)
+        return y, winograd.convolve_kernel(x, y, before)
+
+    assert_same(compute, 1e-4)
+
+
+def test_masks():
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random(10**4) < 0.5, rng.normal(size=10**4), np.inf)
+    assert_same(lambda: (elementwise.where(x > 0, x, 0), elementwise.where(x > 0, 0, x)), 0)
+
+
+@pytest.mark.parametrize("optimizer", [adam(0.1), adam(0.1, weight_decay=0.1), adamw(0.1, weight_decay=0.1)])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("donate", [False, True])
+def test_steps_of_adam(optimizer, dtype, donate):
+    rng = np.random.default_rng(0)
+    start, gradient = (rng.normal(size=(99, 2)) @ [1, 1j if dtype.startswith("c") else 1] for _ in range(2))
+    start, gradient = start.astype(dtype), gradient.astype(dtype)
+
+    def compute():
+        params, state = start.copy(), optimizer.init(start)
+        for _ in range(3):
+            params, state = optimizer.update(gradient, state, params, donate=donate)
+        return params, state.mean, state.square_mean
+
+    assert_same(compute, 1e-3 if dtype == "float16" else 1e-5)
+
+
+def test_a_wrong_loop_is_found(monkeypatch):
+    pytest.importorskip("numba")
+    from tapenet.kernels import loops
+
+    monkeypatch.setattr(loops, "keep", lambda mask, x, out: out.fill(0))
+    with pytest.raises(AssertionError, match="Not equal"):
+        test_masks()
+
+
+def test_it_is_used_where_it_fits(numba_backend):
+    x = np.ones((4, 4), np.float32)
+    assert backends.loops_for(x, x) is not None
+    for other in (x.T[1:], x.astype(np.float64), x.astype(np.complex64), x.astype(np.float16), np.ma.masked_array(x)):
+        assert backends.loops_for(x, other) is None
+
+
+def test_names():
+    assert tn.use_backend("numpy") in backends.BACKENDS
+    assert tn.use_backend("numpy") == "numpy"
+    assert backends.loops_for(np.ones(3)) is None
+    with pytest.raises(tn.ArgumentError, match=r"use_backend: name must be one of 'numpy', 'numba'; got 'cuda'\."):
+        tn.use_backend("cuda")
+
+
+def test_without_numba(monkeypatch):
+    before = tn.use_backend("numpy")
+    monkeypatch.setitem(sys.modules, "numba", None)
+    message = r"use_backend: numba must be installed; got .*\. Install it: pip install 'tapenet\[fast\]'\."
+    with pytest.raises(tn.MissingPackageError, match=message):
+        tn.use_backend("numba")
+    assert tn.use_backend(before) == "numpy"
+
+
+@pytest.mark.parametrize(("name", "answer"), [("numpy", "numpy"), ("numba", "numba"), ("fortran", "got 'fortran'")])
+def test_the_environment_chooses(name, answer):
+    if name == "numba":
+        pytest.importorskip("numba")
+    code = "import tapenet, sys; print(tapenet.use_backend('numpy'))"
+    command = f"import os; os.environ['TAPENET_BACKEND'] = {name!r}; {code}"
+    finished = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
+    assert answer in finished.stdout + finished.stderr
