@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from interleaved import PYTORCH, TAPENET, Makers, Run, Scenario, main
+from interleaved import COMPILED, PYTORCH, TAPENET, Makers, Run, Scenario, compiled, main
 
 import tapenet as tn
 
@@ -24,6 +24,7 @@ def contenders(parameters: int, arrays: int) -> Makers:
     gradients = [rng.normal(size=size).astype(np.float32) for _ in range(arrays)]
     return {
         TAPENET: partial(with_tapenet, params, gradients, donate=True),
+        COMPILED: partial(compiled, partial(with_tapenet, params, gradients, donate=True)),
         "tapenet, pure": partial(with_tapenet, params, gradients, donate=False),
         PYTORCH: partial(with_torch, params, gradients),
         "PyTorch, foreach": partial(with_torch, params, gradients, foreach=True),

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from interleaved import PLAIN, PYTORCH, TAPENET
+from interleaved import COMPILED, PLAIN, PYTORCH, TAPENET
 
 COLORS = {
     TAPENET: "#0072b2",
+    COMPILED: "#003a70",
     PLAIN: "#56b4e9",
     PYTORCH: "#d55e00",
     "JAX (jit)": "#009e73",

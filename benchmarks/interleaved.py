@@ -14,11 +14,14 @@ from typing import Any
 import attrs
 import numpy as np
 
+import tapenet as tn
+
 Run = Callable[[], Any]  # does the work once, and returns its answer: one array or a sequence of them
 Makers = Mapping[str, Callable[[], Run]]
 
 TAPENET, PYTORCH, PLAIN = "tapenet", "PyTorch (eager)", "tapenet, plain numpy"
-LIBRARIES = {"PyTorch": "torch", "JAX": "jax", "autograd": "autograd", "MyGrad": "mygrad"}
+COMPILED = "tapenet, compiled"
+LIBRARIES = {COMPILED: "numba", "PyTorch": "torch", "JAX": "jax", "autograd": "autograd", "MyGrad": "mygrad"}
 
 
 @attrs.frozen
@@ -61,6 +64,20 @@ def installed(name: str) -> bool:
 def available(contender: str) -> bool:
     """Whether the library that a contender's name begins with is installed."""
     return all(installed(module) for name, module in LIBRARIES.items() if contender.startswith(name))
+
+
+def compiled(prepare: Callable[[], Run]) -> Run:
+    """A run of tapenet with the loops that Numba compiles."""
+    run = prepare()
+
+    def with_numba() -> Any:
+        before = tn.use_backend("numba")
+        try:
+            return run()
+        finally:
+            tn.use_backend(before)
+
+    return with_numba
 
 
 def check_agreement(runs: Mapping[str, Run], tolerance: float, calls: int = 3) -> None:

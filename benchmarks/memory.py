@@ -12,13 +12,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from interleaved import PYTORCH, TAPENET, available, report
+from interleaved import COMPILED, PYTORCH, TAPENET, available, report
 
 TITLES = {
     "memory_lenet_step": "Peak memory of the LeNet step",
     "memory_vgg16": "Peak memory of VGG16 forward and backward",
 }
-CONTENDERS = (TAPENET, PYTORCH, "PyTorch, channels last")
+CONTENDERS = (TAPENET, COMPILED, PYTORCH, "PyTorch, channels last")
 MIB = 2**20
 
 

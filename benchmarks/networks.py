@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from interleaved import PYTORCH, TAPENET, Makers, Run
+from interleaved import COMPILED, PYTORCH, TAPENET, Makers, Run, compiled
 
 import tapenet as tn
 
@@ -72,6 +72,7 @@ def contenders(layers: Layers, data: tuple[Any, Any], *, trained: bool) -> Maker
     """For each library one training step by Adam at a time, or, if not trained, the loss and its gradient."""
     makers = {
         TAPENET: partial(with_tapenet, layers, data, trained=trained),
+        COMPILED: partial(compiled, partial(with_tapenet, layers, data, trained=trained)),
         PYTORCH: partial(with_torch, layers, data, trained=trained, channels_last=False),
         "PyTorch, channels last": partial(with_torch, layers, data, trained=trained, channels_last=True),
         "JAX (jit)": partial(with_jax, layers, data, trained=trained),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import chart
 import memory
-from interleaved import PLAIN, PYTORCH, TAPENET, Scenario, check_agreement, fastest, report
+from interleaved import COMPILED, PLAIN, PYTORCH, TAPENET, Scenario, check_agreement, fastest, report
 
 SCENARIOS = (
     "small_operations",
@@ -61,11 +61,13 @@ def target_of(name: str) -> float | None:
 
 
 def summary(results: dict[str, dict[str, float]]) -> list[tuple[str, float, float | None]]:
-    """For each measurement its title, the ratio to PyTorch, and the one to reach; for plain NumPy that to tapenet's."""
+    """For each measurement its title, the ratio to PyTorch, and the one to reach; for plain NumPy that to tapenet."""
     rows = []
     for name, amounts in results.items():
         if PYTORCH in amounts:
             rows.append((title_of(name), amounts[TAPENET] / amounts[PYTORCH], target_of(name)))
+        if COMPILED in amounts and PYTORCH in amounts:
+            rows.append(("  compiled by Numba", amounts[COMPILED] / amounts[PYTORCH], target_of(name)))
         if PLAIN in amounts:
             rows.append(("  np.* against tapenet.numpy", amounts[PLAIN] / amounts[TAPENET], PLAIN_TARGET))
     return rows
