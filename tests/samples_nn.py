@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from tapenet.primitive import Primitive
 from tests.samples import GEOMETRY, Draw, Sample, _numbers, sample
@@ -27,3 +28,10 @@ def _affine(draw: Draw, primitive: Primitive) -> Sample:
 def _matvec(draw: Draw, primitive: Primitive) -> Sample:
     n, k = (draw(st.integers(1, 3)) for _ in range(2))
     return Sample(primitive, (_numbers(draw, (n, k)), _numbers(draw, (k,))))
+
+
+@sample("softmax", "log_softmax")
+def _softmax(draw: Draw, primitive: Primitive) -> Sample:
+    shape = draw(hnp.array_shapes(max_dims=3, max_side=3))
+    axis = draw(st.integers(-len(shape), len(shape) - 1))
+    return Sample(lambda x: primitive(x, axis=axis), (_numbers(draw, shape),))

@@ -8,16 +8,17 @@ import numpy as np
 
 from tapenet.batch_rules import leading, shifted
 from tapenet.errors import ArgumentError
-from tapenet.families import elementwise
+from tapenet.families import elementwise, general
 from tapenet.kernels import elementwise as kernels
-from tapenet.ops.arithmetic import clip, divide, multiply, square, subtract, where
+from tapenet.kernels.elementwise import add_up
+from tapenet.ops.arithmetic import clip, multiply, square, subtract, where
 from tapenet.ops.comparison import greater
-from tapenet.ops.exponential import exp, expm1, log, logaddexp
+from tapenet.ops.exponential import exp, expm1, logaddexp
 from tapenet.ops.reduction import sum as sum_over
 from tapenet.ops.special import erf
 from tapenet.ops.trigonometric import tanh as tanh
-from tapenet.plain import plain
 from tapenet.primitive import Array
+from tapenet.tensor import Tensor
 
 relu = elementwise(
     kernels.relu,
@@ -125,8 +126,7 @@ def softmax(x: Array, axis: int = -1) -> Array:
     >>> softmax(np.array([0.0, 0.0]))
     array([0.5, 0.5])
     """
-    weights = exp(_shifted("softmax", x, axis))
-    return divide(weights, sum_over(weights, axis, keepdims=True))
+    return _softmax(_with_axes("softmax", x), axis=axis)
 
 
 def log_softmax(x: Array, axis: int = -1) -> Array:
@@ -137,20 +137,39 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     >>> log_softmax(np.array([0.0, 0.0]))
     array([-0.69314718, -0.69314718])
     """
-    shifted = _shifted("log_softmax", x, axis)
-    return subtract(shifted, log(sum_over(exp(shifted), axis, keepdims=True)))
+    return _log_softmax(_with_axes("log_softmax", x), axis=axis)
 
 
-def _shifted(function: str, x: Array, axis: int) -> Array:
-    """x less its largest element along an axis: a constant shift, which changes neither value nor derivative."""
-    if np.ndim(x) == 0:
+@general(
+    [lambda t, out, axis: multiply(out, subtract(t, sum_over(multiply(t, out), axis, keepdims=True)))],
+    [lambda t, out, axis: multiply(out, subtract(t, sum_over(multiply(t, out), axis, keepdims=True)))],
+    name="softmax",
+    batch=leading(axis=shifted),
+)
+def _softmax(x: Array, *, axis: int) -> Array:
+    weights = np.exp(_less_largest(x, axis))
+    return weights / add_up(weights, axis, keepdims=True)
+
+
+@general(
+    [lambda t, out, axis: subtract(t, multiply(exp(out), sum_over(t, axis, keepdims=True)))],
+    [lambda t, out, axis: subtract(t, sum_over(multiply(exp(out), t), axis, keepdims=True))],
+    name="log_softmax",
+    batch=leading(axis=shifted),
+)
+def _log_softmax(x: Array, *, axis: int) -> Array:
+    less = _less_largest(x, axis)
+    return less - np.log(add_up(np.exp(less), axis, keepdims=True))
+
+
+def _with_axes(function: str, x: Array) -> Array:
+    x = x if type(x) is Tensor else np.asarray(x)
+    if x.ndim == 0:
         raise ArgumentError(f"{function}: x must have at least one axis; got shape ().")
-    return subtract(x, _finite_largest(x, axis=axis))
+    return x
 
 
-def _find_finite_largest(x: Array, *, axis: int) -> Array:
+def _less_largest(x: Array, axis: int) -> Array:
+    """x less its largest element along an axis: a constant shift, which changes neither value nor derivative."""
     largest = np.max(x, axis, keepdims=True)
-    return np.where(np.isfinite(largest), largest, 0)
-
-
-_finite_largest = plain(_find_finite_largest, name="largest", hidden=True, batch=leading(axis=shifted))
+    return x - np.where(np.isfinite(largest), largest, 0)

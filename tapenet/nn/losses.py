@@ -82,7 +82,9 @@ def cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -
     places = off_tapes(labels)
     check_labels("cross_entropy", "labels", places, logits.shape[-1])
     chosen = take_along_axis(log_softmax(logits), places[..., None], -1)
-    return _reduced("cross_entropy", -squeeze(chosen, -1), reduction)
+    if reduction == "none":
+        return negative(squeeze(chosen, -1))
+    return negative(_reduced("cross_entropy", chosen, reduction))
 
 
 def mean_squared_error(predictions: Array, targets: Array, reduction: Reduction = "mean") -> Array:

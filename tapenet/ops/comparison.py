@@ -145,8 +145,16 @@ def _stand_in(x: Any) -> Any:
     return np.broadcast_to(np.zeros((), x.dtype), x.shape) if type(x) is Tensor else x
 
 
-shape = _of_structure(np.shape)
-ndim = _of_structure(np.ndim)
+@functools.wraps(np.shape, updated=())
+def shape(a: Any) -> tuple[int, ...]:
+    return a.shape if type(a) is Tensor else np.shape(a)
+
+
+@functools.wraps(np.ndim, updated=())
+def ndim(a: Any) -> int:
+    return a.ndim if type(a) is Tensor else np.ndim(a)
+
+
 size = _of_structure(np.size)
 isrealobj = _of_structure(np.isrealobj)
 iscomplexobj = _of_structure(np.iscomplexobj)

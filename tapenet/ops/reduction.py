@@ -30,7 +30,7 @@ Axes = tuple[int, ...] | None
 
 def spread(t: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:
     """`t`, a reduction's result, broadcast back over the reduced axes."""
-    return broadcast_to(_with_reduced_axes(t, shape, axis, keepdims), shape)
+    return broadcast_to(t if axis is None else _with_reduced_axes(t, shape, axis, keepdims), shape)
 
 
 def _with_reduced_axes(t: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:

@@ -72,7 +72,7 @@ def shape_of(leaf: Any) -> tuple[int, ...]:
 
 def dtype_of(leaf: Any) -> np.dtype[Any] | None:
     """The dtype of an array, a Tensor or a scalar; None for what is none of these."""
-    dtype = getattr(leaf, "dtype", None)
+    dtype = leaf.dtype if type(leaf) is np.ndarray else getattr(leaf, "dtype", None)
     if isinstance(dtype, np.dtype):
         return dtype
     return np.asarray(leaf).dtype if isinstance(leaf, numbers.Number) else None
@@ -132,6 +132,8 @@ def _difference(name: str, tree: Tree, tree_spec: TreeSpec, params: Tree, spec: 
 
 def _misfit(leaf: Any, parameter: Any) -> tuple[type[ArgumentError | ArgumentTypeError], str] | None:
     """Why a leaf cannot go with a parameter, as an error class and the end of its text; None if it can."""
+    if type(leaf) is type(parameter) is np.ndarray and leaf.dtype is parameter.dtype and leaf.shape == parameter.shape:
+        return None
     dtype, wanted = dtype_of(leaf), dtype_of(parameter)
     if dtype is None:
         return ArgumentTypeError, f"be an array or a scalar; got {_described(leaf)}"

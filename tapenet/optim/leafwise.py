@@ -29,6 +29,8 @@ Writer = Callable[..., None]
 # interpreter's lock. With more, the nine stretches that Adam works with leave a level-3 cache.
 BLOCK_BYTES = 1 << 19
 
+SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+
 
 def is_plain(value: Any) -> bool:
     """Whether a value is NumPy's or Python's own, and not on a tape or another library's."""
@@ -40,7 +42,8 @@ def working_dtype(leaf: Array) -> np.dtype[Any]:
 
     In half precision the square of a gradient of 1e-4 is zero already, and so is an `eps` of 1e-8.
     """
-    return np.result_type(dtype_of(leaf), np.float32)
+    dtype = dtype_of(leaf)
+    return dtype if dtype is SINGLE or dtype is DOUBLE else np.result_type(dtype, SINGLE)
 
 
 def zeros_for(leaf: Array) -> Array:
@@ -51,6 +54,7 @@ def zeros_for(leaf: Array) -> Array:
 
 
 Row = tuple[Array, ...]  # a parameter, its gradient, and what the optimizer remembers of it
+GRADIENT = 1
 
 
 def apply_rule(rule: Rule, write: Writer, rows: Sequence[Row], *, in_blocks: bool, donate: bool) -> list[Row]:
@@ -76,16 +80,23 @@ def _donated(rows: Sequence[Row]) -> frozenset[int]:
     Two arrays share memory only if they lie in that of the same array, which is the `base` of a view. Of other kinds of
     memory that is not known: where a gradient lies in such, nothing is overwritten.
     """
-    if any(_owner(gradient) is None for _, gradient, *_ in rows):
+    owners = [[_owner(array) for array in row] for row in rows]
+    if any(gradient is None for _, gradient, *_ in owners):
         return frozenset()
-    counts = Counter(id(_owner(array)) for row in rows for array in row)
-    owning = (x for parameter, _, *slots in rows for x in (parameter, *slots) if _owner(x) is x is not None)
-    return frozenset(id(x) for x in owning if counts[id(x)] == 1 and x.flags.writeable and x.flags.c_contiguous)
+    counts = Counter(id(owner) for row in owners for owner in row)
+    return frozenset(
+        id(x)
+        for row, row_owners in zip(rows, owners, strict=True)
+        for i, (x, owner) in enumerate(zip(row, row_owners, strict=True))
+        if i != GRADIENT and x is owner and counts[id(x)] == 1 and x.flags.writeable and x.flags.c_contiguous
+    )
 
 
 def _owner(array: Array) -> Array:
     """The array whose memory an array lies in, perhaps itself; None for memory that is not NumPy's."""
-    owner = array if getattr(array, "base", None) is None else array.base
+    if type(array) is np.ndarray and array.base is None:
+        return array
+    owner = getattr(array, "base", None)
     return owner if type(owner) is np.ndarray and owner.base is None else None
 
 
@@ -93,10 +104,11 @@ def _owner(array: Array) -> Array:
 class _Job:
     """One leaf of NumPy arrays: what to read, what to write, and in which dtype to compute."""
 
-    inputs: list[Array]
+    inputs: list[Array]  # flat
     outputs: list[Array]
     working: np.dtype[Any]
     is_scalar: bool
+    is_direct: bool  # whether all can be read and written as they are
 
     @classmethod
     def of(cls, row: Row, donated: Collection[int]) -> _Job:
@@ -108,7 +120,8 @@ class _Job:
             for old, kind in zip((parameter, *slots), kinds, strict=True)
         ]
         inputs = [np.asarray(array).reshape(-1) for array in row]
-        return cls(inputs, outputs, working, not isinstance(parameter, np.ndarray))
+        is_direct = working.kind == "f" and all(x.dtype is working and x.flags.c_contiguous for x in inputs)
+        return cls(inputs, outputs, working, not isinstance(parameter, np.ndarray), is_direct)
 
     @property
     def results(self) -> Row:
@@ -128,6 +141,10 @@ class _Job:
 
     def do(self, write: Writer, block: slice, scratch: Scratch) -> None:
         """Carry out one piece."""
+        if self.is_direct:
+            flat = [x.reshape(-1)[block] for x in self.outputs]
+            write(flat, scratch(block.stop - block.start, self.working), *[x[block] for x in self.inputs])
+            return
         real = np.finfo(self.working).dtype
         inputs = [np.ascontiguousarray(array[block], self.working) for array in self.inputs]
         outputs = [array.reshape(-1)[block] for array in self.outputs]

@@ -168,7 +168,7 @@ def _off(tape: GradientTape, tree: Tree) -> Tree:
 
 def ones_for(y: Tree) -> list[Array]:
     """A cotangent of ones for each leaf."""
-    return [np.ones(np.shape(leaf), dtype_of(leaf))[()] for leaf in tree_leaves(y)]
+    return [np.ones(getattr(leaf, "shape", ()), dtype_of(leaf))[()] for leaf in tree_leaves(y)]
 
 
 def like(f: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
