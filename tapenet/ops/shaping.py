@@ -32,6 +32,8 @@ def reshape(a: Array, shape: int | Sequence[int], order: str = "C", **keywords: 
     (2, 2)
     """
     if type(a) is not Tensor:
+        if type(a) is np.ndarray and order == "C" and not keywords:
+            return a.reshape(shape)
         return off_tape(reshape, np.reshape, a, shape, order, **keywords)
     refuse("reshape", {name: value for name, value in keywords.items() if name != "copy"})
     lengths = (operator.index(shape),) if not isinstance(shape, Sequence | np.ndarray) else shape
@@ -98,7 +100,7 @@ def matrix_transpose(x: Array, /) -> Array:
     >>> matrix_transpose(np.ones((5, 2, 3))).shape
     (5, 3, 2)
     """
-    return swapaxes(x, -1, -2)
+    return x.swapaxes(-1, -2) if type(x) is np.ndarray else swapaxes(x, -1, -2)
 
 
 def moveaxis(a: Array, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
