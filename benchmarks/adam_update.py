@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 from interleaved import COMPILED, PYTORCH, TAPENET, Makers, Run, Scenario, compiled, main
 
-import tapenet as tn
-
 
 def contenders(parameters: int, arrays: int) -> Makers:
     rng = np.random.default_rng(0)
@@ -33,6 +31,8 @@ def contenders(parameters: int, arrays: int) -> Makers:
 
 
 def with_tapenet(params: Any, gradients: Any, *, donate: bool) -> Run:
+    import tapenet as tn
+
     optimizer = tn.optim.adam(1e-3)
     params = [p.copy() for p in params]
     state = optimizer.init(params)

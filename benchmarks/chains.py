@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 from interleaved import PLAIN, PYTORCH, TAPENET, Makers, Run
-
-import tapenet as tn
-import tapenet.numpy as tnp
 
 Chain = Callable[[Any, Any], Any]
 
@@ -34,8 +32,8 @@ def contenders(length: int, size: int, dtype: Any) -> Makers:
     x0, cotangent = np.linspace(0.1, 0.8, size, dtype=dtype), np.ones(size, dtype)
     chain = chain_of(length)
     return {
-        TAPENET: partial(with_tapenet, tnp, chain, x0, cotangent),
-        PLAIN: partial(with_tapenet, np, chain, x0, cotangent),
+        TAPENET: partial(with_tapenet, "tapenet.numpy", chain, x0, cotangent),
+        PLAIN: partial(with_tapenet, "numpy", chain, x0, cotangent),
         "NumPy by hand": partial(by_hand, length, x0, cotangent),
         PYTORCH: partial(with_torch, chain, x0, cotangent),
         "JAX (jit)": partial(with_jax, chain, x0, cotangent),
@@ -44,11 +42,15 @@ def contenders(length: int, size: int, dtype: Any) -> Makers:
     }
 
 
-def with_tapenet(namespace: Any, chain: Chain, x0: Any, cotangent: Any) -> Run:
+def with_tapenet(namespace: str, chain: Chain, x0: Any, cotangent: Any) -> Run:
+    import tapenet as tn
+
+    np_ = importlib.import_module(namespace)
+
     def run() -> Any:
         with tn.GradientTape() as tape:
             x = tape.watch(x0)
-            y = chain(namespace, x)
+            y = chain(np_, x)
         return tape.gradient(y, x, output_gradients=cotangent)
 
     return run

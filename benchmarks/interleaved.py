@@ -6,15 +6,15 @@ Machines are noisy, so an absolute time means little; the fastest of interleaved
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
+import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
 import numpy as np
-
-import tapenet as tn
 
 Run = Callable[[], Any]  # does the work once, and returns its answer: one array or a sequence of them
 Makers = Mapping[str, Callable[[], Run]]
@@ -68,6 +68,8 @@ def available(contender: str) -> bool:
 
 def compiled(prepare: Callable[[], Run]) -> Run:
     """A run of tapenet with the loops that Numba compiles."""
+    import tapenet as tn
+
     run = prepare()
 
     def with_numba() -> Any:
@@ -100,24 +102,55 @@ def as_arrays(answer: Any) -> list[Any]:
 
 
 def fastest(runs: Mapping[str, Run], rounds: int, turn: float = 0.05) -> dict[str, float]:
-    """The fastest call of each contender in seconds.
+    """The fastest call of each contender in seconds, all in this process."""
+    times = [{name: fastest_of_turn(run, turn) for name, run in runs.items()} for _ in range(rounds)]
+    return {name: min(found[name] for found in times) for name in runs}
 
-    A turn is several calls, at least two and `turn` seconds: the first finds another library's caches and still
-    spinning threads, and does not count.
+
+def fastest_of_turn(run: Run, turn: float) -> float:
+    """The fastest of several calls, at least two and `turn` seconds.
+
+    The first finds another library's caches and still spinning threads, and does not count.
     """
-    best = dict.fromkeys(runs, float("inf"))
+    run()
+    best = float("inf")
+    end = time.perf_counter() + turn
+    while True:
+        start = time.perf_counter()
+        run()
+        now = time.perf_counter()
+        best = min(best, now - start)
+        if now > end:
+            return best
+
+
+def fastest_apart(module: str, scenario: Scenario, sizes: Mapping[str, Any], rounds: int) -> dict[str, float]:
+    """As `fastest`, with a process for each contender: none has another's threads, or memory kept by its allocator.
+
+    Args:
+        module: declares the scenario.
+        sizes: as options of the scenario.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    connections = {}
+    for name in filter(available, scenario.contenders(**{**scenario.sizes, **sizes})):
+        ours, theirs = spawn.Pipe()
+        spawn.Process(target=_take_turns, args=(module, name, dict(sizes), theirs), daemon=True).start()
+        connections[name] = ours
+    best = dict.fromkeys(connections, float("inf"))
     for _ in range(rounds):
-        for name, run in runs.items():
-            run()
-            end = time.perf_counter() + turn
-            while True:
-                start = time.perf_counter()
-                run()
-                now = time.perf_counter()
-                best[name] = min(best[name], now - start)
-                if now > end:
-                    break
+        for name, connection in connections.items():
+            connection.send(True)
+            best[name] = min(best[name], connection.recv())
+    for connection in connections.values():
+        connection.send(False)
     return best
+
+
+def _take_turns(module: str, name: str, sizes: Mapping[str, Any], connection: Any) -> None:
+    run = importlib.import_module(module).SCENARIO.runs([name], **sizes)[name]
+    while connection.recv():
+        connection.send(fastest_of_turn(run, 0.05))
 
 
 def report(title: str, times: Mapping[str, float], *, unit: float = 1e-3, unit_name: str = "ms") -> None:

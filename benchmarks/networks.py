@@ -7,14 +7,13 @@ Every conv, and every dense layer but the last, is followed by a relu; the loss 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from interleaved import COMPILED, PYTORCH, TAPENET, Makers, Run, compiled
-
-import tapenet as tn
 
 Layers = Sequence[tuple[Any, ...]]
 
@@ -58,7 +57,8 @@ def parameters(layers: Layers) -> list[Any]:
     for kind, *sizes in layers:
         if kind in ("conv", "dense"):
             shape = (sizes[0], sizes[0], *sizes[1:3]) if kind == "conv" else tuple(sizes)
-            arrays += [tn.nn.init.he_normal(rng, shape, np.float32), np.zeros(shape[-1], np.float32)]
+            deviation = np.float32(math.sqrt(2 / math.prod(shape[:-1])))
+            arrays += [rng.standard_normal(shape, np.float32) * deviation, np.zeros(shape[-1], np.float32)]
     return arrays
 
 
@@ -86,6 +86,8 @@ def contenders(layers: Layers, data: tuple[Any, Any], *, trained: bool) -> Maker
 
 
 def with_tapenet(layers: Layers, data: tuple[Any, Any], *, trained: bool) -> Run:
+    import tapenet as tn
+
     images, labels = data
     rng = np.random.default_rng(0)
     params = parameters(layers)
@@ -106,6 +108,8 @@ def with_tapenet(layers: Layers, data: tuple[Any, Any], *, trained: bool) -> Run
 
 
 def tapenet_logits(layers: Layers, params: Any, x: Any, rng: Any) -> Any:
+    import tapenet as tn
+
     remaining = iter(params)
     for i, (kind, *sizes) in enumerate(layers):
         if kind == "conv":

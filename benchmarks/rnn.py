@@ -5,15 +5,13 @@ python benchmarks/rnn.py --steps 50 --batch-size 16 --width 64
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 from interleaved import PLAIN, PYTORCH, TAPENET, Makers, Run, Scenario, main
-
-import tapenet as tn
-import tapenet.numpy as tnp
 
 Loss = Callable[..., Any]
 
@@ -37,8 +35,8 @@ def contenders(steps: int, batch_size: int, width: int) -> Makers:
     params = [rng.normal(size=(width, width)).astype(np.float32) * scale for _ in range(2)]
     params.append(np.zeros(width, np.float32))
     return {
-        TAPENET: partial(with_tapenet, tnp, xs, params),
-        PLAIN: partial(with_tapenet, np, xs, params),
+        TAPENET: partial(with_tapenet, "tapenet.numpy", xs, params),
+        PLAIN: partial(with_tapenet, "numpy", xs, params),
         PYTORCH: partial(with_torch, xs, params),
         "JAX (jit)": partial(with_jax, xs, params),
         "autograd": partial(with_autograd, xs, params),
@@ -46,8 +44,10 @@ def contenders(steps: int, batch_size: int, width: int) -> Makers:
     }
 
 
-def with_tapenet(namespace: Any, xs: Any, params: Any) -> Run:
-    gradients_of = tn.grad(loss_of(namespace, xs), (0, 1, 2))
+def with_tapenet(namespace: str, xs: Any, params: Any) -> Run:
+    import tapenet as tn
+
+    gradients_of = tn.grad(loss_of(importlib.import_module(namespace), xs), (0, 1, 2))
     return lambda: gradients_of(*params)
 
 

@@ -2,6 +2,7 @@
 
 python benchmarks/run.py                    # all scenarios at the sizes of the table, and peak memory
 python benchmarks/run.py rnn lenet_step     # these
+python benchmarks/run.py --apart            # each contender in a process of its own, in turns
 python benchmarks/run.py --tiny             # at small sizes: compares the answers, asserts no time
 python benchmarks/run.py --json FILE --chart FILE.svg
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import chart
 import memory
-from interleaved import COMPILED, PLAIN, PYTORCH, TAPENET, Scenario, check_agreement, fastest, report
+from interleaved import COMPILED, PLAIN, PYTORCH, TAPENET, Scenario, check_agreement, fastest, fastest_apart, report
 
 SCENARIOS = (
     "small_operations",
@@ -38,10 +39,12 @@ def scenario(name: str) -> Scenario:
     return found
 
 
-def timed(name: str, *, tiny: bool, rounds: int | None) -> dict[str, float]:
+def timed(name: str, *, tiny: bool, rounds: int | None, apart: bool) -> dict[str, float]:
     """The times of a scenario's contenders, printed; at tiny size after comparing their answers."""
     what = scenario(name)
-    if tiny:
+    if apart:
+        times = fastest_apart(name, what, what.tiny if tiny else {}, 1 if tiny else rounds or what.rounds)
+    elif tiny:
         check_agreement(what.runs(**what.tiny), what.tolerance)
         times = fastest(what.runs(**what.tiny), 1, turn=0)
     else:
@@ -77,6 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join((*SCENARIOS, *memory.TITLES))}")
     parser.add_argument("--tiny", action="store_true", help="small sizes; compares the contenders' answers")
+    parser.add_argument("--apart", action="store_true", help="a process for each contender, in turns")
     parser.add_argument("--rounds", type=int, help="turns of each contender, instead of each scenario's own number")
     parser.add_argument("--json", type=Path, help="write what was measured: seconds and bytes")
     parser.add_argument("--chart", type=Path, help="draw all contenders relative to PyTorch (.png, .svg)")
@@ -89,7 +93,7 @@ def main() -> None:
         if name in memory.TITLES:
             results[name] = memory.measured(name, tiny=options.tiny)
         else:
-            results[name] = timed(name, tiny=options.tiny, rounds=options.rounds)
+            results[name] = timed(name, tiny=options.tiny, rounds=options.rounds, apart=options.apart)
     print(f"{'tapenet / PyTorch (eager)':46} ratio  to reach")
     for title, ratio, target in summary(results):
         print(f"  {title:44} {ratio:5.2f}  {target}")
