@@ -10,13 +10,18 @@ not depend on the number of threads, beyond the rounding of sums over slices. Th
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
+import ctypes
 import itertools
 import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from typing import cast
+
+import attrs
 
 from tapenet.kernels import blas
 
@@ -42,6 +47,7 @@ def share(work: Callable[[slice], object], count: int, size: int, least: int | N
         return
     bounds = [count * i // parts for i in range(parts + 1)]
     slices = [slice(begin, end) for begin, end in itertools.pairwise(bounds)]
+    _placement.move_away()
     # Contexts carry NumPy's error settings over; one context cannot run in two threads.
     others = [_pool().submit(contextvars.copy_context().run, _share, work, part) for part in slices[1:]]
     try:
@@ -95,8 +101,58 @@ def thread_count() -> int:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_count() - 1, thread_name_prefix="tapenet")
+    return ThreadPoolExecutor(thread_count() - 1, thread_name_prefix="tapenet", initializer=_placement.add_thread)
+
+
+@attrs.define
+class _Placement:
+    """The processors that the pool's threads may run on: all but that of the thread whose work they share.
+
+    Linux may wake a thread on the processor of the thread that wakes it, there to wait until that one is done with its
+    own share. On virtual machines that is the rule after a pause, and stays so for many wakings.
+    """
+
+    threads: list[int] = attrs.field(factory=list)
+    avoided: int | None = None
+
+    def add_thread(self) -> None:
+        """Place the calling thread, which is the pool's."""
+        self.threads.append(threading.get_native_id())
+        self._place(self.threads[-1:])
+
+    def move_away(self) -> None:
+        """Place the pool's threads away from the calling one."""
+        processor = _processor()
+        if processor != self.avoided:
+            self.avoided = processor
+            self._place(self.threads)
+
+    def _place(self, threads: list[int]) -> None:
+        if self.avoided is None:
+            return
+        others = os.sched_getaffinity(0) - {self.avoided}
+        for thread in threads:
+            with contextlib.suppress(OSError):  # it has ended, or the system does not allow it
+                os.sched_setaffinity(thread, others or {self.avoided})
+
+
+def _find_processor() -> Callable[[], int | None]:
+    """Make the function that tells which processor the calling thread runs on; it says None where none can tell."""
+    if hasattr(os, "sched_setaffinity"):
+        with contextlib.suppress(AttributeError, OSError):
+            return cast(Callable[[], int], ctypes.CDLL(None).sched_getcpu)
+    return lambda: None
+
+
+_processor = _find_processor()
+_placement = _Placement()
+
+
+def _forget_threads() -> None:
+    """A child process has none of its parent's threads."""
+    _pool.cache_clear()
+    _placement.threads.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its parent's threads
+    os.register_at_fork(after_in_child=_forget_threads)

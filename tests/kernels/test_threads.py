@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,54 @@ def test_the_thread_count_follows_the_environment(environment, expected, monkeyp
         monkeypatch.setenv(name, value)
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     assert count_threads() == (expected or here)
+
+
+PROCESSORS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+
+
+@pytest.fixture
+def placement(monkeypatch):
+    placement = threads._Placement()
+    monkeypatch.setattr(threads, "_placement", placement)
+    return placement
+
+
+def affinities(placement):
+    return [os.sched_getaffinity(thread) for thread in placement.threads]
+
+
+@pytest.mark.skipif(len(PROCESSORS) < 2, reason="needs two processors, and a system that places threads")
+def test_threads_keep_off_the_processor_of_the_one_that_shares_its_work(placement, monkeypatch):
+    for processor in (*PROCESSORS[:2], PROCESSORS[0]):
+        monkeypatch.setattr(threads, "_processor", lambda processor=processor: processor)
+        threads.share(lambda part: time.sleep(0.01), 3, LARGE)  # long enough that each part needs a thread
+        assert len(placement.threads) == 2
+        assert affinities(placement) == [{*PROCESSORS} - {processor}] * 2
+    assert os.sched_getaffinity(0) == {*PROCESSORS}
+
+
+@pytest.mark.skipif(not PROCESSORS, reason="a system that does not place threads")
+@pytest.mark.parametrize("processor", [None, PROCESSORS[0] if len(PROCESSORS) == 1 else -1])
+def test_threads_stay_where_nothing_is_known_or_left(placement, monkeypatch, processor):
+    monkeypatch.setattr(threads, "_processor", lambda: processor)
+    threads.share(lambda part: time.sleep(0.01), 3, LARGE)
+    assert affinities(placement) == [{*PROCESSORS}] * 2
+
+
+@pytest.mark.skipif(not PROCESSORS, reason="a system that does not place threads")
+def test_threads_that_have_ended_and_systems_that_refuse_do_no_harm(placement, monkeypatch):
+    def refuse(thread, processors):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    found = []
+    threads.share(found.append, 3, LARGE)
+    assert len(found) == 3
+
+
+def test_without_a_way_to_place_threads(monkeypatch):
+    monkeypatch.delattr(os, "sched_setaffinity", raising=False)
+    assert threads._find_processor()() is None
 
 
 FORK = """
