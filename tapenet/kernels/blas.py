@@ -83,11 +83,15 @@ def _functions() -> tuple[Callable[[], int], Callable[[int], None]] | None:
 
 
 def _libraries() -> list[str]:
-    """Paths of OpenBLAS libraries: those that the process has loaded, or else those beside NumPy."""
-    maps = Path("/proc/self/maps")
-    if maps.exists():
-        loaded = (line.split(maxsplit=5)[-1].strip() for line in maps.read_text().splitlines() if "openblas" in line)
-        return list(dict.fromkeys(loaded))
+    """Paths of OpenBLAS libraries: those beside NumPy, or else those that the process has loaded.
+
+    SciPy's wheels bring another, whose threads are not those of NumPy's products.
+    """
     beside = Path(np.__file__).parent
     folders = (beside.parent / "numpy.libs", beside / ".dylibs")
-    return [str(path) for folder in folders for path in sorted(folder.glob("*openblas*"))]
+    found = [str(path) for folder in folders for path in sorted(folder.glob("*openblas*"))]
+    maps = Path("/proc/self/maps")
+    if found or not maps.exists():
+        return found
+    loaded = (line.split(maxsplit=5)[-1].strip() for line in maps.read_text().splitlines() if "openblas" in line)
+    return list(dict.fromkeys(loaded))

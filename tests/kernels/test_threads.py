@@ -257,6 +257,19 @@ def test_blas_has_its_threads_back_after_shared_products():
         set_(before)
 
 
+def test_numpys_blas_is_told_and_not_scipys():
+    # In a process of its own, where SciPy comes first.
+    code = "import scipy.linalg; from tapenet.kernels import blas; print(*blas._libraries(), sep='\\n')"
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    libraries = [Path(line) for line in found.stdout.splitlines()]
+    beside_numpy = Path(np.__file__).parents[1] / "numpy.libs"
+    if not beside_numpy.exists():
+        pytest.skip("NumPy brings no BLAS of its own here")
+    assert libraries
+    assert {path.parent for path in libraries} == {beside_numpy}
+
+
 def test_products_are_left_to_a_blas_that_cannot_be_told(monkeypatch):
     monkeypatch.setattr(blas, "_functions", lambda: None)
     found = []
