@@ -110,8 +110,10 @@ def fastest(runs: Mapping[str, Run], rounds: int, turn: float = 0.05) -> dict[st
 def fastest_of_turn(run: Run, turn: float) -> float:
     """The fastest of several calls, at least two and `turn` seconds.
 
-    The first finds another library's caches and still spinning threads, and does not count.
+    After a pause: threads of another library keep processors busy for a while, waiting for more. And the first call
+    finds that library's data in the caches, and does not count.
     """
+    time.sleep(turn)
     run()
     best = float("inf")
     end = time.perf_counter() + turn
