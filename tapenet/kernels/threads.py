@@ -112,28 +112,30 @@ class _Placement:
     own share. On virtual machines that is the rule after a pause, and stays so for many wakings.
     """
 
-    threads: list[int] = attrs.field(factory=list)
+    threads: dict[int, set[int]] = attrs.field(factory=dict)  # with the processors that each started with
     avoided: int | None = None
 
     def add_thread(self) -> None:
         """Place the calling thread, which is the pool's."""
-        self.threads.append(threading.get_native_id())
-        self._place(self.threads[-1:])
+        if hasattr(os, "sched_getaffinity"):
+            thread = threading.get_native_id()
+            self.threads[thread] = os.sched_getaffinity(0)
+            self._place(thread)
 
     def move_away(self) -> None:
         """Place the pool's threads away from the calling one."""
         processor = _processor()
         if processor != self.avoided:
             self.avoided = processor
-            self._place(self.threads)
+            for thread in list(self.threads):
+                self._place(thread)
 
-    def _place(self, threads: list[int]) -> None:
-        if self.avoided is None:
-            return
-        others = os.sched_getaffinity(0) - {self.avoided}
-        for thread in threads:
+    def _place(self, thread: int) -> None:
+        allowed = self.threads[thread]
+        others = allowed - {self.avoided}
+        if others and self.avoided is not None:
             with contextlib.suppress(OSError):  # it has ended, or the system does not allow it
-                os.sched_setaffinity(thread, others or {self.avoided})
+                os.sched_setaffinity(thread, others)
 
 
 def _find_processor() -> Callable[[], int | None]:
