@@ -207,6 +207,14 @@ def test_softmax_with_impossible_classes():
 
 
 @pytest.mark.parametrize("function", [nn.softmax, nn.log_softmax])
+def test_softmax_needs_an_axis_that_there_is(function):
+    message = rf"{function.__name__}: axis must be in \[-2, 2\) for an array of 2 axes; got 2\."
+    for call in (function, tn.grad(lambda x, axis: function(x, axis).sum())):
+        with pytest.raises(np.exceptions.AxisError, match=message):
+            call(np.ones((2, 3)), 2)
+
+
+@pytest.mark.parametrize("function", [nn.softmax, nn.log_softmax])
 def test_softmax_needs_an_axis(function):
     with pytest.raises(tn.ArgumentError, match=rf"^{function.__name__}: x must have at least one axis; got shape \(\)"):
         function(np.float64(1.0))
