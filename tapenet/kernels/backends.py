@@ -68,11 +68,13 @@ def loops_for(*arrays: Any) -> Any:
     if _choice.loops is None:
         return None
     dtype = arrays[0].dtype
-    fits = dtype.char in "fd" and all(
-        type(x) is np.ndarray and x.dtype == dtype and x.flags.c_contiguous for x in arrays
+    fits = (
+        dtype.char in "fd"
+        and dtype.isnative
+        and all(type(x) is np.ndarray and x.dtype == dtype and x.flags.c_contiguous for x in arrays)
     )
     return _choice.loops if fits else None
 
 
-if "TAPENET_BACKEND" in os.environ:
+if os.environ.get("TAPENET_BACKEND"):
     use_backend(os.environ["TAPENET_BACKEND"])

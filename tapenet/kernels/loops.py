@@ -18,7 +18,13 @@ from numba import njit
 
 from tapenet.kernels.windows import Array
 
-_compiled: Any = njit(nogil=True, cache=True, error_model="numpy")
+
+def _compiled(function: Any) -> Any:
+    options: Any = {"nogil": True, "error_model": "numpy"}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder can be written to: compiled anew in each process
+        return njit(**options)(function)
 
 
 # ---- Winograd's transforms, for tiles of 2x2; see `winograd` for the matrices ----
@@ -232,7 +238,7 @@ def adam(
     parameter <- shrink * parameter - rate * mean / (sqrt(square_mean) + eps)
     """
     for k in range(parameter.size):
-        g = gradient[k] + decay * parameter[k]
+        g = gradient[k] + decay * parameter[k] if decay != 0 else gradient[k]  # 0 times infinity is NaN
         mean[k] = b1 * mean[k] + c1 * g
         square_mean[k] = b2 * square_mean[k] + c2 * g * g
         parameter[k] = shrink * parameter[k] - rate * mean[k] / (np.sqrt(square_mean[k]) + eps)

@@ -167,7 +167,7 @@ def _along(function: str, primitive: Primitive, x: Array, axis: int) -> Array:
     x = x if type(x) is Tensor else np.asarray(x)
     if x.ndim == 0:
         raise ArgumentError(f"{function}: x must have at least one axis; got shape ().")
-    return primitive(x, axis=axes_of(function, axis, x.ndim))
+    return primitive(x, axis=tuple(range(x.ndim)) if axis is None else axes_of(function, axis, x.ndim))
 
 
 def _less_largest(x: Array, axis: tuple[int, ...]) -> Array:

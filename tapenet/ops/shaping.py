@@ -160,9 +160,8 @@ def _broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Array:
 
 
 def _spread(x: Array, shape: tuple[int, ...]) -> Array:
-    scalar = x[()] if type(x) is np.ndarray and not x.ndim else x
-    if isinstance(scalar, np.generic) and type(shape) is tuple:  # np.broadcast_to, at a sixth of its overhead
-        return np.ndarray(shape, scalar.dtype, scalar, 0, (0,) * len(shape))  # read-only, as a scalar's memory is
+    if isinstance(x, np.generic) and type(shape) is tuple:  # what np.broadcast_to does, at a sixth of its overhead
+        return np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))
     return np.broadcast_to(x, shape)
 
 
@@ -173,7 +172,7 @@ def broadcast_to(array: Array, shape: int | Sequence[int], subok: bool = False) 
     (2, 3)
     """
     if type(array) is not Tensor:
-        if isinstance(array, np.generic) or (type(array) is np.ndarray and not array.ndim and not subok):
+        if isinstance(array, np.generic) and not subok:
             return _spread(array, shape)
         return off_tape(broadcast_to, np.broadcast_to, array, shape, subok)
     lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)

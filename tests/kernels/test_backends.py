@@ -135,6 +135,16 @@ def test_steps_of_adam(optimizer, dtype, donate):
     assert_same(compute, 1e-3 if dtype == "float16" else 1e-5)
 
 
+def test_a_step_of_adam_at_infinity():
+    params, gradient = np.array([np.inf, 1.0], np.float32), np.ones(2, np.float32)
+
+    def compute():
+        new, state = adam(0.1).update(gradient, adam(0.1).init(params), params)
+        return new, state.mean, state.square_mean
+
+    assert_same(compute)
+
+
 def test_a_wrong_loop_is_found(monkeypatch):
     pytest.importorskip("numba")
     from tapenet.kernels import loops
@@ -147,7 +157,14 @@ def test_a_wrong_loop_is_found(monkeypatch):
 def test_it_is_used_where_it_fits(numba_backend):
     x = np.ones((4, 4), np.float32)
     assert backends.loops_for(x, x) is not None
-    for other in (x.T[1:], x.astype(np.float64), x.astype(np.complex64), x.astype(np.float16), np.ma.masked_array(x)):
+    for other in (
+        x.T[1:],
+        x.astype(">f4"),
+        x.astype(np.float64),
+        x.astype(np.complex64),
+        x.astype(np.float16),
+        np.ma.masked_array(x),
+    ):
         assert backends.loops_for(x, other) is None
 
 
@@ -168,7 +185,9 @@ def test_without_numba(monkeypatch):
     assert tn.use_backend(before) == "numpy"
 
 
-@pytest.mark.parametrize(("name", "answer"), [("numpy", "numpy"), ("numba", "numba"), ("fortran", "got 'fortran'")])
+@pytest.mark.parametrize(
+    ("name", "answer"), [("numpy", "numpy"), ("numba", "numba"), ("fortran", "got 'fortran'"), ("", "numpy")]
+)
 def test_the_environment_chooses(name, answer):
     if name == "numba":
         pytest.importorskip("numba")
