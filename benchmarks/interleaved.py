@@ -1,5 +1,6 @@
 """The same work side by side: in one process, interleaved, the fastest of several rounds, printed as ratios.
 
+Only tapenet's own contenders import tapenet, when they are prepared: a peer in a process of its own does not have it.
 Machines are noisy, so an absolute time means little; the fastest of interleaved rounds compares like with like.
 """
 
@@ -11,6 +12,7 @@ import importlib.util
 import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -18,6 +20,8 @@ import numpy as np
 
 Run = Callable[[], Any]  # does the work once, and returns its answer: one array or a sequence of them
 Makers = Mapping[str, Callable[[], Run]]
+
+TURN = 0.05  # seconds
 
 TAPENET, PYTORCH, PLAIN = "tapenet", "PyTorch (eager)", "tapenet, plain numpy"
 COMPILED = "tapenet, compiled"
@@ -101,13 +105,17 @@ def as_arrays(answer: Any) -> list[Any]:
 # ---- times ----
 
 
-def fastest(runs: Mapping[str, Run], rounds: int, turn: float = 0.05) -> dict[str, float]:
+def fastest(runs: Mapping[str, Run], rounds: int, turn: float = TURN) -> dict[str, float]:
     """The fastest call of each contender in seconds, all in this process."""
-    times = [{name: fastest_of_turn(run, turn) for name, run in runs.items()} for _ in range(rounds)]
-    return {name: min(found[name] for found in times) for name in runs}
+    return _fastest_of_turns({name: partial(_turn, run, turn) for name, run in runs.items()}, rounds)
 
 
-def fastest_of_turn(run: Run, turn: float) -> float:
+def _fastest_of_turns(turns: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    times = [{name: take() for name, take in turns.items()} for _ in range(rounds)]
+    return {name: min(found[name] for found in times) for name in turns}
+
+
+def _turn(run: Run, turn: float = TURN) -> float:
     """The fastest of several calls, at least two and `turn` seconds.
 
     After a pause: threads of another library keep processors busy for a while, waiting for more. And the first call
@@ -139,20 +147,22 @@ def fastest_apart(module: str, scenario: Scenario, sizes: Mapping[str, Any], rou
         ours, theirs = spawn.Pipe()
         spawn.Process(target=_take_turns, args=(module, name, dict(sizes), theirs), daemon=True).start()
         connections[name] = ours
-    best = dict.fromkeys(connections, float("inf"))
-    for _ in range(rounds):
-        for name, connection in connections.items():
-            connection.send(True)
-            best[name] = min(best[name], connection.recv())
+    best = _fastest_of_turns({name: partial(_ask, connection) for name, connection in connections.items()}, rounds)
     for connection in connections.values():
         connection.send(False)
     return best
 
 
+def _ask(connection: Any) -> float:
+    connection.send(True)
+    found: float = connection.recv()
+    return found
+
+
 def _take_turns(module: str, name: str, sizes: Mapping[str, Any], connection: Any) -> None:
     run = importlib.import_module(module).SCENARIO.runs([name], **sizes)[name]
     while connection.recv():
-        connection.send(fastest_of_turn(run, 0.05))
+        connection.send(_turn(run))
 
 
 def report(title: str, times: Mapping[str, float], *, unit: float = 1e-3, unit_name: str = "ms") -> None:

@@ -57,6 +57,7 @@ def parameters(layers: Layers) -> list[Any]:
     for kind, *sizes in layers:
         if kind in ("conv", "dense"):
             shape = (sizes[0], sizes[0], *sizes[1:3]) if kind == "conv" else tuple(sizes)
+            # He's normal initializer: tapenet's would bring tapenet into its peers' processes.
             deviation = np.float32(math.sqrt(2 / math.prod(shape[:-1])))
             arrays += [rng.standard_normal(shape, np.float32) * deviation, np.zeros(shape[-1], np.float32)]
     return arrays

@@ -23,13 +23,17 @@ BACKENDS = ("numpy", "numba")
 
 @attrs.define
 class _Choice:
-    """The backend's name, and the compiled loops if it has them and they have been imported."""
+    """The compiled loops, where they are asked for."""
 
-    name: str
     loops: ModuleType | None = None
 
+    @property
+    def name(self) -> str:
+        """The backend's name."""
+        return "numpy" if self.loops is None else "numba"
 
-_choice = _Choice("numpy")
+
+_choice = _Choice()
 
 
 def use_backend(name: str) -> str:
@@ -54,12 +58,12 @@ def use_backend(name: str) -> str:
     """
     if name not in BACKENDS:
         raise ArgumentError(f"use_backend: name must be one of {', '.join(map(repr, BACKENDS))}; got {name!r}.")
+    before = _choice.name
     if name == "numba":
         needed("numba", "use_backend", "pip install 'tapenet[fast]'")
         _choice.loops = importlib.import_module("tapenet.kernels.loops")
     else:
         _choice.loops = None
-    before, _choice.name = _choice.name, name
     return before
 
 

@@ -31,53 +31,34 @@ def _compiled(function: Any) -> Any:
 
 
 @_compiled
-def transform_images(x: Array, top: int, left: int, transformed: Array, first: int, last: int) -> None:
-    """Write B^T d B of each tile of images x (N, H, W, C) to an array of shape (4, 4, N, rows, columns, C)."""
+def transform_tiles(x: Array, reach: int, top: int, left: int, transformed: Array, first: int, last: int) -> None:
+    """Write the transform of each tile of x (N, H, W, C) to an array of shape (4, 4, N, rows, columns, C).
+
+    Tiles are two places apart, the first behind `top` and `left` zeros. It is B^T d B of tiles of 4x4
+    places (`reach` 4), and A t A^T of those of 2x2.
+    """
     height, channels = x.shape[1], x.shape[3]
     count, rows, columns = transformed.shape[2:5]
-    width = min(x.shape[2], 2 * columns + 2 - left)
-    padded = np.zeros((4, 2 * columns + 2, channels), x.dtype)
-    halfway = np.empty_like(padded)
+    places = 2 * columns + reach - 2
+    width = min(x.shape[2], places - left)
+    padded = np.zeros((reach, places, channels), x.dtype)
+    halfway = np.empty((4, places, channels), x.dtype)
     line, plane = padded[0].size, count * rows * columns * channels
     flat_padded, flat_halfway, flat = padded.reshape(-1), halfway.reshape(-1), transformed.reshape(-1)
     for n in range(first, last):
         for row in range(rows):
-            for i in range(4):
+            for i in range(reach):
                 place = 2 * row + i - top
                 if 0 <= place < height:
                     padded[i, left : left + width] = x[n, place, :width]
                 else:
                     padded[i] = 0
-            _combine(flat_padded, 0, line, flat_halfway, 0, line, line)
+            _map(reach, flat_padded, 0, line, flat_halfway, 0, line, line)
             for i in range(4):
                 for column in range(columns):
                     begin = i * line + 2 * column * channels
                     end = 4 * i * plane + ((n * rows + row) * columns + column) * channels
-                    _combine(flat_halfway, begin, channels, flat, end, plane, channels)
-
-
-@_compiled
-def transform_cotangents(t: Array, transformed: Array, first: int, last: int) -> None:
-    """Write A t A^T of each tile of t (N, OH, OW, O) to an array of shape (4, 4, N, rows, columns, O)."""
-    height, width, channels = t.shape[1:]
-    count, rows, columns = transformed.shape[2:5]
-    padded = np.zeros((2, 2 * columns, channels), t.dtype)
-    halfway = np.empty((4, 2 * columns, channels), t.dtype)
-    line, plane = padded[0].size, count * rows * columns * channels
-    flat_padded, flat_halfway, flat = padded.reshape(-1), halfway.reshape(-1), transformed.reshape(-1)
-    for n in range(first, last):
-        for row in range(rows):
-            for i in range(2):
-                if 2 * row + i < height:
-                    padded[i, :width] = t[n, 2 * row + i]
-                else:
-                    padded[i] = 0
-            _spread(flat_padded, 0, line, flat_halfway, 0, line, line)
-            for i in range(4):
-                for column in range(columns):
-                    begin = i * line + 2 * column * channels
-                    end = 4 * i * plane + ((n * rows + row) * columns + column) * channels
-                    _spread(flat_halfway, begin, channels, flat, end, plane, channels)
+                    _map(reach, flat_halfway, begin, channels, flat, end, plane, channels)
 
 
 @_compiled
@@ -98,6 +79,15 @@ def write_outputs(products: Array, y: Array, first: int, last: int) -> None:
                 _gather(flat_halfway, 4 * i * line, line, flat_outputs, 0, line, line)
                 y[n, 2 * row + i, 0::2] = outputs[0]
                 y[n, 2 * row + i, 1::2] = outputs[1, : width // 2]
+
+
+@_compiled
+def _map(reach: int, x: Array, begin: int, step: int, out: Array, out_begin: int, out_step: int, size: int) -> None:
+    """Write B^T x of four stretches, or A x of two."""
+    if reach == 4:
+        _combine(x, begin, step, out, out_begin, out_step, size)
+    else:
+        _spread(x, begin, step, out, out_begin, out_step, size)
 
 
 @_compiled

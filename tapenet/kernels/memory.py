@@ -54,15 +54,11 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def is_own(x: Array) -> bool:
-    """Whether x owns its memory, or lies in a block of it alone and in C order, as `empty` makes arrays."""
-    base = x.base
-    if base is None:
+    """Whether x owns its memory, or is the only array in a block and in C order, as `empty` makes arrays."""
+    if x.base is None:
         return True
-    blocks = _pool.blocks.get(x.nbytes, ())
-    if not (x.flags.c_contiguous and any(base is block for block in blocks)):
-        return False
-    del base
-    return sys.getrefcount(x.base) == _UNUSED + 1
+    is_whole = x.flags.c_contiguous and any(x.base is block for block in _pool.blocks.get(x.nbytes, ()))
+    return is_whole and sys.getrefcount(x.base) == _UNUSED + 1
 
 
 def empty_cache() -> None:

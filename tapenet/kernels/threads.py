@@ -113,7 +113,7 @@ class _Placement:
     """
 
     threads: dict[int, set[int]] = attrs.field(factory=dict)  # with the processors that each started with
-    avoided: int | None = None
+    avoided: int | None = None  # the processor
 
     def add_thread(self) -> None:
         """Place the calling thread, which is the pool's."""

@@ -24,7 +24,6 @@ Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", arX
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -173,7 +172,7 @@ def _transformed_images(x: Array, before: Pair, tiles: Pair) -> Array:
     (rows, columns), channels = tiles, x.shape[3]
     loops = loops_for(x)
     if loops is not None:
-        return _in_loops(partial(loops.transform_images, x, *before), (4, 4, len(x), rows, columns, channels), x.dtype)
+        return _in_loop(loops.transform_tiles, x, 4, before, tiles)
     planes = zeros((2, 2, len(x), rows + 1, columns + 1, channels), x.dtype)
     halfway = empty((4, 2, len(x), rows, columns + 1, channels), x.dtype)
     transformed = empty((4, 4, len(x), rows, columns, channels), x.dtype)
@@ -190,10 +189,14 @@ def _transformed_images(x: Array, before: Pair, tiles: Pair) -> Array:
     return transformed
 
 
-def _in_loops(transform: Callable[[Array, int, int], None], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """What a compiled transform writes, of all images, on several threads."""
-    transformed = empty(shape, dtype)
-    share(lambda images: transform(transformed, images.start, images.stop), shape[2], 2 * transformed.nbytes)
+def _in_loop(transform: Callable[..., None], x: Array, reach: int, before: Pair, tiles: Pair) -> Array:
+    """What `loops.transform_tiles` writes of all images, on several threads."""
+    transformed = empty((4, 4, len(x), *tiles, x.shape[3]), x.dtype)
+
+    def work(images: slice) -> None:
+        transform(x, reach, *before, transformed, images.start, images.stop)
+
+    share(work, len(x), 2 * transformed.nbytes)
     return transformed
 
 
@@ -212,7 +215,7 @@ def _transformed_cotangents(t: Array, tiles: Pair) -> Array:
     (rows, columns), outputs = tiles, t.shape[3]
     loops = loops_for(t)
     if loops is not None:
-        return _in_loops(partial(loops.transform_cotangents, t), (4, 4, len(t), rows, columns, outputs), t.dtype)
+        return _in_loop(loops.transform_tiles, t, 2, (0, 0), tiles)
     if (2 * rows, 2 * columns) != t.shape[1:3]:
         whole = zeros((len(t), 2 * rows, 2 * columns, outputs), t.dtype)
         whole[:, : t.shape[1], : t.shape[2]] = t

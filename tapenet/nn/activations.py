@@ -11,15 +11,14 @@ from tapenet.errors import ArgumentError
 from tapenet.families import elementwise, general
 from tapenet.kernels import elementwise as kernels
 from tapenet.kernels.elementwise import add_up
-from tapenet.ops.arguments import axes_of
+from tapenet.ops.arguments import as_array
 from tapenet.ops.arithmetic import clip, multiply, square, subtract, where
 from tapenet.ops.comparison import greater
 from tapenet.ops.exponential import exp, expm1, logaddexp
-from tapenet.ops.reduction import sum as sum_over
+from tapenet.ops.reduction import Axes, normalized_axes, sum as sum_over
 from tapenet.ops.special import erf
 from tapenet.ops.trigonometric import tanh as tanh
 from tapenet.primitive import Array, Primitive
-from tapenet.tensor import Tensor
 
 relu = elementwise(
     kernels.relu,
@@ -147,7 +146,7 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     name="softmax",
     batch=leading(axis=shifted),
 )
-def _softmax(x: Array, *, axis: tuple[int, ...]) -> Array:
+def _softmax(x: Array, *, axis: Axes) -> Array:
     weights = np.exp(_less_largest(x, axis))
     return weights / add_up(weights, axis, keepdims=True)
 
@@ -158,19 +157,19 @@ def _softmax(x: Array, *, axis: tuple[int, ...]) -> Array:
     name="log_softmax",
     batch=leading(axis=shifted),
 )
-def _log_softmax(x: Array, *, axis: tuple[int, ...]) -> Array:
+def _log_softmax(x: Array, *, axis: Axes) -> Array:
     less = _less_largest(x, axis)
     return less - np.log(add_up(np.exp(less), axis, keepdims=True))
 
 
 def _along(function: str, primitive: Primitive, x: Array, axis: int) -> Array:
-    x = x if type(x) is Tensor else np.asarray(x)
+    x = as_array(x)
     if x.ndim == 0:
         raise ArgumentError(f"{function}: x must have at least one axis; got shape ().")
-    return primitive(x, axis=tuple(range(x.ndim)) if axis is None else axes_of(function, axis, x.ndim))
+    return primitive(x, axis=normalized_axes(function, axis, x.ndim))
 
 
-def _less_largest(x: Array, axis: tuple[int, ...]) -> Array:
+def _less_largest(x: Array, axis: Axes) -> Array:
     """x less its largest element along an axis: a constant shift, which changes neither value nor derivative."""
     largest = np.max(x, axis, keepdims=True)
     return x - np.where(np.isfinite(largest), largest, 0)

@@ -25,8 +25,8 @@ def _array(x: Array) -> Array:
 
 
 def _shaped(function: str, name: str, x: Array, shape: tuple[int, ...], why: str) -> None:
-    if x is not None and getattr(x, "shape", None) != shape and np.shape(x) != shape:
-        raise ArgumentError(f"{function}: {name} must have shape {shape}, {why}; got {np.shape(x)}.")
+    if x is not None and (found := _array(x).shape) != shape:
+        raise ArgumentError(f"{function}: {name} must have shape {shape}, {why}; got {found}.")
 
 
 # ---- products ----

@@ -13,6 +13,7 @@ import numpy as np
 from tapenet.batch_rules import along_axis, one_value, over_operand, refused
 from tapenet.batching import elementwise_rule
 from tapenet.errors import ArgumentTypeError
+from tapenet.ops.shaping import broadcast_to
 from tapenet.plain import plain
 from tapenet.primitive import Array, Primitive, bind_plain
 from tapenet.tensor import Tensor
@@ -142,19 +143,11 @@ def _of_structure(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _stand_in(x: Any) -> Any:
-    return np.broadcast_to(np.zeros((), x.dtype), x.shape) if type(x) is Tensor else x
+    return broadcast_to(x.dtype.type(0), x.shape) if type(x) is Tensor else x
 
 
-@functools.wraps(np.shape, updated=())
-def shape(a: Any) -> tuple[int, ...]:
-    return a.shape if type(a) is Tensor else np.shape(a)
-
-
-@functools.wraps(np.ndim, updated=())
-def ndim(a: Any) -> int:
-    return a.ndim if type(a) is Tensor else np.ndim(a)
-
-
+shape = _of_structure(np.shape)
+ndim = _of_structure(np.ndim)
 size = _of_structure(np.size)
 isrealobj = _of_structure(np.isrealobj)
 iscomplexobj = _of_structure(np.iscomplexobj)

@@ -24,14 +24,9 @@ from tapenet.record import Parameters
 from tapenet.tensor import Tensor, plain_value
 
 
-def _product(x: Array, y: Array) -> Array:
-    """The product of matrices in a rule, whose shapes fit; past the ways of Tensors where a walk is not recorded."""
-    return kernels.matmul(x, y) if type(x) is np.ndarray is type(y) else _matmul(x, y)
-
-
 @multilinear(
-    lambda t, y: _product(t, matrix_transpose(y)),
-    lambda t, x: _product(matrix_transpose(x), t),
+    lambda t, y: matmul(t, matrix_transpose(y)),
+    lambda t, x: matmul(matrix_transpose(x), t),
     name="matmul",
     batch=matmul_rule,
 )

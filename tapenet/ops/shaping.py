@@ -86,6 +86,8 @@ def swapaxes(a: Array, axis1: int, axis2: int) -> Array:
     >>> swapaxes(np.ones((2, 3, 4)), 0, 2).shape
     (4, 3, 2)
     """
+    if type(a) is np.ndarray:
+        return a.swapaxes(axis1, axis2)
     if type(a) is not Tensor:
         return off_tape(swapaxes, np.swapaxes, a, axis1, axis2)
     order = list(range(a.ndim))
@@ -100,7 +102,7 @@ def matrix_transpose(x: Array, /) -> Array:
     >>> matrix_transpose(np.ones((5, 2, 3))).shape
     (5, 3, 2)
     """
-    return x.swapaxes(-1, -2) if type(x) is np.ndarray else swapaxes(x, -1, -2)
+    return swapaxes(x, -1, -2)
 
 
 def moveaxis(a: Array, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:

@@ -72,7 +72,7 @@ def shape_of(leaf: Any) -> tuple[int, ...]:
 
 def dtype_of(leaf: Any) -> np.dtype[Any] | None:
     """The dtype of an array, a Tensor or a scalar; None for what is none of these."""
-    dtype = leaf.dtype if type(leaf) is np.ndarray else getattr(leaf, "dtype", None)
+    dtype = getattr(leaf, "dtype", None)
     if isinstance(dtype, np.dtype):
         return dtype
     return np.asarray(leaf).dtype if isinstance(leaf, numbers.Number) else None

@@ -93,7 +93,7 @@ def _donated(rows: Sequence[Row]) -> frozenset[int]:
 
 
 def _owner(array: Array) -> Array:
-    """The array whose memory an array lies in, perhaps itself; None for memory that is not NumPy's."""
+    """The array whose memory an array lies in, perhaps itself; None where that is no plain array of NumPy's."""
     if type(array) is np.ndarray and array.base is None:
         return array
     owner = getattr(array, "base", None)
@@ -188,7 +188,7 @@ def _work(write: Writer, jobs: Sequence[_Job]) -> None:
 
 
 def _apply_whole(rule: Rule, parameter: Array, gradient: Array, *slots: Array) -> tuple[Array, ...]:
-    """Apply a rule by arithmetic alone: what `_apply_in_blocks` gives, for arrays of any kind."""
+    """Apply a rule by arithmetic alone, to arrays of any kind."""
     working = working_dtype(parameter)
     arrays = [_as_dtype(array, working) for array in (parameter, gradient, *slots)]
     if working.kind == "c":

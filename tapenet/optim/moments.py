@@ -55,12 +55,17 @@ class _MomentEstimates(Optimizer):
         np.add(new_square_mean, scratch, out=new_square_mean)
 
     def write_change(self, scratch: Array, mean: Array, square_mean: Array, rate: Any, step: int) -> None:
-        """`change`, in place, with both sides of its fraction multiplied by the root that corrects square_mean."""
-        root = math.sqrt(1 - self.b2 ** (step + 1))
+        """`change`, in place: both sides of its fraction are multiplied by the root that corrects square_mean."""
+        rate, eps = self.corrected(rate, step)
         np.sqrt(square_mean, out=scratch)
-        np.add(scratch, self.eps * root, out=scratch)
+        np.add(scratch, eps, out=scratch)
         np.divide(mean, scratch, out=scratch)
-        np.multiply(scratch, rate * root / (1 - self.b1 ** (step + 1)), out=scratch)
+        np.multiply(scratch, rate, out=scratch)
+
+    def corrected(self, rate: Any, step: int) -> tuple[Any, float]:
+        """The rate and the eps with which uncorrected means give `change`."""
+        root = math.sqrt(1 - self.b2 ** (step + 1))
+        return rate * root / (1 - self.b1 ** (step + 1)), self.eps * root
 
     def write_in_loop(
         self, outputs: Sequence[Array], *arrays: Array, rate: Any, step: int, decay: float = 0.0, shrink: Any = 1.0
@@ -73,9 +78,8 @@ class _MomentEstimates(Optimizer):
         for output, array in zip(outputs, (parameter, *means), strict=True):
             if not np.may_share_memory(output, array):
                 np.copyto(output, array)
-        root = math.sqrt(1 - self.b2 ** (step + 1))
-        rate = rate * root / (1 - self.b1 ** (step + 1))
-        numbers = decay, shrink, self.b1, 1 - self.b1, self.b2, 1 - self.b2, self.eps * root, rate
+        rate, eps = self.corrected(rate, step)
+        numbers = decay, shrink, self.b1, 1 - self.b1, self.b2, 1 - self.b2, eps, rate
         new, mean, square_mean = outputs
         loops.adam(new, gradient, mean, square_mean, *map(new.dtype.type, numbers))
         return True
