@@ -18,8 +18,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.numpy import own
-from tapenet.ops.refusals import REFUSED
+from tapenet.numpy import reexports
+from tapenet.ops.arrays.refusals import REFUSED
 
 BOTH = "both modes"
 CONSTANT = "piecewise constant"
@@ -74,8 +74,8 @@ def row(part: str, name: str) -> Row | None:
     full_name = f"{part[1:]}.{name}" if part else name
     if ours is None:
         return None
-    if not part and name in own.GROUP_OF:
-        return Row(full_name, OWN, " ".join(own.GROUP_OF[name].split()))
+    if not part and name in reexports.GROUP_OF:
+        return Row(full_name, OWN, " ".join(reexports.GROUP_OF[name].split()))
     if not part and name in REFUSED:
         return Row(full_name, REFUSAL, f"Write `{REFUSED[name]}`.")
     if ours is theirs:

@@ -12,7 +12,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from tapenet import numpy as numpy
-from tapenet.checking import checks as checks
+from tapenet.core.provided import provided as _provided
+from tapenet.core.pytrees import static_field as static_field
+from tapenet.core.record import Record as Record
+from tapenet.core.tensor import Tensor as Tensor
+from tapenet.diagnostics.checks import checks as checks
 from tapenet.errors import (
     ArgumentError as ArgumentError,
     ArgumentTypeError as ArgumentTypeError,
@@ -26,14 +30,13 @@ from tapenet.errors import (
     TapenetError as TapenetError,
     UnconnectedError as UnconnectedError,
 )
-from tapenet.extending import primitive as primitive
+from tapenet.extend import primitive as primitive
 from tapenet.kernels.backends import use_backend as use_backend
 from tapenet.kernels.memory import empty_cache as empty_cache
 from tapenet.numpy.methods import give_methods
-from tapenet.ops.indexing import at as at
-from tapenet.record import Record as Record
+from tapenet.ops.arrays.indexing import at as at
+from tapenet.ops.arrays.masked import with_ufunc_keywords as _with_ufunc_keywords
 from tapenet.tape import GradientTape as GradientTape
-from tapenet.tensor import Tensor as Tensor
 from tapenet.transforms.checkpoint import checkpoint as checkpoint
 from tapenet.transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
 from tapenet.transforms.gradient import (
@@ -52,12 +55,14 @@ from tapenet.transforms.jacobian import (
 )
 from tapenet.transforms.mapping import vmap as vmap
 from tapenet.transforms.products import jvp as jvp, linearize as linearize, vjp as vjp
-from tapenet.tree import static_field as static_field
 
 if TYPE_CHECKING:
     from tapenet import models as models, nn as nn, optim as optim, testing as testing
 
 give_methods(Tensor)
+_provided.array = numpy.array
+_provided.with_ufunc_keywords = _with_ufunc_keywords
+_provided.jvp, _provided.vjp = jvp, vjp
 
 
 def __getattr__(name: str) -> Any:

@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 import numpy as np
 
-from tapenet.batching import next_level
-from tapenet.checking import Checker, checker_for, new_checker
-from tapenet.connections import Unconnected, check_connected, check_sources, check_targets, check_unconnected
-from tapenet.errors import ArgumentError, ReplayError, TapeStateError
-from tapenet.guards import Guard
-from tapenet.leaves import (
+from tapenet.core.batching import next_level
+from tapenet.core.guards import Guard
+from tapenet.core.leaf_checks import (
     check_chunk_size,
     check_differentiable,
     check_scalar,
@@ -24,18 +21,27 @@ from tapenet.leaves import (
     matched,
     zeros_of,
 )
-from tapenet.primitive import Array, Primitive, record, register
-from tapenet.record import NO_PARAMETERS, SHAPE, Entry, Records
-from tapenet.tensor import Tensor, made_tensor, on_tape
-from tapenet.tree import Tree, tree_flatten, tree_leaves, tree_unflatten
+from tapenet.core.primitive import Array, Primitive, record, register
+from tapenet.core.pytrees import Tree, tree_flatten, tree_leaves, tree_unflatten
+from tapenet.core.record import NO_PARAMETERS, SHAPE, Entry, Records
+from tapenet.core.tensor import Tensor, made_tensor, on_tape
+from tapenet.diagnostics.checked_walks import check_not_constant, checked_entries
+from tapenet.diagnostics.checks import Checker, checker_for, new_checker
+from tapenet.diagnostics.connections import (
+    Unconnected,
+    check_connected,
+    check_sources,
+    check_targets,
+    check_unconnected,
+)
+from tapenet.errors import ArgumentError, ReplayError, TapeStateError
 from tapenet.walks.backward import backward, descendants
 from tapenet.walks.blocks import batched_blocks, completed, ends_of, in_structure, pulled_blocks
-from tapenet.walks.checked import check_not_constant, checked_entries
 from tapenet.walks.forward import forward
+from tapenet.walks.inputs import Watch, inputs_by_slot
 from tapenet.walks.lifting import lift_onto
 from tapenet.walks.replay import replay
 from tapenet.walks.results import as_kind_of, fresh
-from tapenet.watches import Watch, inputs_by_slot
 
 if TYPE_CHECKING:
     from tapenet.views.profile import Profile

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tapenet.nn  # noqa: F401  # declares the primitives of neural networks
-from tapenet.ops.indexing import ARRAY, Slice
-from tapenet.primitive import PART, REGISTRY, Primitive
+from tapenet.core.primitive import PART, REGISTRY, Primitive
+from tapenet.ops.arrays.indexing import ARRAY, Slice
 from tapenet.testing import strategies
 
 Array = Any

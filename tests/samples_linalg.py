@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import assume, strategies as st
 
 import tapenet.numpy as tnp
-from tapenet.primitive import Primitive
+from tapenet.core.primitive import Primitive
 from tests.samples import Array, Draw, Sample, sample, seeds
 
 stacks = st.sampled_from([(), (2,)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tapenet.primitive import Primitive
+from tapenet.core.primitive import Primitive
 from tests.samples import GEOMETRY, Draw, Sample, _numbers, sample
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tapenet.numpy as tnp
-from tapenet.primitive import Primitive
+from tapenet.core.primitive import Primitive
 from tests.samples import Draw, Sample, _axes, _complex, _distinct, _numbers, _off_grid, _pair_of_shapes, sample, shapes
 
 vectors = hnp.array_shapes(max_dims=3, max_side=4)

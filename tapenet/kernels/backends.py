@@ -15,8 +15,8 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.core.packages import needed
 from tapenet.errors import ArgumentError
-from tapenet.optional import needed
 
 BACKENDS = ("numpy", "numba")
 

@@ -8,12 +8,12 @@ import attrs
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import evolve
 from tapenet.errors import ArgumentError
 from tapenet.nn.activations import relu
 from tapenet.nn.geometry import Window, pair
 from tapenet.nn.layers import Conv, Dense, Dropout, Flatten, Layer, MaxPool, Sequential
-from tapenet.primitive import Array
-from tapenet.tree import evolve
 
 
 @attrs.frozen(init=False, eq=False)

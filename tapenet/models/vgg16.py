@@ -9,12 +9,12 @@ import attrs
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import evolve
 from tapenet.errors import ArgumentError
 from tapenet.nn.activations import relu
 from tapenet.nn.geometry import Window, pair
 from tapenet.nn.layers import Conv, Dense, Dropout, Flatten, Layer, MaxPool, Sequential
-from tapenet.primitive import Array
-from tapenet.tree import evolve
 
 # Of each block the channels, as a multiple of the first block's, and the number of convolutions before its max-pool.
 _BLOCKS = ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3))

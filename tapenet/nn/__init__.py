@@ -13,7 +13,7 @@ from tapenet.nn.activations import (
     softplus as softplus,
     tanh as tanh,
 )
-from tapenet.nn.functional import (
+from tapenet.nn.functions import (
     BatchStatistics as BatchStatistics,
     avg_pool as avg_pool,
     batch_norm as batch_norm,

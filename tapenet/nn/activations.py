@@ -6,19 +6,19 @@ import math
 
 import numpy as np
 
-from tapenet.batch_rules import leading, shifted
+from tapenet.core.arguments import as_array
+from tapenet.core.batch_rules import leading, shifted
+from tapenet.core.families import elementwise, general
+from tapenet.core.primitive import Array, Primitive
 from tapenet.errors import ArgumentError
-from tapenet.families import elementwise, general
 from tapenet.kernels import elementwise as kernels
 from tapenet.kernels.elementwise import add_up
-from tapenet.ops.arguments import as_array
-from tapenet.ops.arithmetic import clip, multiply, square, subtract, where
-from tapenet.ops.comparison import greater
-from tapenet.ops.exponential import exp, expm1, logaddexp
-from tapenet.ops.reduction import Axes, normalized_axes, sum as sum_over
-from tapenet.ops.special import erf
-from tapenet.ops.trigonometric import tanh as tanh
-from tapenet.primitive import Array, Primitive
+from tapenet.ops.elementwise.arithmetic import clip, multiply, square, subtract, where
+from tapenet.ops.elementwise.comparison import greater
+from tapenet.ops.elementwise.exponential import exp, expm1, logaddexp
+from tapenet.ops.elementwise.trigonometric import tanh as tanh
+from tapenet.ops.reductions.reduction import Axes, normalized_axes, sum as sum_over
+from tapenet.ops.special.functions import erf
 
 relu = elementwise(
     kernels.relu,

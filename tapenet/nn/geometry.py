@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.kernels.windows import output_size, same_padding
-from tapenet.primitive import Array
 
 Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]

@@ -15,13 +15,13 @@ import attrs
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import evolve, static_field
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.nn import functional, init
+from tapenet.nn import functions, init
 from tapenet.nn.geometry import Padding, Window, pair
-from tapenet.ops.shaping import reshape
-from tapenet.primitive import Array
+from tapenet.ops.arrays.shaping import reshape
 from tapenet.transforms.gradient import stop_gradient
-from tapenet.tree import evolve, static_field
 
 
 class Layer(abc.ABC):
@@ -84,7 +84,7 @@ class Dense(Stateless):
 
     def __call__(self, x: Array) -> Array:
         """`nn.dense` with the layer's parameters."""
-        return functional.dense(x, self.kernel, self.bias)
+        return functions.dense(x, self.kernel, self.bias)
 
 
 @attrs.frozen(init=False, eq=False)
@@ -133,7 +133,7 @@ class Conv(Stateless):
 
     def __call__(self, x: Array) -> Array:
         """`nn.conv` with the layer's parameters."""
-        return functional.conv(
+        return functions.conv(
             x,
             self.kernel,
             self.bias,
@@ -165,7 +165,7 @@ class Embedding(Stateless):
 
     def __call__(self, x: Array) -> Array:
         """`nn.embedding` with the layer's table."""
-        return functional.embedding(self.table, x)
+        return functions.embedding(self.table, x)
 
 
 @attrs.frozen(eq=False)
@@ -214,11 +214,11 @@ class BatchNorm(Layer):
     def __call__(self, x: Array) -> Array:
         """`nn.normalize` by the running statistics."""
         running = self.running
-        return functional.normalize(x, running.mean, running.var, self.scale, self.offset, eps=self.eps)
+        return functions.normalize(x, running.mean, running.var, self.scale, self.offset, eps=self.eps)
 
     def train(self, x: Array, rng: np.random.Generator) -> tuple[Array, Self]:
         """`nn.batch_norm`, and the layer with its running statistics moved towards the batch's."""
-        y, batch = functional.batch_norm(x, self.scale, self.offset, eps=self.eps)
+        y, batch = functions.batch_norm(x, self.scale, self.offset, eps=self.eps)
         old = self.running
 
         def moved(running: Array, new: Array) -> Array:
@@ -250,7 +250,7 @@ class LayerNorm(Stateless):
 
     def __call__(self, x: Array) -> Array:
         """`nn.layer_norm` with the layer's parameters."""
-        return functional.layer_norm(x, self.scale, self.offset, eps=self.eps)
+        return functions.layer_norm(x, self.scale, self.offset, eps=self.eps)
 
 
 # ---- without ----
@@ -270,7 +270,7 @@ class MaxPool(Stateless):
 
     def __call__(self, x: Array) -> Array:
         """The largest element of each window."""
-        return functional.max_pool(x, self.window, self.stride, self.padding)
+        return functions.max_pool(x, self.window, self.stride, self.padding)
 
 
 @attrs.frozen
@@ -287,7 +287,7 @@ class AvgPool(Stateless):
 
     def __call__(self, x: Array) -> Array:
         """The mean of each window."""
-        return functional.avg_pool(x, self.window, self.stride, self.padding)
+        return functions.avg_pool(x, self.window, self.stride, self.padding)
 
 
 @attrs.frozen
@@ -314,7 +314,7 @@ class Dropout(Layer):
 
     def train(self, x: Array, rng: np.random.Generator) -> tuple[Array, Self]:
         """x with elements set to 0."""
-        return functional.dropout(x, self.rate, rng), self
+        return functions.dropout(x, self.rate, rng), self
 
 
 @attrs.frozen

@@ -6,19 +6,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tapenet.batching import elementwise_rule
+from tapenet.core.batching import elementwise_rule
+from tapenet.core.nondifferentiable import decision, plain
+from tapenet.core.primitive import Array
+from tapenet.core.tensor import Tensor, off_tapes
 from tapenet.errors import ArgumentError
 from tapenet.nn.activations import log_softmax, softplus
-from tapenet.nn.functional import check_labels
-from tapenet.ops.arithmetic import add, multiply, negative, square, subtract, where
-from tapenet.ops.comparison import not_equal
-from tapenet.ops.complex import absolute
-from tapenet.ops.indexing import take_along_axis
-from tapenet.ops.reduction import mean, sum as sum_over
-from tapenet.ops.shaping import squeeze
-from tapenet.plain import decision, plain
-from tapenet.primitive import Array
-from tapenet.tensor import Tensor, off_tapes
+from tapenet.nn.functions import check_labels
+from tapenet.ops.arrays.indexing import take_along_axis
+from tapenet.ops.arrays.shaping import squeeze
+from tapenet.ops.elementwise.arithmetic import add, multiply, negative, square, subtract, where
+from tapenet.ops.elementwise.comparison import not_equal
+from tapenet.ops.elementwise.complex import absolute
+from tapenet.ops.reductions.reduction import mean, sum as sum_over
 
 Reduction = Literal["mean", "sum", "none"]
 

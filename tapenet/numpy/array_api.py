@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
-from tapenet.tensor import Tensor
 
 _DTYPES = {
     "bool": (np.bool_,),

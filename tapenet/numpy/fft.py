@@ -1,6 +1,6 @@
 """`numpy.fft` on Tensors and arrays alike."""
 
-from tapenet.ops.fourier import (
+from tapenet.ops.signal.fourier import (
     fft as fft,
     fftfreq as fftfreq,
     fftshift as fftshift,
@@ -12,7 +12,7 @@ from tapenet.ops.fourier import (
     rfft as rfft,
     rfftfreq as rfftfreq,
 )
-from tapenet.ops.fourier_nd import (
+from tapenet.ops.signal.fourier_nd import (
     fft2 as fft2,
     fftn as fftn,
     ifft2 as ifft2,

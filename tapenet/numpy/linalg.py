@@ -2,27 +2,28 @@
 
 from numpy.linalg import LinAlgError as LinAlgError
 
-from tapenet.ops.decompositions import (
+from tapenet.ops.arrays.shaping import matrix_transpose as matrix_transpose
+from tapenet.ops.linalg.decompositions import (
     cholesky as cholesky,
     qr as qr,
     svd as svd,
     svdvals as svdvals,
 )
-from tapenet.ops.determinants import det as det, slogdet as slogdet
-from tapenet.ops.eigenvalues import (
+from tapenet.ops.linalg.determinants import det as det, slogdet as slogdet
+from tapenet.ops.linalg.eigenvalues import (
     eig as eig,
     eigh as eigh,
     eigvals as eigvals,
     eigvalsh as eigvalsh,
 )
-from tapenet.ops.least_squares import lstsq as lstsq, pinv as pinv
-from tapenet.ops.linear_solves import (
+from tapenet.ops.linalg.least_squares import lstsq as lstsq, pinv as pinv
+from tapenet.ops.linalg.linear_solves import (
     inv as inv,
     solve as solve,
     tensorinv as tensorinv,
     tensorsolve as tensorsolve,
 )
-from tapenet.ops.matrix_products import (
+from tapenet.ops.linalg.matrix_products import (
     cross as cross,
     diagonal as diagonal,
     matrix_power as matrix_power,
@@ -32,12 +33,11 @@ from tapenet.ops.matrix_products import (
     trace as trace,
     vecdot as vecdot,
 )
-from tapenet.ops.norms import (
+from tapenet.ops.linalg.norms import (
     cond as cond,
     matrix_norm as matrix_norm,
     matrix_rank as matrix_rank,
     norm as norm,
     vector_norm as vector_norm,
 )
-from tapenet.ops.products import matmul as matmul
-from tapenet.ops.shaping import matrix_transpose as matrix_transpose
+from tapenet.ops.linalg.products import matmul as matmul

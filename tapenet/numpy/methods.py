@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 import tapenet.numpy as tnp
+from tapenet.core.primitive import Array, past_closed_tapes
+from tapenet.core.tensor import Tensor, off_tapes
 from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError
 from tapenet.numpy.protocol import array_function, array_ufunc
-from tapenet.ops.indexing import At, getitem
-from tapenet.primitive import Array, past_closed_tapes
-from tapenet.tensor import Tensor, off_tapes
+from tapenet.ops.arrays.indexing import At, getitem
 
 
 def _reflected(function: Callable[..., Array]) -> Callable[..., Array]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 import tapenet.numpy as tnp
+from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentTypeError
 from tapenet.numpy.ufunc_methods import call_method
-from tapenet.tensor import Tensor
 
 
 def _by_numpy_function() -> dict[Any, Callable[..., Any]]:

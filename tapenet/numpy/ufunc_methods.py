@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 import tapenet.numpy as tnp
+from tapenet.core.arguments import ABSENT, as_array, axes_of, axis_of, refuse
+from tapenet.core.nondifferentiable import constant
+from tapenet.core.primitive import Array
+from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError
-from tapenet.ops.arguments import ABSENT, as_array, axes_of, axis_of, refuse
-from tapenet.plain import constant
-from tapenet.primitive import Array
-from tapenet.tensor import Tensor
 
 Binary = Callable[..., Array]
 

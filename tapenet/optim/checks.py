@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.tree import Tree, TreeSpec, leaf_paths, tree_flatten
 
 # ---- numbers ----
 

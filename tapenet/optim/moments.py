@@ -9,12 +9,12 @@ from typing import Any, ClassVar, NamedTuple
 import attrs
 import numpy as np
 
+from tapenet.core.pytrees import Tree
 from tapenet.kernels.backends import loops_for
 from tapenet.optim.adaptive import running_mean
 from tapenet.optim.leafwise import Array
 from tapenet.optim.optimizer import Optimizer, number_field, with_decay
 from tapenet.optim.schedules import Schedule
-from tapenet.tree import Tree
 
 
 class AdamState(NamedTuple):

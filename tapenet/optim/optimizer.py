@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 import attrs
 
+from tapenet.core.pytrees import Tree, tree_unflatten
 from tapenet.errors import ArgumentTypeError
 from tapenet.optim.checks import as_number, check_count, check_number, fitting_leaves, parameter_leaves
 from tapenet.optim.leafwise import Array, apply_rule, zeros_for
 from tapenet.optim.schedules import Schedule
-from tapenet.tree import Tree, tree_unflatten
 
 
 def number_field(high: float = math.inf, *, closed: bool = False) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.leaves import dtype_of
-from tapenet.tree import Tree, tree_leaves
+from tapenet.core.leaf_checks import dtype_of
+from tapenet.core.pytrees import Tree, tree_leaves
 
 
 @attrs.frozen

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.leaf_checks import check_differentiable
+from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves
 from tapenet.errors import ArgumentError
-from tapenet.leaves import check_differentiable
 from tapenet.testing.accuracy import ACCURACY, lowest_precision
 from tapenet.testing.gradients import watched
 from tapenet.testing.ownership import GradientError
 from tapenet.testing.pairing import copied, direction
 from tapenet.transforms.products import vjp
-from tapenet.tree import Tree, leaf_paths, tree_flatten, tree_leaves
 
 Pullback = Callable[[Tree], tuple[Tree, ...]]
 Vjp = Callable[..., tuple[Tree, Pullback]]  # of the arguments

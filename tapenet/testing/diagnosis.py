@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import attrs
 import numpy as np
 
-from tapenet.leaves import dtype_of
-from tapenet.primitive import Array
+from tapenet.core.leaf_checks import dtype_of
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import leaf_paths, tree_leaves
 from tapenet.testing.accuracy import ACCURACY, Accuracy
 from tapenet.testing.differences import Line, Reference, by_central_differences, one_sided
-from tapenet.tree import leaf_paths, tree_leaves
 
 Derivative = Callable[[Line], float]  # by one of the modes
 Judge = Callable[[Line], Reference]

@@ -10,12 +10,12 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 
+from tapenet.core.leaf_checks import dtype_of
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.errors import ArgumentError
-from tapenet.leaves import dtype_of
-from tapenet.primitive import Array
 from tapenet.testing.accuracy import ACCURACY, Accuracy
 from tapenet.testing.pairing import inner, largest, only, total
-from tapenet.tree import Tree, tree_leaves, tree_map
 
 Method = Literal["auto", "central", "complex"]
 

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from tapenet.core.packages import needed
+from tapenet.core.primitive import Primitive
 from tapenet.errors import ArgumentError
-from tapenet.optional import needed
-from tapenet.primitive import Primitive
 from tapenet.testing.gradients import check_grads
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -9,9 +9,10 @@ from typing import Any, get_args
 import attrs
 import numpy as np
 
-from tapenet.checking import checks
+from tapenet.core.leaf_checks import check_differentiable
+from tapenet.core.pytrees import Tree, leaf_paths, tree_leaves
+from tapenet.diagnostics.checks import checks
 from tapenet.errors import ArgumentError
-from tapenet.leaves import check_differentiable
 from tapenet.testing.accuracy import ACCURACY, Accuracy, lowest_precision
 from tapenet.testing.diagnosis import Disagreement, narrowed, report
 from tapenet.testing.differences import Line, Method, Reference, reference
@@ -25,7 +26,6 @@ from tapenet.testing.ownership import (
 )
 from tapenet.testing.pairing import copied, direction, inner, inner_of_magnitudes
 from tapenet.transforms.products import jvp, vjp
-from tapenet.tree import Tree, leaf_paths, tree_leaves
 
 MODES = ("forward", "reverse")
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.leaf_checks import dtype_of
+from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves
 from tapenet.errors import TapenetError
-from tapenet.leaves import dtype_of
 from tapenet.testing.accuracy import ACCURACY, Accuracy, lowest_precision
 from tapenet.testing.pairing import copied, equal, largest
-from tapenet.tree import Tree, leaf_paths, tree_flatten, tree_leaves
 
 
 class GradientError(TapenetError, AssertionError):

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.primitive import Array
-from tapenet.tensor import under
-from tapenet.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_unflatten
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import Tree, tree_flatten, tree_leaves, tree_map, tree_unflatten
+from tapenet.core.tensor import under
 
 
 def direction(like: Tree, rng: np.random.Generator) -> Tree:

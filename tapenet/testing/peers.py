@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.optional import needed
-from tapenet.primitive import Array
+from tapenet.core.packages import needed
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import Tree, tree_flatten, tree_leaves, tree_map, tree_unflatten
 from tapenet.testing.comparing import assert_same_as_peer
-from tapenet.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 
 def assert_same_as_torch(

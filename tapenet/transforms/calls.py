@@ -10,13 +10,13 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.batching import Batch, stacked
+from tapenet.core.batching import Batch, stacked
+from tapenet.core.leaf_checks import described, dtype_of
+from tapenet.core.primitive import Array, past_closed_tapes
+from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten_with_none, tree_unflatten
+from tapenet.core.record import Shape
+from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, RuleError
-from tapenet.leaves import described, dtype_of
-from tapenet.primitive import Array, past_closed_tapes
-from tapenet.record import Shape
-from tapenet.tensor import Tensor
-from tapenet.tree import Tree, TreeSpec, leaf_paths, tree_flatten_with_none, tree_unflatten
 
 # ---- pytrees of arrays and other things ----
 

@@ -17,18 +17,18 @@ import attrs
 import numpy as np
 import optree
 
-from tapenet.batching import Batch
+from tapenet.core.batching import Batch
+from tapenet.core.leaf_checks import zeros_of
+from tapenet.core.primitive import Array, Parts, Primitive, Shapes, past_closed_tapes
+from tapenet.core.pytrees import NAMESPACE, tree_flatten_with_none, tree_leaves, tree_unflatten
+from tapenet.core.record import Entry, Kept, Parameters, Slots
+from tapenet.core.tensor import Tensor, under
 from tapenet.errors import ArgumentError
-from tapenet.leaves import zeros_of
-from tapenet.primitive import Array, Parts, Primitive, Shapes, past_closed_tapes
-from tapenet.record import Entry, Kept, Parameters, Slots
 from tapenet.tape import GradientTape
-from tapenet.tensor import Tensor, under
 from tapenet.transforms.calls import name_of
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.programs import Program, program_of, without_values
 from tapenet.transforms.recording import like
-from tapenet.tree import NAMESPACE, tree_flatten_with_none, tree_leaves, tree_unflatten
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:

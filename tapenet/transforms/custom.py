@@ -7,12 +7,13 @@ from typing import Any
 
 import attrs
 
+from tapenet.core.leaf_checks import dtype_of, zeros_of
+from tapenet.core.primitive import Array, Parts, Primitive, Shapes, past_closed_tapes
+from tapenet.core.pytrees import Tree, tree_flatten_with_none
+from tapenet.core.record import Kept, Parameters, Shape, Slots
+from tapenet.core.tensor import Tensor
 from tapenet.errors import MissingRuleError, RuleError
-from tapenet.leaves import dtype_of, zeros_of
-from tapenet.primitive import Array, Parts, Primitive, Shapes, past_closed_tapes
-from tapenet.record import Kept, Parameters, Shape, Slots
 from tapenet.tape import GradientTape
-from tapenet.tensor import Tensor
 from tapenet.transforms.calls import (
     Call,
     Structure,
@@ -30,7 +31,6 @@ from tapenet.transforms.calls import (
     taken_apart,
 )
 from tapenet.transforms.recording import like
-from tapenet.tree import Tree, tree_flatten_with_none
 
 
 def custom_vjp(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tapenet.core.leaf_checks import check_scalar
+from tapenet.core.nondifferentiable import constant
+from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.errors import ArgumentError
-from tapenet.leaves import check_scalar
-from tapenet.plain import constant
 from tapenet.transforms.recording import Argnums, by_argnums, like, ones_for, places_of, record
-from tapenet.tree import Tree, tree_leaves, tree_map
 
 
 def _gradient_of(

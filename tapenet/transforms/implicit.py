@@ -13,17 +13,17 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.core.leaf_checks import described, dtype_of, zeros_of
+from tapenet.core.primitive import Array, Primitive, bind_plain
+from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten, tree_unflatten
 from tapenet.errors import ArgumentError, ArgumentTypeError, ConvergenceError
-from tapenet.leaves import described, dtype_of, zeros_of
-from tapenet.ops.casting import astype
-from tapenet.ops.shaping import concatenate, ravel, reshape, transpose
-from tapenet.primitive import Array, Primitive, bind_plain
+from tapenet.ops.arrays.shaping import concatenate, ravel, reshape, transpose
+from tapenet.ops.elementwise.casting import astype
 from tapenet.transforms.calls import check_no_capture, is_differentiable, shown, taken_apart
 from tapenet.transforms.custom import JvpRule, operation
 from tapenet.transforms.gradient import stop_gradient
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.products import jvp, linearize
-from tapenet.tree import Tree, TreeSpec, leaf_paths, tree_flatten, tree_unflatten
 
 Function = Callable[..., Tree]
 Solver = Callable[..., Tree]

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.leaf_checks import check_chunk_size, check_scalar, described, dtype_of, matched, zeros_of
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
+from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, MissingRuleError
-from tapenet.leaves import check_chunk_size, check_scalar, described, dtype_of, matched, zeros_of
-from tapenet.primitive import Array
 from tapenet.tape import GradientTape
-from tapenet.tensor import Tensor
 from tapenet.transforms.recording import (
     Argnums,
     Place,
@@ -23,7 +24,6 @@ from tapenet.transforms.recording import (
     record,
     split_aux,
 )
-from tapenet.tree import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
 from tapenet.walks.blocks import Blocks, completed, ends_of, in_structure, pulled_blocks, pushed_blocks
 
 

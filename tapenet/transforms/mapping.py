@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import optree
 
-from tapenet.batching import Map, next_level
+from tapenet.core.arguments import axis_of
+from tapenet.core.batching import Map, next_level
+from tapenet.core.leaf_checks import described
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import NAMESPACE, Tree, leaf_paths, tree_flatten_with_none
+from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.leaves import described
-from tapenet.ops.arguments import axis_of
-from tapenet.primitive import Array
-from tapenet.tensor import Tensor
-from tapenet.tree import NAMESPACE, Tree, leaf_paths, tree_flatten_with_none
 
 Axes = Any  # an int, None, or a pytree of them that is a prefix of what it is for
 

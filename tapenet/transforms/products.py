@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tapenet.core.leaf_checks import matched
+from tapenet.core.pytrees import Tree
 from tapenet.errors import ArgumentTypeError
-from tapenet.leaves import matched
 from tapenet.transforms.recording import record
-from tapenet.tree import Tree
 
 
 def vjp(f: Callable[..., Any], *args: Tree, has_aux: bool = False) -> Any:

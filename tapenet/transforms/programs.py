@@ -7,10 +7,10 @@ from typing import Any
 
 import attrs
 
-from tapenet.guards import Guard, comes_out_alike
-from tapenet.primitive import Array, Primitive
-from tapenet.record import SLOTS, Entry
-from tapenet.tensor import Tensor
+from tapenet.core.guards import Guard, comes_out_alike
+from tapenet.core.primitive import Array, Primitive
+from tapenet.core.record import SLOTS, Entry
+from tapenet.core.tensor import Tensor
 from tapenet.walks.replay import comes_out_otherwise, read_again, read_slots
 
 

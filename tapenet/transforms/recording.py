@@ -10,12 +10,12 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.core.leaf_checks import check_differentiable, dtype_of, matched, zeros_of
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import Tree, TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
+from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.leaves import check_differentiable, dtype_of, matched, zeros_of
-from tapenet.primitive import Array
 from tapenet.tape import GradientTape
-from tapenet.tensor import Tensor
-from tapenet.tree import Tree, TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 Argnums = int | str | Sequence[int | str]  # a position or a name, or several
 Place = int | str  # of an argument: its position, or the name it was given by

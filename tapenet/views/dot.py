@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tapenet.core.record import Entry
 from tapenet.errors import ArgumentError, DrawingError
-from tapenet.record import Entry
 from tapenet.views.listing import constant
 
 _FORMATS = ("svg", "png", "pdf", "ps", "eps", "jpg", "gif", "dot")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from tapenet.checking import Checker
-from tapenet.record import Entry
+from tapenet.core.record import Entry
+from tapenet.diagnostics.checks import Checker
 from tapenet.views.listing import head, listed_rows
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.checking import Checker
-from tapenet.record import Entry
-from tapenet.tensor import Tensor
+from tapenet.core.record import Entry
+from tapenet.core.tensor import Tensor
+from tapenet.diagnostics.checks import Checker
 from tapenet.views.sizes import bytes_of, kept_arrays, readable
 from tapenet.views.tables import aligned
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import attrs
 
-from tapenet.guards import Guard
-from tapenet.primitive import Array, Primitive
-from tapenet.record import Entry
+from tapenet.core.guards import Guard
+from tapenet.core.primitive import Array, Primitive
+from tapenet.core.record import Entry
 from tapenet.views.sizes import bytes_of, kept_arrays, output_bytes, readable
 from tapenet.views.tables import aligned
 from tapenet.walks.backward import backward

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.checking import plain_of
-from tapenet.record import Entry, Kept, Shape, operand_shapes
+from tapenet.core.record import Entry, Kept, Shape, operand_shapes
+from tapenet.diagnostics.checks import plain_of
 
 # ---- bytes ----
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from tapenet.record import Entry
+from tapenet.core.record import Entry
 from tapenet.views.sizes import bytes_of, flops, kept_arrays, output_bytes, readable
 from tapenet.views.tables import aligned
 

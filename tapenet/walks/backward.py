@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from tapenet.core.primitive import Array, CompiledRule, Primitive, missing_rule
+from tapenet.core.record import SLOTS, Entry, Kept, Parameters, Slots, operand_shapes
 from tapenet.errors import RuleError
-from tapenet.primitive import Array, CompiledRule, Primitive, missing_rule
-from tapenet.record import SLOTS, Entry, Kept, Parameters, Slots, operand_shapes
 from tapenet.walks.lifting import Lift
 from tapenet.walks.projection import onto
 

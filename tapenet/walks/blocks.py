@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.leaf_checks import dtype_of
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import Tree, tree_flatten, tree_unflatten
 from tapenet.errors import ArgumentError
-from tapenet.leaves import dtype_of
-from tapenet.primitive import Array
-from tapenet.tree import Tree, tree_flatten, tree_unflatten
 from tapenet.walks.results import as_kind_of
 from tapenet.walks.rows import End, Walk, rows
 

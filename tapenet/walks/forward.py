@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from tapenet.primitive import Array, Primitive, missing_rule
-from tapenet.record import SHAPE, SLOTS, Entry, Kept, Parameters, Slots, operand_shapes
+from tapenet.core.primitive import Array, Primitive, missing_rule
+from tapenet.core.record import SHAPE, SLOTS, Entry, Kept, Parameters, Slots, operand_shapes
 from tapenet.walks.lifting import Lift
 from tapenet.walks.projection import up_to
 

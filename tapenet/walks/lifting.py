@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tapenet.record import Kept, Slots
-from tapenet.tensor import Tensor, note_read
+from tapenet.core.record import Kept, Slots
+from tapenet.core.tensor import Tensor, note_read
 
 Lift = Callable[[Kept, Slots, int], Kept]
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.primitive import Array
+from tapenet.core.record import Shape
 from tapenet.errors import RuleError
-from tapenet.ops.casting import astype
-from tapenet.ops.complex import real
-from tapenet.ops.reduction import sum as sum_over
-from tapenet.ops.shaping import broadcast_to, reshape
-from tapenet.primitive import Array
-from tapenet.record import Shape
+from tapenet.ops.arrays.shaping import broadcast_to, reshape
+from tapenet.ops.elementwise.casting import astype
+from tapenet.ops.elementwise.complex import real
+from tapenet.ops.reductions.reduction import sum as sum_over
 
 
 def onto(cotangent: Array, shape: Shape | None, dtype: Any, primitive: str) -> Array:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from tapenet.core.guards import Guard, as_seen, comes_out_alike, shown
+from tapenet.core.primitive import Array, Primitive, bind
+from tapenet.core.record import SLOTS, Entry
+from tapenet.core.source_lines import line_of
+from tapenet.core.tensor import note_read, under
 from tapenet.errors import ReplayError
-from tapenet.guards import Guard, as_seen, comes_out_alike, shown
-from tapenet.location import line_of
-from tapenet.primitive import Array, Primitive, bind
-from tapenet.record import SLOTS, Entry
-from tapenet.tensor import note_read, under
 
 Apply = Callable[[Primitive, Callable[[], Array]], Array]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.primitive import Array
+from tapenet.core.tensor import under
 from tapenet.kernels.memory import is_own
-from tapenet.primitive import Array
-from tapenet.tensor import under
 
 
 def fresh(results: Sequence[Array | None], given: Sequence[Array]) -> list[Array | None]:

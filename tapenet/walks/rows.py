@@ -9,10 +9,10 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.batching import Map, next_level
-from tapenet.primitive import Array
-from tapenet.record import Shape
-from tapenet.tensor import Tensor
+from tapenet.core.batching import Map, next_level
+from tapenet.core.primitive import Array
+from tapenet.core.record import Shape
+from tapenet.core.tensor import Tensor
 from tapenet.walks.results import fresh
 
 Walk = Callable[[Sequence[Array]], Sequence[Array | None]]

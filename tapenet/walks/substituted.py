@@ -10,8 +10,8 @@ from typing import Any, overload
 
 import attrs
 
-from tapenet.primitive import CompiledRule, Primitive
-from tapenet.record import Entry
+from tapenet.core.primitive import CompiledRule, Primitive
+from tapenet.core.record import Entry
 
 Wrapper = Callable[[Callable[..., Any], int | None], Callable[..., Any]]  # of a rule and its operand's place
 

@@ -14,7 +14,7 @@ import pytest
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tapenet.tree import tree_leaves
+from tapenet.core.pytrees import tree_leaves
 
 THREADS = 8
 

@@ -7,8 +7,8 @@ import pytest
 
 import tapenet as tn
 from tapenet import nn
+from tapenet.core.pytrees import tree_flatten, tree_leaves, tree_map
 from tapenet.models import LeNet
-from tapenet.tree import tree_flatten, tree_leaves, tree_map
 
 
 def batch(size=4, image=(16, 16), channels=1, classes=10, dtype=np.float32):

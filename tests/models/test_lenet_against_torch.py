@@ -5,8 +5,8 @@ import pytest
 
 import tapenet as tn
 from tapenet import nn
+from tapenet.core.pytrees import tree_leaves
 from tapenet.models import LeNet
-from tapenet.tree import tree_leaves
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional

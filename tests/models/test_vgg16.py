@@ -8,8 +8,8 @@ import pytest
 
 import tapenet as tn
 from tapenet import nn
+from tapenet.core.pytrees import tree_leaves
 from tapenet.models import VGG16
-from tapenet.tree import tree_leaves
 
 
 def test_thirteen_convolutions_and_three_dense_layers():

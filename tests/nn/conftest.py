@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tapenet as tn
-from tapenet.tree import tree_flatten, tree_leaves, tree_map
+from tapenet.core.pytrees import tree_flatten, tree_leaves, tree_map
 
 
 def inner(first, second):

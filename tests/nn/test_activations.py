@@ -7,7 +7,7 @@ import pytest
 
 import tapenet as tn
 from tapenet import nn
-from tapenet.ops.special import erf
+from tapenet.ops.special.functions import erf
 
 POINTS = np.array([-30.0, -3.0, -1.0, -0.3, 0.0, 0.2, 1.0, 4.0, 30.0])
 

@@ -6,7 +6,7 @@ import pytest
 
 import tapenet as tn
 from tapenet import nn
-from tapenet.tree import tree_flatten, tree_leaves, tree_map
+from tapenet.core.pytrees import tree_flatten, tree_leaves, tree_map
 
 
 def made(kind, dtype=np.float64):

@@ -11,8 +11,8 @@ from hypothesis import given, settings, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from tapenet.core.pytrees import tree_leaves
 from tapenet.testing import check_grads
-from tapenet.tree import tree_leaves
 from tests.docs.coverage import coverage
 from tests.numpy import subjects_arrangement, subjects_elementwise, subjects_formulas, subjects_reductions  # noqa: F401
 from tests.numpy.subjects import SUBJECTS, Subject

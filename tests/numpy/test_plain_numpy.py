@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from tapenet.core.pytrees import tree_leaves
 from tapenet.testing import check_grads
 
 Array = Any
@@ -392,7 +393,7 @@ WRITERS: dict[str, Callable[[Array], Any]] = {
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_what_writes_is_refused_with_the_line_to_write(name: str) -> None:
-    from tapenet.ops.refusals import REFUSED as INSTEAD
+    from tapenet.ops.arrays.refusals import REFUSED as INSTEAD
 
     instead = re.escape(INSTEAD[name])
     with pytest.raises((tn.errors.AssignmentError, tn.errors.ConversionError), match=rf"{name}: .* Write {instead}"):
@@ -507,7 +508,7 @@ def test_empty_arrays_and_scalars_are_taken_where_numpy_takes_them(name: str, sh
         assert isinstance(found, type), f"NumPy raises {expected.__name__}; got {found}"
         return
     assert not isinstance(found, type), f"NumPy gives {expected}; got {found.__name__}"
-    for ours, theirs in zip(tn.tree.tree_leaves(found), tn.tree.tree_leaves(expected), strict=True):
+    for ours, theirs in zip(tree_leaves(found), tree_leaves(expected), strict=True):
         np.testing.assert_allclose(np.asarray(ours), theirs, rtol=1e-12)
         assert np.shape(ours) == np.shape(theirs)
         if type(ours) is tn.Tensor:

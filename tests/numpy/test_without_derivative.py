@@ -10,7 +10,7 @@ import pytest
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tapenet.tree import tree_leaves
+from tapenet.core.pytrees import tree_leaves
 from tests.docs.coverage import coverage
 
 Array = Any

@@ -15,9 +15,9 @@ from hypothesis.extra import numpy as hnp
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from tapenet.core.pytrees import tree_leaves
 from tapenet.numpy.protocol import _OURS
 from tapenet.testing import check_grads
-from tapenet.tree import tree_leaves
 
 Array = Any
 Function = Callable[..., Any]

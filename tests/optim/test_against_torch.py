@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from tapenet.core.pytrees import tree_leaves, tree_map
 from tapenet.optim import adam
-from tapenet.tree import tree_leaves, tree_map
 
 TOLERANCES = {"float32": 2e-5, "complex64": 2e-5, "float64": 1e-12, "complex128": 1e-12}
 RENAMED = {"learning_rate": "lr", "decay": "alpha", "learning_rate_decay": "lr_decay"}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from tapenet.core.pytrees import tree_flatten, tree_leaves, tree_map
 from tapenet.optim import Optimizer, adam, rmsprop, sgd
-from tapenet.tree import tree_flatten, tree_leaves, tree_map
 
 INEXACT = ["float16", "float32", "float64", "longdouble", "complex64", "complex128", "clongdouble"]
 STATE_DTYPES = {"float16": "float32"}

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tapenet.primitive import REGISTRY, Primitive, bind
+from tapenet.core.primitive import REGISTRY, Primitive, bind
 from tapenet.testing import GradientError, check_grads
 from tests.samples import SAMPLES
 from tests.testing import wrong as broken

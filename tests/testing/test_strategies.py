@@ -11,8 +11,8 @@ from hypothesis import Phase, find, given, settings, strategies as st
 from hypothesis.errors import NoSuchExample
 
 import tapenet as tn
+from tapenet.core.pytrees import tree_leaves
 from tapenet.testing import strategies
-from tapenet.tree import tree_leaves
 
 Data = st.DataObject
 # All health checks on, those that the suite's profile turns off too.

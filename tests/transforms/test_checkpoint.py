@@ -15,6 +15,7 @@ import pytest
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from tapenet.core.pytrees import tree_leaves
 from tapenet.errors import ConversionError, TapeStateError
 from tapenet.testing import check_grads
 
@@ -34,7 +35,7 @@ def loss(f: Any) -> Any:
 
 
 def tree_close(a: Any, b: Any) -> None:
-    for x, y in zip(tn.tree.tree_leaves(a), tn.tree.tree_leaves(b), strict=True):
+    for x, y in zip(tree_leaves(a), tree_leaves(b), strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-14)
 
 

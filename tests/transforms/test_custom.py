@@ -11,9 +11,9 @@ import pytest
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from tapenet.core.pytrees import tree_leaves
 from tapenet.errors import RuleError
 from tapenet.testing import check_grads
-from tapenet.tree import tree_leaves
 
 X = np.array([0.3, -1.2, 2.0])
 Array = Any

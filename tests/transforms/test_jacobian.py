@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tapenet as tn
-from tapenet.tree import tree_leaves
+from tapenet.core.pytrees import tree_leaves
 
 Array = Any
 

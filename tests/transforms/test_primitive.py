@@ -12,8 +12,8 @@ import pytest
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from tapenet.core.primitive import REGISTRY
 from tapenet.errors import RuleError
-from tapenet.primitive import REGISTRY
 from tapenet.testing import check_grads
 
 X = np.array([[0.3, 1.2, 2.0], [0.5, 0.7, 1.1]])

@@ -11,7 +11,7 @@ shrinks to can be read; nothing is drawn and thrown away, so that its health che
 extra `tapenet[testing]`.
 """
 
-from tapenet.optional import needed as _needed
+from tapenet.core.packages import needed as _needed
 
 _needed("hypothesis", "tapenet.testing.strategies", "pip install 'tapenet[testing]'")
 

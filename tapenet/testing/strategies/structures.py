@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from hypothesis.strategies import SearchStrategy
 
+from tapenet.core.pytrees import Tree
 from tapenet.testing.strategies.arrays import Shape, arrays
-from tapenet.tree import Tree
 
 Axes = int | tuple[int, ...] | None
 

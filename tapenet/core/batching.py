@@ -1,0 +1,183 @@
+"""Evaluation over a batch: what `vmap` does to each primitive.
+
+A *mapped* Tensor stands for one example of a batch, and looks like one: its shape is the example's. Its tape is a
+`Map`, and its value a `Batch`, an array that holds all examples along its axis 0. An operation on it does not record
+but evaluates at once for all of them, by the primitive's batch rule:
+
+    rule(primitive, arrays, mapped, size, parameters) -> array, or tuple of arrays, with the examples along axis 0
+
+`arrays` are the operands, those for which `mapped` holds with the examples along axis 0; `size` is their number. The
+arrays may be Tensors themselves, of tapes and maps further outward: rules are written with NumPy's functions, which
+dispatch, and with the primitive itself. Without a rule a primitive goes through the examples one by one. What makes
+rules is in `tapenet.core.batch_rules`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+
+from tapenet.core.primitive import Array, BatchRule, Primitive
+from tapenet.core.record import Parameters
+from tapenet.core.tensor import Tensor, made_tensor, note_read, under
+from tapenet.errors import ArgumentError, MappedValueError
+
+_LEVELS = itertools.count()  # orders tapes and maps by when they were opened: an inner one comes after an outer
+
+
+def next_level() -> int:
+    """The place of a tape or map that is opened now."""
+    return next(_LEVELS)
+
+
+@attrs.frozen(eq=False)
+class Batch:
+    """The value of a mapped Tensor: all examples, along axis 0 of one array."""
+
+    array: Array
+
+    __array_ufunc__: ClassVar[None] = None  # NumPy must not take it for a value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one example."""
+        shape: tuple[int, ...] = self.array.shape
+        return shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the examples."""
+        dtype: np.dtype[Any] = self.array.dtype
+        return dtype
+
+
+@attrs.define(eq=False)
+class Map:
+    """What mapped Tensors are on in place of a tape, while the mapped function runs.
+
+    Attributes:
+        size: the number of examples.
+        level: its place among tapes and maps in the order of opening.
+        is_open: whether the mapped function still runs.
+    """
+
+    is_map: ClassVar[bool] = True
+    is_fast: ClassVar[bool] = False
+    region: ClassVar[None] = None  # `checkpoint` pauses tapes, never maps
+
+    size: int
+    level: int
+    is_open: bool = True
+
+    def mapped(self, array: Array) -> Tensor:
+        """The Tensor that stands for one of the examples along axis 0."""
+        return made_tensor(Batch(array), self, 0)
+
+    def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
+        """Evaluate a primitive for all examples at once."""
+        if not self.is_open:
+            raise leaked()
+        mapped = []
+        arrays = []
+        for x in operands:
+            own = type(x) is Tensor and x.tape is self
+            mapped.append(own)
+            arrays.append(x._value.array if own else x)
+        rule = primitive.batch or one_by_one
+        for x in parameters.values():
+            if type(x) is Tensor and x.tape is self:
+                parameters, rule = self._unwrapped(parameters), one_by_one
+                break
+        if primitive.family == "plain" and rule is not one_by_one:
+            out = self._applied_plain(rule, primitive, arrays, mapped, parameters)
+        else:
+            out = rule(primitive, arrays, mapped, self.size, parameters)
+        if type(out) is tuple:
+            return tuple(map(self.mapped, out))
+        return made_tensor(Batch(out), self, 0)
+
+    def _applied_plain(
+        self,
+        rule: BatchRule,
+        primitive: Primitive,
+        arrays: Sequence[Array],
+        mapped: Sequence[bool],
+        parameters: Parameters,
+    ) -> Any:
+        """Evaluate a primitive without derivative, on what is under Tensors; their tapes note it."""
+
+        def function(*arrays: Array) -> Any:
+            return rule(primitive, arrays, mapped, self.size, parameters)
+
+        out = function(*map(under, arrays))
+        note_read(primitive.name, function, arrays, {}, out)
+        return out
+
+    def _unwrapped(self, parameters: Parameters) -> Parameters:
+        """Parameters with the Batch in place of a mapped Tensor."""
+        return {name: x._value if type(x) is Tensor and x.tape is self else x for name, x in parameters.items()}
+
+    def outlived_by(self, x: Tensor) -> Array:
+        """A mapped Tensor that is used after its function has returned."""
+        raise leaked()
+
+
+def leaked() -> MappedValueError:
+    """The error for a mapped value that is used after its function has returned."""
+    return MappedValueError(
+        "vmap: a mapped value must not be used after the mapped function has returned; "
+        "return it from the function instead of storing it."
+    )
+
+
+# ---- the rules of most primitives ----
+
+
+def one_by_one(
+    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
+) -> Any:
+    """The rule of a primitive that has none: each example by itself, stacked."""
+
+    def example(i: int) -> Any:
+        operands = [x[i] if own else x for x, own in zip(arrays, mapped, strict=True)]
+        return primitive(*operands, **{name: x.array[i] if type(x) is Batch else x for name, x in parameters.items()})
+
+    if size == 0:
+        raise ArgumentError(f"vmap: {primitive.name} must be mapped over at least one example; got 0.")
+    outs = [example(i) for i in range(size)]
+    if type(outs[0]) is tuple:
+        return tuple(stacked(primitive.name, parts) for parts in zip(*outs, strict=True))
+    return stacked(primitive.name, outs)
+
+
+def stacked(name: str, examples: Sequence[Array]) -> Array:
+    """What an operation gave for each example, as one array."""
+    shapes = {np.shape(x) for x in examples}
+    if len(shapes) > 1:
+        raise MappedValueError(
+            f"vmap: {name} must give every example one shape; got {', '.join(map(str, sorted(shapes)))}: "
+            "the shape of its result depends on mapped values."
+        )
+    return np.stack(examples)
+
+
+def elementwise_rule(
+    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
+) -> Any:
+    """The rule of elementwise primitives: broadcasting, once the examples' axes are aligned at their ends."""
+    ndims = [np.ndim(x) - own for x, own in zip(arrays, mapped, strict=True)]
+    ndim = max(ndims)
+    places = zip(arrays, mapped, ndims, strict=True)
+    return primitive(
+        *[_with_axes(x, ndim - own_ndim) if own and own_ndim < ndim else x for x, own, own_ndim in places], **parameters
+    )
+
+
+def _with_axes(x: Array, count: int) -> Array:
+    """Mapped examples with axes of length 1 in front of each."""
+    size, *shape = x.shape
+    return np.reshape(x, (size, *(1,) * count, *shape))

@@ -1,0 +1,267 @@
+"""Families of primitives: how one declaration of a derivative gives both modes.
+
+**Rules.** A derivative is given as rules, one for each operand, in the style of a formula sheet:
+
+    sin    = elementwise(np.sin, lambda t, x: t * cos(x))
+    tanh   = elementwise(np.tanh, lambda t, out: t * (1 - out * out))
+    divide = elementwise(np.divide, lambda t, y: t / y, lambda t, out, y: -t * out / y)
+
+A rule is a linear map of `t`: in the backward walk the cotangent of the output, in the forward walk the tangent
+of the operand. After `t` it names what it reads, and a record keeps just that: operands by their names, the
+output as `out`, keyword parameters by their names or as `**rest`, `x_shape`, the shape of the operand `x` whose
+rule it is, and `residual`, what a forward function found out on the way (which element won, say). Rules are
+written with the library's own functions, so that they can be differentiated again; they never mutate, and leave
+un-broadcasting and dtypes to the walk.
+
+**Families** say how one declaration gives both modes:
+
+    elementwise   one rule for each operand, which serves both modes: a diagonal matrix is its own transpose
+    linear        a transpose for each operand; forward mode applies the operation itself to the tangents
+    multilinear   the same, operand by operand: forward mode replaces one operand at a time by its tangent
+    general       a pullback and a push for each operand, by hand
+    joint         one pullback and one push for all operands at once (variable operand counts, user's rules)
+
+Each may be given a rule for evaluation over a batch (`tapenet.core.batching`); elementwise primitives have one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from types import CodeType
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.core.batching import elementwise_rule
+from tapenet.core.fast_path import public_function
+from tapenet.core.nondifferentiable import plain
+from tapenet.core.primitive import Array, BatchRule, CompiledRule, JointReads, Primitive, Shapes, bind, register
+from tapenet.core.record import Kept, Parameters, Shape, Slots
+from tapenet.errors import ArgumentError
+
+Rule = Any  # a Python function of t and what it reads
+
+# ---- the families ----
+
+
+def elementwise(
+    forward: Callable[..., Array],
+    *rules: Rule | None,
+    name: str | None = None,
+    operands: tuple[str, ...] | None = None,
+    doc: str = "",
+) -> Callable[..., Array]:
+    """Declare an elementwise function; one rule for each operand, None where it has no derivative.
+
+    Complex operands need no more: the walk projects each answer onto the space of what it is for, so that
+    `abs` may say `t * conj(x) / out` for both modes and get a real tangent from it.
+
+    Returns:
+        The public function, whose `primitive` attribute is the primitive.
+    """
+    name = name or forward.__name__
+    primitive = register(built(name, "elementwise", forward, rules, rules, operands, elementwise_rule))
+    function = public_function(primitive)
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    function.primitive = primitive  # type: ignore[attr-defined]  # functions take attributes
+    return function
+
+
+def piecewise_constant(t: Array) -> Array:
+    """The rule of a function whose derivative is zero wherever it has one."""
+    return np.zeros(t.shape, t.dtype)
+
+
+def linear(
+    *transposes: Rule | None, name: str, batch: BatchRule | None = None
+) -> Callable[[Callable[..., Array]], Primitive]:
+    """Declare a function linear in its first operand: the transpose, then None for each further operand."""
+
+    def declare(forward: Callable[..., Array]) -> Primitive:
+        return register(built_multilinear(name, "linear", forward, transposes, batch=batch))
+
+    return declare
+
+
+def multilinear(
+    *transposes: Rule | None, name: str, batch: BatchRule | None = None
+) -> Callable[[Callable[..., Array]], Primitive]:
+    """Declare a function linear in each operand that has a transpose; None where an operand has none."""
+
+    def declare(forward: Callable[..., Array]) -> Primitive:
+        return register(built_multilinear(name, "multilinear", forward, transposes, batch=batch))
+
+    return declare
+
+
+def general(
+    pulls: Sequence[Rule | None],
+    pushes: Sequence[Rule | None],
+    *,
+    name: str,
+    with_residual: Callable[..., tuple[Array, Array]] | None = None,
+    batch: BatchRule | None = None,
+) -> Callable[[Callable[..., Array]], Primitive]:
+    """Declare a function by a pullback and a push for each operand."""
+
+    def declare(forward: Callable[..., Array]) -> Primitive:
+        primitive = built(name, "general", forward, pulls, pushes, batch=batch)
+        if with_residual is not None:
+            residual = plain(
+                lambda *xs, **parameters: with_residual(*xs, **parameters)[1], name=f"residual of {name}", batch=batch
+            )
+            primitive = attrs.evolve(primitive, with_residual=with_residual, residual=residual)
+        return register(primitive)
+
+    return declare
+
+
+def joint(
+    pull: Callable[..., Sequence[Array]],
+    push: Callable[..., Array],
+    *,
+    name: str,
+    reads: JointReads,
+    batch: BatchRule | None = None,
+) -> Callable[[Callable[..., Array]], Primitive]:
+    """Declare a function of any number of operands, with one rule for all of them.
+
+    Args:
+        pull: `(t, operands, shapes, on_tape, **parameters) -> one cotangent for each operand`, None for one
+            that is not on the tape.
+        push: `(tangents, operands, shapes, **parameters) -> tangent of the output`; a missing tangent is None.
+        reads: which operands the rules read; the others are None in `operands`.
+    """
+
+    def pulled(t: Array, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Sequence[Array]:
+        on_tape = [slot is not None for slot in slots]
+        return pull(t, kept[: len(slots)], shapes, on_tape, **parameters)
+
+    def pushed(tangents: Sequence[Array], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Array:
+        return push(tangents, kept[: len(slots)], shapes, **parameters)
+
+    def declare(forward: Callable[..., Array]) -> Primitive:
+        primitive = Primitive(
+            name, "joint", forward, joint_pullback=pulled, joint_push=pushed, joint_reads=reads, batch=batch
+        )
+        return register(primitive)
+
+    return declare
+
+
+# ---- compiling rules ----
+
+
+def read_names(rule: Rule) -> tuple[str, ...]:
+    """The names of a rule's parameters after `t`."""
+    code: CodeType = rule.__code__
+    return code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+
+
+def constant_rule(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
+    """`piecewise_constant`, compiled: one object, by which it is known."""
+    return piecewise_constant(t)
+
+
+def _compile(rule: Rule, operands: Sequence[str], own: str) -> CompiledRule:
+    """A rule that finds what it reads in the record, by name."""
+    if rule is piecewise_constant:
+        return constant_rule
+    names = read_names(rule)
+    places = {name: i for i, name in enumerate((*operands, "out", "residual"))}
+    takes_the_rest = bool(rule.__code__.co_flags & inspect.CO_VARKEYWORDS)
+    # Written out for the commonest reads: one call less for each record of a walk.
+    match [None if takes_the_rest else places.get(name) for name in names]:
+        case [] if not takes_the_rest:
+            return lambda t, kept, parameters, shape: rule(t)
+        case [int(i)]:
+            return lambda t, kept, parameters, shape: rule(t, kept[i])
+        case [int(i), int(j)]:
+            return lambda t, kept, parameters, shape: rule(t, kept[i], kept[j])
+    own_shape = f"{own}_shape"
+
+    def compiled(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
+        read = dict(parameters) if takes_the_rest else {}
+        for name in names:
+            if name in places:
+                read[name] = kept[places[name]]
+            elif name == own_shape:
+                read[name] = shape
+            else:
+                read[name] = parameters[name]
+        return rule(t, **read)
+
+    return compiled
+
+
+def _reads(rules: Sequence[Rule | None], operands: Sequence[str]) -> frozenset[int]:
+    """The places in `Record.kept` that rules read."""
+    places = {name: i for i, name in enumerate((*operands, "out"))}
+    names = {name for rule in rules if rule is not None for name in read_names(rule)}
+    return frozenset(places[name] for name in names if name in places)
+
+
+def operand_names(forward: Callable[..., Array]) -> tuple[str, ...]:
+    """The positional parameters of a forward function; for a NumPy ufunc x, or x and y."""
+    if isinstance(forward, np.ufunc):
+        return ("x", "y", "z")[: forward.nin]
+    code: CodeType = forward.__code__
+    return code.co_varnames[: code.co_argcount]
+
+
+def built(
+    name: str,
+    family: str,
+    forward: Callable[..., Array],
+    pulls: Sequence[Rule | None],
+    pushes: Sequence[Rule | None],
+    operands: tuple[str, ...] | None = None,
+    batch: BatchRule | None = None,
+) -> Primitive:
+    """A primitive of rules, one for each operand; not registered."""
+    operands = operands or operand_names(forward)
+    if not len(pulls) == len(pushes) == len(operands):
+        raise ArgumentError(
+            f"{name}: there must be one rule for each operand ({', '.join(operands)}); got {len(pulls)}."
+        )
+
+    def compiled(rules: Sequence[Rule | None]) -> tuple[CompiledRule | None, ...]:
+        return tuple(rule and _compile(rule, operands, own) for rule, own in zip(rules, operands, strict=True))
+
+    return Primitive(
+        name,
+        family,
+        forward,
+        operands,
+        compiled(pulls),
+        compiled(pushes),
+        tuple(_reads(pair, operands) for pair in zip(pulls, pushes, strict=True)),
+        batch=batch,
+    )
+
+
+def built_multilinear(
+    name: str,
+    family: str,
+    forward: Callable[..., Array],
+    transposes: Sequence[Rule | None],
+    operands: tuple[str, ...] | None = None,
+    batch: BatchRule | None = None,
+) -> Primitive:
+    """A primitive of transposes, which in forward mode applies itself to the tangents; not registered."""
+    count = len(operands or operand_names(forward))
+
+    def push(i: int) -> CompiledRule:
+        def pushed(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
+            return bind(primitive, [t if j == i else kept[j] for j in range(count)], parameters)
+
+        return pushed
+
+    primitive = built(name, family, forward, transposes, transposes, operands, batch)
+    pushes = tuple(rule and push(i) for i, rule in enumerate(transposes))
+    others = tuple(primitive.reads[i] | frozenset(range(count)) - {i} for i in range(count))
+    primitive = attrs.evolve(primitive, pushes=pushes, reads=others)
+    return primitive

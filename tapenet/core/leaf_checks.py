@@ -1,0 +1,118 @@
+"""Leaves of pytrees, as users pass them: what they are, and checks that name the one that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tapenet.core.arguments import axis_of
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten
+from tapenet.core.tensor import Tensor, under
+from tapenet.errors import ArgumentError, ArgumentTypeError
+
+
+def dtype_of(x: Any) -> Any:
+    """The dtype of an array, Tensor or Python scalar; None for anything else."""
+    if hasattr(x, "dtype"):
+        return x.dtype
+    return np.dtype(type(x)) if type(x) in (bool, int, float, complex) else None
+
+
+def check_differentiable(function: str, name: str, tree: Tree, leaves: Sequence[Any]) -> None:
+    """Raise for a leaf that is not a float or complex array or scalar, naming its path and what to write."""
+    for i, leaf in enumerate(leaves):
+        dtype = dtype_of(leaf)
+        known = isinstance(leaf, np.ndarray | np.generic | float | complex | int | Tensor) or hasattr(
+            type(leaf), "__array_function__"
+        )
+        if known and dtype is not None and dtype.kind in "fc" and not isinstance(leaf, np.ma.MaskedArray):
+            continue
+        path = leaf_paths(tree, name)[i]
+        if isinstance(leaf, np.ma.MaskedArray):
+            advice = "Fill it first: x.filled(0.0)."
+        elif dtype is not None and dtype.kind in "biu":
+            advice = f"Cast it: {path}.astype(float)." if hasattr(leaf, "astype") else f"Write float({path})."
+        else:
+            advice = "Pass arrays and scalars, in tuples, lists, dicts, named tuples or attrs classes."
+        raise ArgumentTypeError(f"{function}: {path} must be float or complex; got {described(leaf)}. {advice}")
+
+
+def check_scalar(function: str, targets: Sequence[Any], advice: str = "") -> None:
+    """Raise unless there is one target, and it is a real floating scalar of shape ()."""
+    if len(targets) != 1:
+        got = f"a pytree of {len(targets)} leaves" if targets else "None or an empty pytree"
+        raise ArgumentError(f"{function}: y must be one scalar; got {got}.")
+    target = targets[0]
+    dtype, shape = dtype_of(target), getattr(target, "shape", ())
+    advice = advice or "Pass output_gradients=, or take tape.jacobian(y, x), or sum it first: y.sum()."
+    if dtype is None:
+        raise ArgumentTypeError(f"{function}: y must be a scalar; got {described(target)}.")
+    if shape != ():
+        raise ArgumentError(f"{function}: y must be a scalar, of shape (); got shape {shape}. {advice}")
+    if dtype.kind == "c":
+        raise ArgumentTypeError(
+            f"{function}: y must be real; got {dtype}. Differentiate y.real or y.imag, or pass a cotangent to vjp."
+        )
+    if dtype.kind != "f" and (type(target) is Tensor or function != "tape.gradient"):
+        raise ArgumentTypeError(f"{function}: y must be floating; got {dtype}.")
+
+
+def check_chunk_size(function: str, chunk_size: int | None) -> None:
+    """Raise for a number of rows that a walk cannot carry."""
+    if chunk_size is not None and (not isinstance(chunk_size, int | np.integer) or chunk_size < 1):
+        raise ArgumentError(f"{function}: chunk_size must be a positive integer, or None for all; got {chunk_size!r}.")
+
+
+def common_axis(function: str, axis: int, leaves: Sequence[Any]) -> int:
+    """The place of the examples' axis, after checking that all leaves have as many."""
+    places = {axis_of(function, axis, len(leaf.shape), "batch_axis") for leaf in leaves}
+    lengths = sorted({leaf.shape[axis] for leaf in leaves})
+    if len(lengths) > 1 or len(places) > 1:
+        raise ArgumentError(
+            f"{function}: batch_axis must be one axis, of one length, of all y and x; "
+            f"got {axis} for shapes {', '.join(str(leaf.shape) for leaf in leaves)}."
+        )
+    return places.pop() if places else 0
+
+
+def matched(function: str, name: str, tree: Tree, like_name: str, like: Tree) -> list[Array]:
+    """The leaves of `tree` as arrays, after checking its structure and shapes against those of `like`."""
+    likes, spec = tree_flatten(like)
+    leaves, own_spec = tree_flatten(tree)
+    if own_spec != spec:
+        raise ArgumentError(f"{function}: {name} must have the structure of {like_name}, {spec}; got {own_spec}.")
+    arrays = []
+    for i, (leaf, expected) in enumerate(zip(leaves, likes, strict=True)):
+        array = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)[()]
+        dtype, shape = dtype_of(expected), getattr(expected, "shape", ())
+        if array.shape != shape:
+            raise ArgumentError(
+                f"{function}: {leaf_paths(tree, name)[i]} must have shape {shape}, as {like_name}; got {array.shape}."
+            )
+        if array.dtype.kind not in "biufc":
+            raise ArgumentTypeError(f"{function}: {leaf_paths(tree, name)[i]} must be numeric; got {array.dtype}.")
+        if dtype.kind == "f" and array.dtype.kind == "c":
+            raise ArgumentTypeError(
+                f"{function}: {leaf_paths(tree, name)[i]} must be real, as {like_name}; got {array.dtype}."
+            )
+        if dtype.kind in "fc" and array.dtype != dtype:
+            array = array.astype(dtype)
+        arrays.append(array)
+    return arrays
+
+
+def zeros_of(x: Any) -> Array:
+    """Zeros of the shape, dtype and kind of `x`: an array or a NumPy scalar."""
+    zeros = np.zeros(getattr(x, "shape", ()), dtype_of(x))
+    return zeros if type(under(x)) is np.ndarray else zeros[()]
+
+
+def described(x: Any) -> str:
+    """What a value is, in a few words."""
+    if hasattr(x, "dtype") and hasattr(x, "shape"):
+        kind = "a Tensor" if type(x) is Tensor else f"a {type(x).__name__}"
+        return f"{kind} of shape {x.shape}, {x.dtype}"
+    return f"{type(x).__name__} {x!r}"

@@ -1,0 +1,27 @@
+"""What the core calls and operations provide, so that imports run from operations to the core alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+
+@attrs.define
+class Provided:
+    """Functions of higher layers, which `tapenet/__init__.py` sets.
+
+    Attributes:
+        array: a nested list or tuple that holds Tensors, as one Tensor.
+        with_ufunc_keywords: `(name, function, operands, keywords)`, a function applied as a ufunc with these keywords.
+        jvp, vjp: the transforms, for the few rules that differentiate a function rather than state its derivative.
+    """
+
+    array: Callable[..., Any] = attrs.field(init=False)
+    with_ufunc_keywords: Callable[..., Any] = attrs.field(init=False)
+    jvp: Callable[..., Any] = attrs.field(init=False)
+    vjp: Callable[..., Any] = attrs.field(init=False)
+
+
+provided = Provided()

@@ -1,0 +1,86 @@
+"""A tape's entry: what was computed, from what, and what its derivative will read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, overload
+
+import attrs
+import numpy as np
+
+if TYPE_CHECKING:
+    from tapenet.core.primitive import Primitive
+
+Shape = tuple[int, ...]
+Slots = tuple[int | None, ...]
+Kept = tuple[Any, ...]
+Parameters = Mapping[str, Any]
+
+NO_PARAMETERS: Parameters = MappingProxyType({})
+
+# The fields of a `Record`, in its order, as the tape keeps them: a plain tuple is made in a tenth of the time of an
+# attrs object, is a third of its size, and unpacks at once in a walk. SLOTS and SHAPE are places in it.
+Entry = tuple["Primitive", Slots, Kept, Parameters, Any, Any]
+SLOTS: Final = 1
+SHAPE: Final = 4
+
+
+def _read_only(parameters: Parameters) -> Parameters:
+    return MappingProxyType(dict(parameters))
+
+
+@attrs.frozen(eq=False)
+class Record:
+    """One recorded operation: a recipe, from which any walk can be made.
+
+    A record's place in its tape is its slot, the number by which later records name its value.
+
+    Attributes:
+        primitive: the operation.
+        slots: for each operand the slot of its value, or None for a constant.
+        kept: for each operand its value where it is a constant or a rule reads it, else None; then, last,
+            the output where a rule reads it, else None; after that a residual, for a primitive that has one.
+        parameters: the operation's keyword parameters.
+        shape: of the output; None where the output is a tuple, whose parts are the records that follow.
+        dtype: of the output; None where the output is a tuple.
+    """
+
+    primitive: Primitive
+    slots: Slots
+    kept: Kept
+    parameters: Parameters = attrs.field(converter=_read_only)
+    shape: Shape | None
+    dtype: Any
+
+
+@attrs.frozen(eq=False, repr=False)
+class Records(Sequence[Record]):
+    """A tape's records, to look at: an immutable sequence that makes each `Record` as it is asked for."""
+
+    _entries: Sequence[Entry]
+    _length: int
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Record, ...]: ...
+    def __getitem__(self, index: int | slice) -> Record | tuple[Record, ...]:
+        places = range(self._length)[index]
+        if isinstance(places, range):
+            return tuple(Record(*self._entries[place]) for place in places)
+        return Record(*self._entries[places])
+
+    def __iter__(self) -> Iterator[Record]:
+        return (Record(*self._entries[place]) for place in range(self._length))
+
+    def __repr__(self) -> str:
+        return f"<{self._length} records>"
+
+
+def operand_shapes(entries: Sequence[Entry], slots: Slots, kept: Kept) -> list[Shape | None]:
+    """The shapes of a record's operands; None for one that is a tuple."""
+    return [np.shape(value) if slot is None else entries[slot][SHAPE] for slot, value in zip(slots, kept, strict=False)]

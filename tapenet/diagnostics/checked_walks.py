@@ -1,0 +1,114 @@
+"""Rules for a walk that is watched: they raise where NaN or infinity appears in what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.core.families import constant_rule
+from tapenet.core.primitive import Primitive
+from tapenet.core.record import SHAPE, Entry
+from tapenet.core.tensor import Tensor
+from tapenet.diagnostics.advice import recipe
+from tapenet.diagnostics.checks import Checker, appeared
+from tapenet.errors import NumericalError, UnconnectedError
+from tapenet.walks.substituted import SubstitutedEntries, with_rules
+
+
+def checked_entries(entries: Sequence[Entry], checker: Checker) -> SubstitutedEntries:
+    """A tape's entries, with rules that are watched."""
+
+    def substitute(primitive: Primitive, slot: int) -> Primitive:
+        return with_rules(
+            primitive,
+            pull=_Watched(primitive, slot, checker, "backward", "cotangent").rule,
+            push=_Watched(primitive, slot, checker, "forward", "tangent").rule,
+        )
+
+    return SubstitutedEntries(entries, substitute)
+
+
+@attrs.frozen(eq=False)
+class _Watched:
+    """The rules of one record in one mode."""
+
+    primitive: Primitive
+    slot: int
+    checker: Checker
+    mode: str
+    what: str
+
+    def rule(self, rule: Callable[..., Any], place: int | None) -> Callable[..., Any]:
+        """A rule that looks at what it gives; see `tapenet.core.primitive` for its arguments."""
+
+        def watched(t: Any, *rest: Any) -> Any:
+            kept = rest[0] if place is not None else rest[1]
+            answer = self._run(lambda: rule(t, *rest))
+            given = (*(t if isinstance(t, list | tuple) else [t]), *kept)
+            for part in answer if isinstance(answer, list | tuple) else [answer]:
+                self._check(part, given, place)
+            return answer
+
+        return watched
+
+    def _run(self, rule: Callable[[], Any]) -> Any:
+        """What a rule gives; where its own operations are watched, their error says whose derivative it is."""
+        try:
+            with np.errstate(all="ignore"):  # what NumPy would warn of is what is watched for
+                return rule()
+        except NumericalError as error:
+            raise NumericalError(f"{self._here()}: {error}") from error
+
+    def _check(self, answer: Any, given: Sequence[Any], place: int | None) -> None:
+        if type(answer) is not Tensor and not hasattr(answer, "dtype"):
+            return  # None, or the cotangent of a tuple
+        bad = appeared(answer, given)
+        if bad:
+            name = self.primitive.operands[place] if place is not None and self.primitive.operands else "an operand"
+            line = self.checker.line(self.slot)
+            recorded = "" if line is None else f", recorded at {line}"
+            raise NumericalError(
+                f"{self._here()} the {self.what} by {name} must be finite for finite operands; got {bad}{recorded}. "
+                f"{recipe(self.primitive.name, bad)}"
+            )
+
+    def _here(self) -> str:
+        return f"{self.primitive.name}: in the {self.mode} walk"
+
+
+def check_not_constant(
+    entries: Sequence[Entry], targets: Collection[int], sources: Collection[int], checker: Checker
+) -> None:
+    """Raise for a source from which every path to the targets goes through a piecewise constant operation."""
+    last = max(targets, default=-1)
+    reached = bytearray(last + 1)  # whether a target depends on it at all: 1; by a path that is not constant: 2
+    for slot in targets:
+        reached[slot] = 2
+    steps: list[int] = []
+    for slot in range(last, -1, -1):
+        if not reached[slot]:
+            continue
+        primitive, slots, _, _, _, _ = entries[slot]
+        for place, operand in enumerate(slots):
+            if operand is None:
+                continue
+            constant = bool(primitive.pullbacks) and primitive.pullbacks[place] is constant_rule
+            if constant and reached[slot] == 2:
+                steps.append(slot)
+            reached[operand] = max(reached[operand], 1 if constant else reached[slot])
+    for source in sources:
+        if source <= last and reached[source] == 1:
+            names = ", ".join(_at(entries, slot, checker) for slot in reversed(steps))
+            raise UnconnectedError(
+                f"tape.gradient: y must depend on x by a path that is not piecewise constant; got {names} on every "
+                f"path from %{source}, of shape {entries[source][SHAPE]}, so that its gradient is zero."
+            )
+
+
+def _at(entries: Sequence[Entry], slot: int, checker: Checker) -> str:
+    line = checker.line(slot)
+    name = entries[slot][0].name
+    return name if line is None else f"{name} at {line}"

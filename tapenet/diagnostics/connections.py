@@ -1,0 +1,73 @@
+"""Whether a tape connects targets and sources, and what to say where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from tapenet.core.leaf_checks import described, dtype_of
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import Tree, leaf_paths
+from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError, UnconnectedError
+
+Unconnected = Literal["error", "zero", "none"]
+
+
+def check_unconnected(function: str, unconnected: str) -> None:
+    """Raise for what is no way to treat unconnected sources."""
+    if unconnected not in ("error", "zero", "none"):
+        raise ArgumentError(f"{function}: unconnected must be 'error', 'zero' or 'none'; got {unconnected!r}.")
+
+
+def check_sources(tape: Any, function: str, x: Tree, sources: Sequence[Any]) -> None:
+    """Raise for a source that is no value on the tape."""
+    for i, source in enumerate(sources):
+        if type(source) is Tensor and source.tape is tape:
+            continue
+        path = leaf_paths(x, "x")[i]
+        if type(source) is Tensor:
+            raise UnconnectedError(f"{function}: {path} is a Tensor of another tape.")
+        raise UnconnectedError(
+            f"{function}: {path} was never watched; got {described(source)}. "
+            "Differentiate by what tape.watch returned: x = tape.watch(x0)."
+        )
+
+
+def check_targets(tape: Any, function: str, y: Tree, targets: Sequence[Any], unconnected: Unconnected) -> None:
+    """Raise for a target that is no value on the tape, unless it may be unconnected."""
+    for i, target in enumerate(targets):
+        if unconnected == "error" and (type(target) is not Tensor or target.tape is not tape):
+            raise UnconnectedError(f"{function}: {leaf_paths(y, 'y')[i]} {_why_not_on(tape, target)}")
+
+
+def _why_not_on(tape: Any, target: Any) -> str:
+    """Why a target is no value on a tape."""
+    if type(target) is Tensor:
+        return "is a Tensor of another tape."
+    if dtype_of(target) is None or np.dtype(dtype_of(target)).kind not in "fc":
+        return (
+            f"has no differentiable path to x: it is {described(target)}, and comparisons, argmax and "
+            "other functions without a derivative give plain arrays."
+        )
+    if tape.outlived:
+        return (
+            f"was computed after the tape closed: it is {described(target)}, and operations outside the "
+            "`with` block are not recorded. Move them into the block."
+        )
+    return (
+        f"was never watched: it is {described(target)}, computed from no value on this tape. "
+        "Use what tape.watch returned: x = tape.watch(x0)."
+    )
+
+
+def check_connected(function: str, x: Tree, pulled: Sequence[Array | None]) -> None:
+    """Raise for sources that no walk reached."""
+    if any(answer is None for answer in pulled):
+        missing = [path for path, answer in zip(leaf_paths(x, "x"), pulled, strict=True) if answer is None]
+        raise UnconnectedError(
+            f"{function}: there is no differentiable path from {', '.join(missing)} to y. "
+            "For sources that y does not depend on, pass unconnected='zero' or 'none'."
+        )

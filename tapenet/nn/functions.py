@@ -1,0 +1,373 @@
+"""Layers as functions: dense, convolution, pooling, normalization, dropout, embedding. Channels come last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tapenet.core.nondifferentiable import decision
+from tapenet.core.primitive import Array
+from tapenet.core.tensor import Tensor, off_tapes
+from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, pair, sides
+from tapenet.ops.arrays.indexing import take
+from tapenet.ops.elementwise.arithmetic import add, divide, multiply, sqrt, square, subtract
+from tapenet.ops.linalg.products import matmul
+from tapenet.ops.nn import convolution, pooling
+from tapenet.ops.nn.affine import affine
+from tapenet.ops.reductions.reduction import mean
+
+
+def _array(x: Array) -> Array:
+    return x if type(x) is Tensor else np.asarray(x)
+
+
+def _shaped(function: str, name: str, x: Array, shape: tuple[int, ...], why: str) -> None:
+    if x is not None and (found := _array(x).shape) != shape:
+        raise ArgumentError(f"{function}: {name} must have shape {shape}, {why}; got {found}.")
+
+
+# ---- products ----
+
+
+def dense(x: Array, kernel: Array, bias: Array = None) -> Array:
+    """The affine map x kernel + bias.
+
+    Args:
+        x: shape (..., inputs).
+        kernel: shape (inputs, outputs).
+        bias: shape (outputs,), or None for none.
+
+    Returns:
+        Shape (..., outputs).
+
+    Raises:
+        ArgumentError: shapes that do not fit.
+
+    >>> dense(np.ones((1, 2)), np.ones((2, 3)))
+    array([[2., 2., 2.]])
+    """
+    x, kernel = _array(x), _array(kernel)
+    if kernel.ndim != 2:
+        raise ArgumentError(f"dense: kernel must have shape (inputs, outputs); got {kernel.shape}.")
+    if x.ndim == 0 or x.shape[-1] != kernel.shape[0]:
+        hint = " Flatten images first: x.reshape(len(x), -1)." if x.ndim == 4 else ""
+        raise ArgumentError(
+            f"dense: x must have shape (..., {kernel.shape[0]}), for a kernel of {kernel.shape}; got {x.shape}.{hint}"
+        )
+    _shaped("dense", "bias", bias, kernel.shape[1:], "one number for each output")
+    if x.ndim == 2 and bias is not None:
+        return affine(x, kernel, _array(bias))
+    y = matmul(x, kernel)
+    return y if bias is None else add(y, bias)
+
+
+def conv(
+    x: Array,
+    kernel: Array,
+    bias: Array = None,
+    *,
+    stride: Window = 1,
+    padding: Padding = "valid",
+    dilation: Window = 1,
+    groups: int = 1,
+) -> Array:
+    """Convolve images with a kernel, and add a bias.
+
+    y[n, i, j, o] = bias[o] + sum over a, b, c of x[n, i s + a d, j s + b d, c] kernel[a, b, c, o], with stride s
+    and dilation d.
+
+    As everywhere in this field, the kernel is not flipped (a cross-correlation).
+
+    Args:
+        x: images, shape (N, H, W, C).
+        kernel: shape (kh, kw, C // groups, O).
+        bias: shape (O,), or None for none.
+        stride: steps between windows; an int or (vertical, horizontal).
+        padding: zeros around the images: "valid" for none; "same" for ceil(H / stride) rows of output, the odd
+            row at the bottom and the odd column at the right; an int; or ((top, bottom), (left, right)).
+        dilation: steps between the elements of a window; an int or a pair.
+        groups: the channels and outputs are cut into so many blocks, each convolved by itself.
+
+    Returns:
+        Shape (N, OH, OW, O), of the operands' common dtype.
+
+    Raises:
+        ArgumentError: shapes that do not fit; a padding that is none of these.
+
+    >>> conv(np.ones((1, 3, 3, 1)), np.ones((2, 2, 1, 1)))[0, :, :, 0]
+    array([[4., 4.],
+           [4., 4.]])
+    """
+    x, kernel = _array(x), _array(kernel)
+    checked_images("conv", x)
+    if kernel.ndim != 4:
+        raise ArgumentError(f"conv: kernel must have shape (kh, kw, C // groups, O); got {kernel.shape}.")
+    channels, outputs = x.shape[3], kernel.shape[3]
+    if groups < 1 or channels % groups or outputs % groups:
+        raise ArgumentError(
+            f"conv: groups must divide the channels, {channels}, and the outputs, {outputs}; got {groups}."
+        )
+    if kernel.shape[2] != channels // groups:
+        raise ArgumentError(
+            f"conv: kernel must have shape (kh, kw, {channels // groups}, O) for x of {channels} channels in "
+            f"{groups} groups; got {kernel.shape}."
+        )
+    _shaped("conv", "bias", bias, (outputs,), "one number for each output")
+    window, size = kernel.shape[:2], x.shape[1:3]
+    steps, holes = pair("conv", "stride", stride), pair("conv", "dilation", dilation)
+    around = sides("conv", padding, size, window, steps, holes)
+    check_fit("conv", size, window, steps, around, holes)
+    geometry = {"stride": steps, "padding": around, "dilation": holes, "groups": groups}
+    if bias is None:
+        return convolution.conv(x, kernel, **geometry)
+    return convolution.conv_bias(x, kernel, _array(bias), **geometry)
+
+
+# ---- pooling ----
+
+
+def _pool_geometry(function: str, x: Array, window: Window, stride: Window | None, padding: Padding) -> dict[str, Any]:
+    checked_images(function, x)
+    size = x.shape[1:3]
+    over = pair(function, "window", window)
+    steps = over if stride is None else pair(function, "stride", stride)
+    around = sides(function, padding, size, over, steps, (1, 1))
+    check_fit(function, size, over, steps, around, (1, 1))
+    return {"window": over, "stride": steps, "padding": around}
+
+
+def max_pool(x: Array, window: Window, stride: Window | None = None, padding: Padding = "valid") -> Array:
+    """The largest element of each window.
+
+    Derivative: all to the first of the largest, in row-major order.
+
+    Args:
+        x: images, shape (N, H, W, C).
+        window: an int or (height, width).
+        stride: an int or a pair; the window by default.
+        padding: as for `conv`; padded places never win.
+
+    Returns:
+        Shape (N, OH, OW, C).
+
+    Raises:
+        ArgumentError: x that is not a batch of images; a window that does not fit.
+
+    >>> max_pool(np.arange(4.0).reshape(1, 2, 2, 1), 2).shape
+    (1, 1, 1, 1)
+    """
+    x = _array(x)
+    return pooling.max_pool(x, **_pool_geometry("max_pool", x, window, stride, padding))
+
+
+def avg_pool(x: Array, window: Window, stride: Window | None = None, padding: Padding = "valid") -> Array:
+    """The mean of each window; padding is not counted.
+
+    Args, returns and raises as for `max_pool`.
+
+    >>> float(avg_pool(np.arange(4.0).reshape(1, 2, 2, 1), 2)[0, 0, 0, 0])
+    1.5
+    """
+    x = _array(x)
+    return pooling.avg_pool(x, **_pool_geometry("avg_pool", x, window, stride, padding))
+
+
+# ---- normalization ----
+
+
+class BatchStatistics(NamedTuple):
+    """Mean and (biased) variance of each channel."""
+
+    mean: Array
+    var: Array
+
+
+def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, BatchStatistics]:
+    """x less its mean, and its mean and variance over axes, which stay in place."""
+    center = mean(x, axes, keepdims=True)
+    deviation = subtract(x, center)
+    return deviation, BatchStatistics(center, mean(square(deviation), axes, keepdims=True))
+
+
+def _scaled(y: Array, scale: Array, offset: Array) -> Array:
+    y = y if scale is None else multiply(y, scale)
+    return y if offset is None else add(y, offset)
+
+
+def batch_norm(
+    x: Array, scale: Array = None, offset: Array = None, *, eps: float = 1e-5
+) -> tuple[Array, BatchStatistics]:
+    """Normalize each channel by the batch's own mean and variance: scale (x - mean) / sqrt(var + eps) + offset.
+
+    Args:
+        x: shape (..., C), of at least two axes; mean and variance are taken over all axes but the last.
+        scale, offset: shape (C,), or None for none.
+        eps: added to the variance.
+
+    Returns:
+        y of the shape of x, and `(mean, var)` of shape (C,) each, the variance biased (divided by n).
+
+    Raises:
+        ArgumentError: shapes that do not fit; a batch without elements.
+
+    Source: Ioffe and Szegedy, "Batch normalization", arXiv:1502.03167, algorithm 1.
+
+    >>> y, stats = batch_norm(np.array([[1.0], [3.0]]))
+    >>> float(stats.mean[0]), float(stats.var[0])
+    (2.0, 1.0)
+    """
+    x = _array(x)
+    if x.ndim < 2:
+        raise ArgumentError(f"batch_norm: x must have shape (..., C), of two axes or more; got {x.shape}.")
+    if x.size == 0:
+        raise ArgumentError(f"batch_norm: x must have elements to take the mean of; got shape {x.shape}.")
+    _shaped("batch_norm", "scale", scale, x.shape[-1:], "one number for each channel")
+    _shaped("batch_norm", "offset", offset, x.shape[-1:], "one number for each channel")
+    deviation, stats = _moments(x, tuple(range(x.ndim - 1)))
+    y = _scaled(divide(deviation, sqrt(add(stats.var, eps))), scale, offset)
+    channels = x.shape[-1:]
+    return y, BatchStatistics(stats.mean.reshape(channels), stats.var.reshape(channels))
+
+
+def normalize(
+    x: Array, mean: Array, var: Array, scale: Array = None, offset: Array = None, *, eps: float = 1e-5
+) -> Array:
+    """Normalize by a given mean and variance, for inference: scale (x - mean) / sqrt(var + eps) + offset.
+
+    Args:
+        x: shape (..., C).
+        mean, var, scale, offset: broadcast against x; scale and offset None for none.
+
+    >>> normalize(np.array([3.0]), 1.0, 4.0, eps=0.0)
+    array([1.])
+    """
+    x = _array(x)
+    if isinstance(var, int | float) and not isinstance(var, np.generic):
+        var = np.asarray(var, np.result_type(x.dtype, 1.0))  # the square root would be a float64 scalar otherwise
+    return _scaled(divide(subtract(x, mean), sqrt(add(var, eps))), scale, offset)
+
+
+def layer_norm(
+    x: Array, scale: Array = None, offset: Array = None, *, axis: int | Sequence[int] = -1, eps: float = 1e-5
+) -> Array:
+    """Normalize each example by its own mean and variance over `axis`.
+
+    Args:
+        x: any shape with at least one axis.
+        scale, offset: broadcast against x, or None for none.
+        axis: an axis or several.
+        eps: added to the variance.
+
+    Source: Ba, Kiros and Hinton, "Layer normalization", arXiv:1607.06450.
+
+    >>> layer_norm(np.array([1.0, 3.0]), eps=0.0)
+    array([-1.,  1.])
+    """
+    x = _array(x)
+    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    if x.ndim == 0:
+        raise ArgumentError("layer_norm: x must have at least one axis; got shape ().")
+    deviation, stats = _moments(x, axes)
+    return _scaled(divide(deviation, sqrt(add(stats.var, eps))), scale, offset)
+
+
+# ---- regularization, embedding ----
+
+
+def checked_rng(function: str, rng: Any) -> np.random.Generator:
+    """`rng`, if it is a generator."""
+    if not isinstance(rng, np.random.Generator):
+        raise ArgumentTypeError(
+            f"{function}: rng must be a numpy.random.Generator; got {type(rng).__name__}. "
+            "Write rng = numpy.random.default_rng(seed)."
+        )
+    return rng
+
+
+def dropout(x: Array, rate: float, rng: np.random.Generator) -> Array:
+    """Set each element to 0 with probability `rate`, and divide the others by 1 - rate.
+
+    Args:
+        x: any shape.
+        rate: in [0, 1).
+        rng: draws one number for each element.
+
+    Under `vmap` all examples share one mask, for the function runs once; for a mask of each example apply dropout
+    to the batch, outside of `vmap`, or map over masks.
+
+    Raises:
+        ArgumentError: a rate outside of [0, 1).
+
+    Source: Srivastava et al., "Dropout", JMLR 15 (2014), with the scaling at training time.
+
+    >>> dropout(np.ones(4), 0.5, np.random.default_rng(0))
+    array([2., 2., 2., 0.])
+    """
+    if not 0 <= rate < 1:
+        raise ArgumentError(f"dropout: rate must be in [0, 1); got {rate}.")
+    x, rng = _array(x), checked_rng("dropout", rng)
+    if rate == 0:
+        return x
+    kept = rng.random(x.shape, np.float32) >= rate
+    dtype = np.result_type(x.dtype, 1.0)
+    return multiply(x, kept.astype(dtype) / dtype.type(1 - rate))
+
+
+def embedding(table: Array, indices: Array) -> Array:
+    """Look up rows: table[indices].
+
+    Args:
+        table: shape (rows, features).
+        indices: integers in [0, rows), of any shape.
+
+    Returns:
+        Shape (*indices.shape, features).
+
+    Derivative: a row receives the sum of the cotangents of all its uses.
+
+    >>> embedding(np.eye(3), [2])
+    array([[0., 0., 1.]])
+    """
+    table = _array(table)
+    places = _array(off_tapes(indices))
+    if table.ndim != 2:
+        raise ArgumentError(f"embedding: table must have shape (rows, features); got {table.shape}.")
+    check_labels("embedding", "indices", places, table.shape[0])
+    return table[places] if type(places) is not Tensor else take(table, places, 0)
+
+
+def one_hot(labels: Array, num_classes: int, dtype: Any = np.float32) -> Array:
+    """1 at the place of each label, else 0.
+
+    Args:
+        labels: integers in [0, num_classes), of any shape.
+
+    Returns:
+        Shape (*labels.shape, num_classes).
+
+    >>> one_hot([1], 3)
+    array([[0., 1., 0.]], dtype=float32)
+    """
+    places = _array(off_tapes(labels))
+    check_labels("one_hot", "labels", places, num_classes)
+    return (places[..., None] == np.arange(num_classes)).astype(dtype)
+
+
+def check_labels(function: str, name: str, labels: Array, count: int) -> None:
+    """Raise unless labels are integers in [0, count)."""
+    if labels.dtype.kind not in "iu":
+        raise ArgumentTypeError(f"{function}: {name} must be integers; got {labels.dtype}.")
+    wrong = _label_out_of_range(labels, count)
+    if wrong is not None:
+        raise ArgumentError(f"{function}: {name} must be in [0, {count}); got {wrong}.")
+
+
+@decision
+def _label_out_of_range(labels: Array, count: int) -> Any:
+    """A label outside of [0, count), if there is one."""
+    if labels.size and labels.min() < 0:
+        return labels.min()
+    return labels.max() if labels.size and labels.max() >= count else None

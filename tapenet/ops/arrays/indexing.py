@@ -1,0 +1,356 @@
+"""Indexing: reading parts of an array, and values with parts of them replaced.
+
+Reading is linear, and its transpose adds a cotangent into zeros where it was read from; an element that an
+index repeats receives the sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.core.arguments import axis_of, off_tape, refuse
+from tapenet.core.batching import elementwise_rule
+from tapenet.core.families import joint, linear
+from tapenet.core.nondifferentiable import plain
+from tapenet.core.primitive import Array, Shapes
+from tapenet.core.tensor import Tensor, off_tapes, plain_value
+from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.ops.arrays.indices import (
+    ARRAY,
+    Slice,
+    Structure,
+    gather_rule,
+    getitem_rule,
+    lasting_rule,
+    place_rule,
+    scatter_rule,
+    set_rule,
+)
+from tapenet.ops.arrays.shaping import broadcast_to, ravel, reshape
+from tapenet.ops.elementwise.arithmetic import add, divide, multiply, subtract, where
+
+# ---- what stands between the brackets, split into structure and arrays ----
+
+
+def _split(index: Any) -> tuple[Structure, list[Array]]:
+    """An index as a hashable structure, and the integer and boolean arrays that go into it."""
+    structure: list[Any] = []
+    arrays: list[Array] = []
+    for part in index if type(index) is tuple else (index,):
+        if type(part) is Tensor:
+            part = off_tapes(part)
+        if type(part) is int or part is None or part is Ellipsis:
+            structure.append(part)
+        elif type(part) is slice:
+            structure.append(Slice(part.start, part.stop, part.step))
+        elif isinstance(part, np.integer):
+            structure.append(int(part))
+        else:
+            array = part if type(part) is Tensor else np.asarray(part)
+            if array.size == 0 and not isinstance(part, np.ndarray):
+                array = array.astype(np.intp)  # x[[]]: an empty list has no dtype of its own
+            if array.dtype.kind not in "biu":
+                raise ArgumentTypeError(f"getitem: an index must be integer or boolean; got {array.dtype}.")
+            structure.append(ARRAY)
+            arrays.append(array)
+    return tuple(structure), arrays
+
+
+def _joined(structure: Structure, arrays: Sequence[Array]) -> Any:
+    """The index that NumPy takes."""
+    remaining = iter(arrays)
+    return tuple(
+        next(remaining) if part is ARRAY else slice(part.start, part.stop, part.step) if type(part) is Slice else part
+        for part in structure
+    )
+
+
+def _read_shape(structure: Structure, arrays: Sequence[Array], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of what an index reads from an array of `shape`."""
+    stand_ins = [
+        np.zeros(array.shape, np.intp) if _is_mapped_number(array) else plain_value(array, "a mask as an index")
+        for array in arrays
+    ]
+    read: tuple[int, ...] = np.zeros(shape, bool)[_joined(structure, stand_ins)].shape
+    return read
+
+
+def _is_mapped_number(array: Array) -> bool:
+    return type(array) is Tensor and array.dtype.kind != "b"
+
+
+def _may_repeat(arrays: Sequence[Array]) -> bool:
+    """Whether an index with these arrays can name an element twice."""
+    return any(array.dtype.kind != "b" for array in arrays)
+
+
+# ---- reading, and its transpose ----
+
+
+@linear(lambda t, x_shape, index: _place(t, index=index, shape=x_shape), name="getitem", batch=getitem_rule)
+def _getitem(x: Array, *, index: Structure) -> Array:
+    return x[_joined(index, ())]
+
+
+@linear(lambda t, index: _getitem(t, index=index), name="place", batch=place_rule)
+def _place(x: Array, *, index: Structure, shape: tuple[int, ...]) -> Array:
+    placed = np.zeros(shape, x.dtype)
+    placed[_joined(index, ())] = x
+    return placed
+
+
+def _gather_pull(
+    t: Array, operands: Sequence[Array], shapes: Shapes, on_tape: Sequence[bool], index: Structure
+) -> list[Array]:
+    return [_scatter(t, *operands[1:], index=index, shape=shapes[0])] + [None] * (len(operands) - 1)
+
+
+def _gather_push(tangents: Sequence[Array], operands: Sequence[Array], shapes: Shapes, index: Structure) -> Array:
+    return _gather(tangents[0], *operands[1:], index=index)
+
+
+@joint(_gather_pull, _gather_push, name="gather", reads="none", batch=gather_rule)
+def _gather(x: Array, *arrays: Array, index: Structure) -> Array:
+    return x[_joined(index, arrays)]
+
+
+def _scatter_pull(
+    t: Array,
+    operands: Sequence[Array],
+    shapes: Shapes,
+    on_tape: Sequence[bool],
+    index: Structure,
+    shape: tuple[int, ...],
+) -> list[Array]:
+    return [_gather(t, *operands[1:], index=index)] + [None] * (len(operands) - 1)
+
+
+def _scatter_push(
+    tangents: Sequence[Array],
+    operands: Sequence[Array],
+    shapes: Shapes,
+    index: Structure,
+    shape: tuple[int, ...],
+) -> Array:
+    return _scatter(tangents[0], *operands[1:], index=index, shape=shape)
+
+
+@joint(_scatter_pull, _scatter_push, name="scatter", reads="none", batch=scatter_rule)
+def _scatter(x: Array, *arrays: Array, index: Structure, shape: tuple[int, ...]) -> Array:
+    placed = np.zeros(shape, x.dtype)
+    if _may_repeat(arrays):
+        np.add.at(placed, _joined(index, arrays), x)
+    else:
+        placed[_joined(index, arrays)] = x
+    return placed
+
+
+def getitem(x: Array, index: Any) -> Array:
+    """Read `x[index]`, for every index that NumPy takes.
+
+    Derivative: the cotangent added into zeros; an element that the index repeats receives the sum.
+
+    Raises:
+        IndexingError: an index out of bounds, or of more axes than x has.
+        ArgumentTypeError: an index of floats.
+    """
+    if type(x) is Tensor or any(type(part) is Tensor for part in (index if type(index) is tuple else (index,))):
+        return _read(x, index)
+    return x[index]
+
+
+def _read(x: Array, index: Any) -> Array:
+    """`x[index]`, where x or an array of the index is a Tensor."""
+    structure, arrays = _split(index)
+    if arrays:
+        return _gather(x, *arrays, index=structure)
+    return _getitem(x, index=structure)
+
+
+# ---- writing, as a new value ----
+
+
+def _find_lasting(*arrays: Array, index: Structure, shape: tuple[int, ...]) -> Array:
+    """Which elements of a value last when it is set at an index: all but those that a later one overwrites."""
+    place = _joined(index, arrays)
+    order = np.arange(np.zeros(shape, bool)[place].size).reshape(np.zeros(shape, bool)[place].shape)
+    last = np.full(shape, -1)
+    last[place] = order
+    return last[place] == order
+
+
+_lasting = plain(_find_lasting, name="set", batch=lasting_rule)
+
+
+def _written(value: Array, index: Structure, arrays: Sequence[Array], shape: tuple[int, ...]) -> Array:
+    """`value`, but 0 where a later element of an index that repeats itself overwrites it."""
+    return where(_lasting(*arrays, index=index, shape=shape), value, 0) if _may_repeat(arrays) else value
+
+
+def _set_pull(
+    t: Array, operands: Sequence[Array], shapes: Shapes, on_tape: Sequence[bool], index: Structure
+) -> list[Array]:
+    x_shape = shapes[0]
+    assert x_shape is not None
+    arrays = operands[2:]
+    read = _gather(t, *arrays, index=index) if arrays else _getitem(t, index=index)
+    return [_set(t, np.zeros((), t.dtype), *arrays, index=index), _written(read, index, arrays, x_shape)] + [
+        None
+    ] * len(arrays)
+
+
+def _set_push(tangents: Sequence[Array], operands: Sequence[Array], shapes: Shapes, index: Structure) -> Array:
+    x_dot, value_dot = tangents[:2]
+    if x_dot is None:
+        x_dot = np.zeros(shapes[0], value_dot.dtype)
+    return _set(x_dot, np.zeros((), x_dot.dtype) if value_dot is None else value_dot, *operands[2:], index=index)
+
+
+@joint(_set_pull, _set_push, name="set", reads="none", batch=set_rule)
+def _set(x: Array, value: Array, *arrays: Array, index: Structure) -> Array:
+    changed = np.array(x)
+    changed[_joined(index, arrays)] = value
+    return changed
+
+
+@attrs.frozen(eq=False)
+class At:
+    """`x.at`: after an index, the value that `x` would have after an assignment there."""
+
+    _x: Array
+
+    def __getitem__(self, index: Any) -> Place:
+        return Place(self._x, index)
+
+    def __repr__(self) -> str:
+        return f"{self._x!r}.at"
+
+
+@attrs.frozen(eq=False)
+class Place:
+    """`x.at[index]`: makes new values, with the elements there set, added to or multiplied."""
+
+    _x: Array
+    _index: Any
+
+    def get(self) -> Array:
+        """`x[index]`."""
+        return getitem(self._x, self._index)
+
+    def set(self, value: Array) -> Array:
+        """A copy of x with `x[index] = value`; of an index that repeats itself the last value stays."""
+        index, arrays = _split(self._index)
+        x, value = (v if hasattr(v, "dtype") else np.asarray(v) for v in (self._x, value))
+        if x.dtype.kind != "c" and value.dtype.kind == "c":
+            raise ArgumentTypeError(f"at[...].set: value must be real, as x is; got {value.dtype}.")
+        return _set(x, value, *arrays, index=index)
+
+    def add(self, value: Array) -> Array:
+        """A copy of x with `value` added there, as often as the index names an element."""
+        index, arrays = _split(self._index)
+        shape = self._x.shape
+        value = broadcast_to(value, _read_shape(index, arrays, shape))
+        if arrays:
+            return add(self._x, _scatter(value, *arrays, index=index, shape=shape))
+        return add(self._x, _place(value, index=index, shape=shape))
+
+    def subtract(self, value: Array) -> Array:
+        """A copy of x with `value` subtracted there, as often as the index names an element."""
+        return self.add(subtract(0, value))
+
+    def multiply(self, value: Array) -> Array:
+        """A copy of x with the elements there multiplied by `value`, as often as the index names them."""
+        index, arrays = _split(self._index)
+        if not _may_repeat(arrays):
+            return self.set(multiply(self.get(), value))
+        shape = self._x.shape
+        arrays = [plain_value(array, "at[...].multiply with repeated indices") for array in arrays]
+        places = np.arange(int(np.prod(shape))).reshape(shape)[_joined(index, arrays)]
+        factors = ravel(broadcast_to(value, places.shape))
+        flat = ravel(self._x)
+        for turn in _turns(places.ravel()):
+            here = places.ravel()[turn]
+            flat = At(flat)[here].set(multiply(getitem(flat, here), getitem(factors, turn)))
+        return reshape(flat, shape)
+
+    def divide(self, value: Array) -> Array:
+        """A copy of x with the elements there divided by `value`, as often as the index names them."""
+        return self.multiply(divide(1, value))
+
+
+def _turns(places: Array) -> list[Array]:
+    """Groups of positions in `places` such that within a group no place comes twice."""
+    order = np.argsort(places, kind="stable")
+    ordered = places[order]
+    starts = np.searchsorted(ordered, ordered)
+    turn = np.arange(len(places)) - starts
+    return [order[turn == i] for i in range(int(turn.max(initial=-1)) + 1)]
+
+
+def at(x: Array) -> At:
+    """`x.at`, for arrays as for Tensors: `at(x)[index].set(value)`, `.add(value)`, `.multiply(value)`.
+
+    >>> at(np.zeros(3))[1].set(5.0)
+    array([0., 5., 0.])
+    """
+    return At(x if hasattr(x, "shape") else np.asarray(x))
+
+
+# ---- NumPy's functions for reading ----
+
+_wrapped = plain(np.remainder, batch=elementwise_rule)
+_clipped = plain(np.clip, batch=elementwise_rule)
+
+
+def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mode: str = "raise") -> Array:
+    """Read the slices at integer `indices` along an axis, or elements of the flat array.
+
+    >>> take(np.array([1.0, 2.0, 3.0]), [2, 0])
+    array([3., 1.])
+    """
+    indices = off_tapes(indices)
+    if type(a) is not Tensor and type(indices) is not Tensor:
+        return off_tape(take, np.take, a, indices, axis, out, mode)
+    refuse("take", {"out": out})
+    a = a if type(a) is Tensor else np.asarray(a)
+    if axis is None:
+        a, axis = ravel(a), 0
+    axis = axis_of("take", axis, a.ndim)
+    places = indices if type(indices) is Tensor else np.asarray(indices)
+    if places.size == 0 and type(indices) is list:
+        places = places.astype(np.intp)  # an empty list has no dtype of its own
+    length = a.shape[axis]
+    if mode == "wrap":
+        places = _wrapped(places, length)
+    elif mode == "clip":
+        places = _clipped(places, 0, length - 1)
+    elif mode != "raise":
+        raise ArgumentError(f"take: mode must be 'raise', 'wrap' or 'clip'; got {mode!r}.")
+    return _read(a, (slice(None),) * axis + (places,))
+
+
+def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
+    """Read along an axis with an index array that differs from slice to slice, as `argsort` gives it.
+
+    >>> take_along_axis(np.array([[3.0, 1.0]]), np.array([[1, 0]]), 1)
+    array([[1., 3.]])
+    """
+    indices = off_tapes(indices)
+    if type(arr) is not Tensor and type(indices) is not Tensor:
+        return np.take_along_axis(arr, indices, axis)
+    if axis is None:
+        return _read(ravel(arr), indices)
+    axis = axis_of("take_along_axis", axis, arr.ndim)
+    if np.ndim(indices) != arr.ndim:
+        raise ArgumentError(
+            f"take_along_axis: indices must have as many axes as the array, {arr.ndim}; got {np.ndim(indices)}."
+        )
+    grid = [
+        indices if i == axis else np.arange(length).reshape([-1 if j == i else 1 for j in range(arr.ndim)])
+        for i, length in enumerate(arr.shape)
+    ]
+    return _read(arr, tuple(grid))

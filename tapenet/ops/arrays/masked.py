@@ -1,0 +1,53 @@
+"""The keywords of NumPy's ufuncs: `where=` and `dtype=`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tapenet.core.arguments import as_array, refuse
+from tapenet.core.primitive import Array
+from tapenet.errors import ArgumentTypeError
+from tapenet.ops.arrays.indexing import at, getitem
+from tapenet.ops.arrays.shaping import broadcast_to
+from tapenet.ops.elementwise.casting import astype
+
+_OF_LAYOUT = ("order", "subok")  # a value has none
+
+
+def with_ufunc_keywords(
+    name: str, function: Callable[..., Any], operands: Sequence[Array], keywords: Mapping[str, Any]
+) -> Any:
+    """A function of operands, as a ufunc with these keywords computes it.
+
+    With `where=` the function is computed where the mask holds and nowhere else: it gives zeros there, with
+    derivative zero, and never meets an operand outside its domain. (NumPy leaves those places uninitialized.)
+    """
+    rest = {key: value for key, value in keywords.items() if key not in _OF_LAYOUT}
+    dtype, where, casting = rest.pop("dtype", None), rest.pop("where", True), rest.pop("casting", "same_kind")
+    refuse(name, rest)
+    if dtype is not None:
+        operands = [_cast(name, as_array(x), np.dtype(dtype), casting) for x in operands]
+    if where is True:
+        return function(*operands)
+    mask = as_array(where)
+    # A Python scalar has no dtype of its own, and stays one.
+    operands = [x if type(x) in (int, float, complex) else as_array(x) for x in operands]
+    shape = np.broadcast_shapes(mask.shape, *(np.shape(x) for x in operands))
+    mask = np.array(np.broadcast_to(mask, shape))
+    found = function(*(getitem(broadcast_to(x, shape), mask) if hasattr(x, "shape") else x for x in operands))
+    if isinstance(found, tuple):
+        return tuple(_placed(part, mask) for part in found)
+    return _placed(found, mask)
+
+
+def _placed(part: Array, mask: Array) -> Array:
+    return at(np.zeros(mask.shape, part.dtype))[mask].set(part)
+
+
+def _cast(name: str, x: Array, dtype: np.dtype[Any], casting: str) -> Array:
+    if not np.can_cast(x.dtype, dtype, casting):
+        raise ArgumentTypeError(f"{name}: dtype must be one that {x.dtype} casts to by {casting!r}; got {dtype}.")
+    return astype(x, dtype)

@@ -1,0 +1,1 @@
+"""One number from one or a few, element by element."""

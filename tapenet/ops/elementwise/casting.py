@@ -1,0 +1,29 @@
+"""Changes of dtype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapenet.core.batching import elementwise_rule
+from tapenet.core.families import linear
+from tapenet.core.primitive import Array
+from tapenet.core.tensor import Tensor
+
+
+@linear(lambda t: t, name="astype", batch=elementwise_rule)  # the walk casts the cotangent back
+def _astype(x: Array, *, dtype: np.dtype[Any]) -> Array:
+    return np.asarray(x).astype(dtype)
+
+
+def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Array:
+    """Cast to a dtype. The cotangent is cast back; an integer or boolean dtype gives a plain array.
+
+    >>> astype(np.array([1.5, 2.0]), "float32").dtype
+    dtype('float32')
+    """
+    dtype = np.dtype(dtype)
+    if type(x) is Tensor and x.dtype == dtype:
+        return x
+    return _astype(x, dtype=dtype) if type(x) is Tensor else np.asarray(x).astype(dtype, copy=copy)

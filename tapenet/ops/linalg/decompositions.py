@@ -1,0 +1,348 @@
+"""Factors of matrices: Cholesky, QR and singular values.
+
+Where factors are determined only up to a choice (phases of complex singular vectors, the columns that complete a
+basis), derivatives hold for functions that do not depend on it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapenet.core.families import general
+from tapenet.core.primitive import Array, Parts
+from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError
+from tapenet.ops.arrays.indexing import take_along_axis
+from tapenet.ops.arrays.searching import argsort
+from tapenet.ops.arrays.shaping import concatenate, flip, matrix_transpose
+from tapenet.ops.elementwise.arithmetic import square, where
+from tapenet.ops.elementwise.comparison import equal
+from tapenet.ops.elementwise.complex import absolute
+from tapenet.ops.elementwise.rounding import sign
+from tapenet.ops.linalg.eigenvalues import eigh, eigvalsh
+from tapenet.ops.linalg.linear_solves import inv, inverse_for_rule
+from tapenet.ops.linalg.matrices import (
+    adjoint,
+    check_matrix,
+    check_square,
+    collected,
+    conj,
+    cotangent_of,
+    diagonal_of,
+    imaginary_diagonal,
+    mirrored,
+    mirrored_transpose,
+    on_diagonal,
+    real_part,
+    reciprocal_gaps,
+    stack_rule,
+    strictly_lower,
+    undefined_at_0,
+)
+from tapenet.ops.reductions.reduction import sum
+from tapenet.ops.reductions.sorting import sort
+
+QRResult: Any = type(np.linalg.qr(np.ones((1, 1))))
+SVDResult: Any = type(np.linalg.svd(np.ones((1, 1))))
+
+# ---- Cholesky ----
+#
+# a = L L^H gives L^-1 a_dot L^-H = S + S^H with S = L^-1 L_dot lower triangular.
+
+
+def _half_lower(x: Array) -> Array:
+    """The elements below the diagonal, half of those on it, and 0 elsewhere."""
+    return strictly_lower(x) + on_diagonal(0.5 * diagonal_of(x))
+
+
+def _cholesky_pull(t: Array, out: Array, upper: bool) -> Array:
+    lower, bar = (adjoint(out), adjoint(conj(t))) if upper else (out, conj(t))
+    inverse = inv(lower)
+    return mirrored_transpose(conj(adjoint(inverse) @ _half_lower(adjoint(lower) @ bar) @ inverse), upper)
+
+
+def _cholesky_push(t: Array, out: Array, upper: bool) -> Array:
+    lower = adjoint(out) if upper else out
+    inverse = inv(lower)
+    pushed = lower @ _half_lower(inverse @ mirrored(t, upper) @ adjoint(inverse))
+    return adjoint(pushed) if upper else pushed
+
+
+@general(name="cholesky", pulls=[_cholesky_pull], pushes=[_cholesky_push], batch=stack_rule)
+def _cholesky(a: Array, *, upper: bool) -> Array:
+    return np.linalg.cholesky(a, upper=upper)
+
+
+def cholesky(a: Array, /, *, upper: bool = False) -> Array:
+    """The triangular factor L of a positive-definite matrix a = L L^H, or the upper one L^H.
+
+    Derivative: L Phi(L^-1 t L^-H), where Phi takes the lower triangle with half the diagonal. Only one triangle of `a`
+    is read, the lower one, or with `upper` the upper one, and the derivative is with respect to what is read: that of
+    the other triangle is 0, and an element that is read stands for its mirror image too. For a gradient that is
+    symmetric, pass (a + a^H) / 2.
+
+    Args:
+        a: float or complex array, shape (..., n, n), Hermitian and positive-definite.
+
+    Raises:
+        LinAlgError: a matrix that is not square, or not positive-definite.
+
+    >>> cholesky(np.array([[4.0, 2.0], [2.0, 5.0]]))
+    array([[2., 0.],
+           [1., 2.]])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.linalg.cholesky(a, upper=upper)
+    check_square("cholesky", a)
+    return _cholesky(a, upper=bool(upper))
+
+
+# ---- QR ----
+#
+# With R11 the square part of R: Q1^H a1_dot R11^-1 = W + T, with W = Q1^H Q1_dot skew-Hermitian and T = R11_dot R11^-1
+# upper triangular. LAPACK's R has a real diagonal, so T has one, and W takes what is imaginary.
+# Source: S. F. Walter, L. Lehmann, Algorithmic differentiation of linear algebra functions, 2010, section 3.
+
+
+def _skew_part(c: Array) -> Array:
+    """W of C = W + T."""
+    lower = strictly_lower(c)
+    skew = lower - adjoint(lower)
+    return skew + imaginary_diagonal(c) if c.dtype.kind == "c" else skew
+
+
+def _skew_part_transpose(m: Array) -> Array:
+    skew = strictly_lower(m - adjoint(m))
+    return skew + imaginary_diagonal(m) if m.dtype.kind == "c" else skew
+
+
+def _qr_pull(t: Parts, out: tuple[Array, Array], mode: str) -> Array:
+    q, r = out
+    k = min(q.shape[-2], r.shape[-1])
+    q_bar, r_bar = conj(cotangent_of(t, 0, q)), conj(cotangent_of(t, 1, r))[..., :k, :]
+    q1, q1_bar = q[..., :k], q_bar[..., :k]
+    if q.shape[-1] > k:
+        q1_bar = q1_bar - q[..., k:] @ (adjoint(q_bar[..., k:]) @ q1)
+    if r.shape[-1] > k:
+        q1_bar = q1_bar + q1 @ (r[..., :k, k:] @ adjoint(r_bar[..., k:]))
+    r1 = r[..., :k, :k]
+    m = adjoint(q1) @ q1_bar - r_bar[..., :k] @ adjoint(r1)
+    a_bar = (q1 @ (_skew_part_transpose(m) - m) + q1_bar) @ adjoint(inverse_for_rule("qr", "r", r1))
+    return conj(a_bar if r.shape[-1] == k else concatenate([a_bar, q1 @ r_bar[..., k:]], -1))
+
+
+def _qr_push(t: Array, out: tuple[Array, Array], mode: str) -> tuple[Array, Array]:
+    q, r = out
+    k = min(q.shape[-2], r.shape[-1])
+    q1, r1 = q[..., :k], r[..., :k, :k]
+    moved = t[..., :k] @ inverse_for_rule("qr", "r", r1)
+    c = adjoint(q1) @ moved
+    w = _skew_part(c)
+    q_dot, r_dot = q1 @ (w - c) + moved, (c - w) @ r1
+    if r.shape[-1] > k:
+        r_dot = concatenate([r_dot, adjoint(q1) @ t[..., k:] - w @ r[..., k:]], -1)
+    if q.shape[-1] > k:
+        q_dot = concatenate([q_dot, -q1 @ (adjoint(q_dot) @ q[..., k:])], -1)
+        r_dot = concatenate([r_dot, np.zeros(r[..., k:, :].shape, r.dtype)], -2)
+    return q_dot, r_dot
+
+
+@general(name="qr", pulls=[_qr_pull], pushes=[_qr_push], batch=stack_rule)
+def _qr(a: Array, *, mode: str) -> tuple[Array, Array]:
+    q, r = np.linalg.qr(a, mode)
+    return q, r
+
+
+def qr(a: Array, mode: str = "reduced") -> Any:
+    """The factors of a = q r, q with orthonormal columns and r upper triangular.
+
+    Derivatives: r_dot = T r and q_dot = q W + (1 - q q^H) t r^-1, where q^H t r^-1 = W + T with W skew-Hermitian and T
+    upper triangular. In mode "complete" the columns that complete q turn as little as they can, and derivatives hold
+    for functions of the space they span.
+
+    Args:
+        a: float or complex array, shape (..., m, n), of full rank; if m < n, in its first m columns.
+        mode: "reduced", "complete", or "r" for r alone.
+
+    Returns:
+        QRResult(Q, R), of shapes (..., m, k), (..., k, n) with k = min(m, n); "complete": (..., m, m), (..., m, n).
+
+    Raises:
+        ArgumentError: mode "raw", whose result has no derivative, or another.
+        LinAlgError: fewer than two axes; when differentiated, a rank that is not full.
+
+    >>> qr(np.array([[1.0, 3.0], [0.0, 2.0]]), "r")
+    array([[1., 3.],
+           [0., 2.]])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.linalg.qr(a, mode)
+    check_matrix("qr", a)
+    if mode not in ("reduced", "complete", "r"):
+        raise ArgumentError(f"qr: mode must be 'reduced', 'complete' or 'r' for a Tensor; got {mode!r}.")
+    q, r = _qr(a, mode="reduced" if mode == "r" else mode)
+    return r if mode == "r" else QRResult(q, r)
+
+
+# ---- singular values ----
+#
+# With P = U^H a_dot V, X = U^H U_dot and Y = V^H V_dot: P = X S - S Y + S_dot. The diagonal gives S_dot; X and Y are
+# skew-Hermitian, so the rest and its adjoint can be solved for both. Phases are turned by the same in U and in V.
+# Columns beyond k = min(m, n) turn as little as they can: U2_dot = -U1 U1_dot^H U2.
+
+
+def _where_positive(t: Array, s: Array) -> Array:
+    """`t`, but 0 where a singular value is 0: it has a kink there, as |x| has."""
+    return where(equal(s, 0), 0, t)
+
+
+def _column(s: Array) -> Array:
+    return s[..., :, None]
+
+
+def _row(s: Array) -> Array:
+    return s[..., None, :]
+
+
+def _svd_pull(t: Parts, out: tuple[Array, Array, Array], full_matrices: bool) -> Array:
+    u, s, vh = out
+    k = s.shape[-1]
+    u1, vh1 = u[..., :k], vh[..., :k, :]
+    core = on_diagonal(_where_positive(cotangent_of(t, 1, s), s))
+    if t.parts.keys() == {1}:
+        return conj(u1 @ core @ vh1)
+    u_bar = _of_first_columns(conj(cotangent_of(t, 0, u)), u, k)
+    v_bar = _of_first_columns(matrix_transpose(cotangent_of(t, 2, vh)), adjoint(vh), k)
+    in_u, in_v = adjoint(u1) @ u_bar, vh1 @ v_bar
+    gaps = reciprocal_gaps(square(s))
+    core = core + gaps * (in_u - adjoint(in_u)) * _row(s) + _column(s) * gaps * (in_v - adjoint(in_v))
+    if u.dtype.kind == "c":
+        core = core + imaginary_diagonal(in_u - in_v) * _row(0.5 * undefined_at_0(s))
+    a_bar = u1 @ core @ vh1
+    if u.shape[-2] > k:
+        a_bar = a_bar + (u_bar - u1 @ in_u) * _row(undefined_at_0(s)) @ vh1
+    if vh.shape[-1] > k:
+        a_bar = a_bar + u1 @ adjoint((v_bar - adjoint(vh1) @ in_v) * _row(undefined_at_0(s)))
+    return conj(a_bar)
+
+
+def _of_first_columns(u_bar: Array, u: Array, k: int) -> Array:
+    """The cotangent of all columns as one of the first k, which the others are orthogonal to."""
+    if u.shape[-1] == k:
+        return u_bar
+    return u_bar[..., :k] - u[..., k:] @ (adjoint(u_bar[..., k:]) @ u[..., :k])
+
+
+def _with_further_columns(u_dot: Array, u: Array) -> Array:
+    """The tangent of the first columns, followed by that of the others."""
+    k = u_dot.shape[-1]
+    if u.shape[-1] == k:
+        return u_dot
+    return concatenate([u_dot, -u[..., :k] @ (adjoint(u_dot) @ u[..., k:])], -1)
+
+
+def _svd_push(t: Array, out: tuple[Array, Array, Array], full_matrices: bool) -> tuple[Array, Array, Array]:
+    u, s, vh = out
+    k = s.shape[-1]
+    u1, vh1 = u[..., :k], vh[..., :k, :]
+    v1 = adjoint(vh1)
+    tv, tu = t @ v1, adjoint(t) @ u1
+    p = adjoint(u1) @ tv
+    ph = adjoint(p)
+    gaps = reciprocal_gaps(square(s))
+    x, y = gaps * (p * _row(s) + _column(s) * ph), gaps * (_column(s) * p + ph * _row(s))
+    if u.dtype.kind == "c":
+        phase = imaginary_diagonal(p) * _row(0.5 * undefined_at_0(s))
+        x, y = x + phase, y - phase
+    u_dot, v_dot = u1 @ x, v1 @ y
+    if u.shape[-2] > k:
+        u_dot = u_dot + (tv - u1 @ p) * _row(undefined_at_0(s))
+    if vh.shape[-1] > k:
+        v_dot = v_dot + (tu - v1 @ ph) * _row(undefined_at_0(s))
+    s_dot = _where_positive(real_part(diagonal_of(p)), s)
+    return _with_further_columns(u_dot, u), s_dot, adjoint(_with_further_columns(v_dot, adjoint(vh)))
+
+
+@general(name="svd", pulls=[_svd_pull], pushes=[_svd_push], batch=stack_rule)
+def _svd(a: Array, *, full_matrices: bool) -> tuple[Array, Array, Array]:
+    u, s, vh = np.linalg.svd(a, full_matrices)
+    return u, s, vh
+
+
+def _svdvals_pull(t: Array, a: Array, out: Array) -> Array:
+    u, _, vh = svd(a, full_matrices=False)
+    return conj(u * _row(_where_positive(t, out)) @ vh)
+
+
+def _svdvals_push(t: Array, a: Array, out: Array) -> Array:
+    u, _, vh = svd(a, full_matrices=False)
+    return _where_positive(real_part(sum(adjoint(u) @ t * conj(vh), -1)), out)
+
+
+@general(name="svdvals", pulls=[_svdvals_pull], pushes=[_svdvals_push], batch=stack_rule)
+def _svdvals(a: Array) -> Array:
+    return np.linalg.svdvals(a)
+
+
+def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    """The singular value decomposition a = U diag(S) Vh, with S in descending order.
+
+    Derivative of S: Re diag(U^H t Vh^H); 0 for one that is 0. It exists where values repeat, too. Singular vectors have
+    no derivative where their value repeats, nor those of a 0 where `a` is not square or complex: it is NaN there.
+    Derivatives hold for functions that do not change when u_i and v_i are multiplied by one phase, and the columns
+    that `full_matrices` adds turn as little as they can.
+
+    Args:
+        a: float or complex array, shape (..., m, n); k = min(m, n).
+        full_matrices: whether U and Vh are square, or have only the k columns and rows that go with S.
+        compute_uv: whether to give U and Vh, or S alone.
+        hermitian: whether `a` is Hermitian; its lower triangle is read, as by `eigh`.
+
+    Returns:
+        SVDResult(U, S, Vh), of shapes (..., m, m or k), (..., k), (..., n or k, n); or S.
+
+    Raises:
+        LinAlgError: fewer than two axes.
+
+    >>> svd(np.array([[3.0, 0.0], [0.0, 4.0]]), compute_uv=False)
+    array([4., 3.])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.linalg.svd(a, full_matrices, compute_uv, hermitian)
+    check_matrix("svd", a)
+    if hermitian:
+        return _hermitian_svd(a) if compute_uv else flip(sort(absolute(eigvalsh(a))), -1)
+    return SVDResult(*_svd(a, full_matrices=bool(full_matrices))) if compute_uv else _svdvals(a)
+
+
+def _hermitian_svd(a: Array) -> Any:
+    w, v = eigh(a)
+    order = argsort(absolute(w), axis=-1)[..., ::-1]
+    w, v = take_along_axis(w, order, -1), take_along_axis(v, order[..., None, :], -1)
+    return SVDResult(v, absolute(w), adjoint(v * _row(sign(w))))
+
+
+def svdvals(x: Array, /) -> Array:
+    """The singular values of a matrix, in descending order.
+
+    Derivative: Re diag(U^H t V), with singular vectors U, V, also where values repeat; 0 for one that is 0.
+
+    Args:
+        x: float or complex array, shape (..., m, n).
+
+    Raises:
+        LinAlgError: fewer than two axes.
+
+    >>> svdvals(np.array([[3.0, 0.0], [0.0, 4.0]]))
+    array([4., 3.])
+    """
+    x = collected(x)
+    if type(x) is not Tensor:
+        return np.linalg.svdvals(x)
+    check_matrix("svdvals", x)
+    return _svdvals(x)

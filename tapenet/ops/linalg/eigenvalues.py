@@ -1,0 +1,257 @@
+"""Eigenvalues and eigenvectors.
+
+Eigenvalues have derivatives where they repeat, too, in the sense that functions of all of them have. Eigenvectors of a
+repeated eigenvalue have none: the answer is NaN.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapenet.core.families import general
+from tapenet.core.nondifferentiable import plain
+from tapenet.core.primitive import Array, Parts
+from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError
+from tapenet.ops.arrays.shaping import matrix_transpose
+from tapenet.ops.elementwise.arithmetic import where
+from tapenet.ops.elementwise.complex import imag, real
+from tapenet.ops.linalg.linear_solves import solve
+from tapenet.ops.linalg.matrices import (
+    adjoint,
+    check_square,
+    collected,
+    conj,
+    cotangent_of,
+    diagonal_of,
+    mirrored,
+    mirrored_transpose,
+    on_diagonal,
+    real_part,
+    reciprocal_gaps,
+    stack_rule,
+)
+from tapenet.ops.reductions.reduction import sum
+
+EigResult: Any = type(np.linalg.eig(np.ones((1, 1))))
+EighResult: Any = type(np.linalg.eigh(np.ones((1, 1))))
+
+# ---- Hermitian matrices ----
+#
+# With M = V^H a_dot V: w_dot = diag M, and V_dot = V (F * M), F_ij = 1 / (w_j - w_i).
+
+
+def _eigh_pull(t: Parts, out: tuple[Array, Array], UPLO: str) -> Array:
+    w, v = out
+    core = on_diagonal(cotangent_of(t, 0, w))
+    if 1 in t.parts:
+        core = core + reciprocal_gaps(w) * (matrix_transpose(v) @ t.parts[1])
+    return mirrored_transpose(conj(v) @ core @ matrix_transpose(v), UPLO == "U")
+
+
+def _eigh_push(t: Array, out: tuple[Array, Array], UPLO: str) -> tuple[Array, Array]:
+    w, v = out
+    m = adjoint(v) @ mirrored(t, UPLO == "U") @ v
+    return real_part(diagonal_of(m)), v @ (reciprocal_gaps(w) * m)
+
+
+@general(name="eigh", pulls=[_eigh_pull], pushes=[_eigh_push], batch=stack_rule)
+def _eigh(a: Array, *, UPLO: str) -> tuple[Array, Array]:
+    w, v = np.linalg.eigh(a, UPLO)
+    return w, v
+
+
+def _eigvalsh_pull(t: Array, a: Array, UPLO: str) -> Array:
+    v = _eigh(a, UPLO=UPLO)[1]
+    return mirrored_transpose(conj(v) * t[..., None, :] @ matrix_transpose(v), UPLO == "U")
+
+
+def _eigvalsh_push(t: Array, a: Array, UPLO: str) -> Array:
+    v = _eigh(a, UPLO=UPLO)[1]
+    return real_part(sum(conj(v) * (mirrored(t, UPLO == "U") @ v), -2))
+
+
+@general(name="eigvalsh", pulls=[_eigvalsh_pull], pushes=[_eigvalsh_push], batch=stack_rule)
+def _eigvalsh(a: Array, *, UPLO: str) -> Array:
+    return np.linalg.eigvalsh(a, UPLO)
+
+
+def _triangle(function: str, UPLO: str) -> str:
+    if UPLO.upper() not in ("L", "U"):
+        raise ArgumentError(f"{function}: UPLO must be 'L' or 'U'; got {UPLO!r}.")
+    return UPLO.upper()
+
+
+def eigh(a: Array, UPLO: str = "L") -> Any:
+    """Eigenvalues w, ascending, and orthonormal eigenvectors v of a Hermitian matrix: a = v diag(w) v^H.
+
+    Derivatives: w_dot = diag(v^H t v), also where eigenvalues repeat; v_dot = v (F * v^H t v) with F_ij =
+    1 / (w_j - w_i) and 0 on the diagonal, NaN where they repeat. Of complex eigenvectors they hold for functions that
+    do not change when one is multiplied by a phase. Only one triangle of `a` is read, and the derivative is with
+    respect to what is read: that of the other triangle is 0, and an element that is read stands for its mirror image
+    too. For a gradient that is symmetric, pass (a + a^H) / 2.
+
+    Args:
+        a: float or complex array, shape (..., n, n), Hermitian.
+        UPLO: the triangle that is read, "L" or "U".
+
+    Returns:
+        EighResult(eigenvalues, eigenvectors), of shapes (..., n) and (..., n, n).
+
+    Raises:
+        LinAlgError: a matrix that is not square.
+        ArgumentError: another UPLO.
+
+    >>> eigh(np.diag([2.0, 1.0])).eigenvalues
+    array([1., 2.])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.linalg.eigh(a, UPLO)
+    check_square("eigh", a)
+    return EighResult(*_eigh(a, UPLO=_triangle("eigh", UPLO)))
+
+
+def eigvalsh(a: Array, UPLO: str = "L") -> Array:
+    """Eigenvalues of a Hermitian matrix, ascending.
+
+    Derivative: diag(v^H t v), with eigenvectors v, also where eigenvalues repeat; with respect to the triangle that is
+    read, as for `eigh`.
+
+    Args:
+        a: float or complex array, shape (..., n, n), Hermitian.
+        UPLO: the triangle that is read, "L" or "U".
+
+    Raises:
+        LinAlgError: a matrix that is not square.
+        ArgumentError: another UPLO.
+
+    >>> eigvalsh(np.diag([2.0, 1.0]))
+    array([1., 2.])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.linalg.eigvalsh(a, UPLO)
+    check_square("eigvalsh", a)
+    return _eigvalsh(a, UPLO=_triangle("eigvalsh", UPLO))
+
+
+# ---- general matrices ----
+#
+# With M = V^-1 a_dot V: w_dot = diag M, and V_dot = U - V diag(c), where U = V (F * M), F_ij = 1 / (w_j - w_i), and c
+# keeps LAPACK's normalization: columns of length 1, whose largest element is real.
+
+
+def _find_largest(v: Array) -> Array:
+    """Where in each complex eigenvector the element is that LAPACK made real."""
+    preference = np.abs(v) + 2 * (np.imag(v) == 0)
+    return np.arange(v.shape[-2])[:, None] == np.argmax(preference, -2, keepdims=True)
+
+
+_largest = plain(_find_largest, name="largest", batch=stack_rule)
+
+
+def _normalized(u: Array, v: Array) -> Array:
+    """U - V diag(c)."""
+    moved = u - v * real_part(sum(conj(v) * u, -2, keepdims=True))
+    if v.dtype.kind != "c":
+        return moved
+    largest = _largest(v)
+    turn = sum(where(largest, imag(moved), 0), -2, keepdims=True) / sum(where(largest, real(v), 0), -2, keepdims=True)
+    return moved - v * (turn * 1j)
+
+
+def _normalized_transpose(t: Array, v: Array) -> Array:
+    """The cotangent of U from that of U - V diag(c)."""
+    share = sum(t * v, -2, keepdims=True)
+    if v.dtype.kind != "c":
+        return t - v * share
+    largest = _largest(v)
+    turn = imag(share) / sum(where(largest, real(v), 0), -2, keepdims=True)
+    return t - conj(v) * real(share) - where(largest, turn * 1j, 0)
+
+
+def _eig_pull(t: Parts, out: tuple[Array, Array]) -> Array:
+    w, v = out
+    vt = matrix_transpose(v)
+    core = on_diagonal(cotangent_of(t, 0, w))
+    if 1 in t.parts:
+        core = core + reciprocal_gaps(w) * (vt @ _normalized_transpose(t.parts[1], v))
+    return solve(vt, core @ vt)
+
+
+def _eig_push(t: Array, out: tuple[Array, Array]) -> tuple[Array, Array]:
+    w, v = out
+    m = solve(v, t @ v)
+    return diagonal_of(m), _normalized(v @ (reciprocal_gaps(w) * m), v)
+
+
+@general(name="eig", pulls=[_eig_pull], pushes=[_eig_push], batch=stack_rule)
+def _eig(a: Array) -> tuple[Array, Array]:
+    w, v = np.linalg.eig(a)
+    return w, v
+
+
+def _eigvals_pull(t: Array, a: Array) -> Array:
+    vt = matrix_transpose(_eig(a)[1])
+    return solve(vt, t[..., :, None] * vt)
+
+
+def _eigvals_push(t: Array, a: Array) -> Array:
+    v = _eig(a)[1]
+    return diagonal_of(solve(v, t @ v))
+
+
+@general(name="eigvals", pulls=[_eigvals_pull], pushes=[_eigvals_push], batch=stack_rule)
+def _eigvals(a: Array) -> Array:
+    return np.linalg.eigvals(a)
+
+
+def eig(a: Array) -> Any:
+    """Eigenvalues w and eigenvectors v, in columns, of a square matrix: a v = v diag(w).
+
+    Eigenvectors have length 1, and where they are complex their largest element is real. Derivatives, with
+    m = v^-1 t v: w_dot = diag(m); v_dot = v (F * m), F_ij = 1 / (w_j - w_i) and 0 on the diagonal, less what would
+    change that normalization; NaN where eigenvalues repeat. They grow without bound as eigenvectors become dependent.
+
+    Args:
+        a: float or complex array, shape (..., n, n).
+
+    Returns:
+        EigResult(eigenvalues, eigenvectors), of shapes (..., n) and (..., n, n); complex, unless NumPy finds all real.
+
+    Raises:
+        LinAlgError: a matrix that is not square.
+
+    >>> eig(np.diag([2.0, 1.0])).eigenvalues
+    array([2., 1.])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.linalg.eig(a)
+    check_square("eig", a)
+    return EigResult(*_eig(a))
+
+
+def eigvals(a: Array) -> Array:
+    """Eigenvalues of a square matrix.
+
+    Derivative: diag(v^-1 t v), with eigenvectors v; where eigenvalues repeat it holds for functions of all of them. It
+    grows without bound as eigenvectors become dependent.
+
+    Args:
+        a: float or complex array, shape (..., n, n).
+
+    Raises:
+        LinAlgError: a matrix that is not square.
+
+    >>> eigvals(np.diag([2.0, 1.0]))
+    array([2., 1.])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.linalg.eigvals(a)
+    check_square("eigvals", a)
+    return _eigvals(a)

@@ -1,0 +1,162 @@
+"""Systems of linear equations, and inverses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from tapenet.core.arguments import axes_of
+from tapenet.core.families import general
+from tapenet.core.primitive import Array
+from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError, LinAlgError
+from tapenet.ops.arrays.shaping import matrix_transpose, reshape, transpose
+from tapenet.ops.linalg.matrices import check_square, collected, stack_rule
+
+
+@general(
+    name="inv",
+    pulls=[lambda t, out: -matrix_transpose(out) @ t @ matrix_transpose(out)],
+    pushes=[lambda t, out: -out @ t @ out],
+    batch=stack_rule,
+)
+def _inv(a: Array) -> Array:
+    return np.linalg.inv(a)
+
+
+def inv(a: Array) -> Array:
+    """The inverse of a square matrix. Derivative: -a^-1 t a^-1.
+
+    Args:
+        a: float or complex array, shape (..., n, n).
+
+    Raises:
+        LinAlgError: a matrix that is not square, or singular.
+
+    >>> inv(np.array([[2.0, 0.0], [0.0, 4.0]]))
+    array([[0.5 , 0.  ],
+           [0.  , 0.25]])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.linalg.inv(a)
+    check_square("inv", a)
+    return _inv(a)
+
+
+def inverse_for_rule(function: str, name: str, a: Array) -> Array:
+    """The inverse that a derivative takes; of a singular matrix an error that says what was differentiated."""
+    try:
+        return inv(a)
+    except np.linalg.LinAlgError as error:
+        raise LinAlgError(
+            f"{function}: {name} must be nonsingular where it is differentiated; got shape {a.shape}, singular."
+        ) from error
+
+
+@general(
+    name="solve",
+    pulls=[
+        lambda t, a, out: -_solve(matrix_transpose(a), t) @ matrix_transpose(out),
+        lambda t, a: _solve(matrix_transpose(a), t),
+    ],
+    pushes=[
+        lambda t, a, out: -_solve(a, t @ out),
+        lambda t, a: _solve(a, t),
+    ],
+    batch=stack_rule,
+)
+def _solve(a: Array, b: Array) -> Array:
+    return np.linalg.solve(a, b)
+
+
+def solve(a: Array, b: Array) -> Array:
+    """The solution x of a x = b. Derivative: a^-1 (b_dot - a_dot x).
+
+    Args:
+        a: float or complex array, shape (..., n, n).
+        b: shape (n,), one right-hand side for all; or (..., n, k), one in each column. Leading axes broadcast.
+
+    Returns:
+        x, shape (..., n) or (..., n, k).
+
+    Raises:
+        LinAlgError: a matrix that is not square, or singular.
+        ArgumentError: a right-hand side of another length.
+
+    >>> solve(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([1.0, 1.0]))
+    array([0.5 , 0.25])
+    """
+    a, b = collected(a), collected(b)
+    if type(a) is not Tensor and type(b) is not Tensor:
+        return np.linalg.solve(a, b)
+    a, b = (x if type(x) is Tensor else np.asarray(x) for x in (a, b))
+    check_square("solve", a)
+    if b.ndim == 0 or b.shape[-2 if b.ndim > 1 else -1] != a.shape[-1]:
+        raise ArgumentError(f"solve: b must have {a.shape[-1]} rows, as a; got shapes {a.shape} and {b.shape}.")
+    if b.ndim > 1:
+        return _solve(a, b)
+    return _solve(a, reshape(b, (-1, 1)))[..., 0]
+
+
+def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
+    """The solution x of tensordot(a, x, x.ndim) = b. Derivative: that of `solve`.
+
+    Args:
+        a: shape b.shape + x.shape, with as many elements in either half.
+        b: array of any shape.
+        axes: of a, to move to its end first.
+
+    Raises:
+        LinAlgError: an `a` whose halves are of different sizes, or singular.
+
+    >>> tensorsolve(np.eye(6).reshape(2, 3, 6), np.ones((2, 3)))
+    array([1., 1., 1., 1., 1., 1.])
+    """
+    a, b = collected(a), collected(b)
+    if type(a) is not Tensor and type(b) is not Tensor:
+        return np.linalg.tensorsolve(a, b, axes)
+    a, b = (x if type(x) is Tensor else np.asarray(x) for x in (a, b))
+    order = list(range(a.ndim))
+    for axis in () if axes is None else axes_of("tensorsolve", axes, a.ndim, "axes"):
+        order.remove(axis)
+        order.append(axis)
+    a = transpose(a, order)
+    found = a.shape[b.ndim :]
+    if math.prod(a.shape[: b.ndim]) != math.prod(found) or b.size != math.prod(found):
+        raise LinAlgError(
+            f"tensorsolve: a must have the shape of b, then as many elements again; got {a.shape} and {b.shape}."
+        )
+    return reshape(solve(reshape(a, (b.size, b.size)), reshape(b, -1)), found)
+
+
+def tensorinv(a: Array, ind: int = 2) -> Array:
+    """The inverse of a as a map by `tensordot`, of its last axes onto its first `ind`. Derivative: that of `inv`.
+
+    Args:
+        a: as many elements in its first `ind` axes as in the others.
+        ind: how many axes come first; positive.
+
+    Returns:
+        Shape a.shape[ind:] + a.shape[:ind].
+
+    Raises:
+        ArgumentError: an `ind` that is not positive.
+        LinAlgError: parts of different sizes, or a singular `a`.
+
+    >>> tensorinv(np.eye(6).reshape(2, 3, 6)).shape
+    (6, 2, 3)
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.linalg.tensorinv(a, ind)
+    if ind < 1:
+        raise ArgumentError(f"tensorinv: ind must be positive; got {ind}.")
+    first, last = a.shape[:ind], a.shape[ind:]
+    if math.prod(first) != math.prod(last):
+        raise LinAlgError(
+            f"tensorinv: a must have as many elements in its first {ind} axes as in the others; got shape {a.shape}."
+        )
+    return reshape(inv(reshape(a, (math.prod(first), -1))), last + first)

@@ -1,0 +1,227 @@
+"""Products of several matrices, and those of `numpy.linalg` that differ from NumPy's of the same name."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tapenet.core.arguments import axis_of, refuse
+from tapenet.core.primitive import Array
+from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError, LinAlgError
+from tapenet.ops.arrays.shaping import moveaxis, reshape, roll
+from tapenet.ops.elementwise.arithmetic import multiply, subtract, where
+from tapenet.ops.linalg import products
+from tapenet.ops.linalg.linear_solves import inv
+from tapenet.ops.linalg.matrices import check_matrix, check_square, collected, conj
+from tapenet.ops.linalg.products import matmul
+from tapenet.ops.reductions.reduction import sum
+
+
+def matrix_power(a: Array, n: int) -> Array:
+    """The n-th power of a square matrix, by repeated squaring; of a^-1 where n is negative.
+
+    Derivative: that of the products.
+
+    Args:
+        a: float or complex array, shape (..., m, m).
+        n: an integer.
+
+    Raises:
+        LinAlgError: a matrix that is not square; for negative n, a singular one.
+
+    >>> matrix_power(np.diag([2.0, 3.0]), 3)
+    array([[ 8.,  0.],
+           [ 0., 27.]])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.linalg.matrix_power(a, n)
+    check_square("matrix_power", a)
+    n = operator.index(n)
+    if n == 0:
+        return where(False, a, np.eye(a.shape[-1], dtype=a.dtype))
+    base = power = inv(a) if n < 0 else a
+    for bit in f"{abs(n):b}"[1:]:
+        power = power @ power
+        if bit == "1":
+            power = power @ base
+    return power
+
+
+def multi_dot(arrays: Sequence[Array], *, out: None = None) -> Array:
+    """The product of two or more matrices, in the order that takes the fewest multiplications.
+
+    Derivative: that of the products.
+
+    Args:
+        arrays: matrices; the first and the last may be vectors.
+
+    Raises:
+        ArgumentError: fewer than two arrays.
+        LinAlgError: one between the ends that is not a matrix.
+
+    >>> multi_dot([np.ones((2, 3)), np.ones((3, 4)), np.ones(4)])
+    array([12., 12.])
+    """
+    arrays = [collected(x) for x in arrays]
+    if not any(type(x) is Tensor for x in arrays):
+        return np.linalg.multi_dot(arrays, out=out)
+    refuse("multi_dot", {"out": out})
+    if len(arrays) < 2:
+        raise ArgumentError(f"multi_dot: arrays must be at least two; got {len(arrays)}.")
+    parts = [x if type(x) is Tensor else np.asarray(x) for x in arrays]
+    row, column = parts[0].ndim == 1, parts[-1].ndim == 1
+    if row:
+        parts[0] = reshape(parts[0], (1, -1))
+    if column:
+        parts[-1] = reshape(parts[-1], (-1, 1))
+    for x in parts:
+        if x.ndim != 2:
+            raise LinAlgError(f"multi_dot: each array must have two axes, but for the ends; got shape {x.shape}.")
+    product = _multiplied(parts, _splits([x.shape[0] for x in parts] + [parts[-1].shape[1]]), 0, len(parts))
+    return reshape(product, product.shape[row : 1 if column else 2])
+
+
+def _splits(lengths: Sequence[int]) -> dict[tuple[int, int], int]:
+    """Where to split each product of matrices i to j - 1, of `lengths` rows, so that it costs least."""
+    count = len(lengths) - 1
+    cost = {(i, i + 1): 0 for i in range(count)}
+    splits = {}
+    for width in range(2, count + 1):
+        for i in range(count - width + 1):
+            j = i + width
+            costs = {k: cost[i, k] + cost[k, j] + lengths[i] * lengths[k] * lengths[j] for k in range(i + 1, j)}
+            splits[i, j] = min(costs, key=costs.__getitem__)
+            cost[i, j] = costs[splits[i, j]]
+    return splits
+
+
+def _multiplied(parts: Sequence[Array], splits: dict[tuple[int, int], int], i: int, j: int) -> Array:
+    if j == i + 1:
+        return parts[i]
+    k = splits[i, j]
+    return matmul(_multiplied(parts, splits, i, k), _multiplied(parts, splits, k, j))
+
+
+# ---- products of vectors ----
+
+
+def _arrays(*operands: Any) -> list[Array] | None:
+    """The operands as arrays, or None where none is a Tensor."""
+    arrays = [collected(x) for x in operands]
+    if not any(type(x) is Tensor for x in arrays):
+        return None
+    return [x if type(x) is Tensor else np.asarray(x) for x in arrays]
+
+
+def cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
+    """The cross product of vectors of three elements. Derivative: that of the products.
+
+    Args:
+        x1, x2: arrays that broadcast, of length 3 along the axis.
+
+    Raises:
+        ArgumentError: another length.
+
+    >>> cross(np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]))
+    array([0., 0., 1.])
+    """
+    arrays = _arrays(x1, x2)
+    if arrays is None:
+        return np.linalg.cross(x1, x2, axis=axis)
+    x, y = (moveaxis(v, axis_of("cross", axis, v.ndim), -1) for v in arrays)
+    if x.shape[-1] != 3 or y.shape[-1] != 3:
+        raise ArgumentError(
+            f"cross: x1 and x2 must be of length 3 along axis {axis}; got {x.shape[-1]} and {y.shape[-1]}."
+        )
+    product = subtract(
+        multiply(roll(x, -1, -1), roll(y, -2, -1)),
+        multiply(roll(x, -2, -1), roll(y, -1, -1)),
+    )
+    return moveaxis(product, -1, axis)
+
+
+def vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
+    """The sum of products along an axis, the first ones conjugated. Derivatives: conj(t) x2, t conj(x1).
+
+    Args:
+        x1, x2: arrays that broadcast, but for equal lengths along the axis.
+
+    Raises:
+        ArgumentError: lengths that differ.
+
+    >>> vecdot(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    np.float64(11.0)
+    """
+    arrays = _arrays(x1, x2)
+    if arrays is None:
+        return np.linalg.vecdot(x1, x2, axis=axis)
+    x, y = (moveaxis(v, axis_of("vecdot", axis, v.ndim), -1) for v in arrays)
+    if x.shape[-1] != y.shape[-1]:
+        raise ArgumentError(
+            f"vecdot: x1 and x2 must be of one length along axis {axis}; got {x.shape[-1]} and {y.shape[-1]}."
+        )
+    return sum(multiply(conj(x), y), -1)
+
+
+def outer(x1: Array, x2: Array, /) -> Array:
+    """All products of an element of one vector with one of the other. Derivatives: t x2, t^T x1.
+
+    Args:
+        x1, x2: shapes (m,) and (n,).
+
+    Raises:
+        ArgumentError: an array that is not a vector.
+
+    >>> outer(np.ones(2), np.ones(3)).shape
+    (2, 3)
+    """
+    arrays = _arrays(x1, x2)
+    if arrays is None:
+        return np.linalg.outer(x1, x2)
+    x, y = arrays
+    if x.ndim != 1 or y.ndim != 1:
+        raise ArgumentError(f"outer: x1 and x2 must have one axis each; got shapes {x.shape} and {y.shape}.")
+    return products.outer(x, y)
+
+
+# ---- in the last two axes ----
+
+
+def tensordot(x1: Array, x2: Array, /, *, axes: int | Sequence[Any] = 2) -> Array:
+    """Sum products over pairs of axes, as `tapenet.numpy.tensordot` does.
+
+    >>> tensordot(np.ones((2, 3)), np.ones((3, 4)), axes=1).shape
+    (2, 4)
+    """
+    return products.tensordot(collected(x1), collected(x2), axes)
+
+
+def diagonal(x: Array, /, *, offset: int = 0) -> Array:
+    """The diagonal of the last two axes, as a last axis. Derivative: t on the diagonal of zeros.
+
+    >>> diagonal(np.ones((5, 2, 3))).shape
+    (5, 2)
+    """
+    x = collected(x)
+    if type(x) is not Tensor:
+        return np.linalg.diagonal(x, offset=offset)
+    check_matrix("diagonal", x)
+    return products.diagonal(x, offset, -2, -1)
+
+
+def trace(x: Array, /, *, offset: int = 0, dtype: Any = None) -> Array:
+    """The sum along the diagonal of the last two axes. Derivative: t on the diagonal of zeros.
+
+    >>> trace(np.ones((5, 2, 3))).shape
+    (5,)
+    """
+    x = collected(x)
+    if type(x) is not Tensor:
+        return np.linalg.trace(x, offset=offset, dtype=dtype)
+    check_matrix("trace", x)
+    return products.trace(x, offset, -2, -1, dtype)

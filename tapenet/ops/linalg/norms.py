@@ -1,0 +1,205 @@
+"""Norms of vectors and matrices, and what is measured by singular values.
+
+At 0 the derivative of a norm of any order >= 1 is 0, the smallest of its subgradients.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from tapenet.core.arguments import axes_of
+from tapenet.core.batch_rules import over_operand
+from tapenet.core.nondifferentiable import plain
+from tapenet.core.primitive import Array
+from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError, LinAlgError
+from tapenet.ops.arrays.shaping import moveaxis, reshape
+from tapenet.ops.elementwise.arithmetic import square, where
+from tapenet.ops.elementwise.comparison import equal
+from tapenet.ops.elementwise.complex import absolute, imag, real
+from tapenet.ops.elementwise.exponential import power
+from tapenet.ops.elementwise.rounding import sign
+from tapenet.ops.linalg.decompositions import svdvals
+from tapenet.ops.linalg.linear_solves import inv
+from tapenet.ops.linalg.matrices import check_matrix, check_square, collected, stack_rule
+from tapenet.ops.reductions.reduction import _root_of_squares, max, min, sum
+
+Order = float | str | None
+
+
+def _euclidean(x: Array, axes: tuple[int, ...] | None, keepdims: bool) -> Array:
+    squares = square(real(x)) + square(imag(x)) if x.dtype.kind == "c" else square(x)
+    return _root_of_squares(sum(squares, axes, keepdims=keepdims))
+
+
+def _largest(x: Array, axis: int, keepdims: bool) -> Array:
+    """The largest of numbers that are not negative; 0 of none."""
+    return max(x, axis, keepdims=keepdims) if x.shape[axis] else sum(x, axis, keepdims=keepdims)
+
+
+def _smallest(x: Array, axis: int, keepdims: bool) -> Array:
+    if not x.shape[axis]:
+        raise ArgumentError(f"norm: x must have elements where ord is negative; got shape {x.shape}.")
+    return min(x, axis, keepdims=keepdims)
+
+
+def _vector_norm(x: Array, ord: Order, axis: int, keepdims: bool) -> Array:
+    if isinstance(ord, str):
+        raise ArgumentError(f"norm: ord must be a number for a vector; got {ord!r}.")
+    if ord is None or ord == 2:
+        return _euclidean(x, (axis,), keepdims)
+    magnitude = absolute(x)
+    if ord == math.inf:
+        return _largest(magnitude, axis, keepdims)
+    if ord == -math.inf:
+        return _smallest(magnitude, axis, keepdims)
+    if ord == 0:
+        return sum(sign(magnitude), axis, keepdims=keepdims)
+    if ord == 1:
+        return sum(magnitude, axis, keepdims=keepdims)
+    ord = float(ord)
+    powers = sum(power(magnitude, ord), axis, keepdims=keepdims)
+    if ord < 1:
+        return power(powers, 1 / ord)
+    vanishes = equal(powers, 0)
+    return where(vanishes, 0, power(where(vanishes, 1, powers), 1 / ord))
+
+
+def _matrix_norm(x: Array, ord: Order, axes: tuple[int, ...], keepdims: bool) -> Array:
+    if ord is None or ord in ("fro", "f"):
+        return _euclidean(x, axes, keepdims)
+    matrix = moveaxis(x, axes, (-2, -1))
+    if ord in (1, -1, math.inf, -math.inf):
+        sums = sum(absolute(matrix), -2 if ord in (1, -1) else -1)
+        found = _largest(sums, -1, False) if ord > 0 else _smallest(sums, -1, False)
+    elif ord in (2, "nuc", -2):
+        s = svdvals(matrix)
+        found = sum(s, -1) if ord == "nuc" else _largest(s, -1, False) if ord == 2 else _smallest(s, -1, False)
+    else:
+        raise ArgumentError(f"norm: ord must be 'fro', 'nuc', 1, 2, inf or their negatives for a matrix; got {ord!r}.")
+    return reshape(found, _kept(x.shape, axes)) if keepdims else found
+
+
+def _kept(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
+    """A shape with length 1 along reduced axes."""
+    return tuple(1 if i in axes else length for i, length in enumerate(shape))
+
+
+def norm(x: Array, ord: Order = None, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Array:
+    """The norm of a vector or a matrix, or of stacks of them.
+
+    Of a vector (one axis): order p is (sum |x|^p)^(1/p), by default 2; inf and -inf are the largest and smallest |x|,
+    0 the count of elements that are not 0. Of a matrix (two axes): "fro", the default, is the root of the sum of
+    squares; "nuc" the sum of singular values, 2 and -2 the largest and the smallest; 1 and -1 the largest and smallest
+    sum of |x| over rows, inf and -inf over columns. With neither ord nor axis: the root of the sum of all squares.
+
+    Derivative: that of the formula; 0 at 0 for any order >= 1; split evenly among equal ones where one is chosen;
+    0 for order 0.
+
+    Args:
+        x: float or complex array, or a list of numbers.
+        ord: the order, as above.
+        axis: one axis for vectors, two for matrices; None for an `x` that has only these.
+        keepdims: leave the reduced axes in place, with length 1.
+
+    Returns:
+        A real array.
+
+    Raises:
+        ArgumentError: an order that there is not, or neither one axis nor two.
+
+    >>> float(norm(np.array([3.0, 4.0])))
+    5.0
+    """
+    x = collected(x)
+    if type(x) is not Tensor:
+        return np.linalg.norm(x, ord, axis, keepdims)
+    if axis is None and ord is None:
+        return _euclidean(x, None, keepdims)
+    axes = tuple(range(x.ndim)) if axis is None else axes_of("norm", axis, x.ndim)
+    if len(axes) == 1:
+        return _vector_norm(x, ord, axes[0], keepdims)
+    if len(axes) == 2:
+        return _matrix_norm(x, ord, axes, keepdims)
+    raise ArgumentError(f"norm: axis must be one axis or two where ord is given; got {len(axes)} of shape {x.shape}.")
+
+
+def vector_norm(
+    x: Array, /, *, axis: int | Sequence[int] | None = None, keepdims: bool = False, ord: float = 2
+) -> Array:
+    """The norm of vectors along any number of axes together, or of all elements.
+
+    Derivative: as for `norm`.
+
+    >>> float(vector_norm(np.array([[3.0], [4.0]])))
+    5.0
+    """
+    x = collected(x)
+    if type(x) is not Tensor:
+        return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
+    axes = tuple(range(x.ndim)) if axis is None else axes_of("vector_norm", axis, x.ndim)
+    rest = [length for i, length in enumerate(x.shape) if i not in axes]
+    vectors = reshape(moveaxis(x, axes, range(len(axes))), (math.prod(x.shape[i] for i in axes), *rest))
+    found = _vector_norm(vectors, ord, 0, False)
+    return reshape(found, _kept(x.shape, axes)) if keepdims else found
+
+
+def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: float | str = "fro") -> Array:
+    """The norm of matrices in the last two axes. Derivative: as for `norm`.
+
+    >>> float(matrix_norm(np.array([[3.0], [4.0]])))
+    5.0
+    """
+    x = collected(x)
+    if type(x) is not Tensor:
+        return np.linalg.matrix_norm(x, keepdims=keepdims, ord=ord)
+    check_matrix("matrix_norm", x)
+    return norm(x, ord, (-2, -1), keepdims)
+
+
+matrix_rank = plain(np.linalg.matrix_rank, batch=over_operand(0))
+
+
+# ---- condition ----
+
+
+_is_singular = plain(lambda a: np.linalg.slogdet(a)[0] == 0, name="cond", batch=stack_rule)
+
+
+def _quotient(x: Array, y: Array) -> Array:
+    """x / y for numbers that are not negative; infinite, with derivative 0, where y is 0."""
+    vanishes = equal(y, 0)
+    return where(vanishes, math.inf, x / where(vanishes, 1, y))
+
+
+def cond(x: Array, p: Order = None) -> Array:
+    """The condition number |x| |x^-1|, by the norm of order p; infinite for a singular matrix.
+
+    Derivative: that of the formula; by default of the largest singular value divided by the smallest.
+
+    Args:
+        x: float or complex array, shape (..., m, n); square, but for p None, 2 and -2.
+        p: an order that `norm` takes for matrices.
+
+    Raises:
+        LinAlgError: an empty matrix, or one that is not square where it must be.
+
+    >>> float(cond(np.diag([4.0, 2.0])))
+    2.0
+    """
+    x = collected(x)
+    if type(x) is not Tensor:
+        return np.linalg.cond(x, p)
+    check_matrix("cond", x)
+    if x.size == 0:
+        raise LinAlgError(f"cond: x must not be empty; got shape {x.shape}.")
+    if p is None or p in (2, -2):
+        s = svdvals(x)
+        return _quotient(s[..., -1], s[..., 0]) if p == -2 else _quotient(s[..., 0], s[..., -1])
+    check_square("cond", x)
+    singular = _is_singular(x)
+    regular = where(singular[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
+    return where(singular, math.inf, norm(regular, p, (-2, -1)) * norm(inv(regular), p, (-2, -1)))

@@ -1,0 +1,337 @@
+"""Products of matrices and tensors."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tapenet.core.arguments import as_array, axes_of, holds_tensor, numpy_function, off_tape, refuse
+from tapenet.core.batch_rules import einsum_rule, matmul_rule
+from tapenet.core.families import joint, multilinear
+from tapenet.core.primitive import Array, Primitive, Shapes
+from tapenet.core.record import Parameters
+from tapenet.core.tensor import Tensor, plain_value
+from tapenet.errors import ArgumentError
+from tapenet.kernels import products as kernels
+from tapenet.ops.arrays.indexing import at
+from tapenet.ops.arrays.shaping import broadcast_to, matrix_transpose, moveaxis, ravel, reshape, transpose
+from tapenet.ops.elementwise.arithmetic import multiply
+from tapenet.ops.elementwise.casting import astype
+from tapenet.ops.elementwise.complex import conjugate
+from tapenet.ops.reductions.reduction import sum
+
+
+@multilinear(
+    lambda t, y: matmul(t, matrix_transpose(y)),
+    lambda t, x: matmul(matrix_transpose(x), t),
+    name="matmul",
+    batch=matmul_rule,
+)
+def _matmul(x: Array, y: Array) -> Array:
+    return kernels.matmul(x, y)
+
+
+def _matvec_batched(
+    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
+) -> Array:
+    """One product of matrices where the matrix or the vector is the same for all examples, else one for each."""
+    x, y = arrays
+    if not mapped[0]:
+        return _matmul(y, matrix_transpose(x))
+    if not mapped[1]:
+        return reshape(primitive(reshape(x, (-1, x.shape[2])), y), x.shape[:2])
+    return reshape(matmul(x, reshape(y, (*y.shape, 1))), x.shape[:2])
+
+
+@multilinear(
+    lambda t, y: multiply(reshape(t, (-1, 1)), reshape(y, (1, -1))),
+    lambda t, x: _matvec(matrix_transpose(x), t),
+    name="matvec",
+    batch=_matvec_batched,
+)
+def _matvec(x: Array, y: Array) -> Array:
+    return np.matmul(x, y)
+
+
+def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
+    """The matrix product over the last two axes; leading axes broadcast, and a 1-d operand is a vector.
+
+    Derivatives: t x2^T, x1^T t.
+
+    Args:
+        x1: shape (..., n, k) or (k,).
+        x2: shape (..., k, m) or (k,).
+
+    Returns:
+        Shape (..., n, m), without the axis of a 1-d operand.
+
+    Raises:
+        ArgumentError: lengths k that differ, or a scalar.
+
+    >>> matmul(np.ones((2, 3)), np.ones(3))
+    array([3., 3.])
+    """
+    if type(x1) is not Tensor and type(x2) is not Tensor:
+        if not keywords and type(x1) is type(x2) is np.ndarray:
+            return kernels.matmul(x1, x2)
+        if not holds_tensor((x1, x2)):
+            return np.matmul(x1, x2, **keywords)
+    if keywords:
+        return _matmul_with(x1, x2, **keywords)
+    x, y = as_array(x1), as_array(x2)
+    if x.ndim == 2 and y.ndim == 2:
+        return _matmul(x, y)
+    if x.ndim == 2 and y.ndim == 1:
+        return _matvec(x, y)
+    if x.ndim == 1 and y.ndim == 2:
+        return _matvec(matrix_transpose(y), x)
+    if x.ndim == 0 or y.ndim == 0:
+        raise ArgumentError(f"matmul: operands must have at least one axis; got shapes {x.shape}, {y.shape}. Use *.")
+    product = _matmul(
+        reshape(x, (1, -1)) if x.ndim == 1 else x,
+        reshape(y, (-1, 1)) if y.ndim == 1 else y,
+    )
+    if y.ndim == 1:
+        product = reshape(product, product.shape[:-1])
+    if x.ndim == 1:
+        product = reshape(product, product.shape[:-2] + product.shape[-1:] if y.ndim > 1 else product.shape[:-1])
+    return product
+
+
+def _matmul_with(x1: Array, x2: Array, *, axes: Any = None, dtype: Any = None, **keywords: Any) -> Array:
+    """matmul with keywords of NumPy's: the dtype, and where the matrices stand in the operands and in the result."""
+    refuse("matmul", keywords)
+    x, y = (as_array(z) if dtype is None else astype(as_array(z), dtype) for z in (x1, x2))
+    if axes is None:
+        return matmul(x, y)
+    of_x, of_y, of_out = ((place,) if isinstance(place, int) else tuple(place) for place in axes)
+    product = matmul(moveaxis(x, of_x, range(-len(of_x), 0)), moveaxis(y, of_y, range(-len(of_y), 0)))
+    return moveaxis(product, range(-len(of_out), 0), of_out)
+
+
+@numpy_function(np.tensordot)
+def tensordot(a: Array, b: Array, axes: int | Sequence[Any] = 2) -> Array:
+    """Sum products over pairs of axes: the last `axes` of a with the first of b, or two lists of axes.
+
+    >>> tensordot(np.ones((2, 3)), np.ones((3, 4)), 1).shape
+    (2, 4)
+    """
+    x, y = as_array(a), as_array(b)
+    if isinstance(axes, int | np.integer):
+        over_x, over_y = tuple(range(x.ndim - axes, x.ndim)), tuple(range(axes))
+    else:
+        over_x, over_y = axes_of("tensordot", axes[0], x.ndim), axes_of("tensordot", axes[1], y.ndim)
+    summed_x, summed_y = [x.shape[i] for i in over_x], [y.shape[i] for i in over_y]
+    if summed_x != summed_y:
+        raise ArgumentError(
+            f"tensordot: the axes summed over must have equal lengths; got {summed_x} in {x.shape} "
+            f"and {summed_y} in {y.shape}."
+        )
+    free_x = [i for i in range(x.ndim) if i not in over_x]
+    free_y = [i for i in range(y.ndim) if i not in over_y]
+    count = int(np.prod(summed_x))
+    rows = tuple(x.shape[i] for i in free_x)
+    columns = tuple(y.shape[i] for i in free_y)
+    left = reshape(transpose(x, (*free_x, *over_x)), (int(np.prod(rows)), count))
+    right = reshape(transpose(y, (*over_y, *free_y)), (count, int(np.prod(columns))))
+    return reshape(_matmul(left, right), rows + columns)
+
+
+@numpy_function(np.dot)
+def dot(a: Array, b: Array, out: None = None) -> Array:
+    """The sum of products over the last axis of a and the second-to-last of b (its only one, if 1-d).
+
+    >>> float(dot(np.ones(3), np.ones(3)))
+    3.0
+    """
+    x, y = as_array(a), as_array(b)
+    if x.ndim == 0 or y.ndim == 0:
+        return multiply(x, y)
+    if x.ndim <= 2 and y.ndim <= 2:
+        return matmul(x, y)
+    return tensordot(x, y, ([-1], [-2 if y.ndim > 1 else -1]))
+
+
+@numpy_function(np.vdot)
+def vdot(a: Array, b: Array, /) -> Array:
+    """The sum of products of all elements, the first ones conjugated.
+
+    >>> float(vdot(np.ones(3), np.ones(3)))
+    3.0
+    """
+    return matmul(conjugate(ravel(as_array(a))), ravel(as_array(b)))
+
+
+@numpy_function(np.inner)
+def inner(a: Array, b: Array, /) -> Array:
+    """The sum of products over the last axis of both.
+
+    >>> inner(np.ones((2, 3)), np.ones(3))
+    array([3., 3.])
+    """
+    x, y = as_array(a), as_array(b)
+    return multiply(x, y) if x.ndim == 0 or y.ndim == 0 else tensordot(x, y, ([-1], [-1]))
+
+
+@numpy_function(np.outer)
+def outer(a: Array, b: Array, out: None = None) -> Array:
+    """All products of an element of a with one of b, shape (a.size, b.size).
+
+    >>> outer(np.ones(2), np.ones(3)).shape
+    (2, 3)
+    """
+    return multiply(reshape(as_array(a), (-1, 1)), reshape(as_array(b), (1, -1)))
+
+
+def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Array:
+    """The sum along a diagonal of two axes.
+
+    >>> float(trace(np.eye(3)))
+    3.0
+    """
+    if type(a) is not Tensor:
+        return off_tape(trace, np.trace, a, offset, axis1, axis2, dtype, out)
+    refuse("trace", {"out": out})
+    return sum(diagonal(a, offset, axis1, axis2), -1, dtype)
+
+
+def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    """The diagonal of two axes, as a last axis.
+
+    >>> diagonal(np.eye(2))
+    array([1., 1.])
+    """
+    if type(a) is not Tensor:
+        return off_tape(diagonal, np.diagonal, a, offset, axis1, axis2)
+    first, second = axes_of("diagonal", (axis1, axis2), a.ndim)
+    rest = [i for i in range(a.ndim) if i not in (first, second)]
+    matrix = transpose(a, (*rest, first, second))
+    rows, columns = matrix.shape[-2:]
+    along = np.arange(max(0, min(rows + min(offset, 0), columns - max(offset, 0))))
+    return matrix[(..., along - min(offset, 0), along + max(offset, 0))]
+
+
+# ---- einsum ----
+
+
+def _einsum_pull(
+    t: Array,
+    operands: Sequence[Array],
+    shapes: Shapes,
+    on_tape: Sequence[bool],
+    labels: tuple[str, ...],
+    out: str,
+) -> list[Array]:
+    answers: list[Array] = []
+    for i, own in enumerate(labels):
+        if not on_tape[i]:
+            answers.append(None)
+            continue
+        shape = shapes[i]
+        assert shape is not None
+        others = [(x, label) for j, (x, label) in enumerate(zip(operands, labels, strict=True)) if j != i]
+        present = set(out).union(*(label for _, label in others))
+        unique = "".join(dict.fromkeys(own))
+        reached = "".join(label for label in unique if label in present)
+        c = _einsum(t, *(x for x, _ in others), labels=(out, *(label for _, label in others)), out=reached)
+        answers.append(_onto_labels(c, reached, own, shape))
+    return answers
+
+
+def _onto_labels(c: Array, reached: str, own: str, shape: tuple[int, ...]) -> Array:
+    """A cotangent with axes `reached` as one with axes `own`: repeated labels on a diagonal, missing ones spread."""
+    unique = "".join(dict.fromkeys(own))
+    lengths = dict(zip(own, shape, strict=True))
+    sizes = dict(zip(reached, c.shape, strict=True))  # of a label broadcast from length 1 the longer one
+    c = reshape(c, [sizes.get(label, 1) for label in unique])
+    c = broadcast_to(c, [sizes.get(label, lengths[label]) for label in unique])
+    if len(unique) == len(own):
+        return c
+    grid = dict(zip(unique, np.ogrid[tuple(slice(n) for n in c.shape)], strict=True))
+    return at(np.zeros(shape, c.dtype))[tuple(grid[label] for label in own)].set(c)
+
+
+def _einsum_push(
+    tangents: Sequence[Array], operands: Sequence[Array], shapes: Shapes, labels: tuple[str, ...], out: str
+) -> Array:
+    total = None
+    for i, t in enumerate(tangents):
+        if t is not None:
+            term = _einsum(*operands[:i], t, *operands[i + 1 :], labels=labels, out=out)
+            total = term if total is None else total + term
+    return total
+
+
+_SMALL = 4096  # elements below which finding a path for BLAS costs more than it saves
+
+
+@joint(_einsum_pull, _einsum_push, name="einsum", reads="others", batch=einsum_rule)
+def _einsum(*operands: Array, labels: tuple[str, ...], out: str) -> Array:
+    large = len(operands) > 1 and max(np.size(x) for x in operands) > _SMALL
+    return np.einsum(f"{','.join(labels)}->{out}", *operands, optimize=large)
+
+
+def einsum(subscripts: Any, *operands: Any, out: None = None, optimize: Any = None, **keywords: Any) -> Array:
+    """Sum products over labelled axes, in Einstein's notation.
+
+    Takes every form that NumPy takes: explicit and implicit output, ellipsis, repeated labels, and operands
+    that alternate with lists of axis numbers. Derivative: for each operand the einsum of the cotangent with
+    the others, onto its labels.
+
+    >>> einsum("ij,j->i", np.ones((2, 3)), np.ones(3))
+    array([3., 3.])
+    """
+    arguments = (subscripts, *operands)
+    if not holds_tensor(arguments):
+        return np.einsum(*arguments, out=out, optimize=bool(optimize), **keywords)
+    refuse("einsum", {"out": out} | keywords)
+    if not isinstance(subscripts, str):
+        subscripts, operands = _as_string(arguments)
+    arrays = [as_array(x) for x in operands]
+    labels, result = _explicit(subscripts, arrays)
+    return _einsum(*arrays, labels=labels, out=result)
+
+
+def _as_string(arguments: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+    """Operands that alternate with lists of axis numbers, as a string and the operands."""
+    letters = string.ascii_letters
+
+    def written(axes: Sequence[Any]) -> str:
+        numbers = [axis if axis is Ellipsis else plain_value(axis, "einsum with axis numbers") for axis in axes]
+        return "".join("..." if number is Ellipsis else letters[number] for number in numbers)
+
+    pairs = len(arguments) // 2
+    text = ",".join(written(arguments[2 * i + 1]) for i in range(pairs))
+    if len(arguments) % 2:
+        return f"{text}->{written(arguments[-1])}", tuple(arguments[0:-1:2])
+    # Without output axes NumPy sorts the labels by number, where implicit output sorts letters: the same order.
+    return text, tuple(arguments[0::2])
+
+
+def _explicit(subscripts: str, arrays: Sequence[Array]) -> tuple[tuple[str, ...], str]:
+    """Labels of each operand and of the output, with ellipses spelled out in letters of their own."""
+    text = subscripts.replace(" ", "")
+    inputs, arrow, output = text.partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(arrays):
+        raise ArgumentError(
+            f"einsum: subscripts must have one term for each operand; got {len(terms)} terms in "
+            f"{subscripts!r} for {len(arrays)} operands."
+        )
+    free = [letter for letter in string.ascii_letters if letter not in text]
+    hidden = [x.ndim - len(term.replace("...", "")) for term, x in zip(terms, arrays, strict=True)]
+    for term, x, count in zip(terms, arrays, hidden, strict=True):
+        if count < 0 or (count > 0 and "..." not in term):
+            raise ArgumentError(
+                f"einsum: term {term!r} of {subscripts!r} must label every axis of its operand; got shape {x.shape}."
+            )
+    longest = max([count for term, count in zip(terms, hidden, strict=True) if "..." in term], default=0)
+    spelled = "".join(free[:longest])
+    labels = tuple(term.replace("...", spelled[longest - count :]) for term, count in zip(terms, hidden, strict=True))
+    if arrow:
+        return labels, output.replace("...", spelled)
+    named = text.replace("...", "").replace(",", "")
+    return labels, spelled + "".join(sorted(label for label in set(named) if named.count(label) == 1))

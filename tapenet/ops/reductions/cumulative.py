@@ -1,0 +1,161 @@
+"""Running sums and products along an axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapenet.core.arguments import as_array, axis_of, numpy_function, off_tape, refuse
+from tapenet.core.batch_rules import leading, shifted as with_batch_axis
+from tapenet.core.families import general, linear
+from tapenet.core.primitive import Array
+from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError
+from tapenet.ops.arrays.shaping import concatenate, reshape
+from tapenet.ops.elementwise.casting import astype
+
+
+def reversed_along(x: Array, axis: int) -> Array:
+    """x, backwards along a non-negative axis."""
+    return x[(slice(None),) * axis + (slice(None, None, -1),)]
+
+
+def shifted(x: Array, axis: int, fill: float = 0.0) -> Array:
+    """x moved on by one along a non-negative axis: the last slice dropped, a constant in front."""
+    length = x.shape[axis]
+    if length == 0:
+        return x
+    front = np.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), fill, x.dtype)
+    return concatenate([front, x[(slice(None),) * axis + (slice(0, length - 1),)]], axis)
+
+
+# ---- sums ----
+
+
+@linear(
+    lambda t, axis: reversed_along(_cumsum(reversed_along(t, axis), axis=axis), axis),
+    name="cumsum",
+    batch=leading(axis=with_batch_axis),
+)
+def _cumsum(x: Array, *, axis: int) -> Array:
+    return np.cumsum(x, axis)
+
+
+def cumsum(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
+    """Running sums along an axis, or over all elements in C order. Derivative: 1 for each that was added.
+
+    >>> cumsum(np.ones(3))
+    array([1., 2., 3.])
+    """
+    if type(a) is not Tensor:
+        return off_tape(cumsum, np.cumsum, a, axis, dtype, out)
+    refuse("cumsum", {"out": out})
+    x, place = _along("cumsum", a, axis, dtype)
+    return _cumsum(x, axis=place)
+
+
+def _along(function: str, a: Array, axis: int | None, dtype: Any) -> tuple[Array, int]:
+    """The array and a non-negative axis to run along; all elements as one axis where none is named."""
+    x = a if dtype is None else astype(a, dtype)
+    if axis is None or (x.ndim == 0 and axis in (0, -1)):
+        return reshape(x, -1), 0
+    return x, axis_of(function, axis, x.ndim)
+
+
+# ---- products ----
+
+
+def _recurrence_back(a: Array, t: Array, axis: int) -> Array:
+    """r_k = t_k + a_(k+1) r_(k+1): the transpose of `_recurrence`."""
+    following = shifted(reversed_along(a, axis), axis)
+    return reversed_along(_recurrence(following, reversed_along(t, axis), axis=axis), axis)
+
+
+@general(
+    [
+        lambda t, a, out, axis: _recurrence_back(a, t, axis) * shifted(out, axis),
+        lambda t, a, axis: _recurrence_back(a, t, axis),
+    ],
+    [
+        lambda t, a, out, axis: _recurrence(a, t * shifted(out, axis), axis=axis),
+        lambda t, a, axis: _recurrence(a, t, axis=axis),
+    ],
+    name="recurrence",
+    batch=leading(axis=with_batch_axis),
+)
+def _recurrence(a: Array, b: Array, *, axis: int) -> Array:
+    """s_k = a_k s_(k-1) + b_k along an axis, from s_(-1) = 0."""
+    s = np.array(b, np.result_type(a, b))
+    factors, sums = np.moveaxis(a, axis, 0), np.moveaxis(s, axis, 0)
+    for k in range(1, len(sums)):
+        sums[k] += factors[k] * sums[k - 1]
+    return s
+
+
+# y_k = x_k y_(k-1). With the product of the ones before as a factor, what is left is a recurrence in x, so that
+# zeros are exact, and derivatives of derivatives are of the same kind.
+@general(
+    [lambda t, x, out, axis: shifted(out, axis, 1) * _recurrence_back(x, t, axis)],
+    [lambda t, x, out, axis: _recurrence(x, shifted(out, axis, 1) * t, axis=axis)],
+    name="cumprod",
+    batch=leading(axis=with_batch_axis),
+)
+def _cumprod(x: Array, *, axis: int) -> Array:
+    return np.cumprod(x, axis)
+
+
+def cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
+    """Running products along an axis, or over all elements in C order.
+
+    Derivative: the product of the others that were multiplied, exact with zeros (nothing divides), in time
+    linear in the length.
+
+    >>> cumprod(np.array([2.0, 3.0, 4.0]))
+    array([ 2.,  6., 24.])
+    """
+    if type(a) is not Tensor:
+        return off_tape(cumprod, np.cumprod, a, axis, dtype, out)
+    refuse("cumprod", {"out": out})
+    x, place = _along("cumprod", a, axis, dtype)
+    return _cumprod(x, axis=place)
+
+
+# ---- the names of the array API standard ----
+
+
+def _with_initial(function: str, x: Array, axis: int | None, dtype: Any, include_initial: bool) -> Array:
+    x = as_array(x)
+    run, initial = (cumsum, 0) if function == "cumulative_sum" else (cumprod, 1)
+    if axis is None and x.ndim != 1:
+        raise ArgumentError(f"{function}: axis must be given for an array of {x.ndim} axes; got None.")
+    place = axis_of(function, 0 if axis is None else axis, x.ndim)
+    totals = run(x, place, dtype)
+    if not include_initial:
+        return totals
+    front = np.full((*x.shape[:place], 1, *x.shape[place + 1 :]), initial, totals.dtype)
+    return concatenate([front, totals], place)
+
+
+@numpy_function(getattr(np, "cumulative_sum", None))
+def cumulative_sum(
+    x: Array, /, *, axis: int | None = None, dtype: Any = None, out: None = None, include_initial: bool = False
+) -> Array:
+    """Running sums along an axis, after a zero where `include_initial`. Derivative: as of `cumsum`.
+
+    >>> cumulative_sum(np.ones(2), include_initial=True)
+    array([0., 1., 2.])
+    """
+    return _with_initial("cumulative_sum", x, axis, dtype, include_initial)
+
+
+@numpy_function(getattr(np, "cumulative_prod", None))
+def cumulative_prod(
+    x: Array, /, *, axis: int | None = None, dtype: Any = None, out: None = None, include_initial: bool = False
+) -> Array:
+    """Running products along an axis, after a one where `include_initial`. Derivative: as of `cumprod`.
+
+    >>> cumulative_prod(np.array([2.0, 3.0]), include_initial=True)
+    array([1., 2., 6.])
+    """
+    return _with_initial("cumulative_prod", x, axis, dtype, include_initial)

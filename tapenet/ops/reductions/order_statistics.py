@@ -1,0 +1,315 @@
+"""Order statistics: medians and quantiles, as elements of sorted rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapenet.core.arguments import as_array, axes_of, numpy_function
+from tapenet.core.batching import elementwise_rule
+from tapenet.core.nondifferentiable import constant, plain
+from tapenet.core.primitive import Array
+from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.ops.arrays.indexing import take_along_axis
+from tapenet.ops.arrays.shaping import broadcast_to, moveaxis, ravel, reshape, transpose
+from tapenet.ops.elementwise.arithmetic import add, divide, multiply, subtract, where
+from tapenet.ops.elementwise.comparison import equal, greater, greater_equal, isnan, less, logical_or
+from tapenet.ops.reductions.reduction import Axis, mean
+from tapenet.ops.reductions.sorting import sort
+
+# ---- elements in order, along one last axis ----
+
+
+def _as_rows(function: str, a: Array, axis: Axis) -> tuple[Array, tuple[int, ...]]:
+    """The array with the axes that are reduced as one last axis, and the shape that keepdims leaves."""
+    axes = tuple(range(a.ndim)) if axis is None else axes_of(function, axis, a.ndim)
+    rest = tuple(length for i, length in enumerate(a.shape) if i not in axes)
+    moved = moveaxis(a, axes, range(a.ndim - len(axes), a.ndim))
+    kept = tuple(1 if i in axes else length for i, length in enumerate(a.shape))
+    return reshape(moved, (*rest, int(np.prod([a.shape[i] for i in axes])))), kept
+
+
+def _count_of_each(rows: Array) -> Array:
+    """How many elements of each row are not NaN."""
+    return np.sum(~np.isnan(rows), -1)
+
+
+_counts = plain(_count_of_each, name="counts", batch=elementwise_rule)  # rows in front of rows
+
+
+def _at(rows: Array, places: Array) -> Array:
+    """Of each row the element at its place."""
+    return take_along_axis(rows, places[..., None], -1)[..., 0]
+
+
+def _median(function: str, a: Array, axis: Axis, keepdims: bool) -> Array:
+    a = as_array(a)
+    rows, kept = _as_rows(function, a, axis)
+    ordered = sort(rows)
+    n = rows.shape[-1]
+    if n == 0:
+        middle = mean(ordered, -1)
+    elif function == "median":
+        middle = mean(ordered[..., [(n - 1) // 2, n // 2]], -1)
+        middle = where(isnan(ordered[..., -1]), np.nan, middle)
+    else:
+        counts = _counts(rows)
+        both = _at(ordered, np.maximum(counts - 1, 0) // 2) + _at(ordered, np.minimum(counts // 2, n - 1))
+        middle = where(equal(counts, 0), np.nan, both / 2)
+    return reshape(middle, kept) if keepdims else middle
+
+
+@numpy_function(np.median)
+def median(
+    a: Array, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
+) -> Array:
+    """The middle element in order; of an even number the mean of the middle two. NaN where there is one.
+
+    Derivative: 1 for the middle element, 0.5 each for the middle two; of equal ones, those that a stable sort
+    puts there.
+
+    >>> float(median(np.array([3.0, 1.0, 2.0])))
+    2.0
+    """
+    return _median("median", a, axis, keepdims)
+
+
+@numpy_function(np.nanmedian)
+def nanmedian(
+    a: Array, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
+) -> Array:
+    """The median of the elements that are not NaN; NaN where there is none. Derivative: as of `median`.
+
+    >>> float(nanmedian(np.array([3.0, np.nan, 1.0])))
+    2.0
+    """
+    return _median("nanmedian", a, axis, keepdims)
+
+
+# ---- quantiles ----
+
+# Place of the quantile q among n elements: (n + 1 - a - b) q + a - 1, by method. Hyndman and Fan, "Sample
+# Quantiles in Statistical Packages", The American Statistician 50 (1996). Other methods jump between elements.
+_CONTINUOUS = {
+    "linear": (1.0, 1.0),
+    "interpolated_inverted_cdf": (0.0, 1.0),
+    "hazen": (0.5, 0.5),
+    "weibull": (0.0, 0.0),
+    "median_unbiased": (1 / 3, 1 / 3),
+    "normal_unbiased": (3 / 8, 3 / 8),
+}
+_BETWEEN = ("averaged_inverted_cdf", "midpoint")
+_OF_ELEMENTS = ("inverted_cdf", "closest_observation", "lower", "higher", "nearest")  # never between two
+_METHODS = (*_CONTINUOUS, *_BETWEEN, *_OF_ELEMENTS)
+
+
+@plain
+def _places(q: Array, counts: Array, method: str) -> Array:
+    """For each q, and each count, the place of the quantile among the elements in order.
+
+    A quantile is a function of the place alone, so that of 0, 1, 2 ... is the place: NumPy's own arithmetic, for
+    each of its methods.
+    """
+    counts = np.asarray(counts)
+    places = np.zeros(np.shape(q) + counts.shape)
+    for count in np.unique(counts[counts > 0]):
+        here = np.quantile(np.arange(count, dtype=float), q, method=method)
+        places[..., counts == count] = np.asarray(here)[..., None]
+    return places
+
+
+def _fraction(q: Array, places: Array, counts: Array, method: str) -> Array:
+    """How far each place is past the element before it; differentiable in q where the method is continuous."""
+    fraction = subtract(places, np.floor(places)).astype(q.dtype if q.dtype.kind == "f" else np.float64)
+    if type(q) is not Tensor or method not in _CONTINUOUS:
+        return fraction
+    a, b = _CONTINUOUS[method]
+    slope = np.where((places > 0) & (places < counts - 1), counts + (1 - a - b), 0).astype(fraction.dtype)
+    from_q = reshape(subtract(q, constant(q)), q.shape + (1,) * (np.ndim(places) - q.ndim))
+    return add(fraction, multiply(from_q, slope))
+
+
+def _between(below: Array, above: Array, fraction: Array) -> Array:
+    """below + fraction (above - below), taken from the nearer end."""
+    step = subtract(above, below)
+    return where(
+        greater_equal(fraction, 0.5),
+        subtract(above, multiply(step, 1 - fraction)),
+        add(below, multiply(step, fraction)),
+    )
+
+
+def _quantile(
+    function: str, a: Array, q: Array, axis: Axis, method: str, keepdims: bool, weights: Array, skips_nan: bool
+) -> Array:
+    a = as_array(a)
+    if a.dtype.kind == "c":
+        raise ArgumentTypeError(f"{function}: a must be real; got {a.dtype}.")
+    if method not in _METHODS:
+        raise ArgumentError(f"{function}: method must be one of {', '.join(_METHODS)}; got {method!r}.")
+    q = _checked_q(function, q, a.dtype)
+    rows, kept = _as_rows(function, a, axis)
+    if weights is not None:
+        found = _weighted(function, rows, ravel(q), _weights_of_rows(function, a, weights, axis), method, skips_nan)
+    else:
+        found = _interpolated(rows, ravel(q), method, skips_nan)
+    return reshape(found, q.shape + (kept if keepdims else rows.shape[:-1]))
+
+
+def _checked_q(function: str, q: Array, dtype: np.dtype[Any]) -> Array:
+    """q as an array of fractions. A Python number has no dtype of its own, and is given that of the elements."""
+    if type(q) is not Tensor:
+        q = np.asarray(q, dtype if type(q) in (int, float) else None)
+    top = 100 if function.endswith("percentile") else 1
+    if holds_anywhere(logical_or(less(q, 0), greater(q, top))):
+        raise ArgumentError(f"{function}: q must be in [0, {top}]; got {constant(q)}.")
+    return divide(q, 100) if top == 100 else q
+
+
+def _interpolated(rows: Array, q: Array, method: str, skips_nan: bool) -> Array:
+    """The quantiles of each row, q first."""
+    ordered = sort(rows)
+    n = rows.shape[-1]
+    if n == 0:
+        raise ArgumentError("quantile: a must have an element along axis; got none.")
+    counts = _counts(rows) if skips_nan else np.full(rows.shape[:-1], n)
+    places = _places(q, counts, method)
+    fraction = _fraction(q, places, counts, method)
+    before = np.floor(places).astype(np.intp)
+    spread = broadcast_to(ordered, (*before.shape, n))
+    below = _at(spread, before)
+    if method in _OF_ELEMENTS:
+        found = below
+    else:
+        found = _between(below, _at(spread, np.minimum(before + 1, np.maximum(counts - 1, 0))), fraction)
+    missing = equal(counts, 0) if skips_nan else isnan(ordered[..., -1])
+    return where(missing, np.nan, found)
+
+
+def _weights_of_rows(function: str, a: Array, weights: Array, axis: Axis) -> Array:
+    """Weights in the shape of the rows; given for each element, or for each place along the axes."""
+    weights = as_array(constant(weights))
+    if weights.shape != a.shape:
+        if axis is None:
+            raise ArgumentTypeError(f"{function}: axis must be given where weights differ in shape; got None.")
+        axes = axes_of(function, axis, a.ndim)
+        if weights.shape != tuple(a.shape[i] for i in axes):
+            raise ArgumentError(
+                f"{function}: weights must have shape {a.shape}, or that along axis; got {weights.shape}."
+            )
+        weights = transpose(weights, np.argsort(axes))
+        lengths = tuple(length if i in axes else 1 for i, length in enumerate(a.shape))
+        weights = broadcast_to(reshape(weights, lengths), a.shape)
+    return _as_rows(function, weights, axis)[0]
+
+
+@plain
+def _places_by_weight(rows: Array, q: Array, weights: Array, method: str, skips_nan: bool) -> Array:
+    """For each q, and each row, the first place of the element that is the quantile by weight."""
+    quantile_of = np.nanquantile if skips_nan else np.quantile
+    found = quantile_of(rows, q, axis=-1, weights=weights, method=method)[..., None]
+    return np.argmax((rows == found) | (np.isnan(rows) & np.isnan(found)), -1)
+
+
+def _weighted(function: str, rows: Array, q: Array, weights: Array, method: str, skips_nan: bool) -> Array:
+    if method != "inverted_cdf":
+        raise ArgumentError(f"{function}: method must be 'inverted_cdf' with weights; got {method!r}.")
+    places = _places_by_weight(rows, constant(q), weights, method, skips_nan)
+    return _at(broadcast_to(rows, (*places.shape, rows.shape[-1])), places)
+
+
+@numpy_function(np.quantile)
+def quantile(
+    a: Array,
+    q: Array,
+    axis: Axis = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: bool = False,
+    *,
+    weights: Array = None,
+) -> Array:
+    """The q-th quantiles along axes, q in [0, 1], by any of NumPy's methods. NaN where there is one.
+
+    Derivative: for a, 1 - f for the element before the quantile and f for the one behind, f being how far it is
+    between them; of equal elements, those that a stable sort puts there. For q, with a continuous method, the
+    slope between the two, 0 at the ends. For weights 0: the quantile jumps from element to element.
+
+    Returns:
+        The axes of q, then those of a that are left.
+
+    Raises:
+        ArgumentError: q outside [0, 1]; weights with a method other than "inverted_cdf".
+
+    >>> float(quantile(np.array([0.0, 1.0, 4.0]), 0.75))
+    2.5
+    """
+    return _quantile("quantile", a, q, axis, method, keepdims, weights, False)
+
+
+@numpy_function(np.percentile)
+def percentile(
+    a: Array,
+    q: Array,
+    axis: Axis = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: bool = False,
+    *,
+    weights: Array = None,
+) -> Array:
+    """The q-th percentiles, q in [0, 100]: `quantile` at q / 100.
+
+    >>> float(percentile(np.array([0.0, 1.0, 4.0]), 75))
+    2.5
+    """
+    return _quantile("percentile", a, q, axis, method, keepdims, weights, False)
+
+
+@numpy_function(np.nanquantile)
+def nanquantile(
+    a: Array,
+    q: Array,
+    axis: Axis = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: bool = False,
+    *,
+    weights: Array = None,
+) -> Array:
+    """The q-th quantiles of the elements that are not NaN; NaN where there is none. Derivative: as of `quantile`.
+
+    >>> float(nanquantile(np.array([0.0, np.nan, 4.0]), 0.5))
+    2.0
+    """
+    return _quantile("nanquantile", a, q, axis, method, keepdims, weights, True)
+
+
+@numpy_function(np.nanpercentile)
+def nanpercentile(
+    a: Array,
+    q: Array,
+    axis: Axis = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: bool = False,
+    *,
+    weights: Array = None,
+) -> Array:
+    """The q-th percentiles of the elements that are not NaN: `nanquantile` at q / 100.
+
+    >>> float(nanpercentile(np.array([0.0, np.nan, 4.0]), 50))
+    2.0
+    """
+    return _quantile("nanpercentile", a, q, axis, method, keepdims, weights, True)
+
+
+def holds_anywhere(test: Array) -> bool:
+    """Whether a test of arguments fails somewhere; under `vmap`, where values are not to be had, no."""
+    return type(test) is not Tensor and bool(np.any(test))

@@ -1,0 +1,307 @@
+"""Discrete Fourier transforms along an axis.
+
+All are linear. A transform's matrix is symmetric, and so its own transpose.
+
+Of a transform between a real array and the half of its spectrum that is not redundant, the transpose is the opposite
+transform, conjugated, with a weight: the elements of that half stand for two of the whole, but for the first, and for
+the last where the length is even.
+
+`n` and `s` crop an axis or pad it with zeros before the transform. A `norm` says which direction divides by the length
+n: "backward" (the default) the inverse, "forward" the other, "ortho" both by sqrt(n).
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from tapenet.core.arguments import axes_of, axis_of, refuse
+from tapenet.core.batch_rules import leading, shifted
+from tapenet.core.families import linear
+from tapenet.core.primitive import Array, Primitive
+from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.ops.arrays.shaping import roll
+from tapenet.ops.linalg.matrices import collected, conj
+from tapenet.ops.signal.padding import pad
+
+Norm = Literal["backward", "ortho", "forward"]
+Axes = Sequence[int] | None
+
+_OPPOSITE: dict[Norm, Norm] = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
+
+# ---- primitives, on arrays that have their final length ----
+
+
+_batched = leading(axis=shifted, axes=shifted)
+
+
+@linear(lambda t, axes, norm: fft_primitive(t, axes=axes, norm=norm), name="fft", batch=_batched)
+def fft_primitive(x: Array, *, axes: tuple[int, ...], norm: Norm) -> Array:
+    return np.fft.fftn(x, axes=axes, norm=norm)
+
+
+@linear(lambda t, axes, norm: ifft_primitive(t, axes=axes, norm=norm), name="ifft", batch=_batched)
+def ifft_primitive(x: Array, *, axes: tuple[int, ...], norm: Norm) -> Array:
+    return np.fft.ifftn(x, axes=axes, norm=norm)
+
+
+@linear(
+    lambda t, x_shape, axis, norm: _irfft(
+        conj(t * _weights(t, x_shape[axis], axis, 0.5)), n=x_shape[axis], axis=axis, norm=_OPPOSITE[norm]
+    ),
+    name="rfft",
+    batch=_batched,
+)
+def _rfft(x: Array, *, axis: int, norm: Norm) -> Array:
+    return np.fft.rfft(x, axis=axis, norm=norm)
+
+
+@linear(
+    lambda t, n, axis, norm: conj(_rfft(t, axis=axis, norm=_OPPOSITE[norm])) * _weights(t, n, axis, 2.0),
+    name="irfft",
+    batch=_batched,
+)
+def _irfft(x: Array, *, n: int, axis: int, norm: Norm) -> Array:
+    return np.fft.irfft(x, n, axis, norm)
+
+
+def _weights(t: Array, n: int, axis: int, weight: float) -> Array:
+    """For each of the n // 2 + 1 elements of half a spectrum `weight` if it stands for two of the whole, else 1."""
+    weights = np.full(n // 2 + 1, weight, np.finfo(t.dtype).dtype)
+    weights[0] = 1
+    if n % 2 == 0:
+        weights[-1] = 1
+    return weights.reshape([-1 if i == axis else 1 for i in range(t.ndim)])
+
+
+# ---- arguments ----
+
+
+def norm_of(function: str, norm: Any) -> Norm:
+    """A norm by its name, which has a default."""
+    norm = "backward" if norm is None else norm
+    if norm not in _OPPOSITE:
+        raise ArgumentError(f"{function}: norm must be 'backward', 'ortho' or 'forward'; got {norm!r}.")
+    found: Norm = norm
+    return found
+
+
+def length_of(function: str, n: Any, default: int, name: str = "n") -> int:
+    """The length of an axis that is transformed."""
+    length = default if n is None else operator.index(n)
+    if length < 1:
+        raise ArgumentError(f"{function}: {name} must be at least 1, the length to transform; got {length}.")
+    return length
+
+
+def resized(x: Array, n: int, axis: int) -> Array:
+    """Cropped or padded with zeros at the end, to length n along the axis."""
+    length = x.shape[axis]
+    if n < length:
+        return x[(slice(None),) * axis + (slice(n),)]
+    return pad(x, [(0, n - length if i == axis else 0) for i in range(x.ndim)]) if n > length else x
+
+
+# ---- along one axis ----
+
+
+def _along_one(transform: Primitive, function: str, a: Tensor, n: int | None, axis: int, norm: Any, out: None) -> Array:
+    refuse(function, {"out": out})
+    scale, axis = norm_of(function, norm), axis_of(function, axis, a.ndim)
+    return transform(resized(a, length_of(function, n, a.shape[axis]), axis), axes=(axis,), norm=scale)
+
+
+def fft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
+    """The discrete Fourier transform y_k = sum_j a_j exp(-2 pi i j k / n) along an axis. Its transpose is itself.
+
+    Args:
+        a: float or complex array.
+        n: the length to crop or pad to; that of the axis by default.
+        axis: an axis.
+        norm: "backward" by default, "ortho" to divide by sqrt(n), "forward" to divide by n.
+
+    Raises:
+        ArgumentError: an n below 1, or another norm.
+
+    >>> fft(np.array([1.0, 0.0, 0.0]))
+    array([1.+0.j, 1.+0.j, 1.+0.j])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.fft.fft(a, n, axis, norm, out)
+    return _along_one(fft_primitive, "fft", a, n, axis, norm, out)
+
+
+def ifft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
+    """The inverse of `fft`, x_j = (1 / n) sum_k a_k exp(2 pi i j k / n). Its transpose is itself.
+
+    Arguments and errors are those of `fft`.
+
+    >>> ifft(np.array([1.0, 1.0, 1.0]))
+    array([1.+0.j, 0.+0.j, 0.+0.j])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.fft.ifft(a, n, axis, norm, out)
+    return _along_one(ifft_primitive, "ifft", a, n, axis, norm, out)
+
+
+def rfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
+    """The first n // 2 + 1 elements of `fft` of a real array; the others are their conjugates.
+
+    Transpose: `fft` of the cotangent padded to length n, its real part.
+
+    Args:
+        a: float array; the rest as for `fft`.
+
+    Raises:
+        ArgumentError: an n below 1, or another norm.
+        ArgumentTypeError: a complex array.
+
+    >>> rfft(np.array([1.0, 0.0, 0.0]))
+    array([1.+0.j, 1.+0.j])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.fft.rfft(a, n, axis, norm, out)
+    refuse("rfft", {"out": out})
+    return rfft_along("rfft", a, n, axis, norm_of("rfft", norm))
+
+
+def rfft_along(function: str, a: Array, n: int | None, axis: int, norm: Norm) -> Array:
+    """`rfft`, on the part of a function of another name."""
+    if a.dtype.kind == "c":
+        raise ArgumentTypeError(f"{function}: a must be real; got {a.dtype}. Write a.real, or use a complex transform.")
+    axis = axis_of(function, axis, a.ndim)
+    return _rfft(resized(a, length_of(function, n, a.shape[axis]), axis), axis=axis, norm=norm)
+
+
+def irfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
+    """The inverse of `rfft`: the real array of length n that has `a` as the first half of its transform.
+
+    Transpose: conj(rfft(t)) / n, doubled but for the elements that stand for themselves alone, the first and for
+    even n the last. The imaginary parts of these are not read, and have derivative 0.
+
+    Args:
+        a: float or complex array, cropped or padded to n // 2 + 1 along the axis.
+        n: the length of the result; 2 (m - 1) by default, for m along the axis.
+        axis, norm: as for `ifft`.
+
+    Raises:
+        ArgumentError: an n below 1, or another norm.
+
+    >>> irfft(np.array([1.0, 1.0]), 3)
+    array([1., 0., 0.])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.fft.irfft(a, n, axis, norm, out)
+    refuse("irfft", {"out": out})
+    return irfft_along("irfft", a, n, axis, norm_of("irfft", norm))
+
+
+def irfft_along(function: str, a: Array, n: int | None, axis: int, norm: Norm) -> Array:
+    """`irfft`, on the part of a function of another name."""
+    axis = axis_of(function, axis, a.ndim)
+    n = length_of(function, n, 2 * (a.shape[axis] - 1))
+    return _irfft(resized(a, n // 2 + 1, axis), n=n, axis=axis, norm=norm)
+
+
+def hfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
+    """The real transform of an array with Hermitian symmetry, of which `a` is the first half: n irfft(conj(a)).
+
+    Args:
+        a: float or complex array, cropped or padded to n // 2 + 1 along the axis.
+        n: the length of the result; 2 (m - 1) by default, for m along the axis.
+        axis, norm: as for `fft`.
+
+    Raises:
+        ArgumentError: an n below 1, or another norm.
+
+    >>> hfft(np.array([1.0, 1.0]), 3)
+    array([3., 0., 0.])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.fft.hfft(a, n, axis, norm, out)
+    refuse("hfft", {"out": out})
+    return irfft_along("hfft", conj(a), n, axis, _OPPOSITE[norm_of("hfft", norm)])
+
+
+def ihfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
+    """The inverse of `hfft`: conj(rfft(a)) / n.
+
+    Args:
+        a: float array; the rest as for `rfft`.
+
+    Raises:
+        ArgumentError: an n below 1, or another norm.
+        ArgumentTypeError: a complex array.
+
+    >>> ihfft(np.array([3.0, 0.0, 0.0])).real
+    array([1., 1.])
+    """
+    a = collected(a)
+    if type(a) is not Tensor:
+        return np.fft.ihfft(a, n, axis, norm, out)
+    refuse("ihfft", {"out": out})
+    return conj(rfft_along("ihfft", a, n, axis, _OPPOSITE[norm_of("ihfft", norm)]))
+
+
+# ---- frequencies, and the order that they come in ----
+
+
+def fftshift(x: Array, axes: int | Axes = None) -> Array:
+    """Move the zero frequency to the middle. Transpose: `ifftshift`.
+
+    Args:
+        x: array of any shape.
+        axes: the axes to shift; all by default.
+
+    >>> fftshift(np.array([0.0, 1.0, -1.0]))
+    array([-1.,  0.,  1.])
+    """
+    x = collected(x)
+    if type(x) is not Tensor:
+        return np.fft.fftshift(x, axes)
+    places = _axes("fftshift", axes, x.ndim)
+    return roll(x, [x.shape[axis] // 2 for axis in places], places)
+
+
+def ifftshift(x: Array, axes: int | Axes = None) -> Array:
+    """Move the zero frequency from the middle to the front; the inverse of `fftshift`. Transpose: `fftshift`.
+
+    >>> ifftshift(np.array([-1.0, 0.0, 1.0]))
+    array([ 0.,  1., -1.])
+    """
+    x = collected(x)
+    if type(x) is not Tensor:
+        return np.fft.ifftshift(x, axes)
+    places = _axes("ifftshift", axes, x.ndim)
+    return roll(x, [-(x.shape[axis] // 2) for axis in places], places)
+
+
+def _axes(function: str, axes: int | Axes, ndim: int) -> tuple[int, ...]:
+    return tuple(range(ndim)) if axes is None else axes_of(function, axes, ndim, "axes")
+
+
+def fftfreq(n: int, d: Array = 1.0, **keywords: Any) -> Array:
+    """The frequencies that go with `fft` of n samples, d apart. Derivative with respect to d: -f / d.
+
+    >>> fftfreq(4, 0.25)
+    array([ 0.,  1., -2., -1.])
+    """
+    return np.fft.fftfreq(n, **keywords) / d if type(d) is Tensor else np.fft.fftfreq(n, d, **keywords)
+
+
+def rfftfreq(n: int, d: Array = 1.0, **keywords: Any) -> Array:
+    """The frequencies that go with `rfft` of n samples, d apart. Derivative with respect to d: -f / d.
+
+    >>> rfftfreq(4, 0.25)
+    array([0., 1., 2.])
+    """
+    return np.fft.rfftfreq(n, **keywords) / d if type(d) is Tensor else np.fft.rfftfreq(n, d, **keywords)

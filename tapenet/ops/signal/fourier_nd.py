@@ -1,0 +1,216 @@
+"""Discrete Fourier transforms along several axes: those along one axis, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tapenet.core.arguments import axis_of, refuse
+from tapenet.core.primitive import Array, Primitive
+from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError
+from tapenet.ops.linalg.matrices import collected
+from tapenet.ops.signal.fourier import (
+    Axes,
+    Norm,
+    fft_primitive,
+    ifft_primitive,
+    irfft_along,
+    length_of,
+    norm_of,
+    resized,
+    rfft_along,
+)
+
+# ---- arguments ----
+
+
+def _lengths_and_axes(
+    function: str, x: Array, s: Axes, axes: Axes, *, half: bool = False
+) -> tuple[list[int], tuple[int, ...]]:
+    """For each axis to transform its length after the transform; with `half`, that of the last from half a spectrum."""
+    if axes is None:
+        axes = range(x.ndim if s is None else len(s))
+        axes = [axis + x.ndim - len(axes) for axis in axes]
+    places = tuple(axis_of(function, axis, x.ndim, "axes") for axis in axes)
+    given: Sequence[Any] = [-1] * len(places) if s is None else s
+    if len(given) != len(places):
+        raise ArgumentError(f"{function}: s must have a length for each axis of {tuple(axes)}; got {tuple(given)}.")
+    lengths = [
+        length_of(function, None if n is None or n == -1 else n, x.shape[axis], "s")
+        for n, axis in zip(given, places, strict=True)
+    ]
+    if half and s is None and places:
+        lengths[-1] = length_of(function, None, 2 * (x.shape[places[-1]] - 1), "s")
+    return lengths, places
+
+
+def _transformed(transform: Primitive, x: Array, lengths: Sequence[int], axes: Sequence[int], norm: Norm) -> Array:
+    """Resized, then transformed along axes, the last one first; along an axis as often as it is named."""
+    if len(set(axes)) < len(axes):
+        for n, axis in reversed(list(zip(lengths, axes, strict=True))):
+            x = _transformed(transform, x, (n,), (axis,), norm)
+        return x
+    for n, axis in zip(lengths, axes, strict=True):
+        x = resized(x, n, axis)
+    return transform(x, axes=tuple(axes), norm=norm) if axes else x
+
+
+# ---- transforms ----
+
+
+def fftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None, out: None = None) -> Array:
+    """`fft` along several axes, all of them by default. Its transpose is itself.
+
+    Args:
+        a: float or complex array.
+        s: for each of the axes the length to crop or pad to, -1 for its own.
+        axes: the axes, each of them as often as it is to be transformed.
+        norm: as for `fft`.
+
+    Raises:
+        ArgumentError: an s of another length than axes, a length below 1, or another norm.
+
+    >>> fftn(np.ones((2, 2))).real
+    array([[4., 0.],
+           [0., 0.]])
+    """
+    return _along_several(fft_primitive, "fftn", np.fft.fftn, a, s, axes, norm, out)
+
+
+def ifftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None, out: None = None) -> Array:
+    """`ifft` along several axes, all of them by default; the inverse of `fftn`. Its transpose is itself.
+
+    Arguments and errors are those of `fftn`.
+
+    >>> ifftn(np.ones((2, 2))).real
+    array([[1., 0.],
+           [0., 0.]])
+    """
+    return _along_several(ifft_primitive, "ifftn", np.fft.ifftn, a, s, axes, norm, out)
+
+
+def fft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = None, out: None = None) -> Array:
+    """`fftn` along two axes, the last two by default.
+
+    >>> fft2(np.ones((2, 2))).real
+    array([[4., 0.],
+           [0., 0.]])
+    """
+    return _along_several(fft_primitive, "fft2", np.fft.fft2, a, s, axes, norm, out)
+
+
+def ifft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = None, out: None = None) -> Array:
+    """`ifftn` along two axes, the last two by default.
+
+    >>> ifft2(np.ones((2, 2))).real
+    array([[1., 0.],
+           [0., 0.]])
+    """
+    return _along_several(ifft_primitive, "ifft2", np.fft.ifft2, a, s, axes, norm, out)
+
+
+def _along_several(
+    transform: Primitive,
+    function: str,
+    plain: Callable[..., Array],
+    a: Array,
+    s: Axes,
+    axes: Axes,
+    norm: Norm | None,
+    out: None,
+) -> Array:
+    a = collected(a)
+    if type(a) is not Tensor:
+        return plain(a, s, axes, norm, out)
+    refuse(function, {"out": out})
+    return _transformed(transform, a, *_lengths_and_axes(function, a, s, axes), norm_of(function, norm))
+
+
+def rfftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None, out: None = None) -> Array:
+    """`rfft` along the last of several axes, then `fft` along the others.
+
+    Args:
+        a: float array; the rest as for `fftn`.
+
+    Raises:
+        ArgumentError: no axis, an s of another length than axes, a length below 1, or another norm.
+        ArgumentTypeError: a complex array.
+
+    >>> rfftn(np.ones((2, 2))).real
+    array([[4., 0.],
+           [0., 0.]])
+    """
+    return _real_along_several("rfftn", np.fft.rfftn, a, s, axes, norm, out)
+
+
+def rfft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = None, out: None = None) -> Array:
+    """`rfftn` along two axes, the last two by default.
+
+    >>> rfft2(np.ones((2, 2))).real
+    array([[4., 0.],
+           [0., 0.]])
+    """
+    return _real_along_several("rfft2", np.fft.rfft2, a, s, axes, norm, out)
+
+
+def _real_along_several(
+    function: str, plain: Callable[..., Array], a: Array, s: Axes, axes: Axes, norm: Norm | None, out: None
+) -> Array:
+    a = collected(a)
+    if type(a) is not Tensor:
+        return plain(a, s, axes, norm, out)
+    refuse(function, {"out": out})
+    scale, (lengths, places) = norm_of(function, norm), _lengths_and_axes(function, a, s, axes)
+    _check_any(function, places)
+    half = rfft_along(function, a, lengths[-1], places[-1], scale)
+    return _transformed(fft_primitive, half, lengths[:-1], places[:-1], scale)
+
+
+def irfftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None, out: None = None) -> Array:
+    """`ifft` along all but the last of several axes, then `irfft` along the last; the inverse of `rfftn`.
+
+    Args:
+        a: float or complex array.
+        s: for each of the axes the length of the result; along the last 2 (m - 1) by default, for m along it.
+        axes, norm: as for `ifftn`.
+
+    Raises:
+        ArgumentError: no axis, an s of another length than axes, a length below 1, or another norm.
+
+    >>> irfftn(np.ones((2, 2)))
+    array([[1., 0.],
+           [0., 0.]])
+    """
+    return _back_to_real("irfftn", np.fft.irfftn, a, s, axes, norm, out)
+
+
+def irfft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = None, out: None = None) -> Array:
+    """`irfftn` along two axes, the last two by default.
+
+    >>> irfft2(np.ones((2, 2)))
+    array([[1., 0.],
+           [0., 0.]])
+    """
+    return _back_to_real("irfft2", np.fft.irfft2, a, s, axes, norm, out)
+
+
+def _back_to_real(
+    function: str, plain: Callable[..., Array], a: Array, s: Axes, axes: Axes, norm: Norm | None, out: None
+) -> Array:
+    a = collected(a)
+    if type(a) is not Tensor:
+        return plain(a, s, axes, norm, out)
+    refuse(function, {"out": out})
+    scale, (lengths, places) = norm_of(function, norm), _lengths_and_axes(function, a, s, axes, half=True)
+    _check_any(function, places)
+    # The first axis first, as NumPy does it.
+    whole = _transformed(ifft_primitive, a, lengths[-2::-1], places[-2::-1], scale)
+    return irfft_along(function, whole, lengths[-1], places[-1], scale)
+
+
+def _check_any(function: str, axes: Sequence[int]) -> None:
+    if not axes:
+        raise ArgumentError(f"{function}: axes must name at least one axis; got none.")

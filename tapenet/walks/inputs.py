@@ -1,0 +1,69 @@
+"""What was watched, so that other inputs can take its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tapenet.core.leaf_checks import described, dtype_of
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten
+from tapenet.core.record import Entry
+from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError, ArgumentTypeError
+
+
+class Watch(NamedTuple):
+    """One call of `GradientTape.watch`.
+
+    Attributes:
+        spec: the structure of what was watched.
+        slots: for each leaf its slot; None for one that was on the tape already.
+        kinds: for each leaf its type.
+    """
+
+    spec: TreeSpec
+    slots: tuple[int | None, ...]
+    kinds: tuple[type, ...]
+
+
+def inputs_by_slot(function: str, watches: Sequence[Watch], inputs: Tree, entries: Sequence[Entry]) -> dict[int, Array]:
+    """Inputs in the place of what was watched, after checking structures, shapes and dtypes against it."""
+    if len(watches) != 1 and not (isinstance(inputs, tuple | list) and len(inputs) == len(watches)):
+        raise ArgumentError(
+            f"{function}: inputs must be a tuple with one entry for each of {len(watches)} calls of tape.watch; "
+            f"got {described(inputs)}."
+        )
+    named = [("inputs", inputs)] if len(watches) == 1 else [(f"inputs[{i}]", x) for i, x in enumerate(inputs)]
+    found: dict[int, Array] = {}
+    for watch, (name, tree) in zip(watches, named, strict=True):
+        leaves, spec = tree_flatten(tree)
+        if spec != watch.spec:
+            raise ArgumentError(
+                f"{function}: {name} must have the structure that was watched, {watch.spec}; got {spec}."
+            )
+        for i, (slot, kind, leaf) in enumerate(zip(watch.slots, watch.kinds, leaves, strict=True)):
+            if slot is not None:
+                _, _, _, _, shape, dtype = entries[slot]
+                found[slot] = _taken(function, (tree, name, i), leaf, kind, shape, dtype)
+    return found
+
+
+def _taken(
+    function: str, where: tuple[Tree, str, int], leaf: Any, kind: type, shape: Any, dtype: np.dtype[Any]
+) -> Array:
+    """One input as the kind of value that was watched, on which the dtypes of the program may depend."""
+    if type(leaf) in (int, float, complex) and shape == () and not (type(leaf) is complex and dtype.kind == "f"):
+        if kind in (float, complex):
+            return kind(leaf)
+        return np.asarray(leaf, dtype) if kind is np.ndarray else dtype.type(leaf)
+    if getattr(leaf, "shape", None) != shape or dtype_of(leaf) != dtype:
+        tree, name, i = where
+        error = ArgumentTypeError if getattr(leaf, "shape", None) == shape else ArgumentError
+        raise error(
+            f"{function}: {leaf_paths(tree, name)[i]} must have shape {shape} and dtype {dtype}, as it was watched; "
+            f"got {described(leaf)}."
+        )
+    return kind(leaf) if kind in (float, complex) and type(leaf) is not Tensor else leaf
