@@ -2,7 +2,7 @@
 
     python docs/generate_traps.py
 
-The table is `tests/traps.py`, over which the tests run too.
+The table is `tests/docs/traps.py`, over which the tests run too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 PAGE = Path(__file__).parent / "traps.md"
-TABLE = Path(__file__).parents[1] / "tests" / "traps.py"
+TABLE = Path(__file__).parents[1] / "tests" / "docs" / "traps.py"
 
 INTRODUCTION = """# What tapenet does at the traps
 

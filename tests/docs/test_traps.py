@@ -16,7 +16,7 @@ import pytest
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tests.traps import SECTIONS, Trap
+from tests.docs.traps import SECTIONS, Trap
 
 DOCS = Path(__file__).parents[2] / "docs"
 TRAPS = [trap for traps in SECTIONS.values() for trap in traps]
@@ -35,7 +35,7 @@ def generator() -> ModuleType:
 @pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: trap.title)
 def test_the_example_does_what_it_says(trap: Trap) -> None:
     names = {"np": np, "tn": tn, "tnp": tnp, "copy": copy, "math": math, "pickle": pickle}
-    test = doctest.DocTestParser().get_doctest(trap.example, names, trap.title, "tests/traps.py", 0)
+    test = doctest.DocTestParser().get_doctest(trap.example, names, trap.title, "tests/docs/traps.py", 0)
     report: list[str] = []
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # infinities are what some examples show

@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.samples import _complex, _distinct, _numbers, _off_grid, shapes
+from tests.samples.core import _complex, _distinct, _numbers, _off_grid, shapes
 
 Array = Any
 Strategy = st.SearchStrategy[Any]

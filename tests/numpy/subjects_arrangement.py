@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.numpy.subjects import ANY, MASK, A, C, D, G, P, _of, case, of
-from tests.samples import _numbers
+from tests.samples.core import _numbers
 
 # ---- shapes ----
 

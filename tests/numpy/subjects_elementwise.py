@@ -26,7 +26,7 @@ from tests.numpy.subjects import (
     of,
     with_nan,
 )
-from tests.samples import INTERVALS, _complex, _numbers, _off_grid
+from tests.samples.core import INTERVALS, _complex, _numbers, _off_grid
 
 # ---- elementwise ----
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tests.numpy.subjects import A, C, D, G, P, _of, case, either, has_numbers, of, with_nan
-from tests.samples import _numbers
+from tests.samples.core import _numbers
 
 # ---- reductions ----
 

@@ -1,4 +1,4 @@
-"""Samples of the primitives behind NumPy's main namespace that `tests/samples.py` has none of."""
+"""Samples of the primitives behind NumPy's main namespace that `tests/samples/core.py` has none of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from hypothesis.extra import numpy as hnp
 
 import tapenet.numpy as tnp
 from tapenet.core.primitive import Primitive
-from tests.samples import Draw, Sample, _axes, _complex, _distinct, _numbers, _off_grid, _pair_of_shapes, sample, shapes
+from tests.samples.core import (
+    Draw,
+    Sample,
+    _axes,
+    _complex,
+    _distinct,
+    _numbers,
+    _off_grid,
+    _pair_of_shapes,
+    sample,
+    shapes,
+)
 
 vectors = hnp.array_shapes(max_dims=3, max_side=4)
 

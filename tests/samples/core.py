@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tapenet.nn  # noqa: F401  # declares the primitives of neural networks
-from tapenet.core.primitive import PART, REGISTRY, Primitive
+from tapenet.core.primitive import REGISTRY, Primitive
 from tapenet.ops.arrays.indexing import ARRAY, Slice
 from tapenet.testing import strategies
 
@@ -421,18 +421,3 @@ def _pool(draw: Draw, primitive: Primitive) -> Sample:
     if primitive.name == "avg_pool_input":
         return Sample(lambda t: primitive(t, input_size=size, **geometry), (y_bar,))
     return Sample(lambda x: primitive(x, **geometry), (x,))
-
-
-import tests.samples_linalg  # noqa: E402  # modules of their own, which use what is declared above
-import tests.samples_nn  # noqa: E402
-import tests.samples_numpy  # noqa: E402, F401
-
-WITHOUT_OPERANDS = {"watch"}  # a leaf of the tape, which no walk passes through
-
-missing = REGISTRY.keys() - SAMPLES.keys() - WITHOUT_OPERANDS
-if missing:
-    raise LookupError(f"primitives without a sample strategy: {', '.join(sorted(missing))}")
-unknown = SAMPLES.keys() - REGISTRY.keys()
-if unknown:
-    raise LookupError(f"samples of no primitive: {', '.join(sorted(unknown))}")
-assert PART.name in SAMPLES

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tapenet.core.primitive import Primitive
-from tests.samples import GEOMETRY, Draw, Sample, _numbers, sample
+from tests.samples.core import GEOMETRY, Draw, Sample, _numbers, sample
 
 
 @sample("conv_bias")

@@ -8,7 +8,7 @@ from hypothesis import assume, strategies as st
 
 import tapenet.numpy as tnp
 from tapenet.core.primitive import Primitive
-from tests.samples import Array, Draw, Sample, sample, seeds
+from tests.samples.core import Array, Draw, Sample, sample, seeds
 
 stacks = st.sampled_from([(), (2,)])
 sides = st.integers(1, 3)

@@ -1,0 +1,22 @@
+"""Comparisons that tests share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def assert_same(actual: Any, expected: Any) -> None:
+    """Assert that two computations of one value agree: bit for bit if real, to rounding if complex.
+
+    NumPy's loops for complex numbers fuse products and sums or not, depending on where operands and output lie in
+    memory, so that one call repeated may differ in the last bit.
+    """
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.dtype == expected.dtype
+    if actual.dtype.kind == "c":
+        scale = np.abs(expected).max(initial=0.0, where=np.isfinite(expected))
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=8 * np.finfo(expected.dtype).eps * scale)
+    else:
+        np.testing.assert_array_equal(actual, expected)

@@ -1,0 +1,17 @@
+"""Sample strategies for every primitive. One without a strategy fails the collection of tests over the registry."""
+
+from tapenet.core.primitive import PART, REGISTRY
+from tests.samples import core, linalg, nn, numpy  # noqa: F401  # each adds its own
+from tests.samples.core import SAMPLES, Sample
+
+__all__ = ["SAMPLES", "Sample"]
+
+WITHOUT_OPERANDS = {"watch"}  # a leaf of the tape, which no walk passes through
+
+missing = REGISTRY.keys() - SAMPLES.keys() - WITHOUT_OPERANDS
+if missing:
+    raise LookupError(f"primitives without a sample strategy: {', '.join(sorted(missing))}")
+unknown = SAMPLES.keys() - REGISTRY.keys()
+if unknown:
+    raise LookupError(f"samples of no primitive: {', '.join(sorted(unknown))}")
+assert PART.name in SAMPLES
