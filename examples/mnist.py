@@ -19,7 +19,7 @@ import numpy as np
 import tapenet as tn
 
 SAMPLE = Path(__file__).resolve().parent / "data" / "mnist"
-INSTALL_EXTRA = "pip install tapenet[examples]"
+INSTALL_EXTRA = 'pip install ".[examples]"'
 
 # Each with the learning rate that suits it here.
 OPTIMIZERS: Mapping[str, tuple[Callable[..., tn.optim.Optimizer], float]] = {

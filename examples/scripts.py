@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-INSTALL_EXTRA = "pip install tapenet[examples]"
+INSTALL_EXTRA = 'pip install ".[examples]"'
 
 
 class ExampleError(Exception):

@@ -1,4 +1,13 @@
-"""tapenet: exact gradients of NumPy code, from a tape that is a value.
+"""Exact gradients of NumPy code, from a tape that is a value.
+
+    import tapenet as tn
+    import tapenet.numpy as tnp    # NumPy's namespace; plain `numpy` works on Tensors too
+
+Record and walk: `GradientTape`, with `gradient`, `jacobian`, `jvp` and `replay`; `Tensor`, `Record`, `at`, `checks`.
+Transform functions: `grad`, `value_and_grad`, `elementwise_grad`, `vjp`, `jvp`, `linearize`, `jacobian`, `jacfwd`,
+`hessian`, `hvp`, `vmap`, `checkpoint`, `stop_gradient`, `root`, `fixed_point`.
+Give derivatives of your own: `primitive`, `custom_vjp`, `custom_jvp`; `extend` is the module for authors of operations.
+Build and train networks: `nn`, `optim`, `models`. Test gradients: `testing`. Report a bug: `show_config`.
 
 >>> import tapenet.numpy as tnp
 >>> with GradientTape() as tape:
@@ -11,12 +20,14 @@ np.float64(12.0)
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tapenet import numpy as numpy
+from tapenet import errors as errors, extend as extend, numpy as numpy
 from tapenet.core.provided import provided as _provided
 from tapenet.core.pytrees import static_field as static_field
 from tapenet.core.record import Record as Record
 from tapenet.core.tensor import Tensor as Tensor
+from tapenet.core.version import __version__ as __version__
 from tapenet.diagnostics.checks import checks as checks
+from tapenet.diagnostics.config import show_config as show_config
 from tapenet.errors import (
     ArgumentError as ArgumentError,
     ArgumentTypeError as ArgumentTypeError,
@@ -56,6 +67,61 @@ from tapenet.transforms.jacobian import (
 from tapenet.transforms.mapping import vmap as vmap
 from tapenet.transforms.products import jvp as jvp, linearize as linearize, vjp as vjp
 
+__all__ = [
+    # the tape
+    "GradientTape",
+    "Tensor",
+    "Record",
+    "at",
+    "checks",
+    # transforms of functions
+    "grad",
+    "value_and_grad",
+    "elementwise_grad",
+    "vjp",
+    "jvp",
+    "linearize",
+    "jacobian",
+    "jacrev",
+    "jacfwd",
+    "hessian",
+    "hvp",
+    "vmap",
+    "checkpoint",
+    "stop_gradient",
+    "root",
+    "fixed_point",
+    # derivatives of one's own
+    "primitive",
+    "custom_vjp",
+    "custom_jvp",
+    "static_field",
+    # the process
+    "use_backend",
+    "empty_cache",
+    "show_config",
+    # modules
+    "numpy",
+    "nn",
+    "optim",
+    "models",
+    "testing",
+    "extend",
+    "errors",
+    # errors
+    "TapenetError",
+    "ArgumentError",
+    "ArgumentTypeError",
+    "ConvergenceError",
+    "MappedValueError",
+    "MissingPackageError",
+    "MissingRuleError",
+    "MutationError",
+    "NumericalError",
+    "ReplayError",
+    "UnconnectedError",
+]
+
 if TYPE_CHECKING:
     from tapenet import models as models, nn as nn, optim as optim, testing as testing
 
@@ -70,3 +136,7 @@ def __getattr__(name: str) -> Any:
     if name in ("models", "nn", "optim", "testing"):
         return importlib.import_module(f"tapenet.{name}")
     raise AttributeError(f"module 'tapenet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__all__", "__doc__", "__file__", "__name__", "__path__", "__version__"])

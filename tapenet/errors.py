@@ -5,6 +5,29 @@ Texts follow one form: `<function>: <argument> must <invariant>; got <what came>
 
 import numpy as np
 
+__all__ = [
+    "TapenetError",
+    "ArgumentError",
+    "ArgumentTypeError",
+    "AxisError",
+    "LinAlgError",
+    "IndexingError",
+    "AssignmentError",
+    "ConversionError",
+    "MappedValueError",
+    "PicklingError",
+    "TapeStateError",
+    "UnconnectedError",
+    "RuleError",
+    "MissingRuleError",
+    "ReplayError",
+    "NumericalError",
+    "MutationError",
+    "DrawingError",
+    "MissingPackageError",
+    "ConvergenceError",
+]
+
 
 class TapenetError(Exception):
     """Base of all errors that tapenet raises on purpose."""

@@ -18,6 +18,10 @@ from tapenet.core.record import Kept, Parameters, Shape
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, RuleError
 
+__all__ = [
+    "primitive",
+]
+
 Family = Literal["elementwise", "linear", "multilinear", "general"]
 FAMILIES = ("elementwise", "linear", "multilinear", "general")
 
@@ -240,3 +244,7 @@ def _as_array(x: Any, what: str) -> Array:
     if type(x) not in (float, complex, int, bool):
         raise RuleError(f"{what}; got {type(x).__name__}.")
     return np.asarray(x)[()]
+
+
+def __dir__() -> list[str]:
+    return __all__

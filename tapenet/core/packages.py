@@ -8,7 +8,7 @@ from typing import Any
 from tapenet.errors import MissingPackageError
 
 
-def needed(package: str, by: str, install: str) -> Any:
+def needed(package: str, by: str) -> Any:
     """Import a package, or say what needs it and how to install it.
 
     Raises:
@@ -18,4 +18,6 @@ def needed(package: str, by: str, install: str) -> Any:
         return importlib.import_module(package)
     except ImportError as error:
         name = package.partition(".")[0]
-        raise MissingPackageError(f"{by}: {name} must be installed; got {error}. Install it: {install}.") from error
+        raise MissingPackageError(
+            f"{by}: {name} must be installed; got {error}. Install it: pip install {name}."
+        ) from error

@@ -44,7 +44,7 @@ def use_backend(name: str) -> str:
     chooses, or else it is "numpy".
 
     Args:
-        name: "numpy", the default, or "numba", which needs `pip install 'tapenet[fast]'`.
+        name: "numpy", the default, or "numba", which needs Numba: `pip install numba`.
 
     Returns:
         The name of the backend so far.
@@ -60,11 +60,16 @@ def use_backend(name: str) -> str:
         raise ArgumentError(f"use_backend: name must be one of {', '.join(map(repr, BACKENDS))}; got {name!r}.")
     before = _choice.name
     if name == "numba":
-        needed("numba", "use_backend", "pip install 'tapenet[fast]'")
+        needed("numba", "use_backend")
         _choice.loops = importlib.import_module("tapenet.kernels.loops")
     else:
         _choice.loops = None
     return before
+
+
+def current_backend() -> str:
+    """Name the backend that is chosen."""
+    return _choice.name
 
 
 def loops_for(*arrays: Any) -> Any:

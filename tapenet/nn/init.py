@@ -12,6 +12,15 @@ from numpy.typing import DTypeLike
 
 from tapenet.errors import ArgumentError, ArgumentTypeError
 
+__all__ = [
+    "uniform",
+    "normal",
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+]
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = int | Sequence[int]
 

@@ -4,11 +4,12 @@
 
 On plain arrays a function is NumPy's own and gives what NumPy gives; on a Tensor it is recorded. What has no
 derivative (comparisons, argmax, shapes) gives plain arrays; what writes into an array is refused, with the line to
-write instead. Every other name of NumPy's (constants, dtypes, settings, files: the table in `own.py`) is NumPy's.
+write instead. Every other name of NumPy's (constants, dtypes, settings, files: the table in `reexports.py`) is NumPy's.
 `docs/coverage.md` says which is which.
 """
 
-from typing import Any
+from types import ModuleType as _ModuleType
+from typing import Any as _Any
 
 import numpy as _np
 
@@ -414,11 +415,19 @@ from tapenet.ops.special.functions import (
 __array_namespace_info__ = _namespace_info
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     if name in _reexports.GROUP_OF:
         return getattr(_np, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+# NumPy's modules are reached by name, and not brought along by `import *`.
+__all__ = sorted(
+    {name for name, value in globals().items() if name[0] != "_" and not isinstance(value, _ModuleType)}
+    | {"fft", "linalg"}
+    | (_reexports.GROUP_OF.keys() - set(_reexports.GROUPS["modules"].split()))
+)
+
+
 def __dir__() -> list[str]:
-    return sorted({name for name in globals() if not name.startswith("_")} | _reexports.GROUP_OF.keys())
+    return sorted({*__all__, *_reexports.GROUP_OF})

@@ -22,3 +22,28 @@ from tapenet.ops.signal.fourier_nd import (
     rfft2 as rfft2,
     rfftn as rfftn,
 )
+
+__all__ = [
+    "fft",
+    "fftfreq",
+    "fftshift",
+    "hfft",
+    "ifft",
+    "ifftshift",
+    "ihfft",
+    "irfft",
+    "rfft",
+    "rfftfreq",
+    "fft2",
+    "fftn",
+    "ifft2",
+    "ifftn",
+    "irfft2",
+    "irfftn",
+    "rfft2",
+    "rfftn",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

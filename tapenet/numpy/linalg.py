@@ -41,3 +41,42 @@ from tapenet.ops.linalg.norms import (
     vector_norm as vector_norm,
 )
 from tapenet.ops.linalg.products import matmul as matmul
+
+__all__ = [
+    "LinAlgError",
+    "matrix_transpose",
+    "cholesky",
+    "qr",
+    "svd",
+    "svdvals",
+    "det",
+    "slogdet",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
+    "lstsq",
+    "pinv",
+    "inv",
+    "solve",
+    "tensorinv",
+    "tensorsolve",
+    "cross",
+    "diagonal",
+    "matrix_power",
+    "multi_dot",
+    "outer",
+    "tensordot",
+    "trace",
+    "vecdot",
+    "cond",
+    "matrix_norm",
+    "matrix_rank",
+    "norm",
+    "vector_norm",
+    "matmul",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

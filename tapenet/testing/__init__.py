@@ -14,6 +14,16 @@ from tapenet.testing.gradients import check_grads as check_grads
 from tapenet.testing.ownership import GradientError as GradientError
 from tapenet.testing.peers import assert_same_as_jax as assert_same_as_jax, assert_same_as_torch as assert_same_as_torch
 
+__all__ = [
+    "assert_same_gradient",
+    "gradient_test",
+    "check_grads",
+    "GradientError",
+    "assert_same_as_jax",
+    "assert_same_as_torch",
+    "strategies",
+]
+
 if TYPE_CHECKING:
     from tapenet.testing import strategies as strategies
 
@@ -23,3 +33,7 @@ def __getattr__(name: str) -> Any:
     if name == "strategies":
         return importlib.import_module("tapenet.testing.strategies")
     raise AttributeError(f"module 'tapenet.testing' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

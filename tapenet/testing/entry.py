@@ -38,7 +38,7 @@ def gradient_test(f: Callable[..., Any], *arguments: Any, settings: Any = None, 
     >>> from tapenet.testing import strategies
     >>> gradient_test(lambda x: x**3, strategies.arrays((2,)))()
     """
-    hypothesis = needed("hypothesis", "gradient_test", "pip install 'tapenet[testing]'")
+    hypothesis = needed("hypothesis", "gradient_test")
     if not arguments:
         raise ArgumentError("gradient_test: there must be a strategy for each argument of f; got none.")
     strategy = hypothesis.strategies

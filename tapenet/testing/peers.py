@@ -35,7 +35,7 @@ def assert_same_as_torch(
     >>> import pytest; torch = pytest.importorskip("torch")
     >>> assert_same_as_torch(lambda x: np.sin(x) * x, lambda x: torch.sin(x) * x, (np.array([1.0, 2.0]),))
     """
-    torch = needed("torch", "assert_same_as_torch", "pip install torch")
+    torch = needed("torch", "assert_same_as_torch")
 
     def numpied(tensor: Any) -> Array:
         return tensor.detach().resolve_conj().numpy()[()]
@@ -78,7 +78,7 @@ def assert_same_as_jax(
     >>> import pytest; jnp = pytest.importorskip("jax.numpy")
     >>> assert_same_as_jax(lambda x: np.sin(x) * x, lambda x: jnp.sin(x) * x, (np.array([1.0, 2.0]),))
     """
-    jax = needed("jax", "assert_same_as_jax", "pip install jax")
+    jax = needed("jax", "assert_same_as_jax")
 
     def jax_vjp(*arguments: Tree) -> tuple[Tree, Callable[[Tree], tuple[Tree, ...]]]:
         leaves, spec = tree_flatten(arguments)
@@ -104,7 +104,7 @@ def assert_same_as_jax(
 
 def _in_double(jax: Any) -> contextlib.AbstractContextManager[Any]:
     """JAX's own context for 64-bit numbers, which has moved."""
-    experimental = needed("jax.experimental", "assert_same_as_jax", "pip install jax")
+    experimental = needed("jax.experimental", "assert_same_as_jax")
     context: contextlib.AbstractContextManager[Any] = (
         jax.enable_x64(True) if hasattr(jax, "enable_x64") else experimental.enable_x64()
     )

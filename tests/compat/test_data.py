@@ -83,7 +83,8 @@ def test_scaleallimage_without_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
 
     imported = builtins.__import__
     monkeypatch.setattr(builtins, "__import__", no_pillow)
-    with pytest.raises(ImportError, match=r"^scaleallimage: needs Pillow; pip install tapenet\[compat\]\.$"):
+    message = r"^scaleallimage: pillow must be installed; got .*\. Install it: pip install pillow\.$"
+    with pytest.raises(ImportError, match=message):
         nn.scaleallimage(np.zeros((1, 1, 2, 2)), (4, 4))
 
 

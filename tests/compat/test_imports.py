@@ -23,7 +23,7 @@ def imported(path: Path) -> Iterator[str]:
 def test_compat_imports_the_public_tapenet() -> None:
     private = {
         (path.name, name)
-        for path in (ROOT / "compat").glob("*.py")
+        for path in (ROOT / "numpynet").glob("*.py")
         for name in imported(path)
         if name.split(".")[0] == "tapenet" and name not in PUBLIC
     }

@@ -17,7 +17,7 @@ def test_importing_tapenet_imports_nothing_heavy():
 
 
 def test_the_core_imports_nothing_that_stands_on_it():
-    code = "import sys, tapenet; print(*(name for name in sys.modules if name.startswith(('tapenet.', 'compat'))))"
+    code = "import sys, tapenet; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    above = ("tapenet.nn", "tapenet.optim", "tapenet.models", "tapenet.testing", "compat")
+    above = ("tapenet.nn", "tapenet.optim", "tapenet.models", "tapenet.testing", "compat", "numpynet")
     assert not [name for name in done.stdout.split() if name.startswith(above)]

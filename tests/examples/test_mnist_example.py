@@ -197,7 +197,7 @@ def test_training_that_diverges(capsys: pytest.CaptureFixture[str], run_folder: 
 def test_without_tqdm(capsys: pytest.CaptureFixture[str], run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", None)
     message = refusal(capsys)
-    assert message.endswith("tqdm, for the progress bar, is not installed; pip install tapenet[examples]")
+    assert message.endswith('tqdm, for the progress bar, is not installed; pip install ".[examples]"')
 
 
 def test_without_matplotlib(
@@ -208,7 +208,7 @@ def test_without_matplotlib(
     monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
     assert mnist.main(TINY) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2] == "no pictures: matplotlib is not installed; pip install tapenet[examples]"
+    assert lines[-2] == 'no pictures: matplotlib is not installed; pip install ".[examples]"'
     assert re.fullmatch(r"test accuracy: [01]\.\d{4}", lines[-1])
 
 

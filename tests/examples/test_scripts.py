@@ -103,7 +103,7 @@ def test_a_package_that_is_missing_is_named(
     monkeypatch.delitem(sys.modules, "figures")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert example.main(["--quick", "--output", str(tmp_path)]) == 2
-    message = f"{example.NAME}.py: error: matplotlib is not installed; pip install tapenet[examples]\n"
+    message = f'{example.NAME}.py: error: matplotlib is not installed; pip install ".[examples]"\n'
     assert capsys.readouterr().err == message
 
 

@@ -179,7 +179,7 @@ def test_names():
 def test_without_numba(monkeypatch):
     before = tn.use_backend("numpy")
     monkeypatch.setitem(sys.modules, "numba", None)
-    message = r"use_backend: numba must be installed; got .*\. Install it: pip install 'tapenet\[fast\]'\."
+    message = r"use_backend: numba must be installed; got .*\. Install it: pip install numba\."
     with pytest.raises(tn.MissingPackageError, match=message):
         tn.use_backend("numba")
     assert tn.use_backend(before) == "numpy"

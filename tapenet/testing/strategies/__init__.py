@@ -8,12 +8,12 @@
 
 Numbers are drawn from a grid of simple ones (0, 1, -1, 2, 1/2 ...), the simplest first, so that what Hypothesis
 shrinks to can be read; nothing is drawn and thrown away, so that its health checks stay quiet. They need the
-extra `tapenet[testing]`.
+package hypothesis.
 """
 
 from tapenet.core.packages import needed as _needed
 
-_needed("hypothesis", "tapenet.testing.strategies", "pip install 'tapenet[testing]'")
+_needed("hypothesis", "tapenet.testing.strategies")
 
 from tapenet.testing.strategies.arrays import (  # noqa: E402  # after the check that words its absence
     arrays as arrays,
@@ -33,3 +33,22 @@ from tapenet.testing.strategies.structures import (  # noqa: E402
     indices as indices,
     pytrees as pytrees,
 )
+
+__all__ = [
+    "arrays",
+    "broadcastable_arrays",
+    "broadcastable_shapes",
+    "numbers",
+    "shapes",
+    "orthogonal",
+    "positive_definite",
+    "symmetric",
+    "well_conditioned",
+    "axes",
+    "indices",
+    "pytrees",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import tapenet as tn
-from compat.calling import call
-from compat.errors import GraphError
-from compat.symbols import Array, Layer, Link, Node, Op, Placeholder, Symbol, Variable, mapped, plain
+from numpynet.calling import call
+from numpynet.errors import GraphError
+from numpynet.symbols import Array, Layer, Link, Node, Op, Placeholder, Symbol, Variable, mapped, plain
 
 
 def evaluate(function: str, nodes: Sequence[Node], X: Variable | None, if_train: bool) -> Array:

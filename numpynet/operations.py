@@ -9,8 +9,8 @@ import numpy as np
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from compat.layout import channels_first, channels_last
-from compat.symbols import Array, Variable, plain
+from numpynet.layout import channels_first, channels_last
+from numpynet.symbols import Array, Variable, plain
 
 Weights: TypeAlias = Variable | Sequence[Variable]  # W, or [W, b]
 

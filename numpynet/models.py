@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 import tapenet as tn
-from compat.activators import ReluActivator
-from compat.data import miniBatch, randomshuffle
-from compat.graph import Graph
-from compat.initializers import NormalInit
-from compat.losses import Loss, Softmax
-from compat.operations import Conv2d, Dot, Dropout, Flatten, MaxPooling
-from compat.optimizers import AdamOptimizer
-from compat.symbols import Array, Layer, Link, Op, Placeholder, Variable, as_variable
+from numpynet.activators import ReluActivator
+from numpynet.data import miniBatch, randomshuffle
+from numpynet.graph import Graph
+from numpynet.initializers import NormalInit
+from numpynet.losses import Loss, Softmax
+from numpynet.operations import Conv2d, Dot, Dropout, Flatten, MaxPooling
+from numpynet.optimizers import AdamOptimizer
+from numpynet.symbols import Array, Layer, Link, Op, Placeholder, Variable, as_variable
 
 # Channels and number of the convolutions before each pooling.
 VGG16_STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import tapenet as tn
-from compat.activators import ReluActivator
-from compat.operations import Add, BatchNorm, Conv2d
-from compat.symbols import Link, Node, Variable
+from numpynet.activators import ReluActivator
+from numpynet.operations import Add, BatchNorm, Conv2d
+from numpynet.symbols import Link, Node, Variable
 
 
 class ResBlock(Node):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import tapenet as tn
-from compat.symbols import Array, Variable, as_variable
+from numpynet.symbols import Array, Variable, as_variable
 
 
 def onehot(label: Any) -> np.ndarray[Any, Any]:
@@ -67,12 +67,14 @@ def scaleallimage(X: Variable | Array, size: tuple[int, int]) -> Any:
         A new Variable or array, as was given, of the same dtype; integers are rounded.
 
     Raises:
-        ImportError: Pillow is not installed; `pip install tapenet[compat]`.
+        MissingPackageError: Pillow is not installed; `pip install pillow`.
     """
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError("scaleallimage: needs Pillow; pip install tapenet[compat].") from error
+        raise tn.MissingPackageError(
+            f"scaleallimage: pillow must be installed; got {error}. Install it: pip install pillow."
+        ) from error
     images = as_variable(X).value
     if images.ndim != 4:
         raise tn.ArgumentError(f"scaleallimage: X must have shape (N, C, H, W); got {images.shape}.")

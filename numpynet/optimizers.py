@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from compat.symbols import Array, Variable
+from numpynet.symbols import Array, Variable
 
 EPSILON = 1e-6  # added to roots, as in the original
 BLOCK_BYTES = 1 << 17  # what a rule works on at a time, so that what it makes on the way stays in cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import tapenet.numpy as tnp
-from compat.symbols import Array
+from numpynet.symbols import Array
 
 
 def channels_last(x: Array, ndim: int) -> Array:

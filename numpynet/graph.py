@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 import tapenet as tn
-from compat.errors import GraphError
-from compat.evaluation import computed, evaluate
-from compat.losses import Loss
-from compat.recording import Recording, record
-from compat.symbols import Array, Node, Variable, as_variable, plain
+from numpynet.errors import GraphError
+from numpynet.evaluation import computed, evaluate
+from numpynet.losses import Loss
+from numpynet.recording import Recording, record
+from numpynet.symbols import Array, Node, Variable, as_variable, plain
 
 
 class Graph:

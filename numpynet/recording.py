@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 import tapenet as tn
-from compat.symbols import Array, Variable, holding
+from numpynet.symbols import Array, Variable, holding
 
 
 @attrs.frozen(eq=False)

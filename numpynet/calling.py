@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 import tapenet as tn
-from compat.symbols import Array, Symbol, Variable, flat, holding, mapped, plain
+from numpynet.symbols import Array, Symbol, Variable, flat, holding, mapped, plain
 
 
 def call(symbol: Symbol, where: str, inputs: list[Any], if_train: bool) -> Array:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tapenet as tn
-from compat.layout import elementwise
-from compat.symbols import Variable
+from numpynet.layout import elementwise
+from numpynet.symbols import Variable
 
 
 class ReluActivator:

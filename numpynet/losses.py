@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import tapenet as tn
-from compat.symbols import Array, Symbol, Variable
+from numpynet.symbols import Array, Symbol, Variable
 
 
 class Loss(Symbol):
