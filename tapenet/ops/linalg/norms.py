@@ -25,14 +25,14 @@ from tapenet.ops.elementwise.rounding import sign
 from tapenet.ops.linalg.decompositions import svdvals
 from tapenet.ops.linalg.linear_solves import inv
 from tapenet.ops.linalg.matrices import check_matrix, check_square, collected, stack_rule
-from tapenet.ops.reductions.reduction import _root_of_squares, max, min, sum
+from tapenet.ops.reductions.reduction import max, min, root_of_squares, sum
 
 Order = float | str | None
 
 
 def _euclidean(x: Array, axes: tuple[int, ...] | None, keepdims: bool) -> Array:
     squares = square(real(x)) + square(imag(x)) if x.dtype.kind == "c" else square(x)
-    return _root_of_squares(sum(squares, axes, keepdims=keepdims))
+    return root_of_squares(sum(squares, axes, keepdims=keepdims))
 
 
 def _largest(x: Array, axis: int, keepdims: bool) -> Array:

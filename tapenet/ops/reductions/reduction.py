@@ -206,7 +206,7 @@ def _degrees(where: Array, x: Array, axes: Axes, keepdims: bool, ddof: float) ->
 
 
 # The derivative of a root whose argument vanishes only where it is smallest: the minimum-norm subgradient.
-_root_of_squares = elementwise(
+root_of_squares = elementwise(
     np.sqrt,
     lambda t, out: choose(equal(out, 0), 0, t) / (2 * choose(equal(out, 0), 1, out)),
     name="root_of_squares",
@@ -235,7 +235,7 @@ def std(
         return off_tape(std, np.std, a, axis, dtype, out, ddof, keepdims, **more)
     if out is not None:
         refuse("std", {"out": out})
-    return _root_of_squares(var(a, axis, dtype, out, ddof, keepdims, **more))
+    return root_of_squares(var(a, axis, dtype, out, ddof, keepdims, **more))
 
 
 # ---- extrema ----
