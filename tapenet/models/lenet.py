@@ -8,11 +8,18 @@ import attrs
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tapenet.core.argument_checks import (
+    checked_count,
+    checked_dtype,
+    checked_number,
+    checked_pair,
+    checked_rng,
+)
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import evolve
 from tapenet.errors import ArgumentError
 from tapenet.nn.activations import relu
-from tapenet.nn.geometry import Window, pair
+from tapenet.nn.geometry import Window
 from tapenet.nn.layers import Conv, Dense, Dropout, Flatten, Layer, MaxPool, Sequential
 
 
@@ -49,9 +56,13 @@ class LeNet(Layer):
         dropout: float = 0.5,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        height, width = pair("LeNet", "image_size", image_size)
+        height, width = checked_pair("LeNet", "image_size", image_size)
         if min(height, width) < 16:
             raise ArgumentError(f"LeNet: image_size must be at least 16; got {image_size!r}.")
+        num_classes = checked_count("LeNet", "num_classes", num_classes)
+        channels = checked_count("LeNet", "channels", channels)
+        rng, dtype = checked_rng("LeNet", rng), checked_dtype("LeNet", "dtype", dtype)
+        dropout = checked_number("LeNet", "dropout", dropout, "[0, 1)")
         pooled = [((size - 4) // 2 - 4) // 2 for size in (height, width)]
         self.__attrs_init__(
             Sequential(

@@ -9,11 +9,18 @@ import attrs
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tapenet.core.argument_checks import (
+    checked_count,
+    checked_dtype,
+    checked_number,
+    checked_pair,
+    checked_rng,
+)
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import evolve
 from tapenet.errors import ArgumentError
 from tapenet.nn.activations import relu
-from tapenet.nn.geometry import Window, pair
+from tapenet.nn.geometry import Window
 from tapenet.nn.layers import Conv, Dense, Dropout, Flatten, Layer, MaxPool, Sequential
 
 # Of each block the channels, as a multiple of the first block's, and the number of convolutions before its max-pool.
@@ -59,11 +66,15 @@ class VGG16(Layer):
         dropout: float = 0.5,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        height, columns = pair("VGG16", "image_size", image_size)
+        height, columns = checked_pair("VGG16", "image_size", image_size)
         if min(height, columns) < 32:
             raise ArgumentError(f"VGG16: image_size must be at least 32; got {image_size!r}.")
-        if width < 1:
-            raise ArgumentError(f"VGG16: width must be at least 1; got {width!r}.")
+        num_classes, channels, width = (
+            checked_count("VGG16", name, value)
+            for name, value in (("num_classes", num_classes), ("channels", channels), ("width", width))
+        )
+        rng, dtype = checked_rng("VGG16", rng), checked_dtype("VGG16", "dtype", dtype)
+        dropout = checked_number("VGG16", "dropout", dropout, "[0, 1)")
         layers: list[Layer | Callable[[Array], Array]] = []
         for multiple, count in _BLOCKS:
             for _ in range(count):

@@ -7,11 +7,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tapenet.core.argument_checks import (
+    checked_array,
+    checked_count,
+    checked_dtype,
+    checked_number,
+    checked_pair,
+    checked_rng,
+)
+from tapenet.core.arguments import axes_of
 from tapenet.core.nondifferentiable import decision
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor, off_tapes
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, pair, sides
+from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, sides
 from tapenet.ops.arrays.indexing import take
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, sqrt, square, subtract
 from tapenet.ops.linalg.products import matmul
@@ -20,13 +29,28 @@ from tapenet.ops.nn.affine import affine
 from tapenet.ops.reductions.reduction import mean
 
 
-def _array(x: Array) -> Array:
-    return x if type(x) is Tensor else np.asarray(x)
+def _shaped(function: str, name: str, x: Array, shape: tuple[int, ...], why: str) -> Array:
+    """An array of a certain shape, or None."""
+    if x is None:
+        return None
+    x = checked_array(function, name, x)
+    if x.shape != shape:
+        raise ArgumentError(f"{function}: {name} must have shape {shape}, {why}; got {x.shape}.")
+    return x
 
 
-def _shaped(function: str, name: str, x: Array, shape: tuple[int, ...], why: str) -> None:
-    if x is not None and (found := _array(x).shape) != shape:
-        raise ArgumentError(f"{function}: {name} must have shape {shape}, {why}; got {found}.")
+def _broadcastable(function: str, name: str, y: Array, x: Array) -> Array:
+    """An array that broadcasts against x; a number of Python's, which has no precision of its own, as it is."""
+    if type(y) is float or type(y) is int:
+        return y
+    y = checked_array(function, name, y)
+    try:
+        np.broadcast_shapes(x.shape, y.shape)
+    except ValueError:
+        raise ArgumentError(
+            f"{function}: {name} must broadcast against x, of shape {x.shape}; got {y.shape}."
+        ) from None
+    return y
 
 
 # ---- products ----
@@ -49,7 +73,7 @@ def dense(x: Array, kernel: Array, bias: Array = None) -> Array:
     >>> dense(np.ones((1, 2)), np.ones((2, 3)))
     array([[2., 2., 2.]])
     """
-    x, kernel = _array(x), _array(kernel)
+    x, kernel = checked_array("dense", "x", x), checked_array("dense", "kernel", kernel)
     if kernel.ndim != 2:
         raise ArgumentError(f"dense: kernel must have shape (inputs, outputs); got {kernel.shape}.")
     if x.ndim == 0 or x.shape[-1] != kernel.shape[0]:
@@ -57,9 +81,9 @@ def dense(x: Array, kernel: Array, bias: Array = None) -> Array:
         raise ArgumentError(
             f"dense: x must have shape (..., {kernel.shape[0]}), for a kernel of {kernel.shape}; got {x.shape}.{hint}"
         )
-    _shaped("dense", "bias", bias, kernel.shape[1:], "one number for each output")
+    bias = _shaped("dense", "bias", bias, kernel.shape[1:], "one number for each output")
     if x.ndim == 2 and bias is not None:
-        return affine(x, kernel, _array(bias))
+        return affine(x, kernel, bias)
     y = matmul(x, kernel)
     return y if bias is None else add(y, bias)
 
@@ -87,7 +111,8 @@ def conv(
         bias: shape (O,), or None for none.
         stride: steps between windows; an int or (vertical, horizontal).
         padding: zeros around the images: "valid" for none; "same" for ceil(H / stride) rows of output, the odd
-            row at the bottom and the odd column at the right; an int; or ((top, bottom), (left, right)).
+            row at the bottom and the odd column at the right; an int; (rows, columns), so many at either end; or
+            ((top, bottom), (left, right)).
         dilation: steps between the elements of a window; an int or a pair.
         groups: the channels and outputs are cut into so many blocks, each convolved by itself.
 
@@ -101,12 +126,13 @@ def conv(
     array([[4., 4.],
            [4., 4.]])
     """
-    x, kernel = _array(x), _array(kernel)
+    x, kernel = checked_array("conv", "x", x), checked_array("conv", "kernel", kernel)
     checked_images("conv", x)
     if kernel.ndim != 4:
         raise ArgumentError(f"conv: kernel must have shape (kh, kw, C // groups, O); got {kernel.shape}.")
     channels, outputs = x.shape[3], kernel.shape[3]
-    if groups < 1 or channels % groups or outputs % groups:
+    groups = checked_count("conv", "groups", groups)
+    if channels % groups or outputs % groups:
         raise ArgumentError(
             f"conv: groups must divide the channels, {channels}, and the outputs, {outputs}; got {groups}."
         )
@@ -115,15 +141,15 @@ def conv(
             f"conv: kernel must have shape (kh, kw, {channels // groups}, O) for x of {channels} channels in "
             f"{groups} groups; got {kernel.shape}."
         )
-    _shaped("conv", "bias", bias, (outputs,), "one number for each output")
+    bias = _shaped("conv", "bias", bias, (outputs,), "one number for each output")
     window, size = kernel.shape[:2], x.shape[1:3]
-    steps, holes = pair("conv", "stride", stride), pair("conv", "dilation", dilation)
+    steps, holes = checked_pair("conv", "stride", stride), checked_pair("conv", "dilation", dilation)
     around = sides("conv", padding, size, window, steps, holes)
     check_fit("conv", size, window, steps, around, holes)
     geometry = {"stride": steps, "padding": around, "dilation": holes, "groups": groups}
     if bias is None:
         return convolution.conv(x, kernel, **geometry)
-    return convolution.conv_bias(x, kernel, _array(bias), **geometry)
+    return convolution.conv_bias(x, kernel, bias, **geometry)
 
 
 # ---- pooling ----
@@ -132,8 +158,8 @@ def conv(
 def _pool_geometry(function: str, x: Array, window: Window, stride: Window | None, padding: Padding) -> dict[str, Any]:
     checked_images(function, x)
     size = x.shape[1:3]
-    over = pair(function, "window", window)
-    steps = over if stride is None else pair(function, "stride", stride)
+    over = checked_pair(function, "window", window)
+    steps = over if stride is None else checked_pair(function, "stride", stride)
     around = sides(function, padding, size, over, steps, (1, 1))
     check_fit(function, size, over, steps, around, (1, 1))
     return {"window": over, "stride": steps, "padding": around}
@@ -159,7 +185,7 @@ def max_pool(x: Array, window: Window, stride: Window | None = None, padding: Pa
     >>> max_pool(np.arange(4.0).reshape(1, 2, 2, 1), 2).shape
     (1, 1, 1, 1)
     """
-    x = _array(x)
+    x = checked_array("max_pool", "x", x)
     return pooling.max_pool(x, **_pool_geometry("max_pool", x, window, stride, padding))
 
 
@@ -171,7 +197,7 @@ def avg_pool(x: Array, window: Window, stride: Window | None = None, padding: Pa
     >>> float(avg_pool(np.arange(4.0).reshape(1, 2, 2, 1), 2)[0, 0, 0, 0])
     1.5
     """
-    x = _array(x)
+    x = checked_array("avg_pool", "x", x)
     return pooling.avg_pool(x, **_pool_geometry("avg_pool", x, window, stride, padding))
 
 
@@ -190,6 +216,12 @@ def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, BatchStatistics]:
     center = mean(x, axes, keepdims=True)
     deviation = subtract(x, center)
     return deviation, BatchStatistics(center, mean(square(deviation), axes, keepdims=True))
+
+
+def _scale_and_offset(function: str, x: Array, scale: Array, offset: Array) -> tuple[Array, Array]:
+    """Both as arrays that broadcast against x, or None."""
+    scale = None if scale is None else _broadcastable(function, "scale", scale, x)
+    return scale, None if offset is None else _broadcastable(function, "offset", offset, x)
 
 
 def _scaled(y: Array, scale: Array, offset: Array) -> Array:
@@ -219,13 +251,13 @@ def batch_norm(
     >>> float(stats.mean[0]), float(stats.var[0])
     (2.0, 1.0)
     """
-    x = _array(x)
+    x, eps = checked_array("batch_norm", "x", x), checked_number("batch_norm", "eps", eps, "[0, inf)")
     if x.ndim < 2:
         raise ArgumentError(f"batch_norm: x must have shape (..., C), of two axes or more; got {x.shape}.")
     if x.size == 0:
         raise ArgumentError(f"batch_norm: x must have elements to take the mean of; got shape {x.shape}.")
-    _shaped("batch_norm", "scale", scale, x.shape[-1:], "one number for each channel")
-    _shaped("batch_norm", "offset", offset, x.shape[-1:], "one number for each channel")
+    scale = _shaped("batch_norm", "scale", scale, x.shape[-1:], "one number for each channel")
+    offset = _shaped("batch_norm", "offset", offset, x.shape[-1:], "one number for each channel")
     deviation, stats = _moments(x, tuple(range(x.ndim - 1)))
     y = _scaled(divide(deviation, sqrt(add(stats.var, eps))), scale, offset)
     channels = x.shape[-1:]
@@ -244,7 +276,9 @@ def normalize(
     >>> normalize(np.array([3.0]), 1.0, 4.0, eps=0.0)
     array([1.])
     """
-    x = _array(x)
+    x, eps = checked_array("normalize", "x", x), checked_number("normalize", "eps", eps, "[0, inf)")
+    mean, var = _broadcastable("normalize", "mean", mean, x), _broadcastable("normalize", "var", var, x)
+    scale, offset = _scale_and_offset("normalize", x, scale, offset)
     if isinstance(var, int | float) and not isinstance(var, np.generic):
         var = np.asarray(var, np.result_type(x.dtype, 1.0))  # the square root would be a float64 scalar otherwise
     return _scaled(divide(subtract(x, mean), sqrt(add(var, eps))), scale, offset)
@@ -266,25 +300,16 @@ def layer_norm(
     >>> layer_norm(np.array([1.0, 3.0]), eps=0.0)
     array([-1.,  1.])
     """
-    x = _array(x)
-    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    x, eps = checked_array("layer_norm", "x", x), checked_number("layer_norm", "eps", eps, "[0, inf)")
     if x.ndim == 0:
         raise ArgumentError("layer_norm: x must have at least one axis; got shape ().")
+    axes = axes_of("layer_norm", axis, x.ndim)
+    scale, offset = _scale_and_offset("layer_norm", x, scale, offset)
     deviation, stats = _moments(x, axes)
     return _scaled(divide(deviation, sqrt(add(stats.var, eps))), scale, offset)
 
 
 # ---- regularization, embedding ----
-
-
-def checked_rng(function: str, rng: Any) -> np.random.Generator:
-    """`rng`, if it is a generator."""
-    if not isinstance(rng, np.random.Generator):
-        raise ArgumentTypeError(
-            f"{function}: rng must be a numpy.random.Generator; got {type(rng).__name__}. "
-            "Write rng = numpy.random.default_rng(seed)."
-        )
-    return rng
 
 
 def dropout(x: Array, rate: float, rng: np.random.Generator) -> Array:
@@ -306,9 +331,8 @@ def dropout(x: Array, rate: float, rng: np.random.Generator) -> Array:
     >>> dropout(np.ones(4), 0.5, np.random.default_rng(0))
     array([2., 2., 2., 0.])
     """
-    if not 0 <= rate < 1:
-        raise ArgumentError(f"dropout: rate must be in [0, 1); got {rate}.")
-    x, rng = _array(x), checked_rng("dropout", rng)
+    rate = checked_number("dropout", "rate", rate, "[0, 1)")
+    x, rng = checked_array("dropout", "x", x), checked_rng("dropout", rng)
     if rate == 0:
         return x
     kept = rng.random(x.shape, np.float32) >= rate
@@ -331,8 +355,8 @@ def embedding(table: Array, indices: Array) -> Array:
     >>> embedding(np.eye(3), [2])
     array([[0., 0., 1.]])
     """
-    table = _array(table)
-    places = _array(off_tapes(indices))
+    table = checked_array("embedding", "table", table)
+    places = checked_array("embedding", "indices", off_tapes(indices))
     if table.ndim != 2:
         raise ArgumentError(f"embedding: table must have shape (rows, features); got {table.shape}.")
     check_labels("embedding", "indices", places, table.shape[0])
@@ -351,7 +375,9 @@ def one_hot(labels: Array, num_classes: int, dtype: Any = np.float32) -> Array:
     >>> one_hot([1], 3)
     array([[0., 1., 0.]], dtype=float32)
     """
-    places = _array(off_tapes(labels))
+    num_classes = checked_count("one_hot", "num_classes", num_classes)
+    dtype = checked_dtype("one_hot", "dtype", dtype, "biufc", "a numeric dtype")
+    places = checked_array("one_hot", "labels", off_tapes(labels))
     check_labels("one_hot", "labels", places, num_classes)
     return (places[..., None] == np.arange(num_classes)).astype(dtype)
 

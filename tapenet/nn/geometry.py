@@ -6,16 +6,16 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tapenet.core.primitive import Array
-from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.errors import ArgumentError
 from tapenet.kernels.windows import output_size, same_padding
 
 Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]
 Window = int | Sequence[int]
-Padding = str | int | Sequence[Sequence[int]]
+Padding = str | int | Sequence[int] | Sequence[Sequence[int]]
+
+MOST_PADDING = 2**31  # along a side; more is a mistake, and overflows the sizes of arrays
 
 
 def checked_images(function: str, x: Array) -> None:
@@ -26,47 +26,41 @@ def checked_images(function: str, x: Array) -> None:
         raise ArgumentError(f"{function}: x must have shape (N, H, W, C); got {shape}.{hint}")
 
 
-def pair(function: str, name: str, value: Window) -> Pair:
-    """An int for both axes, or one for each: positive."""
-    try:
-        first, second = value if isinstance(value, Sequence | np.ndarray) else (value, value)
-        numbers = operator.index(first), operator.index(second)
-    except (TypeError, ValueError):
-        raise ArgumentTypeError(f"{function}: {name} must be an int or a pair of ints; got {value!r}.") from None
-    if min(numbers) < 1:
-        raise ArgumentError(f"{function}: {name} must be positive; got {value!r}.")
-    return numbers
-
-
 def sides(function: str, padding: Padding, size: Pair, window: Pair, stride: Pair, dilation: Pair) -> Sides:
     """Padding as ((top, bottom), (left, right))."""
-    if isinstance(padding, str):
-        if padding == "valid":
-            return (0, 0), (0, 0)
-        if padding == "same":
-            rows, columns = map(same_padding, size, window, stride, dilation)
-            return rows, columns
-        raise ArgumentError(
-            f"{function}: padding must be 'valid', 'same', an int or ((top, bottom), (left, right)); got {padding!r}."
-        )
+    found = checked_padding(function, padding)
+    if found == "valid":
+        return (0, 0), (0, 0)
+    if found == "same":
+        rows, columns = map(same_padding, size, window, stride, dilation)
+        return rows, columns
+    assert not isinstance(found, str)
+    return found
+
+
+def checked_padding(function: str, padding: Padding) -> str | Sides:
+    """A padding in one form: the word, or ((top, bottom), (left, right))."""
+    if isinstance(padding, str) and padding in ("valid", "same"):
+        return padding
     try:
-        rows, columns = _sides(padding)
+        rows, columns = (_side(x) for x in (padding if isinstance(padding, Sequence) else (padding, padding)))
     except (TypeError, ValueError):
         raise ArgumentError(
-            f"{function}: padding must be 'valid', 'same', an int or ((top, bottom), (left, right)); got {padding!r}."
+            f"{function}: padding must be 'valid', 'same', an int, (rows, columns) or ((top, bottom), (left, right)); "
+            f"got {padding!r}."
         ) from None
-    if min(*rows, *columns) < 0:
-        raise ArgumentError(f"{function}: padding must not be negative; got {padding!r}.")
+    if not 0 <= min(*rows, *columns) <= max(*rows, *columns) <= MOST_PADDING:
+        bound = "not be negative" if min(*rows, *columns) < 0 else f"be at most {MOST_PADDING}"
+        raise ArgumentError(f"{function}: padding must {bound}; got {padding!r}.")
     return rows, columns
 
 
-def _sides(padding: Any) -> Sides:
-    if isinstance(padding, Sequence):
-        (top, bottom), (left, right) = padding
-        index = operator.index
-        return (index(top), index(bottom)), (index(left), index(right))
-    n = operator.index(padding)
-    return (n, n), (n, n)
+def _side(padding: Any) -> Pair:
+    """The padding along one axis as (before, after)."""
+    before, after = padding if isinstance(padding, Sequence) else (padding, padding)
+    if isinstance(before, bool) or isinstance(after, bool):
+        raise TypeError
+    return operator.index(before), operator.index(after)
 
 
 def check_fit(function: str, size: Pair, window: Pair, stride: Pair, padding: Sides, dilation: Pair) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.core.argument_checks import checked_dtype, checked_number, checked_rng, checked_shape
+from tapenet.errors import ArgumentError
 
 __all__ = [
     "uniform",
@@ -48,6 +48,7 @@ def uniform(
     (2, 3)
     """
     sizes, kind = _checked("uniform", rng, shape, dtype)
+    low, high = checked_number("uniform", "low", low), checked_number("uniform", "high", high)
     if not (math.isfinite(high - low) and low <= high):
         raise ArgumentError(f"uniform: low and high must be finite, low <= high; got {low} and {high}.")
     return _uniform(rng, sizes, low, high, kind)
@@ -76,10 +77,7 @@ def normal(
     dtype('float64')
     """
     sizes, kind = _checked("normal", rng, shape, dtype)
-    if not math.isfinite(mean):
-        raise ArgumentError(f"normal: mean must be finite; got {mean}.")
-    if not 0 <= std < math.inf:
-        raise ArgumentError(f"normal: std must be in [0, inf); got {std}.")
+    mean, std = checked_number("normal", "mean", mean), checked_number("normal", "std", std, "[0, inf)")
     return _normal(rng, sizes, mean, std, kind)
 
 
@@ -245,24 +243,6 @@ def _fans(function: str, sizes: tuple[int, ...]) -> tuple[int, int]:
 
 def _checked(function: str, rng: Any, shape: Any, dtype: DTypeLike) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """The shape as a tuple and the dtype as one, or the error that says what is wrong."""
-    if not isinstance(rng, np.random.Generator):
-        raise ArgumentTypeError(
-            f"{function}: rng must be a numpy.random.Generator; got {type(rng).__name__}. "
-            "Write numpy.random.default_rng(seed)."
-        )
-    kind = np.dtype(dtype)
-    if kind.kind != "f":
-        raise ArgumentTypeError(f"{function}: dtype must be a real floating dtype; got {kind}.")
-    return _sizes(function, shape), kind
-
-
-def _sizes(function: str, shape: Any) -> tuple[int, ...]:
-    try:
-        sizes = tuple(map(operator.index, shape if np.iterable(shape) else (shape,)))
-    except TypeError:
-        raise ArgumentTypeError(
-            f"{function}: shape must be an integer or a sequence of integers; got {shape!r}."
-        ) from None
-    if any(size < 0 for size in sizes):
-        raise ArgumentError(f"{function}: shape must have sizes of at least 0; got {sizes}.")
-    return sizes
+    checked_rng(function, rng)
+    kind: np.dtype[Any] = checked_dtype(function, "dtype", dtype)
+    return checked_shape(function, "shape", shape, max(kind.itemsize, 4)), kind

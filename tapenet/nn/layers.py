@@ -15,11 +15,21 @@ import attrs
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tapenet.core.argument_checks import (
+    checked_array,
+    checked_count,
+    checked_dtype,
+    checked_flag,
+    checked_function,
+    checked_number,
+    checked_pair,
+    checked_rng,
+)
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import evolve, static_field
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.nn import functions, init
-from tapenet.nn.geometry import Padding, Window, pair
+from tapenet.nn.geometry import Padding, Window, checked_padding
 from tapenet.ops.arrays.shaping import reshape
 from tapenet.transforms.gradient import stop_gradient
 
@@ -44,10 +54,18 @@ class Stateless(Layer):
         return self(x), self
 
 
-def _width(layer: str, name: str, value: Any) -> int:
-    if not isinstance(value, int | np.integer) or value < 1:
-        raise ArgumentError(f"{layer}: {name} must be a positive int; got {value!r}.")
-    return int(value)
+def _checked_by(check: Callable[..., Any], *given: Any) -> Callable[..., None]:
+    """The validator of an attrs field, by one of the checks of arguments."""
+
+    def validate(layer: Any, field: attrs.Attribute[Any], value: Any) -> None:
+        check(type(layer).__name__, field.name, value, *given)
+
+    return validate
+
+
+def _bias(layer: str, bias: bool, outputs: int, dtype: Any) -> Array:
+    """Zeros to begin with, or None for no bias."""
+    return np.zeros(outputs, dtype) if checked_flag(layer, "bias", bias) else None
 
 
 # ---- with parameters ----
@@ -79,8 +97,9 @@ class Dense(Stateless):
         bias: bool = True,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        shape = (_width("Dense", "inputs", inputs), _width("Dense", "outputs", outputs))
-        self.__attrs_init__(init.he_uniform(rng, shape, dtype), np.zeros(outputs, dtype) if bias else None)
+        shape = (checked_count("Dense", "inputs", inputs), checked_count("Dense", "outputs", outputs))
+        rng, dtype = checked_rng("Dense", rng), checked_dtype("Dense", "dtype", dtype)
+        self.__attrs_init__(init.he_uniform(rng, shape, dtype), _bias("Dense", bias, outputs, dtype))
 
     def __call__(self, x: Array) -> Array:
         """`nn.dense` with the layer's parameters."""
@@ -124,12 +143,17 @@ class Conv(Stateless):
         bias: bool = True,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        inputs, outputs = _width("Conv", "inputs", inputs), _width("Conv", "outputs", outputs)
-        if groups < 1 or inputs % groups or outputs % groups:
+        inputs, outputs = checked_count("Conv", "inputs", inputs), checked_count("Conv", "outputs", outputs)
+        groups = checked_count("Conv", "groups", groups)
+        if inputs % groups or outputs % groups:
             raise ArgumentError(f"Conv: groups must divide inputs, {inputs}, and outputs, {outputs}; got {groups}.")
-        shape = (*pair("Conv", "window", window), inputs // groups, outputs)
-        kernel = init.he_uniform(rng, shape, dtype)
-        self.__attrs_init__(kernel, np.zeros(outputs, dtype) if bias else None, stride, padding, dilation, groups)
+        shape = (*checked_pair("Conv", "window", window), inputs // groups, outputs)
+        checked_pair("Conv", "stride", stride)
+        checked_pair("Conv", "dilation", dilation)
+        checked_padding("Conv", padding)
+        rng, dtype = checked_rng("Conv", rng), checked_dtype("Conv", "dtype", dtype)
+        kernel, zeros = init.he_uniform(rng, shape, dtype), _bias("Conv", bias, outputs, dtype)
+        self.__attrs_init__(kernel, zeros, stride, padding, dilation, groups)
 
     def __call__(self, x: Array) -> Array:
         """`nn.conv` with the layer's parameters."""
@@ -160,7 +184,8 @@ class Embedding(Stateless):
     table: Array
 
     def __init__(self, rows: int, features: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> None:
-        shape = (_width("Embedding", "rows", rows), _width("Embedding", "features", features))
+        shape = (checked_count("Embedding", "rows", rows), checked_count("Embedding", "features", features))
+        rng, dtype = checked_rng("Embedding", rng), checked_dtype("Embedding", "dtype", dtype)
         self.__attrs_init__(init.normal(rng, shape, dtype=dtype))
 
     def __call__(self, x: Array) -> Array:
@@ -205,9 +230,10 @@ class BatchNorm(Layer):
     def __init__(
         self, channels: int, *, momentum: float = 0.1, eps: float = 1e-5, dtype: DTypeLike = np.float32
     ) -> None:
-        n = _width("BatchNorm", "channels", channels)
-        if not 0 <= momentum <= 1:
-            raise ArgumentError(f"BatchNorm: momentum must be in [0, 1]; got {momentum}.")
+        n = checked_count("BatchNorm", "channels", channels)
+        momentum = checked_number("BatchNorm", "momentum", momentum, "[0, 1]")
+        eps = checked_number("BatchNorm", "eps", eps, "[0, inf)")
+        dtype = checked_dtype("BatchNorm", "dtype", dtype)
         running = Running(np.zeros(n, dtype), np.ones(n, dtype))
         self.__attrs_init__(np.ones(n, dtype), np.zeros(n, dtype), running, momentum, eps)
 
@@ -245,7 +271,9 @@ class LayerNorm(Stateless):
     eps: float = static_field()
 
     def __init__(self, features: int, *, eps: float = 1e-5, dtype: DTypeLike = np.float32) -> None:
-        n = _width("LayerNorm", "features", features)
+        n = checked_count("LayerNorm", "features", features)
+        eps = checked_number("LayerNorm", "eps", eps, "[0, inf)")
+        dtype = checked_dtype("LayerNorm", "dtype", dtype)
         self.__attrs_init__(np.ones(n, dtype), np.zeros(n, dtype), eps)
 
     def __call__(self, x: Array) -> Array:
@@ -256,6 +284,10 @@ class LayerNorm(Stateless):
 # ---- without ----
 
 
+def _check_padding(layer: Any, field: attrs.Attribute[Any], value: Any) -> None:
+    checked_padding(type(layer).__name__, value)
+
+
 @attrs.frozen
 class MaxPool(Stateless):
     """`nn.max_pool`.
@@ -264,9 +296,9 @@ class MaxPool(Stateless):
     (1, 2, 2, 3)
     """
 
-    window: Window = static_field()
-    stride: Window | None = static_field(default=None)
-    padding: Padding = static_field(default="valid")
+    window: Window = static_field(validator=_checked_by(checked_pair))
+    stride: Window | None = static_field(default=None, validator=attrs.validators.optional(_checked_by(checked_pair)))
+    padding: Padding = static_field(default="valid", validator=_check_padding)
 
     def __call__(self, x: Array) -> Array:
         """The largest element of each window."""
@@ -281,9 +313,9 @@ class AvgPool(Stateless):
     (1, 2, 2, 3)
     """
 
-    window: Window = static_field()
-    stride: Window | None = static_field(default=None)
-    padding: Padding = static_field(default="valid")
+    window: Window = static_field(validator=_checked_by(checked_pair))
+    stride: Window | None = static_field(default=None, validator=attrs.validators.optional(_checked_by(checked_pair)))
+    padding: Padding = static_field(default="valid", validator=_check_padding)
 
     def __call__(self, x: Array) -> Array:
         """The mean of each window."""
@@ -301,12 +333,7 @@ class Dropout(Layer):
     array([1., 1.])
     """
 
-    rate: float = static_field()
-
-    @rate.validator
-    def _check(self, field: Any, value: float) -> None:
-        if not 0 <= value < 1:
-            raise ArgumentError(f"Dropout: rate must be in [0, 1); got {value}.")
+    rate: float = static_field(validator=_checked_by(checked_number, "[0, 1)"))
 
     def __call__(self, x: Array) -> Array:
         """x itself."""
@@ -327,7 +354,8 @@ class Flatten(Stateless):
 
     def __call__(self, x: Array) -> Array:
         """x of shape (N, features)."""
-        shape = np.shape(x) if not hasattr(x, "shape") else x.shape
+        x = checked_array("Flatten", "x", x)
+        shape = x.shape
         if not shape:
             raise ArgumentError("Flatten: x must have a batch axis; got shape ().")
         return reshape(x, (shape[0], int(np.prod(shape[1:]))))
@@ -341,7 +369,7 @@ class Function(Stateless):
     array([1.])
     """
 
-    function: Callable[[Array], Array] = static_field()
+    function: Callable[[Array], Array] = static_field(validator=_checked_by(checked_function))
 
     def __call__(self, x: Array) -> Array:
         """The function of x."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from tapenet.core.argument_checks import checked_array, checked_choice, checked_number
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.nondifferentiable import decision, plain
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor, off_tapes
+from tapenet.core.tensor import off_tapes
 from tapenet.errors import ArgumentError
 from tapenet.nn.activations import log_softmax, softplus
 from tapenet.nn.functions import check_labels
@@ -21,21 +22,20 @@ from tapenet.ops.elementwise.complex import absolute
 from tapenet.ops.reductions.reduction import mean, sum as sum_over
 
 Reduction = Literal["mean", "sum", "none"]
+REDUCTIONS = get_args(Reduction)
 
 
-def _reduced(function: str, losses: Array, reduction: Reduction) -> Array:
+def _reduced(losses: Array, reduction: Reduction) -> Array:
     if reduction == "mean":
         return mean(losses)
     if reduction == "sum":
         return sum_over(losses)
-    if reduction == "none":
-        return losses
-    raise ArgumentError(f"{function}: reduction must be 'mean', 'sum' or 'none'; got {reduction!r}.")
+    return losses
 
 
 def _paired(function: str, first: str, x: Array, second: str, y: Array) -> tuple[Array, Array]:
     """Both as arrays of one shape: broadcasting predictions against targets is a mistake more often than not."""
-    x, y = (v if type(v) is Tensor else np.asarray(v) for v in (x, y))
+    x, y = checked_array(function, first, x), checked_array(function, second, y)
     if x.shape != y.shape:
         raise ArgumentError(f"{function}: {second} must have the shape of {first}, {x.shape}; got {y.shape}.")
     return x, y
@@ -65,15 +65,16 @@ def cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -
     >>> float(cross_entropy(np.zeros((1, 2)), np.array([0])))
     0.6931471805599453
     """
-    logits = logits if type(logits) is Tensor else np.asarray(logits)
-    labels = labels if type(labels) is Tensor else np.asarray(labels)
+    logits = checked_array("cross_entropy", "logits", logits)
+    labels = checked_array("cross_entropy", "labels", labels)
+    checked_choice("cross_entropy", "reduction", reduction, REDUCTIONS)
     if logits.ndim == 0:
         raise ArgumentError("cross_entropy: logits must have shape (..., classes); got ().")
     if labels.shape == logits.shape:
         labels = _in_dtype_of(logits, labels)
         log_p = log_softmax(logits)
         possible = not_equal(labels, 0)  # 0 log 0 is 0, though the logit be -inf
-        return _reduced("cross_entropy", -sum_over(multiply(labels, where(possible, log_p, 0)), -1), reduction)
+        return _reduced(-sum_over(multiply(labels, where(possible, log_p, 0)), -1), reduction)
     if labels.shape != logits.shape[:-1]:
         raise ArgumentError(
             f"cross_entropy: labels must have shape {logits.shape[:-1]}, or {logits.shape} as probabilities; "
@@ -84,7 +85,7 @@ def cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -
     chosen = take_along_axis(log_softmax(logits), places[..., None], -1)
     if reduction == "none":
         return negative(squeeze(chosen, -1))
-    return negative(_reduced("cross_entropy", chosen, reduction))
+    return negative(_reduced(chosen, reduction))
 
 
 def mean_squared_error(predictions: Array, targets: Array, reduction: Reduction = "mean") -> Array:
@@ -100,10 +101,11 @@ def mean_squared_error(predictions: Array, targets: Array, reduction: Reduction 
     >>> float(mean_squared_error(np.array([1.0, 3.0]), np.array([0.0, 3.0])))
     0.5
     """
+    checked_choice("mean_squared_error", "reduction", reduction, REDUCTIONS)
     x, y = _paired("mean_squared_error", "predictions", predictions, "targets", targets)
     error = subtract(x, y)
     magnitude = absolute(error) if error.dtype.kind == "c" else error
-    return _reduced("mean_squared_error", square(magnitude), reduction)
+    return _reduced(square(magnitude), reduction)
 
 
 def _find_opposite_sign(x: Array) -> Array:
@@ -139,6 +141,7 @@ def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "m
     >>> float(binary_cross_entropy(np.zeros(1), np.ones(1)))
     0.6931471805599453
     """
+    checked_choice("binary_cross_entropy", "reduction", reduction, REDUCTIONS)
     x, y = _paired("binary_cross_entropy", "logits", logits, "labels", labels)
     wrong = _no_probability(y)
     if wrong is not None:
@@ -147,7 +150,7 @@ def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "m
     # log(1 + e^-|x|) and what it lacks, which is exactly 0 for a sure and right answer: no digit cancels.
     lacking = where(_is_positive(x), multiply(x, subtract(1, y)), multiply(x, negative(y)))
     losses = add(softplus(multiply(_opposite_sign(x), x)), lacking)
-    return _reduced("binary_cross_entropy", losses, reduction)
+    return _reduced(losses, reduction)
 
 
 _is_near = plain(np.less_equal, batch=elementwise_rule, hidden=True)
@@ -169,12 +172,12 @@ def huber(predictions: Array, targets: Array, delta: float = 1.0, reduction: Red
     >>> float(huber(np.array([3.0]), np.array([0.0])))
     2.5
     """
-    if not delta > 0:
-        raise ArgumentError(f"huber: delta must be positive; got {delta}.")
+    delta = checked_number("huber", "delta", delta, "(0, inf)")
+    checked_choice("huber", "reduction", reduction, REDUCTIONS)
     x, y = _paired("huber", "predictions", predictions, "targets", targets)
     error = subtract(x, y)
     size = absolute(error)
     near = _is_near(size, delta)
     # The square of an error that is not near is not used, and could overflow.
     losses = where(near, 0.5 * square(where(near, error, 0)), delta * (size - 0.5 * delta))
-    return _reduced("huber", losses, reduction)
+    return _reduced(losses, reduction)

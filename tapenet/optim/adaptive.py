@@ -73,7 +73,7 @@ class Adadelta(Optimizer):
     name: ClassVar[str] = "adadelta"
     state_type: ClassVar[type[Any]] = AdadeltaState
 
-    rho: float = number_field(1, closed=True)
+    rho: float = number_field("[0, 1]")
     eps: float = number_field()
     weight_decay: float = number_field()
 
@@ -101,7 +101,7 @@ class Rmsprop(Optimizer):
     name: ClassVar[str] = "rmsprop"
     state_type: ClassVar[type[Any]] = RmspropState
 
-    decay: float = number_field(1, closed=True)
+    decay: float = number_field("[0, 1]")
     eps: float = number_field()
     weight_decay: float = number_field()
 
@@ -118,9 +118,9 @@ class RmspropMomentum(Optimizer):
     name: ClassVar[str] = "rmsprop"
     state_type: ClassVar[type[Any]] = RmspropMomentumState
 
-    decay: float = number_field(1, closed=True)
+    decay: float = number_field("[0, 1]")
     eps: float = number_field()
-    momentum: float = number_field(1, closed=True)
+    momentum: float = number_field("[0, 1]")
     weight_decay: float = number_field()
 
     def rule(

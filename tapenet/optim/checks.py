@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import numbers
-import operator
 from typing import Any
 
 import numpy as np
 
+from tapenet.core.argument_checks import shown
+from tapenet.core.leaf_checks import check_differentiable, dtype_of
 from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten
 from tapenet.errors import ArgumentError, ArgumentTypeError
 
@@ -20,62 +20,15 @@ def as_number(value: Any) -> Any:
 
     Anything else, such as a Tensor, a schedule or a mistake, comes back as it is.
     """
-    is_scalar_array = isinstance(value, np.ndarray) and _is_real_scalar(value)
-    return float(value) if isinstance(value, numbers.Real) or is_scalar_array else value
-
-
-def check_number(
-    function: str,
-    argument: str,
-    value: Any,
-    high: float = math.inf,
-    *,
-    closed: bool = False,
-    wanted: str = "a real number",
-) -> None:
-    """Raise unless the value is a real number in [0, high), or in [0, high] where `closed`."""
-    if not (isinstance(value, numbers.Real) or _is_real_scalar(value)):
-        raise ArgumentTypeError(f"{function}: {argument} must be {wanted}; got {_described(value)}.")
-    if not (0 <= value < high or (closed and value == high)):
-        interval = f"[0, {high:g}{']' if closed else ')'}"
-        raise ArgumentError(f"{function}: {argument} must be in {interval}; got {value}.")
-
-
-def check_count(function: str, argument: str, value: Any, low: int) -> None:
-    """Raise unless the value is an integer of at least `low`."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    is_scalar_array = isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "fiu"
     try:
-        count = operator.index(value)
-    except TypeError:
-        raise ArgumentTypeError(f"{function}: {argument} must be an integer; got {_described(value)}.") from None
-    if count < low:
-        raise ArgumentError(f"{function}: {argument} must be at least {low}; got {count}.")
-
-
-def _is_real_scalar(value: Any) -> bool:
-    kind = getattr(getattr(value, "dtype", None), "kind", "")
-    return kind in ("f", "i", "u") and value.shape == ()
-
-
-def _described(value: Any) -> str:
-    """A mistaken value's type, with its shape where it has one."""
-    shape = f" of shape {value.shape}" if hasattr(value, "shape") else ""
-    return f"{type(value).__name__}{shape}"
+        return float(value) if is_number or is_scalar_array else value
+    except OverflowError:
+        return value
 
 
 # ---- trees ----
-
-
-def shape_of(leaf: Any) -> tuple[int, ...]:
-    """The shape of an array, a Tensor or a scalar."""
-    return tuple(getattr(leaf, "shape", ()))
-
-
-def dtype_of(leaf: Any) -> np.dtype[Any] | None:
-    """The dtype of an array, a Tensor or a scalar; None for what is none of these."""
-    dtype = getattr(leaf, "dtype", None)
-    if isinstance(dtype, np.dtype):
-        return dtype
-    return np.asarray(leaf).dtype if isinstance(leaf, numbers.Number) else None
 
 
 def parameter_leaves(function: str, params: Tree) -> tuple[list[Any], TreeSpec]:
@@ -85,13 +38,7 @@ def parameter_leaves(function: str, params: Tree) -> tuple[list[Any], TreeSpec]:
         ArgumentTypeError: a leaf is neither floating nor complex.
     """
     leaves, spec = tree_flatten(params)
-    for index, leaf in enumerate(leaves):
-        dtype = dtype_of(leaf)
-        if dtype is None or dtype.kind not in "fc":
-            raise ArgumentTypeError(
-                f"{function}: {leaf_paths(params, 'params')[index]} must be a floating or complex array or "
-                f"scalar; got {dtype or _described(leaf)}. Cast it, or keep it out of params."
-            )
+    check_differentiable(function, "params", params, leaves)
     return leaves, spec
 
 
@@ -136,9 +83,10 @@ def _misfit(leaf: Any, parameter: Any) -> tuple[type[ArgumentError | ArgumentTyp
         return None
     dtype, wanted = dtype_of(leaf), dtype_of(parameter)
     if dtype is None:
-        return ArgumentTypeError, f"be an array or a scalar; got {_described(leaf)}"
-    if shape_of(leaf) != shape_of(parameter):
-        return ArgumentError, f"have shape {shape_of(parameter)}, as params; got {shape_of(leaf)}"
+        return ArgumentTypeError, f"be an array or a scalar; got {shown(leaf)}"
+    shape, wanted_shape = getattr(leaf, "shape", ()), getattr(parameter, "shape", ())
+    if shape != wanted_shape:
+        return ArgumentError, f"have shape {wanted_shape}, as params; got {shape}"
     if wanted is not None and not np.can_cast(dtype, wanted, "same_kind"):
         return ArgumentTypeError, f"have a dtype that fits params ({wanted}); got {dtype}"
     return None

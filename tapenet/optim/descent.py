@@ -46,7 +46,7 @@ class Momentum(Optimizer):
     name: ClassVar[str] = "momentum"
     state_type: ClassVar[type[Any]] = MomentumState
 
-    momentum: float = number_field(1, closed=True)
+    momentum: float = number_field("[0, 1]")
     weight_decay: float = number_field()
 
     def rule(self, parameter: Array, gradient: Array, velocity: Array, *, rate: Any, step: int) -> tuple[Array, ...]:
@@ -62,7 +62,7 @@ class Nesterov(Optimizer):
     name: ClassVar[str] = "nesterov"
     state_type: ClassVar[type[Any]] = MomentumState
 
-    momentum: float = number_field(1, closed=True)
+    momentum: float = number_field("[0, 1]")
     weight_decay: float = number_field()
 
     def rule(self, parameter: Array, gradient: Array, velocity: Array, *, rate: Any, step: int) -> tuple[Array, ...]:

@@ -18,8 +18,8 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.core.leaf_checks import dtype_of
 from tapenet.kernels.threads import share
-from tapenet.optim.checks import dtype_of
 
 Array = Any
 Rule = Callable[..., tuple[Array, ...]]

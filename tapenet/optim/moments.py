@@ -29,8 +29,8 @@ class AdamState(NamedTuple):
 class _MomentEstimates(Optimizer):
     """What `adam` and `adamw` share: all but how weights decay."""
 
-    b1: float = number_field(1)
-    b2: float = number_field(1)
+    b1: float = number_field("[0, 1)")
+    b2: float = number_field("[0, 1)")
     eps: float = number_field()
     weight_decay: float = number_field()
 

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import abc
-import math
-import operator
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
 import attrs
 
+from tapenet.core.argument_checks import checked_count, checked_flag, checked_number
 from tapenet.core.pytrees import Tree, tree_unflatten
 from tapenet.errors import ArgumentTypeError
-from tapenet.optim.checks import as_number, check_count, check_number, fitting_leaves, parameter_leaves
+from tapenet.optim.checks import as_number, fitting_leaves, parameter_leaves
 from tapenet.optim.leafwise import Array, apply_rule, zeros_for
 from tapenet.optim.schedules import Schedule
 
 
-def number_field(high: float = math.inf, *, closed: bool = False) -> Any:
-    """A field that holds a number in [0, high), or in [0, high] where `closed`."""
+def number_field(interval: str = "[0, inf)") -> Any:
+    """A field that holds a number of an interval."""
 
     def check(optimizer: Optimizer, field: attrs.Attribute[Any], value: Any) -> None:
-        check_number(optimizer.name, field.name, value, high, closed=closed)
+        checked_number(optimizer.name, field.name, value, interval)
 
     return attrs.field(converter=as_number, validator=check)
 
 
 def _check_learning_rate(optimizer: Optimizer, field: attrs.Attribute[Any], value: Any) -> None:
     if not callable(value):
-        check_number(optimizer.name, field.name, value, wanted="a number or a schedule (step -> number)")
+        checked_number(optimizer.name, field.name, value, "[0, inf)", "a number or a schedule (step -> number)")
 
 
 @attrs.frozen
@@ -120,8 +119,8 @@ class Optimizer(abc.ABC):
         parameters, spec = parameter_leaves(function, params)
         trees = self._trees(function, gradients, state)
         columns = [fitting_leaves(function, name, tree, parameters, spec, params) for name, tree in trees.items()]
-        check_count(function, "state.step", state.step, low=0)
-        step = operator.index(state.step)
+        step = checked_count(function, "state.step", state.step, 0)
+        donate = checked_flag(function, "donate", donate)
         rate = self._rate(function, step)
         rule, write = partial(self.rule, rate=rate, step=step), partial(self.write, rate=rate, step=step)
         given = list(zip(parameters, *columns, strict=True))
@@ -142,9 +141,7 @@ class Optimizer(abc.ABC):
         """The learning rate of the step after `step` steps."""
         if not callable(self.learning_rate):
             return self.learning_rate
-        rate = as_number(self.learning_rate(step))
-        check_number(function, f"learning_rate({step})", rate)
-        return rate
+        return checked_number(function, f"learning_rate({step})", self.learning_rate(step), "[0, inf)")
 
     def _is_plain_at(self, rate: Any) -> bool:
         """Whether all settings are Python floats, which leave the dtype of an array as it is."""

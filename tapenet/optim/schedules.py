@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tapenet.optim.checks import as_number, check_count, check_number
+from tapenet.core.argument_checks import checked_count, checked_number
 
 Schedule = Callable[[int], Any]
 
@@ -29,7 +29,7 @@ def constant(value: float) -> Schedule:
     >>> constant(0.1)(1000)
     0.1
     """
-    return partial(_constant, value=_number("constant", "value", value))
+    return partial(_constant, value=checked_number("constant", "value", value, "[0, inf)"))
 
 
 def linear_decay(init: float, steps: int, final: float = 0.0) -> Schedule:
@@ -95,9 +95,9 @@ def exponential_decay(init: float, rate: float, steps: int = 1) -> Schedule:
     >>> [schedule(step) for step in range(5)]
     [1.0, 0.5, 0.25, 0.125, 0.0625]
     """
-    check_count("exponential_decay", "steps", steps, low=1)
-    init = _number("exponential_decay", "init", init)
-    rate = _number("exponential_decay", "rate", rate, 1, closed=True)
+    steps = checked_count("exponential_decay", "steps", steps)
+    init = checked_number("exponential_decay", "init", init, "[0, inf)")
+    rate = checked_number("exponential_decay", "rate", rate, "[0, 1]")
     return partial(_exponential_decay, init=init, rate=rate, steps=steps)
 
 
@@ -124,9 +124,10 @@ def warmup(schedule: float | Schedule, steps: int) -> Schedule:
     >>> [schedule(step) for step in range(6)]
     [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
     """
-    check_count("warmup", "steps", steps, low=0)
+    steps = checked_count("warmup", "steps", steps, 0)
     if not callable(schedule):
-        schedule = partial(_constant, value=_number("warmup", "schedule", schedule))
+        wanted = "a number or a schedule (step -> number)"
+        schedule = partial(_constant, value=checked_number("warmup", "schedule", schedule, "[0, inf)", wanted))
     return partial(_warmup, schedule=schedule, steps=steps)
 
 
@@ -154,14 +155,8 @@ def _warmup(step: int, *, schedule: Schedule, steps: int) -> Any:
 
 
 def _decay(function: str, init: float, steps: int, final: float) -> dict[str, Any]:
-    check_count(function, "steps", steps, low=1)
     return {
-        "init": _number(function, "init", init),
-        "steps": steps,
-        "final": _number(function, "final", final),
+        "init": checked_number(function, "init", init, "[0, inf)"),
+        "steps": checked_count(function, "steps", steps),
+        "final": checked_number(function, "final", final, "[0, inf)"),
     }
-
-
-def _number(function: str, argument: str, value: Any, high: float = math.inf, *, closed: bool = False) -> Any:
-    check_number(function, argument, value, high, closed=closed)
-    return as_number(value)

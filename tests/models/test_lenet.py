@@ -119,9 +119,9 @@ def test_images_too_small(image_size):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"num_classes": 0}, "Dense: outputs must be a positive int; got 0."),
-        ({"channels": 0}, "Conv: inputs must be a positive int; got 0."),
-        ({"dropout": 1.0}, "Dropout: rate must be in [0, 1); got 1.0."),
+        ({"num_classes": 0}, "LeNet: num_classes must be a positive int; got 0."),
+        ({"channels": 0}, "LeNet: channels must be a positive int; got 0."),
+        ({"dropout": 1.0}, "LeNet: dropout must be in [0, 1); got 1.0."),
     ],
 )
 def test_options_out_of_range(options, text):

@@ -10,7 +10,7 @@ from tapenet import nn
 
 IMAGES = np.zeros((2, 5, 6, 4))
 KERNEL = np.zeros((3, 3, 4, 8))
-PADDINGS = "must be 'valid', 'same', an int or ((top, bottom), (left, right))"
+PADDINGS = "must be 'valid', 'same', an int, (rows, columns) or ((top, bottom), (left, right))"
 
 
 def generator():
@@ -54,7 +54,7 @@ CASES = {
     ),
     "conv, no groups": (
         lambda: nn.conv(IMAGES, KERNEL, groups=0),
-        "conv: groups must divide the channels, 4, and the outputs, 8; got 0.",
+        "conv: groups must be a positive int; got 0.",
     ),
     "conv, channels": (
         lambda: nn.conv(IMAGES, KERNEL, groups=2),
@@ -76,9 +76,9 @@ CASES = {
         lambda: nn.conv(IMAGES, KERNEL, padding="full"),
         f"conv: padding {PADDINGS}; got 'full'.",
     ),
-    "conv, padding of a pair": (
-        lambda: nn.conv(IMAGES, KERNEL, padding=(1, 2)),
-        f"conv: padding {PADDINGS}; got (1, 2).",
+    "conv, padding of three": (
+        lambda: nn.conv(IMAGES, KERNEL, padding=(1, 2, 3)),
+        f"conv: padding {PADDINGS}; got (1, 2, 3).",
     ),
     "conv, padding of a float": (
         lambda: nn.conv(IMAGES, KERNEL, padding=1.5),
@@ -175,7 +175,7 @@ CASES = {
     ),
     "huber, delta": (
         lambda: nn.huber(np.zeros(2), np.zeros(2), 0.0),
-        "huber: delta must be positive; got 0.0.",
+        "huber: delta must be in (0, inf); got 0.0.",
     ),
     "Dense, inputs": (
         lambda: nn.Dense(0, 3, rng=generator()),
@@ -184,14 +184,6 @@ CASES = {
     "Dense, outputs": (
         lambda: nn.Dense(2, -3, rng=generator()),
         "Dense: outputs must be a positive int; got -3.",
-    ),
-    "Dense, a float": (
-        lambda: nn.Dense(2.5, 3, rng=generator()),
-        "Dense: inputs must be a positive int; got 2.5.",
-    ),
-    "Conv, inputs": (
-        lambda: nn.Conv("a", 3, 3, rng=generator()),
-        "Conv: inputs must be a positive int; got 'a'.",
     ),
     "Conv, groups": (
         lambda: nn.Conv(4, 6, 3, rng=generator(), groups=4),
@@ -216,6 +208,14 @@ CASES = {
 }
 
 TYPE_CASES = {
+    "Dense, a float": (
+        lambda: nn.Dense(2.5, 3, rng=generator()),
+        "Dense: inputs must be a positive int; got 2.5.",
+    ),
+    "Conv, inputs": (
+        lambda: nn.Conv("a", 3, 3, rng=generator()),
+        "Conv: inputs must be a positive int; got 'a'.",
+    ),
     "conv, stride": (
         lambda: nn.conv(IMAGES, KERNEL, stride=1.5),
         "conv: stride must be an int or a pair of ints; got 1.5.",

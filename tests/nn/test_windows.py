@@ -25,7 +25,7 @@ def all_sides(padding, size, window, stride, dilation):
         return (0, 0), (0, 0)
     if padding == "same":
         return tuple(same_sides(*axis) for axis in zip(size, window, stride, dilation))
-    return ((padding, padding), (padding, padding)) if isinstance(padding, int) else padding
+    return tuple(map(both, both(padding)))
 
 
 def windows_of(x, window, stride, padding, dilation, fill):
@@ -70,8 +70,8 @@ def geometries(draw, dilated=True):
     reach = [(w - 1) * d + 1 for w, d in zip(both(window), both(dilation))]
     size = tuple(r + draw(st.integers(0, 4)) for r in reach)
     side = st.integers(0, min(both(window)) - 1 if not dilated else 2)
-    pairs = st.tuples(st.tuples(side, side), st.tuples(side, side))
-    padding = draw(st.one_of(st.sampled_from(["valid", "same"]), side, pairs))
+    both_sides = st.one_of(side, st.tuples(side, side))
+    padding = draw(st.one_of(st.sampled_from(["valid", "same"]), side, st.tuples(both_sides, both_sides)))
     return size, window, {"stride": stride, "padding": padding} | ({"dilation": dilation} if dilated else {})
 
 

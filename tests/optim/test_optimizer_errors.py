@@ -51,7 +51,13 @@ def test_a_setting_out_of_range(makers, argument, value, interval):
 @pytest.mark.parametrize("make", EVERY)
 @pytest.mark.parametrize(
     ("value", "described"),
-    [(None, "NoneType"), ("0.1", "str"), (1j, "complex"), (np.zeros(2), "ndarray of shape (2,)")],
+    [
+        (None, "None"),
+        ("0.1", "'0.1'"),
+        (1j, "1j"),
+        (True, "True"),
+        (np.zeros(2), "a ndarray of shape (2,), float64"),
+    ],
 )
 def test_a_setting_that_is_no_number(make, value, described):
     text = message(ArgumentTypeError, make, weight_decay=value)
@@ -75,25 +81,22 @@ def test_settings_at_the_ends_of_their_ranges():
 @pytest.mark.parametrize(
     ("leaf", "described"),
     [
-        (np.arange(3), "int64"),
-        (np.array(True), "bool"),
-        (3, "int64"),
-        (True, "bool"),
-        ("relu", "str"),
-        (np.array(["a"]), "<U1"),
+        (np.arange(3), "a ndarray of shape (3,), int64. Cast it: "),
+        (np.array(True), "a ndarray of shape (), bool. Cast it: "),
+        (3, "int 3. Write float("),
+        (True, "bool True. Write float("),
+        ("relu", "str 'relu'. Pass arrays"),
+        (np.array(["a"]), "a ndarray of shape (1,), <U1. Pass arrays"),
     ],
 )
 def test_a_parameter_that_is_not_inexact(default_optimizer, leaf, described):
     params = {"dense": {"bias": np.zeros(2), "weight": [np.zeros(2), leaf]}}
-    expected = (
-        "params['dense']['weight'][1] must be a floating or complex array or scalar; "
-        f"got {described}. Cast it, or keep it out of params."
-    )
+    expected = f"params['dense']['weight'][1] must be float or complex; got {described}"
     name = default_optimizer.name
-    assert message(ArgumentTypeError, default_optimizer.init, params) == f"{name}.init: {expected}"
+    assert message(ArgumentTypeError, default_optimizer.init, params).startswith(f"{name}.init: {expected}")
     state = default_optimizer.init({})
     text = message(ArgumentTypeError, default_optimizer.update, params, state, params)
-    assert text == f"{name}.update: {expected}"
+    assert text.startswith(f"{name}.update: {expected}")
 
 
 # ---- gradients and states ----
@@ -145,7 +148,7 @@ def test_structures_that_differ_in_type_only():
 def test_gradients_that_are_no_arrays(default_optimizer):
     state = default_optimizer.init([1.0])
     text = message(ArgumentTypeError, default_optimizer.update, ["a"], state, [1.0])
-    assert text == f"{default_optimizer.name}.update: gradients[0] must be an array or a scalar; got str."
+    assert text == f"{default_optimizer.name}.update: gradients[0] must be an array or a scalar; got 'a'."
 
 
 def test_a_complex_gradient_of_a_real_parameter(default_optimizer):
@@ -181,8 +184,8 @@ def test_a_step_that_is_no_count():
     optimizer = adam()
     state = optimizer.init(1.0)
     assert message(ArgumentTypeError, optimizer.update, 1.0, state._replace(step=0.5), 1.0) == (
-        "adam.update: state.step must be an integer; got float."
+        "adam.update: state.step must be an int of at least 0; got 0.5."
     )
     assert message(ArgumentError, optimizer.update, 1.0, state._replace(step=-1), 1.0) == (
-        "adam.update: state.step must be at least 0; got -1."
+        "adam.update: state.step must be an int of at least 0; got -1."
     )

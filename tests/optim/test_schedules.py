@@ -47,12 +47,12 @@ def test_a_schedule_gives_floats_and_survives_pickling(schedule):
     ("make", "error", "text"),
     [
         (lambda: constant(-1), ArgumentError, "constant: value must be in [0, inf); got -1."),
-        (lambda: constant("a"), ArgumentTypeError, "constant: value must be a real number; got str."),
-        (lambda: linear_decay(1, 0), ArgumentError, "linear_decay: steps must be at least 1; got 0."),
+        (lambda: constant("a"), ArgumentTypeError, "constant: value must be a real number; got 'a'."),
+        (lambda: linear_decay(1, 0), ArgumentError, "linear_decay: steps must be a positive int; got 0."),
         (
             lambda: linear_decay(1, 2.5),
             ArgumentTypeError,
-            "linear_decay: steps must be an integer; got float.",
+            "linear_decay: steps must be a positive int; got 2.5.",
         ),
         (
             lambda: linear_decay(math.nan, 2),
@@ -60,7 +60,7 @@ def test_a_schedule_gives_floats_and_survives_pickling(schedule):
             "linear_decay: init must be in [0, inf); got nan.",
         ),
         (lambda: cosine_decay(1, 2, -3), ArgumentError, "cosine_decay: final must be in [0, inf); got -3."),
-        (lambda: cosine_decay(1, -2), ArgumentError, "cosine_decay: steps must be at least 1; got -2."),
+        (lambda: cosine_decay(1, -2), ArgumentError, "cosine_decay: steps must be a positive int; got -2."),
         (
             lambda: exponential_decay(1, 1.5),
             ArgumentError,
@@ -69,10 +69,14 @@ def test_a_schedule_gives_floats_and_survives_pickling(schedule):
         (
             lambda: exponential_decay(1, 0.5, 0),
             ArgumentError,
-            "exponential_decay: steps must be at least 1; got 0.",
+            "exponential_decay: steps must be a positive int; got 0.",
         ),
-        (lambda: warmup(1, -1), ArgumentError, "warmup: steps must be at least 0; got -1."),
-        (lambda: warmup(None, 1), ArgumentTypeError, "warmup: schedule must be a real number; got NoneType."),
+        (lambda: warmup(1, -1), ArgumentError, "warmup: steps must be an int of at least 0; got -1."),
+        (
+            lambda: warmup(None, 1),
+            ArgumentTypeError,
+            "warmup: schedule must be a number or a schedule (step -> number); got None.",
+        ),
     ],
 )
 def test_errors(make, error, text):
@@ -106,4 +110,4 @@ def test_a_schedule_that_fails_is_named_with_its_step():
     assert str(caught.value) == "sgd.update: learning_rate(1) must be in [0, inf); got nan."
     with pytest.raises(ArgumentTypeError) as caught:
         sgd(lambda step: None).update(1.0, optimizer.init(0.0), 0.0)
-    assert str(caught.value) == "sgd.update: learning_rate(0) must be a real number; got NoneType."
+    assert str(caught.value) == "sgd.update: learning_rate(0) must be a real number; got None."
