@@ -1,4 +1,4 @@
-"""Writes docs/coverage.md: what becomes of each of NumPy's functions on a Tensor.
+"""Writes docs/guides/coverage.md: what becomes of each of NumPy's functions on a Tensor.
 
     python docs/generate_coverage.py
 
@@ -31,7 +31,7 @@ PIECEWISE_CONSTANT = frozenset("around ceil fix floor floor_divide rint round si
 WITHOUT_DERIVATIVE = frozenset(["argsort", "linalg.matrix_rank"])  # more than NumPy's functions on plain values
 
 NAMESPACES = ("", ".linalg", ".fft")
-PAGE = Path(__file__).parent / "coverage.md"
+PAGE = Path(__file__).parent / "guides" / "coverage.md"
 
 INTRODUCTION = """# What is differentiated
 

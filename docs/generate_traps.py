@@ -1,4 +1,4 @@
-"""Writes docs/traps.md: what tapenet does where libraries differ or are quietly wrong.
+"""Writes docs/guides/traps.md: what tapenet does where libraries differ or are quietly wrong.
 
     python docs/generate_traps.py
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-PAGE = Path(__file__).parent / "traps.md"
+PAGE = Path(__file__).parent / "guides" / "traps.md"
 TABLE = Path(__file__).parents[1] / "tests" / "docs" / "traps.py"
 
 INTRODUCTION = """# What tapenet does at the traps

@@ -1,7 +1,7 @@
 """numpynet's graphs on tapenet's tape: `import numpynet as nn`, for scripts as they are, or `import compat as nn`.
 
 Symbols are linked and added to a `Graph`; `forward` evaluates them once onto a tape, and `backward` walks that
-tape once. New code is better off with tapenet itself: docs/compat.md shows the two side by side.
+tape once. New code is better off with tapenet itself: docs/guides/compat.md shows the two side by side.
 """
 
 import numpy as np

@@ -5,7 +5,7 @@
 On plain arrays a function is NumPy's own and gives what NumPy gives; on a Tensor it is recorded. What has no
 derivative (comparisons, argmax, shapes) gives plain arrays; what writes into an array is refused, with the line to
 write instead. Every other name of NumPy's (constants, dtypes, settings, files: the table in `reexports.py`) is NumPy's.
-`docs/coverage.md` says which is which.
+`docs/guides/coverage.md` says which is which.
 """
 
 from types import ModuleType as _ModuleType

@@ -1,6 +1,6 @@
 """NumPy's own names, which `tapenet.numpy` passes on as they are: they are not about arrays on a tape.
 
-The table says what each group is, for `docs/coverage.md` as for the reader.
+The table says what each group is, for `docs/guides/coverage.md` as for the reader.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 `check_grads` holds a function's derivatives against its values, `assert_same_gradient` against another function,
 `assert_same_as_torch` and `assert_same_as_jax` against those libraries; `gradient_test` makes a whole test of
-Hypothesis strategies, of which `strategies` has those that derivatives need. docs/testing.md is the tutorial.
+Hypothesis strategies, of which `strategies` has those that derivatives need. docs/guides/testing.md is the tutorial.
 """
 
 import importlib

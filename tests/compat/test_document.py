@@ -17,7 +17,7 @@ import pytest
 import numpynet
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = (ROOT / "docs" / "numpynet.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs" / "guides" / "numpynet.md").read_text(encoding="utf-8")
 BLOCKS = [block for _, block in re.findall(r"^```(\w*)[ ]*\n(.*?)^```", DOCUMENT, re.DOTALL | re.MULTILINE)]
 SHELL = (0, 2)  # how to get the original, and how to run its example
 
@@ -79,7 +79,7 @@ def test_every_block_runs_in_order() -> None:
     for i, block in enumerate(BLOCKS):
         if i not in SHELL:
             exec(TAKEN_FOR_GRANTED.get(i, ""), namespace)
-            exec(compile(block, f"docs/numpynet.md, block {i}", "exec"), namespace)
+            exec(compile(block, f"docs/guides/numpynet.md, block {i}", "exec"), namespace)
     assert np.all(namespace["W"].value != namespace["before"])
     assert namespace["graph"].loss.name == "Softmax"
 

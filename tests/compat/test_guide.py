@@ -1,4 +1,4 @@
-"""The code of docs/compat.md runs, and both of its programs take the same step."""
+"""The code of docs/guides/compat.md runs, and both of its programs take the same step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "compat.md").read_text(encoding="utf-8")
+GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "compat.md").read_text(encoding="utf-8")
 
 
 def test_the_graph_and_the_function_take_the_same_step() -> None:

@@ -1,4 +1,4 @@
-"""docs/coverage.md places every function of NumPy's, and is up to date."""
+"""docs/guides/coverage.md places every function of NumPy's, and is up to date."""
 
 import re
 

@@ -50,4 +50,4 @@ def test_titles_are_unique() -> None:
 
 def test_the_page_is_up_to_date() -> None:
     expected = generator().page(SECTIONS)
-    assert (DOCS / "traps.md").read_text(encoding="utf-8") == expected, "run `python docs/generate_traps.py`"
+    assert (DOCS / "guides" / "traps.md").read_text(encoding="utf-8") == expected, "run `python docs/generate_traps.py`"

@@ -1,6 +1,6 @@
 """Where libraries for derivatives differ or are quietly wrong, and what tapenet does there: one table.
 
-`tests/docs/test_traps.py` runs each example; `docs/generate_traps.py` writes them down in `docs/traps.md`.
+`tests/docs/test_traps.py` runs each example; `docs/generate_traps.py` writes them down in `docs/guides/traps.md`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 This module says what a subject is and draws arrays; the tables are in `subjects_*.py`.
 
-A function that `docs/coverage.md` counts as differentiated has at least one here; without it the tests do not start.
+A function that `docs/guides/coverage.md` counts as differentiated has at least one here; else the tests do not start.
 """
 
 from __future__ import annotations
