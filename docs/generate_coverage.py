@@ -81,20 +81,15 @@ def row(part: str, name: str) -> Row | None:
     if ours is theirs:
         return Row(full_name, OWN, "")
     if getattr(ours, "__wrapped__", None) is theirs or full_name in WITHOUT_DERIVATIVE:
-        return Row(full_name, PLAIN, "")
+        return Row(full_name, PLAIN, note_of(ours))
     return Row(full_name, CONSTANT if name in PIECEWISE_CONSTANT else BOTH, note_of(ours))
 
 
 def note_of(function: Callable[..., Any]) -> str:
-    """What a docstring says of the derivative."""
+    """Find what a docstring says of the derivative, in a paragraph that begins with the word."""
     text = inspect.getdoc(function) or ""
-    found = re.search(r"(Derivative|Differentiable|Exact with zeros).*?(?=\n\n|\Z)", text, re.DOTALL)
-    return " ".join(found.group().split()) if found else first_line(text)
-
-
-def first_line(docstring: str) -> str:
-    """What a function does, for one that moves elements about: its derivative is to move them back."""
-    return " ".join(docstring.split("\n\n")[0].split())
+    found = re.search(r"^(?:No derivative: |(?=Derivatives?: ))(.*?)(?=\n\n|\Z)", text, re.DOTALL | re.MULTILINE)
+    return " ".join(found[1].split()) if found else ""
 
 
 def unplaced(part: str) -> list[str]:

@@ -16,7 +16,13 @@ from tapenet.core.provided import provided
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, AxisError
 
-ABSENT: Any = object()  # the default of an argument for which None means something
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "<no value>"  # as NumPy writes it in signatures
+
+
+ABSENT: Any = _Absent()  # the default of an argument for which None means something
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)

@@ -39,6 +39,7 @@ from tapenet.core.fast_path import public_function
 from tapenet.core.nondifferentiable import plain
 from tapenet.core.primitive import Array, BatchRule, CompiledRule, JointReads, Primitive, Shapes, bind, register
 from tapenet.core.record import Kept, Parameters, Shape, Slots
+from tapenet.core.signatures import elementwise_signature
 from tapenet.errors import ArgumentError
 
 Rule = Any  # a Python function of t and what it reads
@@ -65,7 +66,9 @@ def elementwise(
     primitive = register(built(name, "elementwise", forward, rules, rules, operands, elementwise_rule))
     function = public_function(primitive)
     function.__name__ = function.__qualname__ = name
+    function.__module__ = next((rule.__module__ for rule in rules if rule is not None), __name__)
     function.__doc__ = doc
+    function.__signature__ = elementwise_signature(forward, primitive.operands)  # type: ignore[attr-defined]
     function.primitive = primitive  # type: ignore[attr-defined]  # functions take attributes
     return function
 

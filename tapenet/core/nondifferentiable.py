@@ -12,21 +12,30 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.primitive import Array, BatchRule, Primitive, bind_plain
 from tapenet.core.pytrees import TreeSpec, tree_flatten, tree_unflatten
+from tapenet.core.signatures import elementwise_signature
 from tapenet.core.tensor import Tensor, all_under, note_read, read_only
 from tapenet.errors import ArgumentTypeError
 
 
 def plain(
-    function: Callable[..., Any], *, name: str | None = None, batch: BatchRule | None = None, hidden: bool = False
+    function: Callable[..., Any],
+    *,
+    name: str | None = None,
+    doc: str | None = None,
+    batch: BatchRule | None = None,
+    hidden: bool = False,
 ) -> Callable[..., Any]:
     """The function on plain values; Tensors among its arguments are taken off their tapes first.
 
     Args:
         function: of plain arrays; a NumPy function, say.
         name: for errors; the function's own by default.
+        doc: the docstring; the function's own by default.
         batch: how it is evaluated over a batch (see `tapenet.core.batching`); one by one by default.
         hidden: whether what it gives is seen by the library alone, and only as an operand, as it is, of primitives
             that have the values it was computed from (or values computed from them) as operands too. A replay of
@@ -42,13 +51,23 @@ def plain(
                 return bind_plain(primitive, arguments, keywords)
         return function(*arguments, **keywords)
 
-    return without_tape
+    return documented(without_tape, function, doc)
 
 
-def of_lists(function: Callable[..., Any], *, refuses: str = "") -> Callable[..., Any]:
+def documented(ours: Callable[..., Any], function: Callable[..., Any], doc: str | None) -> Callable[..., Any]:
+    """Give a function that stands for another one a docstring of its own, and a signature that Python can read."""
+    if doc is not None:
+        ours.__doc__ = doc
+    if isinstance(function, np.ufunc):
+        ours.__signature__ = elementwise_signature(function)  # type: ignore[attr-defined]  # functions take attributes
+    return ours
+
+
+def of_lists(function: Callable[..., Any], *, doc: str | None = None, refuses: str = "") -> Callable[..., Any]:
     """A function without a derivative that takes lists of arrays, of which some may be Tensors.
 
     Args:
+        doc: the docstring; the function's own by default.
         refuses: the name of an argument that must be no Tensor, as there would be a derivative by it.
     """
 
@@ -69,7 +88,7 @@ def of_lists(function: Callable[..., Any], *, refuses: str = "") -> Callable[...
         return function(*arguments, **keywords)
 
     primitive = Primitive(function.__name__, "plain", of_leaves)
-    return without_tape
+    return documented(without_tape, function, doc)
 
 
 def decision(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -15,6 +15,7 @@ import numpy as _np
 
 from tapenet.numpy import fft as fft, linalg as linalg, reexports as _reexports
 from tapenet.numpy.array_api import finfo as finfo, namespace_info as _namespace_info
+from tapenet.numpy.documentation import publish as _publish
 from tapenet.ops.arrays.creation import (
     array as array,
     asanyarray as asanyarray,
@@ -413,6 +414,10 @@ from tapenet.ops.special.functions import (
 )
 
 __array_namespace_info__ = _namespace_info
+
+_publish(__name__, globals(), _np)
+_publish(linalg.__name__, vars(linalg), _np.linalg)
+_publish(fft.__name__, vars(fft), _np.fft)
 
 
 def __getattr__(name: str) -> _Any:

@@ -77,9 +77,14 @@ def namespace_info() -> NamespaceInfo:
 
 
 def finfo(dtype: Any, /) -> Any:
-    """The limits of a floating dtype, or of that of an array.
+    """Give the limits of a floating dtype, or of that of an array or a Tensor.
 
-    >>> float(finfo("float32").eps)
+    No derivative: the result is numpy.finfo.
+
+    Returns:
+        A numpy.finfo.
+
+    >>> float(tnp.finfo("float32").eps)
     1.1920928955078125e-07
     """
     return np.finfo(dtype.dtype if type(dtype) is Tensor else dtype)

@@ -23,13 +23,15 @@ def _stacked(x: Any) -> Array:
 
 
 def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **keywords: Any) -> Array:
-    """An array of values; nested lists that hold Tensors are stacked on their tape.
+    """Make an array of values; stack nested lists that hold Tensors on their tape.
 
-    Args:
-        ndmin: how many axes there are at least; axes of length 1 are added in front.
+    Derivative: linear; each cotangent goes back to the value in its place. On a Tensor `copy`, `order`, `subok`,
+    `device` and `ndmax` have no effect.
 
-    >>> array([1.0, 2.0])
+    >>> tnp.array([1.0, 2.0])
     array([1., 2.])
+    >>> float(tn.grad(lambda x: tnp.array([x, 2 * x]).sum())(1.0))
+    3.0
     """
     if not holds_tensor(object):
         return np.array(object, dtype, ndmin=ndmin, **keywords)
@@ -44,9 +46,12 @@ _OF_LAYOUT = ("copy", "order", "subok", "device", "ndmax")  # a value has none, 
 
 @numpy_function(np.asarray, collects=False)
 def asarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) -> Array:
-    """An array of values, not copied if it is one; nested lists that hold Tensors are stacked on their tape.
+    """Make an array of values, without a copy if it is one; stack nested lists that hold Tensors on their tape.
 
-    >>> asarray([1.0, 2.0])
+    Derivative: linear; each cotangent goes back to the value in its place. A Tensor is returned as it is, or cast to
+    `dtype`.
+
+    >>> tnp.asarray([1.0, 2.0])
     array([1., 2.])
     """
     return array(a, dtype, **keywords)
@@ -54,9 +59,11 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) -> Ar
 
 @numpy_function(np.asanyarray, collects=False)
 def asanyarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) -> Array:
-    """`asarray`, letting subclasses of ndarray pass.
+    """Make an array of values as `asarray` does, but let subclasses of ndarray pass.
 
-    >>> asanyarray([1.0, 2.0])
+    Derivative: as for `asarray`.
+
+    >>> tnp.asanyarray([1.0, 2.0])
     array([1., 2.])
     """
     return array(a, dtype, **keywords)
@@ -64,9 +71,14 @@ def asanyarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) ->
 
 @numpy_function(np.asarray_chkfinite, collects=False)
 def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Array:
-    """`asarray`, but NaN and infinity raise.
+    """Make an array of values as `asarray` does, but raise where one is NaN or infinite.
 
-    >>> asarray_chkfinite([1.0, 2.0])
+    Derivative: as for `asarray`.
+
+    Raises:
+        ArgumentError: NaN or infinity among the values of a Tensor; a ValueError, as NumPy's.
+
+    >>> tnp.asarray_chkfinite([1.0, 2.0])
     array([1., 2.])
     """
     x = array(a, dtype)
@@ -77,9 +89,11 @@ def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Array:
 
 @numpy_function(np.ascontiguousarray, collects=False)
 def ascontiguousarray(a: Any, dtype: Any = None, **keywords: Any) -> Array:
-    """An array of at least one axis, contiguous in memory; a Tensor has no layout of its own.
+    """Make an array of at least one axis that is contiguous in memory. A Tensor has no layout.
 
-    >>> ascontiguousarray(1.0)
+    Derivative: as for `asarray`.
+
+    >>> tnp.ascontiguousarray(1.0)
     array([1.])
     """
     return atleast_1d(array(a, dtype, **keywords))
@@ -87,18 +101,22 @@ def ascontiguousarray(a: Any, dtype: Any = None, **keywords: Any) -> Array:
 
 @numpy_function(np.asfortranarray, collects=False)
 def asfortranarray(a: Any, dtype: Any = None, **keywords: Any) -> Array:
-    """An array of at least one axis, in Fortran's order in memory; a Tensor has no layout of its own.
+    """Make an array of at least one axis in Fortran's order in memory. A Tensor has no layout.
 
-    >>> asfortranarray(1.0)
+    Derivative: as for `asarray`.
+
+    >>> tnp.asfortranarray(1.0)
     array([1.])
     """
     return atleast_1d(array(a, dtype, **keywords))
 
 
 def copy(a: Array, order: str = "K", subok: bool = False) -> Array:
-    """A copy of an array. A Tensor is a value and is its own copy.
+    """Copy an array. A Tensor is a value, and is returned as it is.
 
-    >>> copy(np.ones(2))
+    Derivative: 1.
+
+    >>> tnp.copy(np.ones(2))
     array([1., 1.])
     """
     a = collected(a)
@@ -116,11 +134,11 @@ def full_like(
     *,
     device: str | None = None,
 ) -> Array:
-    """An array of the shape of `a` filled with a value, which may be a Tensor.
+    """Make an array of the shape and dtype of another, filled with a value, which may be a Tensor.
 
-    Derivative: 0 for `a`; for the value the sum over all places.
+    Derivatives: 0 for a; for the value, the sum of the cotangents of all places.
 
-    >>> full_like(np.zeros(2), 3.0)
+    >>> tnp.full_like(np.zeros(2), 3.0)
     array([3., 3.])
     """
     like = empty_like(a, dtype, order, subok, shape)
@@ -129,9 +147,13 @@ def full_like(
 
 @numpy_function(np.full)
 def full(shape: Any, fill_value: Array, dtype: Any = None, order: str = "C", *, device: str | None = None) -> Array:
-    """An array of a shape filled with a value, which may be a Tensor.
+    """Make an array of a shape, filled with a value, which may be a Tensor.
 
-    >>> full(2, 3.0)
+    Derivative: for the value, the sum of the cotangents of all places.
+
+    >>> tnp.full(2, 3.0)
     array([3., 3.])
+    >>> float(tn.grad(lambda v: tnp.full(2, v).sum())(3.0))
+    2.0
     """
     return broadcast_to(fill_value if dtype is None else astype(fill_value, dtype), shape)

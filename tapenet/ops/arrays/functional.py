@@ -15,11 +15,11 @@ from tapenet.ops.arrays.shaping import expand_dims, moveaxis, reshape, stack
 
 @numpy_function(np.apply_along_axis)
 def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Array, *args: Any, **kwargs: Any) -> Array:
-    """A function of vectors, applied to each along an axis; its axes stand in that axis's place.
+    """Apply a function of vectors to each vector along an axis; its result takes the place of that axis.
 
-    The function is called once for each vector; `tn.vmap` calls it once.
+    Derivative: that of the function. The function is called once for each vector; `tn.vmap` calls it once for all.
 
-    >>> apply_along_axis(np.sum, 1, np.ones((2, 3)))
+    >>> tnp.apply_along_axis(tnp.sum, 1, np.ones((2, 3)))
     array([3., 3.])
     """
     x = as_array(arr)
@@ -36,9 +36,11 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Array, *args: A
 
 @numpy_function(np.apply_over_axes)
 def apply_over_axes(func: Callable[..., Array], a: Array, axes: int | Sequence[int]) -> Array:
-    """A function of an array and an axis, applied over each axis in turn; reduced axes stay, with length 1.
+    """Apply a function of an array and an axis over each axis in turn; reduced axes stay, with length 1.
 
-    >>> apply_over_axes(np.sum, np.ones((2, 3)), (0, 1))
+    Derivative: that of the function.
+
+    >>> tnp.apply_over_axes(tnp.sum, np.ones((2, 3)), (0, 1))
     array([[6.]])
     """
     x = as_array(a)

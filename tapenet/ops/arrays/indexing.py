@@ -309,8 +309,12 @@ _clipped = plain(np.clip, batch=elementwise_rule)
 def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mode: str = "raise") -> Array:
     """Read the slices at integer `indices` along an axis, or elements of the flat array.
 
-    >>> take(np.array([1.0, 2.0, 3.0]), [2, 0])
+    Derivative: linear; a cotangent is added where its element was read, so that a repeated index receives the sum.
+
+    >>> tnp.take(np.array([1.0, 2.0, 3.0]), [2, 0])
     array([3., 1.])
+    >>> tn.grad(lambda x: tnp.take(x, [0, 0]).sum())(np.array([1.0, 2.0]))
+    array([2., 0.])
     """
     indices = off_tapes(indices)
     if type(a) is not Tensor and type(indices) is not Tensor:
@@ -336,7 +340,9 @@ def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mo
 def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     """Read along an axis with an index array that differs from slice to slice, as `argsort` gives it.
 
-    >>> take_along_axis(np.array([[3.0, 1.0]]), np.array([[1, 0]]), 1)
+    Derivative: linear; a cotangent is added where its element was read, so that a repeated index receives the sum.
+
+    >>> tnp.take_along_axis(np.array([[3.0, 1.0]]), np.array([[1, 0]]), 1)
     array([[1., 3.]])
     """
     indices = off_tapes(indices)

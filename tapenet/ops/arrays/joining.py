@@ -42,9 +42,11 @@ def _with_axes(x: Array, ndim: int) -> Array:
 
 @numpy_function(np.atleast_1d)
 def atleast_1d(*arys: Array) -> Any:
-    """Each array with at least one axis.
+    """Give each array at least one axis.
 
-    >>> atleast_1d(1.0)
+    Derivative: linear; the cotangent gets the shape of the array.
+
+    >>> tnp.atleast_1d(1.0)
     array([1.])
     """
     return _at_least("atleast_1d", arys, 1)
@@ -52,9 +54,11 @@ def atleast_1d(*arys: Array) -> Any:
 
 @numpy_function(np.atleast_2d)
 def atleast_2d(*arys: Array) -> Any:
-    """Each array with at least two axes, added in front.
+    """Give each array at least two axes, added in front.
 
-    >>> atleast_2d([1.0, 2.0])
+    Derivative: linear; the cotangent gets the shape of the array.
+
+    >>> tnp.atleast_2d([1.0, 2.0])
     array([[1., 2.]])
     """
     return _at_least("atleast_2d", arys, 2)
@@ -62,9 +66,11 @@ def atleast_2d(*arys: Array) -> Any:
 
 @numpy_function(np.atleast_3d)
 def atleast_3d(*arys: Array) -> Any:
-    """Each array with at least three axes: (n,) becomes (1, n, 1), and (n, m) becomes (n, m, 1).
+    """Give each array at least three axes: (n,) becomes (1, n, 1), and (n, m) becomes (n, m, 1).
 
-    >>> atleast_3d([1.0, 2.0]).shape
+    Derivative: linear; the cotangent gets the shape of the array.
+
+    >>> tnp.atleast_3d([1.0, 2.0]).shape
     (1, 2, 1)
     """
     return _at_least("atleast_3d", arys, 3)
@@ -77,7 +83,9 @@ def atleast_3d(*arys: Array) -> Any:
 def dstack(tup: Sequence[Array]) -> Array:
     """Join arrays along a third axis.
 
-    >>> dstack([[1.0, 2.0], [3.0, 4.0]]).shape
+    Derivative: linear; each array receives its part of the cotangent.
+
+    >>> tnp.dstack([[1.0, 2.0], [3.0, 4.0]]).shape
     (1, 2, 2)
     """
     return concatenate([atleast_3d(as_array(x)) for x in tup], 2)
@@ -85,9 +93,11 @@ def dstack(tup: Sequence[Array]) -> Array:
 
 @numpy_function(np.column_stack, collects=False)
 def column_stack(tup: Sequence[Array]) -> Array:
-    """Join vectors, as columns, and matrices side by side.
+    """Join vectors as columns, and matrices side by side.
 
-    >>> column_stack([[1.0, 2.0], [3.0, 4.0]])
+    Derivative: linear; each array receives its part of the cotangent.
+
+    >>> tnp.column_stack([[1.0, 2.0], [3.0, 4.0]])
     array([[1., 3.],
            [2., 4.]])
     """
@@ -99,7 +109,9 @@ def column_stack(tup: Sequence[Array]) -> Array:
 def append(arr: Array, values: Array, axis: int | None = None) -> Array:
     """Join values behind an array; without axis, the elements of both.
 
-    >>> append([1.0, 2.0], 3.0)
+    Derivative: linear; each array receives its part of the cotangent.
+
+    >>> tnp.append([1.0, 2.0], 3.0)
     array([1., 2., 3.])
     """
     if axis is None:
@@ -109,9 +121,11 @@ def append(arr: Array, values: Array, axis: int | None = None) -> Array:
 
 @numpy_function(np.block, collects=False)
 def block(arrays: Any) -> Array:
-    """Join nested lists of blocks: the innermost lists along the last axis, those around along the one before.
+    """Join nested lists of blocks: the innermost lists along the last axis, those around them along the one before.
 
-    >>> block([[np.eye(1), np.zeros((1, 1))], [np.ones((1, 2))]])
+    Derivative: linear; each block receives its part of the cotangent.
+
+    >>> tnp.block([[np.eye(1), np.zeros((1, 1))], [np.ones((1, 2))]])
     array([[1., 0.],
            [1., 1.]])
     """
@@ -146,13 +160,12 @@ def _joined_blocks(blocks: Any, depth: int, ndim: int) -> Array:
 
 @numpy_function(np.meshgrid)
 def meshgrid(*xi: Array, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
-    """Coordinates of a grid from those along its axes.
+    """Make the coordinates of a grid from those along its axes.
 
-    Args:
-        sparse: leave length 1 along the axes on which a coordinate does not depend.
-        indexing: "ij" for axes in the order of the arguments; "xy" exchanges the first two.
+    Derivative: linear; a coordinate receives the sum of the cotangents of its places in the grid. On a Tensor `copy`
+    has no effect.
 
-    >>> [x.shape for x in meshgrid([1.0, 2.0], [1.0, 2.0, 3.0])]
+    >>> [x.shape for x in tnp.meshgrid([1.0, 2.0], [1.0, 2.0, 3.0])]
     [(3, 2), (3, 2)]
     """
     if indexing not in ("xy", "ij"):
@@ -173,19 +186,43 @@ def meshgrid(*xi: Array, copy: bool = True, sparse: bool = False, indexing: str 
 
 @numpy_function(np.hsplit)
 def hsplit(ary: Array, indices_or_sections: int | Sequence[int]) -> list[Array]:
-    """Cut along axis 1, or along the only axis.
+    """Cut along axis 1, or along the only axis, into equal parts or before the given indices.
 
-    >>> len(hsplit(np.ones(4), 2))
-    2
+    Derivative: linear; the cotangent of a part goes to its place, zeros to the rest.
+
+    Args:
+        ary: array of at least one axis.
+        indices_or_sections: the number of equal parts, or the indices before which to cut.
+
+    Returns:
+        A list of arrays.
+
+    Raises:
+        ArgumentError: a length that does not divide into that many parts.
+
+    >>> tnp.hsplit(np.array([1.0, 2.0, 3.0]), [1])
+    [array([1.]), array([2., 3.])]
     """
     return _cut("hsplit", as_array(ary), indices_or_sections, 1 if as_array(ary).ndim > 1 else 0, 1)
 
 
 @numpy_function(np.vsplit)
 def vsplit(ary: Array, indices_or_sections: int | Sequence[int]) -> list[Array]:
-    """Cut along axis 0 of an array of at least two axes.
+    """Cut along axis 0 of an array of at least two axes, into equal parts or before the given indices.
 
-    >>> len(vsplit(np.ones((4, 1)), 2))
+    Derivative: linear; the cotangent of a part goes to its place, zeros to the rest.
+
+    Args:
+        ary: array of at least two axes.
+        indices_or_sections: the number of equal parts, or the indices before which to cut.
+
+    Returns:
+        A list of arrays.
+
+    Raises:
+        ArgumentError: fewer than two axes; a length that does not divide into that many parts.
+
+    >>> len(tnp.vsplit(np.ones((4, 1)), 2))
     2
     """
     return _cut("vsplit", as_array(ary), indices_or_sections, 0, 2)
@@ -193,9 +230,21 @@ def vsplit(ary: Array, indices_or_sections: int | Sequence[int]) -> list[Array]:
 
 @numpy_function(np.dsplit)
 def dsplit(ary: Array, indices_or_sections: int | Sequence[int]) -> list[Array]:
-    """Cut along axis 2.
+    """Cut along axis 2, into equal parts or before the given indices.
 
-    >>> len(dsplit(np.ones((1, 1, 4)), 2))
+    Derivative: linear; the cotangent of a part goes to its place, zeros to the rest.
+
+    Args:
+        ary: array of at least three axes.
+        indices_or_sections: the number of equal parts, or the indices before which to cut.
+
+    Returns:
+        A list of arrays.
+
+    Raises:
+        ArgumentError: fewer than three axes; a length that does not divide into that many parts.
+
+    >>> len(tnp.dsplit(np.ones((1, 1, 4)), 2))
     2
     """
     return _cut("dsplit", as_array(ary), indices_or_sections, 2, 3)
@@ -209,9 +258,21 @@ def _cut(function: str, x: Array, where: int | Sequence[int], axis: int, ndim: i
 
 @numpy_function(getattr(np, "unstack", None))
 def unstack(x: Array, /, *, axis: int = 0) -> tuple[Array, ...]:
-    """The slices along an axis, without that axis.
+    """Give the slices along an axis, without that axis.
 
-    >>> unstack(np.array([1.0, 2.0]))
+    Derivative: linear; the cotangent of a slice goes to its place, zeros to the rest.
+
+    Args:
+        x: array of at least one axis.
+        axis: the axis to take apart.
+
+    Returns:
+        A tuple of arrays.
+
+    Raises:
+        ArgumentError: an array without axes.
+
+    >>> tnp.unstack(np.array([1.0, 2.0]))
     (np.float64(1.0), np.float64(2.0))
     """
     x = as_array(x)
@@ -226,13 +287,12 @@ def unstack(x: Array, /, *, axis: int = 0) -> tuple[Array, ...]:
 
 @numpy_function(np.insert)
 def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Array:
-    """A copy of arr with values put in before the places obj along an axis; without axis, of the flat array.
+    """Put values in before the places obj along an axis; without axis, into the flat array.
 
-    Args:
-        obj: an int, a slice, or several ints, as they are in arr.
-        values: broadcast to what is put in.
+    Derivatives: linear; the array and the values receive the cotangents of their places; a value that was broadcast
+    receives the sum. None for obj.
 
-    >>> insert(np.array([1.0, 2.0]), 1, 5.0)
+    >>> tnp.insert(np.array([1.0, 2.0]), 1, 5.0)
     array([1., 5., 2.])
     """
     x, values = as_array(arr), as_array(values)
@@ -266,9 +326,11 @@ def _places(function: str, obj: Any, n: int) -> Array:
 
 @numpy_function(np.delete)
 def delete(arr: Array, obj: Any, axis: int | None = None) -> Array:
-    """A copy of arr without the slices at obj along an axis; without axis, of the flat array.
+    """Leave out the slices at obj along an axis; without axis, of the flat array.
 
-    >>> delete(np.array([1.0, 2.0, 3.0]), 1)
+    Derivative: linear; elements that are left out receive 0. None for obj.
+
+    >>> tnp.delete(np.array([1.0, 2.0, 3.0]), 1)
     array([1., 3.])
     """
     x = as_array(arr)
@@ -279,9 +341,11 @@ def delete(arr: Array, obj: Any, axis: int | None = None) -> Array:
 
 @numpy_function(np.resize)
 def resize(a: Array, new_shape: int | Sequence[int]) -> Array:
-    """The elements of a in C order, from the start again as often as it takes to fill a shape.
+    """Fill a shape with the elements in C order, from the start again as often as it takes.
 
-    >>> resize([1.0, 2.0], (1, 3))
+    Derivative: linear; an element receives the sum of the cotangents of its copies.
+
+    >>> tnp.resize([1.0, 2.0], (1, 3))
     array([[1., 2., 1.]])
     """
     lengths = (new_shape,) if isinstance(new_shape, int | np.integer) else tuple(new_shape)
@@ -295,9 +359,11 @@ def resize(a: Array, new_shape: int | Sequence[int]) -> Array:
 
 @numpy_function(np.trim_zeros)
 def trim_zeros(filt: Array, trim: str = "fb", axis: int | Sequence[int] | None = None) -> Array:
-    """The array without the zeros around it: in front ("f"), behind ("b") or both, along axes.
+    """Leave out the zeros around an array: in front ("f"), behind ("b") or both, along axes.
 
-    >>> trim_zeros(np.array([0.0, 1.0, 0.0]))
+    Derivative: linear; elements that are left out receive 0.
+
+    >>> tnp.trim_zeros(np.array([0.0, 1.0, 0.0]))
     array([1.])
     """
     x, sides = as_array(filt), trim.lower()

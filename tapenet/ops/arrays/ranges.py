@@ -31,9 +31,11 @@ def linspace(
     *,
     device: str | None = None,
 ) -> Any:
-    """num evenly spaced numbers from start to stop, along a new axis. Derivatives: 1 - f, f at the fraction f.
+    """Make num evenly spaced numbers from start to stop, along a new axis.
 
-    >>> linspace(0.0, 1.0, 3)
+    Derivatives: 1 - f for start and f for stop, at the fraction f of the way.
+
+    >>> tnp.linspace(0.0, 1.0, 3)
     array([0. , 0.5, 1. ])
     """
     start, stop = (x if type(x) in (int, float, complex) else as_array(x) for x in (start, stop))
@@ -59,9 +61,11 @@ def logspace(
     dtype: Any = None,
     axis: int = 0,
 ) -> Array:
-    """base to the power of evenly spaced numbers. Differentiable in start, stop and base.
+    """Raise base to evenly spaced powers: base^linspace(start, stop).
 
-    >>> logspace(0.0, 2.0, 3)
+    Derivatives: those of the formula, for start, stop and base.
+
+    >>> tnp.logspace(0.0, 2.0, 3)
     array([  1.,  10., 100.])
     """
     if np.ndim(base):
@@ -77,11 +81,11 @@ def logspace(
 def geomspace(
     start: Array, stop: Array, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Array:
-    """num numbers from start to stop, each the same multiple of the one before. Differentiable in both.
+    """Make num numbers from start to stop, each the same multiple of the one before. Complex ones lie on a spiral.
 
-    Complex ones lie on a spiral.
+    Derivatives: those of the formula, start (stop / start)^f at the fraction f, for start and stop.
 
-    >>> geomspace(1.0, 4.0, 3)
+    >>> tnp.geomspace(1.0, 4.0, 3)
     array([1., 2., 4.])
     """
     start, stop = broadcast_arrays(as_array(start), as_array(stop))
@@ -106,12 +110,14 @@ def _length(start: Array, stop: Array, step: Array) -> int:
 def arange(
     start: Array, /, stop: Array = None, step: Array = 1, dtype: Any = None, *, device: str | None = None
 ) -> Array:
-    """start, start + step, ... before stop; from 0 where only stop is given.
+    """Make the numbers start, start + step, ... before stop; from 0 where only stop is given.
 
-    Derivatives: 1 for start, k for step at the k-th number, 0 for stop, which only says how many there are.
+    Derivatives: 1 for start; k for step at the k-th number; 0 for stop, which only decides how many there are.
 
-    >>> arange(3.0)
+    >>> tnp.arange(3.0)
     array([0., 1., 2.])
+    >>> float(tn.grad(lambda h: tnp.arange(0.0, 3.0, h).sum())(1.0))
+    3.0
     """
     if stop is None:
         start, stop = 0, start
@@ -123,9 +129,11 @@ def arange(
 
 @numpy_function(np.kaiser)
 def kaiser(M: int, beta: Array) -> Array:
-    """The Kaiser window of M points: I_0(beta sqrt(1 - r^2)) / I_0(beta), r from -1 to 1. Differentiable in beta.
+    """Make the Kaiser window of M points: I_0(beta sqrt(1 - r^2)) / I_0(beta), with r from -1 to 1.
 
-    >>> kaiser(3, 0.0)
+    Derivative: that of the formula, for beta.
+
+    >>> tnp.kaiser(3, 0.0)
     array([1., 1., 1.])
     """
     if M <= 1:

@@ -24,9 +24,12 @@ from tapenet.ops.elementwise.casting import astype
 
 @numpy_function(np.extract)
 def extract(condition: Array, arr: Array) -> Array:
-    """The elements of arr where the condition holds, as one axis. Derivative: 1 for each that was taken.
+    """Take the elements of arr where the condition holds, as one axis.
 
-    >>> extract(np.array([True, False]), np.array([1.0, 2.0]))
+    Derivative: linear; elements that are not taken receive 0. None for the condition. `vmap` refuses it, as the length
+    depends on values.
+
+    >>> tnp.extract(np.array([True, False]), np.array([1.0, 2.0]))
     array([1.])
     """
     return take(ravel(as_array(arr)), flatnonzero(as_array(condition)))
@@ -34,9 +37,12 @@ def extract(condition: Array, arr: Array) -> Array:
 
 @numpy_function(np.compress)
 def compress(condition: Array, a: Array, axis: int | None = None, out: None = None) -> Array:
-    """The slices along an axis where the 1-d condition holds; without axis, elements of the flat array.
+    """Take the slices along an axis where the condition holds; without axis, elements of the flat array.
 
-    >>> compress([True, False], np.eye(2), 0)
+    Derivative: linear; slices that are not taken receive 0. None for the condition. `vmap` refuses it, as the length
+    depends on values.
+
+    >>> tnp.compress([True, False], np.eye(2), 0)
     array([[1., 0.]])
     """
     condition = as_array(condition)
@@ -50,15 +56,11 @@ def compress(condition: Array, a: Array, axis: int | None = None, out: None = No
 
 @numpy_function(np.choose, collects=False)
 def choose(a: Array, choices: Sequence[Array], out: None = None, mode: str = "raise") -> Array:
-    """At each place the element of the choice whose number stands in a.
+    """Take at each place the element of the choice whose number is in a.
 
-    Derivative: 1 for the choice that was taken.
+    Derivative: 1 for the choice that is taken and 0 for the others. None for a, which must be integers.
 
-    Args:
-        a: integers; with the choices it is broadcast to one shape.
-        mode: what to do with a number that no choice has: "raise", "wrap" or "clip".
-
-    >>> choose([1, 0], [[10.0, 20.0], [30.0, 40.0]])
+    >>> tnp.choose([1, 0], [[10.0, 20.0], [30.0, 40.0]])
     array([30., 20.])
     """
     number, *arrays = broadcast_arrays(as_array(a), *(as_array(choice) for choice in choices))
@@ -77,11 +79,12 @@ def choose(a: Array, choices: Sequence[Array], out: None = None, mode: str = "ra
 
 @numpy_function(np.select, collects=False)
 def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Array = 0) -> Array:
-    """At each place the element of the first choice whose condition holds, else the default.
+    """Take at each place the element of the first choice whose condition holds, else the default.
 
-    Derivative: 1 for the choice that was taken.
+    Derivative: 1 for the choice that is taken and 0 for the others. None for the conditions. An infinite derivative of
+    a choice that is not taken meets that 0 as 0 * inf = NaN; `where` says what to write.
 
-    >>> select([np.array([True, False])], [np.array([1.0, 2.0])], 7.0)
+    >>> tnp.select([np.array([True, False])], [np.array([1.0, 2.0])], 7.0)
     array([1., 7.])
     """
     if len(condlist) != len(choicelist) or not len(condlist):
@@ -104,16 +107,12 @@ def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Arra
 
 @numpy_function(np.piecewise, collects=False)
 def piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Array:
-    """Where a condition holds, its function of the elements there; of several that hold, the last.
+    """Apply to the elements where a condition holds its function; of several conditions that hold, the last counts.
 
-    A function is only called with the elements where its condition holds, so that none meets what it is not
-    made for. Derivative: that of the function that was taken.
+    Derivative: that of the function that is taken. A function is called with the elements where its condition holds
+    alone, so that it never meets elements outside of its domain.
 
-    Args:
-        condlist: bool arrays of the shape of x.
-        funclist: functions or constants, one for each condition, and one more for where none holds, else 0.
-
-    >>> piecewise(np.array([-1.0, 2.0]), [np.array([True, False])], [lambda x: -x, lambda x: x])
+    >>> tnp.piecewise(np.array([-1.0, 2.0]), [np.array([True, False])], [lambda x: -x, lambda x: x])
     array([1., 2.])
     """
     x = as_array(x)

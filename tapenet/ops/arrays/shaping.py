@@ -26,9 +26,11 @@ def _reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
 
 
 def reshape(a: Array, shape: int | Sequence[int], order: str = "C", **keywords: Any) -> Array:
-    """Give the same elements, in C order, another shape; one length may be -1.
+    """Give the elements, in C order, another shape; one length may be -1.
 
-    >>> reshape(np.arange(4.0), (2, -1)).shape
+    Derivative: linear; the cotangent gets the shape of a.
+
+    >>> tnp.reshape(np.arange(4.0), (2, -1)).shape
     (2, 2)
     """
     if type(a) is not Tensor:
@@ -48,7 +50,9 @@ def reshape(a: Array, shape: int | Sequence[int], order: str = "C", **keywords: 
 def ravel(a: Array, order: str = "C") -> Array:
     """Give the elements as one axis.
 
-    >>> ravel(np.ones((2, 3))).shape
+    Derivative: linear; the cotangent gets the shape of a.
+
+    >>> tnp.ravel(np.ones((2, 3))).shape
     (6,)
     """
     if type(a) is not Tensor:
@@ -68,7 +72,9 @@ def _transpose(x: Array, *, axes: tuple[int, ...]) -> Array:
 def transpose(a: Array, axes: Sequence[int] | None = None) -> Array:
     """Reorder the axes; without `axes`, reverse them.
 
-    >>> transpose(np.ones((2, 3))).shape
+    Derivative: linear; the cotangent's axes are put back.
+
+    >>> tnp.transpose(np.ones((2, 3))).shape
     (3, 2)
     """
     if type(a) is not Tensor:
@@ -83,7 +89,9 @@ permute_dims = transpose
 def swapaxes(a: Array, axis1: int, axis2: int) -> Array:
     """Exchange two axes.
 
-    >>> swapaxes(np.ones((2, 3, 4)), 0, 2).shape
+    Derivative: linear; the cotangent's axes are put back.
+
+    >>> tnp.swapaxes(np.ones((2, 3, 4)), 0, 2).shape
     (4, 3, 2)
     """
     if type(a) is np.ndarray:
@@ -99,7 +107,9 @@ def swapaxes(a: Array, axis1: int, axis2: int) -> Array:
 def matrix_transpose(x: Array, /) -> Array:
     """Exchange the last two axes.
 
-    >>> matrix_transpose(np.ones((5, 2, 3))).shape
+    Derivative: linear; the cotangent's axes are put back.
+
+    >>> tnp.matrix_transpose(np.ones((5, 2, 3))).shape
     (5, 3, 2)
     """
     return swapaxes(x, -1, -2)
@@ -108,7 +118,9 @@ def matrix_transpose(x: Array, /) -> Array:
 def moveaxis(a: Array, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
     """Move axes to other places; the rest keep their order.
 
-    >>> moveaxis(np.ones((2, 3, 4)), 0, -1).shape
+    Derivative: linear; the cotangent's axes are put back.
+
+    >>> tnp.moveaxis(np.ones((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
     """
     if type(a) is not Tensor:
@@ -128,7 +140,9 @@ def moveaxis(a: Array, source: int | Sequence[int], destination: int | Sequence[
 def expand_dims(a: Array, axis: int | Sequence[int]) -> Array:
     """Insert axes of length 1 at the given places of the result.
 
-    >>> expand_dims(np.ones(3), 0).shape
+    Derivative: linear; the cotangent gets the shape of a.
+
+    >>> tnp.expand_dims(np.ones(3), 0).shape
     (1, 3)
     """
     if type(a) is not Tensor:
@@ -142,7 +156,9 @@ def expand_dims(a: Array, axis: int | Sequence[int]) -> Array:
 def squeeze(a: Array, axis: int | Sequence[int] | None = None) -> Array:
     """Remove axes of length 1: all of them, or those given.
 
-    >>> squeeze(np.ones((1, 3, 1))).shape
+    Derivative: linear; the cotangent gets the shape of a.
+
+    >>> tnp.squeeze(np.ones((1, 3, 1))).shape
     (3,)
     """
     if type(a) is not Tensor:
@@ -168,10 +184,14 @@ def _spread(x: Array, shape: tuple[int, ...]) -> Array:
 
 
 def broadcast_to(array: Array, shape: int | Sequence[int], subok: bool = False) -> Array:
-    """Repeat along new leading axes and axes of length 1, without copying. Its transpose sums over them.
+    """Repeat along new leading axes and axes of length 1, without copying.
 
-    >>> broadcast_to(np.ones(3), (2, 3)).shape
+    Derivative: linear; the cotangent is summed over the repeated axes. On a Tensor `subok` has no effect.
+
+    >>> tnp.broadcast_to(np.ones(3), (2, 3)).shape
     (2, 3)
+    >>> tn.grad(lambda x: tnp.broadcast_to(x, (2, 3)).sum())(np.ones(3))
+    array([2., 2., 2.])
     """
     if type(array) is not Tensor:
         if isinstance(array, np.generic) and not subok:
@@ -184,7 +204,9 @@ def broadcast_to(array: Array, shape: int | Sequence[int], subok: bool = False) 
 def broadcast_arrays(*args: Array, subok: bool = False) -> tuple[Array, ...]:
     """Broadcast arrays against one another.
 
-    >>> [x.shape for x in broadcast_arrays(np.ones(3), np.ones((2, 1)))]
+    Derivative: linear; each cotangent is summed over the repeated axes.
+
+    >>> [x.shape for x in tnp.broadcast_arrays(np.ones(3), np.ones((2, 1)))]
     [(2, 3), (2, 3)]
     """
     arrays = [as_array(x) for x in args]
@@ -206,7 +228,9 @@ def _roll(x: Array, *, shift: tuple[int, ...], axis: tuple[int, ...]) -> Array:
 def roll(a: Array, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Array:
     """Shift elements along axes, those pushed out coming back at the other end; without axis, over all.
 
-    >>> roll(np.arange(3.0), 1)
+    Derivative: linear; the cotangent is rolled back.
+
+    >>> tnp.roll(np.arange(3.0), 1)
     array([2., 0., 1.])
     """
     if type(a) is not Tensor:
@@ -221,7 +245,9 @@ def roll(a: Array, shift: int | Sequence[int], axis: int | Sequence[int] | None 
 def flip(m: Array, axis: int | Sequence[int] | None = None) -> Array:
     """Reverse the order along axes; without axis, along all.
 
-    >>> flip(np.arange(3.0))
+    Derivative: linear; the cotangent is flipped back.
+
+    >>> tnp.flip(np.arange(3.0))
     array([2., 1., 0.])
     """
     if type(m) is not Tensor:
@@ -233,7 +259,9 @@ def flip(m: Array, axis: int | Sequence[int] | None = None) -> Array:
 def fliplr(m: Array) -> Array:
     """Reverse the order along axis 1.
 
-    >>> fliplr(np.array([[1.0, 2.0]]))
+    Derivative: linear; the cotangent is flipped back.
+
+    >>> tnp.fliplr(np.array([[1.0, 2.0]]))
     array([[2., 1.]])
     """
     return flip(m, 1)
@@ -242,7 +270,9 @@ def fliplr(m: Array) -> Array:
 def flipud(m: Array) -> Array:
     """Reverse the order along axis 0.
 
-    >>> flipud(np.array([1.0, 2.0]))
+    Derivative: linear; the cotangent is flipped back.
+
+    >>> tnp.flipud(np.array([1.0, 2.0]))
     array([2., 1.])
     """
     return flip(m, 0)
@@ -251,7 +281,9 @@ def flipud(m: Array) -> Array:
 def rot90(m: Array, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
     """Turn by k right angles in the plane of two axes, from the first towards the second.
 
-    >>> rot90(np.array([[1.0, 2.0]]))
+    Derivative: linear; the cotangent is turned back.
+
+    >>> tnp.rot90(np.array([[1.0, 2.0]]))
     array([[2.],
            [1.]])
     """
@@ -269,9 +301,11 @@ def rot90(m: Array, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
 
 
 def rollaxis(a: Array, axis: int, start: int = 0) -> Array:
-    """Move an axis to stand before another; `moveaxis` is easier to read.
+    """Move an axis before another one; `moveaxis` is easier to read.
 
-    >>> rollaxis(np.ones((2, 3, 4)), 2).shape
+    Derivative: linear; the cotangent's axes are put back.
+
+    >>> tnp.rollaxis(np.ones((2, 3, 4)), 2).shape
     (4, 2, 3)
     """
     if type(a) is not Tensor:
@@ -310,7 +344,9 @@ def concatenate(
 ) -> Array:
     """Join arrays along an axis they have; with axis None, join all their elements.
 
-    >>> concatenate([np.zeros(1), np.ones(2)])
+    Derivative: linear; each array receives its part of the cotangent.
+
+    >>> tnp.concatenate([np.zeros(1), np.ones(2)])
     array([0., 1., 1.])
     """
     if not any(type(x) is Tensor or (type(x) is list and holds_tensor(x)) for x in arrays):
@@ -336,7 +372,9 @@ concat = concatenate
 def stack(arrays: Sequence[Array], axis: int = 0, out: None = None, *, dtype: Any = None, **keywords: Any) -> Array:
     """Join arrays of one shape along a new axis.
 
-    >>> stack([np.zeros(2), np.ones(2)]).shape
+    Derivative: linear; each array receives its part of the cotangent.
+
+    >>> tnp.stack([np.zeros(2), np.ones(2)]).shape
     (2, 2)
     """
     arrays = list(arrays)
@@ -359,7 +397,9 @@ def _at_least(x: Array, ndim: int) -> Array:
 def vstack(tup: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Join arrays along axis 0, after giving 1-d ones a leading axis.
 
-    >>> vstack([np.zeros(2), np.ones(2)]).shape
+    Derivative: linear; each array receives its part of the cotangent.
+
+    >>> tnp.vstack([np.zeros(2), np.ones(2)]).shape
     (2, 2)
     """
     return concatenate([_at_least(x, 2) for x in tup], 0, dtype=dtype, casting=casting)
@@ -371,7 +411,9 @@ row_stack = vstack
 def hstack(tup: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Join arrays along axis 1, or along axis 0 where they are 1-d.
 
-    >>> hstack([np.zeros(2), np.ones(2)]).shape
+    Derivative: linear; each array receives its part of the cotangent.
+
+    >>> tnp.hstack([np.zeros(2), np.ones(2)]).shape
     (4,)
     """
     parts = [_at_least(x, 1) for x in tup]
@@ -381,7 +423,18 @@ def hstack(tup: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind
 def array_split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
     """Cut along an axis into nearly equal parts, or before the given indices.
 
-    >>> [x.tolist() for x in array_split(np.arange(3.0), 2)]
+    Derivative: linear; the cotangent of a part goes to its place, zeros to the rest.
+
+    Args:
+        ary: array of at least one axis.
+        indices_or_sections: the number of parts, the first ones longer by 1 where they are unequal; or
+            the indices before which to cut.
+        axis: the axis to cut.
+
+    Returns:
+        A list of arrays.
+
+    >>> [x.tolist() for x in tnp.array_split(np.arange(3.0), 2)]
     [[0.0, 1.0], [2.0]]
     """
     if type(ary) is not Tensor:
@@ -400,7 +453,9 @@ def array_split(ary: Array, indices_or_sections: int | Sequence[int], axis: int 
 def split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
     """Cut along an axis into equal parts, or before the given indices.
 
-    >>> [x.tolist() for x in split(np.arange(4.0), 2)]
+    Derivative: linear; the cotangent of a part goes to its place, zeros to the rest.
+
+    >>> [x.tolist() for x in tnp.split(np.arange(4.0), 2)]
     [[0.0, 1.0], [2.0, 3.0]]
     """
     if type(ary) is not Tensor:
@@ -420,7 +475,9 @@ def split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -
 def repeat(a: Array, repeats: int | Sequence[int], axis: int | None = None) -> Array:
     """Repeat each element, or each slice along an axis.
 
-    >>> repeat(np.array([1.0, 2.0]), 2)
+    Derivative: linear; an element receives the sum of the cotangents of its copies. None for `repeats`.
+
+    >>> tnp.repeat(np.array([1.0, 2.0]), 2)
     array([1., 1., 2., 2.])
     """
     if type(a) is not Tensor:
@@ -434,7 +491,9 @@ def repeat(a: Array, repeats: int | Sequence[int], axis: int | None = None) -> A
 def tile(A: Array, reps: int | Sequence[int]) -> Array:
     """Lay copies side by side, `reps` of them along each axis.
 
-    >>> tile(np.array([1.0, 2.0]), 2)
+    Derivative: linear; an element receives the sum of the cotangents of its copies.
+
+    >>> tnp.tile(np.array([1.0, 2.0]), 2)
     array([1., 2., 1., 2.])
     """
     if type(A) is not Tensor:

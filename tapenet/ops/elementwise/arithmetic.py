@@ -19,27 +19,125 @@ from tapenet.ops.elementwise.rounding import floor, trunc
 
 # ---- sums and products ----
 
-add = elementwise(np.add, lambda t: t, lambda t: t, doc="x + y. Derivatives: 1, 1.")
-subtract = elementwise(np.subtract, lambda t: t, lambda t: -t, doc="x - y. Derivatives: 1, -1.")
-multiply = elementwise(np.multiply, lambda t, y: t * y, lambda t, x: t * x, doc="x * y. Derivatives: y, x.")
+add = elementwise(
+    np.add,
+    lambda t: t,
+    lambda t: t,
+    doc="""Add: x1 + x2.
+
+    Derivatives: 1 and 1.
+
+    >>> tnp.add(1.0, np.array([1.0, 2.0]))
+    array([2., 3.])
+    """,
+)
+subtract = elementwise(
+    np.subtract,
+    lambda t: t,
+    lambda t: -t,
+    doc="""Subtract: x1 - x2.
+
+    Derivatives: 1 and -1.
+
+    >>> tnp.subtract(1.0, np.array([1.0, 2.0]))
+    array([ 0., -1.])
+    """,
+)
+multiply = elementwise(
+    np.multiply,
+    lambda t, y: t * y,
+    lambda t, x: t * x,
+    doc="""Multiply: x1 x2.
+
+    Derivatives: x2 and x1.
+
+    >>> float(tn.grad(tnp.multiply)(2.0, 3.0))
+    3.0
+    """,
+)
 divide = elementwise(
     np.divide,
     lambda t, y: t / y,
     lambda t, out, y: -t * out / y,
     name="divide",
-    doc="x / y. Derivatives: 1 / y, -x / y^2.",
+    doc="""Divide: x1 / x2.
+
+    Derivatives: 1 / x2 and -x1 / x2^2.
+
+    >>> float(tn.grad(tnp.divide, argnums=1)(1.0, 2.0))
+    -0.25
+    """,
 )
 true_divide = divide
-negative = elementwise(np.negative, lambda t: -t, doc="-x. Derivative: -1.")
-positive = elementwise(np.positive, lambda t: t, doc="+x. Derivative: 1.")
-reciprocal = elementwise(np.reciprocal, lambda t, out: -t * out * out, doc="1 / x. Derivative: -1 / x^2.")
+negative = elementwise(
+    np.negative,
+    lambda t: -t,
+    doc="""Negate: -x.
+
+    Derivative: -1.
+
+    >>> float(tn.grad(tnp.negative)(2.0))
+    -1.0
+    """,
+)
+positive = elementwise(
+    np.positive,
+    lambda t: t,
+    doc="""Return the operand: +x.
+
+    Derivative: 1.
+
+    >>> float(tn.grad(tnp.positive)(2.0))
+    1.0
+    """,
+)
+reciprocal = elementwise(
+    np.reciprocal,
+    lambda t, out: -t * out * out,
+    doc="""Invert: 1 / x.
+
+    Derivative: -1 / x^2.
+
+    >>> float(tn.grad(tnp.reciprocal)(2.0))
+    -0.25
+    """,
+)
 
 # ---- squares and roots ----
 
-square = elementwise(np.square, lambda t, x: t * (2 * x), doc="x^2. Derivative: 2 x.")
-sqrt = elementwise(np.sqrt, lambda t, out: 0.5 * t / out, doc="The square root. Derivative: 1 / (2 sqrt x), inf at 0.")
+square = elementwise(
+    np.square,
+    lambda t, x: t * (2 * x),
+    doc="""Square: x^2.
+
+    Derivative: 2 x.
+
+    >>> float(tn.grad(tnp.square)(3.0))
+    6.0
+    """,
+)
+sqrt = elementwise(
+    np.sqrt,
+    lambda t, out: 0.5 * t / out,
+    doc="""Take the square root.
+
+    Derivative: 1 / (2 sqrt(x)), which is inf at 0; `tn.checks()` names it. Write tnp.sqrt(tnp.where(x > 0, x, 1))
+    inside of another tnp.where to leave 0 out.
+
+    >>> float(tn.grad(tnp.sqrt)(4.0))
+    0.25
+    """,
+)
 cbrt = elementwise(
-    np.cbrt, lambda t, out: t / (3 * out * out), doc="The cube root. Derivative: 1 / (3 cbrt(x)^2), inf at 0."
+    np.cbrt,
+    lambda t, out: t / (3 * out * out),
+    doc="""Take the cube root.
+
+    Derivative: 1 / (3 cbrt(x)^2), which is inf at 0.
+
+    >>> f"{tn.grad(tnp.cbrt)(8.0):.4f}"
+    '0.0833'
+    """,
 )
 
 
@@ -49,28 +147,48 @@ remainder = elementwise(
     np.remainder,
     lambda t: t,
     lambda t, x, y: -t * floor(x / y),
-    doc="x - y floor(x / y), of the sign of y. Derivatives: 1, -floor(x / y), also at a jump.",
+    doc="""Compute the remainder of a division that rounds down: x1 - x2 floor(x1 / x2). It has the sign of x2.
+
+    Derivatives: 1 and -floor(x1 / x2). They are those of the piece, also at a jump.
+
+    >>> float(tn.grad(tnp.remainder, argnums=1)(7.0, 2.0))
+    -3.0
+    """,
 )
 fmod = elementwise(
     np.fmod,
     lambda t: t,
     lambda t, x, y: -t * trunc(x / y),
-    doc="x - y trunc(x / y), of the sign of x. Derivatives: 1, -trunc(x / y), also at a jump.",
+    doc="""Compute the remainder of a division that rounds towards 0: x1 - x2 trunc(x1 / x2). It has the sign of x1.
+
+    Derivatives: 1 and -trunc(x1 / x2). They are those of the piece, also at a jump.
+
+    >>> float(tnp.fmod(-7.0, 2.0)), float(tn.grad(tnp.fmod, argnums=1)(-7.0, 2.0))
+    (-1.0, 3.0)
+    """,
 )
 floor_divide = elementwise(
     np.floor_divide,
     piecewise_constant,
     piecewise_constant,
-    doc="floor(x / y). Derivatives: 0, 0, also at a jump.",
+    doc="""Divide and round down: floor(x1 / x2).
+
+    Derivatives: 0 and 0, also at a jump. The function is piecewise constant.
+
+    >>> float(tnp.floor_divide(7.0, 2.0)), float(tn.grad(tnp.floor_divide)(7.0, 2.0))
+    (3.0, 0.0)
+    """,
 )
 
 mod = remainder
 
 
 def divmod(x1: Array, x2: Array, /, **keywords: Array) -> tuple[Array, Array]:
-    """floor(x1 / x2) and what remains of x1. Derivatives: those of `floor_divide` and of `remainder`.
+    """Compute the pair of floor(x1 / x2) and the remainder of x1.
 
-    >>> divmod(7.0, 2.0)
+    Derivatives: those of `floor_divide` and of `remainder`.
+
+    >>> tnp.divmod(7.0, 2.0)
     (np.float64(3.0), np.float64(1.0))
     """
     if type(x1) is not Tensor and type(x2) is not Tensor:
@@ -90,25 +208,51 @@ maximum = elementwise(
     np.maximum,
     lambda t, x, y: _share(t, greater(x, y) | isnan(x), equal(x, y)),
     lambda t, x, y: _share(t, greater(y, x) | (isnan(y) & ~isnan(x)), equal(x, y)),
-    doc="The larger of x and y; NaN wins. Derivatives: 1 for the larger, 0.5 for both where they are equal.",
+    doc="""Take the larger of x1 and x2; NaN where one of them is NaN.
+
+    Derivatives: 1 for the larger operand and 0 for the other; 0.5 for both where they are equal; 1 for an operand that
+    is NaN, for x1 where both are.
+
+    >>> float(tn.grad(tnp.maximum)(2.0, 1.0)), float(tn.grad(tnp.maximum)(0.0, 0.0))
+    (1.0, 0.5)
+    """,
 )
 minimum = elementwise(
     np.minimum,
     lambda t, x, y: _share(t, less(x, y) | isnan(x), equal(x, y)),
     lambda t, x, y: _share(t, less(y, x) | (isnan(y) & ~isnan(x)), equal(x, y)),
-    doc="The smaller of x and y; NaN wins. Derivatives: 1 for the smaller, 0.5 for both where they are equal.",
+    doc="""Take the smaller of x1 and x2; NaN where one of them is NaN.
+
+    Derivatives: 1 for the smaller operand and 0 for the other; 0.5 for both where they are equal; 1 for an operand that
+    is NaN, for x1 where both are.
+
+    >>> float(tn.grad(tnp.minimum)(2.0, 1.0)), float(tn.grad(tnp.minimum)(0.0, 0.0))
+    (0.0, 0.5)
+    """,
 )
 fmax = elementwise(
     np.fmax,
     lambda t, x, y: _share(t, greater(x, y) | isnan(y), equal(x, y)),
     lambda t, x, y: _share(t, greater(y, x) | (isnan(x) & ~isnan(y)), equal(x, y)),
-    doc="The larger of x and y; NaN loses. Derivatives: 1 for the larger, 0.5 for both where they are equal.",
+    doc="""Take the larger of x1 and x2; the other one where one of them is NaN.
+
+    Derivatives: 1 for the operand that is taken and 0 for the other; 0.5 for both where they are equal.
+
+    >>> float(tnp.fmax(1.0, np.nan)), float(tn.grad(tnp.fmax)(1.0, np.nan))
+    (1.0, 1.0)
+    """,
 )
 fmin = elementwise(
     np.fmin,
     lambda t, x, y: _share(t, less(x, y) | isnan(y), equal(x, y)),
     lambda t, x, y: _share(t, less(y, x) | (isnan(x) & ~isnan(y)), equal(x, y)),
-    doc="The smaller of x and y; NaN loses. Derivatives: 1 for the smaller, 0.5 for both where they are equal.",
+    doc="""Take the smaller of x1 and x2; the other one where one of them is NaN.
+
+    Derivatives: 1 for the operand that is taken and 0 for the other; 0.5 for both where they are equal.
+
+    >>> float(tnp.fmin(1.0, np.nan)), float(tn.grad(tnp.fmin)(1.0, np.nan))
+    (1.0, 1.0)
+    """,
 )
 
 _where = elementwise(
@@ -122,13 +266,13 @@ _where = elementwise(
 
 
 def where(condition: Array, x: Array = ABSENT, y: Array = ABSENT) -> Array:
-    """Choose x where the condition holds, else y; with the condition alone, `nonzero`.
+    """Choose x where the condition holds, else y; with the condition alone, return `nonzero` of it.
 
-    Derivatives: 1 for the chosen side, 0 for the other. An infinite or undefined derivative of the side not
-    chosen still meets that 0 as 0 * inf = NaN: keep it finite with a second `where` inside, as in
-    `where(x > 0, log(where(x > 0, x, 1)), 0)`.
+    Derivatives: 1 for the chosen side and 0 for the other; none for the condition. An infinite derivative of the side
+    that is not chosen still meets that 0, as 0 * inf = NaN. Keep it finite with a second `where` inside, as in
+    tnp.where(x > 0, tnp.log(tnp.where(x > 0, x, 1)), 0).
 
-    >>> where(np.array([True, False]), 1.0, 2.0)
+    >>> tnp.where(np.array([True, False]), 1.0, 2.0)
     array([1., 2.])
     """
     condition = off_tapes(condition)
@@ -165,16 +309,14 @@ def clip(
     max: Array = ABSENT,
     **keywords: Any,
 ) -> Array:
-    """Limit values to [a_min, a_max]; None is no limit.
+    """Limit values to [a_min, a_max]; None means no limit.
 
-    Derivatives: 1 between the bounds and 0 at and beyond them; for a bound 1 where it is what comes out.
+    Derivatives: for a, 1 between the bounds and 0 at and beyond them; for a bound, 1 where it is the result.
 
-    Args:
-        a: array of any shape; a_min and a_max broadcast against it.
-        min, max: other names of a_min and a_max.
-
-    >>> clip(np.array([-1.0, 0.5, 2.0]), 0, 1)
+    >>> tnp.clip(np.array([-1.0, 0.5, 2.0]), 0, 1)
     array([0. , 0.5, 1. ])
+    >>> tn.elementwise_grad(tnp.clip)(np.array([0.0, 0.5, 2.0]), 0, 1)
+    array([0., 1., 0.])
     """
     bounds = given(a_min=a_min, a_max=a_max, min=min, max=max)
     if not holds_tensor((a, *bounds.values())):

@@ -18,9 +18,12 @@ def _astype(x: Array, *, dtype: np.dtype[Any]) -> Array:
 
 
 def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Array:
-    """Cast to a dtype. The cotangent is cast back; an integer or boolean dtype gives a plain array.
+    """Cast to a dtype.
 
-    >>> astype(np.array([1.5, 2.0]), "float32").dtype
+    Derivative: 1; the cotangent is cast back. A cast to an integer or boolean dtype has no derivative and gives a plain
+    array.
+
+    >>> tnp.astype(np.array([1.5, 2.0]), "float32").dtype
     dtype('float32')
     """
     dtype = np.dtype(dtype)

@@ -13,14 +13,84 @@ from tapenet.ops.elementwise.comparison import equal
 
 _LOG_2, _LOG_10 = math.log(2), math.log(10)
 
-exp = elementwise(np.exp, lambda t, out: t * out, doc="e^x. Derivative: e^x.")
-exp2 = elementwise(np.exp2, lambda t, out: t * (out * _LOG_2), doc="2^x. Derivative: 2^x log 2.")
-expm1 = elementwise(np.expm1, lambda t, out: t * (out + 1), doc="e^x - 1, exact near 0. Derivative: e^x.")
+exp = elementwise(
+    np.exp,
+    lambda t, out: t * out,
+    doc="""Compute the exponential e^x.
 
-log = elementwise(np.log, lambda t, x: t / x, doc="The natural logarithm. Derivative: 1 / x.")
-log2 = elementwise(np.log2, lambda t, x: t / (x * _LOG_2), doc="log x / log 2. Derivative: 1 / (x log 2).")
-log10 = elementwise(np.log10, lambda t, x: t / (x * _LOG_10), doc="log x / log 10. Derivative: 1 / (x log 10).")
-log1p = elementwise(np.log1p, lambda t, x: t / (x + 1), doc="log(1 + x), exact near 0. Derivative: 1 / (1 + x).")
+    Derivative: e^x.
+
+    >>> float(tn.grad(tnp.exp)(0.0))
+    1.0
+    """,
+)
+exp2 = elementwise(
+    np.exp2,
+    lambda t, out: t * (out * _LOG_2),
+    doc="""Compute 2^x.
+
+    Derivative: 2^x log(2).
+
+    >>> float(tnp.exp2(3.0)), f"{tn.grad(tnp.exp2)(0.0):.4f}"
+    (8.0, '0.6931')
+    """,
+)
+expm1 = elementwise(
+    np.expm1,
+    lambda t, out: t * (out + 1),
+    doc="""Compute e^x - 1, without cancellation near 0.
+
+    Derivative: e^x.
+
+    >>> float(tnp.expm1(1e-20)), float(tn.grad(tnp.expm1)(0.0))
+    (1e-20, 1.0)
+    """,
+)
+
+log = elementwise(
+    np.log,
+    lambda t, x: t / x,
+    doc="""Compute the natural logarithm.
+
+    Derivative: 1 / x, which is inf at 0.
+
+    >>> float(tn.grad(tnp.log)(2.0))
+    0.5
+    """,
+)
+log2 = elementwise(
+    np.log2,
+    lambda t, x: t / (x * _LOG_2),
+    doc="""Compute the logarithm to base 2.
+
+    Derivative: 1 / (x log(2)), which is inf at 0.
+
+    >>> float(tnp.log2(8.0)), f"{tn.grad(tnp.log2)(1.0):.4f}"
+    (3.0, '1.4427')
+    """,
+)
+log10 = elementwise(
+    np.log10,
+    lambda t, x: t / (x * _LOG_10),
+    doc="""Compute the logarithm to base 10.
+
+    Derivative: 1 / (x log(10)), which is inf at 0.
+
+    >>> float(tnp.log10(100.0)), f"{tn.grad(tnp.log10)(1.0):.4f}"
+    (2.0, '0.4343')
+    """,
+)
+log1p = elementwise(
+    np.log1p,
+    lambda t, x: t / (x + 1),
+    doc="""Compute log(1 + x), without cancellation near 0.
+
+    Derivative: 1 / (1 + x), which is inf at -1.
+
+    >>> float(tnp.log1p(1e-20)), float(tn.grad(tnp.log1p)(1.0))
+    (1e-20, 0.5)
+    """,
+)
 
 
 def _share_of(x: Array, y: Array) -> Array:
@@ -42,13 +112,25 @@ logaddexp = elementwise(
     np.logaddexp,
     lambda t, x, y: t * _share(x, y),
     lambda t, x, y: t * _share(y, x),
-    doc="log(e^x + e^y). Derivatives: e^x / (e^x + e^y), e^y / (e^x + e^y); 0.5 each at (-inf, -inf).",
+    doc="""Compute log(e^x1 + e^x2), without overflow.
+
+    Derivatives: e^x1 / (e^x1 + e^x2) and e^x2 / (e^x1 + e^x2); 0.5 each where both are the same infinity.
+
+    >>> float(tn.grad(tnp.logaddexp)(1000.0, 1000.0))
+    0.5
+    """,
 )
 logaddexp2 = elementwise(
     np.logaddexp2,
     lambda t, x, y: t * _share(x * _LOG_2, y * _LOG_2),
     lambda t, x, y: t * _share(y * _LOG_2, x * _LOG_2),
-    doc="log2(2^x + 2^y). Derivatives: 2^x / (2^x + 2^y), 2^y / (2^x + 2^y); 0.5 each at (-inf, -inf).",
+    doc="""Compute log2(2^x1 + 2^x2), without overflow.
+
+    Derivatives: 2^x1 / (2^x1 + 2^x2) and 2^x2 / (2^x1 + 2^x2); 0.5 each where both are the same infinity.
+
+    >>> float(tn.grad(tnp.logaddexp2)(1000.0, 1000.0))
+    0.5
+    """,
 )
 
 # ---- powers ----
@@ -69,12 +151,24 @@ power = elementwise(
     np.power,
     _power_in_base,
     _power_in_exponent,
-    doc="x^y. Derivatives: y x^(y - 1), 0 where y = 0, also at x = 0; x^y log x, 0 where x = 0.",
+    doc="""Raise to a power: x1^x2.
+
+    Derivatives: x2 x1^(x2 - 1), and 0 where x2 = 0, also at x1 = 0; x1^x2 log(x1), and 0 where x1 = 0.
+
+    >>> float(tn.grad(tnp.power)(3.0, 2.0)), float(tn.grad(tnp.power)(0.0, 0.0))
+    (6.0, 0.0)
+    """,
 )
 pow = power
 float_power = elementwise(
     np.float_power,
     _power_in_base,
     _power_in_exponent,
-    doc="x^y in at least float64. Derivatives: as for `power`.",
+    doc="""Raise to a power in at least float64: x1^x2.
+
+    Derivatives: those of `power`.
+
+    >>> float(tnp.float_power(2, -1)), float(tn.grad(tnp.float_power)(3.0, 2.0))
+    (0.5, 6.0)
+    """,
 )

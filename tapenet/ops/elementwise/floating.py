@@ -23,32 +23,63 @@ copysign = elementwise(
     np.copysign,
     lambda t, x, y: t * (sign(x) * copysign(1, y)),
     piecewise_constant,
-    doc="|x| with the sign of y. Derivatives: sign(x) times that sign, 0 at x = 0; 0.",
+    doc="""Give x1 the sign of x2: |x1| sign(x2).
+
+    Derivatives: sign(x1) times the sign of x2, 0 at x1 = 0; 0 for x2.
+
+    >>> float(tnp.copysign(2.0, -1.0)), float(tn.grad(tnp.copysign)(2.0, -1.0))
+    (-2.0, -1.0)
+    """,
 )
 nextafter = elementwise(
     np.nextafter,
     lambda t: t,
     piecewise_constant,
-    doc="The number after x on the way to y. Derivatives: 1, as a step is constant nearly everywhere; 0.",
+    doc="""Give the next number after x1 in the direction of x2.
+
+    Derivatives: 1, as the step is constant almost everywhere; 0 for x2.
+
+    >>> float(tnp.nextafter(1.0, 2.0)) - 1, float(tn.grad(tnp.nextafter)(1.0, 2.0))
+    (2.220446049250313e-16, 1.0)
+    """,
 )
 spacing = elementwise(
-    np.spacing, piecewise_constant, doc="The distance to the next number farther from 0. Derivative: 0."
+    np.spacing,
+    piecewise_constant,
+    doc="""Give the distance to the next number farther from 0.
+
+    Derivative: 0, also at a jump. The function is piecewise constant.
+
+    >>> float(tnp.spacing(1.0)), float(tn.grad(tnp.spacing)(1.0))
+    (2.220446049250313e-16, 0.0)
+    """,
 )
 
 # ---- fraction and exponent ----
 
-ldexp = elementwise(np.ldexp, lambda t, y: ldexp(t, y), None, doc="x 2^y for integer y. Derivative by x: 2^y.")
+ldexp = elementwise(
+    np.ldexp,
+    lambda t, y: ldexp(t, y),
+    None,
+    doc="""Scale by a power of 2: x1 2^x2, with an integer x2.
+
+    Derivatives: 2^x2 for x1; none for the integer x2.
+
+    >>> float(tnp.ldexp(3.0, 2)), float(tn.grad(tnp.ldexp)(3.0, 2))
+    (12.0, 4.0)
+    """,
+)
 
 
 _exponent = plain(lambda x: np.frexp(x)[1], name="frexp", batch=elementwise_rule)
 
 
 def frexp(x: Array, /, **keywords: Any) -> tuple[Array, Array]:
-    """x = fraction 2^exponent, with the fraction in [0.5, 1) and an integer exponent, a plain array.
+    """Split x into a fraction in [0.5, 1) and an integer exponent: x = fraction 2^exponent.
 
-    Derivative of the fraction: 2^-exponent, also at a jump.
+    Derivatives: 2^-exponent for the fraction, also at a jump; none for the exponent, a plain array.
 
-    >>> frexp(6.0)
+    >>> tnp.frexp(6.0)
     (np.float64(0.75), np.int32(3))
     """
     if type(x) is not Tensor:
@@ -65,9 +96,11 @@ _fraction = elementwise(_fractional_part, lambda t: t, name="fractional_part")
 
 
 def modf(x: Array, /, **keywords: Any) -> tuple[Array, Array]:
-    """The fractional and the integer part of x, both of its sign. Derivatives: 1 and 0, also at a jump.
+    """Split x into its fractional and its integer part, both of the sign of x.
 
-    >>> modf(-1.5)
+    Derivatives: 1 and 0, also at a jump.
+
+    >>> tnp.modf(-1.5)
     (np.float64(-0.5), np.float64(-1.0))
     """
     if type(x) is not Tensor:
@@ -80,11 +113,12 @@ def modf(x: Array, /, **keywords: Any) -> tuple[Array, Array]:
 
 @numpy_function(np.nan_to_num)
 def nan_to_num(x: Array, copy: bool = True, nan: Array = 0.0, posinf: Array = None, neginf: Array = None) -> Array:
-    """x with NaN and the infinities replaced, by 0 and the largest finite numbers unless told.
+    """Replace NaN and the infinities, by 0 and the largest finite numbers unless others are given.
 
-    Derivatives: 1 for x where it is finite, 0 elsewhere; for a replacement 1 where it is put.
+    Derivatives: for x, 1 where it is finite and 0 elsewhere; for a replacement, 1 where it is put. On a Tensor `copy`
+    has no effect.
 
-    >>> nan_to_num(np.array([1.0, np.nan]), nan=7.0)
+    >>> tnp.nan_to_num(np.array([1.0, np.nan]), nan=7.0)
     array([1., 7.])
     """
     x = as_array(x)

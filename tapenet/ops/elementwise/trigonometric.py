@@ -11,21 +11,71 @@ from tapenet.ops.elementwise.comparison import equal, less
 
 # ---- trigonometric; angles in radians ----
 
-sin = elementwise(np.sin, lambda t, x: t * cos(x), doc="The sine. Derivative: cos x.")
-cos = elementwise(np.cos, lambda t, x: -t * sin(x), doc="The cosine. Derivative: -sin x.")
-tan = elementwise(np.tan, lambda t, out: t + t * out * out, doc="The tangent. Derivative: 1 + tan^2 x.")
+sin = elementwise(
+    np.sin,
+    lambda t, x: t * cos(x),
+    doc="""Compute the sine.
+
+    Derivative: cos(x).
+
+    >>> float(tn.grad(tnp.sin)(0.0))
+    1.0
+    """,
+)
+cos = elementwise(
+    np.cos,
+    lambda t, x: -t * sin(x),
+    doc="""Compute the cosine.
+
+    Derivative: -sin(x).
+
+    >>> float(tnp.cos(0.0)), float(tn.grad(tnp.cos)(np.pi / 2))
+    (1.0, -1.0)
+    """,
+)
+tan = elementwise(
+    np.tan,
+    lambda t, out: t + t * out * out,
+    doc="""Compute the tangent.
+
+    Derivative: 1 + tan(x)^2.
+
+    >>> float(tn.grad(tnp.tan)(0.0))
+    1.0
+    """,
+)
 arcsin = elementwise(
     np.arcsin,
     lambda t, x: t / sqrt((1 - x) * (1 + x)),
-    doc="The inverse sine, in [-pi/2, pi/2]. Derivative: 1 / sqrt(1 - x^2).",
+    doc="""Compute the inverse sine, in [-pi/2, pi/2].
+
+    Derivative: 1 / sqrt(1 - x^2), which is inf at -1 and 1.
+
+    >>> float(tn.grad(tnp.arcsin)(0.0))
+    1.0
+    """,
 )
 arccos = elementwise(
     np.arccos,
     lambda t, x: -t / sqrt((1 - x) * (1 + x)),
-    doc="The inverse cosine, in [0, pi]. Derivative: -1 / sqrt(1 - x^2).",
+    doc="""Compute the inverse cosine, in [0, pi].
+
+    Derivative: -1 / sqrt(1 - x^2), which is -inf at -1 and 1.
+
+    >>> float(tn.grad(tnp.arccos)(0.0))
+    -1.0
+    """,
 )
 arctan = elementwise(
-    np.arctan, lambda t, x: t / (1 + x * x), doc="The inverse tangent, in (-pi/2, pi/2). Derivative: 1 / (1 + x^2)."
+    np.arctan,
+    lambda t, x: t / (1 + x * x),
+    doc="""Compute the inverse tangent, in (-pi/2, pi/2).
+
+    Derivative: 1 / (1 + x^2).
+
+    >>> float(tn.grad(tnp.arctan)(1.0))
+    0.5
+    """,
 )
 
 
@@ -40,17 +90,48 @@ arctan2 = elementwise(
     np.arctan2,
     lambda t, x, y: _quotient_by_square(t, y, x, y),
     lambda t, x, y: -_quotient_by_square(t, x, x, y),
-    doc="The angle of the point (y, x), in (-pi, pi]: arctan2(x, y) = arg(y + i x). "
-    "Derivatives: y / (x^2 + y^2), -x / (x^2 + y^2); 0 at (0, 0).",
+    doc="""Compute the angle of the point (x2, x1), in [-pi, pi]: the argument of x2 + i x1.
+
+    Derivatives: x2 / (x1^2 + x2^2) and -x1 / (x1^2 + x2^2); 0 at (0, 0).
+
+    >>> float(tn.grad(tnp.arctan2)(0.0, 2.0)), float(tn.grad(tnp.arctan2)(0.0, 0.0))
+    (0.5, 0.0)
+    """,
 )
 hypot = elementwise(
     np.hypot,
     lambda t, x, out: t * (x / where(equal(out, 0), 1, out)),
     lambda t, y, out: t * (y / where(equal(out, 0), 1, out)),
-    doc="sqrt(x^2 + y^2) without overflow. Derivatives: x / hypot, y / hypot; 0 at (0, 0).",
+    doc="""Compute sqrt(x1^2 + x2^2), without overflow.
+
+    Derivatives: x1 / hypot(x1, x2) and x2 / hypot(x1, x2); 0 at (0, 0).
+
+    >>> float(tn.grad(tnp.hypot)(3.0, 4.0)), float(tn.grad(tnp.hypot)(0.0, 0.0))
+    (0.6, 0.0)
+    """,
 )
-deg2rad = elementwise(np.deg2rad, lambda t: deg2rad(t), doc="Degrees to radians. Derivative: pi / 180.")
-rad2deg = elementwise(np.rad2deg, lambda t: rad2deg(t), doc="Radians to degrees. Derivative: 180 / pi.")
+deg2rad = elementwise(
+    np.deg2rad,
+    lambda t: deg2rad(t),
+    doc="""Convert degrees to radians: x pi / 180.
+
+    Derivative: pi / 180.
+
+    >>> float(tnp.deg2rad(180.0)), f"{tn.grad(tnp.deg2rad)(180.0):.4f}"
+    (3.141592653589793, '0.0175')
+    """,
+)
+rad2deg = elementwise(
+    np.rad2deg,
+    lambda t: rad2deg(t),
+    doc="""Convert radians to degrees: x 180 / pi.
+
+    Derivative: 180 / pi.
+
+    >>> float(tnp.rad2deg(np.pi)), f"{tn.grad(tnp.rad2deg)(0.0):.4f}"
+    (180.0, '57.2958')
+    """,
+)
 radians = deg2rad
 degrees = rad2deg
 
@@ -72,28 +153,84 @@ sinc = elementwise(
     _sinc_forward,
     lambda t, x: t * _sinc_slope(x),
     name="sinc",
-    doc="sin(pi x) / (pi x), 1 at 0. Derivative: (cos(pi x) - sinc x) / x, 0 at 0.",
+    doc="""Compute sin(pi x) / (pi x), which is 1 at 0.
+
+    Derivative: (cos(pi x) - sinc(x)) / x, 0 at 0.
+
+    >>> float(tnp.sinc(0.0)), float(tn.grad(tnp.sinc)(1.0))
+    (1.0, -1.0)
+    """,
 )
 
 acos, asin, atan, atan2 = arccos, arcsin, arctan, arctan2  # the names of the array API standard
 
 # ---- hyperbolic ----
 
-sinh = elementwise(np.sinh, lambda t, x: t * cosh(x), doc="The hyperbolic sine. Derivative: cosh x.")
-cosh = elementwise(np.cosh, lambda t, x: t * sinh(x), doc="The hyperbolic cosine. Derivative: sinh x.")
-tanh = elementwise(np.tanh, lambda t, out: t - t * out * out, doc="The hyperbolic tangent. Derivative: 1 - tanh^2 x.")
+sinh = elementwise(
+    np.sinh,
+    lambda t, x: t * cosh(x),
+    doc="""Compute the hyperbolic sine.
+
+    Derivative: cosh(x).
+
+    >>> float(tn.grad(tnp.sinh)(0.0))
+    1.0
+    """,
+)
+cosh = elementwise(
+    np.cosh,
+    lambda t, x: t * sinh(x),
+    doc="""Compute the hyperbolic cosine.
+
+    Derivative: sinh(x).
+
+    >>> float(tn.grad(tnp.cosh)(0.0))
+    0.0
+    """,
+)
+tanh = elementwise(
+    np.tanh,
+    lambda t, out: t - t * out * out,
+    doc="""Compute the hyperbolic tangent.
+
+    Derivative: 1 - tanh(x)^2.
+
+    >>> float(tn.grad(tnp.tanh)(0.0))
+    1.0
+    """,
+)
 arcsinh = elementwise(
-    np.arcsinh, lambda t, x: t / sqrt(x * x + 1), doc="The inverse hyperbolic sine. Derivative: 1 / sqrt(x^2 + 1)."
+    np.arcsinh,
+    lambda t, x: t / sqrt(x * x + 1),
+    doc="""Compute the inverse hyperbolic sine.
+
+    Derivative: 1 / sqrt(x^2 + 1).
+
+    >>> float(tn.grad(tnp.arcsinh)(0.0))
+    1.0
+    """,
 )
 arccosh = elementwise(
     np.arccosh,
     lambda t, x: t / (sqrt(x - 1) * sqrt(x + 1)),
-    doc="The inverse hyperbolic cosine. Derivative: 1 / sqrt(x^2 - 1).",
+    doc="""Compute the inverse hyperbolic cosine.
+
+    Derivative: 1 / sqrt(x^2 - 1), which is inf at 1.
+
+    >>> f"{tn.grad(tnp.arccosh)(2.0):.4f}"
+    '0.5774'
+    """,
 )
 arctanh = elementwise(
     np.arctanh,
     lambda t, x: t / ((1 - x) * (1 + x)),
-    doc="The inverse hyperbolic tangent. Derivative: 1 / (1 - x^2).",
+    doc="""Compute the inverse hyperbolic tangent.
+
+    Derivative: 1 / (1 - x^2), which is infinite at -1 and 1.
+
+    >>> float(tn.grad(tnp.arctanh)(0.5))
+    1.3333333333333333
+    """,
 )
 
 acosh, asinh, atanh = arccosh, arcsinh, arctanh

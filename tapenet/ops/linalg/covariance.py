@@ -32,18 +32,11 @@ def cov(
     *,
     dtype: Any = None,
 ) -> Array:
-    """The covariance matrix of variables: the mean of (x_i - mean x_i) conj(x_j - mean x_j), over n - 1.
+    """Compute the covariance matrix of variables: the sum of (x_i - mean(x_i)) conj(x_j - mean(x_j)) over n - 1.
 
-    Differentiable in the observations and in aweights.
+    Derivatives: those of the formula, for the observations and for `aweights`; none for `fweights`, which count.
 
-    Args:
-        m: variables in rows (columns, without rowvar), observations in the others; 1-d is one variable.
-        y: more variables in the same form.
-        bias: divide by n; ddof: by n - ddof.
-        fweights: how often each observation occurs, integers.
-        aweights: weights of the observations.
-
-    >>> float(cov(np.array([1.0, 3.0])))
+    >>> float(tnp.cov(np.array([1.0, 3.0])))
     2.0
     """
     x = _variables(as_array(m), rowvar)
@@ -81,11 +74,12 @@ def _observation_weights(fweights: Array, aweights: Array) -> Array:
 
 @numpy_function(np.corrcoef)
 def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = None) -> Array:
-    """The correlation coefficients of variables: their covariance over the product of their deviations.
+    """Compute the correlation coefficients of variables: their covariance over the product of deviations.
 
-    Derivative: that of the formula, to any order also where a coefficient is 1 or -1, its extrema.
+    Derivative: that of the formula, to any order, also where a coefficient is 1 or -1, its extrema. On a Tensor NumPy's
+    deprecated `bias` and `ddof` are refused.
 
-    >>> float(corrcoef([1.0, 2.0, 3.0], [2.0, 4.0, 6.5])[0, 1]) > 0.99
+    >>> float(tnp.corrcoef([1.0, 2.0, 3.0], [2.0, 4.0, 6.5])[0, 1]) > 0.99
     True
     """
     c = cov(x, y, rowvar, dtype=dtype)

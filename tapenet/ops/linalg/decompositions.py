@@ -76,20 +76,24 @@ def _cholesky(a: Array, *, upper: bool) -> Array:
 
 
 def cholesky(a: Array, /, *, upper: bool = False) -> Array:
-    """The triangular factor L of a positive-definite matrix a = L L^H, or the upper one L^H.
+    """Factor a positive-definite matrix a = L L^H into the triangular L, or the upper one L^H.
 
-    Derivative: L Phi(L^-1 t L^-H), where Phi takes the lower triangle with half the diagonal. Only one triangle of `a`
-    is read, the lower one, or with `upper` the upper one, and the derivative is with respect to what is read: that of
-    the other triangle is 0, and an element that is read stands for its mirror image too. For a gradient that is
-    symmetric, pass (a + a^H) / 2.
+    Derivative: L Phi(L^-1 t L^-H), where t is the tangent and Phi takes the lower triangle with half the diagonal. Only
+    one triangle of `a` is read, the lower one, or with `upper` the upper one, and the derivative is with respect to
+    what is read: that of the other triangle is 0, and an element that is read stands for its mirror image too. For a
+    gradient that is symmetric, pass (a + a^H) / 2.
 
     Args:
         a: float or complex array, shape (..., n, n), Hermitian and positive-definite.
+        upper: whether to give the upper triangular factor.
+
+    Returns:
+        An array of the shape and dtype of a.
 
     Raises:
         LinAlgError: a matrix that is not square, or not positive-definite.
 
-    >>> cholesky(np.array([[4.0, 2.0], [2.0, 5.0]]))
+    >>> tnp.linalg.cholesky(np.array([[4.0, 2.0], [2.0, 5.0]]))
     array([[2., 0.],
            [1., 2.]])
     """
@@ -157,11 +161,11 @@ def _qr(a: Array, *, mode: str) -> tuple[Array, Array]:
 
 
 def qr(a: Array, mode: str = "reduced") -> Any:
-    """The factors of a = q r, q with orthonormal columns and r upper triangular.
+    """Factor a matrix a = q r into q with orthonormal columns and an upper triangular r.
 
     Derivatives: r_dot = T r and q_dot = q W + (1 - q q^H) t r^-1, where q^H t r^-1 = W + T with W skew-Hermitian and T
-    upper triangular. In mode "complete" the columns that complete q turn as little as they can, and derivatives hold
-    for functions of the space they span.
+    upper triangular, and t the tangent. In mode "complete" the columns that complete q turn as little as they can, and
+    derivatives hold for functions of the space they span.
 
     Args:
         a: float or complex array, shape (..., m, n), of full rank; if m < n, in its first m columns.
@@ -174,7 +178,7 @@ def qr(a: Array, mode: str = "reduced") -> Any:
         ArgumentError: mode "raw", whose result has no derivative, or another.
         LinAlgError: fewer than two axes; when differentiated, a rank that is not full.
 
-    >>> qr(np.array([[1.0, 3.0], [0.0, 2.0]]), "r")
+    >>> tnp.linalg.qr(np.array([[1.0, 3.0], [0.0, 2.0]]), "r")
     array([[1., 3.],
            [0., 2.]])
     """
@@ -289,12 +293,12 @@ def _svdvals(a: Array) -> Array:
 
 
 def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
-    """The singular value decomposition a = U diag(S) Vh, with S in descending order.
+    """Decompose a matrix into singular values and vectors: a = U diag(S) Vh, with S in descending order.
 
-    Derivative of S: Re diag(U^H t Vh^H); 0 for one that is 0. It exists where values repeat, too. Singular vectors have
-    no derivative where their value repeats, nor those of a 0 where `a` is not square or complex: it is NaN there.
-    Derivatives hold for functions that do not change when u_i and v_i are multiplied by one phase, and the columns
-    that `full_matrices` adds turn as little as they can.
+    Derivatives: for S, Re diag(U^H t Vh^H), with the tangent t; 0 for a singular value of 0. It exists where values
+    repeat, too. Singular vectors have no derivative where their value repeats, nor those of a 0 where `a` is not square
+    or complex: it is NaN there. Derivatives hold for functions that do not change when u_i and v_i are multiplied by
+    one phase, and the columns that `full_matrices` adds turn as little as they can.
 
     Args:
         a: float or complex array, shape (..., m, n); k = min(m, n).
@@ -308,7 +312,7 @@ def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian
     Raises:
         LinAlgError: fewer than two axes.
 
-    >>> svd(np.array([[3.0, 0.0], [0.0, 4.0]]), compute_uv=False)
+    >>> tnp.linalg.svd(np.array([[3.0, 0.0], [0.0, 4.0]]), compute_uv=False)
     array([4., 3.])
     """
     a = collected(a)
@@ -328,17 +332,21 @@ def _hermitian_svd(a: Array) -> Any:
 
 
 def svdvals(x: Array, /) -> Array:
-    """The singular values of a matrix, in descending order.
+    """Compute the singular values of a matrix, in descending order.
 
-    Derivative: Re diag(U^H t V), with singular vectors U, V, also where values repeat; 0 for one that is 0.
+    Derivative: Re diag(U^H t V), with singular vectors U, V and the tangent t, also where values repeat; 0 for one that
+    is 0.
 
     Args:
         x: float or complex array, shape (..., m, n).
 
+    Returns:
+        A real array, shape (..., min(m, n)).
+
     Raises:
         LinAlgError: fewer than two axes.
 
-    >>> svdvals(np.array([[3.0, 0.0], [0.0, 4.0]]))
+    >>> tnp.linalg.svdvals(np.array([[3.0, 0.0], [0.0, 4.0]]))
     array([4., 3.])
     """
     x = collected(x)

@@ -48,21 +48,21 @@ def _det(a: Array) -> Array:
 
 
 def det(a: Array) -> Array:
-    """The determinant of a square matrix.
+    """Compute the determinant of a square matrix.
 
-    Derivative: tr(adj(a) t), with the adjugate adj(a) = det(a) a^-1. Where `a` is singular, or too nearly so to be
-    inverted, it is taken without dividing by what vanishes, and is exact there too, to any order.
+    Derivative: tr(adj(a) t), with the adjugate adj(a) = det(a) a^-1 and the tangent t. Where `a` is singular, or nearly
+    so, it is computed without a division by what vanishes, and is exact there too, to any order.
 
     Args:
         a: float or complex array, shape (..., n, n).
 
     Returns:
-        Shape (...,).
+        An array, shape (...,).
 
     Raises:
         LinAlgError: a matrix that is not square.
 
-    >>> float(det(np.diag([1.0, 2.0, 3.0])))
+    >>> float(tnp.linalg.det(np.diag([1.0, 2.0, 3.0])))
     6.0
     """
     a = collected(a)
@@ -177,9 +177,10 @@ def _slogdet(a: Array) -> tuple[Array, Array]:
 
 
 def slogdet(a: Array) -> Any:
-    """The sign of the determinant and the logarithm of its magnitude, where the determinant itself would overflow.
+    """Compute the sign of the determinant and the logarithm of its magnitude, without overflow.
 
-    Derivatives: of logabsdet Re tr(a^-1 t); of sign 0 for real matrices, sign i Im tr(a^-1 t) for complex ones.
+    Derivatives: of logabsdet Re tr(a^-1 t), with the tangent t; of sign 0 for real matrices, sign i Im tr(a^-1 t) for
+    complex ones.
 
     Args:
         a: float or complex array, shape (..., n, n).
@@ -190,7 +191,7 @@ def slogdet(a: Array) -> Any:
     Raises:
         LinAlgError: a matrix that is not square; when differentiated, one that is singular.
 
-    >>> slogdet(np.array([[0.0, 1.0], [1.0, 0.0]]))
+    >>> tnp.linalg.slogdet(np.array([[0.0, 1.0], [1.0, 0.0]]))
     SlogdetResult(sign=np.float64(-1.0), logabsdet=np.float64(0.0))
     """
     a = collected(a)

@@ -15,9 +15,11 @@ from tapenet.ops.linalg.products import diagonal
 
 @numpy_function(np.diag)
 def diag(v: Array, k: int = 0) -> Array:
-    """The k-th diagonal of a matrix; of a vector, the square matrix with it there and zeros elsewhere.
+    """Take the k-th diagonal of a matrix; of a vector, make the square matrix with it there and zeros elsewhere.
 
-    >>> diag(np.array([1.0, 2.0]))
+    Derivative: linear; the cotangent goes to the diagonal of zeros, or is read from it.
+
+    >>> tnp.diag(np.array([1.0, 2.0]))
     array([[1., 0.],
            [0., 2.]])
     """
@@ -33,9 +35,11 @@ def diag(v: Array, k: int = 0) -> Array:
 
 @numpy_function(np.diagflat)
 def diagflat(v: Array, k: int = 0) -> Array:
-    """The square matrix with all elements of v on its k-th diagonal.
+    """Make the square matrix with all elements of v on its k-th diagonal.
 
-    >>> diagflat([[1.0, 2.0]]).shape
+    Derivative: linear; the cotangent is read from the diagonal.
+
+    >>> tnp.diagflat([[1.0, 2.0]]).shape
     (2, 2)
     """
     return diag(ravel(as_array(v)), k)
@@ -43,9 +47,11 @@ def diagflat(v: Array, k: int = 0) -> Array:
 
 @numpy_function(np.tril)
 def tril(m: Array, k: int = 0) -> Array:
-    """The lower triangle of the last two axes, from the k-th diagonal down; zeros above.
+    """Keep the lower triangle of the last two axes, from the k-th diagonal down; zeros above.
 
-    >>> tril(np.ones((2, 2)))
+    Derivative: linear; 1 for elements that are kept, else 0.
+
+    >>> tnp.tril(np.ones((2, 2)))
     array([[1., 0.],
            [1., 1.]])
     """
@@ -55,9 +61,18 @@ def tril(m: Array, k: int = 0) -> Array:
 
 @numpy_function(np.triu)
 def triu(m: Array, k: int = 0) -> Array:
-    """The upper triangle of the last two axes, from the k-th diagonal up; zeros below.
+    """Keep the upper triangle of the last two axes, from the k-th diagonal up; zeros below.
 
-    >>> triu(np.ones((2, 2)))
+    Derivative: linear; 1 for elements that are kept, else 0.
+
+    Args:
+        m: array, shape (..., n, m).
+        k: the diagonal below which elements are set to 0; 0 is the main one.
+
+    Returns:
+        An array of the shape and dtype of m.
+
+    >>> tnp.triu(np.ones((2, 2)))
     array([[1., 1.],
            [0., 1.]])
     """

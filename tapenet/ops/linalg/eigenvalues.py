@@ -85,11 +85,11 @@ def _triangle(function: str, UPLO: str) -> str:
 
 
 def eigh(a: Array, UPLO: str = "L") -> Any:
-    """Eigenvalues w, ascending, and orthonormal eigenvectors v of a Hermitian matrix: a = v diag(w) v^H.
+    """Compute eigenvalues w, ascending, and orthonormal eigenvectors v of a Hermitian matrix: a = v diag(w) v^H.
 
-    Derivatives: w_dot = diag(v^H t v), also where eigenvalues repeat; v_dot = v (F * v^H t v) with F_ij =
-    1 / (w_j - w_i) and 0 on the diagonal, NaN where they repeat. Of complex eigenvectors they hold for functions that
-    do not change when one is multiplied by a phase. Only one triangle of `a` is read, and the derivative is with
+    Derivatives: w_dot = diag(v^H t v), with the tangent t, also where eigenvalues repeat; v_dot = v (F * v^H t v) with
+    F_ij = 1 / (w_j - w_i) and 0 on the diagonal, NaN where they repeat. Of complex eigenvectors they hold for functions
+    that do not change when one is multiplied by a phase. Only one triangle of `a` is read, and the derivative is with
     respect to what is read: that of the other triangle is 0, and an element that is read stands for its mirror image
     too. For a gradient that is symmetric, pass (a + a^H) / 2.
 
@@ -104,7 +104,7 @@ def eigh(a: Array, UPLO: str = "L") -> Any:
         LinAlgError: a matrix that is not square.
         ArgumentError: another UPLO.
 
-    >>> eigh(np.diag([2.0, 1.0])).eigenvalues
+    >>> tnp.linalg.eigh(np.diag([2.0, 1.0])).eigenvalues
     array([1., 2.])
     """
     a = collected(a)
@@ -115,20 +115,23 @@ def eigh(a: Array, UPLO: str = "L") -> Any:
 
 
 def eigvalsh(a: Array, UPLO: str = "L") -> Array:
-    """Eigenvalues of a Hermitian matrix, ascending.
+    """Compute the eigenvalues of a Hermitian matrix, ascending.
 
-    Derivative: diag(v^H t v), with eigenvectors v, also where eigenvalues repeat; with respect to the triangle that is
-    read, as for `eigh`.
+    Derivative: diag(v^H t v), with eigenvectors v and the tangent t, also where eigenvalues repeat; with respect to the
+    triangle that is read, as for `eigh`.
 
     Args:
         a: float or complex array, shape (..., n, n), Hermitian.
         UPLO: the triangle that is read, "L" or "U".
 
+    Returns:
+        A real array, shape (..., n).
+
     Raises:
         LinAlgError: a matrix that is not square.
         ArgumentError: another UPLO.
 
-    >>> eigvalsh(np.diag([2.0, 1.0]))
+    >>> tnp.linalg.eigvalsh(np.diag([2.0, 1.0]))
     array([1., 2.])
     """
     a = collected(a)
@@ -210,11 +213,13 @@ def _eigvals(a: Array) -> Array:
 
 
 def eig(a: Array) -> Any:
-    """Eigenvalues w and eigenvectors v, in columns, of a square matrix: a v = v diag(w).
+    """Compute eigenvalues w and eigenvectors v, in columns, of a square matrix: a v = v diag(w).
 
-    Eigenvectors have length 1, and where they are complex their largest element is real. Derivatives, with
-    m = v^-1 t v: w_dot = diag(m); v_dot = v (F * m), F_ij = 1 / (w_j - w_i) and 0 on the diagonal, less what would
-    change that normalization; NaN where eigenvalues repeat. They grow without bound as eigenvectors become dependent.
+    Eigenvectors have length 1, and where they are complex their largest element is real.
+
+    Derivatives: w_dot = diag(m) with m = v^-1 t v and the tangent t; v_dot = v (F * m), F_ij = 1 / (w_j - w_i) and 0 on
+    the diagonal, less what would change the normalization; NaN where eigenvalues repeat. They grow without bound as
+    eigenvectors become dependent.
 
     Args:
         a: float or complex array, shape (..., n, n).
@@ -225,7 +230,7 @@ def eig(a: Array) -> Any:
     Raises:
         LinAlgError: a matrix that is not square.
 
-    >>> eig(np.diag([2.0, 1.0])).eigenvalues
+    >>> tnp.linalg.eig(np.diag([2.0, 1.0])).eigenvalues
     array([2., 1.])
     """
     a = collected(a)
@@ -236,18 +241,21 @@ def eig(a: Array) -> Any:
 
 
 def eigvals(a: Array) -> Array:
-    """Eigenvalues of a square matrix.
+    """Compute the eigenvalues of a square matrix.
 
-    Derivative: diag(v^-1 t v), with eigenvectors v; where eigenvalues repeat it holds for functions of all of them. It
-    grows without bound as eigenvectors become dependent.
+    Derivative: diag(v^-1 t v), with eigenvectors v and the tangent t; where eigenvalues repeat it holds for functions
+    of all of them. It grows without bound as eigenvectors become dependent.
 
     Args:
         a: float or complex array, shape (..., n, n).
 
+    Returns:
+        An array, shape (..., n); complex, unless NumPy finds all real.
+
     Raises:
         LinAlgError: a matrix that is not square.
 
-    >>> eigvals(np.diag([2.0, 1.0]))
+    >>> tnp.linalg.eigvals(np.diag([2.0, 1.0]))
     array([2., 1.])
     """
     a = collected(a)

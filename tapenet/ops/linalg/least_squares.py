@@ -96,10 +96,11 @@ def _pinv(a: Array, rcond: Array, *, hermitian: bool) -> Array:
 
 
 def pinv(a: Array, rcond: Array = None, hermitian: bool = False, *, rtol: Array = ABSENT) -> Array:
-    """The Moore-Penrose pseudoinverse x of a matrix.
+    """Compute the Moore-Penrose pseudoinverse x of a matrix.
 
-    Derivative: -x t x + x x^H t^H (1 - a x) + (1 - x a) t^H x^H x, at fixed rank. Where rcond cuts off more than
-    rounding errors, that of V diag(1 / S) U^H over the other singular values; NaN where some repeat.
+    Derivative: -x t x + x x^H t^H (1 - a x) + (1 - x a) t^H x^H x, with the tangent t, at fixed rank. Where rcond cuts
+    off more than rounding errors, that of V diag(1 / S) U^H over the other singular values; NaN where some repeat. None
+    for rcond.
 
     Args:
         a: float or complex array, shape (..., m, n).
@@ -108,13 +109,13 @@ def pinv(a: Array, rcond: Array = None, hermitian: bool = False, *, rtol: Array 
         rtol: the same as rcond, but max(m, n) times the machine epsilon where it is None.
 
     Returns:
-        Shape (..., n, m).
+        An array, shape (..., n, m).
 
     Raises:
         ArgumentError: rcond and rtol both.
         LinAlgError: fewer than two axes.
 
-    >>> pinv(np.array([[2.0, 0.0], [0.0, 0.0]]))
+    >>> tnp.linalg.pinv(np.array([[2.0, 0.0], [0.0, 0.0]]))
     array([[0.5, 0. ],
            [0. , 0. ]])
     """
@@ -189,13 +190,13 @@ def _is_full(rank: Array, full: int) -> bool:
 
 
 def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array, Any, Array]:
-    """The x of smallest length that makes |b - a x| smallest, one for each column of b.
+    """Find the x of smallest length that makes |b - a x| smallest, one for each column of b.
 
-    Derivatives: those of pinv(a) b, at fixed rank; of the residuals, -2 Re (b - a x)^H a_dot x and so on.
+    Derivatives: those of pinv(a) b, at fixed rank; of the residuals, those of |b - a x|^2, in which x is stationary.
 
     Args:
         a: float or complex array, shape (m, n).
-        b: shape (m,) or (m, k).
+        b: array, shape (m,) or (m, k).
         rcond: singular values up to rcond times the largest count as 0; by default max(m, n) times float64's epsilon.
 
     Returns:
@@ -205,7 +206,7 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
     Raises:
         LinAlgError: an `a` that is not a matrix, or a `b` of another length.
 
-    >>> x, residuals, rank, s = lstsq(np.array([[1.0], [1.0]]), np.array([1.0, 3.0]))
+    >>> x, residuals, rank, s = tnp.linalg.lstsq(np.array([[1.0], [1.0]]), np.array([1.0, 3.0]))
     >>> x, residuals
     (array([2.]), array([2.]))
     """

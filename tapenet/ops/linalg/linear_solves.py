@@ -27,15 +27,20 @@ def _inv(a: Array) -> Array:
 
 
 def inv(a: Array) -> Array:
-    """The inverse of a square matrix. Derivative: -a^-1 t a^-1.
+    """Invert a square matrix.
+
+    Derivative: -a^-1 t a^-1, with the tangent t.
 
     Args:
         a: float or complex array, shape (..., n, n).
 
+    Returns:
+        An array of the shape of a.
+
     Raises:
         LinAlgError: a matrix that is not square, or singular.
 
-    >>> inv(np.array([[2.0, 0.0], [0.0, 4.0]]))
+    >>> tnp.linalg.inv(np.array([[2.0, 0.0], [0.0, 4.0]]))
     array([[0.5 , 0.  ],
            [0.  , 0.25]])
     """
@@ -73,11 +78,13 @@ def _solve(a: Array, b: Array) -> Array:
 
 
 def solve(a: Array, b: Array) -> Array:
-    """The solution x of a x = b. Derivative: a^-1 (b_dot - a_dot x).
+    """Solve a x = b for x.
+
+    Derivative: a^-1 (b_dot - a_dot x), with the tangents a_dot and b_dot.
 
     Args:
         a: float or complex array, shape (..., n, n).
-        b: shape (n,), one right-hand side for all; or (..., n, k), one in each column. Leading axes broadcast.
+        b: array, shape (n,), one right-hand side for all; or (..., n, k), one in each column. Leading axes broadcast.
 
     Returns:
         x, shape (..., n) or (..., n, k).
@@ -86,7 +93,7 @@ def solve(a: Array, b: Array) -> Array:
         LinAlgError: a matrix that is not square, or singular.
         ArgumentError: a right-hand side of another length.
 
-    >>> solve(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([1.0, 1.0]))
+    >>> tnp.linalg.solve(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([1.0, 1.0]))
     array([0.5 , 0.25])
     """
     a, b = collected(a), collected(b)
@@ -102,17 +109,22 @@ def solve(a: Array, b: Array) -> Array:
 
 
 def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
-    """The solution x of tensordot(a, x, x.ndim) = b. Derivative: that of `solve`.
+    """Solve tensordot(a, x, x.ndim) = b for x.
+
+    Derivative: that of `solve`.
 
     Args:
-        a: shape b.shape + x.shape, with as many elements in either half.
+        a: array, shape b.shape + x.shape, with as many elements in either half.
         b: array of any shape.
         axes: of a, to move to its end first.
+
+    Returns:
+        x.
 
     Raises:
         LinAlgError: an `a` whose halves are of different sizes, or singular.
 
-    >>> tensorsolve(np.eye(6).reshape(2, 3, 6), np.ones((2, 3)))
+    >>> tnp.linalg.tensorsolve(np.eye(6).reshape(2, 3, 6), np.ones((2, 3)))
     array([1., 1., 1., 1., 1., 1.])
     """
     a, b = collected(a), collected(b)
@@ -133,20 +145,22 @@ def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
 
 
 def tensorinv(a: Array, ind: int = 2) -> Array:
-    """The inverse of a as a map by `tensordot`, of its last axes onto its first `ind`. Derivative: that of `inv`.
+    """Invert a as a map by `tensordot`, of its last axes onto its first `ind`.
+
+    Derivative: that of `inv`.
 
     Args:
-        a: as many elements in its first `ind` axes as in the others.
+        a: array with as many elements in its first `ind` axes as in the others.
         ind: how many axes come first; positive.
 
     Returns:
-        Shape a.shape[ind:] + a.shape[:ind].
+        An array, shape a.shape[ind:] + a.shape[:ind].
 
     Raises:
         ArgumentError: an `ind` that is not positive.
         LinAlgError: parts of different sizes, or a singular `a`.
 
-    >>> tensorinv(np.eye(6).reshape(2, 3, 6)).shape
+    >>> tnp.linalg.tensorinv(np.eye(6).reshape(2, 3, 6)).shape
     (6, 2, 3)
     """
     a = collected(a)

@@ -22,9 +22,9 @@ from tapenet.ops.reductions.reduction import sum
 
 
 def matrix_power(a: Array, n: int) -> Array:
-    """The n-th power of a square matrix, by repeated squaring; of a^-1 where n is negative.
+    """Raise a square matrix to the n-th power, by repeated squaring; invert it first where n is negative.
 
-    Derivative: that of the products.
+    Derivative: that of the products. None for n.
 
     Args:
         a: float or complex array, shape (..., m, m).
@@ -33,7 +33,7 @@ def matrix_power(a: Array, n: int) -> Array:
     Raises:
         LinAlgError: a matrix that is not square; for negative n, a singular one.
 
-    >>> matrix_power(np.diag([2.0, 3.0]), 3)
+    >>> tnp.linalg.matrix_power(np.diag([2.0, 3.0]), 3)
     array([[ 8.,  0.],
            [ 0., 27.]])
     """
@@ -53,7 +53,7 @@ def matrix_power(a: Array, n: int) -> Array:
 
 
 def multi_dot(arrays: Sequence[Array], *, out: None = None) -> Array:
-    """The product of two or more matrices, in the order that takes the fewest multiplications.
+    """Multiply two or more matrices, in the order that takes the fewest multiplications.
 
     Derivative: that of the products.
 
@@ -64,7 +64,7 @@ def multi_dot(arrays: Sequence[Array], *, out: None = None) -> Array:
         ArgumentError: fewer than two arrays.
         LinAlgError: one between the ends that is not a matrix.
 
-    >>> multi_dot([np.ones((2, 3)), np.ones((3, 4)), np.ones(4)])
+    >>> tnp.linalg.multi_dot([np.ones((2, 3)), np.ones((3, 4)), np.ones(4)])
     array([12., 12.])
     """
     arrays = [collected(x) for x in arrays]
@@ -119,15 +119,18 @@ def _arrays(*operands: Any) -> list[Array] | None:
 
 
 def cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
-    """The cross product of vectors of three elements. Derivative: that of the products.
+    """Compute the cross product of vectors of three elements.
+
+    Derivatives: t x x2 and x1 x t, with t the tangent.
 
     Args:
         x1, x2: arrays that broadcast, of length 3 along the axis.
+        axis: the axis of the vectors.
 
     Raises:
         ArgumentError: another length.
 
-    >>> cross(np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]))
+    >>> tnp.linalg.cross(np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]))
     array([0., 0., 1.])
     """
     arrays = _arrays(x1, x2)
@@ -146,16 +149,12 @@ def cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
 
 
 def vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
-    """The sum of products along an axis, the first ones conjugated. Derivatives: conj(t) x2, t conj(x1).
+    """Sum conj(x1) x2 over an axis, as `tapenet.numpy.vecdot` does.
 
-    Args:
-        x1, x2: arrays that broadcast, but for equal lengths along the axis.
+    Derivatives: those of the products.
 
-    Raises:
-        ArgumentError: lengths that differ.
-
-    >>> vecdot(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
-    np.float64(11.0)
+    >>> float(tnp.linalg.vecdot(np.ones(3), np.ones(3)))
+    3.0
     """
     arrays = _arrays(x1, x2)
     if arrays is None:
@@ -169,15 +168,17 @@ def vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
 
 
 def outer(x1: Array, x2: Array, /) -> Array:
-    """All products of an element of one vector with one of the other. Derivatives: t x2, t^T x1.
+    """Multiply each element of one vector with each of another.
+
+    Derivatives: t x2 and t^T x1, with t the cotangent.
 
     Args:
-        x1, x2: shapes (m,) and (n,).
+        x1, x2: arrays, shapes (m,) and (n,).
 
     Raises:
         ArgumentError: an array that is not a vector.
 
-    >>> outer(np.ones(2), np.ones(3)).shape
+    >>> tnp.linalg.outer(np.ones(2), np.ones(3)).shape
     (2, 3)
     """
     arrays = _arrays(x1, x2)
@@ -195,16 +196,20 @@ def outer(x1: Array, x2: Array, /) -> Array:
 def tensordot(x1: Array, x2: Array, /, *, axes: int | Sequence[Any] = 2) -> Array:
     """Sum products over pairs of axes, as `tapenet.numpy.tensordot` does.
 
-    >>> tensordot(np.ones((2, 3)), np.ones((3, 4)), axes=1).shape
+    Derivatives: for each operand, the tensordot of the cotangent with the other one.
+
+    >>> tnp.linalg.tensordot(np.ones((2, 3)), np.ones((3, 4)), axes=1).shape
     (2, 4)
     """
     return products.tensordot(collected(x1), collected(x2), axes)
 
 
 def diagonal(x: Array, /, *, offset: int = 0) -> Array:
-    """The diagonal of the last two axes, as a last axis. Derivative: t on the diagonal of zeros.
+    """Take the diagonal of the last two axes, as a last axis.
 
-    >>> diagonal(np.ones((5, 2, 3))).shape
+    Derivative: linear; the cotangent goes to the diagonal of zeros.
+
+    >>> tnp.linalg.diagonal(np.ones((5, 2, 3))).shape
     (5, 2)
     """
     x = collected(x)
@@ -215,9 +220,11 @@ def diagonal(x: Array, /, *, offset: int = 0) -> Array:
 
 
 def trace(x: Array, /, *, offset: int = 0, dtype: Any = None) -> Array:
-    """The sum along the diagonal of the last two axes. Derivative: t on the diagonal of zeros.
+    """Sum along the diagonal of the last two axes.
 
-    >>> trace(np.ones((5, 2, 3))).shape
+    Derivative: linear; the cotangent goes to the diagonal of zeros.
+
+    >>> tnp.linalg.trace(np.ones((5, 2, 3))).shape
     (5,)
     """
     x = collected(x)

@@ -89,14 +89,14 @@ def _kept(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
 
 
 def norm(x: Array, ord: Order = None, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Array:
-    """The norm of a vector or a matrix, or of stacks of them.
+    """Compute the norm of a vector or a matrix, or of stacks of them.
 
     Of a vector (one axis): order p is (sum |x|^p)^(1/p), by default 2; inf and -inf are the largest and smallest |x|,
     0 the count of elements that are not 0. Of a matrix (two axes): "fro", the default, is the root of the sum of
     squares; "nuc" the sum of singular values, 2 and -2 the largest and the smallest; 1 and -1 the largest and smallest
     sum of |x| over rows, inf and -inf over columns. With neither ord nor axis: the root of the sum of all squares.
 
-    Derivative: that of the formula; 0 at 0 for any order >= 1; split evenly among equal ones where one is chosen;
+    Derivative: that of the formula; 0 at 0 for any order >= 1; split evenly among equal elements where one is chosen;
     0 for order 0.
 
     Args:
@@ -109,10 +109,12 @@ def norm(x: Array, ord: Order = None, axis: int | Sequence[int] | None = None, k
         A real array.
 
     Raises:
-        ArgumentError: an order that there is not, or neither one axis nor two.
+        ArgumentError: an order that does not exist; with an order, neither one axis nor two.
 
-    >>> float(norm(np.array([3.0, 4.0])))
+    >>> float(tnp.linalg.norm(np.array([3.0, 4.0])))
     5.0
+    >>> tn.grad(tnp.linalg.norm)(np.zeros(2))
+    array([0., 0.])
     """
     x = collected(x)
     if type(x) is not Tensor:
@@ -130,11 +132,14 @@ def norm(x: Array, ord: Order = None, axis: int | Sequence[int] | None = None, k
 def vector_norm(
     x: Array, /, *, axis: int | Sequence[int] | None = None, keepdims: bool = False, ord: float = 2
 ) -> Array:
-    """The norm of vectors along any number of axes together, or of all elements.
+    """Compute the norm of vectors along any number of axes together, or of all elements.
 
-    Derivative: as for `norm`.
+    Derivative: that of `norm`; 0 at 0 for any order >= 1.
 
-    >>> float(vector_norm(np.array([[3.0], [4.0]])))
+    Returns:
+        A real array without the axes, or with length 1 along them where `keepdims` is true.
+
+    >>> float(tnp.linalg.vector_norm(np.array([[3.0], [4.0]])))
     5.0
     """
     x = collected(x)
@@ -148,9 +153,14 @@ def vector_norm(
 
 
 def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: float | str = "fro") -> Array:
-    """The norm of matrices in the last two axes. Derivative: as for `norm`.
+    """Compute the norm of matrices in the last two axes.
 
-    >>> float(matrix_norm(np.array([[3.0], [4.0]])))
+    Derivative: that of `norm`; 0 at 0.
+
+    Returns:
+        A real array without the last two axes, or with length 1 along them where `keepdims` is true.
+
+    >>> float(tnp.linalg.matrix_norm(np.array([[3.0], [4.0]])))
     5.0
     """
     x = collected(x)
@@ -160,7 +170,17 @@ def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: float | str = "fro"
     return norm(x, ord, (-2, -1), keepdims)
 
 
-matrix_rank = plain(np.linalg.matrix_rank, batch=over_operand(0))
+matrix_rank = plain(
+    np.linalg.matrix_rank,
+    batch=over_operand(0),
+    doc="""Count the singular values of a matrix that are above a tolerance.
+
+    No derivative: the result is plain integers.
+
+    >>> int(tnp.linalg.matrix_rank(np.diag([1.0, 0.0])))
+    1
+    """,
+)
 
 
 # ---- condition ----
@@ -176,18 +196,22 @@ def _quotient(x: Array, y: Array) -> Array:
 
 
 def cond(x: Array, p: Order = None) -> Array:
-    """The condition number |x| |x^-1|, by the norm of order p; infinite for a singular matrix.
+    """Compute the condition number |x| |x^-1|, by the norm of order p; infinite for a singular matrix.
 
-    Derivative: that of the formula; by default of the largest singular value divided by the smallest.
+    Derivative: that of the formula, by default of the largest singular value divided by the smallest; 0 at a singular
+    matrix.
 
     Args:
         x: float or complex array, shape (..., m, n); square, but for p None, 2 and -2.
         p: an order that `norm` takes for matrices.
 
+    Returns:
+        A real array, shape (...,).
+
     Raises:
         LinAlgError: an empty matrix, or one that is not square where it must be.
 
-    >>> float(cond(np.diag([4.0, 2.0])))
+    >>> float(tnp.linalg.cond(np.diag([4.0, 2.0])))
     2.0
     """
     x = collected(x)

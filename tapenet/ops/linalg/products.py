@@ -57,21 +57,22 @@ def _matvec(x: Array, y: Array) -> Array:
 
 
 def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
-    """The matrix product over the last two axes; leading axes broadcast, and a 1-d operand is a vector.
+    """Multiply matrices over the last two axes; leading axes broadcast, and a 1-d operand is a vector.
 
-    Derivatives: t x2^T, x1^T t.
+    Derivatives: t x2^T and x1^T t, with t the cotangent.
 
     Args:
-        x1: shape (..., n, k) or (k,).
-        x2: shape (..., k, m) or (k,).
+        x1: array, shape (..., n, k) or (k,).
+        x2: array, shape (..., k, m) or (k,).
+        axes, dtype: as in NumPy. On a Tensor other keywords are refused.
 
     Returns:
-        Shape (..., n, m), without the axis of a 1-d operand.
+        An array, shape (..., n, m), without the axis of a 1-d operand.
 
     Raises:
         ArgumentError: lengths k that differ, or a scalar.
 
-    >>> matmul(np.ones((2, 3)), np.ones(3))
+    >>> tnp.matmul(np.ones((2, 3)), np.ones(3))
     array([3., 3.])
     """
     if type(x1) is not Tensor and type(x2) is not Tensor:
@@ -116,7 +117,9 @@ def _matmul_with(x1: Array, x2: Array, *, axes: Any = None, dtype: Any = None, *
 def tensordot(a: Array, b: Array, axes: int | Sequence[Any] = 2) -> Array:
     """Sum products over pairs of axes: the last `axes` of a with the first of b, or two lists of axes.
 
-    >>> tensordot(np.ones((2, 3)), np.ones((3, 4)), 1).shape
+    Derivatives: for each operand, the tensordot of the cotangent with the other one.
+
+    >>> tnp.tensordot(np.ones((2, 3)), np.ones((3, 4)), 1).shape
     (2, 4)
     """
     x, y = as_array(a), as_array(b)
@@ -142,9 +145,11 @@ def tensordot(a: Array, b: Array, axes: int | Sequence[Any] = 2) -> Array:
 
 @numpy_function(np.dot)
 def dot(a: Array, b: Array, out: None = None) -> Array:
-    """The sum of products over the last axis of a and the second-to-last of b (its only one, if 1-d).
+    """Sum products over the last axis of a and the second-to-last one of b, or its only one.
 
-    >>> float(dot(np.ones(3), np.ones(3)))
+    Derivatives: for each operand, the product of the cotangent with the other one.
+
+    >>> float(tnp.dot(np.ones(3), np.ones(3)))
     3.0
     """
     x, y = as_array(a), as_array(b)
@@ -157,9 +162,11 @@ def dot(a: Array, b: Array, out: None = None) -> Array:
 
 @numpy_function(np.vdot)
 def vdot(a: Array, b: Array, /) -> Array:
-    """The sum of products of all elements, the first ones conjugated.
+    """Sum the products of all elements, the first ones conjugated: sum_i conj(a_i) b_i.
 
-    >>> float(vdot(np.ones(3), np.ones(3)))
+    Derivatives: the tangent of the result is vdot(a_dot, b) + vdot(a, b_dot).
+
+    >>> float(tnp.vdot(np.ones(3), np.ones(3)))
     3.0
     """
     return matmul(conjugate(ravel(as_array(a))), ravel(as_array(b)))
@@ -167,9 +174,11 @@ def vdot(a: Array, b: Array, /) -> Array:
 
 @numpy_function(np.inner)
 def inner(a: Array, b: Array, /) -> Array:
-    """The sum of products over the last axis of both.
+    """Sum products over the last axis of both operands.
 
-    >>> inner(np.ones((2, 3)), np.ones(3))
+    Derivatives: for each operand, the product of the cotangent with the other one.
+
+    >>> tnp.inner(np.ones((2, 3)), np.ones(3))
     array([3., 3.])
     """
     x, y = as_array(a), as_array(b)
@@ -178,19 +187,24 @@ def inner(a: Array, b: Array, /) -> Array:
 
 @numpy_function(np.outer)
 def outer(a: Array, b: Array, out: None = None) -> Array:
-    """All products of an element of a with one of b, shape (a.size, b.size).
+    """Multiply each element of a with each of b; the shape is (a.size, b.size).
 
-    >>> outer(np.ones(2), np.ones(3)).shape
+    Derivatives: t b and t^T a, with t the cotangent.
+
+    >>> tnp.outer(np.ones(2), np.ones(3)).shape
     (2, 3)
     """
     return multiply(reshape(as_array(a), (-1, 1)), reshape(as_array(b), (1, -1)))
 
 
 def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Array:
-    """The sum along a diagonal of two axes.
+    """Sum along a diagonal of two axes.
 
-    >>> float(trace(np.eye(3)))
-    3.0
+    Derivative: linear; the cotangent goes to the diagonal of zeros.
+
+    >>> tn.grad(tnp.trace)(np.ones((2, 2)))
+    array([[1., 0.],
+           [0., 1.]])
     """
     if type(a) is not Tensor:
         return off_tape(trace, np.trace, a, offset, axis1, axis2, dtype, out)
@@ -199,9 +213,11 @@ def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any 
 
 
 def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
-    """The diagonal of two axes, as a last axis.
+    """Take a diagonal of two axes, as a last axis.
 
-    >>> diagonal(np.eye(2))
+    Derivative: linear; the cotangent goes to the diagonal of zeros.
+
+    >>> tnp.diagonal(np.eye(2))
     array([1., 1.])
     """
     if type(a) is not Tensor:
@@ -277,11 +293,12 @@ def _einsum(*operands: Array, labels: tuple[str, ...], out: str) -> Array:
 def einsum(subscripts: Any, *operands: Any, out: None = None, optimize: Any = None, **keywords: Any) -> Array:
     """Sum products over labelled axes, in Einstein's notation.
 
-    Takes every form that NumPy takes: explicit and implicit output, ellipsis, repeated labels, and operands
-    that alternate with lists of axis numbers. Derivative: for each operand the einsum of the cotangent with
-    the others, onto its labels.
+    It takes every form that NumPy takes: explicit and implicit output, ellipsis, repeated labels, and operands that
+    alternate with lists of axis numbers. On a Tensor keywords other than `optimize` are refused.
 
-    >>> einsum("ij,j->i", np.ones((2, 3)), np.ones(3))
+    Derivatives: for each operand, the einsum of the cotangent with the others, onto its labels.
+
+    >>> tnp.einsum("ij,j->i", np.ones((2, 3)), np.ones(3))
     array([3., 3.])
     """
     arguments = (subscripts, *operands)

@@ -18,9 +18,19 @@ from tapenet.ops.reductions.reduction import sum
 
 @numpy_function(getattr(np, "vecdot", None))
 def vecdot(x1: Array, x2: Array, /, *, axis: int = -1, keepdims: bool = False, **keywords: Any) -> Array:
-    """The sum over an axis of conj(x1) x2; the other axes broadcast.
+    """Sum conj(x1) x2 over an axis; the other axes broadcast.
 
-    >>> vecdot(np.ones((2, 3)), np.ones(3))
+    Derivatives: those of the products. On a Tensor the keywords of ufuncs are refused.
+
+    Args:
+        x1, x2: arrays that broadcast, of the same length along the axis.
+        axis: the axis to sum over.
+        keepdims: whether the axis stays, with length 1.
+
+    Returns:
+        An array without the axis.
+
+    >>> tnp.vecdot(np.ones((2, 3)), np.ones(3))
     array([3., 3.])
     """
     refuse("vecdot", keywords)
@@ -33,9 +43,18 @@ def vecdot(x1: Array, x2: Array, /, *, axis: int = -1, keepdims: bool = False, *
 
 @numpy_function(getattr(np, "matvec", None))
 def matvec(x1: Array, x2: Array, /, **keywords: Any) -> Array:
-    """Matrices (..., n, k) times vectors (..., k).
+    """Multiply matrices with vectors: (..., n, k) and (..., k) give (..., n).
 
-    >>> matvec(np.ones((2, 3)), np.ones(3))
+    Derivatives: those of `matmul`. On a Tensor keywords are refused.
+
+    Args:
+        x1: array, shape (..., n, k).
+        x2: array, shape (..., k).
+
+    Returns:
+        An array, shape (..., n).
+
+    >>> tnp.matvec(np.ones((2, 3)), np.ones(3))
     array([3., 3.])
     """
     refuse("matvec", keywords)
@@ -46,9 +65,18 @@ def matvec(x1: Array, x2: Array, /, **keywords: Any) -> Array:
 
 @numpy_function(getattr(np, "vecmat", None))
 def vecmat(x1: Array, x2: Array, /, **keywords: Any) -> Array:
-    """Vectors (..., n), conjugated, times matrices (..., n, k).
+    """Multiply conjugated vectors with matrices: (..., n) and (..., n, k) give (..., k).
 
-    >>> vecmat(np.ones(2), np.ones((2, 3)))
+    Derivatives: those of `matmul` and `conj`. On a Tensor keywords are refused.
+
+    Args:
+        x1: array, shape (..., n).
+        x2: array, shape (..., n, k).
+
+    Returns:
+        An array, shape (..., k).
+
+    >>> tnp.vecmat(np.ones(2), np.ones((2, 3)))
     array([2., 2., 2.])
     """
     refuse("vecmat", keywords)
@@ -73,9 +101,11 @@ def _check_lengths(function: str, n: int, m: int, x: Array, y: Array) -> None:
 
 @numpy_function(np.kron)
 def kron(a: Array, b: Array) -> Array:
-    """The Kronecker product: a with each element replaced by its multiple of b.
+    """Compute the Kronecker product: a with each element replaced by its multiple of b.
 
-    >>> kron([1.0, 2.0], [1.0, 1.0])
+    Derivatives: for each operand, the sum of the cotangents of its products, times the other one.
+
+    >>> tnp.kron([1.0, 2.0], [1.0, 1.0])
     array([1., 1., 2., 2.])
     """
     x, y = as_array(a), as_array(b)
@@ -90,12 +120,11 @@ def kron(a: Array, b: Array) -> Array:
 
 @numpy_function(np.cross)
 def cross(a: Array, b: Array, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Array:
-    """The cross product of vectors of 3 elements; of 2, the third element of that with 0 added.
+    """Compute the cross product of vectors of 3 elements; of 2, the third element of that with 0 added.
 
-    Args:
-        axisa, axisb, axisc: where the vectors stand in a, in b, and in the result; axis: in all three.
+    Derivatives: t x b and a x t, with t the tangent.
 
-    >>> cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    >>> tnp.cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
     array([0., 0., 1.])
     """
     if axis is not None:

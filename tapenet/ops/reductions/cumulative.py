@@ -43,10 +43,14 @@ def _cumsum(x: Array, *, axis: int) -> Array:
 
 
 def cumsum(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
-    """Running sums along an axis, or over all elements in C order. Derivative: 1 for each that was added.
+    """Compute running sums along an axis, or over all elements in C order.
 
-    >>> cumsum(np.ones(3))
+    Derivative: 1 for each element that is added.
+
+    >>> tnp.cumsum(np.ones(3))
     array([1., 2., 3.])
+    >>> tn.grad(lambda x: tnp.cumsum(x).sum())(np.ones(3))
+    array([3., 2., 1.])
     """
     if type(a) is not Tensor:
         return off_tape(cumsum, np.cumsum, a, axis, dtype, out)
@@ -106,12 +110,12 @@ def _cumprod(x: Array, *, axis: int) -> Array:
 
 
 def cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
-    """Running products along an axis, or over all elements in C order.
+    """Compute running products along an axis, or over all elements in C order.
 
-    Derivative: the product of the others that were multiplied, exact with zeros (nothing divides), in time
-    linear in the length.
+    Derivative: the product of the other factors. It is exact with zeros, as nothing is divided, and takes time linear
+    in the length.
 
-    >>> cumprod(np.array([2.0, 3.0, 4.0]))
+    >>> tnp.cumprod(np.array([2.0, 3.0, 4.0]))
     array([ 2.,  6., 24.])
     """
     if type(a) is not Tensor:
@@ -141,9 +145,23 @@ def _with_initial(function: str, x: Array, axis: int | None, dtype: Any, include
 def cumulative_sum(
     x: Array, /, *, axis: int | None = None, dtype: Any = None, out: None = None, include_initial: bool = False
 ) -> Array:
-    """Running sums along an axis, after a zero where `include_initial`. Derivative: as of `cumsum`.
+    """Compute running sums along an axis, after a zero where `include_initial` is true.
 
-    >>> cumulative_sum(np.ones(2), include_initial=True)
+    Derivative: 1 for each element that is added.
+
+    Args:
+        x: array of at least one axis.
+        axis: the axis to run along; may be left out for an array of one axis.
+        dtype: of the sums; that of x by default.
+        include_initial: whether a zero comes first.
+
+    Returns:
+        An array of the shape of x, longer by 1 along the axis where `include_initial` is true.
+
+    Raises:
+        ArgumentError: no axis for an array of several.
+
+    >>> tnp.cumulative_sum(np.ones(2), include_initial=True)
     array([0., 1., 2.])
     """
     return _with_initial("cumulative_sum", x, axis, dtype, include_initial)
@@ -153,9 +171,23 @@ def cumulative_sum(
 def cumulative_prod(
     x: Array, /, *, axis: int | None = None, dtype: Any = None, out: None = None, include_initial: bool = False
 ) -> Array:
-    """Running products along an axis, after a one where `include_initial`. Derivative: as of `cumprod`.
+    """Compute running products along an axis, after a one where `include_initial` is true.
 
-    >>> cumulative_prod(np.array([2.0, 3.0]), include_initial=True)
+    Derivative: that of `cumprod`.
+
+    Args:
+        x: array of at least one axis.
+        axis: the axis to run along; may be left out for an array of one axis.
+        dtype: of the products; that of x by default.
+        include_initial: whether a one comes first.
+
+    Returns:
+        An array of the shape of x, longer by 1 along the axis where `include_initial` is true.
+
+    Raises:
+        ArgumentError: no axis for an array of several.
+
+    >>> tnp.cumulative_prod(np.array([2.0, 3.0]), include_initial=True)
     array([1., 2., 6.])
     """
     return _with_initial("cumulative_prod", x, axis, dtype, include_initial)

@@ -46,10 +46,12 @@ def nansum(
     initial: Array = ABSENT,
     where: Array = ABSENT,
 ) -> Array:
-    """The sum, NaN counted as 0. Derivative: 1, and 0 at NaN.
+    """Add up elements along axes, NaN counted as 0.
 
-    >>> float(nansum(np.array([1.0, np.nan])))
-    1.0
+    Derivative: 1 for each element that is added, and 0 at NaN.
+
+    >>> tn.grad(tnp.nansum)(np.array([1.0, np.nan]))
+    array([1., 0.])
     """
     return sum(a, axis, dtype, None, keepdims, where=valid(a, where), **given(initial=initial))
 
@@ -64,19 +66,23 @@ def nanprod(
     initial: Array = ABSENT,
     where: Array = ABSENT,
 ) -> Array:
-    """The product, NaN counted as 1. Derivative: as of `prod`, and 0 at NaN.
+    """Multiply elements along axes, NaN counted as 1.
 
-    >>> float(nanprod(np.array([2.0, np.nan])))
-    2.0
+    Derivative: the product of the others, exact with zeros, and 0 at NaN.
+
+    >>> tn.grad(tnp.nanprod)(np.array([2.0, 3.0, np.nan]))
+    array([3., 2., 0.])
     """
     return prod(a, axis, dtype, None, keepdims, where=valid(a, where), **given(initial=initial))
 
 
 @numpy_function(np.nancumsum)
 def nancumsum(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
-    """Running sums, NaN counted as 0. Derivative: as of `cumsum`, and 0 at NaN.
+    """Compute running sums along an axis, NaN counted as 0.
 
-    >>> nancumsum(np.array([1.0, np.nan, 2.0]))
+    Derivative: that of `cumsum`, and 0 at NaN.
+
+    >>> tnp.nancumsum(np.array([1.0, np.nan, 2.0]))
     array([1., 1., 3.])
     """
     return cumsum(choose(isnan(a), 0, a), axis, dtype)
@@ -84,9 +90,11 @@ def nancumsum(a: Array, axis: int | None = None, dtype: Any = None, out: None = 
 
 @numpy_function(np.nancumprod)
 def nancumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
-    """Running products, NaN counted as 1. Derivative: as of `cumprod`, and 0 at NaN.
+    """Compute running products along an axis, NaN counted as 1.
 
-    >>> nancumprod(np.array([2.0, np.nan, 3.0]))
+    Derivative: that of `cumprod`, and 0 at NaN.
+
+    >>> tnp.nancumprod(np.array([2.0, np.nan, 3.0]))
     array([2., 2., 6.])
     """
     return cumprod(choose(isnan(a), 1, a), axis, dtype)
@@ -99,10 +107,12 @@ def nancumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None =
 def nanmean(
     a: Array, axis: Axis = None, dtype: Any = None, out: None = None, keepdims: bool = False, *, where: Array = ABSENT
 ) -> Array:
-    """The mean of the numbers that are not NaN; NaN where there is none. Derivative: 1 / n, and 0 at NaN.
+    """Compute the mean of the elements that are not NaN, along axes; NaN where there is none.
 
-    >>> float(nanmean(np.array([1.0, np.nan, 3.0])))
-    2.0
+    Derivative: 1 / n for each of the n elements that count, and 0 at NaN.
+
+    >>> tn.grad(tnp.nanmean)(np.array([1.0, np.nan, 3.0]))
+    array([0.5, 0. , 0.5])
     """
     return mean_of(a, axis, dtype, None, keepdims, where=valid(a, where))
 
@@ -120,9 +130,11 @@ def nanvar(
     mean: Array = ABSENT,
     correction: float = ABSENT,
 ) -> Array:
-    """The variance of the numbers that are not NaN. Derivative: as of `var`, and 0 at NaN.
+    """Compute the variance of the elements that are not NaN, along axes.
 
-    >>> float(nanvar(np.array([1.0, np.nan, 3.0])))
+    Derivative: that of `var`, and 0 at NaN.
+
+    >>> float(tnp.nanvar(np.array([1.0, np.nan, 3.0])))
     1.0
     """
     more = given(mean=mean, correction=correction)
@@ -142,9 +154,11 @@ def nanstd(
     mean: Array = ABSENT,
     correction: float = ABSENT,
 ) -> Array:
-    """The standard deviation of the numbers that are not NaN. Derivative: as of `std`, and 0 at NaN.
+    """Compute the standard deviation of the elements that are not NaN, along axes.
 
-    >>> float(nanstd(np.array([1.0, np.nan, 3.0])))
+    Derivative: that of `std`, 0 where the result is 0, and 0 at NaN.
+
+    >>> float(tnp.nanstd(np.array([1.0, np.nan, 3.0])))
     1.0
     """
     more = given(mean=mean, correction=correction)
@@ -197,10 +211,12 @@ def nanmax(
     initial: Array = ABSENT,
     where: Array = ABSENT,
 ) -> Array:
-    """The largest element that is not NaN; NaN where there is none. Derivative: 1, split evenly among equal ones.
+    """Find the largest element that is not NaN, along axes; NaN where there is none.
 
-    >>> float(nanmax(np.array([1.0, np.nan])))
-    1.0
+    Derivative: 1, split evenly among equal elements.
+
+    >>> tn.grad(tnp.nanmax)(np.array([1.0, np.nan, 1.0]))
+    array([0.5, 0. , 0.5])
     """
     x = a if where is ABSENT else choose(where, a, np.nan)
     found = _nanmax(x, axis=normalized_axes("nanmax", axis, x.ndim), keepdims=keepdims)
@@ -216,10 +232,12 @@ def nanmin(
     initial: Array = ABSENT,
     where: Array = ABSENT,
 ) -> Array:
-    """The smallest element that is not NaN; NaN where there is none. Derivative: 1, split evenly among equal ones.
+    """Find the smallest element that is not NaN, along axes; NaN where there is none.
 
-    >>> float(nanmin(np.array([1.0, np.nan])))
-    1.0
+    Derivative: 1, split evenly among equal elements.
+
+    >>> tn.grad(tnp.nanmin)(np.array([1.0, np.nan, 1.0]))
+    array([0.5, 0. , 0.5])
     """
     x = a if where is ABSENT else choose(where, a, np.nan)
     found = _nanmin(x, axis=normalized_axes("nanmin", axis, x.ndim), keepdims=keepdims)

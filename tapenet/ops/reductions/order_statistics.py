@@ -65,13 +65,15 @@ def _median(function: str, a: Array, axis: Axis, keepdims: bool) -> Array:
 def median(
     a: Array, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
 ) -> Array:
-    """The middle element in order; of an even number the mean of the middle two. NaN where there is one.
+    """Find the middle element in order, along axes; of an even number the mean of both. NaN where there is one.
 
-    Derivative: 1 for the middle element, 0.5 each for the middle two; of equal ones, those that a stable sort
-    puts there.
+    Derivative: 1 for the middle element, 0.5 each for the middle two. Of equal elements it goes to those that a stable
+    sort puts there.
 
-    >>> float(median(np.array([3.0, 1.0, 2.0])))
+    >>> float(tnp.median(np.array([3.0, 1.0, 2.0])))
     2.0
+    >>> tn.grad(tnp.median)(np.array([3.0, 1.0, 2.0, 4.0]))
+    array([0.5, 0. , 0.5, 0. ])
     """
     return _median("median", a, axis, keepdims)
 
@@ -80,9 +82,11 @@ def median(
 def nanmedian(
     a: Array, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
 ) -> Array:
-    """The median of the elements that are not NaN; NaN where there is none. Derivative: as of `median`.
+    """Find the median of the elements that are not NaN, along axes; NaN where there is none.
 
-    >>> float(nanmedian(np.array([3.0, np.nan, 1.0])))
+    Derivative: that of `median`, and 0 at NaN.
+
+    >>> float(tnp.nanmedian(np.array([3.0, np.nan, 1.0])))
     2.0
     """
     return _median("nanmedian", a, axis, keepdims)
@@ -232,19 +236,20 @@ def quantile(
     *,
     weights: Array = None,
 ) -> Array:
-    """The q-th quantiles along axes, q in [0, 1], by any of NumPy's methods. NaN where there is one.
+    """Find the q-th quantiles along axes, q in [0, 1], by any of NumPy's methods. NaN where there is one.
 
-    Derivative: for a, 1 - f for the element before the quantile and f for the one behind, f being how far it is
-    between them; of equal elements, those that a stable sort puts there. For q, with a continuous method, the
-    slope between the two, 0 at the ends. For weights 0: the quantile jumps from element to element.
+    Derivatives: for a, 1 - f for the element before the quantile and f for the one behind it, with f the fraction of
+    the way between them; of equal elements, those that a stable sort puts there. For q, the slope between the two
+    elements with a continuous method, and 0 at the ends and with the other methods. For weights 0, as the quantile
+    jumps from element to element.
 
     Returns:
-        The axes of q, then those of a that are left.
+        An array with the axes of q first, then those of a that are left.
 
     Raises:
-        ArgumentError: q outside [0, 1]; weights with a method other than "inverted_cdf".
+        ArgumentError: q outside of [0, 1]; weights with a method other than "inverted_cdf".
 
-    >>> float(quantile(np.array([0.0, 1.0, 4.0]), 0.75))
+    >>> float(tnp.quantile(np.array([0.0, 1.0, 4.0]), 0.75))
     2.5
     """
     return _quantile("quantile", a, q, axis, method, keepdims, weights, False)
@@ -262,9 +267,11 @@ def percentile(
     *,
     weights: Array = None,
 ) -> Array:
-    """The q-th percentiles, q in [0, 100]: `quantile` at q / 100.
+    """Find the q-th percentiles along axes, q in [0, 100]: `quantile` at q / 100.
 
-    >>> float(percentile(np.array([0.0, 1.0, 4.0]), 75))
+    Derivatives: those of `quantile`.
+
+    >>> float(tnp.percentile(np.array([0.0, 1.0, 4.0]), 75))
     2.5
     """
     return _quantile("percentile", a, q, axis, method, keepdims, weights, False)
@@ -282,9 +289,11 @@ def nanquantile(
     *,
     weights: Array = None,
 ) -> Array:
-    """The q-th quantiles of the elements that are not NaN; NaN where there is none. Derivative: as of `quantile`.
+    """Find the q-th quantiles of the elements that are not NaN, along axes; NaN where there is none.
 
-    >>> float(nanquantile(np.array([0.0, np.nan, 4.0]), 0.5))
+    Derivatives: those of `quantile`, and 0 at NaN.
+
+    >>> float(tnp.nanquantile(np.array([0.0, np.nan, 4.0]), 0.5))
     2.0
     """
     return _quantile("nanquantile", a, q, axis, method, keepdims, weights, True)
@@ -302,9 +311,11 @@ def nanpercentile(
     *,
     weights: Array = None,
 ) -> Array:
-    """The q-th percentiles of the elements that are not NaN: `nanquantile` at q / 100.
+    """Find the q-th percentiles of the elements that are not NaN, along axes: `nanquantile` at q / 100.
 
-    >>> float(nanpercentile(np.array([0.0, np.nan, 4.0]), 50))
+    Derivatives: those of `quantile`, and 0 at NaN.
+
+    >>> float(tnp.nanpercentile(np.array([0.0, np.nan, 4.0]), 50))
     2.0
     """
     return _quantile("nanpercentile", a, q, axis, method, keepdims, weights, True)

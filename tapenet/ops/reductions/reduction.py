@@ -83,20 +83,11 @@ def sum(
     initial: Array = ABSENT,
     where: Array = ABSENT,
 ) -> Array:
-    """Add up elements along axes, or all of them. Derivative: 1 for each that is added.
+    """Add up elements along axes, or all of them.
 
-    Args:
-        a: array of any shape.
-        axis: an axis, or a tuple of them; None for all.
-        dtype: of the sum; as the array's by default.
-        keepdims: leave the reduced axes in place, with length 1.
-        initial: added to each sum.
-        where: bool array that broadcasts to a; only elements where it holds are added.
+    Derivative: 1 for each element that is added.
 
-    Raises:
-        numpy.exceptions.AxisError: an axis that the array does not have.
-
-    >>> float(sum(np.ones((2, 3))))
+    >>> float(tnp.sum(np.ones((2, 3))))
     6.0
     """
     if type(a) is not Tensor:
@@ -132,9 +123,11 @@ def mean(
     *,
     where: Array = ABSENT,
 ) -> Array:
-    """The arithmetic mean along axes, or of all elements. Derivative: 1 / n for each of n.
+    """Compute the arithmetic mean along axes, or of all elements.
 
-    >>> float(mean(np.array([1.0, 3.0])))
+    Derivative: 1 / n for each of n elements.
+
+    >>> float(tnp.mean(np.array([1.0, 3.0])))
     2.0
     """
     if type(a) is not Tensor:
@@ -168,16 +161,14 @@ def var(
     mean: Array = ABSENT,
     correction: float = ABSENT,
 ) -> Array:
-    """The variance: the mean of |x - mean x|^2, with n - ddof in place of n.
+    """Compute the variance along axes: the sum of |x - mean(x)|^2 over n - ddof.
 
-    Derivative: 2 (x - mean x) / (n - ddof).
+    Derivatives: 2 (x - mean(x)) / (n - ddof) for x; a `mean` that is given is an operand like any other.
 
-    Args:
-        mean: of a along the same axes with keepdims, where it is known; differentiated like any operand.
-        correction: another name of ddof.
-
-    >>> float(var(np.array([1.0, 3.0])))
+    >>> float(tnp.var(np.array([1.0, 3.0])))
     1.0
+    >>> tn.grad(tnp.var)(np.array([1.0, 3.0]))
+    array([-1.,  1.])
     """
     more = given(where=where, mean=mean, correction=correction)
     if type(a) is not Tensor and type(mean) is not Tensor:
@@ -225,10 +216,12 @@ def std(
     mean: Array = ABSENT,
     correction: float = ABSENT,
 ) -> Array:
-    """The standard deviation: the root of `var`. Derivative: (x - mean x) / ((n - ddof) std x); 0 where std is 0.
+    """Compute the standard deviation along axes: the root of `var`.
 
-    >>> float(std(np.array([1.0, 3.0])))
-    1.0
+    Derivative: (x - mean(x)) / ((n - ddof) std(x)), and 0 where the result is 0.
+
+    >>> tn.grad(tnp.std)(np.array([1.0, 3.0])), tn.grad(tnp.std)(np.array([2.0, 2.0]))
+    (array([-0.5,  0.5]), array([0., 0.]))
     """
     more = given(where=where, mean=mean, correction=correction)
     if type(a) is not Tensor and type(mean) is not Tensor:
@@ -306,10 +299,12 @@ def max(
     initial: Array = ABSENT,
     where: Array = ABSENT,
 ) -> Array:
-    """The largest element along axes, or of all; NaN wins. Derivative: 1, split evenly among equal ones.
+    """Find the largest element along axes, or of all; NaN where there is one.
 
-    >>> float(max(np.array([1.0, 3.0])))
-    3.0
+    Derivative: 1, split evenly among equal elements, and among NaNs.
+
+    >>> tn.grad(tnp.max)(np.array([1.0, 3.0, 3.0]))
+    array([0. , 0.5, 0.5])
     """
     if type(a) is not Tensor:
         return off_tape(max, np.max, a, axis, out, keepdims, **given(initial=initial, where=where))
@@ -326,10 +321,12 @@ def min(
     initial: Array = ABSENT,
     where: Array = ABSENT,
 ) -> Array:
-    """The smallest element along axes, or of all; NaN wins. Derivative: 1, split evenly among equal ones.
+    """Find the smallest element along axes, or of all; NaN where there is one.
 
-    >>> float(min(np.array([1.0, 3.0])))
-    1.0
+    Derivative: 1, split evenly among equal elements, and among NaNs.
+
+    >>> tn.grad(tnp.min)(np.array([1.0, 1.0, 3.0]))
+    array([0.5, 0.5, 0. ])
     """
     if type(a) is not Tensor:
         return off_tape(min, np.min, a, axis, out, keepdims, **given(initial=initial, where=where))
@@ -342,10 +339,12 @@ amax, amin = max, min
 
 
 def ptp(a: Array, axis: Axis = None, out: None = None, keepdims: bool = False) -> Array:
-    """The largest element less the smallest. Derivative: that of `max` less that of `min`.
+    """Compute the largest element less the smallest, along axes or of all.
 
-    >>> float(ptp(np.array([1.0, 3.0])))
-    2.0
+    Derivative: that of `max` less that of `min`.
+
+    >>> tn.grad(tnp.ptp)(np.array([1.0, 2.0, 3.0]))
+    array([-1.,  0.,  1.])
     """
     if type(a) is not Tensor:
         return off_tape(ptp, np.ptp, a, axis, out, keepdims)
@@ -386,13 +385,13 @@ def prod(
     initial: Array = ABSENT,
     where: Array = ABSENT,
 ) -> Array:
-    """Multiply elements along axes, or all of them. Derivative: the product of the others.
+    """Multiply elements along axes, or all of them.
 
-    Exact with zeros, to any order: the product of the others is that of the ones before and of the ones behind,
-    and nothing ever divides.
+    Derivative: the product of the others. It is exact with zeros, to any order: it is the product of the elements
+    before times that of the elements behind, and nothing is divided.
 
-    >>> float(prod(np.array([2.0, 3.0])))
-    6.0
+    >>> tn.grad(tnp.prod)(np.array([2.0, 3.0, 0.0]))
+    array([0., 0., 6.])
     """
     if type(a) is not Tensor:
         return off_tape(prod, np.prod, a, axis, dtype, out, keepdims, **given(initial=initial, where=where))

@@ -31,13 +31,16 @@ def sort(
     stable: bool | None = None,
     descending: bool = False,
 ) -> Array:
-    """Sort along an axis; with axis None, all elements. Derivative: that of the stable permutation.
+    """Sort along an axis, or all elements with axis None.
 
-    Args:
-        descending: largest first, as in the array API standard; NumPy's `sort` lacks it.
+    `descending` puts the largest first, as in the array API standard; NumPy's function lacks it.
 
-    >>> sort(np.array([3.0, 1.0, 2.0]))
+    Derivative: that of the permutation; equal elements keep their order.
+
+    >>> tnp.sort(np.array([3.0, 1.0, 2.0]))
     array([1., 2., 3.])
+    >>> tn.grad(lambda x: tnp.sort(x)[0])(np.array([3.0, 1.0, 2.0]))
+    array([0., 1., 0.])
     """
     if type(a) is not Tensor and not descending:
         return off_tape(sort, np.sort, a, axis, kind, order, stable=stable)
@@ -56,12 +59,14 @@ def argsort(
     stable: bool | None = None,
     descending: bool = False,
 ) -> Array:
-    """The places of the elements in order, as a plain array: `take_along_axis(a, argsort(a))` is sorted.
+    """Find the places of the elements in order.
 
-    Args:
-        descending: largest first, equal ones in the order they come.
+    `descending` puts the largest first, as in the array API standard; NumPy's function lacks it.
 
-    >>> argsort(np.array([3.0, 1.0, 2.0]))
+    No derivative: the result is plain integers. `sort` and `take_along_axis` give the elements with their derivative.
+    On a Tensor the order is stable.
+
+    >>> tnp.argsort(np.array([3.0, 1.0, 2.0]))
     array([1, 2, 0])
     """
     if descending:
@@ -77,11 +82,11 @@ def argsort(
 def partition(
     a: Array, kth: int | Sequence[int], axis: int | None = -1, kind: str = "introselect", order: None = None
 ) -> Array:
-    """Reorder such that the element at each place kth is the one that sorting puts there, smaller ones before it.
+    """Reorder along an axis: place kth gets the element that sorting puts there, smaller ones before it.
 
     Derivative: that of the permutation.
 
-    >>> float(partition(np.array([3.0, 1.0, 2.0]), 1)[1])
+    >>> float(tnp.partition(np.array([3.0, 1.0, 2.0]), 1)[1])
     2.0
     """
     x, axis = (ravel(a), 0) if axis is None else (as_array(a), axis)
@@ -90,9 +95,11 @@ def partition(
 
 @numpy_function(np.sort_complex)
 def sort_complex(a: Array) -> Array:
-    """Sort along the last axis, by real part and then by imaginary part; complex also for real a.
+    """Sort along the last axis, by real part and then by imaginary part; the result is complex.
 
-    >>> sort_complex(np.array([2.0, 1.0]))
+    Derivative: that of the permutation.
+
+    >>> tnp.sort_complex(np.array([2.0, 1.0]))
     array([1.+0.j, 2.+0.j])
     """
     return astype(sort(a), np.result_type(a.dtype, np.complex128) if a.dtype.kind != "c" else a.dtype)
@@ -126,14 +133,12 @@ def unique(
     equal_nan: bool = True,
     sorted: bool = True,
 ) -> Any:
-    """The values that occur, each once, in order. Derivative: 1 for the first place where each stands.
+    """Find the values that occur, each once, in order.
 
-    Args:
-        return_index, return_inverse, return_counts: also give, as plain arrays, the first place of each, the
-            places that rebuild ar, how often each occurs.
-        sorted: the values come in order in any case.
+    Derivative: 1 for the first element of each value, 0 for the others. The places and counts are plain arrays. `vmap`
+    refuses it, as the length depends on values. On a Tensor the values are in order whatever `sorted` is.
 
-    >>> unique(np.array([2.0, 1.0, 2.0]))
+    >>> tnp.unique(np.array([2.0, 1.0, 2.0]))
     array([1., 2.])
     """
     x = as_array(ar)
@@ -149,9 +154,11 @@ _inverse_of_unique, _unique = plain(np.unique_inverse, batch=refused), plain(np.
 
 @numpy_function(np.unique_all)
 def unique_all(x: Array) -> Any:
-    """The values that occur, and as plain arrays their places, the inverse and the counts: a named tuple.
+    """Find the values that occur, each once, with their first places, the places that rebuild x, and their counts.
 
-    >>> unique_all(np.array([2.0, 1.0, 2.0])).counts
+    Derivative: that of `unique` for the values; the other parts of the named tuple are plain arrays.
+
+    >>> tnp.unique_all(np.array([2.0, 1.0, 2.0])).counts
     array([1, 2])
     """
     found = _all_unique(x)
@@ -160,9 +167,11 @@ def unique_all(x: Array) -> Any:
 
 @numpy_function(np.unique_counts)
 def unique_counts(x: Array) -> Any:
-    """The values that occur, and how often, as a plain array: a named tuple.
+    """Find the values that occur, each once, and how often each does.
 
-    >>> unique_counts(np.array([2.0, 1.0, 2.0])).counts
+    Derivative: that of `unique` for the values; the counts are a plain array.
+
+    >>> tnp.unique_counts(np.array([2.0, 1.0, 2.0])).counts
     array([1, 2])
     """
     found = _counts_of_unique(x)
@@ -171,9 +180,11 @@ def unique_counts(x: Array) -> Any:
 
 @numpy_function(np.unique_inverse)
 def unique_inverse(x: Array) -> Any:
-    """The values that occur, and as a plain array the places that rebuild x from them: a named tuple.
+    """Find the values that occur, each once, and the places that rebuild x from them.
 
-    >>> unique_inverse(np.array([2.0, 1.0, 2.0])).inverse_indices
+    Derivative: that of `unique` for the values; the places are a plain array.
+
+    >>> tnp.unique_inverse(np.array([2.0, 1.0, 2.0])).inverse_indices
     array([1, 0, 1])
     """
     found = _inverse_of_unique(x)
@@ -182,9 +193,11 @@ def unique_inverse(x: Array) -> Any:
 
 @numpy_function(np.unique_values)
 def unique_values(x: Array) -> Array:
-    """The values that occur, each once. Derivative: as of `unique`.
+    """Find the values that occur, each once.
 
-    >>> np.sort(unique_values(np.array([2.0, 1.0, 2.0])))
+    Derivative: that of `unique`.
+
+    >>> np.sort(tnp.unique_values(np.array([2.0, 1.0, 2.0])))
     array([1., 2.])
     """
     return _picked(ravel(x), _unique(x))
@@ -197,9 +210,11 @@ _in_one = plain(np.setxor1d, batch=refused)
 
 @numpy_function(np.union1d)
 def union1d(ar1: Array, ar2: Array) -> Array:
-    """The values in either array, each once, in order. Derivative: as of `unique`, first array first.
+    """Find the values that occur in one of two arrays, each once, in order.
 
-    >>> union1d([1.0], [0.0, 1.0])
+    Derivative: 1 for the first element of each value, in ar1 where it is there; 0 for the others.
+
+    >>> tnp.union1d([1.0], [0.0, 1.0])
     array([0., 1.])
     """
     return unique(concatenate([ravel(as_array(ar1)), ravel(as_array(ar2))]))
@@ -207,9 +222,12 @@ def union1d(ar1: Array, ar2: Array) -> Array:
 
 @numpy_function(np.intersect1d)
 def intersect1d(ar1: Array, ar2: Array, assume_unique: bool = False, return_indices: bool = False) -> Any:
-    """The values in both arrays, each once, in order. Derivative: 1 for the first place in the first array.
+    """Find the values that occur in both of two arrays, each once, in order.
 
-    >>> intersect1d([1.0, 2.0], [0.0, 1.0])
+    Derivatives: 1 for the first element of each value in ar1, 0 for the others and for ar2. The places are plain
+    arrays.
+
+    >>> tnp.intersect1d([1.0, 2.0], [0.0, 1.0])
     array([1.])
     """
     x, y = ravel(as_array(ar1)), ravel(as_array(ar2))
@@ -221,9 +239,11 @@ def intersect1d(ar1: Array, ar2: Array, assume_unique: bool = False, return_indi
 
 @numpy_function(np.setdiff1d)
 def setdiff1d(ar1: Array, ar2: Array, assume_unique: bool = False) -> Array:
-    """The values in the first array and not in the second. Derivative: 1 for the first place of each.
+    """Find the values that occur in the first array and not in the second.
 
-    >>> setdiff1d([1.0, 2.0], [0.0, 1.0])
+    Derivatives: 1 for the first element of each value, 0 for the others and for ar2.
+
+    >>> tnp.setdiff1d([1.0, 2.0], [0.0, 1.0])
     array([2.])
     """
     x, y = ravel(as_array(ar1)), ravel(as_array(ar2))
@@ -232,9 +252,11 @@ def setdiff1d(ar1: Array, ar2: Array, assume_unique: bool = False) -> Array:
 
 @numpy_function(np.setxor1d)
 def setxor1d(ar1: Array, ar2: Array, assume_unique: bool = False) -> Array:
-    """The values in one array only, each once, in order. Derivative: 1 for the first place of each.
+    """Find the values that occur in exactly one of two arrays, each once, in order.
 
-    >>> setxor1d([1.0, 2.0], [0.0, 1.0])
+    Derivatives: 1 for the first element of each value, 0 for the others.
+
+    >>> tnp.setxor1d([1.0, 2.0], [0.0, 1.0])
     array([0., 2.])
     """
     x, y = ravel(as_array(ar1)), ravel(as_array(ar2))

@@ -25,16 +25,14 @@ from tapenet.ops.reductions.reduction import Axis, mean, sum
 def average(
     a: Array, axis: Axis = None, weights: Array = None, returned: bool = False, *, keepdims: bool = False
 ) -> Any:
-    """The weighted mean: sum(w a) / sum(w). Derivatives: w / sum(w); (a - average) / sum(w).
+    """Compute the weighted mean along axes: sum(w a) / sum(w).
 
-    Args:
-        weights: of the shape of a, or of its lengths along axis; all 1 without.
-        returned: also give the sums of weights.
+    Derivatives: w / sum(w) for a; (a - average) / sum(w) for the weights.
 
     Raises:
         ArgumentError: weights of another shape, or that add up to 0.
 
-    >>> float(average(np.array([1.0, 4.0]), weights=[2.0, 1.0]))
+    >>> float(tnp.average(np.array([1.0, 4.0]), weights=[2.0, 1.0]))
     2.0
     """
     a = as_array(a)
@@ -71,13 +69,12 @@ def _broadcast_weights(a: Array, weights: Array, axis: Axis) -> Array:
 
 @numpy_function(np.bincount)
 def bincount(x: Array, /, weights: Array = None, minlength: int = 0) -> Array:
-    """How often each of 0, 1, 2 ... occurs in x; with weights, the sum of those of its places.
+    """Count how often each of 0, 1, 2, ... occurs in x; with weights, sum the weights of its places.
 
-    Under `vmap` with as many places as the example that needs most.
+    Derivative: for the weights, 1 for each that is added; none for x. Under `vmap` the result has as many places as the
+    example that needs most.
 
-    Derivative by the weights: 1 for each that was added.
-
-    >>> bincount(np.array([0, 2, 2]), weights=[1.0, 2.0, 3.0])
+    >>> tnp.bincount(np.array([0, 2, 2]), weights=[1.0, 2.0, 3.0])
     array([1., 0., 5.])
     """
     places = as_array(x)

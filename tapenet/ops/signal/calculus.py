@@ -32,9 +32,11 @@ def _along(axis: int, *bounds: int | None) -> tuple[slice, ...]:
 
 @numpy_function(np.diff)
 def diff(a: Array, n: int = 1, axis: int = -1, prepend: Array = ABSENT, append: Array = ABSENT) -> Array:
-    """The n-th differences x_(k+1) - x_k along an axis, after joining values in front and behind.
+    """Compute the n-th differences x_(k+1) - x_k along an axis, after joining values in front and behind.
 
-    >>> diff(np.array([1.0, 4.0, 9.0]))
+    Derivative: linear; -1 and 1 for the two elements of a difference.
+
+    >>> tnp.diff(np.array([1.0, 4.0, 9.0]))
     array([3., 5.])
     """
     x = as_array(a)
@@ -62,9 +64,11 @@ def _as_slice(value: Array, x: Array, axis: int) -> Array:
 
 @numpy_function(np.ediff1d)
 def ediff1d(ary: Array, to_end: Array = None, to_begin: Array = None) -> Array:
-    """The differences of the flat array, with values put in front and behind.
+    """Compute the differences of the flat array, with values put in front and behind.
 
-    >>> ediff1d(np.array([1.0, 4.0]), to_begin=0.0)
+    Derivative: linear; -1 and 1 for the two elements of a difference, 1 for the values.
+
+    >>> tnp.ediff1d(np.array([1.0, 4.0]), to_begin=0.0)
     array([0., 3.])
     """
     flat = ravel(as_array(ary))
@@ -74,18 +78,12 @@ def ediff1d(ary: Array, to_end: Array = None, to_begin: Array = None) -> Array:
 
 @numpy_function(np.gradient)
 def gradient(f: Array, *varargs: Array, axis: int | Sequence[int] | None = None, edge_order: int = 1) -> Any:
-    """Slopes of a sampled function along axes: central differences inside, one-sided ones at the ends.
+    """Compute the slopes of a sampled function along axes: central differences inside, one-sided ones at the ends.
 
-    Differentiable in the samples and in the spacings.
+    Derivatives: those of the formula, for the samples and for the spacings. This is not `tn.grad`, which differentiates
+    a Python function.
 
-    Args:
-        varargs: spacings: one number for all axes, or for each axis a number or the coordinates.
-        edge_order: 1 or 2, the accuracy at the ends.
-
-    Returns:
-        The slope along the one axis, or a tuple of them.
-
-    >>> gradient(np.array([1.0, 2.0, 4.0]))
+    >>> tnp.gradient(np.array([1.0, 2.0, 4.0]))
     array([1. , 1.5, 2. ])
     """
     f = as_array(f)
@@ -138,13 +136,11 @@ def _end_slope(slopes: Array, steps: Array, axis: int, near: int, next: int) -> 
 
 @numpy_function(np.trapezoid)
 def trapezoid(y: Array, x: Array = None, dx: Array = 1.0, axis: int = -1) -> Array:
-    """The integral of a sampled function by the trapezoidal rule: the sum of h_k (y_k + y_(k+1)) / 2.
+    """Integrate a sampled function by the trapezoidal rule: the sum of h_k (y_k + y_(k+1)) / 2.
 
-    Args:
-        x: coordinates, of the shape of y or along the axis alone.
-        dx: the distance between samples, where there are no coordinates.
+    Derivatives: those of the formula, for y and for x or dx.
 
-    >>> float(trapezoid(np.array([1.0, 2.0, 3.0])))
+    >>> float(tnp.trapezoid(np.array([1.0, 2.0, 3.0])))
     4.0
     """
     y = as_array(y)
@@ -167,17 +163,15 @@ def trapezoid(y: Array, x: Array = None, dx: Array = 1.0, axis: int = -1) -> Arr
 def interp(
     x: Array, xp: Array, fp: Array, left: Array = None, right: Array = None, period: float | None = None
 ) -> Array:
-    """Piecewise linear interpolation at x of the points (xp, fp), xp ascending.
+    """Interpolate linearly at x between the points (xp, fp), with xp ascending.
 
-    Differentiable in x, xp, fp, left and right: in x the slope of the piece, at a point that of the piece behind
-    it, and 0 beyond the ends.
+    Derivatives: those of the formula, for x, xp, fp, left and right. For x it is the slope of the piece, at a point
+    that of the piece behind it, and 0 beyond the ends. None for the period.
 
-    Args:
-        left, right: values before the first and behind the last point; else theirs.
-        period: of xp; then left and right do not apply, and xp may come in any order.
-
-    >>> float(interp(1.5, [1.0, 2.0], [10.0, 20.0]))
+    >>> float(tnp.interp(1.5, [1.0, 2.0], [10.0, 20.0]))
     15.0
+    >>> float(tn.grad(tnp.interp)(1.5, np.array([1.0, 2.0]), np.array([10.0, 20.0])))
+    10.0
     """
     x, xp = (astype(as_array(z), np.float64) for z in (x, xp))
     fp = astype(as_array(fp), np.complex128 if as_array(fp).dtype.kind == "c" else np.float64)
@@ -217,9 +211,11 @@ def _unwrap(x: Array, *, discont: float | None, axis: int, period: float) -> Arr
 
 @numpy_function(np.unwrap)
 def unwrap(p: Array, discont: float | None = None, axis: int = -1, *, period: float = 2 * np.pi) -> Array:
-    """Angles with whole periods added such that no step is longer than half a period. Derivative: 1.
+    """Add whole periods to angles, such that no step is longer than half a period.
 
-    >>> unwrap(np.array([0.0, 2.0 * np.pi]))
+    Derivative: 1, also at a jump.
+
+    >>> tnp.unwrap(np.array([0.0, 2.0 * np.pi]))
     array([0., 0.])
     """
     x = as_array(p)
@@ -243,14 +239,11 @@ def _slide(x: Array, y: Array) -> Array:
 
 @numpy_function(np.convolve)
 def convolve(a: Array, v: Array, mode: str = "full") -> Array:
-    """The convolution of two vectors: z_k = sum of a_i v_(k - i).
+    """Convolve two vectors: z_k = sum_i a_i v_(k-i).
 
-    Derivatives: correlations of the cotangent with the other vector.
+    Derivatives: the correlations of the cotangent with the other vector.
 
-    Args:
-        mode: "full": wherever there is a term; "same": of the longer one's length; "valid": where both overlap.
-
-    >>> convolve(np.array([1.0, 2.0]), np.array([1.0, 1.0]))
+    >>> tnp.convolve(np.array([1.0, 2.0]), np.array([1.0, 1.0]))
     array([1., 3., 2.])
     """
     x, y = ravel(as_array(a)), ravel(as_array(v))
@@ -267,9 +260,11 @@ def convolve(a: Array, v: Array, mode: str = "full") -> Array:
 
 @numpy_function(np.correlate)
 def correlate(a: Array, v: Array, mode: str = "valid") -> Array:
-    """The correlation of two vectors: z_k = sum of a_(i + k) conj(v_i), in the modes of `convolve`.
+    """Correlate two vectors: z_k = sum_i a_(i+k) conj(v_i).
 
-    >>> correlate(np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0]))
+    Derivatives: the convolution of the cotangent with v, and its correlation with a.
+
+    >>> tnp.correlate(np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0]))
     array([2., 3.])
     """
     x, y = ravel(as_array(a)), ravel(as_array(v))

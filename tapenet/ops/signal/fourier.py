@@ -116,18 +116,11 @@ def _along_one(transform: Primitive, function: str, a: Tensor, n: int | None, ax
 
 
 def fft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
-    """The discrete Fourier transform y_k = sum_j a_j exp(-2 pi i j k / n) along an axis. Its transpose is itself.
+    """Compute the discrete Fourier transform y_k = sum_j a_j exp(-2 pi i j k / n) along an axis.
 
-    Args:
-        a: float or complex array.
-        n: the length to crop or pad to; that of the axis by default.
-        axis: an axis.
-        norm: "backward" by default, "ortho" to divide by sqrt(n), "forward" to divide by n.
+    Derivative: linear; the transform is its own transpose, without conjugation.
 
-    Raises:
-        ArgumentError: an n below 1, or another norm.
-
-    >>> fft(np.array([1.0, 0.0, 0.0]))
+    >>> tnp.fft.fft(np.array([1.0, 0.0, 0.0]))
     array([1.+0.j, 1.+0.j, 1.+0.j])
     """
     a = collected(a)
@@ -137,11 +130,11 @@ def fft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None
 
 
 def ifft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
-    """The inverse of `fft`, x_j = (1 / n) sum_k a_k exp(2 pi i j k / n). Its transpose is itself.
+    """Compute the inverse of `fft`, x_j = (1 / n) sum_k a_k exp(2 pi i j k / n), along an axis.
 
-    Arguments and errors are those of `fft`.
+    Derivative: linear; the transform is its own transpose, without conjugation.
 
-    >>> ifft(np.array([1.0, 1.0, 1.0]))
+    >>> tnp.fft.ifft(np.array([1.0, 1.0, 1.0]))
     array([1.+0.j, 0.+0.j, 0.+0.j])
     """
     a = collected(a)
@@ -151,18 +144,15 @@ def ifft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = Non
 
 
 def rfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
-    """The first n // 2 + 1 elements of `fft` of a real array; the others are their conjugates.
+    """Compute the first n // 2 + 1 elements of `fft` of a real array; the others are their conjugates.
 
-    Transpose: `fft` of the cotangent padded to length n, its real part.
-
-    Args:
-        a: float array; the rest as for `fft`.
+    Derivative: linear; the transpose is the real part of `fft` of the cotangent padded to length n.
 
     Raises:
         ArgumentError: an n below 1, or another norm.
         ArgumentTypeError: a complex array.
 
-    >>> rfft(np.array([1.0, 0.0, 0.0]))
+    >>> tnp.fft.rfft(np.array([1.0, 0.0, 0.0]))
     array([1.+0.j, 1.+0.j])
     """
     a = collected(a)
@@ -181,20 +171,12 @@ def rfft_along(function: str, a: Array, n: int | None, axis: int, norm: Norm) ->
 
 
 def irfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
-    """The inverse of `rfft`: the real array of length n that has `a` as the first half of its transform.
+    """Compute the inverse of `rfft`: the real array of length n that has `a` as the first half of its transform.
 
-    Transpose: conj(rfft(t)) / n, doubled but for the elements that stand for themselves alone, the first and for
-    even n the last. The imaginary parts of these are not read, and have derivative 0.
+    Derivative: linear; the transpose is conj(rfft(t)) / n, doubled but for the elements that stand for themselves
+    alone, the first and for even n the last. Their imaginary parts are not read, and have derivative 0.
 
-    Args:
-        a: float or complex array, cropped or padded to n // 2 + 1 along the axis.
-        n: the length of the result; 2 (m - 1) by default, for m along the axis.
-        axis, norm: as for `ifft`.
-
-    Raises:
-        ArgumentError: an n below 1, or another norm.
-
-    >>> irfft(np.array([1.0, 1.0]), 3)
+    >>> tnp.fft.irfft(np.array([1.0, 1.0]), 3)
     array([1., 0., 0.])
     """
     a = collected(a)
@@ -212,17 +194,11 @@ def irfft_along(function: str, a: Array, n: int | None, axis: int, norm: Norm) -
 
 
 def hfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
-    """The real transform of an array with Hermitian symmetry, of which `a` is the first half: n irfft(conj(a)).
+    """Compute the real transform of an array with Hermitian symmetry, of which `a` is the first half: n irfft(conj(a)).
 
-    Args:
-        a: float or complex array, cropped or padded to n // 2 + 1 along the axis.
-        n: the length of the result; 2 (m - 1) by default, for m along the axis.
-        axis, norm: as for `fft`.
+    Derivative: linear; that of `irfft`.
 
-    Raises:
-        ArgumentError: an n below 1, or another norm.
-
-    >>> hfft(np.array([1.0, 1.0]), 3)
+    >>> tnp.fft.hfft(np.array([1.0, 1.0]), 3)
     array([3., 0., 0.])
     """
     a = collected(a)
@@ -233,16 +209,15 @@ def hfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = Non
 
 
 def ihfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
-    """The inverse of `hfft`: conj(rfft(a)) / n.
+    """Compute the inverse of `hfft`: conj(rfft(a)) / n.
 
-    Args:
-        a: float array; the rest as for `rfft`.
+    Derivative: linear; that of `rfft`.
 
     Raises:
         ArgumentError: an n below 1, or another norm.
         ArgumentTypeError: a complex array.
 
-    >>> ihfft(np.array([3.0, 0.0, 0.0])).real
+    >>> tnp.fft.ihfft(np.array([3.0, 0.0, 0.0])).real
     array([1., 1.])
     """
     a = collected(a)
@@ -256,13 +231,11 @@ def ihfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = No
 
 
 def fftshift(x: Array, axes: int | Axes = None) -> Array:
-    """Move the zero frequency to the middle. Transpose: `ifftshift`.
+    """Move the zero frequency to the middle.
 
-    Args:
-        x: array of any shape.
-        axes: the axes to shift; all by default.
+    Derivative: linear; the transpose is `ifftshift`.
 
-    >>> fftshift(np.array([0.0, 1.0, -1.0]))
+    >>> tnp.fft.fftshift(np.array([0.0, 1.0, -1.0]))
     array([-1.,  0.,  1.])
     """
     x = collected(x)
@@ -273,9 +246,11 @@ def fftshift(x: Array, axes: int | Axes = None) -> Array:
 
 
 def ifftshift(x: Array, axes: int | Axes = None) -> Array:
-    """Move the zero frequency from the middle to the front; the inverse of `fftshift`. Transpose: `fftshift`.
+    """Move the zero frequency from the middle to the front; the inverse of `fftshift`.
 
-    >>> ifftshift(np.array([-1.0, 0.0, 1.0]))
+    Derivative: linear; the transpose is `fftshift`.
+
+    >>> tnp.fft.ifftshift(np.array([-1.0, 0.0, 1.0]))
     array([ 0.,  1., -1.])
     """
     x = collected(x)
@@ -290,18 +265,22 @@ def _axes(function: str, axes: int | Axes, ndim: int) -> tuple[int, ...]:
 
 
 def fftfreq(n: int, d: Array = 1.0, **keywords: Any) -> Array:
-    """The frequencies that go with `fft` of n samples, d apart. Derivative with respect to d: -f / d.
+    """Give the frequencies that go with `fft` of n samples, d apart.
 
-    >>> fftfreq(4, 0.25)
+    Derivative: -f / d for d, at the frequency f.
+
+    >>> tnp.fft.fftfreq(4, 0.25)
     array([ 0.,  1., -2., -1.])
     """
     return np.fft.fftfreq(n, **keywords) / d if type(d) is Tensor else np.fft.fftfreq(n, d, **keywords)
 
 
 def rfftfreq(n: int, d: Array = 1.0, **keywords: Any) -> Array:
-    """The frequencies that go with `rfft` of n samples, d apart. Derivative with respect to d: -f / d.
+    """Give the frequencies that go with `rfft` of n samples, d apart.
 
-    >>> rfftfreq(4, 0.25)
+    Derivative: -f / d for d, at the frequency f.
+
+    >>> tnp.fft.rfftfreq(4, 0.25)
     array([0., 1., 2.])
     """
     return np.fft.rfftfreq(n, **keywords) / d if type(d) is Tensor else np.fft.rfftfreq(n, d, **keywords)

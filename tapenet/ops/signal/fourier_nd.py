@@ -62,18 +62,11 @@ def _transformed(transform: Primitive, x: Array, lengths: Sequence[int], axes: S
 
 
 def fftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None, out: None = None) -> Array:
-    """`fft` along several axes, all of them by default. Its transpose is itself.
+    """Compute `fft` along several axes, all of them by default.
 
-    Args:
-        a: float or complex array.
-        s: for each of the axes the length to crop or pad to, -1 for its own.
-        axes: the axes, each of them as often as it is to be transformed.
-        norm: as for `fft`.
+    Derivative: linear; the transform is its own transpose, without conjugation.
 
-    Raises:
-        ArgumentError: an s of another length than axes, a length below 1, or another norm.
-
-    >>> fftn(np.ones((2, 2))).real
+    >>> tnp.fft.fftn(np.ones((2, 2))).real
     array([[4., 0.],
            [0., 0.]])
     """
@@ -81,11 +74,11 @@ def fftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None, 
 
 
 def ifftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None, out: None = None) -> Array:
-    """`ifft` along several axes, all of them by default; the inverse of `fftn`. Its transpose is itself.
+    """Compute `ifft` along several axes, all of them by default; the inverse of `fftn`.
 
-    Arguments and errors are those of `fftn`.
+    Derivative: linear; the transform is its own transpose, without conjugation.
 
-    >>> ifftn(np.ones((2, 2))).real
+    >>> tnp.fft.ifftn(np.ones((2, 2))).real
     array([[1., 0.],
            [0., 0.]])
     """
@@ -93,9 +86,11 @@ def ifftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None,
 
 
 def fft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = None, out: None = None) -> Array:
-    """`fftn` along two axes, the last two by default.
+    """Compute `fftn` along two axes, the last two by default.
 
-    >>> fft2(np.ones((2, 2))).real
+    Derivative: linear; the transform is its own transpose, without conjugation.
+
+    >>> tnp.fft.fft2(np.ones((2, 2))).real
     array([[4., 0.],
            [0., 0.]])
     """
@@ -103,9 +98,11 @@ def fft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = No
 
 
 def ifft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = None, out: None = None) -> Array:
-    """`ifftn` along two axes, the last two by default.
+    """Compute `ifftn` along two axes, the last two by default.
 
-    >>> ifft2(np.ones((2, 2))).real
+    Derivative: linear; the transform is its own transpose, without conjugation.
+
+    >>> tnp.fft.ifft2(np.ones((2, 2))).real
     array([[1., 0.],
            [0., 0.]])
     """
@@ -130,16 +127,15 @@ def _along_several(
 
 
 def rfftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None, out: None = None) -> Array:
-    """`rfft` along the last of several axes, then `fft` along the others.
+    """Compute `rfft` along the last of several axes, then `fft` along the others.
 
-    Args:
-        a: float array; the rest as for `fftn`.
+    Derivative: linear; the transposes of these, in the opposite order.
 
     Raises:
         ArgumentError: no axis, an s of another length than axes, a length below 1, or another norm.
         ArgumentTypeError: a complex array.
 
-    >>> rfftn(np.ones((2, 2))).real
+    >>> tnp.fft.rfftn(np.ones((2, 2))).real
     array([[4., 0.],
            [0., 0.]])
     """
@@ -147,9 +143,11 @@ def rfftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None,
 
 
 def rfft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = None, out: None = None) -> Array:
-    """`rfftn` along two axes, the last two by default.
+    """Compute `rfftn` along two axes, the last two by default.
 
-    >>> rfft2(np.ones((2, 2))).real
+    Derivative: linear; that of `rfftn`.
+
+    >>> tnp.fft.rfft2(np.ones((2, 2))).real
     array([[4., 0.],
            [0., 0.]])
     """
@@ -170,17 +168,14 @@ def _real_along_several(
 
 
 def irfftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None, out: None = None) -> Array:
-    """`ifft` along all but the last of several axes, then `irfft` along the last; the inverse of `rfftn`.
+    """Compute `ifft` along all but the last of several axes, then `irfft` along the last; the inverse of `rfftn`.
 
-    Args:
-        a: float or complex array.
-        s: for each of the axes the length of the result; along the last 2 (m - 1) by default, for m along it.
-        axes, norm: as for `ifftn`.
+    Derivative: linear; the transposes of these, in the opposite order.
 
     Raises:
         ArgumentError: no axis, an s of another length than axes, a length below 1, or another norm.
 
-    >>> irfftn(np.ones((2, 2)))
+    >>> tnp.fft.irfftn(np.ones((2, 2)))
     array([[1., 0.],
            [0., 0.]])
     """
@@ -188,9 +183,11 @@ def irfftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None
 
 
 def irfft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = None, out: None = None) -> Array:
-    """`irfftn` along two axes, the last two by default.
+    """Compute `irfftn` along two axes, the last two by default.
 
-    >>> irfft2(np.ones((2, 2)))
+    Derivative: linear; that of `irfftn`.
+
+    >>> tnp.fft.irfft2(np.ones((2, 2)))
     array([[1., 0.],
            [0., 0.]])
     """

@@ -46,21 +46,16 @@ _COPIES = ("edge", "reflect", "symmetric", "wrap")
 
 @numpy_function(np.pad)
 def pad(array: Array, pad_width: Any, mode: str = "constant", **kwargs: Any) -> Array:
-    """Surround an array with a frame, in any of NumPy's modes but that of a function.
+    """Surround an array with a frame.
 
-    Derivative: for the array 1 where it stands, and where the frame repeats it; for constant_values the sum over
-    the frame. "maximum", "minimum", "mean" and "median" are differentiated as those functions are. Mode "empty"
-    gives zeros.
-
-    Args:
-        array: of any shape.
-        pad_width: an int; (before, after); one such pair for each axis; or a dict from axes to either.
-        constant_values, end_values, stat_length: for their modes, in the same forms.
+    Derivative: linear; for the array, 1 where it stands and where the frame repeats it; for `constant_values`, the sum
+    over the frame. "maximum", "minimum", "mean" and "median" have the derivatives of these functions. On a Tensor mode
+    "empty" gives zeros, and a function as mode is refused, as it would write into the array: write tnp.concatenate.
 
     Raises:
-        ArgumentError: negative widths, or a mode that is a function, as it would write into the array.
+        ArgumentError: a negative width; for a Tensor, a mode that is a function.
 
-    >>> pad(np.ones(2), 1)
+    >>> tnp.pad(np.ones(2), 1)
     array([0., 1., 1., 0.])
     """
     x = as_array(array)

@@ -29,9 +29,11 @@ from tapenet.ops.signal.calculus import convolve
 
 @numpy_function(np.polyval)
 def polyval(p: Array, x: Array) -> Array:
-    """The value at x of the polynomial with coefficients p, by Horner's rule. Differentiable in both.
+    """Evaluate at x the polynomial with coefficients p, the highest power first, by Horner's rule.
 
-    >>> float(polyval([1.0, 0.0, -1.0], 3.0))
+    Derivatives: p'(x) for x, and the powers of x for p.
+
+    >>> float(tnp.polyval([1.0, 0.0, -1.0], 3.0))
     8.0
     """
     p, x = as_array(p), as_array(x)
@@ -43,9 +45,11 @@ def polyval(p: Array, x: Array) -> Array:
 
 @numpy_function(np.vander)
 def vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:
-    """The matrix of the powers of the elements of a vector, one row for each, the highest power first.
+    """Make the matrix of the powers of the elements of a vector, one row for each, the highest power first.
 
-    >>> vander(np.array([2.0, 3.0]))
+    Derivative: that of the powers, k x^(k-1).
+
+    >>> tnp.vander(np.array([2.0, 3.0]))
     array([[2., 1.],
            [3., 1.]])
     """
@@ -67,9 +71,11 @@ def _sum_of(function: Any, a1: Array, a2: Array) -> Array:
 
 @numpy_function(np.polyadd)
 def polyadd(a1: Array, a2: Array) -> Array:
-    """The sum of two polynomials.
+    """Add two polynomials.
 
-    >>> polyadd([1.0, 2.0], [1.0])
+    Derivatives: 1 for each coefficient.
+
+    >>> tnp.polyadd([1.0, 2.0], [1.0])
     array([1., 3.])
     """
     return _sum_of(add, a1, a2)
@@ -77,9 +83,11 @@ def polyadd(a1: Array, a2: Array) -> Array:
 
 @numpy_function(np.polysub)
 def polysub(a1: Array, a2: Array) -> Array:
-    """The difference of two polynomials.
+    """Subtract two polynomials.
 
-    >>> polysub([1.0, 2.0], [1.0])
+    Derivatives: 1 and -1 for each coefficient.
+
+    >>> tnp.polysub([1.0, 2.0], [1.0])
     array([1., 1.])
     """
     return _sum_of(subtract, a1, a2)
@@ -87,9 +95,11 @@ def polysub(a1: Array, a2: Array) -> Array:
 
 @numpy_function(np.polymul)
 def polymul(a1: Array, a2: Array) -> Array:
-    """The product of two polynomials.
+    """Multiply two polynomials.
 
-    >>> polymul([1.0, 1.0], [1.0, -1.0])
+    Derivatives: those of the convolution of their coefficients. Zeros in front are left out first, and receive 0.
+
+    >>> tnp.polymul([1.0, 1.0], [1.0, -1.0])
     array([ 1.,  0., -1.])
     """
     return convolve(_without_zeros_in_front(a1), _without_zeros_in_front(a2))
@@ -103,9 +113,11 @@ def _without_zeros_in_front(p: Array) -> Array:
 
 @numpy_function(np.polydiv)
 def polydiv(u: Array, v: Array) -> tuple[Array, Array]:
-    """Quotient and remainder of two polynomials, by long division.
+    """Divide two polynomials, by long division; return the quotient and the remainder.
 
-    >>> polydiv([1.0, 0.0, -1.0], [1.0, 1.0])
+    Derivatives: those of the steps of the division. Zeros in front of the remainder are left out.
+
+    >>> tnp.polydiv([1.0, 0.0, -1.0], [1.0, 1.0])
     (array([ 1., -1.]), array([0.]))
     """
     u, v = (multiply(atleast_1d(as_array(p)), 1.0) for p in (u, v))
@@ -133,9 +145,11 @@ def _without_small_in_front(rest: Array) -> Array:
 
 @numpy_function(np.polyder)
 def polyder(p: Array, m: int = 1) -> Array:
-    """The m-th derivative of a polynomial.
+    """Take the m-th derivative of a polynomial.
 
-    >>> polyder([1.0, 0.0, -1.0])
+    Derivative: linear; the factors k of k x^(k-1).
+
+    >>> tnp.polyder([1.0, 0.0, -1.0])
     array([2., 0.])
     """
     p = as_array(p)
@@ -149,9 +163,14 @@ def polyder(p: Array, m: int = 1) -> Array:
 
 @numpy_function(np.polyint)
 def polyint(p: Array, m: int = 1, k: Array = None) -> Array:
-    """The m-th antiderivative of a polynomial, with the constants of integration k, else 0.
+    """Take the m-th antiderivative of a polynomial, with the constants of integration k, else 0.
 
-    >>> polyint([2.0, 0.0])
+    Derivatives: linear; the factors 1 / (k + 1) of x^(k+1) / (k + 1); 1 for a constant.
+
+    Returns:
+        The coefficients, m more than those of p.
+
+    >>> tnp.polyint([2.0, 0.0])
     array([1., 0., 0.])
     """
     p = as_array(p)
@@ -187,11 +206,11 @@ def _roots(x: Array) -> Array:
 
 @numpy_function(np.roots)
 def roots(p: Array) -> Array:
-    """The roots of a polynomial; complex for a Tensor, whether or not they are real.
+    """Find the roots of a polynomial. On a Tensor they are complex, whether or not they are real.
 
     Derivative: -dp(r) / p'(r) at each root r; infinite at a double root.
 
-    >>> roots([1.0, 0.0, -1.0])
+    >>> tnp.roots([1.0, 0.0, -1.0])
     array([-1.,  1.])
     """
     p = as_array(p)
@@ -202,9 +221,11 @@ def roots(p: Array) -> Array:
 
 @numpy_function(np.poly)
 def poly(seq_of_zeros: Array) -> Array:
-    """The polynomial with the given roots, 1 x^n + ...; of a square matrix, with its eigenvalues.
+    """Make the polynomial with the given roots, 1 x^n + ...; of a square matrix, with its eigenvalues.
 
-    >>> poly([1.0, -1.0])
+    Derivative: that of the product of the factors x - r, and of the eigenvalues.
+
+    >>> tnp.poly([1.0, -1.0])
     array([ 1.,  0., -1.])
     """
     zeros = as_array(seq_of_zeros)
@@ -236,15 +257,12 @@ def polyfit(
     w: Array = None,
     cov: bool = False,
 ) -> Array:
-    """The polynomial of a degree that fits points best, in the sense of least squares.
+    """Fit a polynomial of a degree to points, in the sense of least squares.
 
-    Differentiable in x, y and w, by those of `linalg.lstsq`.
+    Derivatives: those of `linalg.lstsq`, for x, y and w. On a Tensor `full` and `cov` must be false; `linalg.lstsq`
+    gives the residuals, the rank and the singular values.
 
-    Args:
-        w: weights of the residuals of the points.
-        full, cov: not with a Tensor; `linalg.lstsq` gives what they are about.
-
-    >>> np.round(polyfit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], 1), 6)
+    >>> np.round(tnp.polyfit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], 1), 6)
     array([2., 1.])
     """
     if full or cov:

@@ -69,7 +69,13 @@ erf = elementwise(
     _erf,
     lambda t, x: t * exp(-(x * x)) * (2 / math.sqrt(math.pi)),
     name="erf",
-    doc="The error function 2 / sqrt(pi) * integral of exp(-s^2) from 0 to x. Derivative: 2 / sqrt(pi) exp(-x^2).",
+    doc="""Compute the error function: 2 / sqrt(pi) times the integral of exp(-s^2) from 0 to x.
+
+    Derivative: 2 / sqrt(pi) exp(-x^2).
+
+    >>> float(erf(0.0)), f"{tn.grad(erf)(0.0):.4f}"
+    (0.0, '1.1284')
+    """,
 )
 
 
@@ -115,10 +121,12 @@ def _of_order(x: Array, order: int) -> Array:
 
 
 def i0(x: Array) -> Array:
-    """The modified Bessel function of the first kind, order 0. Derivative: that of order 1.
+    """Compute the modified Bessel function of the first kind of order 0.
 
-    >>> float(i0(0.0))
-    1.0
+    Derivative: the modified Bessel function of order 1.
+
+    >>> float(tnp.i0(0.0)), float(tn.grad(tnp.i0)(0.0))
+    (1.0, 0.0)
     """
     x = as_array(x)
     return np.i0(x) if type(x) is not Tensor else _of_order(x, 0)

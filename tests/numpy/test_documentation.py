@@ -1,0 +1,180 @@
+"""The public namespace as help(), pickle and documentation tools see it."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import pickle
+import pydoc
+import re
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tapenet as tn
+import tapenet.numpy as tnp
+from tapenet.numpy.documentation import composed, numpy_sections
+
+NAMESPACES = ("numpy", "numpy.linalg", "numpy.fft")
+MAKE_NOTHING = set("copyto fill_diagonal place put put_along_axis putmask save savetxt savez savez_compressed".split())
+
+
+def functions() -> dict[str, Any]:
+    """Our functions by their public path, each once."""
+    found = {}
+    for namespace in NAMESPACES:
+        module = importlib.import_module(f"tapenet.{namespace}")
+        for name, function in vars(module).items():
+            if not name.startswith("_") and type(function) is FunctionType:
+                found[f"{namespace}.{name}"] = function
+    return found
+
+
+FUNCTIONS = functions()
+OWN = {path: function for path, function in FUNCTIONS.items() if path.endswith(f".{function.__name__}")}
+
+
+def numpy_function(path: str) -> Any:
+    """NumPy's function of the same name; None where this version lacks it."""
+    namespace, name = path.rsplit(".", 1)
+    return getattr(importlib.import_module(namespace), name, None)
+
+
+def test_all_functions_are_found() -> None:
+    assert len(OWN) > 320
+
+
+@pytest.mark.parametrize("path", FUNCTIONS)
+def test_a_function_is_where_it_says(path: str) -> None:
+    function = FUNCTIONS[path]
+    assert function.__module__ in {f"tapenet.{namespace}" for namespace in NAMESPACES}
+    assert getattr(importlib.import_module(function.__module__), function.__name__) is function
+    assert function.__qualname__ == function.__name__
+    assert pickle.loads(pickle.dumps(function)) is function
+
+
+@pytest.mark.parametrize("path", OWN)
+def test_the_docstring_says_what_is_computed_and_the_derivative(path: str) -> None:
+    text = inspect.getdoc(OWN[path])
+    assert text is not None
+    summary, *paragraphs = text.split("\n\n")
+    assert re.match(r"[A-Z][a-z]+\b.*[.:]$", summary), "a sentence"
+    assert "\n" not in summary
+    assert not re.match(r"(The|An?|Each|All|What|How|Where) ", summary), "a verb comes first"
+    statements = [paragraph for paragraph in paragraphs if re.match(r"(Derivatives?|No derivative): ", paragraph)]
+    assert len(statements) == 1
+
+
+@pytest.mark.parametrize("path", OWN)
+def test_the_docstring_has_numpy_s_sections_or_its_own(path: str) -> None:
+    text = inspect.getdoc(OWN[path]) or ""
+    theirs = numpy_sections(numpy_function(path))
+    for name, ours in (("Parameters", "Args:"), ("Returns", "Returns:"), ("Raises", "Raises:")):
+        has_ours, has_theirs = f"\n{ours}\n" in text, f"\n{name}\n---" in text
+        assert not (has_ours and has_theirs)
+        if f"{name}\n---" in theirs or (theirs and name == "Parameters"):
+            assert has_ours or has_theirs
+        elif theirs and name == "Returns":
+            assert has_ours or path.removeprefix("numpy.") in MAKE_NOTHING
+    assert ":ref:" not in text
+    assert "]_" not in text
+    assert not re.search(r"\n(See [Aa]lso|Notes|References)\n---", text)
+
+
+@pytest.mark.parametrize("path", OWN)
+def test_the_example_is_short_and_right(path: str) -> None:
+    text = inspect.getdoc(OWN[path]) or ""
+    globals = {**vars(importlib.import_module(OWN[path].__module__)), "np": np, "tn": tn, "tnp": tnp}
+    test = doctest.DocTestParser().get_doctest(text, globals, path, None, None)
+    lines = sum(example.source.count("\n") + example.want.count("\n") for example in test.examples)
+    assert 1 <= lines <= 6
+    report: list[str] = []
+    results = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=report.append)
+    assert not results.failed, "".join(report)
+
+
+@pytest.mark.parametrize("path", OWN)
+def test_the_signature_can_be_read(path: str) -> None:
+    theirs = numpy_function(path)
+    try:
+        signature = inspect.signature(OWN[path])
+    except ValueError:
+        with pytest.raises(ValueError, match="signature"):  # older versions of NumPy say it of no compiled function
+            inspect.signature(theirs)
+        return
+    assert "object at 0x" not in str(signature)
+    if isinstance(theirs, np.ufunc) and hasattr(OWN[path], "__signature__"):
+        names = [name for name, p in signature.parameters.items() if p.kind is p.POSITIONAL_ONLY]
+        assert len(names) == theirs.nin
+        assert all(re.search(rf"^{names[0]}\b.* :", numpy_sections(theirs), re.MULTILINE) for _ in names)
+        assert signature.parameters["where"].default is True
+
+
+@pytest.mark.parametrize("function", [tnp.sin, tnp.isnan, tnp.sum, tnp.linalg.solve, tnp.shape, tnp.copyto])
+def test_help_shows_signature_and_docstring(function: Any) -> None:
+    text = pydoc.plain(pydoc.render_doc(function))
+    assert f"function {function.__name__} in module {function.__module__}" in text
+    assert "erivative" in text
+    assert f"{function.__name__}(" in text
+
+
+@pytest.mark.parametrize("namespace", ["tapenet", "tapenet.nn", "tapenet.nn.init", "tapenet.optim", "tapenet.extend"])
+def test_functions_and_classes_elsewhere_are_pickled_by_reference(namespace: str) -> None:
+    module = importlib.import_module(namespace)
+    public = [x for name, x in vars(module).items() if not name.startswith("_") and isinstance(x, type | FunctionType)]
+    assert public
+    for x in public:
+        assert pickle.loads(pickle.dumps(x)) is x, x
+
+
+# ---- composing ----
+
+
+def theirs() -> None:
+    """Add things.
+
+    Parameters
+    ----------
+    a : array_like
+        Things, see :ref:`here <there>` [1]_.
+    out : ndarray, optional
+        Where to.
+
+    Returns
+    -------
+    b : ndarray
+
+    Raises
+    ------
+    ValueError
+        Sometimes.
+
+    See Also
+    --------
+    subtract
+    """
+
+
+def test_sections_are_cut_out_and_put_before_the_example() -> None:
+    text = composed("Add.\n\n    Derivative: 1.\n\n    >>> 1 + 1\n    2\n    ", theirs)
+    assert text == (
+        "Add.\n\nDerivative: 1.\n\nOn a Tensor, `out` must be None: a value never changes.\n\n"
+        "Parameters\n----------\na : array_like\n    Things, see here.\nout : ndarray, optional\n    Where to.\n\n"
+        "Returns\n-------\nb : ndarray\n\nRaises\n------\nValueError\n    Sometimes.\n\n"
+        "Examples\n--------\n>>> 1 + 1\n2"
+    )
+
+
+def test_a_section_of_ours_replaces_numpy_s() -> None:
+    text = composed("Add.\n\n    Args:\n        a: x.\n\n    Raises:\n        ArgumentError: y.\n    ", theirs)
+    assert "Parameters\n" not in text
+    assert "ValueError" not in text
+    assert "Returns\n-------\nb : ndarray" in text
+
+
+def test_without_numpy_s_function_or_docstring_ours_remains() -> None:
+    assert composed("Add.", None) == "Add."
+    assert composed("Add.", lambda: 0) == "Add."
