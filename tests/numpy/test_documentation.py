@@ -124,10 +124,16 @@ def test_help_shows_signature_and_docstring(function: Any) -> None:
 @pytest.mark.parametrize("namespace", ["tapenet", "tapenet.nn", "tapenet.nn.init", "tapenet.optim", "tapenet.extend"])
 def test_functions_and_classes_elsewhere_are_pickled_by_reference(namespace: str) -> None:
     module = importlib.import_module(namespace)
-    public = [x for name, x in vars(module).items() if not name.startswith("_") and isinstance(x, type | FunctionType)]
+    names = getattr(module, "__all__", None) or [name for name, x in vars(module).items() if is_its_own(x, namespace)]
+    public = [getattr(module, name) for name in names if isinstance(getattr(module, name), type | FunctionType)]
     assert public
     for x in public:
         assert pickle.loads(pickle.dumps(x)) is x, x
+
+
+def is_its_own(x: Any, namespace: str) -> bool:
+    """Whether a module defines it."""
+    return isinstance(x, type | FunctionType) and x.__module__ == namespace and not x.__name__.startswith("_")
 
 
 # ---- composing ----

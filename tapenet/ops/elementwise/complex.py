@@ -18,41 +18,46 @@ from tapenet.ops.elementwise.rounding import sign
 from tapenet.ops.elementwise.trigonometric import arctan2, rad2deg
 
 
-def _real(x: Array) -> Array:
+def _forward_real(x: Array) -> Array:
     part = np.real(x)
     return np.float64(part) if type(part) is float else part  # of a Python scalar; a record needs its shape
 
 
-def _imag(x: Array) -> Array:
+def _forward_imag(x: Array) -> Array:
     part = np.imag(x)
     return np.float64(part) if type(part) is float else part
 
 
-real = elementwise(
-    _real,
-    lambda t: t,
-    name="real",
-    doc="""Take the real part.
+_real = elementwise(_forward_real, lambda t: t, name="real")
+_imag = elementwise(
+    _forward_imag,
+    lambda t: t * -1j,  # in this order: Python's complex times a numpy.float64 is a Python complex
+    name="imag",
+)
 
-    Derivative: the real part of the tangent. A real cotangent comes back, as a complex one whose imaginary part is 0
-    where the operand is complex.
+
+def real(val: Array) -> Array:
+    """Take the real part.
+
+    Derivative: the real part of the tangent. The cotangent of a complex operand is complex, with imaginary part 0.
 
     >>> float(tnp.real(1 + 2j)), float(tn.grad(tnp.real)(2.0))
     (1.0, 1.0)
-    """,
-)
-imag = elementwise(
-    _imag,
-    lambda t: t * -1j,  # in this order: Python's complex times a numpy.float64 is a Python complex
-    name="imag",
-    doc="""Take the imaginary part.
+    """
+    return _real(val)
+
+
+def imag(val: Array) -> Array:
+    """Take the imaginary part.
 
     Derivative: the imaginary part of the tangent; for a real operand 0.
 
     >>> float(tnp.imag(1 + 2j)), float(tn.grad(tnp.imag)(2.0))
     (2.0, 0.0)
-    """,
-)
+    """
+    return _imag(val)
+
+
 conjugate = conj = elementwise(
     np.conjugate,
     lambda t: conjugate(t),

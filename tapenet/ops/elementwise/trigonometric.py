@@ -149,18 +149,19 @@ def _sinc_slope(x: Array) -> Array:
     return where(small, series, (cos(np.pi * safe) - sinc(safe)) / safe)
 
 
-sinc = elementwise(
-    _sinc_forward,
-    lambda t, x: t * _sinc_slope(x),
-    name="sinc",
-    doc="""Compute sin(pi x) / (pi x), which is 1 at 0.
+_sinc = elementwise(_sinc_forward, lambda t, x: t * _sinc_slope(x), name="sinc")
+
+
+def sinc(x: Array) -> Array:
+    """Compute sin(pi x) / (pi x), which is 1 at 0.
 
     Derivative: (cos(pi x) - sinc(x)) / x, 0 at 0.
 
     >>> float(tnp.sinc(0.0)), float(tn.grad(tnp.sinc)(1.0))
     (1.0, -1.0)
-    """,
-)
+    """
+    return _sinc(x)
+
 
 acos, asin, atan, atan2 = arccos, arcsin, arctan, arctan2  # the names of the array API standard
 
