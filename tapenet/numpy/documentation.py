@@ -7,6 +7,7 @@ NumPy, so that they are those of its version. A section that our docstring has i
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from types import FunctionType, ModuleType
@@ -16,14 +17,15 @@ import numpy as np
 
 _PUBLISHED = ("tapenet.numpy", "tapenet.numpy.linalg", "tapenet.numpy.fft")
 _OURS = {"Parameters": "Args:", "Returns": "Returns:", "Raises": "Raises:"}  # our header for each of NumPy's
-_AFTERWARDS = ("See Also", "See also", "Notes", "References", "Examples", "Warnings", "Attributes")
-_HEADER = re.compile(r"\n+(?=[A-Z][\w ]*\n-{3,}\n)")
+_TAKEN = frozenset([*_OURS, "Other Parameters", "Yields", "Warns"])
 _MARKUP = re.compile(r":(?:ref|doc|term):`([^`<]*?)\s*(?:<[^`>]*>)?`|\s*\[\w+\]_")  # it leads out of the section
 
-_RETURNS = "\n\nReturns\n---"
-
 _OUT = "On a Tensor, `out` must be None: a value never changes."
-_UFUNC_KEYWORDS = """out : None or ndarray, optional
+_UFUNC_PARAMETERS = """Parameters
+----------
+{operands} : array_like
+    Arrays and numbers, which broadcast against one another.
+out : None or ndarray, optional
     Where plain arrays put the result. On a Tensor it must be None: a value never changes.
 where : array of bool, optional
     Where to compute. On a Tensor the result is 0 elsewhere, with derivative 0.
@@ -53,44 +55,51 @@ def publish(module: str, names: Mapping[str, Any], theirs: ModuleType) -> None:
 def composed(own: str, theirs: Any) -> str:
     """Compose a docstring of our own one, with its example last, and what NumPy's has beyond it."""
     head, _, example = _dedented(own).partition("\n>>> ")
-    head, sections = head.rstrip(), numpy_sections(theirs)
-    if "\nout : " in sections and not isinstance(theirs, np.ufunc):
-        head = f"{head}\n\n{_OUT}"
-    for name, ours in _OURS.items():
-        if f"\n{ours}\n" in head:
-            sections = _without(sections, name)
-    parts = [head, sections, f"Examples\n--------\n>>> {example}" if example else ""]
-    return "\n\n".join([part for part in parts if part])
+    head = head.rstrip()
+    if isinstance(theirs, np.ufunc):
+        sections = ufunc_sections(theirs.nin, theirs.nout)
+    else:
+        sections = numpy_sections(theirs)
+        if "\nout : " in sections.get("Parameters", ""):
+            head = f"{head}\n\n{_OUT}"
+    beyond = [text for name, text in sections.items() if f"\n{_OURS.get(name)}\n" not in head]
+    return "\n\n".join([head, *beyond, *([f"Examples\n--------\n>>> {example}"] if example else [])])
 
 
-def numpy_sections(function: Any) -> str:
+def numpy_sections(function: Any) -> dict[str, str]:
     """Cut the sections on parameters, results and errors out of the docstring of a function of NumPy's.
 
-    They stand together. Only `find` and slices are used, as it is done for each function when tapenet is imported.
+    They stand together, after the summary. Only `find` and slices are used, as it is done when tapenet is imported.
     """
     text = getattr(function, "__doc__", None) or ""
     start = text.find("Parameters\n")
-    if start < 0:
-        return ""
     margin = text[text.rfind("\n", 0, start) + 1 : start]
-    text = text[start:]
-    for name in _AFTERWARDS:
-        end = text.find(f"\n{margin}{name}\n{margin}---")
-        text = text[:end] if end >= 0 else text
-    if margin:
-        text = text.replace(f"\n{margin}", "\n")
-    if isinstance(function, np.ufunc):
-        operands, _, rest = text.partition("\nout : ")
-        text = f"{operands}\n{_UFUNC_KEYWORDS}{rest[rest.find(_RETURNS) :]}"
-    if "]_" in text or ":ref:" in text:
-        text = _MARKUP.sub(r"\1", text)
-    return text.rstrip()
+    rule = text.find(f"\n{margin}---", start) if start >= 0 else -1
+    sections = {}
+    while rule >= 0 and (name := text[start:rule].strip()) in _TAKEN:
+        next_rule = text.find(f"\n{margin}---", rule + 1)
+        end = text.rfind("\n", 0, next_rule) if next_rule >= 0 else len(text)
+        sections[name] = _without_markup(text[start:end].replace(f"\n{margin}", "\n").strip())
+        start, rule = end, next_rule
+    return sections
 
 
-def _without(sections: str, name: str) -> str:
-    """Leave out one section."""
-    parts = _HEADER.split(sections)
-    return "\n\n".join([part for part in parts if not part.startswith(f"{name}\n")])
+@functools.cache
+def ufunc_sections(inputs: int, outputs: int) -> dict[str, str]:
+    """Make the sections of a ufunc, which takes and returns what every ufunc does.
+
+    NumPy makes the docstring of a ufunc anew each time that it is asked for, which takes too long at import.
+    """
+    operands = "x" if inputs == 1 else ", ".join(f"x{i}" for i in range(1, inputs + 1))
+    result = "y : array or scalar" if outputs == 1 else f"a tuple of {outputs} arrays or scalars"
+    return {
+        "Parameters": _UFUNC_PARAMETERS.format(operands=operands),
+        "Returns": f"Returns\n-------\n{result}\n    Of the shape that the operands broadcast to.",
+    }
+
+
+def _without_markup(section: str) -> str:
+    return _MARKUP.sub(r"\1", section) if "]_" in section or ":ref:" in section else section
 
 
 def _dedented(text: str) -> str:

@@ -71,14 +71,17 @@ def test_the_docstring_says_what_is_computed_and_the_derivative(path: str) -> No
 @pytest.mark.parametrize("path", OWN)
 def test_the_docstring_has_numpy_s_sections_or_its_own(path: str) -> None:
     text = inspect.getdoc(OWN[path]) or ""
-    theirs = numpy_sections(numpy_function(path))
+    function = numpy_function(path)
+    theirs = {} if isinstance(function, np.ufunc) else numpy_sections(function)
     for name, ours in (("Parameters", "Args:"), ("Returns", "Returns:"), ("Raises", "Raises:")):
         has_ours, has_theirs = f"\n{ours}\n" in text, f"\n{name}\n---" in text
         assert not (has_ours and has_theirs)
-        if f"{name}\n---" in theirs or (theirs and name == "Parameters"):
+        if name in theirs:
             assert has_ours or has_theirs
         elif theirs and name == "Returns":
             assert has_ours or path.removeprefix("numpy.") in MAKE_NOTHING
+        elif isinstance(function, np.ufunc) and name != "Raises":
+            assert has_ours or has_theirs
     assert ":ref:" not in text
     assert "]_" not in text
     assert not re.search(r"\n(See [Aa]lso|Notes|References)\n---", text)
@@ -109,7 +112,7 @@ def test_the_signature_can_be_read(path: str) -> None:
     if isinstance(theirs, np.ufunc) and hasattr(OWN[path], "__signature__"):
         names = [name for name, p in signature.parameters.items() if p.kind is p.POSITIONAL_ONLY]
         assert len(names) == theirs.nin
-        assert all(re.search(rf"^{names[0]}\b.* :", numpy_sections(theirs), re.MULTILINE) for _ in names)
+        assert f"\n{', '.join(names)} : array_like\n" in (inspect.getdoc(OWN[path]) or "")
         assert signature.parameters["where"].default is True
 
 
