@@ -24,11 +24,19 @@ relu = elementwise(
     kernels.relu,
     lambda t, out: where(greater(out, 0), t, 0),
     name="relu",
-    doc="""Rectify: max(x, 0). Derivative: 1 for x > 0, else 0, also at 0.
+    doc="""Rectify: max(x, 0).
+
+    Derivative: 1 for x > 0, else 0, also at 0.
+
+    Args:
+        x: real array of any shape.
+
+    Returns:
+        An array of the shape and dtype of x.
 
     Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
 
-    >>> relu(np.array([-1.0, 2.0]))
+    >>> tn.nn.relu(np.array([-1.0, 2.0]))
     array([0., 2.])
     """,
 )
@@ -43,32 +51,58 @@ sigmoid = elementwise(
     _sigmoid,
     lambda t, out: t * (out * (1 - out)),
     name="sigmoid",
-    doc="""The logistic function 1 / (1 + e^-x), without overflow. Derivative: y (1 - y).
+    doc="""Compute the logistic function 1 / (1 + e^-x), without overflow.
 
-    >>> sigmoid(np.array([0.0]))
+    Derivative: y (1 - y), with y the result.
+
+    Args:
+        x: float array of any shape.
+
+    Returns:
+        An array of the shape and dtype of x, in [0, 1].
+
+    >>> tn.nn.sigmoid(np.array([0.0]))
     array([0.5])
     """,
 )
 
 
 def leaky_relu(x: Array, slope: float = 0.01) -> Array:
-    """x for x > 0, else slope * x. Derivative: 1 for x > 0, else slope, also at 0.
+    """Rectify, but let a part of negative values pass: x for x > 0, else slope * x.
+
+    Derivatives: for x, 1 where x > 0, else slope, also at 0; for slope, x where x <= 0, else 0.
+
+    Args:
+        x: float array of any shape.
+        slope: the slope for negative values.
+
+    Returns:
+        An array of the shape and dtype of x.
 
     Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
 
-    >>> leaky_relu(np.array([-1.0, 2.0]))
+    >>> tn.nn.leaky_relu(np.array([-1.0, 2.0]))
     array([-0.01,  2.  ])
     """
     return where(greater(x, 0), x, multiply(slope, x))
 
 
 def elu(x: Array, alpha: float = 1.0) -> Array:
-    """x for x > 0, else alpha (e^x - 1). Derivative: 1 for x > 0, else alpha e^x.
+    """Compute the exponential linear unit: x for x > 0, else alpha (e^x - 1).
+
+    Derivatives: for x, 1 where x > 0, else alpha e^x, which is alpha at 0; for alpha, e^x - 1 where x <= 0, else 0.
+
+    Args:
+        x: float array of any shape.
+        alpha: the scale of negative values.
+
+    Returns:
+        An array of the shape and dtype of x.
 
     Source: Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear
     units", arXiv:1511.07289.
 
-    >>> elu(np.array([-np.inf, 2.0]))
+    >>> tn.nn.elu(np.array([-np.inf, 2.0]))
     array([-1.,  2.])
     """
     positive = greater(x, 0)
@@ -76,13 +110,22 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
 
 
 def gelu(x: Array, approximate: bool = False) -> Array:
-    """x Phi(x), with Phi the normal distribution function; or its approximation by tanh.
+    """Compute the Gaussian error linear unit: x Phi(x), with the normal distribution function Phi, or by tanh.
 
-    Exact: x / 2 (1 + erf(x / sqrt 2)). Approximate: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+    Exact: x / 2 (1 + erf(x / sqrt(2))). Approximate: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+
+    Derivative: Phi(x) + x phi(x), with the normal density phi; with `approximate`, that of its formula.
+
+    Args:
+        x: float array of any shape.
+        approximate: whether to take the formula with tanh.
+
+    Returns:
+        An array of the shape and dtype of x.
 
     Source: Hendrycks and Gimpel, "Gaussian error linear units", arXiv:1606.08415.
 
-    >>> gelu(np.array([0.0, 100.0]))
+    >>> tn.nn.gelu(np.array([0.0, 100.0]))
     array([  0., 100.])
     """
     if approximate:
@@ -94,47 +137,80 @@ def gelu(x: Array, approximate: bool = False) -> Array:
 
 
 def silu(x: Array) -> Array:
-    """x sigmoid(x). Derivative: s + x s (1 - s), with s = sigmoid(x).
+    """Compute the sigmoid linear unit: x sigmoid(x).
+
+    Derivative: s + x s (1 - s), with s = sigmoid(x).
+
+    Args:
+        x: float array of any shape.
+
+    Returns:
+        An array of the shape and dtype of x.
 
     Source: Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units", arXiv:1702.03118.
 
-    >>> silu(np.array([0.0]))
+    >>> tn.nn.silu(np.array([0.0]))
     array([0.])
     """
     return multiply(x, sigmoid(x))
 
 
 def softplus(x: Array) -> Array:
-    """log(1 + e^x), without overflow. Derivative: sigmoid(x).
+    """Compute log(1 + e^x), without overflow.
 
-    >>> softplus(np.array([0.0, 1000.0]))
+    Derivative: sigmoid(x).
+
+    Args:
+        x: float array of any shape.
+
+    Returns:
+        An array of the shape and dtype of x.
+
+    >>> tn.nn.softplus(np.array([0.0, 1000.0]))
     array([6.93147181e-01, 1.00000000e+03])
     """
     return logaddexp(x, 0)
 
 
 def softmax(x: Array, axis: int = -1) -> Array:
-    """e^x_i / sum_j e^x_j along an axis, without overflow. Jacobian: diag(y) - y y^T.
+    """Compute e^x_i / sum_j e^x_j along an axis, without overflow.
+
+    Derivative: the Jacobian is diag(y) - y y^T, with y the result.
 
     Args:
-        x: logits, of any shape with at least one axis.
+        x: logits, float array of any shape with at least one axis.
         axis: the axis of the classes.
 
     Returns:
-        Probabilities, of the shape of x.
+        Probabilities, an array of the shape and dtype of x.
 
-    >>> softmax(np.array([0.0, 0.0]))
+    Raises:
+        ArgumentError: an x without axes.
+        AxisError: an axis that x does not have.
+
+    >>> tn.nn.softmax(np.array([0.0, 0.0]))
     array([0.5, 0.5])
     """
     return _along("softmax", _softmax, x, axis)
 
 
 def log_softmax(x: Array, axis: int = -1) -> Array:
-    """x_i - log sum_j e^x_j along an axis, without overflow. Jacobian: I - 1 softmax(x)^T.
+    """Compute x_i - log sum_j e^x_j along an axis, without overflow.
 
-    Args and returns as for `softmax`, of logarithms.
+    Derivative: the Jacobian is I - 1 softmax(x)^T.
 
-    >>> log_softmax(np.array([0.0, 0.0]))
+    Args:
+        x: logits, float array of any shape with at least one axis.
+        axis: the axis of the classes.
+
+    Returns:
+        Logarithms of probabilities, an array of the shape and dtype of x.
+
+    Raises:
+        ArgumentError: an x without axes.
+        AxisError: an axis that x does not have.
+
+    >>> tn.nn.log_softmax(np.array([0.0, 0.0]))
     array([-0.69314718, -0.69314718])
     """
     return _along("log_softmax", _log_softmax, x, axis)

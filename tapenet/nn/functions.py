@@ -57,20 +57,24 @@ def _broadcastable(function: str, name: str, y: Array, x: Array) -> Array:
 
 
 def dense(x: Array, kernel: Array, bias: Array = None) -> Array:
-    """The affine map x kernel + bias.
+    """Compute the affine map x kernel + bias.
+
+    Derivatives: t kernel^T for x, x^T t summed over the leading axes for the kernel, t summed over them for the bias,
+    with t the cotangent.
 
     Args:
-        x: shape (..., inputs).
-        kernel: shape (inputs, outputs).
-        bias: shape (outputs,), or None for none.
+        x: float array, shape (..., inputs).
+        kernel: float array, shape (inputs, outputs).
+        bias: float array, shape (outputs,), or None for none.
 
     Returns:
-        Shape (..., outputs).
+        An array, shape (..., outputs).
 
     Raises:
         ArgumentError: shapes that do not fit.
+        ArgumentTypeError: an argument that is not numeric.
 
-    >>> dense(np.ones((1, 2)), np.ones((2, 3)))
+    >>> tn.nn.dense(np.ones((1, 2)), np.ones((2, 3)))
     array([[2., 2., 2.]])
     """
     x, kernel = checked_array("dense", "x", x), checked_array("dense", "kernel", kernel)
@@ -105,24 +109,27 @@ def conv(
 
     As everywhere in this field, the kernel is not flipped (a cross-correlation).
 
+    Derivatives: linear in x, in the kernel and in the bias; for x, the transposed convolution of the cotangent.
+
     Args:
-        x: images, shape (N, H, W, C).
-        kernel: shape (kh, kw, C // groups, O).
-        bias: shape (O,), or None for none.
+        x: images, float array, shape (N, H, W, C).
+        kernel: float array, shape (kh, kw, C // groups, O).
+        bias: float array, shape (O,), or None for none.
         stride: steps between windows; an int or (vertical, horizontal).
         padding: zeros around the images: "valid" for none; "same" for ceil(H / stride) rows of output, the odd
-            row at the bottom and the odd column at the right; an int; (rows, columns), so many at either end; or
-            ((top, bottom), (left, right)).
+            row at the bottom and the odd column at the right; an int; (rows, columns); or ((top, bottom),
+            (left, right)).
         dilation: steps between the elements of a window; an int or a pair.
-        groups: the channels and outputs are cut into so many blocks, each convolved by itself.
+        groups: the number of blocks that channels and outputs are cut into, each convolved by itself.
 
     Returns:
-        Shape (N, OH, OW, O), of the operands' common dtype.
+        An array, shape (N, OH, OW, O), of the operands' common dtype.
 
     Raises:
         ArgumentError: shapes that do not fit; a padding that is none of these.
+        ArgumentTypeError: an argument that is not numeric; a stride, dilation or groups that are not integers.
 
-    >>> conv(np.ones((1, 3, 3, 1)), np.ones((2, 2, 1, 1)))[0, :, :, 0]
+    >>> tn.nn.conv(np.ones((1, 3, 3, 1)), np.ones((2, 2, 1, 1)))[0, :, :, 0]
     array([[4., 4.],
            [4., 4.]])
     """
@@ -166,35 +173,49 @@ def _pool_geometry(function: str, x: Array, window: Window, stride: Window | Non
 
 
 def max_pool(x: Array, window: Window, stride: Window | None = None, padding: Padding = "valid") -> Array:
-    """The largest element of each window.
+    """Find the largest element of each window.
 
-    Derivative: all to the first of the largest, in row-major order.
+    Derivative: 1 for the largest element; of equal ones, for the first in row-major order.
 
     Args:
-        x: images, shape (N, H, W, C).
+        x: images, real array, shape (N, H, W, C).
         window: an int or (height, width).
         stride: an int or a pair; the window by default.
         padding: as for `conv`; padded places never win.
 
     Returns:
-        Shape (N, OH, OW, C).
+        An array, shape (N, OH, OW, C).
 
     Raises:
         ArgumentError: x that is not a batch of images; a window that does not fit.
+        ArgumentTypeError: a window or stride that is not an integer or a pair of them.
 
-    >>> max_pool(np.arange(4.0).reshape(1, 2, 2, 1), 2).shape
-    (1, 1, 1, 1)
+    >>> float(tn.nn.max_pool(np.arange(4.0).reshape(1, 2, 2, 1), 2)[0, 0, 0, 0])
+    3.0
     """
     x = checked_array("max_pool", "x", x)
     return pooling.max_pool(x, **_pool_geometry("max_pool", x, window, stride, padding))
 
 
 def avg_pool(x: Array, window: Window, stride: Window | None = None, padding: Padding = "valid") -> Array:
-    """The mean of each window; padding is not counted.
+    """Compute the mean of each window; padding is not counted.
 
-    Args, returns and raises as for `max_pool`.
+    Derivative: linear; 1 / n for each of the n elements of a window.
 
-    >>> float(avg_pool(np.arange(4.0).reshape(1, 2, 2, 1), 2)[0, 0, 0, 0])
+    Args:
+        x: images, float array, shape (N, H, W, C).
+        window: an int or (height, width).
+        stride: an int or a pair; the window by default.
+        padding: as for `conv`.
+
+    Returns:
+        An array, shape (N, OH, OW, C).
+
+    Raises:
+        ArgumentError: x that is not a batch of images; a window that does not fit.
+        ArgumentTypeError: a window or stride that is not an integer or a pair of them.
+
+    >>> float(tn.nn.avg_pool(np.arange(4.0).reshape(1, 2, 2, 1), 2)[0, 0, 0, 0])
     1.5
     """
     x = checked_array("avg_pool", "x", x)
@@ -234,20 +255,24 @@ def batch_norm(
 ) -> tuple[Array, BatchStatistics]:
     """Normalize each channel by the batch's own mean and variance: scale (x - mean) / sqrt(var + eps) + offset.
 
+    Derivatives: those of the formula, through the mean and the variance too; for the statistics those of `mean` and
+    `var`.
+
     Args:
-        x: shape (..., C), of at least two axes; mean and variance are taken over all axes but the last.
-        scale, offset: shape (C,), or None for none.
-        eps: added to the variance.
+        x: float array, shape (..., C), of at least two axes; mean and variance are over all axes but the last.
+        scale, offset: float arrays, shape (C,), or None for none.
+        eps: added to the variance; not negative.
 
     Returns:
-        y of the shape of x, and `(mean, var)` of shape (C,) each, the variance biased (divided by n).
+        y of the shape of x, and `BatchStatistics(mean, var)` of shape (C,) each, the variance biased (divided by n).
 
     Raises:
-        ArgumentError: shapes that do not fit; a batch without elements.
+        ArgumentError: shapes that do not fit; a batch without elements; a negative eps.
+        ArgumentTypeError: an argument that is not numeric.
 
     Source: Ioffe and Szegedy, "Batch normalization", arXiv:1502.03167, algorithm 1.
 
-    >>> y, stats = batch_norm(np.array([[1.0], [3.0]]))
+    >>> y, stats = tn.nn.batch_norm(np.array([[1.0], [3.0]]))
     >>> float(stats.mean[0]), float(stats.var[0])
     (2.0, 1.0)
     """
@@ -269,11 +294,22 @@ def normalize(
 ) -> Array:
     """Normalize by a given mean and variance, for inference: scale (x - mean) / sqrt(var + eps) + offset.
 
-    Args:
-        x: shape (..., C).
-        mean, var, scale, offset: broadcast against x; scale and offset None for none.
+    Derivatives: those of the formula, for every array.
 
-    >>> normalize(np.array([3.0]), 1.0, 4.0, eps=0.0)
+    Args:
+        x: float array, shape (..., C).
+        mean, var: arrays or numbers that broadcast against x.
+        scale, offset: arrays or numbers that broadcast against x, or None for none.
+        eps: added to the variance; not negative.
+
+    Returns:
+        An array of the shape of x.
+
+    Raises:
+        ArgumentError: an array that does not broadcast against x; a negative eps.
+        ArgumentTypeError: an argument that is not numeric.
+
+    >>> tn.nn.normalize(np.array([3.0]), 1.0, 4.0, eps=0.0)
     array([1.])
     """
     x, eps = checked_array("normalize", "x", x), checked_number("normalize", "eps", eps, "[0, inf)")
@@ -287,17 +323,27 @@ def normalize(
 def layer_norm(
     x: Array, scale: Array = None, offset: Array = None, *, axis: int | Sequence[int] = -1, eps: float = 1e-5
 ) -> Array:
-    """Normalize each example by its own mean and variance over `axis`.
+    """Normalize each example by its own mean and variance over `axis`: scale (x - mean) / sqrt(var + eps) + offset.
+
+    Derivatives: those of the formula, through the mean and the variance too.
 
     Args:
-        x: any shape with at least one axis.
-        scale, offset: broadcast against x, or None for none.
+        x: float array of any shape with at least one axis.
+        scale, offset: arrays or numbers that broadcast against x, or None for none.
         axis: an axis or several.
-        eps: added to the variance.
+        eps: added to the variance; not negative.
+
+    Returns:
+        An array of the shape of x.
+
+    Raises:
+        ArgumentError: an x without axes; an array that does not broadcast against x; a negative eps.
+        AxisError: an axis that x does not have.
+        ArgumentTypeError: an argument that is not numeric.
 
     Source: Ba, Kiros and Hinton, "Layer normalization", arXiv:1607.06450.
 
-    >>> layer_norm(np.array([1.0, 3.0]), eps=0.0)
+    >>> tn.nn.layer_norm(np.array([1.0, 3.0]), eps=0.0)
     array([-1.,  1.])
     """
     x, eps = checked_array("layer_norm", "x", x), checked_number("layer_norm", "eps", eps, "[0, inf)")
@@ -315,20 +361,26 @@ def layer_norm(
 def dropout(x: Array, rate: float, rng: np.random.Generator) -> Array:
     """Set each element to 0 with probability `rate`, and divide the others by 1 - rate.
 
-    Args:
-        x: any shape.
-        rate: in [0, 1).
-        rng: draws one number for each element.
-
-    Under `vmap` all examples share one mask, for the function runs once; for a mask of each example apply dropout
+    Under `vmap` all examples share one mask, as the function runs once. For a mask of each example apply dropout
     to the batch, outside of `vmap`, or map over masks.
+
+    Derivative: linear; 1 / (1 - rate) for elements that are kept, else 0. None for the rate.
+
+    Args:
+        x: float array of any shape.
+        rate: a number in [0, 1).
+        rng: the generator to draw from, one number for each element.
+
+    Returns:
+        An array of the shape of x.
 
     Raises:
         ArgumentError: a rate outside of [0, 1).
+        ArgumentTypeError: an x or rate that is not numeric; an rng that is not a generator.
 
     Source: Srivastava et al., "Dropout", JMLR 15 (2014), with the scaling at training time.
 
-    >>> dropout(np.ones(4), 0.5, np.random.default_rng(0))
+    >>> tn.nn.dropout(np.ones(4), 0.5, np.random.default_rng(0))
     array([2., 2., 2., 0.])
     """
     rate = checked_number("dropout", "rate", rate, "[0, 1)")
@@ -343,16 +395,20 @@ def dropout(x: Array, rate: float, rng: np.random.Generator) -> Array:
 def embedding(table: Array, indices: Array) -> Array:
     """Look up rows: table[indices].
 
+    Derivative: linear; a row receives the sum of the cotangents of all its uses. None for the indices.
+
     Args:
-        table: shape (rows, features).
+        table: float array, shape (rows, features).
         indices: integers in [0, rows), of any shape.
 
     Returns:
-        Shape (*indices.shape, features).
+        An array, shape (*indices.shape, features).
 
-    Derivative: a row receives the sum of the cotangents of all its uses.
+    Raises:
+        ArgumentError: a table without two axes; an index out of range.
+        ArgumentTypeError: indices that are not integers.
 
-    >>> embedding(np.eye(3), [2])
+    >>> tn.nn.embedding(np.eye(3), [2])
     array([[0., 0., 1.]])
     """
     table = checked_array("embedding", "table", table)
@@ -364,15 +420,23 @@ def embedding(table: Array, indices: Array) -> Array:
 
 
 def one_hot(labels: Array, num_classes: int, dtype: Any = np.float32) -> Array:
-    """1 at the place of each label, else 0.
+    """Make rows with 1 at the place of each label, else 0.
+
+    No derivative: the labels are integers, and the result is a plain array.
 
     Args:
         labels: integers in [0, num_classes), of any shape.
+        num_classes: the length of a row; positive.
+        dtype: a numeric dtype.
 
     Returns:
-        Shape (*labels.shape, num_classes).
+        An array, shape (*labels.shape, num_classes).
 
-    >>> one_hot([1], 3)
+    Raises:
+        ArgumentError: a label out of range; a num_classes that is not positive.
+        ArgumentTypeError: labels or a num_classes that are not integers; another dtype.
+
+    >>> tn.nn.one_hot([1], 3)
     array([[0., 1., 0.]], dtype=float32)
     """
     num_classes = checked_count("one_hot", "num_classes", num_classes)

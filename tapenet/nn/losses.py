@@ -47,22 +47,25 @@ def _in_dtype_of(logits: Array, labels: Array) -> Array:
 
 
 def cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -> Array:
-    """The cross-entropy -sum_k p_k log softmax(logits)_k, in nats.
+    """Compute the cross-entropy -sum_k p_k log softmax(logits)_k, in nats.
+
+    Derivatives: for the logits of each example, softmax(logits) - p if the p_k add up to 1; for labels that are
+    probabilities, -log softmax(logits), 0 where p_k is 0; none for integer labels.
 
     Args:
-        logits: unnormalized log-probabilities, shape (..., classes).
+        logits: unnormalized log-probabilities, float array, shape (..., classes).
         labels: integers in [0, classes), shape (...); or rows of probabilities, such as one-hot ones, of the
             shape of logits.
         reduction: over the examples: "mean", "sum", or "none".
 
     Returns:
-        A scalar, or for "none" shape (...). Derivative by the logits: softmax(logits) - p, for each example.
+        A scalar, or for "none" an array, shape (...).
 
     Raises:
-        ArgumentError: labels of another shape, or out of range.
+        ArgumentError: labels of another shape, or out of range; another reduction.
         ArgumentTypeError: labels of shape (...) that are not integers.
 
-    >>> float(cross_entropy(np.zeros((1, 2)), np.array([0])))
+    >>> float(tn.nn.cross_entropy(np.zeros((1, 2)), np.array([0])))
     0.6931471805599453
     """
     logits = checked_array("cross_entropy", "logits", logits)
@@ -89,16 +92,22 @@ def cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -
 
 
 def mean_squared_error(predictions: Array, targets: Array, reduction: Reduction = "mean") -> Array:
-    """The squared error (prediction - target)^2; of complex numbers |.|^2.
+    """Compute the squared error (prediction - target)^2; of complex numbers |prediction - target|^2.
+
+    Derivatives: 2 (prediction - target) and its negative for each element, divided by their number for "mean".
 
     Args:
-        predictions, targets: of one shape.
+        predictions: float or complex array of any shape.
+        targets: array of the same shape.
         reduction: over all elements: "mean", "sum", or "none".
 
-    Raises:
-        ArgumentError: shapes that differ.
+    Returns:
+        A scalar, or for "none" an array of the shape of predictions.
 
-    >>> float(mean_squared_error(np.array([1.0, 3.0]), np.array([0.0, 3.0])))
+    Raises:
+        ArgumentError: shapes that differ; another reduction.
+
+    >>> float(tn.nn.mean_squared_error(np.array([1.0, 3.0]), np.array([0.0, 3.0])))
     0.5
     """
     checked_choice("mean_squared_error", "reduction", reduction, REDUCTIONS)
@@ -125,20 +134,22 @@ def _no_probability(y: Array) -> Any:
 
 
 def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -> Array:
-    """The cross-entropy of yes-or-no events: -y log sigmoid(x) - (1 - y) log(1 - sigmoid(x)), without overflow.
+    """Compute the cross-entropy of yes-or-no events: -y log sigmoid(x) - (1 - y) log(1 - sigmoid(x)), without overflow.
+
+    Derivatives: sigmoid(x) - y for the logits x, and -x for the labels y, divided by their number for "mean".
 
     Args:
-        logits: log-odds, of any shape.
+        logits: log-odds, float array of any shape.
         labels: probabilities in [0, 1], of the same shape; booleans and integers 0, 1 too.
         reduction: over all elements: "mean", "sum", or "none".
 
     Returns:
-        A scalar, or for "none" the shape of logits. Derivative by the logits: sigmoid(x) - y.
+        A scalar, or for "none" an array of the shape of logits.
 
     Raises:
-        ArgumentError: shapes that differ; labels outside of [0, 1].
+        ArgumentError: shapes that differ; labels outside of [0, 1]; another reduction.
 
-    >>> float(binary_cross_entropy(np.zeros(1), np.ones(1)))
+    >>> float(tn.nn.binary_cross_entropy(np.zeros(1), np.ones(1)))
     0.6931471805599453
     """
     checked_choice("binary_cross_entropy", "reduction", reduction, REDUCTIONS)
@@ -157,19 +168,26 @@ _is_near = plain(np.less_equal, batch=elementwise_rule, hidden=True)
 
 
 def huber(predictions: Array, targets: Array, delta: float = 1.0, reduction: Reduction = "mean") -> Array:
-    """Quadratic near zero and linear beyond: e^2 / 2 for |e| <= delta, else delta (|e| - delta / 2).
+    """Compute the Huber loss of an error e: e^2 / 2 for |e| <= delta, else delta (|e| - delta / 2).
+
+    Derivatives: e limited to [-delta, delta] for the predictions, its negative for the targets, divided by their number
+    for "mean".
 
     Args:
-        predictions, targets: of one shape.
-        delta: positive.
+        predictions: float array of any shape.
+        targets: array of the same shape.
+        delta: where the loss changes from quadratic to linear; positive.
         reduction: over all elements: "mean", "sum", or "none".
 
+    Returns:
+        A scalar, or for "none" an array of the shape of predictions.
+
     Raises:
-        ArgumentError: shapes that differ; a delta that is not positive.
+        ArgumentError: shapes that differ; a delta that is not positive; another reduction.
 
     Source: Huber, "Robust estimation of a location parameter", Ann. Math. Statist. 35 (1964).
 
-    >>> float(huber(np.array([3.0]), np.array([0.0])))
+    >>> float(tn.nn.huber(np.array([3.0]), np.array([0.0])))
     2.5
     """
     delta = checked_number("huber", "delta", delta, "(0, inf)")
