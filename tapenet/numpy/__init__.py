@@ -239,6 +239,7 @@ from tapenet.ops.elementwise.complex import (
     imag as imag,
     real as real,
     real_if_close as real_if_close,
+    sign as sign,
 )
 from tapenet.ops.elementwise.exponential import (
     exp as exp,
@@ -271,7 +272,6 @@ from tapenet.ops.elementwise.rounding import (
     heaviside as heaviside,
     rint as rint,
     round as round,
-    sign as sign,
     trunc as trunc,
 )
 from tapenet.ops.elementwise.trigonometric import (

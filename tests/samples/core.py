@@ -104,7 +104,7 @@ INTERVALS: dict[str, tuple[float, float, bool]] = {
     "arctan": (-2, 2, True),
     "deg2rad": (-90, 90, False),
     "rad2deg": (-2, 2, False),
-    "sinc": (-2, 2, False),
+    "one_less_square": (-0.8, 0.8, True),
     "sinh": (-2, 2, True),
     "cosh": (-2, 2, True),
     "tanh": (-2, 2, True),
@@ -129,6 +129,23 @@ def _unary(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(primitive, (draw(strategies.arrays(shape, low=low, high=high)),))
 
 
+@sample("sinc")
+def _sinc(draw: Draw, primitive: Primitive) -> Sample:
+    order, shape = draw(st.integers(0, 2)), draw(shapes)
+    x = _complex(draw, shape) if draw(st.booleans()) else _numbers(draw, shape)
+    return Sample(lambda x: primitive(x, order=order), (x,))
+
+
+@sample("complex_sign")
+def _complex_sign(draw: Draw, primitive: Primitive) -> Sample:
+    return Sample(primitive, (_complex(draw, draw(shapes)),))
+
+
+@sample("subgradient")
+def _subgradient(draw: Draw, primitive: Primitive) -> Sample:
+    return Sample(lambda x: primitive(x, np.False_), (_numbers(draw, draw(shapes)),))
+
+
 @sample("absolute", "fabs", "relu")
 def _kink_at_zero(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(shapes)
@@ -146,7 +163,7 @@ def _steps(draw: Draw, primitive: Primitive) -> Sample:
 # ---- elementwise, several operands ----
 
 
-@sample("add", "subtract", "multiply", "divide")
+@sample("add", "subtract", "multiply", "divide", "over_square_of_cosh", "over_one_more_square")
 def _arithmetic(draw: Draw, primitive: Primitive) -> Sample:
     x_shape, y_shape = _pair_of_shapes(draw)
     if draw(st.booleans()):
@@ -154,7 +171,17 @@ def _arithmetic(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(primitive, (_numbers(draw, x_shape), _numbers(draw, y_shape, 0.4, 2)))
 
 
-@sample("power", "float_power", "arctan2", "hypot", "logaddexp", "logaddexp2", "logaddexp_share")
+@sample(
+    "power",
+    "float_power",
+    "arctan2",
+    "hypot",
+    "direction",
+    "logaddexp",
+    "logaddexp2",
+    "logaddexp_share",
+    "logaddexp2_share",
+)
 def _positive_pairs(draw: Draw, primitive: Primitive) -> Sample:
     x_shape, y_shape = _pair_of_shapes(draw)
     return Sample(primitive, (_numbers(draw, x_shape, 0.4, 2), _numbers(draw, y_shape, 0.4, 2)))

@@ -255,6 +255,20 @@ fmin = elementwise(
     """,
 )
 
+
+def _outside(x: Array, mask: Array) -> Array:
+    return np.where(mask, 0, x)
+
+
+# 0, the smallest subgradient, where the mask holds. That is a convention and not a derivative, and has none: NaN.
+subgradient = elementwise(
+    _outside,
+    lambda t, mask: where(mask, np.nan, t),
+    None,
+    name="subgradient",
+    doc="x, and 0 where the mask holds: at points where a derivative is a convention. Derivative: 1; NaN there.",
+)
+
 _where = elementwise(
     kernels.where,
     None,

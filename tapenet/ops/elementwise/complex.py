@@ -5,16 +5,20 @@ The walk keeps what is real real, so that one rule serves for the cotangent and 
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import numpy as np
 
 from tapenet.core.arguments import numpy_function
-from tapenet.core.families import elementwise
+from tapenet.core.batching import elementwise_rule
+from tapenet.core.families import elementwise, general
 from tapenet.core.nondifferentiable import plain
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
 from tapenet.ops.elementwise.arithmetic import where
 from tapenet.ops.elementwise.comparison import equal
-from tapenet.ops.elementwise.rounding import sign
+from tapenet.ops.elementwise.rounding import sign as _sign_of_real
 from tapenet.ops.elementwise.trigonometric import arctan2, rad2deg
 
 
@@ -71,10 +75,44 @@ conjugate = conj = elementwise(
 )
 
 
-def _slope_of_magnitude(t: Array, x: Array, out: Array) -> Array:
+def _turned(t: Array, square: Array, x: Array) -> Array:
+    """The part of t / |z| that turns z, where `square` is that of z / |z|: (t - square conj(t)) / (2 |z|)."""
+    size = absolute(x)
+    vanishes = equal(size, 0)
+    return (t - square * conjugate(t)) * where(vanishes, np.nan, 0.5 / where(vanishes, 1, size))
+
+
+# z / |z| is not holomorphic: the transpose of its derivative has the conjugate of the square.
+@general(
+    [lambda t, x, out: _turned(t, conjugate(out * out), x)],
+    [lambda t, x, out: _turned(t, out * out, x)],
+    name="complex_sign",
+    batch=elementwise_rule,
+)
+def _complex_sign(x: Array) -> Array:
+    return np.sign(x)
+
+
+def sign(x: Array, /, **keywords: Any) -> Array:
+    """Give the sign of x: -1, 0 or 1; for complex x the number x / |x|, 0 at 0.
+
+    Derivative: 0 for real x, also at 0, as the function is piecewise constant; for complex x that of x / |x|, NaN at 0.
+
+    >>> float(tnp.sign(-2.0)), float(tn.grad(tnp.sign)(-2.0))
+    (-1.0, 0.0)
+    """
+    if type(x) is Tensor and x.dtype.kind == "c" and not keywords:
+        return _complex_sign(x)
+    return _sign_of_real(x, **keywords)
+
+
+sign.__signature__ = inspect.signature(_sign_of_real)  # type: ignore[attr-defined]  # functions take attributes
+
+
+def _slope_of_magnitude(t: Array, x: Array) -> Array:
     if getattr(x, "dtype", np.dtype(type(x))).kind != "c":
-        return t * sign(x)
-    return t * (conjugate(x) / where(equal(out, 0), 1, out))
+        return t * _sign_of_real(x)
+    return t * conjugate(sign(x))
 
 
 absolute = abs = elementwise(
@@ -82,7 +120,8 @@ absolute = abs = elementwise(
     _slope_of_magnitude,
     doc="""Take the magnitude |x|.
 
-    Derivative: sign(x), 0 at 0; for complex x the tangent is Re(conj(x) t) / |x|, 0 at 0.
+    Derivative: sign(x), 0 at 0; for complex x the tangent is Re(conj(x) t) / |x|, 0 at 0,
+    where its second derivative is NaN.
 
     >>> tn.elementwise_grad(tnp.abs)(np.array([-2.0, 0.0, 3.0]))
     array([-1.,  0.,  1.])
@@ -92,7 +131,7 @@ absolute = abs = elementwise(
 )
 fabs = elementwise(
     np.fabs,
-    lambda t, x: t * sign(x),
+    lambda t, x: t * _sign_of_real(x),
     doc="""Take the magnitude |x| of real numbers, as floats.
 
     Derivative: sign(x), 0 at 0.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,8 +10,7 @@ from tapenet.core.families import elementwise, piecewise_constant
 from tapenet.core.primitive import Array
 from tapenet.ops.elementwise.arithmetic import where
 from tapenet.ops.elementwise.comparison import equal
-
-_LOG_2, _LOG_10 = math.log(2), math.log(10)
+from tapenet.ops.elementwise.constants import LOG2_E, LOG10_E, LOG_2
 
 exp = elementwise(
     np.exp,
@@ -26,7 +25,7 @@ exp = elementwise(
 )
 exp2 = elementwise(
     np.exp2,
-    lambda t, out: t * (out * _LOG_2),
+    lambda t, x: t * (exp2(x - 1) * (2 * LOG_2.of(x))),  # finite also where 2^x is too large by a little
     doc="""Compute 2^x.
 
     Derivative: 2^x log(2).
@@ -37,7 +36,7 @@ exp2 = elementwise(
 )
 expm1 = elementwise(
     np.expm1,
-    lambda t, out: t * (out + 1),
+    lambda t, x: t * exp(x),  # from the output, as 1 + out, nothing would be left for x < -37
     doc="""Compute e^x - 1, without cancellation near 0.
 
     Derivative: e^x.
@@ -60,7 +59,7 @@ log = elementwise(
 )
 log2 = elementwise(
     np.log2,
-    lambda t, x: t / (x * _LOG_2),
+    lambda t, x: t / x * LOG2_E.of(x),
     doc="""Compute the logarithm to base 2.
 
     Derivative: 1 / (x log(2)), which is inf at 0.
@@ -71,7 +70,7 @@ log2 = elementwise(
 )
 log10 = elementwise(
     np.log10,
-    lambda t, x: t / (x * _LOG_10),
+    lambda t, x: t / x * LOG10_E.of(x),
     doc="""Compute the logarithm to base 10.
 
     Derivative: 1 / (x log(10)), which is inf at 0.
@@ -93,19 +92,35 @@ log1p = elementwise(
 )
 
 
-def _share_of(x: Array, y: Array) -> Array:
+def _share_of(exponential: Callable[[Array], Array], x: Array, y: Array) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):  # an overflow gives the limit, 0
-        share = 1 / (1 + np.exp(np.subtract(y, x)))
+        share = 1 / (1 + exponential(np.subtract(y, x)))
     undefined = np.isnan(share)
     return np.where(undefined & np.equal(x, y), 0.5, share) if undefined.any() else share
 
 
+def _share_of_e(x: Array, y: Array) -> Array:
+    return _share_of(np.exp, x, y)
+
+
+def _share_of_2(x: Array, y: Array) -> Array:
+    return _share_of(np.exp2, x, y)
+
+
+# The other's share is 1 less this one, but with all its digits where this one is nearly 1.
 _share = elementwise(
-    _share_of,
-    lambda t, out: t * (out * (1 - out)),
-    lambda t, out: -t * (out * (1 - out)),
+    _share_of_e,
+    lambda t, x, y, out: t * (out * _share(y, x)),
+    lambda t, x, y, out: -t * (out * _share(y, x)),
     name="logaddexp_share",
     doc="e^x / (e^x + e^y); a half where both are the same infinity.",
+)
+_share2 = elementwise(
+    _share_of_2,
+    lambda t, x, y, out: t * (out * _share2(y, x) * LOG_2.of(out)),
+    lambda t, x, y, out: -t * (out * _share2(y, x) * LOG_2.of(out)),
+    name="logaddexp2_share",
+    doc="2^x / (2^x + 2^y); a half where both are the same infinity.",
 )
 
 logaddexp = elementwise(
@@ -122,8 +137,8 @@ logaddexp = elementwise(
 )
 logaddexp2 = elementwise(
     np.logaddexp2,
-    lambda t, x, y: t * _share(x * _LOG_2, y * _LOG_2),
-    lambda t, x, y: t * _share(y * _LOG_2, x * _LOG_2),
+    lambda t, x, y: t * _share2(x, y),
+    lambda t, x, y: t * _share2(y, x),
     doc="""Compute log2(2^x1 + 2^x2), without overflow.
 
     Derivatives: 2^x1 / (2^x1 + 2^x2) and 2^x2 / (2^x1 + 2^x2); 0.5 each where both are the same infinity.
@@ -142,9 +157,12 @@ def _power_in_base(t: Array, x: Array, y: Array) -> Array:
     return t * where(equal(y, 0), 0, y * power(x, where(equal(y, 0), 1, y - 1)))
 
 
-def _power_in_exponent(t: Array, x: Array, out: Array) -> Array:
-    # At x = 0 the product x^y log x tends to 0 for every y > 0.
-    return t * out * log(where(equal(x, 0), 1, x))
+def _power_in_exponent(t: Array, x: Array, y: Array, out: Array) -> Array:
+    # Where one of the factors of x^y log x is 0 and the other infinite, the product has a limit: 0 where the power
+    # vanishes, and minus infinity for 0^y with y < 0, which any logarithm below 0 gives.
+    at_zero = equal(x, 0)
+    is_constant = equal(out, 0) | (at_zero & equal(y, 0))
+    return t * (out * log(where(is_constant, 1, where(at_zero, 0.5, x))))
 
 
 power = elementwise(

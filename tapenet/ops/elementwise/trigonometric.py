@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tapenet.core.families import elementwise
-from tapenet.core.primitive import Array
+from tapenet.core.primitive import Array, bind
+from tapenet.core.tensor import Tensor
+from tapenet.kernels import slopes
 from tapenet.ops.elementwise.arithmetic import sqrt, where
-from tapenet.ops.elementwise.comparison import equal, less
+from tapenet.ops.elementwise.comparison import equal
 
 # ---- trigonometric; angles in radians ----
 
@@ -44,9 +48,21 @@ tan = elementwise(
     1.0
     """,
 )
+
+
+def _one_less_square(x: Array) -> Array:
+    return (1 - x) * (1 + x)
+
+
+one_less_square = elementwise(
+    _one_less_square,
+    lambda t, x: t * (-2 * x),  # of the two factors, one by one, the derivatives would cancel near 0
+    name="one_less_square",
+    doc="1 - x^2, exact near 1 and -1. Derivative: -2 x.",
+)
 arcsin = elementwise(
     np.arcsin,
-    lambda t, x: t / sqrt((1 - x) * (1 + x)),
+    lambda t, x: t / sqrt(one_less_square(x)),
     doc="""Compute the inverse sine, in [-pi/2, pi/2].
 
     Derivative: 1 / sqrt(1 - x^2), which is inf at -1 and 1.
@@ -57,7 +73,7 @@ arcsin = elementwise(
 )
 arccos = elementwise(
     np.arccos,
-    lambda t, x: -t / sqrt((1 - x) * (1 + x)),
+    lambda t, x: -t / sqrt(one_less_square(x)),
     doc="""Compute the inverse cosine, in [0, pi].
 
     Derivative: -1 / sqrt(1 - x^2), which is -inf at -1 and 1.
@@ -66,9 +82,47 @@ arccos = elementwise(
     -1.0
     """,
 )
+
+# ---- directions: quotients by sqrt(x^2 + y^2), of which no square overflows and no difference cancels ----
+
+
+def _direction_forward(x: Array, y: Array) -> Array:
+    radius = np.hypot(x, y)
+    return x / np.where(radius == 0, 1, radius)
+
+
+def _reciprocal_of_radius(x: Array, y: Array) -> Array:
+    """1 / hypot(x, y); NaN at (0, 0), where what is divided by it has no derivative."""
+    radius = hypot(x, y)
+    vanishes = equal(radius, 0)
+    return where(vanishes, np.nan, 1 / where(vanishes, 1, radius))
+
+
+_direction = elementwise(
+    _direction_forward,
+    lambda t, x, y: t * (_direction(y, x) * _direction(y, x) * _reciprocal_of_radius(x, y)),
+    lambda t, x, y: -t * (_direction(x, y) * _direction(y, x) * _reciprocal_of_radius(x, y)),
+    name="direction",
+    doc="x / hypot(x, y); 0 at (0, 0), which is a convention: its derivative is NaN there.",
+)
+
+
+def _over_square_of_radius(t: Array, x: Array, y: Array) -> Array:
+    """t x / (x^2 + y^2), 0 at (0, 0)."""
+    radius = hypot(x, y)
+    return t * _direction(x, y) / where(equal(radius, 0), 1, radius)
+
+
+over_one_more_square = elementwise(
+    slopes.over_one_more_square,
+    lambda t, x: over_one_more_square(t, x),
+    lambda t, x, out: over_one_more_square(t * (-2 * x * out), x),
+    name="over_one_more_square",
+    doc="t / (1 + x^2), also where the square overflows. Derivatives: 1 / (1 + x^2), -2 t x / (1 + x^2)^2.",
+)
 arctan = elementwise(
     np.arctan,
-    lambda t, x: t / (1 + x * x),
+    lambda t, x: over_one_more_square(t, x),
     doc="""Compute the inverse tangent, in (-pi/2, pi/2).
 
     Derivative: 1 / (1 + x^2).
@@ -79,20 +133,14 @@ arctan = elementwise(
 )
 
 
-def _quotient_by_square(t: Array, part: Array, x: Array, y: Array) -> Array:
-    """t part / (x^2 + y^2), and 0 at x = y = 0; scaled, so that no square overflows."""
-    radius = hypot(x, y)
-    radius = where(equal(radius, 0), 1, radius)
-    return t * (part / radius) / radius
-
-
 arctan2 = elementwise(
     np.arctan2,
-    lambda t, x, y: _quotient_by_square(t, y, x, y),
-    lambda t, x, y: -_quotient_by_square(t, x, x, y),
+    lambda t, x, y: _over_square_of_radius(t, y, x),
+    lambda t, x, y: -_over_square_of_radius(t, x, y),
     doc="""Compute the angle of the point (x2, x1), in [-pi, pi]: the argument of x2 + i x1.
 
-    Derivatives: x2 / (x1^2 + x2^2) and -x1 / (x1^2 + x2^2); 0 at (0, 0).
+    Derivatives: x2 / (x1^2 + x2^2) and -x1 / (x1^2 + x2^2); 0 at (0, 0), where second derivatives are
+    NaN.
 
     >>> float(tn.grad(tnp.arctan2)(0.0, 2.0)), float(tn.grad(tnp.arctan2)(0.0, 0.0))
     (0.5, 0.0)
@@ -100,11 +148,12 @@ arctan2 = elementwise(
 )
 hypot = elementwise(
     np.hypot,
-    lambda t, x, out: t * (x / where(equal(out, 0), 1, out)),
-    lambda t, y, out: t * (y / where(equal(out, 0), 1, out)),
+    lambda t, x, y: t * _direction(x, y),
+    lambda t, x, y: t * _direction(y, x),
     doc="""Compute sqrt(x1^2 + x2^2), without overflow.
 
-    Derivatives: x1 / hypot(x1, x2) and x2 / hypot(x1, x2); 0 at (0, 0).
+    Derivatives: x1 / hypot(x1, x2) and x2 / hypot(x1, x2); 0 at (0, 0), where second derivatives
+    are NaN.
 
     >>> float(tn.grad(tnp.hypot)(3.0, 4.0)), float(tn.grad(tnp.hypot)(0.0, 0.0))
     (0.6, 0.0)
@@ -136,20 +185,9 @@ radians = deg2rad
 degrees = rad2deg
 
 
-def _sinc_forward(x: Array) -> Array:
-    return np.sinc(x)
-
-
-def _sinc_slope(x: Array) -> Array:
-    """(cos(pi x) - sinc x) / x, by its Taylor series near 0, where the difference cancels."""
-    small = less(x * x, 4e-4)
-    safe = where(small, 1, x)
-    z = (np.pi * x) ** 2
-    series = -(np.pi**2) / 3 * x * (1 - z / 10 * (1 - z / 28 * (1 - z / 54)))
-    return where(small, series, (cos(np.pi * safe) - sinc(safe)) / safe)
-
-
-_sinc = elementwise(_sinc_forward, lambda t, x: t * _sinc_slope(x), name="sinc")
+_sinc: Any = elementwise(
+    slopes.sinc, lambda t, x, order: t * bind(_sinc.primitive, (x,), {"order": order + 1}), name="sinc"
+)
 
 
 def sinc(x: Array) -> Array:
@@ -160,7 +198,7 @@ def sinc(x: Array) -> Array:
     >>> float(tnp.sinc(0.0)), float(tn.grad(tnp.sinc)(1.0))
     (1.0, -1.0)
     """
-    return _sinc(x)
+    return np.sinc(x) if type(x) is not Tensor else bind(_sinc.primitive, (x,), {"order": 0})
 
 
 acos, asin, atan, atan2 = arccos, arcsin, arctan, arctan2  # the names of the array API standard
@@ -189,20 +227,45 @@ cosh = elementwise(
     0.0
     """,
 )
+
+# From the output, as 1 - tanh^2, half of the digits would be lost at x = 9 and all at 19.
+over_square_of_cosh = elementwise(
+    slopes.over_square_of_cosh,
+    lambda u, x: over_square_of_cosh(u, x),
+    lambda u, x, out: u * (-2 * out * tanh(x)),
+    name="over_square_of_cosh",
+    doc="t / cosh^2 x. Derivatives: 1 / cosh^2 x, -2 t tanh x / cosh^2 x.",
+)
+
+
+def _tanh_slope(t: Array, x: Array) -> Array:
+    if type(t) is not Tensor and type(x) is not Tensor:  # hot: one call less
+        return slopes.over_square_of_cosh(t, x)
+    return over_square_of_cosh(t, x)
+
+
 tanh = elementwise(
     np.tanh,
-    lambda t, out: t - t * out * out,
+    _tanh_slope,
     doc="""Compute the hyperbolic tangent.
 
-    Derivative: 1 - tanh(x)^2.
+    Derivative: 1 - tanh(x)^2, computed as 1 / cosh(x)^2.
 
     >>> float(tn.grad(tnp.tanh)(0.0))
     1.0
     """,
 )
+
+
+def _arcsinh_slope(t: Array, x: Array) -> Array:
+    if np.iscomplexobj(x):
+        return t / (sqrt(1 + 1j * x) * sqrt(1 - 1j * x))
+    return t / hypot(x, 1)  # the square may overflow
+
+
 arcsinh = elementwise(
     np.arcsinh,
-    lambda t, x: t / sqrt(x * x + 1),
+    _arcsinh_slope,
     doc="""Compute the inverse hyperbolic sine.
 
     Derivative: 1 / sqrt(x^2 + 1).
@@ -224,7 +287,7 @@ arccosh = elementwise(
 )
 arctanh = elementwise(
     np.arctanh,
-    lambda t, x: t / ((1 - x) * (1 + x)),
+    lambda t, x: t / one_less_square(x),
     doc="""Compute the inverse hyperbolic tangent.
 
     Derivative: 1 / (1 - x^2), which is infinite at -1 and 1.

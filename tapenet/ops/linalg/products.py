@@ -258,12 +258,17 @@ def _einsum_pull(
 
 
 def _onto_labels(c: Array, reached: str, own: str, shape: tuple[int, ...]) -> Array:
-    """A cotangent with axes `reached` as one with axes `own`: repeated labels on a diagonal, missing ones spread."""
+    """A cotangent with axes `reached` as one with axes `own`: repeated labels on a diagonal, missing ones spread.
+
+    A label has length 1 in `c` where it has it in all other operands, and in `own` where it was broadcast.
+    """
     unique = "".join(dict.fromkeys(own))
-    lengths = dict(zip(own, shape, strict=True))
-    sizes = dict(zip(reached, c.shape, strict=True))  # of a label broadcast from length 1 the longer one
+    lengths = {label: max(n for k, n in zip(own, shape, strict=True) if k == label) for label in unique}
+    summed = tuple(i for i, label in enumerate(reached) if lengths[label] == 1 < c.shape[i])
+    c = sum(c, summed, keepdims=True) if summed else c
+    sizes = dict(zip(reached, c.shape, strict=True))
     c = reshape(c, [sizes.get(label, 1) for label in unique])
-    c = broadcast_to(c, [sizes.get(label, lengths[label]) for label in unique])
+    c = broadcast_to(c, [lengths[label] for label in unique])
     if len(unique) == len(own):
         return c
     grid = dict(zip(unique, np.ogrid[tuple(slice(n) for n in c.shape)], strict=True))

