@@ -153,6 +153,8 @@ class GradientTape:
                 return leaf
             while type(leaf) is Tensor and not leaf.tape.is_open:
                 leaf = leaf._value if leaf.tape.region is None else leaf.tape.outlived_by(leaf)
+        if isinstance(leaf, np.ndarray):
+            leaf = np.asarray(leaf)  # of a subclass the plain array
         slot = len(self.entries)
         self.leaves.add(slot)
         entry = (WATCHED, (), (None,), NO_PARAMETERS, getattr(leaf, "shape", ()), dtype_of(leaf))

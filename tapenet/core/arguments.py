@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from tapenet.core.foreign import Kind, kind_of, plain_array, refusal
 from tapenet.core.primitive import Array
 from tapenet.core.provided import provided
 from tapenet.core.tensor import Tensor
@@ -76,7 +77,14 @@ def collected(x: Any) -> Array:
 
 
 def as_array(x: Any) -> Array:
-    """A list as an array, or as a Tensor where it holds one; an array or a Tensor as it is."""
+    """A list as an array, or as a Tensor where it holds one; an array or a Tensor as it is, of a constant its array."""
+    if type(x) is np.ndarray or type(x) is Tensor:
+        return x
+    kind = kind_of(type(x))
+    if kind is Kind.CONSTANT:
+        return plain_array(x)
+    if kind is Kind.CONTAINER and not hasattr(x, "dtype"):
+        raise ArgumentTypeError(refusal("tapenet.numpy", "operands", x))
     return x if hasattr(x, "dtype") else collected(x) if holds_tensor(x) else np.asarray(x)
 
 

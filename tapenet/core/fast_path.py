@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from tapenet.core.arguments import collected, holds_tensor
+from tapenet.core.foreign import as_constant, is_container
 from tapenet.core.primitive import CONSTANTS, Array, Primitive, bind, named_error, past_closed_tapes
 from tapenet.core.provided import provided
 from tapenet.core.record import NO_PARAMETERS, SHAPE
@@ -21,13 +25,31 @@ def public_function(primitive: Primitive) -> Callable[..., Array]:
     return make(primitive)
 
 
+def operator_function(primitive: Primitive, before: Callable[..., Any]) -> Callable[..., Array]:
+    """The same as a binary operator.
+
+    Args:
+        before: called with operands that are not arrays, scalars and Tensors of one tape; answers None where the
+            function is to compute as usual, and else what the operator returns.
+    """
+
+    def off_the_path(primitive: Primitive, operands: Sequence[Array], keywords: Mapping[str, Any]) -> Array:
+        answer = before(*operands)
+        return _off_the_path(primitive, operands, keywords) if answer is None else answer
+
+    return _binary(primitive, off_the_path)
+
+
 def _unary(primitive: Primitive) -> Callable[..., Array]:
     forward = primitive.forward
     keeps_x, keeps_out = primitive.keeps((False,))
 
     def function(x: Array, /, **keywords: Any) -> Array:
         if type(x) is not Tensor:
-            return forward(x, **keywords) if keywords else forward(x)
+            try:
+                return forward(x, **keywords) if keywords else forward(x)
+            except (TypeError, ValueError) as error:
+                return _of_lists(primitive, (x,), keywords, error)
         tape = x.tape
         if keywords or not tape.is_fast:
             return _off_the_path(primitive, (x,), keywords)
@@ -58,8 +80,9 @@ def _unary(primitive: Primitive) -> Callable[..., Array]:
     return function
 
 
-def _binary(primitive: Primitive) -> Callable[..., Array]:
+def _binary(primitive: Primitive, otherwise: Callable[..., Array] | None = None) -> Callable[..., Array]:
     forward = primitive.forward
+    off_the_path = otherwise or _off_the_path
     both_keep_x, both_keep_y, both_keep_out = primitive.keeps((False, False))
     x_keeps_x, _, x_keeps_out = primitive.keeps((False, True))
     _, y_keeps_y, y_keeps_out = primitive.keeps((True, False))
@@ -71,26 +94,29 @@ def _binary(primitive: Primitive) -> Callable[..., Array]:
             a_slot = x.slot
             if type(y) is Tensor:
                 if y.tape is not tape or keywords or not tape.is_fast:
-                    return _off_the_path(primitive, (x, y), keywords)
+                    return off_the_path(primitive, (x, y), keywords)
                 y_value = y._value
                 slots: tuple[int | None, int | None] = (a_slot, y.slot)
                 keeps_x, keeps_y, keeps_out = both_keep_x, both_keep_y, both_keep_out
             else:
                 if keywords or not tape.is_fast or type(y) not in CONSTANTS:
-                    return _off_the_path(primitive, (x, y), keywords)
+                    return off_the_path(primitive, (x, y), keywords)
                 y_value = y
                 slots = (a_slot, None)
                 keeps_x, keeps_y, keeps_out = x_keeps_x, True, x_keeps_out
         elif type(y) is Tensor:
             tape = y.tape
             if keywords or not tape.is_fast or type(x) not in CONSTANTS:
-                return _off_the_path(primitive, (x, y), keywords)
+                return off_the_path(primitive, (x, y), keywords)
             x_value, y_value = x, y._value
             a_slot = y.slot
             slots = (None, a_slot)
             keeps_x, keeps_y, keeps_out = True, y_keeps_y, y_keeps_out
         else:
-            return forward(x, y, **keywords) if keywords else forward(x, y)
+            try:
+                return forward(x, y, **keywords) if keywords else forward(x, y)
+            except (TypeError, ValueError) as error:
+                return _of_lists(primitive, (x, y), keywords, error)
         try:
             if type(x_value) is Tensor or type(y_value) is Tensor:
                 out = function(x_value, y_value)
@@ -130,14 +156,31 @@ def _several(primitive: Primitive) -> Callable[..., Array]:
 
 
 def _off_the_path(primitive: Primitive, operands: Sequence[Array], keywords: Mapping[str, Any]) -> Array:
-    """The general case of an elementwise function: several tapes, closed tapes, lists, ufunc keywords."""
-    operands = [past_closed_tapes(x) for x in operands]
+    """The general case of an elementwise function: several tapes, closed tapes, lists, containers, ufunc keywords."""
+    operands = [past_closed_tapes(collected(x)) for x in operands]
+    if any(map(is_container, operands)):
+        return _taken_over(primitive, operands, keywords)
     if not keywords:
         return bind(primitive, operands, NO_PARAMETERS)
-    if not any(type(x) is Tensor for x in operands):
+    if not any(map(holds_tensor, (*operands, *keywords.values()))):
         return primitive.forward(*operands, **keywords)
 
     def applied(*xs: Array) -> Array:
         return bind(primitive, xs, NO_PARAMETERS)
 
     return provided.with_ufunc_keywords(primitive.name, applied, operands, keywords)
+
+
+def _taken_over(primitive: Primitive, operands: Sequence[Array], keywords: Mapping[str, Any]) -> Array:
+    """The operation as NumPy dispatches it, to a container among the operands."""
+    if isinstance(primitive.forward, np.ufunc):
+        return primitive.forward(*operands, **keywords)
+    container = next(x for x in operands if is_container(x))
+    return as_constant(primitive.name, container)  # raises, and says what to pass
+
+
+def _of_lists(primitive: Primitive, operands: Sequence[Array], keywords: Mapping[str, Any], error: Exception) -> Array:
+    """What NumPy could not take: lists that hold Tensors, or a Tensor as a keyword."""
+    if keywords.get("out") is not None or not any(map(holds_tensor, (*operands, *keywords.values()))):
+        raise error
+    return _off_the_path(primitive, operands, keywords)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tapenet.core.arguments import axis_of
+from tapenet.core.foreign import Kind, as_constant, kind_of, plain_array, refusal
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten
 from tapenet.core.tensor import Tensor, under
@@ -25,19 +26,28 @@ def check_differentiable(function: str, name: str, tree: Tree, leaves: Sequence[
     """Raise for a leaf that is not a float or complex array or scalar, naming its path and what to write."""
     for i, leaf in enumerate(leaves):
         dtype = dtype_of(leaf)
-        known = isinstance(leaf, np.ndarray | np.generic | float | complex | int | Tensor) or hasattr(
-            type(leaf), "__array_function__"
-        )
-        if known and dtype is not None and dtype.kind in "fc" and not isinstance(leaf, np.ma.MaskedArray):
+        kind = kind_of(type(leaf))
+        known = kind is Kind.VALUE or (kind is Kind.CONSTANT and isinstance(leaf, np.ndarray))
+        if known and dtype is not None and dtype.kind in "fc":
             continue
         path = leaf_paths(tree, name)[i]
-        if isinstance(leaf, np.ma.MaskedArray):
-            advice = "Fill it first: x.filled(0.0)."
-        elif dtype is not None and dtype.kind in "biu":
+        if kind is not Kind.VALUE and kind is not Kind.OTHER and not known:
+            raise ArgumentTypeError(refusal(function, path, leaf))
+        if dtype is not None and dtype.kind in "biu":
             advice = f"Cast it: {path}.astype(float)." if hasattr(leaf, "astype") else f"Write float({path})."
         else:
             advice = "Pass arrays and scalars, in tuples, lists, dicts, named tuples or attrs classes."
         raise ArgumentTypeError(f"{function}: {path} must be float or complex; got {described(leaf)}. {advice}")
+
+
+def plain_leaf(function: str, path: Callable[[], str], x: Any) -> Any:
+    """A leaf as an operand: of a constant its plain array; an array of a type that is not taken is an error."""
+    kind = kind_of(type(x))
+    if kind in (Kind.VALUE, Kind.OTHER):
+        return x
+    if kind is Kind.CONSTANT:
+        return plain_array(x)
+    raise ArgumentTypeError(refusal(function, path(), x))
 
 
 def check_scalar(function: str, targets: Sequence[Any], advice: str = "") -> None:
@@ -87,6 +97,8 @@ def matched(function: str, name: str, tree: Tree, like_name: str, like: Tree) ->
     arrays = []
     for i, (leaf, expected) in enumerate(zip(leaves, likes, strict=True)):
         array = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)[()]
+        if kind_of(type(array)) is not Kind.VALUE:
+            array = as_constant(function, array)
         dtype, shape = dtype_of(expected), getattr(expected, "shape", ())
         if array.shape != shape:
             raise ArgumentError(

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from tapenet.core.arguments import collected, holds_tensor, refuse
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.primitive import Array, BatchRule, Primitive, bind_plain
 from tapenet.core.pytrees import TreeSpec, tree_flatten, tree_unflatten
@@ -43,15 +45,28 @@ def plain(
             `tapenet.core.guards`). Arithmetic on it, or a view of it, would escape the replay.
     """
     primitive = Primitive(name or function.__name__, "plain", function, batch=batch, hidden=hidden)
+    place = _place_of_out(function)
 
     @functools.wraps(function, updated=())
     def without_tape(*arguments: Array, **keywords: Any) -> Any:
         for x in (*arguments, *keywords.values()):
-            if type(x) is Tensor:
-                return bind_plain(primitive, arguments, keywords)
+            if type(x) is Tensor or (type(x) in (list, tuple) and holds_tensor(x)):
+                if holds_tensor(arguments[place:]) or holds_tensor(keywords.get("out")):
+                    refuse(primitive.name, {"out": x})
+                keywords = {key: collected(value) for key, value in keywords.items()}
+                return bind_plain(primitive, list(map(collected, arguments)), keywords)
         return function(*arguments, **keywords)
 
     return documented(without_tape, function, doc)
+
+
+def _place_of_out(function: Callable[..., Any]) -> int:
+    """Where among its positional arguments those begin that NumPy's function writes into; past any for all others."""
+    if isinstance(function, np.ufunc):
+        return function.nin
+    is_numpys = (getattr(function, "__module__", None) or "").startswith("numpy")
+    names = list(inspect.signature(function).parameters) if is_numpys else []
+    return names.index("out") if "out" in names else sys.maxsize
 
 
 def documented(ours: Callable[..., Any], function: Callable[..., Any], doc: str | None) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 
+from tapenet.core.foreign import as_constant, check_labels, has_labels
 from tapenet.core.record import Entry, Kept, Parameters, Shape, Slots
 from tapenet.core.tensor import Tensor, made_tensor, note_read, under
 from tapenet.errors import ArgumentError, ArgumentTypeError, IndexingError, LinAlgError, MissingRuleError, TapenetError
@@ -140,6 +141,8 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters
             slots.append(None)
             if type(operand) not in CONSTANTS and type(operand) is not Tensor:
                 operand = as_constant(primitive.name, operand)
+            if has_labels():
+                check_labels(tape, primitive.name, operand)
         values.append(operand)
         nested = nested or type(operand) is Tensor
     if tape.checker is None:
@@ -157,7 +160,7 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters
     kind = out.dtype.kind if hasattr(out, "dtype") else "O"
     if kind not in "fc":
         if kind not in "biu":
-            raise ArgumentTypeError(f"{primitive.name}: operands must be numeric; got {_dtypes(values)}.")
+            raise ArgumentTypeError(_not_numeric(primitive.name, values, out))
         note_read(primitive.name, primitive.forward, operands, parameters, out)
         return out
     keeps = primitive.keeps(tuple([slot is None for slot in slots]))
@@ -270,22 +273,11 @@ def past_closed_tapes(x: Array) -> Array:
     return x
 
 
-def _dtypes(values: Sequence[Any]) -> str:
-    return ", ".join(str(getattr(x, "dtype", type(x).__name__)) for x in values)
-
-
-def as_constant(function: str, x: Any) -> Array:
-    """An operand that is on no tape, as an array."""
-    if isinstance(x, np.ma.MaskedArray):
-        raise ArgumentTypeError(f"{function}: operands must not be masked; got {x!r}. Fill it first: x.filled(0.0).")
-    if isinstance(x, np.matrix):
-        raise ArgumentTypeError(f"{function}: operands must not be of class numpy.matrix. Write np.asarray(x).")
-    if hasattr(type(x), "__array_ufunc__") or hasattr(type(x), "__array_function__"):
-        return x
-    array = np.asarray(x)
-    if array.dtype.kind not in "biufc":
-        raise ArgumentTypeError(f"{function}: operands must be numeric; got {type(x).__name__} {x!r}.")
-    return array
+def _not_numeric(name: str, values: Sequence[Any], out: Any) -> str:
+    dtypes = ", ".join(str(getattr(x, "dtype", type(x).__name__)) for x in values)
+    if any(getattr(x, "dtype", np.dtype(float)).kind not in "biufc" for x in values):
+        return f"{name}: operands must be numeric; got {dtypes}."
+    return f"{name}: the result must be numeric; got dtype {getattr(out, 'dtype', type(out).__name__)} from {dtypes}."
 
 
 # ---- operations with several outputs ----

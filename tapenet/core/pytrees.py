@@ -14,12 +14,14 @@ import attrs
 import numpy as np
 import optree
 
+from tapenet.core.foreign import Kind, kind_of, seen_through
 from tapenet.core.tensor import Tensor
 
 NAMESPACE = "tapenet"
 _STATIC = "tapenet.static"
 _REGISTERING = threading.Lock()  # threads may meet a class for the first time at once
 _LEAVES: set[type] = {Tensor}  # types known to be no pytrees
+_CONTAINERS: set[type] = set()  # types among them that may hold a Tensor, and then stand for it
 _BARE = frozenset({Tensor, np.ndarray, np.float64, np.float32, float})  # the usual ones, which need no looking into
 
 Tree = Any
@@ -51,9 +53,10 @@ def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
     leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
     unknown = {type(leaf) for leaf in leaves} - _LEAVES
     nodes = [kind for kind in unknown if attrs.has(kind)]
+    _CONTAINERS.update(kind for kind in unknown if kind_of(kind) is Kind.CONTAINER)
     _LEAVES.update(unknown.difference(nodes))
     if not nodes:
-        return leaves, spec
+        return (list(map(seen_through, leaves)) if _CONTAINERS else leaves), spec
     with _REGISTERING:
         for kind in nodes:
             if optree.register_pytree_node.get(kind, namespace=NAMESPACE) is None:
@@ -64,7 +67,8 @@ def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
 def tree_flatten_with_none(tree: Tree) -> tuple[list[Any], TreeSpec]:
     """The leaves of a pytree, None among them, and its structure."""
     tree_flatten(tree)  # registers attrs classes met for the first time
-    return optree.tree_flatten(tree, none_is_leaf=True, namespace=NAMESPACE)
+    leaves, spec = optree.tree_flatten(tree, none_is_leaf=True, namespace=NAMESPACE)
+    return (list(map(seen_through, leaves)) if _CONTAINERS else leaves), spec
 
 
 def tree_unflatten(spec: TreeSpec, leaves: Sequence[Any]) -> Tree:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import sys
 from types import CodeType
@@ -42,3 +43,9 @@ def line_of(place: Place) -> str:
 def user_line() -> str:
     """The innermost line on the stack outside of tapenet, as `file.py:12`."""
     return line_of(user_place())
+
+
+def user_text() -> str:
+    """The text of that line; empty where its file cannot be read."""
+    path, _, number = user_line().rpartition(":")
+    return linecache.getline(path, int(number)).strip()

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 import tapenet.numpy as tnp
+from tapenet.core.fast_path import operator_function
+from tapenet.core.foreign import defers_to, is_sparse_matrix
 from tapenet.core.primitive import Array, past_closed_tapes
 from tapenet.core.tensor import Tensor, off_tapes
 from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError
+from tapenet.numpy.conversions import as_numpy_array
 from tapenet.numpy.protocol import array_function, array_ufunc
 from tapenet.ops.arrays.indexing import At, getitem
 
@@ -19,62 +22,90 @@ def _reflected(function: Callable[..., Array]) -> Callable[..., Array]:
     return lambda self, other: function(other, self)
 
 
-def _power(x: Tensor, y: Array, modulo: None = None) -> Array:
-    """x ** y; as NumPy does for scalars, a square is computed as one."""
-    return tnp.square(x) if type(y) in (int, float) and y == 2 else tnp.power(x, y)
+def _operator(name: str, function: Callable[..., Array]) -> Callable[..., Array]:
+    """A function as a binary operator: it leaves the operation to an operand that it defers to."""
+    other_s = name.replace("__r", "__", 1) if name in _REFLECTED else _OTHER_S.get(name, name.replace("__", "__r", 1))
+    is_product = name in ("__mul__", "__rmul__")
+
+    def before(x: Any, y: Any) -> Any:
+        if defers_to(x, other_s) or defers_to(y, other_s):
+            return NotImplemented
+        if is_product and (is_sparse_matrix(type(x)) or is_sparse_matrix(type(y))) and np.ndim(x) and np.ndim(y):
+            return tnp.matmul(x, y)
+        return None
+
+    if hasattr(function, "primitive"):
+        operate = operator_function(function.primitive, before)
+    else:
+
+        def operate(x: Any, y: Any) -> Any:
+            return NotImplemented if before(x, y) is NotImplemented else function(x, y)
+
+    return _reflected(operate) if name in _REFLECTED else operate
 
 
-def _comparison(function: Callable[..., Array]) -> Callable[..., Array]:
+def _comparison(name: str, function: Callable[..., Array]) -> Callable[..., Array]:
+    compared = _operator(name, function)
+
     def compare(self: Tensor, other: Any) -> Array:
-        return NotImplemented if isinstance(other, str | None.__class__) else function(self, other)
+        return NotImplemented if isinstance(other, str | None.__class__) else compared(self, other)
 
     return compare
 
 
+_BINARY: dict[str, Callable[..., Array]] = {
+    "add": tnp.add,
+    "sub": tnp.subtract,
+    "mul": tnp.multiply,
+    "truediv": tnp.divide,
+    "floordiv": tnp.floor_divide,
+    "mod": tnp.remainder,
+    "divmod": tnp.divmod,
+    "pow": tnp.power,
+    "matmul": tnp.matmul,
+    "and": tnp.bitwise_and,
+    "or": tnp.bitwise_or,
+    "xor": tnp.bitwise_xor,
+    "lshift": tnp.left_shift,
+    "rshift": tnp.right_shift,
+}
+_REFLECTED = {f"__r{name}__" for name in _BINARY}
+_OTHER_S = {  # the method of the other operand that answers in its place
+    "__eq__": "__eq__",
+    "__ne__": "__ne__",
+    "__lt__": "__gt__",
+    "__le__": "__ge__",
+    "__gt__": "__lt__",
+    "__ge__": "__le__",
+}
+_raised = _operator("__pow__", tnp.power)
+
+
+def _power(x: Tensor, y: Array, modulo: None = None) -> Array:
+    """x ** y; as NumPy does for scalars, a square is computed as one."""
+    return tnp.square(x) if type(y) in (int, float) and y == 2 else _raised(x, y)
+
+
 _OPERATORS: dict[str, Callable[..., Any]] = {
-    "__add__": tnp.add,
-    "__sub__": tnp.subtract,
-    "__mul__": tnp.multiply,
-    "__truediv__": tnp.divide,
-    "__floordiv__": tnp.floor_divide,
-    "__mod__": tnp.remainder,
-    "__divmod__": tnp.divmod,
+    **{f"__{name}__": _operator(f"__{name}__", function) for name, function in _BINARY.items()},
+    **{f"__r{name}__": _operator(f"__r{name}__", function) for name, function in _BINARY.items()},
     "__pow__": _power,
-    "__matmul__": tnp.matmul,
-    "__radd__": _reflected(tnp.add),
-    "__rsub__": _reflected(tnp.subtract),
-    "__rmul__": _reflected(tnp.multiply),
-    "__rtruediv__": _reflected(tnp.divide),
-    "__rfloordiv__": _reflected(tnp.floor_divide),
-    "__rmod__": _reflected(tnp.remainder),
-    "__rdivmod__": _reflected(tnp.divmod),
-    "__rpow__": _reflected(tnp.power),
-    "__rmatmul__": _reflected(tnp.matmul),
     "__neg__": tnp.negative,
     "__pos__": tnp.positive,
     "__abs__": tnp.absolute,
     "__round__": lambda self, decimals=0: tnp.round(self, decimals),
-    "__eq__": _comparison(tnp.equal),
-    "__ne__": _comparison(tnp.not_equal),
-    "__lt__": tnp.less,
-    "__le__": tnp.less_equal,
-    "__gt__": tnp.greater,
-    "__ge__": tnp.greater_equal,
-    "__and__": tnp.bitwise_and,
-    "__or__": tnp.bitwise_or,
-    "__xor__": tnp.bitwise_xor,
-    "__lshift__": tnp.left_shift,
-    "__rshift__": tnp.right_shift,
-    "__rand__": _reflected(tnp.bitwise_and),
-    "__ror__": _reflected(tnp.bitwise_or),
-    "__rxor__": _reflected(tnp.bitwise_xor),
-    "__rlshift__": _reflected(tnp.left_shift),
-    "__rrshift__": _reflected(tnp.right_shift),
+    "__eq__": _comparison("__eq__", tnp.equal),
+    "__ne__": _comparison("__ne__", tnp.not_equal),
+    "__lt__": _operator("__lt__", tnp.less),
+    "__le__": _operator("__le__", tnp.less_equal),
+    "__gt__": _operator("__gt__", tnp.greater),
+    "__ge__": _operator("__ge__", tnp.greater_equal),
     "__invert__": tnp.invert,
     "__contains__": lambda self, value: bool(tnp.any(tnp.equal(self, value))),
     "__getitem__": getitem,
     "__array_ufunc__": array_ufunc,
     "__array_function__": array_function,
+    "__array__": as_numpy_array,
 }
 
 
@@ -248,8 +279,12 @@ _PROPERTIES: dict[str, tuple[Callable[[Tensor], Any], str]] = {
 }
 
 
+PANDAS_PRIORITY = 5000  # above a DataFrame's 4000: pandas' operators leave the operation to a Tensor's
+
+
 def give_methods(kind: type) -> None:
     """Give a class ndarray's operators, methods and properties, and NumPy's dispatch protocols."""
+    kind.__pandas_priority__ = PANDAS_PRIORITY  # type: ignore[attr-defined]  # classes take attributes
     for name, function in (_OPERATORS | _METHODS | _REFUSALS | _EXPORTS).items():
         setattr(kind, name, function)
     for name, (getter, doc) in _PROPERTIES.items():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import tapenet.numpy as tnp
+from tapenet.core.foreign import Kind, is_container, kind_of
+from tapenet.core.source_lines import user_text
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentTypeError
 from tapenet.numpy.ufunc_methods import call_method
@@ -28,26 +31,46 @@ _OURS = _by_numpy_function()
 
 
 def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **keywords: Any) -> Any:
-    """`__array_ufunc__`: NumPy's ufuncs and their methods on Tensors."""
+    """`__array_ufunc__`: NumPy's ufuncs and their methods on Tensors; a container of another library's takes over."""
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-    if any(out is not None for out in keywords.pop("out", ())):
+    outs = keywords.pop("out", ())
+    if any(map(is_container, (*operands, *outs))):
+        return NotImplemented
+    if any(out is not None for out in outs):
         raise ArgumentTypeError(
             f"{name}: out= must not be given with a Tensor, which is a value and never changes. "
-            f"Write y = {name}(...), and a = a + x in place of a += x."
+            + _instead_of_out(name, operands, outs)
         )
     ours = _OURS.get(ufunc)
     if ours is None:
-        raise ArgumentTypeError(f"{name}: not taken with a Tensor. {_ADVICE}")
+        raise ArgumentTypeError(f"{name}: not supported for a Tensor. {_ADVICE}")
     return (
         ours(*operands, **keywords) if method == "__call__" else call_method(ufunc, ours, method, *operands, **keywords)
     )
 
 
+_IN_PLACE = re.compile(r"\s*(?P<target>[^=]+?)\s*(?P<operator>\*\*|//|<<|>>|[-+*/%@&|^])=\s*(?P<value>.+?)\s*(#.*)?$")
+
+
+def _instead_of_out(name: str, operands: tuple[Any, ...], outs: tuple[Any, ...]) -> str:
+    """What to write: for `a += x`, as it stands in the user's file, the line that makes a new value."""
+    found = _IN_PLACE.match(user_text()) if operands and outs[0] is operands[0] else None
+    if found is None:
+        return f"Write y = {name}(...), and a = a + x in place of a += x."
+    target, operator, value = found["target"], found["operator"], found["value"]
+    made = f"{target} {operator} {value if value.isidentifier() else f'({value})'}"
+    base, bracket, index = target.partition("[")
+    return f"Write {base} = tn.at({base})[{index}.set({made})." if bracket else f"Write {target} = {made}."
+
+
 def array_function(self: Tensor, function: Any, types: Any, operands: Any, keywords: Any) -> Any:
-    """`__array_function__`: NumPy's other functions on Tensors."""
+    """`__array_function__`: NumPy's other functions on Tensors; a container of another library's takes over."""
+    if any(kind_of(of) is Kind.CONTAINER for of in types):
+        return NotImplemented
     ours = _OURS.get(function)
     if ours is None:
-        raise ArgumentTypeError(f"{function.__module__}.{function.__name__}: not taken with a Tensor. {_ADVICE}")
+        advice = _INSTEAD.get(function.__name__, _ADVICE)
+        raise ArgumentTypeError(f"{function.__module__}.{function.__name__}: not supported for a Tensor. {advice}")
     return ours(*operands, **keywords)
 
 
@@ -55,3 +78,4 @@ _ADVICE = (
     "Compose it from functions of tapenet.numpy, or, for a constant in the computation, apply it to "
     "tn.stop_gradient(x)."
 )
+_INSTEAD: dict[str, str] = {}

@@ -11,7 +11,7 @@ import optree
 
 from tapenet.core.arguments import axis_of
 from tapenet.core.batching import Map, next_level
-from tapenet.core.leaf_checks import described
+from tapenet.core.leaf_checks import described, plain_leaf
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import NAMESPACE, Tree, leaf_paths, tree_flatten_with_none
 from tapenet.core.tensor import Tensor
@@ -83,6 +83,7 @@ def _batches(leaves: Sequence[Any], axes: Sequence[int | None], inputs: Tree) ->
         if leaf is None or axis is None:
             batches.append(leaf)
             continue
+        leaf = plain_leaf("vmap", functools.partial(_path, inputs, i), leaf)
         x = leaf if hasattr(leaf, "shape") else np.asarray(leaf)
         if x.dtype.kind not in "biufc" or not x.shape:
             raise ArgumentTypeError(

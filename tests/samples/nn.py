@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tapenet.core.primitive import Primitive
+from tapenet.ops.linalg.sparse_products import SparseMatrix
 from tests.samples.core import GEOMETRY, Draw, Sample, _numbers, sample
 
 
@@ -28,6 +29,14 @@ def _affine(draw: Draw, primitive: Primitive) -> Sample:
 def _matvec(draw: Draw, primitive: Primitive) -> Sample:
     n, k = (draw(st.integers(1, 3)) for _ in range(2))
     return Sample(primitive, (_numbers(draw, (n, k)), _numbers(draw, (k,))))
+
+
+@sample("sparse_matmul")
+def _sparse_matmul(draw: Draw, primitive: Primitive) -> Sample:
+    n, k = (draw(st.integers(1, 3)) for _ in range(2))
+    matrix = SparseMatrix(_numbers(draw, (n, k)))  # it needs `@` and `T` alone, which an array has too
+    shape = draw(st.sampled_from([(k,), (k, 2)]))
+    return Sample(lambda x: primitive(x, matrix=matrix), (_numbers(draw, shape),))
 
 
 @sample("softmax", "log_softmax")

@@ -15,6 +15,7 @@ import numpy as np
 from tapenet.core.arguments import axis_of, off_tape, refuse
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import joint, linear
+from tapenet.core.foreign import Kind, kind_of, refusal
 from tapenet.core.nondifferentiable import plain
 from tapenet.core.primitive import Array, Shapes
 from tapenet.core.tensor import Tensor, off_tapes, plain_value
@@ -50,6 +51,8 @@ def _split(index: Any) -> tuple[Structure, list[Array]]:
         elif isinstance(part, np.integer):
             structure.append(int(part))
         else:
+            if kind_of(type(part)) is Kind.REFUSED:
+                raise ArgumentTypeError(refusal("getitem", "an index", part))
             array = part if type(part) is Tensor else np.asarray(part)
             if array.size == 0 and not isinstance(part, np.ndarray):
                 array = array.astype(np.intp)  # x[[]]: an empty list has no dtype of its own

@@ -21,6 +21,7 @@ from tapenet.ops.arrays.shaping import broadcast_to, matrix_transpose, moveaxis,
 from tapenet.ops.elementwise.arithmetic import multiply
 from tapenet.ops.elementwise.casting import astype
 from tapenet.ops.elementwise.complex import conjugate
+from tapenet.ops.linalg.sparse_products import is_sparse_product, sparse_product
 from tapenet.ops.reductions.reduction import sum
 
 
@@ -82,6 +83,8 @@ def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
             return np.matmul(x1, x2, **keywords)
     if keywords:
         return _matmul_with(x1, x2, **keywords)
+    if is_sparse_product(x1, x2):
+        return sparse_product(x1, x2)
     x, y = as_array(x1), as_array(x2)
     if x.ndim == 2 and y.ndim == 2:
         return _matmul(x, y)
