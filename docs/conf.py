@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -73,19 +74,21 @@ def escaped(line: str) -> str:
     return head + "".join(part if i % 2 else SPECIAL.sub(r"\\\g<0>", part) for i, part in enumerate(parts))
 
 
-def of_numpy(lines: list[str]) -> list[str]:
-    """A docstring of NumPy's without the sections that only its own site can show."""
+def without_references(lines: list[str], kept_sections: Collection[str]) -> list[str]:
+    """A docstring in NumPy's form without the sections that only NumPy's own site can show."""
     rulers = [i for i, line in enumerate(lines) if re.fullmatch(r"-{3,}", line.strip())]
     bounds = [*(i - 1 for i in rulers), len(lines)]
     kept = lines[: bounds[0]] if rulers else lines
     for begin, end in itertools.pairwise(bounds):
-        kept += lines[begin:end] if lines[begin].strip() in ("Parameters", "Returns", "Raises") else []
+        kept += lines[begin:end] if lines[begin].strip() in kept_sections else []
     return [re.sub(r" ?\[\d+\]_", "", line) for line in kept]
 
 
 def escape_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Read docstrings as plain text with code in backticks, which is how they are written."""
-    lines[:] = [escaped(ROLE.sub(r"``\1``", line)) for line in of_numpy(lines)]
+    is_ours = str(getattr(obj, "__module__", "")).startswith("tapenet.")
+    kept = ("Parameters", "Returns", "Raises", *(["Examples"] if is_ours else []))
+    lines[:] = [escaped(ROLE.sub(r"``\1``", line)) for line in without_references(lines, kept)]
 
 
 def without_rulers(app: Any, name: str, source: list[str]) -> None:

@@ -305,6 +305,17 @@ def rollaxis(a: Array, axis: int, start: int = 0) -> Array:
 
     Derivative: linear; the cotangent's axes are put back.
 
+    Args:
+        a: array of any shape.
+        axis: the axis to move.
+        start: the axis that it is moved before, up to a.ndim for behind the last; negative ones count from the end.
+
+    Returns:
+        An array with the axes in that order.
+
+    Raises:
+        AxisError: an axis or a start out of range.
+
     >>> tnp.rollaxis(np.ones((2, 3, 4)), 2).shape
     (4, 2, 3)
     """
