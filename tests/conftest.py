@@ -1,16 +1,51 @@
-"""Profiles: quick by default, deep by `--hypothesis-profile=deep`. And JAX in float64, for tests that ask for it."""
+"""One seed for each run, drawn anew: of Hypothesis's examples and of the generators that tests draw from.
 
+`--hypothesis-seed=N` repeats a run, whose first and last lines name its seed. `--hypothesis-profile=deep` tries a
+thousand examples of each property instead of ten. And JAX in float64, for tests that ask for it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import zlib
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
 # Many strategies build matrices and geometries, which costs more than Hypothesis expects of one example.
-settings.register_profile(
-    "quick", max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.register_profile("deep", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+for name, count in (("quick", 10), ("deep", 1000)):
+    settings.register_profile(
+        name, max_examples=count, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    )
 settings.load_profile("quick")
+
+OPTION = "hypothesis_seed"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the run's seed, before Hypothesis's plugin reads its option; processes of xdist are given the option."""
+    if config.getoption(OPTION) is None:
+        setattr(config.option, OPTION, str(secrets.randbelow(2**32)))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed: {config.getoption(OPTION)}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
+        seed = config.getoption(OPTION)
+        terminalreporter.write_line(f"The seed of this run was {seed}; --hypothesis-seed={seed} repeats it.")
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """A generator for this test alone, of the run's seed: the same whichever tests run beside it, in any order."""
+    name = zlib.crc32(request.node.nodeid.encode())
+    return np.random.default_rng([zlib.crc32(str(request.config.getoption(OPTION)).encode()), name])
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ import attrs
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.samples.core import _complex, _distinct, _numbers, _off_grid, shapes
+from tests.samples.core import shapes
+from tests.samples.drawing import complex_numbers, distinct, mask, numbers, off_grid
 
 Array = Any
 Strategy = st.SearchStrategy[Any]
@@ -68,27 +69,27 @@ ANY = shapes
 
 def A(*shape: int) -> Strategy:
     """Numbers around 0."""
-    return _of(_numbers, shape)
+    return _of(numbers, shape)
 
 
 def P(*shape: int) -> Strategy:
     """Positive numbers, away from 0."""
-    return _of(_numbers, shape, 0.4, 2.0)
+    return _of(numbers, shape, 0.4, 2.0)
 
 
 def C(*shape: int) -> Strategy:
     """Complex numbers, away from 0 and from the axes."""
-    return _of(_complex, shape)
+    return _of(complex_numbers, shape)
 
 
 def D(*shape: int) -> Strategy:
     """Numbers of which no two are near one another."""
-    return _of(_distinct, shape)
+    return _of(distinct, shape)
 
 
 def G(*shape: int) -> Strategy:
     """Numbers away from multiples of 0.5."""
-    return _of(_off_grid, shape)
+    return _of(off_grid, shape)
 
 
 def either(*shape: int) -> Strategy:
@@ -99,9 +100,8 @@ def either(*shape: int) -> Strategy:
 @st.composite
 def with_nan(draw: Any, *shape: int) -> Array:
     """Numbers of which no two are near one another, and NaN."""
-    x = _distinct(draw, shape)
-    mask = np.random.default_rng(draw(st.integers(0, 1000))).uniform(size=shape) < 0.3
-    return np.where(mask, np.nan, x)
+    x = distinct(draw, shape)
+    return np.where(mask(draw, shape, 0.3), np.nan, x)
 
 
 def has_numbers(x: Array) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.numpy.subjects import ANY, MASK, A, C, D, G, P, _of, case, of
-from tests.samples.core import _numbers
+from tests.samples.drawing import numbers
 
 # ---- shapes ----
 
@@ -35,7 +35,7 @@ for k in range(-1, 4):
     case("rot90", lambda xp, x, k=k: xp.rot90(x, k), A(2, 3))
 case("rot90", lambda xp, x: xp.rot90(x, 1, axes=(2, 0)), A(1, 2, 3))
 for name in ("atleast_1d", "atleast_2d", "atleast_3d"):
-    case(name, of(name), _of(_numbers, ANY))
+    case(name, of(name), _of(numbers, ANY))
     case(name, of(name), A(2), A(2, 3))
 case("tile", lambda xp, x: xp.tile(x, (2, 1, 2)), A(2, 3))
 case("tile", lambda xp, x: xp.tile(x, 2), A(2, 3))

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tests.numpy.subjects import A, C, D, G, P, _of, case, either, has_numbers, of, with_nan
-from tests.samples.core import _numbers
+from tests.samples import drawing
 
 # ---- reductions ----
 
@@ -84,7 +84,7 @@ case("cov", lambda xp, x, y: xp.cov(x, y, bias=True), A(4), A(4))
 case("cov", lambda xp, x: xp.cov(x, rowvar=False, ddof=0), A(4, 2))
 case("cov", lambda xp, x: xp.cov(x, fweights=F), A(2, 4))
 case("cov", lambda xp, x, w: xp.cov(x, aweights=w, fweights=F), A(2, 4), P(4))
-case("corrcoef", lambda xp, x: xp.corrcoef(x), _of(_numbers, (2, 5)) | C(2, 5))
+case("corrcoef", lambda xp, x: xp.corrcoef(x), _of(drawing.numbers, (2, 5)) | C(2, 5))
 case("corrcoef", lambda xp, x, y: xp.corrcoef(x, y), A(5), A(5))
 case("bincount", lambda xp, w: xp.bincount(np.array([0, 2, 2]), w, 4), A(3))
 

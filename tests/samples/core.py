@@ -17,9 +17,7 @@ import tapenet.nn  # noqa: F401  # declares the primitives of neural networks
 from tapenet.core.primitive import REGISTRY, Primitive
 from tapenet.ops.arrays.indexing import ARRAY, Slice
 from tapenet.testing import strategies
-
-Array = Any
-Draw = Callable[[st.SearchStrategy[Any]], Any]
+from tests.samples.drawing import Array, Draw, complex_numbers, distinct, integers, numbers, off_grid
 
 
 @attrs.frozen(eq=False)
@@ -30,37 +28,15 @@ class Sample:
     arrays: tuple[Array, ...]
 
     def __repr__(self) -> str:
-        return f"Sample(shapes={[np.shape(x) for x in self.arrays]}, dtypes={[x.dtype.name for x in self.arrays]})"
+        return f"Sample(arrays={self.arrays!r})"
 
 
 SAMPLES: dict[str, st.SearchStrategy[Sample]] = {}
 
 shapes = strategies.shapes()
-seeds = st.integers(0, 2**32 - 1)
 
 
-def _numbers(draw: Draw, shape: tuple[int, ...], low: float = -2.0, high: float = 2.0) -> Array:
-    return np.random.default_rng(draw(seeds)).uniform(low, high, shape)
-
-
-def _complex(draw: Draw, shape: tuple[int, ...]) -> Array:
-    """Numbers in the ring 0.5 <= |z| <= 1.5, off the axes, where branch cuts lie."""
-    rng = np.random.default_rng(draw(seeds))
-    angle = rng.uniform(0.2, np.pi / 2 - 0.2, shape) + rng.integers(0, 4, shape) * np.pi / 2
-    return rng.uniform(0.5, 1.5, shape) * np.exp(1j * angle)
-
-
-def _off_grid(draw: Draw, shape: tuple[int, ...], offset: float = 0.0) -> Array:
-    """Numbers at least 0.1 away from multiples of 0.5, and from those with another offset."""
-    return np.random.default_rng(draw(seeds)).integers(-4, 4, shape) * 0.5 + 0.15 + offset
-
-
-def _distinct(draw: Draw, shape: tuple[int, ...]) -> Array:
-    size = int(np.prod(shape))
-    return (np.random.default_rng(draw(seeds)).permutation(size) * 0.25 - 1.0).reshape(shape)
-
-
-def _pair_of_shapes(draw: Draw) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def pair_of_shapes(draw: Draw) -> tuple[tuple[int, ...], tuple[int, ...]]:
     x_shape, y_shape = draw(strategies.broadcastable_shapes())
     return x_shape, y_shape
 
@@ -125,25 +101,25 @@ def _unary(draw: Draw, primitive: Primitive) -> Sample:
     low, high, takes_complex = INTERVALS[primitive.name]
     shape = draw(shapes)
     if takes_complex and draw(st.booleans()):
-        return Sample(primitive, (_complex(draw, shape),))
+        return Sample(primitive, (complex_numbers(draw, shape),))
     return Sample(primitive, (draw(strategies.arrays(shape, low=low, high=high)),))
 
 
 @sample("sinc")
 def _sinc(draw: Draw, primitive: Primitive) -> Sample:
     order, shape = draw(st.integers(0, 2)), draw(shapes)
-    x = _complex(draw, shape) if draw(st.booleans()) else _numbers(draw, shape)
+    x = complex_numbers(draw, shape) if draw(st.booleans()) else numbers(draw, shape)
     return Sample(lambda x: primitive(x, order=order), (x,))
 
 
 @sample("complex_sign")
 def _complex_sign(draw: Draw, primitive: Primitive) -> Sample:
-    return Sample(primitive, (_complex(draw, draw(shapes)),))
+    return Sample(primitive, (complex_numbers(draw, draw(shapes)),))
 
 
 @sample("subgradient")
 def _subgradient(draw: Draw, primitive: Primitive) -> Sample:
-    return Sample(lambda x: primitive(x, np.False_), (_numbers(draw, draw(shapes)),))
+    return Sample(lambda x: primitive(x, np.False_), (numbers(draw, draw(shapes)),))
 
 
 @sample("absolute", "fabs", "relu")
@@ -157,7 +133,7 @@ def _kink_at_zero(draw: Draw, primitive: Primitive) -> Sample:
 @sample("floor", "ceil", "trunc", "rint", "sign", "round")
 def _steps(draw: Draw, primitive: Primitive) -> Sample:
     parameters = {"decimals": 0} if primitive.name == "round" else {}
-    return Sample(lambda x: primitive(x, **parameters), (_off_grid(draw, draw(shapes)),))
+    return Sample(lambda x: primitive(x, **parameters), (off_grid(draw, draw(shapes)),))
 
 
 # ---- elementwise, several operands ----
@@ -165,10 +141,10 @@ def _steps(draw: Draw, primitive: Primitive) -> Sample:
 
 @sample("add", "subtract", "multiply", "divide", "over_square_of_cosh", "over_one_more_square")
 def _arithmetic(draw: Draw, primitive: Primitive) -> Sample:
-    x_shape, y_shape = _pair_of_shapes(draw)
+    x_shape, y_shape = pair_of_shapes(draw)
     if draw(st.booleans()):
-        return Sample(primitive, (_complex(draw, x_shape), _complex(draw, y_shape)))
-    return Sample(primitive, (_numbers(draw, x_shape), _numbers(draw, y_shape, 0.4, 2)))
+        return Sample(primitive, (complex_numbers(draw, x_shape), complex_numbers(draw, y_shape)))
+    return Sample(primitive, (numbers(draw, x_shape), numbers(draw, y_shape, 0.4, 2)))
 
 
 @sample(
@@ -183,36 +159,36 @@ def _arithmetic(draw: Draw, primitive: Primitive) -> Sample:
     "logaddexp2_share",
 )
 def _positive_pairs(draw: Draw, primitive: Primitive) -> Sample:
-    x_shape, y_shape = _pair_of_shapes(draw)
-    return Sample(primitive, (_numbers(draw, x_shape, 0.4, 2), _numbers(draw, y_shape, 0.4, 2)))
+    x_shape, y_shape = pair_of_shapes(draw)
+    return Sample(primitive, (numbers(draw, x_shape, 0.4, 2), numbers(draw, y_shape, 0.4, 2)))
 
 
 @sample("maximum", "minimum", "fmax", "fmin", "heaviside")
 def _kink_where_equal(draw: Draw, primitive: Primitive) -> Sample:
-    x_shape, y_shape = _pair_of_shapes(draw)
-    return Sample(primitive, (_off_grid(draw, x_shape), _off_grid(draw, y_shape, 0.2)))
+    x_shape, y_shape = pair_of_shapes(draw)
+    return Sample(primitive, (off_grid(draw, x_shape), off_grid(draw, y_shape, 0.2)))
 
 
 @sample("remainder", "fmod", "floor_divide")
 def _remainders(draw: Draw, primitive: Primitive) -> Sample:
-    x_shape, y_shape = _pair_of_shapes(draw)
-    y = _numbers(draw, y_shape, 0.95, 1.05)
-    quotient = np.random.default_rng(draw(seeds)).integers(-3, 3, x_shape) + _numbers(draw, x_shape, 0.35, 0.65)
+    x_shape, y_shape = pair_of_shapes(draw)
+    y = numbers(draw, y_shape, 0.95, 1.05)
+    quotient = integers(draw, x_shape, -3, 3) + numbers(draw, x_shape, 0.35, 0.65)
     return Sample(primitive, (quotient, y))
 
 
 @sample("where")
 def _where(draw: Draw, primitive: Primitive) -> Sample:
-    x_shape, y_shape = _pair_of_shapes(draw)
-    condition = _numbers(draw, np.broadcast_shapes(x_shape, y_shape)) > 0
-    return Sample(lambda x, y: primitive(condition, x, y), (_numbers(draw, x_shape), _numbers(draw, y_shape)))
+    x_shape, y_shape = pair_of_shapes(draw)
+    condition = numbers(draw, np.broadcast_shapes(x_shape, y_shape)) > 0
+    return Sample(lambda x, y: primitive(condition, x, y), (numbers(draw, x_shape), numbers(draw, y_shape)))
 
 
 @sample("clip")
 def _clip(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(shapes)
-    low, high = _off_grid(draw, (), 0.1), _off_grid(draw, (), 0.2)
-    return Sample(primitive, (_off_grid(draw, shape), np.asarray(low), np.asarray(high)))
+    low, high = off_grid(draw, (), 0.1), off_grid(draw, (), 0.2)
+    return Sample(primitive, (off_grid(draw, shape), np.asarray(low), np.asarray(high)))
 
 
 # ---- shapes ----
@@ -221,21 +197,21 @@ def _clip(draw: Draw, primitive: Primitive) -> Sample:
 @sample("reshape")
 def _reshape(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(shapes)
-    return Sample(lambda x: primitive(x, shape=shape[::-1]), (_numbers(draw, shape),))
+    return Sample(lambda x: primitive(x, shape=shape[::-1]), (numbers(draw, shape),))
 
 
 @sample("transpose")
 def _transpose(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(shapes)
     axes = tuple(draw(st.permutations(range(len(shape)))))
-    return Sample(lambda x: primitive(x, axes=axes), (_numbers(draw, shape),))
+    return Sample(lambda x: primitive(x, axes=axes), (numbers(draw, shape),))
 
 
 @sample("broadcast_to")
 def _broadcast_to(draw: Draw, primitive: Primitive) -> Sample:
-    x_shape, y_shape = _pair_of_shapes(draw)
+    x_shape, y_shape = pair_of_shapes(draw)
     shape = np.broadcast_shapes(x_shape, y_shape)
-    return Sample(lambda x: primitive(x, shape=shape), (_numbers(draw, x_shape),))
+    return Sample(lambda x: primitive(x, shape=shape), (numbers(draw, x_shape),))
 
 
 @sample("roll")
@@ -243,7 +219,7 @@ def _roll(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(shapes)
     axis = tuple(range(len(shape)))
     shift = tuple(draw(st.integers(-4, 4)) for _ in shape)
-    return Sample(lambda x: primitive(x, shift=shift, axis=axis), (_numbers(draw, shape),))
+    return Sample(lambda x: primitive(x, shift=shift, axis=axis), (numbers(draw, shape),))
 
 
 @sample("concatenate")
@@ -251,7 +227,7 @@ def _concatenate(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, max_side=3))
     axis = draw(st.integers(0, len(shape) - 1))
     lengths = draw(st.lists(st.integers(0, 3), min_size=1, max_size=3))
-    arrays = tuple(_numbers(draw, (*shape[:axis], length, *shape[axis + 1 :])) for length in lengths)
+    arrays = tuple(numbers(draw, (*shape[:axis], length, *shape[axis + 1 :])) for length in lengths)
     return Sample(lambda *xs: primitive(*xs, axis=axis), arrays)
 
 
@@ -259,12 +235,12 @@ def _concatenate(draw: Draw, primitive: Primitive) -> Sample:
 def _pad_zeros(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(shapes)
     width = tuple((draw(st.integers(0, 2)), draw(st.integers(0, 2))) for _ in shape)
-    return Sample(lambda x: primitive(x, width=width), (_numbers(draw, shape),))
+    return Sample(lambda x: primitive(x, width=width), (numbers(draw, shape),))
 
 
 @sample("astype")
 def _astype(draw: Draw, primitive: Primitive) -> Sample:
-    return Sample(lambda x: primitive(x, dtype=np.dtype(np.longdouble)), (_numbers(draw, draw(shapes)),))
+    return Sample(lambda x: primitive(x, dtype=np.dtype(np.longdouble)), (numbers(draw, draw(shapes)),))
 
 
 @sample("part")
@@ -279,8 +255,8 @@ def _part(draw: Draw, primitive: Primitive) -> Sample:
         joint_push=lambda tangents, slots, kept, parameters, shapes: (tangents[0][:2], tangents[0][2:]),
         joint_reads="none",
     )
-    weight = _numbers(draw, ())
-    return Sample(lambda x: weight * cut(x)[0].sum() * cut(x)[1].sum(), (_numbers(draw, (5,)),))
+    weight = numbers(draw, ())
+    return Sample(lambda x: weight * cut(x)[0].sum() * cut(x)[1].sum(), (numbers(draw, (5,)),))
 
 
 def PART_OF_HALVES(first: Array, second: Array, shape: tuple[int, ...]) -> Array:
@@ -317,18 +293,18 @@ def _fancy(draw: Draw) -> tuple[tuple[Any, ...], list[Array]]:
 def _basic_index(draw: Draw, primitive: Primitive) -> Sample:
     index = draw(st.sampled_from(BASIC_INDICES))
     if primitive.name == "getitem":
-        return Sample(lambda x: primitive(x, index=index), (_numbers(draw, IMAGE),))
+        return Sample(lambda x: primitive(x, index=index), (numbers(draw, IMAGE),))
     read = REGISTRY["getitem"](np.zeros(IMAGE), index=index)
-    return Sample(lambda x: primitive(x, index=index, shape=IMAGE), (_numbers(draw, read.shape),))
+    return Sample(lambda x: primitive(x, index=index, shape=IMAGE), (numbers(draw, read.shape),))
 
 
 @sample("gather", "scatter")
 def _fancy_index(draw: Draw, primitive: Primitive) -> Sample:
     index, arrays = _fancy(draw)
     if primitive.name == "gather":
-        return Sample(lambda x: primitive(x, *arrays, index=index), (_numbers(draw, IMAGE),))
+        return Sample(lambda x: primitive(x, *arrays, index=index), (numbers(draw, IMAGE),))
     read = REGISTRY["gather"](np.zeros(IMAGE), *arrays, index=index)
-    return Sample(lambda x: primitive(x, *arrays, index=index, shape=IMAGE), (_numbers(draw, read.shape),))
+    return Sample(lambda x: primitive(x, *arrays, index=index, shape=IMAGE), (numbers(draw, read.shape),))
 
 
 @sample("set")
@@ -342,36 +318,36 @@ def _set(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(st.sampled_from([read.shape, ()]))
     return Sample(
         lambda x, value: primitive(x, value, *arrays, index=index),
-        (_numbers(draw, IMAGE), np.asarray(_numbers(draw, shape))),
+        (numbers(draw, IMAGE), np.asarray(numbers(draw, shape))),
     )
 
 
 # ---- reductions ----
 
 
-def _axes(draw: Draw, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+def axes_of(draw: Draw, shape: tuple[int, ...]) -> tuple[int, ...] | None:
     return draw(st.none() | st.sets(st.integers(0, len(shape) - 1)).map(sorted).map(tuple)) if shape else None
 
 
 @sample("sum", "mean")
 def _sums(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(shapes)
-    axis, keepdims = _axes(draw, shape), draw(st.booleans())
-    return Sample(lambda x: primitive(x, axis=axis, keepdims=keepdims), (_numbers(draw, shape),))
+    axis, keepdims = axes_of(draw, shape), draw(st.booleans())
+    return Sample(lambda x: primitive(x, axis=axis, keepdims=keepdims), (numbers(draw, shape),))
 
 
 @sample("max", "min")
 def _extrema(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(shapes)
-    axis, keepdims = _axes(draw, shape), draw(st.booleans())
-    return Sample(lambda x: primitive(x, axis=axis, keepdims=keepdims), (_distinct(draw, shape),))
+    axis, keepdims = axes_of(draw, shape), draw(st.booleans())
+    return Sample(lambda x: primitive(x, axis=axis, keepdims=keepdims), (distinct(draw, shape),))
 
 
 @sample("cumsum")
 def _cumsum(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(hnp.array_shapes(max_dims=3, max_side=3))
     axis = draw(st.integers(0, len(shape) - 1))
-    return Sample(lambda x: primitive(x, axis=axis), (_numbers(draw, shape),))
+    return Sample(lambda x: primitive(x, axis=axis), (numbers(draw, shape),))
 
 
 # ---- products ----
@@ -381,7 +357,7 @@ def _cumsum(draw: Draw, primitive: Primitive) -> Sample:
 def _matmul(draw: Draw, primitive: Primitive) -> Sample:
     drawn = draw(hnp.mutually_broadcastable_shapes(signature="(n,k),(k,m)->(n,m)", max_dims=2, max_side=3))
     x_shape, y_shape = drawn.input_shapes
-    number = draw(st.sampled_from([_numbers, _complex]))
+    number = draw(st.sampled_from([numbers, complex_numbers]))
     return Sample(primitive, (number(draw, x_shape), number(draw, y_shape)))
 
 
@@ -393,7 +369,7 @@ def _einsum(draw: Draw, primitive: Primitive) -> Sample:
     inputs, _, out = draw(st.sampled_from(EINSUMS)).partition("->")
     labels = tuple(inputs.split(","))
     lengths = {label: draw(st.integers(1, 3)) for label in inputs if label != ","}
-    arrays = tuple(_numbers(draw, tuple(lengths[label] for label in term)) for term in labels)
+    arrays = tuple(numbers(draw, tuple(lengths[label] for label in term)) for term in labels)
     return Sample(lambda *xs: primitive(*xs, labels=labels, out=out), arrays)
 
 
@@ -415,9 +391,9 @@ def _conv(draw: Draw, primitive: Primitive) -> Sample:
     groups = geometry["groups"]
     size = (draw(st.integers(4, 5)), draw(st.integers(4, 5)))
     window = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
-    x = _numbers(draw, (2, *size, 2))
-    kernel = _numbers(draw, (*window, 2 // groups, 2))
-    y_bar = _numbers(draw, REGISTRY["conv"](x, kernel, **geometry).shape)
+    x = numbers(draw, (2, *size, 2))
+    kernel = numbers(draw, (*window, 2 // groups, 2))
+    y_bar = numbers(draw, REGISTRY["conv"](x, kernel, **geometry).shape)
     if primitive.name == "conv":
         return Sample(lambda x, kernel: primitive(x, kernel, **geometry), (x, kernel))
     if primitive.name == "conv_input":
@@ -438,8 +414,8 @@ POOLING = st.fixed_dictionaries(
 def _pool(draw: Draw, primitive: Primitive) -> Sample:
     geometry = draw(POOLING)
     size = (draw(st.integers(4, 5)), draw(st.integers(4, 5)))
-    x = _distinct(draw, (2, *size, 2))
-    y_bar = _numbers(draw, REGISTRY["avg_pool"](x, **geometry).shape)
+    x = distinct(draw, (2, *size, 2))
+    y_bar = numbers(draw, REGISTRY["avg_pool"](x, **geometry).shape)
     winners = REGISTRY["max_pool"].with_residual(x, **geometry)[1]
     if primitive.name == "pool_gather":
         return Sample(lambda x: primitive(x, winners, **geometry), (x,))

@@ -8,34 +8,29 @@ from hypothesis import assume, strategies as st
 
 import tapenet.numpy as tnp
 from tapenet.core.primitive import Primitive
-from tests.samples.core import Array, Draw, Sample, sample, seeds
+from tests.samples.core import Sample, sample
+from tests.samples.drawing import Array, Draw, Shape, gaussian, numbers
 
 stacks = st.sampled_from([(), (2,)])
 sides = st.integers(1, 3)
 
 
-def _gaussian(rng: np.random.Generator, shape: tuple[int, ...], is_complex: bool) -> Array:
-    x = rng.standard_normal(shape)
-    return x + 1j * rng.standard_normal(shape) if is_complex else x
+def _orthonormal(draw: Draw, shape: Shape, is_complex: bool) -> Array:
+    return np.linalg.qr(gaussian(draw, shape, is_complex))[0]
 
 
-def _orthonormal(rng: np.random.Generator, shape: tuple[int, ...], is_complex: bool) -> Array:
-    return np.linalg.qr(_gaussian(rng, shape, is_complex))[0]
-
-
-def _spread(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+def _spread(draw: Draw, shape: Shape) -> Array:
     """Positive numbers, in each row in descending order at distances of at least 0.4."""
-    return 0.6 + (np.arange(shape[-1]) * 0.6)[::-1] + rng.uniform(0, 0.2, shape)
+    return 0.6 + (np.arange(shape[-1]) * 0.6)[::-1] + numbers(draw, shape, 0.0, 0.2)
 
 
 def _matrix(draw: Draw, m: int | None = None, n: int | None = None) -> Array:
     """A matrix, or a stack of two, of full rank, with singular values well apart."""
-    rng = np.random.default_rng(draw(seeds))
     stack, is_complex = draw(stacks), draw(st.booleans())
     m, n = draw(sides) if m is None else m, draw(sides) if n is None else n
     k = min(m, n)
-    u, v = _orthonormal(rng, (*stack, m, k), is_complex), _orthonormal(rng, (*stack, n, k), is_complex)
-    return u * _spread(rng, (*stack, 1, k)) @ v.mT.conj()
+    u, v = _orthonormal(draw, (*stack, m, k), is_complex), _orthonormal(draw, (*stack, n, k), is_complex)
+    return u * _spread(draw, (*stack, 1, k)) @ v.mT.conj()
 
 
 def _square(draw: Draw) -> Array:
@@ -45,10 +40,9 @@ def _square(draw: Draw) -> Array:
 
 def _hermitian(draw: Draw) -> Array:
     """A positive-definite matrix, or a stack of two, with eigenvalues well apart; what is not read is noise."""
-    rng = np.random.default_rng(draw(seeds))
     stack, is_complex, n = draw(stacks), draw(st.booleans()), draw(sides)
-    v = _orthonormal(rng, (*stack, n, n), is_complex)
-    return v * _spread(rng, (*stack, 1, n)) @ v.mT.conj()
+    v = _orthonormal(draw, (*stack, n, n), is_complex)
+    return v * _spread(draw, (*stack, 1, n)) @ v.mT.conj()
 
 
 def _joined(*parts: Array) -> Array:
@@ -72,9 +66,8 @@ def _of_square(draw: Draw, primitive: Primitive) -> Sample:
 @sample("solve")
 def _solve(draw: Draw, primitive: Primitive) -> Sample:
     a = _square(draw)
-    rng = np.random.default_rng(draw(seeds))
     stack = draw(st.sampled_from([(), (1,), a.shape[:-2]]))
-    return Sample(primitive, (a, _gaussian(rng, (*stack, a.shape[-1], draw(sides)), draw(st.booleans()))))
+    return Sample(primitive, (a, gaussian(draw, (*stack, a.shape[-1], draw(sides)), draw(st.booleans()))))
 
 
 @sample("slogdet")
@@ -93,7 +86,7 @@ def _pinv(draw: Draw, primitive: Primitive) -> Sample:
 def _lstsq(draw: Draw, primitive: Primitive) -> Sample:
     a = _matrix(draw)
     a = a[0] if a.ndim == 3 else a
-    b = _gaussian(np.random.default_rng(draw(seeds)), (a.shape[0], draw(sides)), draw(st.booleans()))
+    b = gaussian(draw, (a.shape[0], draw(sides)), draw(st.booleans()))
     return Sample(lambda a, b: primitive(a, b, rcond=None), (a, b))
 
 
@@ -159,13 +152,12 @@ def _eigh(draw: Draw, primitive: Primitive) -> Sample:
 
 def _diagonalizable(draw: Draw) -> Array:
     """A matrix with eigenvalues well apart, and in each eigenvector one element well above the others."""
-    rng = np.random.default_rng(draw(seeds))
     n = draw(sides)
     if n == 3 and draw(st.booleans()):
         w = np.array([[0.5, 1.0, 0], [-1.0, 0.5, 0], [0, 0, 2]])  # complex eigenvalues of a real matrix
     else:
-        w = np.diag(_spread(rng, (n,)))
-    v = _orthonormal(rng, (n, n), draw(st.booleans())) + rng.uniform(-0.15, 0.15, (n, n))
+        w = np.diag(_spread(draw, (n,)))
+    v = _orthonormal(draw, (n, n), draw(st.booleans())) + numbers(draw, (n, n), -0.15, 0.15)
     a = np.linalg.solve(v, w @ v)
     magnitudes = np.sort(np.abs(np.linalg.eig(a).eigenvectors), 0)
     assume(n == 1 or np.min(magnitudes[-1] - magnitudes[-2]) > 0.05)
@@ -194,7 +186,7 @@ def _fft(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(st.sampled_from([(1,), (2,), (3,), (4, 3), (2, 1, 3)]))
     axes = tuple(draw(st.lists(st.integers(0, len(shape) - 1), unique=True, min_size=1)))
     norm = draw(NORMS)
-    x = _gaussian(np.random.default_rng(draw(seeds)), shape, draw(st.booleans()))
+    x = gaussian(draw, shape, draw(st.booleans()))
     return Sample(lambda x: primitive(x, axes=axes, norm=norm), (x,))
 
 
@@ -202,11 +194,10 @@ def _fft(draw: Draw, primitive: Primitive) -> Sample:
 def _rfft(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(st.sampled_from([(1,), (2,), (5,), (4, 3), (2, 1, 3)]))
     axis, norm = draw(st.integers(0, len(shape) - 1)), draw(NORMS)
-    rng = np.random.default_rng(draw(seeds))
     if primitive.name == "rfft":
-        return Sample(lambda x: primitive(x, axis=axis, norm=norm), (_gaussian(rng, shape, False),))
+        return Sample(lambda x: primitive(x, axis=axis, norm=norm), (gaussian(draw, shape, False),))
     n = draw(st.sampled_from([max(1, 2 * shape[axis] - 2), 2 * shape[axis] - 1]))
-    x = _gaussian(rng, shape, draw(st.booleans()))
+    x = gaussian(draw, shape, draw(st.booleans()))
     if n // 2 + 1 != shape[axis]:
         n = 2 * shape[axis] - 1
     return Sample(lambda x: primitive(x, n=n, axis=axis, norm=norm), (x,))

@@ -8,51 +8,41 @@ from hypothesis.extra import numpy as hnp
 
 import tapenet.numpy as tnp
 from tapenet.core.primitive import Primitive
-from tests.samples.core import (
-    Draw,
-    Sample,
-    _axes,
-    _complex,
-    _distinct,
-    _numbers,
-    _off_grid,
-    _pair_of_shapes,
-    sample,
-    shapes,
-)
+from tests.samples.core import Sample, axes_of, pair_of_shapes, sample, shapes
+from tests.samples.drawing import Draw, complex_numbers, distinct, numbers, off_grid
 
 vectors = hnp.array_shapes(max_dims=3, max_side=4)
 
 
 @sample("copysign", "nextafter")
 def _signs(draw: Draw, primitive: Primitive) -> Sample:
-    x_shape, y_shape = _pair_of_shapes(draw)
-    return Sample(primitive, (_off_grid(draw, x_shape), _off_grid(draw, y_shape, 0.2)))
+    x_shape, y_shape = pair_of_shapes(draw)
+    return Sample(primitive, (off_grid(draw, x_shape), off_grid(draw, y_shape, 0.2)))
 
 
 @sample("spacing", "fractional_part")
 def _steps(draw: Draw, primitive: Primitive) -> Sample:
-    return Sample(primitive, (_off_grid(draw, draw(shapes)),))
+    return Sample(primitive, (off_grid(draw, draw(shapes)),))
 
 
 @sample("ldexp")
 def _ldexp(draw: Draw, primitive: Primitive) -> Sample:
-    x_shape, y_shape = _pair_of_shapes(draw)
-    exponent = np.round(_numbers(draw, y_shape)).astype(int)
-    return Sample(lambda x: primitive(x, exponent), (_numbers(draw, x_shape),))
+    x_shape, y_shape = pair_of_shapes(draw)
+    exponent = np.round(numbers(draw, y_shape)).astype(int)
+    return Sample(lambda x: primitive(x, exponent), (numbers(draw, x_shape),))
 
 
 @sample("bessel")
 def _bessel(draw: Draw, primitive: Primitive) -> Sample:
     order = draw(st.integers(0, 3))
-    return Sample(lambda x: primitive(x, order=order), (_numbers(draw, draw(shapes)),))
+    return Sample(lambda x: primitive(x, order=order), (numbers(draw, draw(shapes)),))
 
 
 @sample("cumprod", "recurrence")
 def _runs(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(vectors)
     axis = draw(st.integers(0, len(shape) - 1))
-    number = draw(st.sampled_from([_numbers, _complex]))
+    number = draw(st.sampled_from([numbers, complex_numbers]))
     count = 1 if primitive.name == "cumprod" else 2
     return Sample(lambda *xs: primitive(*xs, axis=axis), tuple(number(draw, shape) for _ in range(count)))
 
@@ -60,29 +50,29 @@ def _runs(draw: Draw, primitive: Primitive) -> Sample:
 @sample("prod")
 def _prod(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(shapes)
-    axis, keepdims = _axes(draw, shape), draw(st.booleans())
-    x = _numbers(draw, shape) * (_numbers(draw, shape) > draw(st.sampled_from([-3, -1])))  # zeros among them
+    axis, keepdims = axes_of(draw, shape), draw(st.booleans())
+    x = numbers(draw, shape) * (numbers(draw, shape) > draw(st.sampled_from([-3, -1])))  # zeros among them
     return Sample(lambda x: primitive(x, axis=axis, keepdims=keepdims), (x,))
 
 
 @sample("nanmax", "nanmin")
 def _extrema(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(shapes)
-    axis, keepdims = _axes(draw, shape), draw(st.booleans())
-    return Sample(lambda x: primitive(x, axis=axis, keepdims=keepdims), (_distinct(draw, shape),))
+    axis, keepdims = axes_of(draw, shape), draw(st.booleans())
+    return Sample(lambda x: primitive(x, axis=axis, keepdims=keepdims), (distinct(draw, shape),))
 
 
 @sample("unwrap")
 def _unwrap(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(vectors)
     axis = draw(st.integers(0, len(shape) - 1))
-    return Sample(lambda x: primitive(x, discont=None, axis=axis, period=1.3), (_off_grid(draw, shape),))
+    return Sample(lambda x: primitive(x, discont=None, axis=axis, period=1.3), (off_grid(draw, shape),))
 
 
 @sample("convolve", "slide")
 def _convolve(draw: Draw, primitive: Primitive) -> Sample:
     short, more = draw(st.integers(1, 3)), draw(st.integers(0, 3))
-    number = draw(st.sampled_from([_numbers, _complex]))
+    number = draw(st.sampled_from([numbers, complex_numbers]))
     return Sample(primitive, (number(draw, (short + more,)), number(draw, (short,))))
 
 
@@ -92,5 +82,5 @@ def _roots(draw: Draw, primitive: Primitive) -> Sample:
     n = draw(st.integers(1, 4))
     return Sample(
         lambda x: tnp.exp(primitive(x)).sum(),
-        (np.eye(1, n + 1)[0] - np.eye(1, n + 1, n)[0] + _numbers(draw, (n + 1,), -0.1, 0.1),),
+        (np.eye(1, n + 1)[0] - np.eye(1, n + 1, n)[0] + numbers(draw, (n + 1,), -0.1, 0.1),),
     )
