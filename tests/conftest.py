@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,9 +27,15 @@ OPTION = "hypothesis_seed"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw the run's seed, before Hypothesis's plugin reads its option; processes of xdist are given the option."""
+    """Draw the run's seed, or in a process of xdist take it, before Hypothesis's plugin reads its option."""
     if config.getoption(OPTION) is None:
-        setattr(config.option, OPTION, str(secrets.randbelow(2**32)))
+        setattr(config.option, OPTION, getattr(config, "workerinput", {}).get(OPTION) or str(secrets.randbelow(2**32)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give the seed to a process of xdist."""
+    node.workerinput[OPTION] = node.config.getoption(OPTION)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -21,11 +21,6 @@ class Weighted:
 
 
 @pytest.fixture
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
-@pytest.fixture
 def check_gradients() -> Check:
     """A function that checks `.D` of every Variable of a node against central differences."""
 

@@ -97,8 +97,8 @@ def test_gzip_data_without_gz_in_the_name_is_unpacked(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["array", "array.gz"])
 @pytest.mark.parametrize("shape", [(0,), (7,), (2, 3), (2, 3, 4)])
-def test_written_arrays_read_back(tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
-    array = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+def test_written_arrays_read_back(tmp_path: Path, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> None:
+    array = rng.integers(0, 256, shape, dtype=np.uint8)
     digits.write_idx(tmp_path / name, array)
     back = digits.read_idx(tmp_path / name)
     np.testing.assert_array_equal(back, array)

@@ -49,8 +49,9 @@ def test_mnist_graph_says_which_files_are_missing(tmp_path: Path) -> None:
         importlib.import_module("mnist_graph").main(["--data", str(tmp_path)])
 
 
-def test_mnist_graph_takes_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rng = np.random.default_rng(0)
+def test_mnist_graph_takes_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rng: np.random.Generator
+) -> None:
     for prefix in ("train", "t10k"):
         digits.write_idx(tmp_path / f"{prefix}-images-idx3-ubyte", rng.integers(256, size=(20, 28, 28), dtype=np.uint8))
         digits.write_idx(tmp_path / f"{prefix}-labels-idx1-ubyte", (np.arange(20) % 10).astype(np.uint8))

@@ -90,8 +90,8 @@ def test_each_optimizer_learns(
     assert np.mean(losses[-4:]) < 0.9 * np.mean(losses[:4])
 
 
-def test_the_last_batch_may_be_smaller() -> None:
-    parts = list(mnist.batches(10, 4, np.random.default_rng(0)))
+def test_the_last_batch_may_be_smaller(rng: np.random.Generator) -> None:
+    parts = list(mnist.batches(10, 4, rng))
     assert [len(part) for part in parts] == [4, 4, 2]
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(10))
 

@@ -116,8 +116,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.Ca
 # ---- what they compute ----
 
 
-def test_the_gaussian_process_has_the_density_of_a_normal_distribution() -> None:
-    x, y = gaussian_process.make_data(np.random.default_rng(0), 8)
+def test_the_gaussian_process_has_the_density_of_a_normal_distribution(rng: np.random.Generator) -> None:
+    x, y = gaussian_process.make_data(rng, 8)
     parameters = {"log_scale": 0.1, "log_length": -0.3, "log_noise": -1.0}
     covariance = gaussian_process.kernel(parameters, x, x) + (np.exp(-2) + 1e-9) * np.eye(8)
     density = -0.5 * (
@@ -136,8 +136,8 @@ def test_the_gaussian_process_goes_through_data_without_noise() -> None:
     np.testing.assert_allclose(deviation, 0, atol=1e-3)
 
 
-def test_the_lstm_gives_probabilities_and_their_gradient() -> None:
-    parameters = lstm.init(np.random.default_rng(0), 3)
+def test_the_lstm_gives_probabilities_and_their_gradient(rng: np.random.Generator) -> None:
+    parameters = lstm.init(rng, 3)
     np.testing.assert_allclose(lstm.read(parameters, "tyger").sum(axis=1), 1)
     texts = np.stack([lstm.one_hot("tyg"), lstm.one_hot("bur")])
     check_grads(lambda parameters: lstm.loss(parameters, texts), (parameters,))
@@ -148,8 +148,7 @@ def test_the_lstm_s_sigmoid_is_that_of_the_library() -> None:
     assert_same_gradient(lstm.sigmoid, tn.nn.sigmoid, (np.linspace(-5, 5, 11),), order=2)
 
 
-def test_the_fluid_keeps_its_smoke_and_has_no_divergence() -> None:
-    rng = np.random.default_rng(0)
+def test_the_fluid_keeps_its_smoke_and_has_no_divergence(rng: np.random.Generator) -> None:
     vx, vy = fluid.without_divergence(*rng.normal(size=(2, 15, 15)))
     frequencies = np.fft.fftfreq(15)
     divergence = frequencies * np.fft.fft2(vx) + frequencies[:, None] * np.fft.fft2(vy)
@@ -161,8 +160,8 @@ def test_the_fluid_keeps_its_smoke_and_has_no_divergence() -> None:
     np.testing.assert_allclose(fluid.carried(smoke, 0 * vx + 1, 0 * vy - 2), np.roll(smoke, (-2, 1), axis=(0, 1)))
 
 
-def test_the_fluid_s_gradient() -> None:
-    velocities = 0.3 * np.random.default_rng(1).uniform(0.2, 1, (2, 5, 5))
+def test_the_fluid_s_gradient(rng: np.random.Generator) -> None:
+    velocities = 0.3 * rng.uniform(0.2, 1, (2, 5, 5))
     check_grads(lambda v: fluid.simulate(v, fluid.disc(5), 2)[-1], (velocities,), order=1)
 
 

@@ -112,8 +112,7 @@ def test_minimal_filtering(count, size, channels, dtype, data):
     assert_same(compute, 1e-4)
 
 
-def test_masks():
-    rng = np.random.default_rng(0)
+def test_masks(rng):
     x = np.where(rng.random(10**4) < 0.5, rng.normal(size=10**4), np.inf)
     assert_same(lambda: (elementwise.where(x > 0, x, 0), elementwise.where(x > 0, 0, x)), 0)
 
@@ -121,8 +120,7 @@ def test_masks():
 @pytest.mark.parametrize("optimizer", [adam(0.1), adam(0.1, weight_decay=0.1), adamw(0.1, weight_decay=0.1)])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "complex128"])
 @pytest.mark.parametrize("donate", [False, True])
-def test_steps_of_adam(optimizer, dtype, donate):
-    rng = np.random.default_rng(0)
+def test_steps_of_adam(optimizer, dtype, donate, rng):
     start, gradient = (rng.normal(size=(99, 2)) @ [1, 1j if dtype.startswith("c") else 1] for _ in range(2))
     start, gradient = start.astype(dtype), gradient.astype(dtype)
 
@@ -145,13 +143,13 @@ def test_a_step_of_adam_at_infinity():
     assert_same(compute)
 
 
-def test_a_wrong_loop_is_found(monkeypatch):
+def test_a_wrong_loop_is_found(monkeypatch, rng):
     pytest.importorskip("numba")
     from tapenet.kernels import loops
 
     monkeypatch.setattr(loops, "keep", lambda mask, x, out: out.fill(0))
     with pytest.raises(AssertionError, match="Not equal"):
-        test_masks()
+        test_masks(rng)
 
 
 def test_it_is_used_where_it_fits(numba_backend):

@@ -202,9 +202,8 @@ def passes(rows):
 )
 @pytest.mark.parametrize("order", ["C", "F", "reversed"])
 @pytest.mark.parametrize("dtype", ["float32", "complex128", "int64"])
-def test_a_product_in_parts_is_numpys(rows, inner, columns, order, dtype, monkeypatch):
+def test_a_product_in_parts_is_numpys(rows, inner, columns, order, dtype, monkeypatch, rng):
     monkeypatch.setattr(products, "WORTH_SHARING", 1)
-    rng = np.random.default_rng(0)
     x, y = (rng.integers(-4, 4, shape).astype(dtype) for shape in ((rows, inner), (inner, columns)))
     x, y = (a[::-1, ::-1] if order == "reversed" else np.asarray(a, order=order) for a in (x, y))
     result = products.matmul(x, y)

@@ -40,19 +40,18 @@ def test_shapes_and_count_of_parameters():
     ("image", "channels", "classes"),
     [((16, 16), 1, 2), ((17, 25), 3, 7), ((32, 16), 2, 1), ((19, 20), 1, 10)],
 )
-def test_options(image, channels, classes):
+def test_options(image, channels, classes, rng):
     model = small(num_classes=classes, image_size=image, channels=channels)
     x, _ = batch(2, image, channels)
     logits = model(x)
     assert logits.shape == (2, classes)
     assert logits.dtype == np.float32
-    assert model.train(x, np.random.default_rng(0))[0].shape == (2, classes)
+    assert model.train(x, rng)[0].shape == (2, classes)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_dtype_stays(dtype):
+def test_dtype_stays(dtype, rng):
     model, (x, labels) = small(dtype=dtype), batch(dtype=dtype)
-    rng = np.random.default_rng(0)
     loss, gradient = tn.value_and_grad(lambda model: nn.cross_entropy(model.train(x, rng)[0], labels))(model)
     assert loss.dtype == dtype
     assert tree_flatten(gradient)[1] == tree_flatten(model)[1]
@@ -92,10 +91,10 @@ def test_gradient_along_a_direction():
     np.testing.assert_allclose(pushed, slope, rtol=1e-10)
 
 
-def test_adam_learns_a_batch():
+def test_adam_learns_a_batch(rng):
     model, (x, labels) = small(dropout=0.1), batch(8)
     optimizer = tn.optim.adam(1e-3)
-    state, rng = optimizer.init(model), np.random.default_rng(0)
+    state = optimizer.init(model)
 
     def loss(model):
         logits, after = model.train(x, rng)

@@ -21,8 +21,7 @@ def their_logits(x, kernel1, bias1, kernel2, bias2, dense1, offset1, dense2, off
 
 
 @pytest.mark.parametrize(("image", "channels"), [((28, 28), 1), ((17, 20), 3)])
-def test_logits_and_gradient(image, channels):
-    rng = np.random.default_rng(0)
+def test_logits_and_gradient(image, channels, rng):
     model = LeNet(7, rng=rng, image_size=image, channels=channels, dropout=0, dtype=np.float64)
     x, labels = rng.normal(size=(3, *image, channels)), rng.integers(0, 7, 3)
     loss, (model_bar, x_bar) = tn.value_and_grad(

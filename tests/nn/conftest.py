@@ -89,8 +89,3 @@ def check_dtype():
             assert leaf.dtype == dtype
 
     return check
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)

@@ -55,8 +55,7 @@ def test_conv(window, stride, dilation, padding, groups, more):
 
 @pytest.mark.filterwarnings("ignore:Using padding=:UserWarning")
 @pytest.mark.parametrize(("window", "dilation"), [((2, 3), 1), ((4, 2), 1), ((2, 2), 3)])
-def test_conv_same_without_strides(window, dilation):
-    rng = np.random.default_rng(0)
+def test_conv_same_without_strides(window, dilation, rng):
     assert_same(
         lambda x, k: nn.conv(x, k, padding="same", dilation=dilation),
         lambda x, k: last(F.conv2d(first(x), k.permute(3, 2, 0, 1), padding="same", dilation=dilation)),
@@ -108,8 +107,7 @@ def test_activations(ours, theirs):
     assert_same(ours, theirs, np.array([edges, [-1.5, -0.2, 0.3, 2.0]]))
 
 
-def test_dense_and_norms():
-    rng = np.random.default_rng(0)
+def test_dense_and_norms(rng):
     x, scale, offset = rng.normal(size=(6, 4)), rng.normal(size=4), rng.normal(size=4)
     assert_same(nn.dense, lambda x, k, b: F.linear(x, k.T, b), x, rng.normal(size=(4, 3)), rng.normal(size=3))
     assert_same(nn.layer_norm, lambda x, s, o: F.layer_norm(x, (4,), s, o), x, scale, offset)
@@ -131,8 +129,7 @@ def test_dense_and_norms():
     )
 
 
-def test_batch_norm_layer_in_training_and_inference():
-    rng = np.random.default_rng(0)
+def test_batch_norm_layer_in_training_and_inference(rng):
     layer = nn.BatchNorm(3, momentum=0.3, dtype=np.float64)
     theirs = torch.nn.BatchNorm2d(3, momentum=0.3, dtype=torch.float64)
     x = rng.normal(2, 3, size=(2, 4, 5, 3))
@@ -144,15 +141,14 @@ def test_batch_norm_layer_in_training_and_inference():
     np.testing.assert_allclose((layer.running.var - 0.7) * n / (n - 1), theirs.running_var.numpy() - 0.7, rtol=1e-12)
 
 
-def test_embedding():
+def test_embedding(rng):
     indices = np.array([[1, 1, 3], [0, 1, 1]])
-    table = np.random.default_rng(0).normal(size=(5, 2))
+    table = rng.normal(size=(5, 2))
     assert_same(lambda t: nn.embedding(t, indices), lambda t: F.embedding(torch.tensor(indices), t), table)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-def test_losses(reduction):
-    rng = np.random.default_rng(0)
+def test_losses(reduction, rng):
     logits, labels = 5 * rng.normal(size=(6, 4)), rng.integers(0, 4, 6)
     assert_same(
         lambda x: nn.cross_entropy(x, labels, reduction),

@@ -93,17 +93,17 @@ def test_a_gradient_by_a_layer_is_a_layer(kind, dtype):
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_float32_stays_float32(kind, training):
+def test_float32_stays_float32(kind, training, rng):
     make, x, _ = made(kind, np.float32)
-    y = make().train(x, np.random.default_rng(0))[0] if training else make()(x)
+    y = make().train(x, rng)[0] if training else make()(x)
     assert y.dtype == np.float32
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("BatchNorm", "Dropout", "Sequential")])
-def test_other_layers_train_as_they_infer(kind):
+def test_other_layers_train_as_they_infer(kind, rng):
     make, x, _ = made(kind)
     layer = make()
-    y, after = layer.train(x, np.random.default_rng(0))
+    y, after = layer.train(x, rng)
     np.testing.assert_array_equal(y, layer(x))
     assert after is layer
 

@@ -1,7 +1,6 @@
 """The optimizers under test: each with its defaults, and again with every setting away from its default."""
 
 import attrs
-import numpy as np
 import pytest
 
 from tapenet import optim
@@ -62,8 +61,3 @@ def optimizer(case):
 @pytest.fixture(params=[case for case in CASES if not case.settings], ids=str)
 def default_optimizer(request):
     return request.param.optimizer
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(20260101)

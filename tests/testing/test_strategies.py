@@ -16,7 +16,7 @@ from tapenet.testing import strategies
 
 Data = st.DataObject
 # All health checks on, those that the suite's profile turns off too.
-strict = settings(max_examples=50, suppress_health_check=(), deadline=None, derandomize=True)
+strict = settings(max_examples=50, suppress_health_check=(), deadline=None)
 without_explanation = settings(max_examples=200, phases=[Phase.generate, Phase.shrink])
 dtypes = st.sampled_from([np.float16, np.float32, np.float64, np.longdouble, np.complex64, np.complex128])
 
@@ -47,7 +47,9 @@ def test_numbers_of_any_interval(data: Data) -> None:
 def test_numbers_shrink_to_simple_ones() -> None:
     assert simplest(strategies.numbers(), lambda x: True) == 0
     assert simplest(strategies.numbers(0.3, 3), lambda x: True) == 1
-    assert simplest(strategies.numbers(), lambda x: x > 1) == 2
+    assert simplest(strategies.numbers(), lambda x: x > 0) == 1
+    assert simplest(strategies.numbers(), lambda x: x < 0) == -1
+    assert len(str(simplest(strategies.numbers(), lambda x: x > 1))) <= len("1.0625")
     assert simplest(strategies.numbers(0.1, 0.4), lambda x: True) == 0.25
     assert simplest(strategies.numbers(100, 900), lambda x: True) == 100
 
@@ -93,7 +95,7 @@ def test_broadcastable_arrays_broadcast(arrays: Any) -> None:
 
 
 def test_arrays_shrink_to_simple_ones() -> None:
-    assert simplest(strategies.arrays((2,)), lambda x: x.sum() > 1).tolist() in ([0, 2], [1, 1], [2, 0])
+    assert simplest(strategies.arrays((2,)), lambda x: x.min() > 0).tolist() == [1, 1]
     assert simplest(strategies.arrays(), lambda x: x.ndim == 2).tolist() == [[0]]
     assert simplest(strategies.arrays((), np.complex128, off_axes=True), lambda z: True) == 1 + 1j
 

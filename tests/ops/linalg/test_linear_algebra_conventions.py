@@ -41,8 +41,8 @@ def test_the_gradient_of_a_quadratic_form_of_the_inverse() -> None:
     np.testing.assert_allclose(tn.grad(lambda a: b @ la.solve(a, b))(A), -np.outer(y, x))
 
 
-def test_the_hessian_of_minus_logdet_is_the_product_of_inverses() -> None:
-    t = np.random.default_rng(0).standard_normal((3, 3))
+def test_the_hessian_of_minus_logdet_is_the_product_of_inverses(rng: np.random.Generator) -> None:
+    t = rng.standard_normal((3, 3))
     inverse = np.linalg.inv(A)
     found = tn.hvp(lambda a: -la.slogdet(a)[1])(A, t)
     np.testing.assert_allclose(found, inverse.T @ t.T @ inverse.T)
@@ -191,8 +191,7 @@ def test_functions_of_singular_vectors_that_are_defined_where_values_repeat_near
 # ---- rank ----
 
 
-def test_pinv_and_lstsq_have_derivatives_at_fixed_rank() -> None:
-    rng = np.random.default_rng(1)
+def test_pinv_and_lstsq_have_derivatives_at_fixed_rank(rng: np.random.Generator) -> None:
     left, right, b = rng.standard_normal((4, 2)), rng.standard_normal((2, 3)), rng.standard_normal(4)
     check_grads(lambda x, y: la.pinv(x @ y), (left, right), order=2)
     check_grads(lambda x, y, b: la.lstsq(x @ y, b)[0], (left, right, b), order=2)
@@ -256,8 +255,7 @@ def test_the_count_of_nonzero_elements_has_the_derivative_zero() -> None:
 # ---- orthonormal factors ----
 
 
-def test_the_derivative_of_an_orthonormal_factor_is_tangent_to_orthonormality() -> None:
-    rng = np.random.default_rng(2)
+def test_the_derivative_of_an_orthonormal_factor_is_tangent_to_orthonormality(rng: np.random.Generator) -> None:
     a, t = rng.standard_normal((5, 3)), rng.standard_normal((5, 3))
     for q, q_dot in (
         (np.linalg.qr(a, "complete").Q, tn.jvp(lambda a: la.qr(a, "complete").Q, (a,), (t,))[1]),

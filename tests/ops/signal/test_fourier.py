@@ -70,8 +70,8 @@ def test_transforms_along_several_axes(name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", ALONG_TWO + ALONG_SEVERAL)
-def test_defaults_and_repeated_axes(name: str) -> None:
-    x = np.random.default_rng(0).standard_normal((2, 3, 4))
+def test_defaults_and_repeated_axes(name: str, rng: np.random.Generator) -> None:
+    x = rng.standard_normal((2, 3, 4))
     check(name, x)
     check(name, x, None, (1, 1))
     check(name, x, (-1, 5), (0, 2))
@@ -79,8 +79,8 @@ def test_defaults_and_repeated_axes(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["fftshift", "ifftshift"])
 @pytest.mark.parametrize("axes", [None, 0, -1, (0, 1)], ids=str)
-def test_shifts(name: str, axes: Any) -> None:
-    check(name, np.random.default_rng(0).standard_normal((4, 3)), axes)
+def test_shifts(name: str, axes: Any, rng: np.random.Generator) -> None:
+    check(name, rng.standard_normal((4, 3)), axes)
 
 
 def test_a_transform_along_no_axis_is_the_array() -> None:
@@ -89,8 +89,8 @@ def test_a_transform_along_no_axis_is_the_array() -> None:
         assert tnp.fft.fftn(x, axes=()) is x
 
 
-def test_s_without_axes_is_for_the_last_axes() -> None:
-    x = np.random.default_rng(0).standard_normal((2, 3, 4))
+def test_s_without_axes_is_for_the_last_axes(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((2, 3, 4))
     with pytest.warns(DeprecationWarning, match="axes"):
         expected = np.fft.fftn(x, (2, 5))
     with tn.GradientTape() as tape:
@@ -99,8 +99,8 @@ def test_s_without_axes_is_for_the_last_axes() -> None:
 
 
 @pytest.mark.parametrize("name", ALONG_ONE + ALONG_TWO + ALONG_SEVERAL)
-def test_mapping_over_a_batch_is_going_through_it(name: str) -> None:
-    batch = np.random.default_rng(0).standard_normal((2, 3, 4))
+def test_mapping_over_a_batch_is_going_through_it(name: str, rng: np.random.Generator) -> None:
+    batch = rng.standard_normal((2, 3, 4))
     function = getattr(tnp.fft, name)
 
     def value_and_gradient(x: Array) -> Any:
@@ -139,15 +139,15 @@ def test_single_precision_gives_what_numpy_gives(name: str, dtype: Any) -> None:
 # ---- closed forms ----
 
 
-def test_by_parseval_the_gradient_of_the_spectrums_energy_is_2_n_x() -> None:
-    x = np.random.default_rng(0).standard_normal(6)
+def test_by_parseval_the_gradient_of_the_spectrums_energy_is_2_n_x(rng: np.random.Generator) -> None:
+    x = rng.standard_normal(6)
     np.testing.assert_allclose(tn.grad(lambda x: tnp.sum(tnp.abs(tnp.fft.fft(x)) ** 2))(x), 12 * x)
     np.testing.assert_allclose(tn.grad(lambda x: tnp.sum(tnp.abs(tnp.fft.fft(x, norm="ortho")) ** 2))(x), 2 * x)
 
 
-def test_a_cotangent_of_a_real_transform_counts_what_stands_for_two_once() -> None:
+def test_a_cotangent_of_a_real_transform_counts_what_stands_for_two_once(rng: np.random.Generator) -> None:
     for n in (5, 6):
-        x = np.random.default_rng(0).standard_normal(n)
+        x = rng.standard_normal(n)
         whole = tn.grad(lambda x: tnp.fft.fft(x)[1].imag + tnp.fft.fft(x)[0].real)(x)
         half = tn.grad(lambda x: tnp.fft.rfft(x)[1].imag + tnp.fft.rfft(x)[0].real)(x)
         np.testing.assert_allclose(half, whole, atol=1e-14)
@@ -161,8 +161,7 @@ def test_what_irfft_does_not_read_has_the_derivative_zero() -> None:
     assert gradient[1].imag != 0
 
 
-def test_the_derivative_of_a_circular_convolution_is_the_correlation() -> None:
-    rng = np.random.default_rng(0)
+def test_the_derivative_of_a_circular_convolution_is_the_correlation(rng: np.random.Generator) -> None:
     x, kernel, t = rng.standard_normal((3, 7))
 
     def convolved(x: Array) -> Array:
