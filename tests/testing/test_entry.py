@@ -42,11 +42,11 @@ def test_the_test_is_named_for_its_function() -> None:
 
 
 def test_a_wrong_rule_is_caught_and_shrunk() -> None:
-    cube = wrong.function(lambda x: x**3, lambda t, x: tnp.where(x > 1, 3.003, 3.0) * t * x * x)
+    cube = wrong.function(lambda x: x**3, lambda t, x: tnp.where(x == 0, 3.0, 3.003) * t * x * x)
     test = gradient_test(lambda x: cube(x), strategies.arrays(), order=1)
     with pytest.raises(GradientError, match=r"a wrong rule: it gives 1\.001 times what it must") as caught:
         test()
-    assert shown(caught.value) == ["test_lambda(\n    x=array(2.),\n)"]
+    assert shown(caught.value) == ["test_lambda(\n    x=array(1.),\n)"]
 
 
 def test_an_operation_s_arguments_have_its_names() -> None:
