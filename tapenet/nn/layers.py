@@ -195,7 +195,7 @@ class Embedding(Stateless):
 
 @attrs.frozen(eq=False)
 class Running:
-    """Running statistics, which are no parameters: pytrees that differ in them alone have one structure."""
+    """Running statistics, which are not parameters: pytrees that differ in them alone have one structure."""
 
     mean: Array
     var: Array
@@ -381,7 +381,7 @@ class Function(Stateless):
 
 @attrs.frozen(init=False, eq=False)
 class Sequential(Layer):
-    """Layers one after the other. Functions of one array may stand among them.
+    """Layers one after the other. Functions of one array may be among them.
 
     >>> rng = np.random.default_rng(0)
     >>> Sequential(Dense(2, 3, rng=rng), np.tanh, Dense(3, 1, rng=rng))(np.ones((5, 2))).shape

@@ -426,7 +426,7 @@ def __getattr__(name: str) -> _Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-# NumPy's modules are reached by name, and not brought along by `import *`.
+# NumPy's modules are reached by name, and not imported by `import *`.
 __all__ = sorted(
     {name for name, value in globals().items() if name[0] != "_" and not isinstance(value, _ModuleType)}
     | {"fft", "linalg"}

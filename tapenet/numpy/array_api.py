@@ -1,4 +1,4 @@
-"""What the Python array API standard asks of a namespace beyond NumPy's functions.
+"""The parts of the Python array API standard that NumPy's functions do not cover.
 
 Standard: https://data-apis.org/array-api/2024.12/
 """
@@ -31,19 +31,19 @@ class NamespaceInfo:
     """What the namespace can do, in the standard's terms."""
 
     def capabilities(self) -> dict[str, Any]:
-        """Boolean indexing and shapes that depend on values are there; NumPy's limit of 64 axes holds."""
+        """Tell what is possible: boolean indexing, shapes that depend on values, and 64 axes as in NumPy."""
         return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
 
     def default_device(self) -> str:
-        """The only one: "cpu"."""
+        """Name the only device: "cpu"."""
         return "cpu"
 
     def devices(self) -> list[str]:
-        """The only one: "cpu"."""
+        """List the only device: "cpu"."""
         return ["cpu"]
 
     def default_dtypes(self, *, device: str | None = None) -> dict[str, np.dtype[Any]]:
-        """The dtypes of numbers and indices that are given none."""
+        """Give the dtypes of numbers and indices that are made without one."""
         _check_device("default_dtypes", device)
         kinds = {
             "real floating": np.float64,
@@ -56,7 +56,7 @@ class NamespaceInfo:
     def dtypes(
         self, *, device: str | None = None, kind: str | tuple[str, ...] | None = None
     ) -> dict[str, np.dtype[Any]]:
-        """The standard's dtypes of a kind, or of several, by name; those that a Tensor may have are floating."""
+        """List the standard's dtypes of a kind, or of several, by name; a Tensor has a floating one."""
         _check_device("dtypes", device)
         kinds = tuple(_DTYPES) if kind is None else (kind,) if isinstance(kind, str) else kind
         unknown = [name for name in kinds if name not in _DTYPES and name not in _UNIONS]
@@ -72,7 +72,7 @@ def _check_device(function: str, device: str | None) -> None:
 
 
 def namespace_info() -> NamespaceInfo:
-    """`tapenet.numpy.__array_namespace_info__`."""
+    """Make what `tapenet.numpy.__array_namespace_info__` returns."""
     return NamespaceInfo()
 
 

@@ -48,7 +48,7 @@ def publish(module: str, names: Mapping[str, Any], theirs: ModuleType) -> None:
             continue
         if function.__globals__["__name__"].startswith("tapenet."):  # else it is NumPy's own
             function.__module__, function.__qualname__ = module, function.__name__
-            if function.__doc__ is not None:  # with python -OO there are none
+            if function.__doc__ is not None:  # python -OO leaves them out
                 function.__doc__ = composed(function.__doc__, getattr(theirs, function.__name__, None))
 
 
@@ -69,7 +69,7 @@ def composed(own: str, theirs: Any) -> str:
 def numpy_sections(function: Any) -> dict[str, str]:
     """Cut the sections on parameters, results and errors out of the docstring of a function of NumPy's.
 
-    They stand together, after the summary. Only `find` and slices are used, as it is done when tapenet is imported.
+    They are consecutive, after the summary. Only `find` and slices are used, as it is done when tapenet is imported.
     """
     text = getattr(function, "__doc__", None) or ""
     start = text.find("Parameters\n")

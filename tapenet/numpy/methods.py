@@ -23,7 +23,7 @@ def _reflected(function: Callable[..., Array]) -> Callable[..., Array]:
 
 
 def _operator(name: str, function: Callable[..., Array]) -> Callable[..., Array]:
-    """A function as a binary operator: it leaves the operation to an operand that it defers to."""
+    """Make a binary operator of a function; it leaves the operation to an operand that it defers to."""
     other_s = name.replace("__r", "__", 1) if name in _REFLECTED else _OTHER_S.get(name, name.replace("__", "__r", 1))
     is_product = name in ("__mul__", "__rmul__")
 
@@ -82,7 +82,7 @@ _raised = _operator("__pow__", tnp.power)
 
 
 def _power(x: Tensor, y: Array, modulo: None = None) -> Array:
-    """x ** y; as NumPy does for scalars, a square is computed as one."""
+    """Compute x ** y; a square is computed as one, as NumPy does for scalars."""
     return tnp.square(x) if type(y) in (int, float) and y == 2 else _raised(x, y)
 
 
@@ -188,7 +188,7 @@ def _to_device(self: Tensor, device: Any, /, *, stream: None = None) -> Tensor:
 
 
 def _array_namespace(self: Tensor, /, *, api_version: str | None = None) -> Any:
-    """The namespace for code written to the Python array API standard: `tapenet.numpy`."""
+    """Give the namespace for code written to the Python array API standard: `tapenet.numpy`."""
     if api_version is not None and api_version not in API_VERSIONS:
         raise ArgumentError(
             f"x.__array_namespace__: api_version must be one of {', '.join(API_VERSIONS)}; got {api_version!r}."
@@ -200,7 +200,7 @@ API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 
 
 def _dumped(method: str, instead: str) -> Callable[..., Any]:
-    """A method that takes the bytes of an array elsewhere: of ndarray once the tape has closed."""
+    """Make a method that writes an array's bytes elsewhere: ndarray's, once the tape has closed."""
 
     def export(self: Tensor, *arguments: Any, **keywords: Any) -> Any:
         return getattr(_off_closed_tapes(self, f"x.{method}(...)", instead), method)(*arguments, **keywords)
@@ -211,7 +211,7 @@ def _dumped(method: str, instead: str) -> Callable[..., Any]:
 def _off_closed_tapes(x: Tensor, conversion: str, instead: str) -> Any:
     if type(past_closed_tapes(x)) is Tensor:
         raise ConversionError(
-            f"{conversion}: x is a Tensor of an open tape, and its bytes alone are no value on one. Write {instead}."
+            f"{conversion}: x is a Tensor of an open tape, and its bytes alone are not a value on it. Write {instead}."
         )
     return np.asarray(off_tapes(x))
 
@@ -240,7 +240,7 @@ def _refusal(method: str, instead: str) -> Callable[..., Any]:
 
 
 def _has_no_memory(name: str, instead: str) -> Callable[[Tensor], Any]:
-    """The getter of a property that is about an array's memory: the ndarray's, once the tape has closed."""
+    """Make the getter of a property of an array's memory: ndarray's, once the tape has closed."""
     return lambda self: getattr(_off_closed_tapes(self, f"x.{name}", instead), name)
 
 

@@ -17,7 +17,7 @@ from tapenet.numpy.ufunc_methods import call_method
 
 
 def _by_numpy_function() -> dict[Any, Callable[..., Any]]:
-    """Our function for each of NumPy's that has the same name, in its namespace and in those below it."""
+    """Find our function for each of NumPy's that has the same name, in its namespace and in those below it."""
     table: dict[Any, Callable[..., Any]] = {}
     for here, there in ((tnp, np), (tnp.linalg, np.linalg), (tnp.fft, np.fft)):
         for name, ours in vars(here).items():
@@ -53,7 +53,7 @@ _IN_PLACE = re.compile(r"\s*(?P<target>[^=]+?)\s*(?P<operator>\*\*|//|<<|>>|[-+*
 
 
 def _instead_of_out(name: str, operands: tuple[Any, ...], outs: tuple[Any, ...]) -> str:
-    """What to write: for `a += x`, as it stands in the user's file, the line that makes a new value."""
+    """Say what to write instead of `a += x`: the line that makes a new value, from the user's file."""
     found = _IN_PLACE.match(user_text()) if operands and outs[0] is operands[0] else None
     if found is None:
         return f"Write y = {name}(...), and a = a + x in place of a += x."

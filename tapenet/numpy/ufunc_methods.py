@@ -30,7 +30,7 @@ _ACCUMULATE: dict[np.ufunc, Callable[..., Array]] = {np.add: tnp.cumsum, np.mult
 
 
 def call_method(ufunc: np.ufunc, ours: Binary, method: str, *operands: Any, **keywords: Any) -> Array:
-    """`ufunc.method(*operands, **keywords)`, in terms of our counterpart of the ufunc."""
+    """Compute `ufunc.method(*operands, **keywords)`, in terms of our counterpart of the ufunc."""
     name = f"{ufunc.__name__}.{method}"
     if method == "at":
         raise AssignmentError(
@@ -69,13 +69,15 @@ def _reduce(
 
 
 def _folded(ufunc: np.ufunc, ours: Binary, x: Array, axis: Any, keepdims: bool, initial: Array, where: Array) -> Array:
-    """The function applied to one slice after the other."""
+    """Apply the function to one slice after the other."""
     name = f"{ufunc.__name__}.reduce"
     axes = tuple(range(x.ndim)) if axis is None else axes_of(name, axis, x.ndim)
     if len(axes) != 1 and ufunc.identity is None:
         raise ArgumentError(f"{name}: axis must be one axis, as the order matters; got {axis!r}.")
     if where is not ABSENT:
-        raise ArgumentTypeError(f"{name}: where= is not taken with a Tensor. Write it for tnp.where(mask, x, neutral).")
+        raise ArgumentTypeError(
+            f"{name}: where= is not supported for a Tensor. Apply it to tnp.where(mask, x, neutral)."
+        )
     rest = tuple(length for i, length in enumerate(x.shape) if i not in axes)
     rows = tnp.reshape(tnp.moveaxis(x, axes, range(len(axes))), (-1, *rest)) if x.size else np.zeros((0, *rest))
     if len(rows) == 0 and initial is ABSENT and ufunc.identity is None:
@@ -114,7 +116,7 @@ def _outer(ufunc: np.ufunc, ours: Binary, a: Array, b: Array, /, **keywords: Any
 def _reduceat(
     ufunc: np.ufunc, ours: Binary, array: Array, indices: Any, axis: int = 0, dtype: Any = None, out: None = None
 ) -> Array:
-    """The reduction of each stretch from one index to the next; of one element where the next is not larger."""
+    """Reduce each stretch from one index to the next; one element where the next is not larger."""
     name = f"{ufunc.__name__}.reduceat"
     refuse(name, {"out": out})
     axis = axis_of(name, axis, array.ndim)

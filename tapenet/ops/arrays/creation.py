@@ -41,7 +41,7 @@ def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **keywords: Any) ->
     return reshape(x, (1,) * (ndmin - x.ndim) + x.shape) if x.ndim < ndmin else x
 
 
-_OF_LAYOUT = ("copy", "order", "subok", "device", "ndmax")  # a value has none, and may be shared
+_OF_LAYOUT = ("copy", "order", "subok", "device", "ndmax")  # a value has no layout, and may be shared
 
 
 @numpy_function(np.asarray, collects=False)

@@ -34,11 +34,11 @@ from tapenet.ops.arrays.indices import (
 from tapenet.ops.arrays.shaping import broadcast_to, ravel, reshape
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, subtract, where
 
-# ---- what stands between the brackets, split into structure and arrays ----
+# ---- index parsing: structure and arrays ----
 
 
 def _split(index: Any) -> tuple[Structure, list[Array]]:
-    """An index as a hashable structure, and the integer and boolean arrays that go into it."""
+    """Split an index into a hashable structure, and the integer and boolean arrays that go into it."""
     structure: list[Any] = []
     arrays: list[Array] = []
     for part in index if type(index) is tuple else (index,):
@@ -64,7 +64,7 @@ def _split(index: Any) -> tuple[Structure, list[Array]]:
 
 
 def _joined(structure: Structure, arrays: Sequence[Array]) -> Any:
-    """The index that NumPy takes."""
+    """Join a structure and its arrays to the index that NumPy takes."""
     remaining = iter(arrays)
     return tuple(
         next(remaining) if part is ARRAY else slice(part.start, part.stop, part.step) if type(part) is Slice else part
@@ -73,7 +73,7 @@ def _joined(structure: Structure, arrays: Sequence[Array]) -> Any:
 
 
 def _read_shape(structure: Structure, arrays: Sequence[Array], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of what an index reads from an array of `shape`."""
+    """Find the shape of what an index reads from an array of `shape`."""
     stand_ins = [
         np.zeros(array.shape, np.intp) if _is_mapped_number(array) else plain_value(array, "a mask as an index")
         for array in arrays
@@ -87,7 +87,7 @@ def _is_mapped_number(array: Array) -> bool:
 
 
 def _may_repeat(arrays: Sequence[Array]) -> bool:
-    """Whether an index with these arrays can name an element twice."""
+    """Tell whether an index with these arrays can name an element twice."""
     return any(array.dtype.kind != "b" for array in arrays)
 
 
@@ -167,7 +167,7 @@ def getitem(x: Array, index: Any) -> Array:
 
 
 def _read(x: Array, index: Any) -> Array:
-    """`x[index]`, where x or an array of the index is a Tensor."""
+    """Read `x[index]`, where x or an array of the index is a Tensor."""
     structure, arrays = _split(index)
     if arrays:
         return _gather(x, *arrays, index=structure)
@@ -178,7 +178,7 @@ def _read(x: Array, index: Any) -> Array:
 
 
 def _find_lasting(*arrays: Array, index: Structure, shape: tuple[int, ...]) -> Array:
-    """Which elements of a value last when it is set at an index: all but those that a later one overwrites."""
+    """Find which elements of a value remain after it is set at an index: all that no later one overwrites."""
     place = _joined(index, arrays)
     order = np.arange(np.zeros(shape, bool)[place].size).reshape(np.zeros(shape, bool)[place].shape)
     last = np.full(shape, -1)
@@ -190,7 +190,7 @@ _lasting = plain(_find_lasting, name="set", batch=lasting_rule)
 
 
 def _written(value: Array, index: Structure, arrays: Sequence[Array], shape: tuple[int, ...]) -> Array:
-    """`value`, but 0 where a later element of an index that repeats itself overwrites it."""
+    """Give `value`, but 0 where a later element of a repeated index overwrites it."""
     return where(_lasting(*arrays, index=index, shape=shape), value, 0) if _may_repeat(arrays) else value
 
 
@@ -241,11 +241,11 @@ class Place:
     _index: Any
 
     def get(self) -> Array:
-        """`x[index]`."""
+        """Read `x[index]`."""
         return getitem(self._x, self._index)
 
     def set(self, value: Array) -> Array:
-        """A copy of x with `x[index] = value`; of an index that repeats itself the last value stays."""
+        """Copy x, with `x[index] = value`; of an element that the index repeats, the last value remains."""
         index, arrays = _split(self._index)
         x, value = (v if hasattr(v, "dtype") else np.asarray(v) for v in (self._x, value))
         if x.dtype.kind != "c" and value.dtype.kind == "c":
@@ -253,7 +253,7 @@ class Place:
         return _set(x, value, *arrays, index=index)
 
     def add(self, value: Array) -> Array:
-        """A copy of x with `value` added there, as often as the index names an element."""
+        """Copy x, with `value` added there, as often as the index names an element."""
         index, arrays = _split(self._index)
         shape = self._x.shape
         value = broadcast_to(value, _read_shape(index, arrays, shape))
@@ -262,11 +262,11 @@ class Place:
         return add(self._x, _place(value, index=index, shape=shape))
 
     def subtract(self, value: Array) -> Array:
-        """A copy of x with `value` subtracted there, as often as the index names an element."""
+        """Copy x, with `value` subtracted there, as often as the index names an element."""
         return self.add(subtract(0, value))
 
     def multiply(self, value: Array) -> Array:
-        """A copy of x with the elements there multiplied by `value`, as often as the index names them."""
+        """Copy x, with the elements there multiplied by `value`, as often as the index names them."""
         index, arrays = _split(self._index)
         if not _may_repeat(arrays):
             return self.set(multiply(self.get(), value))
@@ -281,12 +281,12 @@ class Place:
         return reshape(flat, shape)
 
     def divide(self, value: Array) -> Array:
-        """A copy of x with the elements there divided by `value`, as often as the index names them."""
+        """Copy x, with the elements there divided by `value`, as often as the index names them."""
         return self.multiply(divide(1, value))
 
 
 def _turns(places: Array) -> list[Array]:
-    """Groups of positions in `places` such that within a group no place comes twice."""
+    """Group positions in `places` such that within a group no place occurs twice."""
     order = np.argsort(places, kind="stable")
     ordered = places[order]
     starts = np.searchsorted(ordered, ordered)

@@ -1,4 +1,4 @@
-"""What stands between brackets, as parameter and operands; and how an index reads from a batch."""
+"""Index parsing: an index as parameter and operands; and how an index reads from a batch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Structure = tuple[Any, ...]
 
 
 def after_all(index: Structure, size: int, shape: Shape) -> Structure:
-    """An index that takes all examples."""
+    """Extend an index to one that takes all examples."""
     return (ALL, *index)
 
 
@@ -48,13 +48,13 @@ place_rule = leading(index=after_all, shape=with_examples)
 
 @attrs.frozen
 class Layout:
-    """Where the axes of an index's arrays lie in what it reads.
+    """The places of the axes of an index's arrays in what it reads.
 
     Attributes:
         before: the number of axes in front of them.
         count: how many they are.
         ndim: of what is read.
-        is_front: whether NumPy puts them in front of all, because something stands between the arrays.
+        is_front: whether NumPy puts them in front of all, because something is between the arrays.
     """
 
     before: int
@@ -64,10 +64,10 @@ class Layout:
 
 
 def layout_of(index: Structure, arrays: Sequence[Array], ndim: int) -> Layout:
-    """The layout of what an index reads from an array of `ndim` axes."""
+    """Find the layout of what an index reads from an array of `ndim` axes."""
     remaining = iter(arrays)
     used = [_axes_used(part, remaining) for part in index]
-    hidden = ndim - sum(used)  # what an ellipsis stands for, or what follows the index
+    hidden = ndim - sum(used)  # axes of an ellipsis, or behind the index
     made = [hidden if part is Ellipsis else int(type(part) is Slice or part is None) for part in index]
     if Ellipsis not in index:
         made.append(hidden)
@@ -80,7 +80,7 @@ def layout_of(index: Structure, arrays: Sequence[Array], ndim: int) -> Layout:
 
 
 def _axes_used(part: Any, arrays: Any) -> int:
-    """How many axes of the array a part of an index goes over; for an ellipsis not counted."""
+    """Count the axes of the array that a part of an index covers; those of an ellipsis are not counted."""
     if part is ARRAY:
         array = next(arrays)
         return array.ndim if array.dtype.kind == "b" else 1
@@ -88,7 +88,7 @@ def _axes_used(part: Any, arrays: Any) -> int:
 
 
 def _batched_places(arrays: Sequence[Array], mapped: Sequence[bool], layout: Layout) -> list[Array]:
-    """The arrays of an index, those that are mapped with all their examples; no masks among these."""
+    """Give the arrays of an index, those that are mapped with all their examples; refuse masks among these."""
     for array, own in zip(arrays, mapped, strict=True):
         if own and array.dtype.kind == "b":
             raise depends_on_values(
@@ -100,7 +100,7 @@ def _batched_places(arrays: Sequence[Array], mapped: Sequence[bool], layout: Lay
 
 
 def _moved(x: Array, source: int, destination: int, count: int) -> Array:
-    """x with `count` neighbouring axes moved."""
+    """Move `count` neighbouring axes of x."""
     if source == destination or not count:
         return x
     return np.moveaxis(x, range(source, source + count), range(destination, destination + count))
@@ -124,14 +124,14 @@ class BatchedIndex:
     by_array: bool
 
     def read(self, x: Array) -> Array:
-        """What NumPy read, with the examples in front and else in the order of one example."""
+        """Put the axes of what NumPy read in the order of one example, with the examples in front."""
         layout = self.layout
         if self.by_array:
             return _moved(x, 1, 1 + layout.before, layout.count)
         return _moved(x, layout.count, 0, 1) if layout.is_front else x
 
     def written(self, x: Array) -> Array:
-        """The inverse of `read`."""
+        """Undo `read`."""
         layout = self.layout
         if self.by_array:
             return _moved(x, 1 + layout.before, 1, layout.count)
@@ -141,7 +141,7 @@ class BatchedIndex:
 def batched_index(
     index: Structure, arrays: Sequence[Array], mapped: Sequence[bool], size: int, ndim: int
 ) -> BatchedIndex:
-    """An index into an array with examples in front, from one into each example of `ndim` axes."""
+    """Make the index into an array with examples in front, from one into each example of `ndim` axes."""
     examples = [np.broadcast_to(np.zeros((), x.dtype), x.shape[own:]) for x, own in zip(arrays, mapped, strict=True)]
     layout = layout_of(index, examples, ndim)
     places = _batched_places(arrays, mapped, layout)
@@ -154,7 +154,7 @@ def batched_index(
 def gather_rule(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
-    """The rule of `gather`."""
+    """Evaluate `gather` over a batch."""
     x, *places = arrays
     index = parameters["index"]
     batched = batched_index(index, places, mapped[1:], size, np.ndim(x) - mapped[0])
@@ -167,7 +167,7 @@ def gather_rule(
 def scatter_rule(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
-    """The rule of `scatter`."""
+    """Evaluate `scatter` over a batch."""
     x, *places = arrays
     shape = parameters["shape"]
     batched = batched_index(parameters["index"], places, mapped[1:], size, len(shape))
@@ -178,7 +178,7 @@ def scatter_rule(
 def set_rule(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
-    """The rule of `set`."""
+    """Evaluate `set` over a batch."""
     x, value, *places = arrays
     x = spread(x, mapped[0], size)
     batched = batched_index(parameters["index"], places, mapped[2:], size, np.ndim(x) - 1)
@@ -192,7 +192,7 @@ def set_rule(
 def lasting_rule(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
-    """The rule of the mask of elements that a setting leaves."""
+    """Evaluate the mask of elements that remain after a setting over a batch."""
     shape = parameters["shape"]
     batched = batched_index(parameters["index"], arrays, mapped, size, len(shape))
     return batched.read(primitive(*batched.arrays, index=batched.index, shape=(size, *shape)))

@@ -33,7 +33,7 @@ def _at_least(function: str, arys: Sequence[Array], ndim: int) -> Any:
 
 
 def _with_axes(x: Array, ndim: int) -> Array:
-    """As NumPy adds axes: in front, and for a third one behind."""
+    """Add axes as NumPy does: in front, and a third one behind."""
     if x.ndim >= ndim:
         return x
     shape = (1,) * (2 - x.ndim) + x.shape if ndim >= 2 else (1,)
@@ -134,7 +134,7 @@ def block(arrays: Any) -> Array:
 
 
 def _depth(blocks: Any, path: str) -> int:
-    """How deep the lists are nested, the same everywhere."""
+    """Find how deep the lists are nested; the depth must be the same everywhere."""
     if isinstance(blocks, tuple):
         raise ArgumentError(f"block: {path} must be a list or an array; got a tuple. Write a list.")
     if not isinstance(blocks, list):
@@ -313,7 +313,7 @@ def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Arra
 
 
 def _places(function: str, obj: Any, n: int) -> Array:
-    """Places along an axis of length n, as integers: from a slice, a mask, one number or several."""
+    """Turn a slice, a mask, one number or several into places along an axis of length n."""
     if isinstance(obj, slice):
         return np.arange(n)[obj]
     places = np.asarray(obj)
@@ -386,7 +386,7 @@ def trim_zeros(filt: Array, trim: str = "fb", axis: int | Sequence[int] | None =
 
 
 class _Joiner:
-    """`r_` and `c_`: what stands between the brackets, joined."""
+    """`r_` and `c_`, which join the parts of an index."""
 
     def __init__(self, theirs: Any, axis: int, ndim: int, first: int) -> None:
         self._theirs, self._axis, self._ndim, self._first = theirs, axis, ndim, first
@@ -420,7 +420,7 @@ class _Joiner:
 
 
 def _directive(text: str) -> tuple[int, int, int]:
-    """axis, least number of axes, and where the axes of an operand go: "axis,ndim,first" of NumPy's r_."""
+    """Read "axis,ndim,first" of NumPy's r_: the axis, the least number of axes, and where the axes of an operand go."""
     try:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:

@@ -14,13 +14,13 @@ from tapenet.ops.arrays.indexing import at, getitem
 from tapenet.ops.arrays.shaping import broadcast_to
 from tapenet.ops.elementwise.casting import astype
 
-_OF_LAYOUT = ("order", "subok")  # a value has none
+_OF_LAYOUT = ("order", "subok")  # a value has no layout
 
 
 def with_ufunc_keywords(
     name: str, function: Callable[..., Any], operands: Sequence[Array], keywords: Mapping[str, Any]
 ) -> Any:
-    """A function of operands, as a ufunc with these keywords computes it.
+    """Apply a function to operands as a ufunc with these keywords is applied.
 
     With `where=` the function is computed where the mask holds and nowhere else: it gives zeros there, with
     derivative zero, and never meets an operand outside its domain. (NumPy leaves those places uninitialized.)

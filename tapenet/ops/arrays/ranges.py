@@ -39,7 +39,7 @@ def linspace(
     array([0. , 0.5, 1. ])
     """
     start, stop = (x if type(x) in (int, float, complex) else as_array(x) for x in (start, stop))
-    kind = result_type(start, stop, float(num))  # where Python's scalars have no say, if there is another
+    kind = result_type(start, stop, float(num))  # Python scalars count only where both are
     start, stop = (astype(x, kind) for x in broadcast_arrays(start, stop))
     steps = num - 1 if endpoint else num
     span = subtract(stop, start)
@@ -121,7 +121,7 @@ def arange(
     """
     if stop is None:
         start, stop = 0, start
-    kind = result_type(start, stop, step, np.int_)  # with which float32 makes float64, as in NumPy's arange
+    kind = result_type(start, stop, step, np.int_)  # as in NumPy's arange, where float32 gives float64
     places = np.arange(_length(start, stop, step)).astype(kind)
     line = add(astype(as_array(start), kind), multiply(places, astype(as_array(step), kind)))
     return line if dtype is None else astype(line, dtype)

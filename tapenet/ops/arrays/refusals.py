@@ -1,4 +1,4 @@
-"""NumPy's functions that a Tensor is refused by: they write into an array, or make what is not on a tape."""
+"""NumPy's functions that refuse a Tensor: they write into an array, or their result is not on a tape."""
 
 from __future__ import annotations
 

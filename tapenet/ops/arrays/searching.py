@@ -90,7 +90,7 @@ argsort = plain(np.argsort, batch=along_axis)
 argpartition = plain(
     np.argpartition,
     batch=along_axis,
-    doc="""Find an order that partitions an array: at place kth stands what sorting puts there, smaller elements before.
+    doc="""Find an order that partitions an array: place kth gets the element that sorting puts there.
 
     No derivative: the result is plain integers. `partition` gives the elements with their derivative.
 

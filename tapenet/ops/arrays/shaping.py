@@ -400,7 +400,7 @@ def stack(arrays: Sequence[Array], axis: int = 0, out: None = None, *, dtype: An
 
 
 def _at_least(x: Array, ndim: int) -> Array:
-    """With axes of length 1 in front, as vstack and hstack take their arrays."""
+    """Add axes of length 1 in front, as vstack and hstack do."""
     x = as_array(x)
     return reshape(x, (1,) * (ndim - x.ndim) + x.shape) if x.ndim < ndim else x
 

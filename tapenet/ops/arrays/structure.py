@@ -1,4 +1,4 @@
-"""What is known of an array without its elements, indices from shapes, bits and text. No derivative; plain results."""
+"""Functions of an array's shape and dtype alone, indices, bits and text. They have no derivative, and plain results."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ format_float_scientific = plain(
     """,
 )
 
-# ---- what the value of a number decides ----
+# ---- functions of a number's value ----
 
 min_scalar_type = plain(
     np.min_scalar_type,
@@ -145,7 +145,7 @@ min_scalar_type = plain(
     """,
 )
 
-# ---- what is known without the values ----
+# ---- functions of shape and dtype ----
 
 
 def _of_structure(function: Callable[..., Any], doc: str) -> Callable[..., Any]:

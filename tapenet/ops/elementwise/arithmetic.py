@@ -200,7 +200,7 @@ def divmod(x1: Array, x2: Array, /, **keywords: Array) -> tuple[Array, Array]:
 
 
 def _share(t: Array, won: Array, tied: Array) -> Array:
-    """Of `t`, all where the operand won, half where both are equal, else nothing."""
+    """Give all of `t` where the operand won, half where both are equal, else 0."""
     return where(won, t, where(tied, 0.5 * t, 0))
 
 

@@ -1,4 +1,4 @@
-"""Floating-point numbers taken apart: sign, fraction and exponent, neighbours, and what is no number."""
+"""Floating-point numbers taken apart: sign, fraction and exponent, neighbours, and NaN."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def modf(x: Array, /, **keywords: Any) -> tuple[Array, Array]:
     return _fraction(x, **keywords), trunc(x, **keywords)
 
 
-# ---- what is no number ----
+# ---- NaN and infinity ----
 
 
 @numpy_function(np.nan_to_num)

@@ -92,6 +92,6 @@ def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = Non
 
 @plain
 def _past_the_ends(c: Array) -> Array:
-    """What takes rounding errors off coefficients whose parts are beyond [-1, 1]: no part of the formula."""
+    """Compute the correction that takes coefficients beyond [-1, 1] back; it only removes rounding errors."""
     clipped = np.clip(c.real, -1, 1)
     return (clipped + 1j * np.clip(c.imag, -1, 1) if c.dtype.kind == "c" else clipped).astype(c.dtype) - c

@@ -53,7 +53,7 @@ SVDResult: Any = type(np.linalg.svd(np.ones((1, 1))))
 
 
 def _half_lower(x: Array) -> Array:
-    """The elements below the diagonal, half of those on it, and 0 elsewhere."""
+    """Keep the elements below the diagonal and half of those on it; 0 elsewhere."""
     return strictly_lower(x) + on_diagonal(0.5 * diagonal_of(x))
 
 
@@ -112,7 +112,7 @@ def cholesky(a: Array, /, *, upper: bool = False) -> Array:
 
 
 def _skew_part(c: Array) -> Array:
-    """W of C = W + T."""
+    """Compute W of C = W + T."""
     lower = strictly_lower(c)
     skew = lower - adjoint(lower)
     return skew + imaginary_diagonal(c) if c.dtype.kind == "c" else skew
@@ -164,8 +164,8 @@ def qr(a: Array, mode: str = "reduced") -> Any:
     """Factor a matrix a = q r into q with orthonormal columns and an upper triangular r.
 
     Derivatives: r_dot = T r and q_dot = q W + (1 - q q^H) t r^-1, where q^H t r^-1 = W + T with W skew-Hermitian and T
-    upper triangular, and t the tangent. In mode "complete" the columns that complete q turn as little as they can, and
-    derivatives hold for functions of the space they span.
+    upper triangular, and t the tangent. In mode "complete" the columns that complete q rotate as little as possible,
+    and derivatives hold for functions of the space they span.
 
     Args:
         a: float or complex array, shape (..., m, n), of full rank; if m < n, in its first m columns.
@@ -196,11 +196,11 @@ def qr(a: Array, mode: str = "reduced") -> Any:
 #
 # With P = U^H a_dot V, X = U^H U_dot and Y = V^H V_dot: P = X S - S Y + S_dot. The diagonal gives S_dot; X and Y are
 # skew-Hermitian, so the rest and its adjoint can be solved for both. Phases are turned by the same in U and in V.
-# Columns beyond k = min(m, n) turn as little as they can: U2_dot = -U1 U1_dot^H U2.
+# Columns beyond k = min(m, n) rotate as little as possible: U2_dot = -U1 U1_dot^H U2.
 
 
 def _where_positive(t: Array, s: Array) -> Array:
-    """`t`, but 0 where a singular value is 0: it has a kink there, as |x| has."""
+    """Give `t`, but 0 where a singular value is 0: it has a kink there, as |x| has."""
     return where(equal(s, 0), 0, t)
 
 
@@ -235,14 +235,14 @@ def _svd_pull(t: Parts, out: tuple[Array, Array, Array], full_matrices: bool) ->
 
 
 def _of_first_columns(u_bar: Array, u: Array, k: int) -> Array:
-    """The cotangent of all columns as one of the first k, which the others are orthogonal to."""
+    """Turn the cotangent of all columns into one of the first k, which the others are orthogonal to."""
     if u.shape[-1] == k:
         return u_bar
     return u_bar[..., :k] - u[..., k:] @ (adjoint(u_bar[..., k:]) @ u[..., :k])
 
 
 def _with_further_columns(u_dot: Array, u: Array) -> Array:
-    """The tangent of the first columns, followed by that of the others."""
+    """Append the tangent of the further columns to that of the first."""
     k = u_dot.shape[-1]
     if u.shape[-1] == k:
         return u_dot
@@ -298,7 +298,7 @@ def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian
     Derivatives: for S, Re diag(U^H t Vh^H), with the tangent t; 0 for a singular value of 0. It exists where values
     repeat, too. Singular vectors have no derivative where their value repeats, nor those of a 0 where `a` is not square
     or complex: it is NaN there. Derivatives hold for functions that do not change when u_i and v_i are multiplied by
-    one phase, and the columns that `full_matrices` adds turn as little as they can.
+    one phase, and the columns that `full_matrices` adds rotate as little as possible.
 
     Args:
         a: float or complex array, shape (..., m, n); k = min(m, n).

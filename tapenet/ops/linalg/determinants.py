@@ -84,7 +84,7 @@ def _trace(x: Array) -> Array:
 
 
 def _accurate_inverse(a: Array) -> Array | None:
-    """The inverse, or None where it would lose half of the digits."""
+    """Invert a matrix, or give None where the inverse would lose half of the digits."""
     try:
         inverse = inv(a)
     except np.linalg.LinAlgError:
@@ -94,7 +94,7 @@ def _accurate_inverse(a: Array) -> Array | None:
 
 @decision
 def _is_well_conditioned(a: Array, inverse: Array) -> bool:
-    """Whether all of a stack are; those that are not finite count as such, for no way gives them a derivative."""
+    """Tell whether all matrices of a stack are well conditioned; those that are not finite count as such."""
     condition = _largest_column_sum(a) * _largest_column_sum(inverse)
     return not np.any(np.isfinite(a).all((-2, -1)) & ~(condition < _worst(a)))
 
@@ -108,19 +108,19 @@ def _worst(a: Array) -> float:
 
 
 def _finite(a: Array) -> Array:
-    """With the identity in place of matrices that are not finite, which have no singular values."""
+    """Put the identity in place of matrices that are not finite, which have no singular values."""
     return np.where(np.isfinite(a).all((-2, -1), keepdims=True), a, np.eye(a.shape[-1], dtype=a.dtype))
 
 
 @decision
 def _small_singular_values(a: Array) -> int:
-    """How many singular values, at most, a matrix of the stack has that are too small to divide by; at least 1."""
+    """Count the singular values of a matrix that are too small to divide by: the most in the stack, at least 1."""
     s = np.linalg.svdvals(_finite(a))
     return int(np.max(np.sum(s <= s[..., :1] / _worst(a), -1), initial=1))
 
 
 def _find_singular_frame(a: Array) -> tuple[Array, Array, Array]:
-    """U^H and V of the singular value decomposition, and det(U V^H)."""
+    """Compute U^H and V of the singular value decomposition, and det(U V^H)."""
     u, _, vh = np.linalg.svd(_finite(a))
     return u.mT.conj(), vh.mT.conj(), np.linalg.det(u @ vh)
 
@@ -137,7 +137,7 @@ def _det_of_nearly_singular(a: Array) -> Array:
 
 
 def _det_without_division(a: Array) -> Array:
-    """The determinant by sums and products alone.
+    """Compute the determinant by sums and products alone.
 
     Source: R. S. Bird, A simple division-free algorithm for computing determinants, 2011.
     """

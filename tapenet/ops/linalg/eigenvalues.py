@@ -148,7 +148,7 @@ def eigvalsh(a: Array, UPLO: str = "L") -> Array:
 
 
 def _find_largest(v: Array) -> Array:
-    """Where in each complex eigenvector the element is that LAPACK made real."""
+    """Find the element of each complex eigenvector that LAPACK made real."""
     preference = np.abs(v) + 2 * (np.imag(v) == 0)
     return np.arange(v.shape[-2])[:, None] == np.argmax(preference, -2, keepdims=True)
 
@@ -157,7 +157,7 @@ _largest = plain(_find_largest, name="largest", batch=stack_rule)
 
 
 def _normalized(u: Array, v: Array) -> Array:
-    """U - V diag(c)."""
+    """Compute U - V diag(c)."""
     moved = u - v * real_part(sum(conj(v) * u, -2, keepdims=True))
     if v.dtype.kind != "c":
         return moved
@@ -167,7 +167,7 @@ def _normalized(u: Array, v: Array) -> Array:
 
 
 def _normalized_transpose(t: Array, v: Array) -> Array:
-    """The cotangent of U from that of U - V diag(c)."""
+    """Compute the cotangent of U from that of U - V diag(c)."""
     share = sum(t * v, -2, keepdims=True)
     if v.dtype.kind != "c":
         return t - v * share

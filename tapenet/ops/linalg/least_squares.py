@@ -1,4 +1,4 @@
-"""Pseudoinverses and least squares. Derivatives hold at fixed rank: that which the cutoff finds.
+"""Pseudoinverses and least squares. Derivatives hold at fixed rank, which the cutoff decides.
 
 The rules are those of matrices whose other singular values are 0, or rounding errors. Where a cutoff takes away more
 than that, derivatives go through the singular value decomposition.
@@ -43,7 +43,7 @@ from tapenet.ops.reductions.reduction import sum
 
 @decision
 def _cuts_off(a: Array, rcond: Array) -> bool:
-    """Whether rcond cuts off singular values that are not just rounding errors."""
+    """Tell whether rcond cuts off singular values that are not just rounding errors."""
     noise = 100 * float(np.finfo(a.dtype).eps) * max(a.shape[-2:], default=0)
     if a.size == 0 or np.max(rcond) <= noise:
         return False
@@ -85,7 +85,7 @@ def _pinv_push(t: Array, a: Array, rcond: Array, out: Array, hermitian: bool) ->
 def _pinv_rule(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Mapping[str, Any]
 ) -> Any:
-    """As a stack, unless the cutoffs are mapped too."""
+    """Evaluate pinv over a batch: as a stack, or one by one where the cutoffs are mapped too."""
     rule = one_by_one if mapped[1] else stack_rule
     return rule(primitive, arrays, mapped, size, parameters)
 
@@ -136,7 +136,7 @@ def pinv(a: Array, rcond: Array = None, hermitian: bool = False, *, rtol: Array 
 
 
 def _cutoff(a: Array, rcond: float | None) -> float:
-    """The relative cutoff that NumPy's lstsq applies."""
+    """Compute the relative cutoff that NumPy's lstsq applies."""
     eps = float(np.finfo(np.float64).eps)  # it computes in double precision
     if rcond is None:
         return eps * float(max(a.shape[-2:]))
@@ -182,7 +182,7 @@ def _has_residuals(a: Array, rank: Array) -> bool:
 
 @decision
 def _is_full(rank: Array, full: int) -> bool:
-    """Whether a rank is full."""
+    """Tell whether a rank is full."""
     is_full = np.asarray(rank) == full
     if is_full.any() and not is_full.all():
         raise MappedValueError("lstsq: under vmap a must have full rank in every example or in none; got some of each.")

@@ -52,7 +52,7 @@ def inv(a: Array) -> Array:
 
 
 def inverse_for_rule(function: str, name: str, a: Array) -> Array:
-    """The inverse that a derivative takes; of a singular matrix an error that says what was differentiated."""
+    """Invert a matrix for a derivative; the error of a singular one says what was differentiated."""
     try:
         return inv(a)
     except np.linalg.LinAlgError as error:

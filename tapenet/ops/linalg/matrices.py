@@ -1,4 +1,4 @@
-"""What functions of matrices share: checks of their arguments, and pieces of matrix calculus.
+"""Checks of the arguments of functions of matrices, and pieces of matrix calculus.
 
 Stacks of matrices are arrays whose last two axes are rows and columns. Rules of complex functions are derived for the
 inner product <X, Y> = Re tr(X^H Y), of which the cotangents of this library are the conjugates: such a rule conjugates
@@ -27,7 +27,7 @@ stack_rule = elementwise_rule  # a batch of matrices is a stack of them
 
 
 def collected(x: Any) -> Array:
-    """A list or tuple that may hold Tensors as an array; anything else as it is."""
+    """Make an array of a list or tuple that may hold Tensors; return anything else as it is."""
     return asarray(x) if isinstance(x, list | tuple) else x
 
 
@@ -48,48 +48,48 @@ def check_square(function: str, a: Array, name: str = "a") -> None:
 
 
 def conj(x: Array) -> Array:
-    """The complex conjugate, of a real array at no cost."""
+    """Take the complex conjugate, of a real array at no cost."""
     return conjugate(x) if x.dtype.kind == "c" else x
 
 
 def adjoint(x: Array) -> Array:
-    """The conjugate transpose of the last two axes."""
+    """Take the conjugate transpose of the last two axes."""
     return conj(matrix_transpose(x))
 
 
 def real_part(x: Array) -> Array:
-    """The real part, of a real array at no cost."""
+    """Take the real part, of a real array at no cost."""
     return real(x) if x.dtype.kind == "c" else x
 
 
 def on_diagonal(x: Array) -> Array:
-    """Matrices with the last axis of `x` on their diagonal, and 0 elsewhere."""
+    """Make matrices with the last axis of `x` on their diagonal, and 0 elsewhere."""
     return where(np.eye(x.shape[-1], dtype=bool), x[..., None, :], 0)
 
 
 def diagonal_of(x: Array) -> Array:
-    """The diagonals of square matrices, as a last axis."""
+    """Take the diagonals of square matrices, as a last axis."""
     return sum(where(np.eye(x.shape[-1], dtype=bool), x, 0), -1)
 
 
 def imaginary_diagonal(x: Array) -> Array:
-    """The diagonal's imaginary part times i, as a diagonal matrix; only for complex `x`."""
+    """Make a diagonal matrix of the diagonal's imaginary part times i; only for complex `x`."""
     return where(np.eye(x.shape[-1], dtype=bool), imag(x) * 1j, 0)
 
 
 def strictly_lower(x: Array) -> Array:
-    """The elements below the diagonal, and 0 elsewhere."""
+    """Keep the elements below the diagonal; 0 elsewhere."""
     return where(np.tri(*x.shape[-2:], -1, dtype=bool), x, 0)
 
 
 def undefined_at_0(x: Array) -> Array:
-    """1 / x, and NaN in place of infinity: the answer where a derivative does not exist."""
+    """Compute 1 / x, with NaN in place of infinity, for where a derivative does not exist."""
     vanishes = equal(x, 0)
     return where(vanishes, np.nan, 1 / where(vanishes, 1, x))
 
 
 def reciprocal_gaps(w: Array) -> Array:
-    """1 / (w_j - w_i) at row i and column j: NaN where two are equal, 0 on the diagonal."""
+    """Compute 1 / (w_j - w_i) at row i and column j: NaN where two are equal, 0 on the diagonal."""
     diagonal = np.eye(w.shape[-1], dtype=bool)
     return where(diagonal, 0, undefined_at_0(where(diagonal, 1, w[..., None, :] - w[..., :, None])))
 
@@ -103,14 +103,14 @@ def _strict_triangle(n: int, upper: bool) -> Array:
 
 
 def mirrored(x: Array, upper: bool) -> Array:
-    """The Hermitian matrix of which `x` holds one triangle: what LAPACK takes `x` for."""
+    """Make the Hermitian matrix of which `x` holds one triangle, as LAPACK reads it."""
     n = x.shape[-1]
     strict = where(_strict_triangle(n, upper), x, 0)
     return strict + adjoint(strict) + where(np.eye(n, dtype=bool), real_part(x), 0)
 
 
 def mirrored_transpose(t: Array, upper: bool) -> Array:
-    """The transpose of `mirrored`: a cotangent of the Hermitian matrix as one of the triangle that was read."""
+    """Apply the transpose of `mirrored`: from a cotangent of the Hermitian matrix to one of the triangle."""
     n = t.shape[-1]
     return where(_strict_triangle(n, upper), t + adjoint(t), where(np.eye(n, dtype=bool), real_part(t), 0))
 
@@ -119,5 +119,5 @@ def mirrored_transpose(t: Array, upper: bool) -> Array:
 
 
 def cotangent_of(t: Parts, index: int, like: Array) -> Array:
-    """The cotangent of one output of several; zeros where nothing depends on it."""
+    """Give the cotangent of one output of several; zeros where nothing depends on it."""
     return t.parts[index] if index in t.parts else np.zeros(like.shape, like.dtype)

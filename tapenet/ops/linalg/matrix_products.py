@@ -87,7 +87,7 @@ def multi_dot(arrays: Sequence[Array], *, out: None = None) -> Array:
 
 
 def _splits(lengths: Sequence[int]) -> dict[tuple[int, int], int]:
-    """Where to split each product of matrices i to j - 1, of `lengths` rows, so that it costs least."""
+    """Find where to split each product of matrices i to j - 1, of `lengths` rows, for the least cost."""
     count = len(lengths) - 1
     cost = {(i, i + 1): 0 for i in range(count)}
     splits = {}
@@ -111,7 +111,7 @@ def _multiplied(parts: Sequence[Array], splits: dict[tuple[int, int], int], i: i
 
 
 def _arrays(*operands: Any) -> list[Array] | None:
-    """The operands as arrays, or None where none is a Tensor."""
+    """Turn the operands into arrays; None where none is a Tensor."""
     arrays = [collected(x) for x in operands]
     if not any(type(x) is Tensor for x in arrays):
         return None

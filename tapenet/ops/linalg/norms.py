@@ -1,4 +1,4 @@
-"""Norms of vectors and matrices, and what is measured by singular values.
+"""Norms of vectors and matrices, and the functions of singular values.
 
 At 0 the derivative of a norm of any order >= 1 is 0, the smallest of its subgradients.
 """
@@ -36,7 +36,7 @@ def _euclidean(x: Array, axes: tuple[int, ...] | None, keepdims: bool) -> Array:
 
 
 def _largest(x: Array, axis: int, keepdims: bool) -> Array:
-    """The largest of numbers that are not negative; 0 of none."""
+    """Find the largest of numbers that are not negative; 0 where there are none."""
     return max(x, axis, keepdims=keepdims) if x.shape[axis] else sum(x, axis, keepdims=keepdims)
 
 
@@ -84,7 +84,7 @@ def _matrix_norm(x: Array, ord: Order, axes: tuple[int, ...], keepdims: bool) ->
 
 
 def _kept(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
-    """A shape with length 1 along reduced axes."""
+    """Compute a shape with length 1 along reduced axes."""
     return tuple(1 if i in axes else length for i, length in enumerate(shape))
 
 
@@ -190,7 +190,7 @@ _is_singular = plain(lambda a: np.linalg.slogdet(a)[0] == 0, name="cond", batch=
 
 
 def _quotient(x: Array, y: Array) -> Array:
-    """x / y for numbers that are not negative; infinite, with derivative 0, where y is 0."""
+    """Divide numbers that are not negative; where y is 0 the result is infinite, with derivative 0."""
     vanishes = equal(y, 0)
     return where(vanishes, math.inf, x / where(vanishes, 1, y))
 

@@ -38,7 +38,7 @@ def _matmul(x: Array, y: Array) -> Array:
 def _matvec_batched(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Array:
-    """One product of matrices where the matrix or the vector is the same for all examples, else one for each."""
+    """Compute one product of matrices where an operand is the same for all examples, else one for each."""
     x, y = arrays
     if not mapped[0]:
         return _matmul(y, matrix_transpose(x))
@@ -106,7 +106,7 @@ def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
 
 
 def _matmul_with(x1: Array, x2: Array, *, axes: Any = None, dtype: Any = None, **keywords: Any) -> Array:
-    """matmul with keywords of NumPy's: the dtype, and where the matrices stand in the operands and in the result."""
+    """Compute matmul with NumPy's keywords: the dtype, and the axes of the matrices in operands and result."""
     refuse("matmul", keywords)
     x, y = (as_array(z) if dtype is None else astype(as_array(z), dtype) for z in (x1, x2))
     if axes is None:
@@ -261,7 +261,9 @@ def _einsum_pull(
 
 
 def _onto_labels(c: Array, reached: str, own: str, shape: tuple[int, ...]) -> Array:
-    """A cotangent with axes `reached` as one with axes `own`: repeated labels on a diagonal, missing ones spread.
+    """Turn a cotangent with axes `reached` into one with axes `own`.
+
+    Repeated labels go to a diagonal, and missing ones are broadcast.
 
     A label has length 1 in `c` where it has it in all other operands, and in `own` where it was broadcast.
     """
@@ -321,7 +323,7 @@ def einsum(subscripts: Any, *operands: Any, out: None = None, optimize: Any = No
 
 
 def _as_string(arguments: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
-    """Operands that alternate with lists of axis numbers, as a string and the operands."""
+    """Write operands that alternate with lists of axis numbers as a string and the operands."""
     letters = string.ascii_letters
 
     def written(axes: Sequence[Any]) -> str:
@@ -337,7 +339,7 @@ def _as_string(arguments: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
 
 
 def _explicit(subscripts: str, arrays: Sequence[Array]) -> tuple[tuple[str, ...], str]:
-    """Labels of each operand and of the output, with ellipses spelled out in letters of their own."""
+    """Find the labels of each operand and of the output; an ellipsis gets letters of its own."""
     text = subscripts.replace(" ", "")
     inputs, arrow, output = text.partition("->")
     terms = inputs.split(",")

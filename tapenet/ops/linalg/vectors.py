@@ -142,7 +142,7 @@ def cross(a: Array, b: Array, axisa: int = -1, axisb: int = -1, axisc: int = -1,
 
 
 def _difference(x: Array, y: Array, i: int, j: int) -> Array:
-    """x_i y_j - x_j y_i; an element that a vector of two lacks is 0."""
+    """Compute x_i y_j - x_j y_i; an element that a vector of two lacks is 0."""
 
     def product(p: Array, k: int, q: Array, m: int) -> Array:
         shape = np.broadcast_shapes(p.shape[:-1], q.shape[:-1])

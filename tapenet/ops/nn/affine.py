@@ -18,7 +18,7 @@ from tapenet.ops.reductions.reduction import sum
 def _affine_batched(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Mapping[str, Any]
 ) -> Array:
-    """The product of stacks of matrices, and the bias added to it."""
+    """Multiply stacks of matrices, and add the bias."""
     x, kernel, bias = arrays
     return add(matmul(x, kernel), reshape(bias, (size, 1, -1)) if mapped[2] else bias)
 
@@ -34,5 +34,5 @@ def _affine_batched(
     batch=_affine_batched,
 )
 def affine(x: Array, kernel: Array, bias: Array) -> Array:
-    """x kernel + bias, of shapes (n, k), (k, m) and (m,)."""
+    """Compute x kernel + bias, of shapes (n, k), (k, m) and (m,)."""
     return add_bias(product(x, kernel), bias)

@@ -30,14 +30,14 @@ Pair = tuple[int, int]
     batch=into_outputs(1, otherwise=into_images(0)),
 )
 def conv(x: Array, kernel: Array, **geometry: Any) -> Array:
-    """The cross-correlation (N, OH, OW, O) of x (N, H, W, C) with kernel (kh, kw, C // groups, O)."""
+    """Compute the cross-correlation (N, OH, OW, O) of x (N, H, W, C) with kernel (kh, kw, C // groups, O)."""
     return convolve(x, kernel, **geometry)
 
 
 def _conv_bias_batched(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Mapping[str, Any]
 ) -> Array:
-    """The convolution by its own rule, and the bias added to it."""
+    """Convolve by the rule of `conv`, and add the bias."""
     x, kernel, bias = arrays
     if any(mapped[:2]):
         y = (conv.batch or one_by_one)(conv, (x, kernel), mapped[:2], size, parameters)
@@ -61,7 +61,7 @@ def _conv_bias_batched(
     batch=_conv_bias_batched,
 )
 def conv_bias(x: Array, kernel: Array, bias: Array, **geometry: Any) -> Array:
-    """`conv` with a bias (O,) added to its product in place."""
+    """Compute `conv`, with a bias (O,) added to its product in place."""
     return add_bias(convolve(x, kernel, **geometry), bias)
 
 
@@ -74,7 +74,7 @@ def conv_bias(x: Array, kernel: Array, bias: Array, **geometry: Any) -> Array:
     batch=into_images(0),
 )
 def conv_input(y_bar: Array, kernel: Array, *, input_size: Pair, **geometry: Any) -> Array:
-    """The transpose of `conv` in x: (N, H, W, C) from (N, OH, OW, O)."""
+    """Apply the transpose of `conv` in x: (N, H, W, C) from (N, OH, OW, O)."""
     return convolve_input(y_bar, kernel, input_size=input_size, **geometry)
 
 
@@ -85,5 +85,5 @@ def conv_input(y_bar: Array, kernel: Array, *, input_size: Pair, **geometry: Any
     batch=into_outputs(1),
 )
 def conv_kernel(x: Array, y_bar: Array, *, kernel_size: Pair, **geometry: Any) -> Array:
-    """The transpose of `conv` in the kernel: (kh, kw, C // groups, O) from x and (N, OH, OW, O)."""
+    """Apply the transpose of `conv` in the kernel: (kh, kw, C // groups, O) from x and (N, OH, OW, O)."""
     return convolve_kernel(x, y_bar, kernel_size=kernel_size, **geometry)

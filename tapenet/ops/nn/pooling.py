@@ -20,7 +20,7 @@ Pair = tuple[int, int]
     batch=into_images(0),
 )
 def max_pool(x: Array, **geometry: Any) -> Array:
-    """The largest element of each window; its first winner takes the whole cotangent."""
+    """Find the largest element of each window; the first winner takes the whole cotangent."""
     return kernels.max_pool(x, **geometry)
 
 
@@ -31,7 +31,7 @@ def max_pool(x: Array, **geometry: Any) -> Array:
     batch=into_images(0, 1),
 )
 def pool_gather(x: Array, winners: Array, **geometry: Any) -> Array:
-    """Of each window the element that won elsewhere: `max_pool` with the winners fixed."""
+    """Read from each window the element that won elsewhere: `max_pool` with the winners fixed."""
     return kernels.pool_gather(x, winners, **geometry)
 
 
@@ -42,7 +42,7 @@ def pool_gather(x: Array, winners: Array, **geometry: Any) -> Array:
     batch=into_images(0, 1),
 )
 def pool_scatter(y_bar: Array, winners: Array, *, input_size: Pair, **geometry: Any) -> Array:
-    """The transpose of `pool_gather`: each cotangent added into zeros at its winner."""
+    """Apply the transpose of `pool_gather`: add each cotangent into zeros at its winner."""
     return kernels.pool_scatter(y_bar, winners, input_size=input_size, **geometry)
 
 
@@ -52,11 +52,11 @@ def pool_scatter(y_bar: Array, winners: Array, *, input_size: Pair, **geometry: 
     batch=into_images(0),
 )
 def avg_pool(x: Array, **geometry: Any) -> Array:
-    """The mean of the elements of each window; padding is not counted."""
+    """Compute the mean of the elements of each window; padding is not counted."""
     return kernels.avg_pool(x, **geometry)
 
 
 @linear(lambda t, input_size, **geometry: avg_pool(t, **geometry), name="avg_pool_input", batch=into_images(0))
 def avg_pool_input(y_bar: Array, *, input_size: Pair, **geometry: Any) -> Array:
-    """The transpose of `avg_pool`."""
+    """Apply the transpose of `avg_pool`."""
     return kernels.avg_pool_input(y_bar, input_size=input_size, **geometry)

@@ -17,12 +17,12 @@ from tapenet.ops.elementwise.casting import astype
 
 
 def reversed_along(x: Array, axis: int) -> Array:
-    """x, backwards along a non-negative axis."""
+    """Reverse x along a non-negative axis."""
     return x[(slice(None),) * axis + (slice(None, None, -1),)]
 
 
 def shifted(x: Array, axis: int, fill: float = 0.0) -> Array:
-    """x moved on by one along a non-negative axis: the last slice dropped, a constant in front."""
+    """Move x on by one along a non-negative axis: the last slice is dropped, a constant comes first."""
     length = x.shape[axis]
     if length == 0:
         return x
@@ -60,7 +60,7 @@ def cumsum(a: Array, axis: int | None = None, dtype: Any = None, out: None = Non
 
 
 def _along(function: str, a: Array, axis: int | None, dtype: Any) -> tuple[Array, int]:
-    """The array and a non-negative axis to run along; all elements as one axis where none is named."""
+    """Give the array and a non-negative axis to run along; all elements as one axis where none is given."""
     x = a if dtype is None else astype(a, dtype)
     if axis is None or (x.ndim == 0 and axis in (0, -1)):
         return reshape(x, -1), 0
@@ -71,7 +71,7 @@ def _along(function: str, a: Array, axis: int | None, dtype: Any) -> tuple[Array
 
 
 def _recurrence_back(a: Array, t: Array, axis: int) -> Array:
-    """r_k = t_k + a_(k+1) r_(k+1): the transpose of `_recurrence`."""
+    """Apply the transpose of `_recurrence`: r_k = t_k + a_(k+1) r_(k+1)."""
     following = shifted(reversed_along(a, axis), axis)
     return reversed_along(_recurrence(following, reversed_along(t, axis), axis=axis), axis)
 
@@ -89,7 +89,7 @@ def _recurrence_back(a: Array, t: Array, axis: int) -> Array:
     batch=leading(axis=with_batch_axis),
 )
 def _recurrence(a: Array, b: Array, *, axis: int) -> Array:
-    """s_k = a_k s_(k-1) + b_k along an axis, from s_(-1) = 0."""
+    """Compute s_k = a_k s_(k-1) + b_k along an axis, from s_(-1) = 0."""
     s = np.array(b, np.result_type(a, b))
     factors, sums = np.moveaxis(a, axis, 0), np.moveaxis(s, axis, 0)
     for k in range(1, len(sums)):
@@ -97,8 +97,8 @@ def _recurrence(a: Array, b: Array, *, axis: int) -> Array:
     return s
 
 
-# y_k = x_k y_(k-1). With the product of the ones before as a factor, what is left is a recurrence in x, so that
-# zeros are exact, and derivatives of derivatives are of the same kind.
+# y_k = x_k y_(k-1). The derivative is the product of the factors before, times a recurrence in x: zeros are
+# exact, and derivatives of derivatives have the same form.
 @general(
     [lambda t, x, out, axis: shifted(out, axis, 1) * _recurrence_back(x, t, axis)],
     [lambda t, x, out, axis: _recurrence(x, shifted(out, axis, 1) * t, axis=axis)],

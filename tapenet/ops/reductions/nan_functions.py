@@ -1,4 +1,4 @@
-"""Reductions that pass over NaN."""
+"""Reductions that leave out NaN."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tapenet.ops.reductions.reduction import (
 
 
 def valid(a: Array, where: Array = ABSENT) -> Array:
-    """Where a is a number, and a mask holds."""
+    """Tell where a is not NaN and a mask holds."""
     numbers = logical_not(isnan(a))
     return numbers if where is ABSENT else logical_and(numbers, where)
 
@@ -169,7 +169,7 @@ def nanstd(
 
 
 def _find_shares(x: Array, out: Array, *, axis: Axes) -> Array:
-    """The share of each element in the extremum: evenly among those equal to it; NaN has none."""
+    """Compute the share of each element in the extremum: evenly among those equal to it; NaN has none."""
     won = x == out
     return (won / np.maximum(np.add.reduce(won, axis=axis, keepdims=True), 1)).astype(x.dtype)
 

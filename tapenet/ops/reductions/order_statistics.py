@@ -23,7 +23,7 @@ from tapenet.ops.reductions.sorting import sort
 
 
 def _as_rows(function: str, a: Array, axis: Axis) -> tuple[Array, tuple[int, ...]]:
-    """The array with the axes that are reduced as one last axis, and the shape that keepdims leaves."""
+    """Move the axes that are reduced into one last axis; give also the shape that keepdims leaves."""
     axes = tuple(range(a.ndim)) if axis is None else axes_of(function, axis, a.ndim)
     rest = tuple(length for i, length in enumerate(a.shape) if i not in axes)
     moved = moveaxis(a, axes, range(a.ndim - len(axes), a.ndim))
@@ -32,7 +32,7 @@ def _as_rows(function: str, a: Array, axis: Axis) -> tuple[Array, tuple[int, ...
 
 
 def _count_of_each(rows: Array) -> Array:
-    """How many elements of each row are not NaN."""
+    """Count the elements of each row that are not NaN."""
     return np.sum(~np.isnan(rows), -1)
 
 
@@ -40,7 +40,7 @@ _counts = plain(_count_of_each, name="counts", batch=elementwise_rule)  # rows i
 
 
 def _at(rows: Array, places: Array) -> Array:
-    """Of each row the element at its place."""
+    """Take from each row the element at its place."""
     return take_along_axis(rows, places[..., None], -1)[..., 0]
 
 
@@ -111,7 +111,7 @@ _METHODS = (*_CONTINUOUS, *_BETWEEN, *_OF_ELEMENTS)
 
 @plain
 def _places(q: Array, counts: Array, method: str) -> Array:
-    """For each q, and each count, the place of the quantile among the elements in order.
+    """Find for each q, and each count, the place of the quantile among the elements in order.
 
     A quantile is a function of the place alone, so that of 0, 1, 2 ... is the place: NumPy's own arithmetic, for
     each of its methods.
@@ -125,7 +125,7 @@ def _places(q: Array, counts: Array, method: str) -> Array:
 
 
 def _fraction(q: Array, places: Array, counts: Array, method: str) -> Array:
-    """How far each place is past the element before it; differentiable in q where the method is continuous."""
+    """Compute how far each place is past the element before it; differentiable in q for continuous methods."""
     fraction = subtract(places, np.floor(places)).astype(q.dtype if q.dtype.kind == "f" else np.float64)
     if type(q) is not Tensor or method not in _CONTINUOUS:
         return fraction
@@ -136,7 +136,7 @@ def _fraction(q: Array, places: Array, counts: Array, method: str) -> Array:
 
 
 def _between(below: Array, above: Array, fraction: Array) -> Array:
-    """below + fraction (above - below), taken from the nearer end."""
+    """Compute below + fraction (above - below), from the nearer end."""
     step = subtract(above, below)
     return where(
         greater_equal(fraction, 0.5),
@@ -163,7 +163,7 @@ def _quantile(
 
 
 def _checked_q(function: str, q: Array, dtype: np.dtype[Any]) -> Array:
-    """q as an array of fractions. A Python number has no dtype of its own, and is given that of the elements."""
+    """Give q as an array of fractions; a Python number gets the dtype of the elements."""
     if type(q) is not Tensor:
         q = np.asarray(q, dtype if type(q) in (int, float) else None)
     top = 100 if function.endswith("percentile") else 1
@@ -173,7 +173,7 @@ def _checked_q(function: str, q: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _interpolated(rows: Array, q: Array, method: str, skips_nan: bool) -> Array:
-    """The quantiles of each row, q first."""
+    """Compute the quantiles of each row, q first."""
     ordered = sort(rows)
     n = rows.shape[-1]
     if n == 0:
@@ -193,7 +193,7 @@ def _interpolated(rows: Array, q: Array, method: str, skips_nan: bool) -> Array:
 
 
 def _weights_of_rows(function: str, a: Array, weights: Array, axis: Axis) -> Array:
-    """Weights in the shape of the rows; given for each element, or for each place along the axes."""
+    """Give weights the shape of the rows; they come for each element, or for each place along the axes."""
     weights = as_array(constant(weights))
     if weights.shape != a.shape:
         if axis is None:
@@ -211,7 +211,7 @@ def _weights_of_rows(function: str, a: Array, weights: Array, axis: Axis) -> Arr
 
 @plain
 def _places_by_weight(rows: Array, q: Array, weights: Array, method: str, skips_nan: bool) -> Array:
-    """For each q, and each row, the first place of the element that is the quantile by weight."""
+    """Find for each q, and each row, the first place of the element that is the quantile by weight."""
     quantile_of = np.nanquantile if skips_nan else np.quantile
     found = quantile_of(rows, q, axis=-1, weights=weights, method=method)[..., None]
     return np.argmax((rows == found) | (np.isnan(rows) & np.isnan(found)), -1)
@@ -322,5 +322,5 @@ def nanpercentile(
 
 
 def holds_anywhere(test: Array) -> bool:
-    """Whether a test of arguments fails somewhere; under `vmap`, where values are not to be had, no."""
+    """Tell whether a test of arguments holds somewhere; under `vmap`, where values are unknown, it is False."""
     return type(test) is not Tensor and bool(np.any(test))

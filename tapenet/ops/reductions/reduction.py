@@ -38,12 +38,12 @@ Axes = tuple[int, ...] | None
 
 
 def spread(t: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:
-    """`t`, a reduction's result, broadcast back over the reduced axes."""
+    """Broadcast `t`, a reduction's result, back over the reduced axes."""
     return broadcast_to(t if axis is None else _with_reduced_axes(t, shape, axis, keepdims), shape)
 
 
 def _with_reduced_axes(t: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:
-    """`t`, a reduction's result, with length 1 along the reduced axes, as keepdims leaves it."""
+    """Give `t`, a reduction's result, length 1 along the reduced axes, as keepdims does."""
     if keepdims:
         return t
     if axis is None:
@@ -52,12 +52,12 @@ def _with_reduced_axes(t: Array, shape: tuple[int, ...], axis: Axes, keepdims: b
 
 
 def _count(shape: tuple[int, ...], axis: Axes) -> int:
-    """How many elements go into one result."""
+    """Count the elements that go into one result."""
     return math.prod(shape if axis is None else [shape[i] for i in axis])
 
 
 def normalized_axes(function: str, axis: Axis, ndim: int) -> Axes:
-    if axis is None or (ndim == 0 and axis in (0, -1)):  # which ufuncs take for the elements of a scalar
+    if axis is None or (ndim == 0 and axis in (0, -1)):  # which ufuncs accept for a scalar
         return None
     return axes_of(function, axis, ndim)
 
@@ -142,7 +142,7 @@ def mean(
 
 @plain
 def number_where(where: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
-    """How many elements of x along axes a mask names, in the real dtype of x."""
+    """Count the elements of x along axes where a mask holds, in the real dtype of x."""
     return np.sum(np.broadcast_to(where, x.shape), axis, x.real.dtype, keepdims=keepdims)
 
 
@@ -186,11 +186,11 @@ def var(
     return divide(total, _degrees(where, x, axes, keepdims, ddof if correction is ABSENT else correction))
 
 
-_mean_of = mean  # under a name that `var` does not take for a parameter
+_mean_of = mean  # `var` has a parameter of the name `mean`
 
 
 def _degrees(where: Array, x: Array, axes: Axes, keepdims: bool, ddof: float) -> Array:
-    """n - ddof, and 0 where that is negative."""
+    """Compute n - ddof, and 0 where that is negative."""
     if where is ABSENT:
         return builtins.max(_count(x.shape, axes) - ddof, 0.0)
     return maximum(number_where(where, x, axes, keepdims) - ddof, 0)
@@ -235,7 +235,7 @@ def std(
 
 
 def _find_winners(x: Array, out: Array, *, axis: Axes, keepdims: bool) -> Array:
-    """The share of each element in the extremum: evenly among those equal to it; NaN wins over all."""
+    """Compute the share of each element in the extremum: evenly among those equal to it; NaN wins over all."""
     best = _with_reduced_axes(np.asarray(out), np.shape(x), axis, keepdims)
     won = (x == best) | (x != x)
     return (won / np.add.reduce(won, axis=axis, keepdims=True)).astype(np.asarray(x).dtype)
@@ -277,7 +277,7 @@ def _extremum(
     initial: Array,
     where: Array,
 ) -> Array:
-    """max or min, with a value to start from and a mask of the elements that count."""
+    """Compute max or min, with a value to start from and a mask of the elements that count."""
     reduce, choice, last = (_max, maximum, -np.inf) if name == "max" else (_min, minimum, np.inf)
     axes = normalized_axes(name, axis, a.ndim)
     if where is not ABSENT:
@@ -355,7 +355,7 @@ def ptp(a: Array, axis: Axis = None, out: None = None, keepdims: bool = False) -
 
 
 def _product_of_others(x: Array, axis: Axes) -> Array:
-    """For each element the product of the others it is multiplied with; nothing divides, so zeros are exact."""
+    """Multiply for each element the others; nothing is divided, so that zeros are exact."""
     axes = tuple(range(x.ndim)) if axis is None else axis
     rest = tuple(length for i, length in enumerate(x.shape) if i not in axes)
     front = tuple(x.shape[i] for i in axes)

@@ -1,4 +1,4 @@
-"""Sorting, and the functions of sets: elements picked from where they stand."""
+"""Sorting, and the functions of sets: elements read at the places where they occur."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def sort_complex(a: Array) -> Array:
 
 @plain
 def _places_of(x: Array, found: Array) -> Array:
-    """For each of the values found among the elements of the flat x, the first place where it stands."""
+    """Find for each of the values found the first place where it occurs in the flat x."""
     order = np.argsort(x, kind="stable")
     return order[np.searchsorted(x[order], found)]
 

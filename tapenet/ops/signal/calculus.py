@@ -55,7 +55,7 @@ def diff(a: Array, n: int = 1, axis: int = -1, prepend: Array = ABSENT, append: 
 
 
 def _as_slice(value: Array, x: Array, axis: int) -> Array:
-    """What is joined to x along an axis: a scalar once for each row."""
+    """Broadcast what is joined to x along an axis: a scalar once for each row."""
     if value is ABSENT:
         return None
     value = as_array(value)
@@ -125,7 +125,7 @@ def _slope(f: Array, spacing: Array, axis: int, edge_order: int) -> Array:
 
 
 def _end_slope(slopes: Array, steps: Array, axis: int, near: int, next: int) -> Array:
-    """The slope at an end of the parabola through three points, from the slopes between them."""
+    """Compute the slope at an end of the parabola through three points, from the slopes between them."""
     s1, s2 = (slopes[_along(axis, i, i + 1)] for i in (near, next))
     h1, h2 = (steps[_along(axis, i, i + 1)] for i in (near, next))
     return add(s1, multiply(divide(h1, add(h1, h2)), subtract(s1, s2)))
@@ -194,7 +194,7 @@ def interp(
 
 
 def _one_period(x: Array, xp: Array, fp: Array, period: float) -> tuple[Array, Array, Array]:
-    """x and the points within [0, period), in order, with one more point at each end."""
+    """Move x and the points into [0, period), in order, with one more point at each end."""
     if period == 0:
         raise ArgumentError("interp: period must not be 0; got 0.")
     x, xp = remainder(x, period), remainder(xp, period)
@@ -227,13 +227,13 @@ def unwrap(p: Array, discont: float | None = None, axis: int = -1, *, period: fl
 
 @multilinear(lambda t, y: _slide(t, y), lambda t, x: _slide(t, x), name="convolve")
 def _convolve(x: Array, y: Array) -> Array:
-    """z_k = sum of x_i y_(k - i), wherever there is a term."""
+    """Compute z_k = sum of x_i y_(k - i), wherever there is a term."""
     return np.convolve(x, y)
 
 
 @multilinear(lambda t, y: _convolve(t, y), lambda t, x: _slide(x, t), name="slide")
 def _slide(x: Array, y: Array) -> Array:
-    """z_i = sum of x_(i + j) y_j over all of y, which is no longer than x."""
+    """Compute z_i = sum of x_(i + j) y_j over all of y, which is not longer than x."""
     return np.correlate(x, np.conjugate(y), "valid")
 
 

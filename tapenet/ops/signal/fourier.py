@@ -3,7 +3,7 @@
 All are linear. A transform's matrix is symmetric, and so its own transpose.
 
 Of a transform between a real array and the half of its spectrum that is not redundant, the transpose is the opposite
-transform, conjugated, with a weight: the elements of that half stand for two of the whole, but for the first, and for
+transform, conjugated, with a weight: each element of that half counts for two of the whole, but for the first, and for
 the last where the length is even.
 
 `n` and `s` crop an axis or pad it with zeros before the transform. A `norm` says which direction divides by the length
@@ -70,7 +70,7 @@ def _irfft(x: Array, *, n: int, axis: int, norm: Norm) -> Array:
 
 
 def _weights(t: Array, n: int, axis: int, weight: float) -> Array:
-    """For each of the n // 2 + 1 elements of half a spectrum `weight` if it stands for two of the whole, else 1."""
+    """Make the weights of half a spectrum: `weight` for each element that counts for two of the whole, else 1."""
     weights = np.full(n // 2 + 1, weight, np.finfo(t.dtype).dtype)
     weights[0] = 1
     if n % 2 == 0:
@@ -82,7 +82,7 @@ def _weights(t: Array, n: int, axis: int, weight: float) -> Array:
 
 
 def norm_of(function: str, norm: Any) -> Norm:
-    """A norm by its name, which has a default."""
+    """Check a norm; None is the default."""
     norm = "backward" if norm is None else norm
     if norm not in _OPPOSITE:
         raise ArgumentError(f"{function}: norm must be 'backward', 'ortho' or 'forward'; got {norm!r}.")
@@ -91,7 +91,7 @@ def norm_of(function: str, norm: Any) -> Norm:
 
 
 def length_of(function: str, n: Any, default: int, name: str = "n") -> int:
-    """The length of an axis that is transformed."""
+    """Find the length of an axis that is transformed."""
     length = default if n is None else operator.index(n)
     if length < 1:
         raise ArgumentError(f"{function}: {name} must be at least 1, the length to transform; got {length}.")
@@ -99,7 +99,7 @@ def length_of(function: str, n: Any, default: int, name: str = "n") -> int:
 
 
 def resized(x: Array, n: int, axis: int) -> Array:
-    """Cropped or padded with zeros at the end, to length n along the axis."""
+    """Crop x, or pad it with zeros at the end, to length n along the axis."""
     length = x.shape[axis]
     if n < length:
         return x[(slice(None),) * axis + (slice(n),)]
@@ -163,7 +163,7 @@ def rfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = Non
 
 
 def rfft_along(function: str, a: Array, n: int | None, axis: int, norm: Norm) -> Array:
-    """`rfft`, on the part of a function of another name."""
+    """Compute `rfft` for a function, which errors name."""
     if a.dtype.kind == "c":
         raise ArgumentTypeError(f"{function}: a must be real; got {a.dtype}. Write a.real, or use a complex transform.")
     axis = axis_of(function, axis, a.ndim)
@@ -173,8 +173,8 @@ def rfft_along(function: str, a: Array, n: int | None, axis: int, norm: Norm) ->
 def irfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
     """Compute the inverse of `rfft`: the real array of length n that has `a` as the first half of its transform.
 
-    Derivative: linear; the transpose is conj(rfft(t)) / n, doubled but for the elements that stand for themselves
-    alone, the first and for even n the last. Their imaginary parts are not read, and have derivative 0.
+    Derivative: linear; the transpose is conj(rfft(t)) / n, doubled but for the elements that count once, the
+    first and for even n the last. Their imaginary parts are not read, and have derivative 0.
 
     >>> tnp.fft.irfft(np.array([1.0, 1.0]), 3)
     array([1., 0., 0.])
@@ -187,7 +187,7 @@ def irfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = No
 
 
 def irfft_along(function: str, a: Array, n: int | None, axis: int, norm: Norm) -> Array:
-    """`irfft`, on the part of a function of another name."""
+    """Compute `irfft` for a function, which errors name."""
     axis = axis_of(function, axis, a.ndim)
     n = length_of(function, n, 2 * (a.shape[axis] - 1))
     return _irfft(resized(a, n // 2 + 1, axis), n=n, axis=axis, norm=norm)

@@ -30,7 +30,7 @@ from tapenet.ops.signal.fourier import (
 def _lengths_and_axes(
     function: str, x: Array, s: Axes, axes: Axes, *, half: bool = False
 ) -> tuple[list[int], tuple[int, ...]]:
-    """For each axis to transform its length after the transform; with `half`, that of the last from half a spectrum."""
+    """Find the axes and their lengths after the transform; with `half`, the last one is from half a spectrum."""
     if axes is None:
         axes = range(x.ndim if s is None else len(s))
         axes = [axis + x.ndim - len(axes) for axis in axes]
@@ -48,7 +48,7 @@ def _lengths_and_axes(
 
 
 def _transformed(transform: Primitive, x: Array, lengths: Sequence[int], axes: Sequence[int], norm: Norm) -> Array:
-    """Resized, then transformed along axes, the last one first; along an axis as often as it is named."""
+    """Resize, then transform along axes, the last one first; a repeated axis is transformed repeatedly."""
     if len(set(axes)) < len(axes):
         for n, axis in reversed(list(zip(lengths, axes, strict=True))):
             x = _transformed(transform, x, (n,), (axis,), norm)

@@ -48,9 +48,10 @@ _COPIES = ("edge", "reflect", "symmetric", "wrap")
 def pad(array: Array, pad_width: Any, mode: str = "constant", **kwargs: Any) -> Array:
     """Surround an array with a frame.
 
-    Derivative: linear; for the array, 1 where it stands and where the frame repeats it; for `constant_values`, the sum
-    over the frame. "maximum", "minimum", "mean" and "median" have the derivatives of these functions. On a Tensor mode
-    "empty" gives zeros, and a function as mode is refused, as it would write into the array: write tnp.concatenate.
+    Derivative: linear; for the array, 1 at its own places and where the frame repeats it; for `constant_values`, the
+    sum over the frame. "maximum", "minimum", "mean" and "median" have the derivatives of these functions. On a Tensor
+    mode "empty" gives zeros, and a function as mode is refused, as it would write into the array: write
+    tnp.concatenate.
 
     Raises:
         ArgumentError: a negative width; for a Tensor, a mode that is a function.
@@ -83,7 +84,7 @@ def pad(array: Array, pad_width: Any, mode: str = "constant", **kwargs: Any) -> 
 
 
 def _pairs(name: str, given: Any, ndim: int) -> Widths:
-    """A pair of ints for each axis, from any form that NumPy takes."""
+    """Give a pair of ints for each axis, from any form that NumPy takes."""
     if isinstance(given, dict):
         pairs = [(0, 0)] * ndim
         for axis, width in given.items():
@@ -132,7 +133,7 @@ def _with_statistic(x: Array, width: Widths, statistic: Callable[..., Array], st
 
 
 def _by_matrices(x: Array, width: Widths, mode: str, end_values: Any = 0, **kwargs: Any) -> Array:
-    """Padding along each axis as a matrix, which is the identity matrix padded, and a constant."""
+    """Pad along each axis by a matrix, which is the padded identity matrix, and a constant."""
     ends = np.broadcast_to(np.asarray(end_values), (x.ndim, 2))
     for axis, pair in enumerate(width):
         n = x.shape[axis]

@@ -133,7 +133,7 @@ def polydiv(u: Array, v: Array) -> tuple[Array, Array]:
 
 
 def _without_small_in_front(rest: Array) -> Array:
-    """NumPy leaves out what is 0 within its `allclose`, but for the last coefficient."""
+    """Leave out what is 0 within NumPy's `allclose`, but for the last coefficient."""
     start = 0
     while start < len(rest) - 1 and np.allclose(rest[start], 0, rtol=1e-14):
         start += 1
@@ -240,7 +240,7 @@ def poly(seq_of_zeros: Array) -> Array:
 
 @plain
 def _come_in_pairs(zeros: Array) -> bool:
-    """Whether each complex root is there with its conjugate, as NumPy asks it: then the polynomial is real."""
+    """Tell whether each complex root occurs with its conjugate, as NumPy does: then the polynomial is real."""
     return zeros.ndim == 1 and np.array_equal(np.sort(zeros), np.sort(zeros.conj()))
 
 

@@ -85,7 +85,7 @@ _NODES = 160  # of the rule below; I_2n(x) / I_0(x), its relative error, is belo
 
 
 def _bessel_forward(x: Array, *, order: int) -> Array:
-    """I_n(x) = x^n / (1 3 5 ... (2n - 1) pi) * integral of exp(x cos a) sin^2n(a) da from 0 to pi.
+    """Compute I_n(x) = x^n / (1 3 5 ... (2n - 1) pi) * integral of exp(x cos a) sin^2n(a) da from 0 to pi.
 
     The integrand is periodic and nowhere negative: the trapezoidal rule converges geometrically, and nothing cancels.
     """
@@ -110,7 +110,7 @@ _bessel: Any = elementwise(
 
 
 def _bessel_slope(x: Array, order: int) -> Array:
-    """I_0' = I_1, and I_n' = (I_(n-1) + I_(n+1)) / 2."""
+    """Compute the derivative: I_0' = I_1, and I_n' = (I_(n-1) + I_(n+1)) / 2."""
     if order == 0:
         return _of_order(x, 1)
     return 0.5 * (_of_order(x, order - 1) + _of_order(x, order + 1))
