@@ -136,7 +136,7 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters
     for operand in operands:
         if type(operand) is Tensor and operand.tape is tape:
             slots.append(operand.slot)
-            operand = operand._value
+            operand = as_operand(primitive, operand._value)
         else:
             slots.append(None)
             if type(operand) not in CONSTANTS and type(operand) is not Tensor:
@@ -169,6 +169,18 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters
     return record(tape, (primitive, tuple(slots), kept, parameters, out.shape, out.dtype), out)
 
 
+def as_operand(primitive: Primitive, value: Any) -> Any:
+    """A value on a tape as an operand: a Python number that was watched is one of NumPy's, but element by element.
+
+    There the result of a Python number and an array has the dtype of the array.
+    """
+    if type(value) not in (float, complex) or primitive.family == "elementwise":
+        return value
+    if isinstance(primitive.forward, np.ufunc):
+        return value
+    return np.float64(value) if type(value) is float else np.complex128(value)
+
+
 def _part_of(primitive: Primitive, index: int) -> Callable[..., Array]:
     """The function of one part of what a primitive gives."""
     return lambda *operands, **parameters: primitive.forward(*operands, **parameters)[index]
@@ -176,8 +188,8 @@ def _part_of(primitive: Primitive, index: int) -> Callable[..., Array]:
 
 def bind_plain(primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
     """Apply a primitive without derivative: to what is under Tensors, giving plain values or mapped ones."""
-    values = [under(x) for x in operands]
-    keywords = {name: under(x) for name, x in parameters.items()}
+    values = [as_operand(primitive, under(x)) if type(x) is Tensor else x for x in operands]
+    keywords = {name: as_operand(primitive, under(x)) if type(x) is Tensor else x for name, x in parameters.items()}
     maps = [x.tape for x in (*values, *keywords.values()) if type(x) is Tensor]
     if maps:
         result = max(maps, key=lambda mapping: mapping.level).apply(primitive, values, keywords)

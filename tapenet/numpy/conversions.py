@@ -1,14 +1,86 @@
-"""Conversions of Tensors that other libraries ask for."""
+"""Conversions of Tensors: of what is piecewise constant, to text, and those that other libraries ask for.
+
+A number that depends on watched values by functions of derivative zero alone (`tnp.floor(x)`, `x // 1`, `tnp.sign(x)`)
+loses nothing when it becomes a Python number: it converts, as comparisons do, and the tape notes that it was read.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tapenet.core.tensor import Tensor
+import tapenet.numpy as tnp
+from tapenet.core.families import constant_rule
+from tapenet.core.record import Entry
+from tapenet.core.tensor import Tensor, note_read, plain_value, under
 from tapenet.errors import ConversionError, MappedValueError
+
+# ---- numbers ----
+
+
+def _number(convert: Callable[[Any], Any], name: str) -> Callable[[Tensor], Any]:
+    own = getattr(Tensor, f"__{convert.__name__}__")
+
+    def converted(self: Tensor) -> Any:
+        return convert(plain_value(self, name)) if _is_piecewise_constant(self) else own(self)
+
+    return converted
+
+
+def _is_piecewise_constant(x: Any) -> bool:
+    """Whether the derivative of a value is zero on every open tape that it is on, of all orders."""
+    while type(x) is Tensor and not x.tape.is_map:
+        if not _is_constant_on(x.tape.entries, x.slot):
+            return False
+        x = x._value
+    return True
+
+
+def _is_constant_on(entries: Sequence[Entry], slot: int) -> bool:
+    """Whether every path from the record at a slot back to watched values goes through a derivative of zero."""
+    pending, seen = [slot], {slot}
+    while pending:
+        primitive, slots, *_ = entries[pending.pop()]
+        if primitive.family == "leaf":
+            return False
+        rules = primitive.pullbacks or (None,) * len(slots)
+        further = {own for own, rule in zip(slots, rules, strict=True) if own is not None and rule is not constant_rule}
+        pending += further - seen
+        seen |= further
+    return True
+
+
+def _rounded(self: Tensor, decimals: int | None = None) -> Any:
+    """`round(x)`: an integer of a number, as NumPy's; an array of an array, or with decimals."""
+    if decimals is None and self.shape == () and type(under(self)) is not Tensor:
+        return int(tnp.rint(self))
+    return tnp.round(self, decimals or 0)
+
+
+def _integer(function: Callable[[Any], Any]) -> Callable[[Tensor], int]:
+    return lambda self: int(function(self))
+
+
+# ---- text ----
+
+
+def _text(convert: Callable[..., str], name: str) -> Callable[..., str]:
+    own = getattr(Tensor, f"__{convert.__name__}__")
+
+    def shown(self: Tensor, *specification: str) -> str:
+        value = under(self)
+        if type(value) is not Tensor:
+            note_read(name, convert, (self, *specification), {}, convert(value, *specification))
+        text: str = own(self, *specification)
+        return text
+
+    return shown
+
+
+# ---- arrays ----
 
 _convert = Tensor.__array__
 
@@ -40,3 +112,17 @@ def _as_one_object(x: Any) -> np.ndarray[Any, Any]:
     array = np.empty((), object)
     array[()] = x
     return array
+
+
+CONVERSIONS: dict[str, Callable[..., Any]] = {
+    "__array__": as_numpy_array,
+    "__int__": _number(int, "int(x)"),
+    "__float__": _number(float, "float(x)"),
+    "__round__": _rounded,
+    "__floor__": _integer(tnp.floor),
+    "__ceil__": _integer(tnp.ceil),
+    "__trunc__": _integer(tnp.trunc),
+    "__str__": _text(str, "str(x)"),
+    "__repr__": _text(repr, "repr(x)"),
+    "__format__": _text(format, "format(x)"),
+}

@@ -13,7 +13,7 @@ from tapenet.core.foreign import defers_to, is_sparse_matrix
 from tapenet.core.primitive import Array, past_closed_tapes
 from tapenet.core.tensor import Tensor, off_tapes
 from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError
-from tapenet.numpy.conversions import as_numpy_array
+from tapenet.numpy.conversions import CONVERSIONS
 from tapenet.numpy.protocol import array_function, array_ufunc
 from tapenet.ops.arrays.indexing import At, getitem
 
@@ -93,7 +93,6 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "__neg__": tnp.negative,
     "__pos__": tnp.positive,
     "__abs__": tnp.absolute,
-    "__round__": lambda self, decimals=0: tnp.round(self, decimals),
     "__eq__": _comparison("__eq__", tnp.equal),
     "__ne__": _comparison("__ne__", tnp.not_equal),
     "__lt__": _operator("__lt__", tnp.less),
@@ -105,7 +104,6 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "__getitem__": getitem,
     "__array_ufunc__": array_ufunc,
     "__array_function__": array_function,
-    "__array__": as_numpy_array,
 }
 
 
@@ -285,7 +283,7 @@ PANDAS_PRIORITY = 5000  # above a DataFrame's 4000: pandas' operators leave the 
 def give_methods(kind: type) -> None:
     """Give a class ndarray's operators, methods and properties, and NumPy's dispatch protocols."""
     kind.__pandas_priority__ = PANDAS_PRIORITY  # type: ignore[attr-defined]  # classes take attributes
-    for name, function in (_OPERATORS | _METHODS | _REFUSALS | _EXPORTS).items():
+    for name, function in (_OPERATORS | CONVERSIONS | _METHODS | _REFUSALS | _EXPORTS).items():
         setattr(kind, name, function)
     for name, (getter, doc) in _PROPERTIES.items():
         setattr(kind, name, property(getter, doc=doc))

@@ -229,9 +229,9 @@ def test_a_mask_that_the_user_changed_afterwards_is_held_as_it_was_read() -> Non
         tape.replay(-abs(X), y)
 
 
-def test_repr_shape_and_dtype_are_no_reads() -> None:
+def test_shape_and_dtype_are_no_reads() -> None:
     def f(x: Any) -> Any:
-        assert f"{x!r} {x} {x.sum():.2f} {x.shape} {x.dtype} {len(x)}"
+        assert f"{x.shape} {x.dtype} {len(x)}"
         return x * 2
 
     np.testing.assert_array_equal(replayed(f, X, OTHER), OTHER * 2)
