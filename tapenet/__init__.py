@@ -18,6 +18,8 @@ np.float64(12.0)
 """
 
 import importlib
+import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 from tapenet import errors as errors, extend as extend, numpy as numpy
@@ -44,6 +46,7 @@ from tapenet.errors import (
 from tapenet.extend import primitive as primitive
 from tapenet.kernels.backends import use_backend as use_backend
 from tapenet.kernels.memory import empty_cache as empty_cache
+from tapenet.kernels.processors import num_threads as num_threads, set_num_threads as set_num_threads
 from tapenet.numpy.methods import give_methods
 from tapenet.ops.arrays.indexing import at as at
 from tapenet.ops.arrays.masked import with_ufunc_keywords as _with_ufunc_keywords
@@ -131,10 +134,22 @@ _provided.with_ufunc_keywords = _with_ufunc_keywords
 _provided.jvp, _provided.vjp = jvp, vjp
 
 
+class _Importing:
+    """The lock of imports at first use, made anew in a forked child."""
+
+    lock = threading.RLock()
+
+
+_importing = _Importing()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: setattr(_importing, "lock", threading.RLock()))
+
+
 def __getattr__(name: str) -> Any:
     """Import `tn.nn`, `tn.optim`, `tn.models` and `tn.testing` when they are first used."""
     if name in ("models", "nn", "optim", "testing"):
-        return importlib.import_module(f"tapenet.{name}")
+        with _importing.lock:  # two threads that import packages which need each other get one of them half made
+            return importlib.import_module(f"tapenet.{name}")
     raise AttributeError(f"module 'tapenet' has no attribute {name!r}")
 
 

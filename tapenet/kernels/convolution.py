@@ -32,7 +32,8 @@ import numpy as np
 from tapenet.kernels import winograd
 from tapenet.kernels.backends import loops_for
 from tapenet.kernels.memory import empty, zeros
-from tapenet.kernels.threads import share_products
+from tapenet.kernels.products import multiply, product
+from tapenet.kernels.threads import share
 from tapenet.kernels.windows import Array, Axis, Padding, Pair, cache_sized, computing_dtype, lay, positions
 
 # Bytes of stacked rows made at a time: less makes small matrices, more leaves the cache.
@@ -78,7 +79,7 @@ def convolve(x: Array, kernel: Array, *, stride: Pair, padding: Padding, dilatio
         for parts in _parts(x[images], kernel, y[images], groups):
             way.forward(*parts, rows, columns)
 
-    share_products(work, len(x), _work_size(x, kernel, y))
+    share(work, len(x), _work_size(x, kernel, y))
     return y.astype(dtype, copy=False)
 
 
@@ -117,7 +118,7 @@ def convolve_input(
         for parts in _parts(x[images], kernel, t[images], groups):
             way.input(*parts, rows, columns)
 
-    share_products(work, len(x), _work_size(x, kernel, t))
+    share(work, len(x), _work_size(x, kernel, t))
     return x.astype(dtype, copy=False)
 
 
@@ -156,7 +157,7 @@ def convolve_kernel(
         for parts in _parts(x[images], term, t[images], groups):
             way.kernel(*parts, rows, columns)
 
-    share_products(work, len(x), _work_size(x, kernel, t))
+    share(work, len(x), _work_size(x, kernel, t))
     for start in sorted(terms.keys() - {0}):
         kernel += terms[start]
     return kernel.astype(dtype, copy=False)
@@ -170,17 +171,17 @@ def _dense(x: Array, kernel: Array, y: Array, rows: Axis, columns: Axis) -> None
     weights = _stacked_weights(kernel)
     products = _flat(y, 0)
     if _at_once(kernel, products, columns):
-        np.matmul(_stack(stacked[:, :, None], columns)[:, 0], _flat(weights, 0), out=_flat(products, 0))
+        multiply(_stack(stacked[:, :, None], columns)[:, 0], _flat(weights, 0), _flat(products, 0))
         return
     for output in range(columns.count):
         taps, places = columns.taps_of(output)
-        np.matmul(_flat(stacked[:, places], 1), _flat(weights[taps], 0), out=products[:, output])
+        multiply(_flat(stacked[:, places], 1), _flat(weights[taps], 0), products[:, output])
 
 
 def _dense_input(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -> None:
     products = _flat(np.ascontiguousarray(t), 0)
     if _at_once(kernel, products, columns):
-        stacked = _flat(products, 0) @ _flat(_stacked_weights(kernel), 0).T
+        stacked = product(_flat(products, 0), _flat(_stacked_weights(kernel), 0).T)
         if not columns.trivial:
             windows = stacked
             stacked = zeros((products.shape[0], columns.size, 1, rows.window * x.shape[3]), t.dtype)
@@ -191,7 +192,7 @@ def _dense_input(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -
         stacked = empty((products.shape[0], columns.size, weights.shape[0]), t.dtype)
         for place in range(columns.size):
             taps, outputs = columns.taps_on(place)
-            np.matmul(_flat(products[:, outputs], 1), _flat(weights[:, taps], 1).T, out=stacked[:, place])
+            multiply(_flat(products[:, outputs], 1), _flat(weights[:, taps], 1).T, stacked[:, place])
     _unstack(stacked, rows, x)
 
 
@@ -199,12 +200,12 @@ def _dense_kernel(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) 
     stacked = _stack(x, rows)
     products = _flat(t, 0)
     if _at_once(kernel, products, columns):
-        weights = _stack(stacked[:, :, None], columns)[:, 0].T @ _flat(products, 0)
+        weights = product(_stack(stacked[:, :, None], columns)[:, 0].T, _flat(products, 0))
     else:
         weights = zeros((columns.window, stacked.shape[2], t.shape[3]), t.dtype)
         for output in range(columns.count):
             taps, places = columns.taps_of(output)
-            _flat(weights[taps], 0)[...] += _flat(stacked[:, places], 1).T @ products[:, output]
+            _flat(weights[taps], 0)[...] += product(_flat(stacked[:, places], 1).T, products[:, output])
     kernel += weights.reshape(kernel.swapaxes(0, 1).shape).swapaxes(0, 1)
 
 
@@ -234,27 +235,28 @@ def _placewise(x: Array, kernel: Array, y: Array, rows: Axis, columns: Axis) -> 
 
     def work(part: slice) -> None:
         for (oh, ow), window, weights in _windows(kernel[..., part], rows, columns):
-            y[:, oh, ow, part] += x[:, *window].reshape(len(x), -1) @ _flat(weights, 0)
+            y[:, oh, ow, part] += product(x[:, *window].reshape(len(x), -1), _flat(weights, 0))
 
-    share_products(work, kernel.shape[3], kernel.nbytes)
+    share(work, kernel.shape[3], kernel.nbytes)
 
 
 def _placewise_input(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -> None:
     def work(part: slice) -> None:
         for (oh, ow), window, weights in _windows(kernel[:, :, part], rows, columns):
             # The kernel goes first: BLAS is slow where the second of two matrices is the larger and transposed.
-            x[:, *window, part] += (weights @ t[:, oh, ow].T).transpose(2, 0, 1)
+            found = product(_flat(weights, 0), t[:, oh, ow].T)
+            x[:, *window, part] += found.reshape(*weights.shape[:2], len(t)).transpose(2, 0, 1)
 
-    share_products(work, kernel.shape[2], kernel.nbytes)
+    share(work, kernel.shape[2], kernel.nbytes)
 
 
 def _placewise_kernel(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -> None:
     def work(part: slice) -> None:
         for tap, outputs, places in positions(rows, columns):
             channels = x[places][..., part]
-            kernel[tap][part] += channels.reshape(-1, channels.shape[3]).T @ t[outputs].reshape(-1, t.shape[3])
+            kernel[tap][part] += product(channels.reshape(-1, channels.shape[3]).T, t[outputs].reshape(-1, t.shape[3]))
 
-    share_products(work, kernel.shape[2], kernel.nbytes)
+    share(work, kernel.shape[2], kernel.nbytes)
 
 
 def _windows(kernel: Array, rows: Axis, columns: Axis) -> Iterator[tuple[Pair, Any, Array]]:

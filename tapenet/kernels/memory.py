@@ -8,8 +8,7 @@ tells: every view of an array refers to the block that the array lies in. Steps 
 and again, so a block serves requests of its own size only. When a new one is made, those longest out of use are let go
 until no more than `IDLE_BYTES` are free.
 
-Other arrays, NumPy's results, are left to the C library. GNU's learns: once a process has freed a block of up to 32 MiB
-it keeps such, and up to twice as much of them free. So one is freed here, untouched, when this module is imported.
+Other arrays, NumPy's results, are left to the C library.
 """
 
 from __future__ import annotations
@@ -30,10 +29,6 @@ LARGE = 2**18
 
 # Bytes that stay free while other sizes are asked for.
 IDLE_BYTES = 2**24
-
-# The largest block that GNU's C library learns from; a little less, for what it writes beside it.
-LESSON = 2**25 - 2**16
-np.empty(LESSON, np.uint8)
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:

@@ -1,4 +1,12 @@
-"""Matrix products on threads of our own, and in the order of factors that is faster."""
+"""Matrix products on threads of our own, in pieces that BLAS makes without threads of its own.
+
+BLAS shares one large product among its threads, and these wait for each other without sleeping. Where another process
+wants a processor, or our own threads do, a product then takes ten to a hundred times as long; and for some twenty
+milliseconds after it, BLAS's threads keep processors busy, waiting for the next. Telling BLAS how many threads to use
+would change it for the whole process. So products are cut: OpenBLAS, which NumPy's wheels come with, makes a product of
+up to `SMALL_PRODUCT` multiplications in the thread that asks for it. Two threads so reach 80 percent of what BLAS's own
+reach on an idle machine, and they reach it on a busy one, too.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +14,47 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.kernels.forks import between_forks
 from tapenet.kernels.memory import empty
-from tapenet.kernels.threads import share_products
+from tapenet.kernels.threads import share
+from tapenet.kernels.windows import Array
+
+# Multiplications up to which OpenBLAS starts no threads, of matrices and with a vector; and those that are worth a
+# thread of our own.
+SMALL_PRODUCT, SMALL_VECTOR = 2**18, 2**13
+WORTH_SHARING = 2**21
+
+# The longest rows and the most columns of a piece of a large product. Measured: these leave the packing of both factors
+# at a fifth of the time.
+INNER, COLUMNS = 128, 64
+
+# Bytes of partial sums that are made at a time.
+SUMS_SIZE = 2**18
 
 # Most rows of a first matrix, and fewest elements of a second, for which the order of factors matters.
 FEW_ROWS = 64
 LARGE_MATRIX = 2**17
 
-# Multiplications below which OpenBLAS starts no threads, and those that are worth a thread of our own.
-SMALL_PRODUCT = 2**18
-WORTH_SHARING = 2**21
-
 
 def matmul(x: Any, y: Any) -> Any:
-    """`np.matmul`; each thread computes some rows of the product of large matrices, or columns if they are more."""
-    if not (type(x) is type(y) is np.ndarray and x.ndim == y.ndim == 2 and x.size * y.shape[1] > SMALL_PRODUCT):
+    """`np.matmul`; threads share large products, by rows or by columns, and stacks of them."""
+    if not (type(x) is type(y) is np.ndarray and 0 < x.ndim < 3 and 0 < y.ndim < 3):
+        return _stacked(x, y) if _is_large_stack(x, y) else _small(x, y)
+    inner = len(y)
+    rows, columns = x.size // max(1, inner), y.size // max(1, inner)
+    is_small = rows * inner * columns <= (SMALL_PRODUCT if min(rows, columns) > 1 else SMALL_VECTOR)
+    if is_small or x.dtype != y.dtype or x.dtype.char not in "fdFD" or x.shape[-1] != inner:
+        return _small(x, y)
+    product = _matrix_product(x.reshape(rows, inner), y.reshape(inner, columns))
+    return product if x.ndim == y.ndim == 2 else product.reshape(x.shape[:-1] + y.shape[1:])[()]
+
+
+def _small(x: Any, y: Any) -> Any:
+    with between_forks():
         return np.matmul(x, y)
-    if x.dtype != y.dtype or x.dtype.char not in "fdFD" or x.shape[1] != len(y):
-        return np.matmul(x, y)
+
+
+def _matrix_product(x: Array, y: Array) -> Array:
     if len(x) <= FEW_ROWS and y.size >= LARGE_MATRIX and y.flags.f_contiguous:
         # BLAS packs the second matrix, which takes as long as the product if the first has few rows, and twice that
         # if it is transposed in memory: then (y^T x^T)^T is faster, copy of the result and all.
@@ -31,15 +62,117 @@ def matmul(x: Any, y: Any) -> Any:
     return _in_parts(x, y)
 
 
-def _in_parts(x: Any, y: Any) -> Any:
+def _is_large_stack(x: Any, y: Any) -> bool:
+    return (
+        type(x) is type(y) is np.ndarray
+        and min(x.ndim, y.ndim) > 1
+        and x.dtype == y.dtype
+        and x.dtype.char in "fdFD"
+        and x.shape[-1] == y.shape[-2]
+        and x.shape[-2] * y.shape[-2] * y.shape[-1] > SMALL_PRODUCT
+    )
+
+
+def _stacked(x: Array, y: Array) -> Array:
+    """The products of stacks of large matrices."""
+    stack = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    x, y = (np.broadcast_to(a, (*stack, *a.shape[-2:])) for a in (x, y))
+    out = empty((*stack, x.shape[-2], y.shape[-1]), x.dtype)
+    places = list(np.ndindex(stack))
+
+    def work(part: slice) -> None:
+        for place in places[part]:
+            multiply(x[place], y[place], out[place])
+
+    share(work, len(places), x.size * y.shape[-1], WORTH_SHARING)
+    return out
+
+
+def _in_parts(x: Array, y: Array) -> Array:
     out = empty((len(x), y.shape[1]), x.dtype)
     by_rows = len(x) >= y.shape[1]
 
     def work(part: slice) -> None:
         if by_rows:
-            np.matmul(x[part], y, out=out[part])
+            multiply(x[part], y, out[part])
         else:
-            np.matmul(x, y[:, part], out=out[:, part])
+            multiply(x, y[:, part], out[:, part])
 
-    share_products(work, max(out.shape), x.size * y.shape[1], WORTH_SHARING)
+    share(work, max(out.shape), x.size * y.shape[1], WORTH_SHARING)
     return out
+
+
+def product(x: Array, y: Array) -> Array:
+    """The product of two matrices, computed in this thread."""
+    out = empty((len(x), y.shape[1]), x.dtype)
+    multiply(x, y, out)
+    return out
+
+
+def multiply(x: Array, y: Array, out: Array) -> None:
+    """Write the product of two matrices of one dtype to `out`, all in this thread.
+
+    Sums over many elements are made from partial sums over as many as fit into one piece.
+    """
+    rows, inner = x.shape
+    columns = y.shape[1]
+    longest, most = (INNER, SMALL_PRODUCT) if min(rows, columns) > 1 else (SMALL_VECTOR, SMALL_VECTOR)
+    if rows * inner * columns <= most or x.dtype.char not in "fdFD":
+        with between_forks():
+            np.matmul(x, y, out=out)
+        return
+    step = _even(inner, max(longest, most // (rows * columns)))
+    if step == inner:
+        _multiply_tiles(x[None], y[None], out[None], most)
+        return
+    at_once = max(1, SUMS_SIZE // (rows * columns * out.itemsize))
+    sums = empty((at_once, rows, columns), out.dtype)
+    whole = inner // step
+    for first in range(0, whole, at_once):
+        count = min(at_once, whole - first)
+        part = slice(first * step, (first + count) * step)
+        stacked = x[:, part].reshape(rows, count, step).swapaxes(0, 1)
+        _multiply_tiles(stacked, y[part].reshape(count, step, columns), sums[:count], most)
+        _add_sums(sums[:count], out, is_first=first == 0)
+    if whole * step < inner:
+        _multiply_tiles(x[None, :, whole * step :], y[None, whole * step :], sums[:1], most)
+        _add_sums(sums[:1], out, is_first=False)
+
+
+def _add_sums(sums: Array, out: Array, *, is_first: bool) -> None:
+    """Add partial sums to `out`, or write them."""
+    total = sums[0] if len(sums) == 1 else np.add.reduce(sums, axis=0)
+    if is_first:
+        out[...] = total
+    else:
+        np.add(out, total, out=out)
+
+
+def _multiply_tiles(x: Array, y: Array, out: Array, most: int) -> None:
+    """Write the products of stacks of matrices to `out`, in tiles of at most `most` multiplications each.
+
+    Shapes are (count, rows, inner), (count, inner, columns) and (count, rows, columns). One call of `np.matmul` loops
+    over all whole tiles; what is left at the lower and at the right edge takes one more each.
+    """
+    count, rows, inner = x.shape
+    columns = y.shape[2]
+    width = _even(columns, COLUMNS)
+    height = max(1, min(rows, most // (inner * width)))
+    if height == rows:
+        width = max(1, min(columns, most // (inner * rows)))
+    bottom, right = rows - rows % height, columns - columns % width
+    for top, lower, tall in ((0, bottom, height), (bottom, rows, rows - bottom)):
+        for left, outer, wide in ((0, right, width), (right, columns, columns - right)):
+            if lower > top and outer > left:
+                tiles = (
+                    x[:, top:lower].reshape(count, -1, 1, tall, inner),
+                    y[:, :, left:outer].reshape(count, inner, 1, -1, wide).transpose(0, 2, 3, 1, 4),
+                )
+                parts = out[:, top:lower, left:outer].reshape(count, -1, tall, (outer - left) // wide, wide)
+                with between_forks():
+                    np.matmul(*tiles, out=parts.swapaxes(2, 3))
+
+
+def _even(total: int, most: int) -> int:
+    """The length of equal pieces of `total`, each at most `most`; the last one may be shorter."""
+    return -(-total // -(-total // most))

@@ -1,38 +1,41 @@
 """A few threads for work on large arrays: NumPy lets other threads run while it computes.
 
-Matrix products have threads of their own, inside BLAS; these are for copies and elementwise passes, and for work that
-mixes such with many products of middling size. Work is cut along one axis into independent slices, so that results do
-not depend on the number of threads, beyond the rounding of sums over slices. That number is the first of
+Matrix products have threads of their own, inside BLAS; these are for copies, elementwise passes, and products too small
+for BLAS's. Work is cut along one axis into independent parts, so that results do not depend on the number of threads,
+beyond the rounding of sums over parts. How many threads there are says `tapenet.kernels.processors`.
 
-    TAPENET_NUM_THREADS, OMP_NUM_THREADS, OPENBLAS_NUM_THREADS    environment variables, when work is first shared
-    the number of processors that the process may run on
+**A call owns its parts.** They wait in the call, and threads take them from there: the calling one, and helpers as soon
+as they wake. So the call makes progress where no helper can be started or all are busy. Before it returns or raises, it
+has cancelled the parts that no thread has begun and waited for those that one has: nothing is written afterwards.
+
+Helpers are daemon threads, which wait in C code without the interpreter's lock: they serve threads that outlive the
+main one, and handlers at exit, and hold nothing up. A forked child starts helpers of its own.
 """
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
-import ctypes
 import itertools
 import os
+import queue
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
-from typing import cast
+from collections import deque
+from collections.abc import Callable, Sequence
 
 import attrs
 
-from tapenet.kernels import blas
+from tapenet.kernels.processors import num_threads
 
 # Bytes read and written by each thread: with less, waking it costs more than it saves.
 WORTH_SHARING = 2**21
 
-_inside = threading.local()  # whether this thread is working on a share: shares are not shared again
+Work = Callable[[slice], object]
 
 
-def share(work: Callable[[slice], object], count: int, size: int, least: int | None = None) -> None:
+def share(work: Work, count: int, size: int, least: int | None = None) -> None:
     """Call `work` on slices that make up range(count), on several threads where that is worth it.
+
+    Where a slice raises, those not begun are cancelled, and what it raised is raised here.
 
     Args:
         work: takes a slice; slices must be independent of each other. Never called with an empty one.
@@ -40,121 +43,159 @@ def share(work: Callable[[slice], object], count: int, size: int, least: int | N
         size: how many bytes all of the work reads and writes, about.
         least: how many of them are worth a thread.
     """
-    parts = min(thread_count(), count, size // (least or WORTH_SHARING))
-    if parts < 2 or _inside_share():
+    parts = min(num_threads(), count, size // (least or WORTH_SHARING))
+    if parts < 2 or _current.call is not None:  # parts of a part are not shared again
         if count:
             work(slice(0, count))
         return
     bounds = [count * i // parts for i in range(parts + 1)]
-    slices = [slice(begin, end) for begin, end in itertools.pairwise(bounds)]
-    _placement.move_away()
-    # Contexts carry NumPy's error settings over; one context cannot run in two threads.
-    others = [_pool().submit(contextvars.copy_context().run, _share, work, part) for part in slices[1:]]
-    try:
-        _share(work, slices[0])
-    finally:
-        _wait(others)
+    Call.of(work, [slice(begin, end) for begin, end in itertools.pairwise(bounds)]).run()
 
 
-def share_products(work: Callable[[slice], object], count: int, size: int, least: int | None = None) -> None:
-    """`share` work that is mostly matrix products: each thread makes its own, by a BLAS without threads.
+@attrs.define(eq=False)
+class Call:
+    """One shared piece of work.
 
-    Where the work cannot be cut, or BLAS cannot be told so, BLAS keeps its threads, and the work is not shared.
-    """
-    if count < 2 or _inside_share() or not blas.is_controllable():
-        if count:
-            work(slice(0, count))
-        return
-    with blas.single_threaded:
-        share(work, count, size, least)
-
-
-def _inside_share() -> bool:
-    return getattr(_inside, "share", False)
-
-
-def _share(work: Callable[[slice], object], part: slice) -> None:
-    _inside.share = True
-    try:
-        work(part)
-    finally:
-        _inside.share = False
-
-
-def _wait(others: list[Future[None]]) -> None:
-    """Wait until all are done, whatever becomes of them, then raise what the first one raised."""
-    errors = [other.exception() for other in others]
-    for error in errors:
-        if error is not None:
-            raise error
-
-
-@cache
-def thread_count() -> int:
-    """How many threads work is shared among."""
-    for name in ("TAPENET_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        setting = os.environ.get(name, "").split(",")[0].strip()
-        if setting.isdecimal() and int(setting) > 0:
-            return int(setting)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_count() - 1, thread_name_prefix="tapenet", initializer=_placement.add_thread)
-
-
-@attrs.define
-class _Placement:
-    """The processors that the pool's threads may run on: all but that of the thread whose work they share.
-
-    Linux may wake a thread on the processor of the thread that wakes it, there to wait until that one is done with its
-    own share. On virtual machines that is the rule after a pause, and stays so for many wakings.
+    Attributes:
+        work: what to do with a part.
+        parts: those that no thread has taken.
+        context: of the calling thread: NumPy's error settings hold in helpers too.
+        running: for each helper that has come a lock, which it holds until it is done.
+        errors: what helpers raised.
     """
 
-    threads: dict[int, set[int]] = attrs.field(factory=dict)  # with the processors that each started with
-    avoided: int | None = None  # the processor
+    work: Work
+    parts: deque[slice]
+    context: contextvars.Context
+    running: list[threading.Lock] = attrs.field(factory=list)
+    errors: list[BaseException] = attrs.field(factory=list)
 
-    def add_thread(self) -> None:
-        """Place the calling thread, which is the pool's."""
-        if hasattr(os, "sched_getaffinity"):
-            thread = threading.get_native_id()
-            self.threads[thread] = os.sched_getaffinity(0)
-            self._place(thread)
+    @classmethod
+    def of(cls, work: Work, parts: Sequence[slice]) -> Call:
+        return cls(work, deque(parts), contextvars.copy_context())
 
-    def move_away(self) -> None:
-        """Place the pool's threads away from the calling one."""
-        processor = _processor()
-        if processor != self.avoided:
-            self.avoided = processor
-            for thread in list(self.threads):
-                self._place(thread)
+    def run(self) -> None:
+        """Do all parts, with as many helpers as there are other parts, if they come in time."""
+        try:
+            try:
+                _current.call = self
+                _helpers.ask(self, len(self.parts) - 1)
+                self.take()
+            finally:
+                self.close()
+        finally:
+            # Again: a signal's handler may have raised between the end of the work and the first.
+            self.close()
+            _current.call = None
+        if self.errors:
+            raise self.errors.pop(0)  # not kept: its traceback holds this call
 
-    def _place(self, thread: int) -> None:
-        allowed = self.threads[thread]
-        others = allowed - {self.avoided}
-        if others and self.avoided is not None:
-            with contextlib.suppress(OSError):  # it has ended, or the system does not allow it
-                os.sched_setaffinity(thread, others)
+    def take(self) -> None:
+        """Do parts until none is left."""
+        while self.parts:
+            try:
+                part = self.parts.popleft()
+            except IndexError:  # another thread was faster
+                return
+            self.work(part)
+
+    def help(self) -> None:
+        """Do parts in a helper, which the call waits for: the lock is there before a part is taken."""
+        done = threading.Lock()
+        done.acquire()
+        self.running.append(done)
+        _current.call = self
+        try:
+            # One context cannot be entered by two threads.
+            self.context.copy().run(self.take)
+        except BaseException as error:
+            self.parts.clear()
+            self.errors.append(error)
+        finally:
+            _current.call = None
+            done.release()
+
+    def close(self) -> None:
+        """Cancel the parts not begun, and wait for those begun, whatever signals' handlers raise meanwhile."""
+        interrupt: BaseException | None = None
+        while True:
+            try:
+                self.parts.clear()
+                for done in self.running:
+                    with done:
+                        pass
+                break
+            except BaseException as error:
+                interrupt = error
+        self.work = _nothing  # a helper that comes late keeps no arrays
+        if interrupt is not None:
+            raise interrupt
+
+    def forked(self) -> None:
+        """Let the call end in a child process, which was forked inside of it and has no helpers."""
+        for done in self.running:
+            if done.locked():
+                done.release()
+                self.errors.append(RuntimeError("tapenet: a process must not be forked in the midst of shared work."))
 
 
-def _find_processor() -> Callable[[], int | None]:
-    """Make the function that tells which processor the calling thread runs on; it says None where none can tell."""
-    if hasattr(os, "sched_setaffinity"):
-        with contextlib.suppress(AttributeError, OSError):
-            return cast(Callable[[], int], ctypes.CDLL(None).sched_getcpu)
-    return lambda: None
+def _nothing(part: slice) -> None:
+    """What is left to do of a call that is over."""
 
 
-_processor = _find_processor()
-_placement = _Placement()
+class _Current(threading.local):
+    """The call that this thread is working for."""
+
+    call: Call | None = None
 
 
-def _forget_threads() -> None:
-    """A child process has none of its parent's threads."""
-    _pool.cache_clear()
-    _placement.threads.clear()
+class Helpers:
+    """Daemon threads, and the calls that ask for them."""
+
+    def __init__(self) -> None:
+        self.calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self.threads: list[threading.Thread] = []
+        self.lock = threading.RLock()  # a signal's handler may share work, too
+
+    def ask(self, call: Call, count: int) -> None:
+        """Ask for the help of as many threads, or of those that can be started."""
+        if len(self.threads) < count:
+            self.start(count)
+        for _ in range(min(count, len(self.threads))):
+            self.calls.put(call)
+
+    def start(self, count: int) -> None:
+        """Start threads until there are so many, or the system has no more."""
+        with self.lock:
+            while len(self.threads) < count:
+                name = f"tapenet-{len(self.threads)}"
+                thread = threading.Thread(target=_serve, args=(self.calls,), name=name, daemon=True)
+                try:
+                    thread.start()
+                except (
+                    RuntimeError,
+                    MemoryError,
+                ):  # a limit of processes or memory, or the interpreter is shutting down
+                    return
+                self.threads.append(thread)
+
+
+def _serve(calls: queue.SimpleQueue[Call]) -> None:
+    while True:
+        calls.get().help()
+
+
+_current = _Current()
+_helpers = Helpers()
+
+
+def _after_fork() -> None:
+    """Begin anew in a child process: it has none of its parent's threads, and locks that they may have held."""
+    global _helpers
+    _helpers = Helpers()
+    if _current.call is not None:
+        _current.call.forked()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_threads)
+    os.register_at_fork(after_in_child=_after_fork)

@@ -30,7 +30,8 @@ import numpy as np
 
 from tapenet.kernels.backends import loops_for
 from tapenet.kernels.memory import empty, zeros
-from tapenet.kernels.threads import share, share_products
+from tapenet.kernels.products import multiply
+from tapenet.kernels.threads import share
 from tapenet.kernels.windows import Array, Pair
 
 # Bytes of transformed images that are made at a time: with what comes of them they stay in cache.
@@ -44,9 +45,6 @@ KERNEL_COST = 40
 
 # Tiles from which on each thread works on its own images. With fewer they share the reading of the kernel.
 MANY_TILES = 512
-
-# Columns of a kernel that are transformed at a time: in and out they fit into a level-2 cache.
-KERNEL_BLOCK = 2**12
 
 _G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 
@@ -129,7 +127,7 @@ def _share_images(work: Callable[[slice], None], outputs: tuple[int, ...], width
     if outputs[0] * rows * columns < MANY_TILES:
         work(slice(0, outputs[0]))
     else:
-        share_products(work, outputs[0], 16 * outputs[0] * rows * columns * width)
+        share(work, outputs[0], 16 * outputs[0] * rows * columns * width)
 
 
 def _product(a: Array, b: Array) -> Array:
@@ -137,9 +135,10 @@ def _product(a: Array, b: Array) -> Array:
     out = empty((16, a.shape[1], b.shape[2]), a.dtype)
 
     def work(part: slice) -> None:
-        np.matmul(a[part], b[part], out=out[part])
+        for i in range(part.start, part.stop):
+            multiply(a[i], b[i], out[i])
 
-    share_products(work, 16, a.nbytes + b.nbytes + out.nbytes)
+    share(work, 16, a.nbytes + b.nbytes + out.nbytes)
     return out
 
 
@@ -153,17 +152,15 @@ def _transformed_kernel(kernel: Array, turned: bool) -> Array:
 
 
 def _in_columns(matrix: Array, x: Array) -> Array:
-    """The product of a small matrix with x along its first axis; a stretch of columns at a time."""
+    """The product of a small matrix with x along its first axis; as many columns at a time as a cache holds."""
     columns = x.reshape(len(x), -1)
     product = empty((len(matrix), columns.shape[1]), x.dtype)
     matrix = matrix.astype(x.dtype)
 
     def work(mine: slice) -> None:
-        for begin in range(mine.start, mine.stop, KERNEL_BLOCK):
-            part = slice(begin, min(begin + KERNEL_BLOCK, mine.stop))
-            np.matmul(matrix, columns[:, part], out=product[:, part])
+        multiply(matrix, columns[:, mine], product[:, mine])
 
-    share_products(work, columns.shape[1], columns.nbytes + product.nbytes)
+    share(work, columns.shape[1], columns.nbytes + product.nbytes)
     return product.reshape(len(matrix), *x.shape[1:])
 
 

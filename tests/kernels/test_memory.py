@@ -1,11 +1,6 @@
 """Memory that is used again: never while anything refers to it, and no more of it than is said."""
 
-import os
-import platform
-import subprocess
-import sys
 import threading
-from functools import partial
 
 import numpy as np
 import pytest
@@ -148,25 +143,3 @@ def test_gradients_stay_as_they_are_while_others_are_computed(rng):
     for mine, copy, other in zip(first, copies, second, strict=True):
         np.testing.assert_array_equal(mine, copy)
         assert not np.shares_memory(mine, other)
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library that learns")
-def test_memory_of_numpys_results_is_used_again():
-    code = """
-import resource, sys
-import numpy as np
-if sys.argv[1] == "with":
-    import tapenet
-x = np.ones(2**20)
-faults = []
-for _ in range(8):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    y = ((x + 1) * x - x) + (x * 2)
-    del y
-    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-print(max(faults[3:]))
-"""
-    settings = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
-    run = partial(subprocess.run, check=True, capture_output=True, text=True, env=settings)
-    without, with_ = (int(run([sys.executable, "-c", code, way]).stdout) for way in ("without", "with"))
-    assert with_ < 100 < without

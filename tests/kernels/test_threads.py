@@ -1,31 +1,28 @@
-"""Work shared among threads: every place once, errors and NumPy's settings as on one thread."""
+"""Work shared among threads: every place once, errors and NumPy's settings as on one thread, and nothing afterwards."""
 
-import os
-import subprocess
+import queue
+import signal
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+import tapenet as tn
 from tapenet import kernels
-from tapenet.kernels import blas, elementwise, memory, products, threads
+from tapenet.kernels import elementwise, memory, products, threads
 
 LARGE = 10 * threads.WORTH_SHARING
 
-share = threads._share
-count_threads = threads.thread_count.__wrapped__  # not the one that is cached
-
 
 @pytest.fixture(autouse=True)
-def _three_threads(monkeypatch):
-    monkeypatch.setattr(threads, "thread_count", lambda: 3)
-    threads._pool.cache_clear()
-    yield
-    threads._pool().shutdown()
-    threads._pool.cache_clear()
+def helpers(monkeypatch):
+    helpers = threads.Helpers()
+    monkeypatch.setattr(threads, "_helpers", helpers)
+    before = tn.set_num_threads(3)
+    yield helpers
+    tn.set_num_threads(before)
 
 
 @pytest.mark.parametrize(("count", "size", "parts"), [(10, LARGE, 3), (2, LARGE, 2), (10, 10, 1), (1, LARGE, 1)])
@@ -40,7 +37,7 @@ def test_nothing_is_done_of_nothing():
     threads.share(lambda part: pytest.fail("called"), 0, LARGE)
 
 
-def test_a_share_is_not_shared_again():
+def test_a_part_is_not_shared_again():
     inner = []
 
     def work(part):
@@ -51,7 +48,7 @@ def test_a_share_is_not_shared_again():
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
-def test_an_error_in_any_share_is_raised_once_all_are_done(failing):
+def test_an_error_in_any_part_is_raised(failing):
     done = []
 
     def work(part):
@@ -61,7 +58,7 @@ def test_an_error_in_any_share_is_raised_once_all_are_done(failing):
 
     with pytest.raises(KeyError, match=str(failing)):
         threads.share(work, 3, LARGE)
-    assert sorted(done) == [i for i in range(3) if i != failing]
+    assert set(done) <= {0, 1, 2} - {failing}
 
 
 def test_numpys_error_settings_hold_in_all_threads():
@@ -72,93 +69,176 @@ def test_numpys_error_settings_hold_in_all_threads():
         threads.share(lambda part: 1 / x[part], 3, LARGE)
 
 
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({"TAPENET_NUM_THREADS": "5", "OMP_NUM_THREADS": "2"}, 5),
-        ({"OMP_NUM_THREADS": "4,2"}, 4),
-        ({"OPENBLAS_NUM_THREADS": "7"}, 7),
-        ({"OMP_NUM_THREADS": "0", "OPENBLAS_NUM_THREADS": "many"}, None),
-        ({}, None),
-    ],
-)
-def test_the_thread_count_follows_the_environment(environment, expected, monkeypatch):
-    for name in ("TAPENET_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    assert count_threads() == (expected or here)
+# ---- a call owns its parts ----
 
 
-PROCESSORS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+class Meeting:
+    """Work on three parts, of which that of the calling thread begins when another thread has begun."""
+
+    def __init__(self, in_caller=lambda: None, in_helper=lambda: None):
+        self.caller = threading.get_ident()
+        self.begun, self.meanwhile = threading.Event(), threading.Event()
+        self.in_caller, self.in_helper, self.written = in_caller, in_helper, np.zeros(2**22)
+        self.done = []
+
+    def __call__(self, part):
+        if threading.get_ident() == self.caller:
+            assert self.begun.wait(60)
+            self.meanwhile.set()
+            self.in_caller()
+        else:
+            self.begun.set()
+            assert self.meanwhile.wait(60)
+            self.in_helper()
+            for _ in range(10):
+                self.written += 1
+            self.done.append(part)
+
+    def share(self):
+        threads.share(self, 3, LARGE)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError])
+def test_nothing_is_written_once_a_call_has_raised(error):
+    def fail():
+        raise error
+
+    meeting = Meeting(in_caller=fail)
+    with pytest.raises(error):
+        meeting.share()
+    assert meeting.done
+    found = meeting.written.copy()
+    threads.share(lambda part: None, 3, LARGE)
+    np.testing.assert_array_equal(meeting.written, found)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError])
+def test_what_a_helper_raises_is_raised(error):
+    def fail():
+        raise error("helper")
+
+    with pytest.raises(error, match="helper"):
+        Meeting(in_helper=fail).share()
 
 
 @pytest.fixture
-def placement(monkeypatch):
-    placement = threads._Placement()
-    monkeypatch.setattr(threads, "_placement", placement)
-    return placement
+def interrupts():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
-def affinities(placement):
-    return [os.sched_getaffinity(thread) for thread in placement.threads]
+def test_a_signal_while_others_are_waited_for(interrupts):
+    caller = threading.get_ident()
+
+    def send():
+        for _ in range(3):
+            signal.pthread_kill(caller, signal.SIGINT)
+
+    meeting = Meeting(in_helper=send)
+    with pytest.raises(KeyboardInterrupt):
+        meeting.share()
+    assert meeting.done
+    assert threads._current.call is None
 
 
-@pytest.mark.skipif(len(PROCESSORS) < 2, reason="needs two processors, and a system that places threads")
-def test_threads_keep_off_the_processor_of_the_one_that_shares_its_work(placement, monkeypatch):
-    for processor in (*PROCESSORS[:2], PROCESSORS[0]):
-        monkeypatch.setattr(threads, "_processor", lambda processor=processor: processor)
-        threads.share(lambda part: time.sleep(0.01), 3, LARGE)  # long enough that each part needs a thread
-        assert len(placement.threads) == 2
-        assert affinities(placement) == [{*PROCESSORS} - {processor}] * 2
-    assert os.sched_getaffinity(0) == {*PROCESSORS}
-
-
-@pytest.mark.skipif(not PROCESSORS, reason="a system that does not place threads")
-@pytest.mark.parametrize("processor", [None, PROCESSORS[0] if len(PROCESSORS) == 1 else -1])
-def test_threads_stay_where_nothing_is_known_or_left(placement, monkeypatch, processor):
-    monkeypatch.setattr(threads, "_processor", lambda: processor)
-    threads.share(lambda part: time.sleep(0.01), 3, LARGE)
-    assert affinities(placement) == [{*PROCESSORS}] * 2
-
-
-@pytest.mark.skipif(not PROCESSORS, reason="a system that does not place threads")
-def test_threads_that_have_ended_and_systems_that_refuse_do_no_harm(placement, monkeypatch):
-    def refuse(thread, processors):
-        raise PermissionError
-
-    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+def test_a_signals_handler_may_share_work():
     found = []
-    threads.share(found.append, 3, LARGE)
+    before = signal.signal(signal.SIGINT, lambda *_: threads.share(found.append, 3, LARGE))
+    try:
+        Meeting(in_caller=lambda: signal.raise_signal(signal.SIGINT)).share()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert {i for part in found for i in range(3)[part]} == {0, 1, 2}
+
+
+def test_an_error_leaves_no_cycle():
+    class Held:
+        pass
+
+    released = threading.Event()
+
+    def fail():
+        held = Held()
+        held.signal = released
+        raise ValueError("held")
+
+    Held.__del__ = lambda held: held.signal.set()
+    with pytest.raises(ValueError, match="held"):
+        Meeting(in_helper=fail).share()
+    # The helper's frame goes once it waits for the next call.
+    threads.share(lambda part: None, 3, LARGE)
+    assert released.wait(60)
+
+
+# ---- where there are no helpers ----
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError])
+def test_without_threads_the_caller_does_it_all(helpers, error, monkeypatch):
+    def fail(thread):
+        raise error("can't start new thread")
+
+    found = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        threads.share(found.append, 3, LARGE)
+    assert sorted(i for part in found for i in range(3)[part]) == [0, 1, 2]
+    assert not helpers.threads
+    with pytest.raises(queue.Empty):  # nothing waits for a later call
+        helpers.calls.get_nowait()
+    Meeting().share()
+    assert len(helpers.threads) == 2
+
+
+def test_busy_helpers_are_not_waited_for(helpers):
+    begun, end = threading.Barrier(4), threading.Event()
+
+    def keep_busy(part):
+        begun.wait(60)
+        assert end.wait(60)
+
+    other = threading.Thread(target=threads.share, args=(keep_busy, 3, LARGE))
+    other.start()
+    begun.wait(60)
+    found = []
+    threads.share(lambda part: found.append((threading.get_ident(), part)), 3, LARGE)
+    assert {thread for thread, _ in found} == {threading.get_ident()}
+    assert len(found) == 3
+    end.set()
+    other.join()
+    threads.share(lambda part: None, 3, LARGE)
     assert len(found) == 3
 
 
-def test_without_a_way_to_place_threads(monkeypatch):
-    monkeypatch.delattr(os, "sched_setaffinity", raising=False)
-    assert threads._find_processor()() is None
+def test_parts_of_a_call_that_is_over_keep_nothing(helpers):
+    array = np.ones(3)
+    held = sys.getrefcount(array)
+    helpers.threads.extend([None, None])  # helpers that never come
+    threads.share(lambda part: array, 3, LARGE)
+    assert helpers.calls.qsize() == 2
+    assert sys.getrefcount(array) == held
 
 
-FORK = """
-import os
-from tapenet.kernels import threads
+def test_many_callers_at_once():
+    def work(mark):
+        for _ in range(30):
+            array = np.zeros(30)
+            threads.share(lambda part, array=array: array[part].__iadd__(mark), 30, LARGE)
+            found.append(np.array_equal(array, np.full(30, mark)))
 
-threads.thread_count = lambda: 3
-threads.share(lambda part: None, 3, 10 * threads.WORTH_SHARING)
-child = os.fork()
-if child == 0:
     found = []
-    threads.share(found.append, 3, 10 * threads.WORTH_SHARING)
-    os._exit(len(found) != 3)
-_, status = os.waitpid(child, 0)
-raise SystemExit(os.waitstatus_to_exitcode(status))
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot fork here")
-def test_a_forked_child_makes_threads_of_its_own():
-    # In a process of its own: other libraries' hooks warn of forks.
-    subprocess.run([sys.executable, "-c", FORK], check=True, timeout=60, cwd=Path(__file__).parents[2])
+    callers = [threading.Thread(target=work, args=(mark,)) for mark in range(1, 9)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join(60)
+    finally:
+        sys.setswitchinterval(interval)
+    assert found == [True] * 240
 
 
 GEOMETRY = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
@@ -213,6 +293,50 @@ def test_a_product_in_parts_is_numpys(rows, inner, columns, order, dtype, monkey
     assert memory.is_own(result)
 
 
+@pytest.mark.parametrize(
+    ("x_shape", "y_shape"),
+    [
+        ((600,), (600, 70)),
+        ((70, 600), (600,)),
+        ((9000,), (9000,)),
+        ((3, 70, 65), (65, 80)),
+        ((70, 65), (2, 65, 80)),
+        ((2, 1, 70, 65), (3, 65, 80)),
+        ((3, 0, 65), (65, 80)),
+        ((9000,), (3, 9000, 2)),
+    ],
+)
+def test_products_of_vectors_and_stacks_are_numpys(x_shape, y_shape):
+    rng = np.random.default_rng(0)
+    x, y = (rng.integers(-4, 4, shape).astype(float) for shape in (x_shape, y_shape))
+    result, expected = products.matmul(x, y), np.matmul(x, y)
+    np.testing.assert_array_equal(result, expected)
+    assert (type(result), result.shape) == (type(expected), expected.shape)
+
+
+@pytest.mark.parametrize("shape", [(9000, 1), (3001, 7), (5, 2000, 3), (300, 255), (4096, 64)])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_sums_of_short_rows_are_numpys(shape, keepdims):
+    x = np.random.default_rng(0).integers(-4, 4, shape).astype(float)
+    axes = tuple(range(len(shape) - 1))
+    np.testing.assert_array_equal(elementwise.add_up(x, axes, keepdims), np.sum(x, axes, keepdims=keepdims))
+
+
+def test_one_thread_is_one_thread():
+    """BLAS's threads would keep a processor busy: with one thread the process takes the time that the thread takes."""
+    rng = np.random.default_rng(0)
+    x, kernel, matrix = rng.normal(size=(4, 16, 16, 64)), rng.normal(size=(3, 3, 64, 64)), rng.normal(size=(500, 500))
+    gradient = tn.grad(
+        lambda x, kernel, matrix: tn.nn.conv(x, kernel).sum() + (matrix @ matrix @ matrix[0]).sum(), (0, 1, 2)
+    )
+    tn.set_num_threads(1)
+    process, thread = time.process_time(), time.thread_time()
+    for _ in range(5):
+        gradient(x, kernel, matrix)
+    process, thread = time.process_time() - process, time.thread_time() - thread
+    assert process < 1.2 * thread
+
+
 def test_products_that_do_not_fit_are_numpys_errors():
     with pytest.raises(ValueError, match="matmul"):
         products.matmul(np.ones((1000, 1000)), np.ones((999, 1000)))
@@ -234,43 +358,8 @@ def test_results_do_not_depend_on_the_number_of_threads(compute, arguments, monk
     expected = compute(*arguments)
     shared = []
     monkeypatch.setattr(threads, "WORTH_SHARING", 1)
-    monkeypatch.setattr(threads, "_share", lambda work, part: (shared.append(part), share(work, part)))
+    take = threads.Call.take
+    monkeypatch.setattr(threads.Call, "take", lambda call: (shared.append(len(call.parts)), take(call)))
     for result, value in zip(compute(*arguments), expected, strict=True):
         np.testing.assert_allclose(result, value, rtol=1e-12, atol=1e-12)
-    assert len(shared) >= 3
-
-
-def test_blas_has_its_threads_back_after_shared_products():
-    if not blas.is_controllable():
-        pytest.skip("NumPy's BLAS is not OpenBLAS")
-    get, set_ = blas._functions()
-    before = get()
-    set_(2)
-    try:
-        inside = []
-        threads.share_products(lambda part: inside.append(get()), 3, LARGE)
-        with pytest.raises(KeyError):
-            threads.share_products(lambda part: {}[part.start], 3, LARGE)
-        assert (inside, get()) == ([1, 1, 1], 2)
-    finally:
-        set_(before)
-
-
-def test_numpys_blas_is_told_and_not_scipys():
-    # In a process of its own, where SciPy comes first.
-    code = "import scipy.linalg; from tapenet.kernels import blas; print(*blas._libraries(), sep='\\n')"
-    command = [sys.executable, "-c", code]
-    found = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    libraries = [Path(line) for line in found.stdout.splitlines()]
-    beside_numpy = Path(np.__file__).parents[1] / "numpy.libs"
-    if not beside_numpy.exists():
-        pytest.skip("NumPy brings no BLAS of its own here")
-    assert libraries
-    assert {path.parent for path in libraries} == {beside_numpy}
-
-
-def test_products_are_left_to_a_blas_that_cannot_be_told(monkeypatch):
-    monkeypatch.setattr(blas, "_functions", lambda: None)
-    found = []
-    threads.share_products(found.append, 3, LARGE)
-    assert found == [slice(0, 3)]
+    assert max(shared) >= 2
