@@ -100,6 +100,8 @@ __all__ = [
     "custom_jvp",
     "static_field",
     # the process
+    "set_num_threads",
+    "num_threads",
     "use_backend",
     "empty_cache",
     "show_config",

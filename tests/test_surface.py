@@ -84,7 +84,15 @@ def test_help_starts_with_every_transform() -> None:
     assert tn.__doc__ is not None
     in_text = set(re.findall(r"\w+", tn.__doc__))
     errors = {name for name in tn.__all__ if name.endswith("Error")}
-    beside = {"static_field", "use_backend", "empty_cache", "errors", "jacrev"}  # found in help's body
+    beside = {
+        "static_field",
+        "use_backend",
+        "num_threads",
+        "set_num_threads",
+        "empty_cache",
+        "errors",
+        "jacrev",
+    }  # found in help's body
     assert set(tn.__all__) - errors - beside <= in_text
 
 

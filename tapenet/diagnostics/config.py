@@ -12,7 +12,7 @@ import numpy as np
 
 from tapenet.core.version import __version__
 from tapenet.kernels.backends import BACKENDS, current_backend
-from tapenet.kernels.threads import thread_count
+from tapenet.kernels.processors import num_threads
 
 REQUIRED = ("numpy", "attrs", "optree")
 EXTRAS = ("numba", "scipy", "threadpoolctl", "hypothesis", "pillow", "matplotlib", "tqdm")
@@ -83,7 +83,7 @@ def show_config() -> Config:
         platform=f"{platform.platform()}, {os.cpu_count()} processors",
         packages={name: _version(name) for name in (*REQUIRED, *EXTRAS, *PEERS)},
         blas=_blas(),
-        threads=thread_count(),
+        threads=num_threads(),
         backend=current_backend(),
         variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
     )

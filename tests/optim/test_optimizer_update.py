@@ -287,7 +287,7 @@ def test_threads_make_no_difference(optimizer, rng, monkeypatch, threads):
     gradients = [rng.normal(size=100), rng.normal(size=(2, 3)), 2.0]
     expected, _ = optimizer.update(gradients, optimizer.init(params), params)
     monkeypatch.setattr("tapenet.optim.leafwise.BLOCK_BYTES", 80)
-    monkeypatch.setattr("tapenet.kernels.threads.thread_count", lambda: threads)
+    monkeypatch.setattr("tapenet.kernels.threads.num_threads", lambda: threads)
     monkeypatch.setattr("tapenet.kernels.threads.WORTH_SHARING", 1)
     updated, _ = optimizer.update(gradients, optimizer.init(params), params)
     for mine, theirs in zip(updated, expected, strict=True):
