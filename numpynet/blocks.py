@@ -51,6 +51,8 @@ class _ConvNorm:
     """A convolution and a batch norm, with the Variables that a dict has under these keys."""
 
     def __init__(self, name: str, given: Mapping[str, Variable], keys: tuple[str, str, str, str]) -> None:
+        if not isinstance(given, Mapping):
+            raise tn.ArgumentTypeError(f"ResBlock: {name} must be a dict of Variables; got {type(given).__name__}.")
         absent = [key for key in keys if not isinstance(given.get(key), Variable)]
         if absent:
             raise tn.ArgumentError(

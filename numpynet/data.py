@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 
 import tapenet as tn
-from numpynet.symbols import Array, Variable, as_variable
+from numpynet.symbols import Array, Variable, checked_data
+from tapenet.core.argument_checks import checked_count, checked_pair, shown
+
+MOST_PIXELS = 2**15  # of a side, which is what Pillow scales to
 
 
 def onehot(label: Any) -> np.ndarray[Any, Any]:
@@ -38,8 +41,7 @@ def miniBatch(X: Variable | Array, Y: Variable | Array, batch_size: int = 10) ->
     >>> [len(x.value) for x, y in miniBatch(np.zeros((5, 1)), np.zeros((5, 2)), 2)]
     [2, 2, 1]
     """
-    if batch_size < 1:
-        raise tn.ArgumentError(f"miniBatch: batch_size must be at least 1; got {batch_size}.")
+    batch_size = checked_count("miniBatch", "batch_size", batch_size)
     x, y = _pair("miniBatch", X, Y)
     starts = range(0, len(x), batch_size)
     return [[Variable(data[start : start + batch_size]) for data in (x, y)] for start in starts]
@@ -75,10 +77,12 @@ def scaleallimage(X: Variable | Array, size: tuple[int, int]) -> Any:
         raise tn.MissingPackageError(
             f"scaleallimage: pillow must be installed; got {error}. Install it: pip install pillow."
         ) from error
-    images = as_variable(X).value
+    images = checked_data("scaleallimage", "X", X)
     if images.ndim != 4:
         raise tn.ArgumentError(f"scaleallimage: X must have shape (N, C, H, W); got {images.shape}.")
-    height, width = size
+    if not isinstance(size, tuple | list | np.ndarray):
+        raise tn.ArgumentTypeError(f"scaleallimage: size must be (height, width); got {shown(size)}.")
+    height, width = checked_pair("scaleallimage", "size", size, high=MOST_PIXELS)
     planes = images.reshape(-1, *images.shape[2:]).astype(np.float32)
     scaled = [np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR)) for plane in planes]
     result = np.reshape(scaled, (*images.shape[:2], height, width))
@@ -90,7 +94,9 @@ def _like(given: Variable | Array, array: Array) -> Any:
 
 
 def _pair(function: str, X: Variable | Array, Y: Variable | Array) -> tuple[Array, Array]:
-    x, y = as_variable(X).value, as_variable(Y).value
+    x, y = checked_data(function, "X", X), checked_data(function, "Y", Y)
+    if x.ndim == 0 or y.ndim == 0:
+        raise tn.ArgumentError(f"{function}: X and Y must have rows; got shapes {x.shape} and {y.shape}.")
     if len(x) != len(y):
         raise tn.ArgumentError(f"{function}: X and Y must have as many rows; got {len(x)} and {len(y)}.")
     return x, y

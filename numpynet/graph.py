@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpynet.evaluation import computed, evaluate
 from numpynet.losses import Loss
 from numpynet.recording import Recording, record
 from numpynet.symbols import Array, Node, Variable, as_variable, plain
+from tapenet.core.argument_checks import checked_count, shown
 
 
 class Graph:
@@ -127,7 +128,7 @@ class Graph:
             ArgumentError, ArgumentTypeError: what a node cannot take; names it with its shapes.
         """
         if X is not None:
-            self._X, self._Y = as_variable(X), None
+            self._X, self._Y = as_variable("forward", "X", X), None
         self._forward = self._loss = None  # lets go of the last tapes before memory is needed again
         linked = [link for node in self.graph for link in node.links if isinstance(link, Variable) and link.lr]
         self._differentiated = list(dict.fromkeys([*self.variable, *linked]))
@@ -149,7 +150,7 @@ class Graph:
         """
         loss = self._require_loss("calc_loss")
         forward = self._require_forward("calc_loss")
-        self._Y = as_variable(Y)
+        self._Y = as_variable("calc_loss", "Y", Y)
         inputs = [Variable(plain(forward.result)), self._Y]
         where = f"calc_loss: {loss.name}"
         self._loss = record([inputs[0], *self._differentiated], lambda: computed(loss, where, inputs, if_train=True))
@@ -212,8 +213,7 @@ class Graph:
         Raises:
             GraphError: no loss was added; or as `forward`.
         """
-        loss = self._require_loss("predict")
-        self.output = loss.predict(Variable(evaluate("predict", self.graph, as_variable(X), if_train=False)))
+        self.output = self._predicted("predict", X)
         return self.output
 
     def accuracy(self, batches: Iterable[Any], batchs: int | None = None) -> float:
@@ -224,14 +224,27 @@ class Graph:
             batchs: how many of them to use, from the first; all by default.
 
         Raises:
-            ArgumentError: there is no row.
+            ArgumentError: there is no row; labels that have not a row for each row of X.
         """
         hits: list[Any] = []
-        for X, Y in itertools.islice(batches, batchs):
-            hits.extend(np.argmax(self.predict(X), axis=1) == np.argmax(as_variable(Y).value, axis=1))
+        if batchs is not None:
+            batchs = checked_count("accuracy", "batchs", batchs)
+        for X, Y in itertools.islice(_pairs(batches), batchs):
+            self.output = predicted = self._predicted("accuracy", X)
+            labels = as_variable("accuracy", "Y", Y).value
+            if np.ndim(predicted) != 2 or np.ndim(labels) != 2 or len(predicted) != len(labels):
+                raise tn.ArgumentError(
+                    "accuracy: Y must have a row of labels for each row that is predicted, of shape (N, classes); "
+                    f"got {np.shape(labels)} for predictions of {np.shape(predicted)}."
+                )
+            hits.extend(np.argmax(predicted, axis=1) == np.argmax(labels, axis=1))
         if not hits:
             raise tn.ArgumentError("accuracy: batches must hold a row; got none.")
         return float(np.mean(hits))
+
+    def _predicted(self, function: str, X: Variable | Array) -> Array:
+        loss = self._require_loss(function)
+        return loss.predict(Variable(evaluate(function, self.graph, as_variable(function, "X", X), if_train=False)))
 
     # ---- checks ----
 
@@ -250,3 +263,13 @@ class Graph:
 
     def _name_of(self, variable: Variable) -> str:
         return f"Variable {self.variable.index(variable)}, of shape {variable.shape}"
+
+
+def _pairs(batches: Any) -> Iterator[tuple[Any, Any]]:
+    """The pairs (X, Y) among batches."""
+    if not isinstance(batches, Iterable):
+        raise tn.ArgumentTypeError(f"accuracy: batches must hold pairs (X, Y); got {shown(batches)}.")
+    for batch in batches:
+        if not isinstance(batch, tuple | list) or len(batch) != 2:
+            raise tn.ArgumentTypeError(f"accuracy: batches must hold pairs (X, Y); got {shown(batch)}.")
+        yield batch[0], batch[1]

@@ -21,6 +21,8 @@ class Loss(Symbol):
     Softmax, loss:None
     """
 
+    given_as = "lossfunc"
+
     def __init__(self, lossfunc: Any) -> None:
         super().__init__(lossfunc)
         self.loss: Any = None

@@ -16,7 +16,8 @@ from numpynet.initializers import NormalInit
 from numpynet.losses import Loss, Softmax
 from numpynet.operations import Conv2d, Dot, Dropout, Flatten, MaxPooling
 from numpynet.optimizers import AdamOptimizer
-from numpynet.symbols import Array, Layer, Link, Op, Placeholder, Variable, as_variable
+from numpynet.symbols import Array, Layer, Link, Op, Placeholder, Variable, checked_data
+from tapenet.core.argument_checks import checked_count, checked_number, checked_shape, shown
 
 # Channels and number of the convolutions before each pooling.
 VGG16_STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -34,11 +35,13 @@ class Model:
     """
 
     def __init__(self, imagesize: Sequence[int], num_labels: int, lr: float) -> None:
-        if len(imagesize) != 4:
-            raise tn.ArgumentError(f"{type(self).__name__}: imagesize must be (N, C, W, H); got {tuple(imagesize)}.")
-        self.N, self.C, self.W, self.H = imagesize
-        self.num_labels = num_labels
-        self.lr = lr
+        model = type(self).__name__
+        sizes = checked_shape(model, "imagesize", imagesize)
+        if len(sizes) != 4:
+            raise tn.ArgumentError(f"{model}: imagesize must be (N, C, W, H); got {shown(imagesize)}.")
+        self.N, self.C, self.W, self.H = sizes
+        self.num_labels = checked_count(model, "num_labels", num_labels)
+        self.lr = checked_number(model, "lr", lr, "[0, inf)")
         self.graph = Graph()
         self.graph.add_loss(Loss(Softmax()))
         self.graph.add_optimizer(AdamOptimizer())
@@ -62,7 +65,11 @@ class Model:
             epochs: passes over the training images, in a new random order each.
             trbatchsize, tebatchsize: images in a batch, in training and in testing.
         """
-        X_train, Y_train, X_test, Y_test = map(_single, (X_train, Y_train, X_test, Y_test))
+        epochs = checked_count("train", "epochs", epochs, 0)
+        trbatchsize = checked_count("train", "trbatchsize", trbatchsize)
+        tebatchsize = checked_count("train", "tebatchsize", tebatchsize)
+        X_train, Y_train = _single("X_train", X_train), _single("Y_train", Y_train)
+        X_test, Y_test = _single("X_test", X_test), _single("Y_test", Y_test)
         tests = miniBatch(X_test, Y_test, tebatchsize)
         for epoch in range(epochs):
             batches = miniBatch(*randomshuffle(X_train, Y_train), trbatchsize)
@@ -97,7 +104,7 @@ class Model:
         model, size = type(self).__name__, f"{self.W} x {self.H}"
         if expected < 1:
             raise tn.ArgumentError(f"{model}: imagesize must be of images large enough to leave a feature; got {size}.")
-        if flatten_size != expected:
+        if checked_count(model, "flatten_size", flatten_size) != expected:
             raise tn.ArgumentError(
                 f"{model}: flatten_size must be {expected} for images of {size}; got {flatten_size}."
             )
@@ -164,6 +171,6 @@ class VGG16(Model):
         self._op(Dot(), self._weights(4096, num_labels))
 
 
-def _single(X: Variable | Array) -> Variable:
+def _single(name: str, data: Variable | Array) -> Variable:
     """Data in the precision of the parameters."""
-    return Variable(as_variable(X).value.astype(np.float32, copy=False))
+    return Variable(checked_data("train", name, data).astype(np.float32, copy=False))

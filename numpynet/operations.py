@@ -10,10 +10,12 @@ import numpy as np
 import tapenet as tn
 import tapenet.numpy as tnp
 from numpynet.layout import channels_first, channels_last
-from numpynet.symbols import Array, Variable, plain
+from numpynet.symbols import Array, Variable, checked_variable, plain
+from tapenet.core.argument_checks import checked_choice, checked_count, checked_number
 
 Weights: TypeAlias = Variable | Sequence[Variable]  # W, or [W, b]
 
+MOST_PADDING = 2**31  # more is a mistake, and overflows the sizes of arrays
 EPSILON = 1e-7  # of BatchNorm, as in the original
 MOMENTUM = 0.9  # how much of its running statistics BatchNorm keeps at each training step
 
@@ -78,11 +80,9 @@ class Conv2d:
     name = "Conv2d"
 
     def __init__(self, padding: str = "same", stride: int = 1, pad: int = 0) -> None:
-        if padding not in ("same", "valid"):
-            raise tn.ArgumentError(f"Conv2d: padding must be 'same' or 'valid'; got {padding!r}.")
-        self.padding = padding
-        self.stride = stride
-        self.pad = pad
+        self.padding = checked_choice("Conv2d", "padding", padding, ("same", "valid"))
+        self.stride = checked_count("Conv2d", "stride", stride, 1, MOST_PADDING)
+        self.pad = checked_count("Conv2d", "pad", pad, 0, MOST_PADDING)
 
     def forward(self, X1: Variable, X2: Weights, if_train: bool = True) -> Variable:
         """X1 (N, C, H, W) by X2: filters (kh, kw, C, outputs), or [filters, b] with b (outputs, 1)."""
@@ -114,10 +114,10 @@ class MaxPooling:
     name = "Maxpooling"
 
     def __init__(self, filter_h: int, filter_w: int, stride: int = 2, pad: int = 0) -> None:
-        self.filter_h = filter_h
-        self.filter_w = filter_w
-        self.stride = stride
-        self.pad = pad
+        self.filter_h = checked_count("MaxPooling", "filter_h", filter_h)
+        self.filter_w = checked_count("MaxPooling", "filter_w", filter_w)
+        self.stride = checked_count("MaxPooling", "stride", stride)
+        self.pad = checked_count("MaxPooling", "pad", pad, 0, MOST_PADDING)
 
     def forward(self, X1: Variable, if_train: bool = True) -> Variable:
         """From (N, C, H, W) to (N, C, OH, OW)."""
@@ -140,9 +140,7 @@ class Dropout:
     name = "Dropout"
 
     def __init__(self, p: float) -> None:
-        if not 0 < p <= 1:
-            raise tn.ArgumentError(f"Dropout: p must be in (0, 1], the probability of keeping a value; got {p}.")
-        self.p = p
+        self.p = checked_number("Dropout", "p", p, "(0, 1]")
 
     def forward(self, X1: Variable, if_train: bool = True) -> Variable:
         """The input with some values at 0."""
@@ -168,8 +166,8 @@ class BatchNorm:
     name = "BatchNorm"
 
     def __init__(self, gamma: Variable, beta: Variable) -> None:
-        self.gamma = gamma
-        self.beta = beta
+        self.gamma = checked_variable("BatchNorm", "gamma", gamma)
+        self.beta = checked_variable("BatchNorm", "beta", beta)
         self.bn_mu: Array = None
         self.bn_var: Array = None
 

@@ -11,7 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from numpynet.symbols import Array, Variable
+from numpynet.symbols import Array, Variable, floating
+from tapenet.core.argument_checks import checked_number
 
 EPSILON = 1e-6  # added to roots, as in the original
 BLOCK_BYTES = 1 << 17  # what a rule works on at a time, so that what it makes on the way stays in cache
@@ -24,6 +25,7 @@ class Optimizer(abc.ABC):
         kept: the attributes of a Variable that the rule carries from step to step: "m", "V".
     """
 
+    name: ClassVar[str]
     kept: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
@@ -32,15 +34,17 @@ class Optimizer(abc.ABC):
 
     def update(self, var: Variable) -> None:
         """Take one step: give `var` a new value, and what is to be kept, in new memory."""
-        dtype = np.result_type(var.value, np.float16)  # integers become floats
+        value = floating(var.value)
+        dtype = value.dtype
+        lr = checked_number(f"{self.name}.update", "lr", var.lr, "[0, inf)")
         kept = [getattr(var, name) for name in self.kept]
         kept = [x if isinstance(x, np.ndarray) else np.full(var.shape, x, dtype) for x in kept]  # 0 at first
-        before = [np.reshape(x, -1) for x in (var.value, var.D, *kept)]
+        before = [np.reshape(x, -1) for x in (value, var.D, *kept)]
         after = [np.empty(var.shape, dtype) for _ in range(1 + len(kept))]
         length = BLOCK_BYTES // dtype.itemsize
         for start in range(0, var.value.size, length):
             block = slice(start, start + length)
-            for array, new in zip(after, self.rule(var.lr, *(x[block] for x in before)), strict=True):
+            for array, new in zip(after, self.rule(lr, *(x[block] for x in before)), strict=True):
                 array.reshape(-1)[block] = new
         for name, array in zip(("value", *self.kept), after, strict=True):
             setattr(var, name, array)
@@ -63,7 +67,7 @@ class MomentumOptimizer(Optimizer):
     kept = ("m",)
 
     def __init__(self, beta1: float = 0.9) -> None:
-        self.beta1 = beta1
+        self.beta1 = checked_number(type(self).__name__, "beta1", beta1, "[0, 1]")
 
     def rule(self, lr: float, v: Array, D: Array, *kept: Array) -> tuple[Array, ...]:
         """See the class."""
@@ -95,7 +99,7 @@ class AdaDeltaOptimizer(Optimizer):
     kept = ("V",)
 
     def __init__(self, beta2: float = 0.999) -> None:
-        self.beta2 = beta2
+        self.beta2 = checked_number(type(self).__name__, "beta2", beta2, "[0, 1]")
 
     def rule(self, lr: float, v: Array, D: Array, *kept: Array) -> tuple[Array, ...]:
         """See the class."""
@@ -120,8 +124,8 @@ class AdamOptimizer(Optimizer):
     kept = ("m", "V")
 
     def __init__(self, beta1: float = 0.9, beta2: float = 0.999) -> None:
-        self.beta1 = beta1
-        self.beta2 = beta2
+        self.beta1 = checked_number(type(self).__name__, "beta1", beta1, "[0, 1]")
+        self.beta2 = checked_number(type(self).__name__, "beta2", beta2, "[0, 1]")
 
     def rule(self, lr: float, v: Array, D: Array, *kept: Array) -> tuple[Array, ...]:
         """See the class."""

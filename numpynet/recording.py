@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import attrs
-import numpy as np
 
 import tapenet as tn
-from numpynet.symbols import Array, Variable, holding
+from numpynet.symbols import Array, Variable, floating, holding
 
 
 @attrs.frozen(eq=False)
@@ -28,12 +27,7 @@ class Recording:
 def record(variables: Sequence[Variable], compute: Callable[[], Array]) -> Recording:
     """Compute, while each of the Variables holds its value as a Tensor of a new tape."""
     with tn.GradientTape(replayable=False) as tape:
-        watched = tape.watch([_differentiable(variable.value) for variable in variables])
+        watched = tape.watch([floating(variable.value) for variable in variables])
         with holding(variables, watched):
             result = compute()
     return Recording(tape, watched, result)
-
-
-def _differentiable(value: Array) -> Array:
-    """Integers, which have no derivative, as floats."""
-    return value.astype(np.float64) if value.dtype.kind in "biu" else value

@@ -5,11 +5,12 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 import tapenet as tn
+from tapenet.core.argument_checks import checked_array, checked_number, shown
 
 Array = Any  # an array; while a graph is evaluated, a Tensor
 Link = Any  # what a node reads: a Node, Variable or Placeholder, None for the input, or a list of these
@@ -34,7 +35,7 @@ class Variable:
 
     def __init__(self, initial: Any, lr: float = 0) -> None:
         self.value: Array = _as_array(initial)
-        self.lr = lr
+        self.lr = checked_number("Variable", "lr", lr, "[0, inf)")
         self.D: Array = None
         self.m: Array = 0
         self.V: Array = 0
@@ -55,10 +56,24 @@ class Variable:
 def _as_array(initial: Any) -> Array:
     if isinstance(initial, Variable):
         return initial.value
-    array = initial if isinstance(initial, tn.Tensor) else np.asarray(initial)
-    if array.dtype.kind not in "biufc":
-        raise tn.ArgumentTypeError(f"Variable: initial must be an array of numbers; got {initial!r}.")
-    return array
+    return checked_array("Variable", "initial", initial)
+
+
+def floating(value: Array) -> Array:
+    """Integers and booleans, which have no derivative, as float64; anything else as it is."""
+    return value.astype(np.float64) if value.dtype.kind in "biu" else value
+
+
+def checked_variable(function: str, name: str, value: Any) -> Variable:
+    """A Variable."""
+    if not isinstance(value, Variable):
+        raise tn.ArgumentTypeError(f"{function}: {name} must be a Variable; got {shown(value)}. Write Variable(array).")
+    return value
+
+
+def checked_data(function: str, name: str, value: Any) -> Array:
+    """The array of what is a Variable or an array."""
+    return value.value if isinstance(value, Variable) else checked_array(function, name, value)
 
 
 class Placeholder:
@@ -79,14 +94,18 @@ class Symbol(abc.ABC):
         name: of the operator, in errors.
     """
 
+    given_as: ClassVar[str] = "operator"
+
     def __init__(self, operator: Any) -> None:
         kind = type(self).__name__
         if isinstance(operator, type):
             name = operator.__name__
-            raise tn.ArgumentTypeError(f"{kind}: it must be given an instance; got the class {name}. Write {name}().")
+            raise tn.ArgumentTypeError(
+                f"{kind}: {self.given_as} must be an instance; got the class {name}. Write {name}()."
+            )
         if not callable(getattr(operator, "forward", None)):
             raise tn.ArgumentTypeError(
-                f"{kind}: it must be given something with a method forward; got {type(operator).__name__}."
+                f"{kind}: {self.given_as} must have a method forward; got {type(operator).__name__}."
             )
         self.operator = operator
         self.name = str(getattr(operator, "name", type(operator).__name__))
@@ -104,16 +123,19 @@ class Node(Symbol):
         output: a Variable of the result of the last evaluation; None before the first.
     """
 
+    places: ClassVar[tuple[str, ...]] = ("X1", "X2")
+
     def __init__(self, operator: Any, X1: Link = None, X2: Link = None) -> None:
         super().__init__(operator)
         self.X1, self.X2 = X1, X2
         self.output: Variable | None = None
-        for link in self.links:
-            if not (link is None or isinstance(link, Node | Variable | Placeholder)):
-                raise tn.ArgumentTypeError(
-                    f"{type(self).__name__}: {self.name} must read nodes, Variables or a Placeholder; "
-                    f"got {type(link).__name__}. Write Variable(array)."
-                )
+        for name, given in zip(self.places, (X1, X2), strict=False):
+            for link in flat(given):
+                if not (link is None or isinstance(link, Node | Variable | Placeholder)):
+                    raise tn.ArgumentTypeError(
+                        f"{type(self).__name__}: {name} of {self.name} must be a node, a Variable or a Placeholder; "
+                        f"got {type(link).__name__}. Write Variable(array)."
+                    )
 
     @property
     def value(self) -> Array:
@@ -142,6 +164,8 @@ class Op(Node):
         X2: the same, or a list such as [W, b]; None where the operation takes one input.
     """
 
+    given_as = "operation"
+
     def __init__(self, operation: Any, X1: Link = None, X2: Link = None) -> None:
         super().__init__(operation, X1, X2)
 
@@ -153,6 +177,9 @@ class Layer(Node):
         activator: such as `ReluActivator()`; anything with `forward(X[, if_train])`.
         X: a node, Variable or Placeholder.
     """
+
+    given_as = "activator"
+    places = ("X",)
 
     def __init__(self, activator: Any, X: Link = None) -> None:
         super().__init__(activator, X)
@@ -188,9 +215,9 @@ def plain(value: Array) -> Array:
     return value.value if isinstance(value, tn.Tensor) else value
 
 
-def as_variable(X: Variable | Array) -> Variable:
+def as_variable(function: str, name: str, value: Variable | Array) -> Variable:
     """A Variable as it is, an array as one that is not trained."""
-    return X if isinstance(X, Variable) else Variable(X)
+    return value if isinstance(value, Variable) else Variable(checked_array(function, name, value))
 
 
 @contextmanager

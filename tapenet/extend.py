@@ -10,6 +10,7 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 
+from tapenet.core.argument_checks import checked_function, shown
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import Rule, built, built_multilinear, read_names
 from tapenet.core.leaf_checks import described
@@ -79,6 +80,11 @@ def primitive(
     """
     if family not in FAMILIES:
         raise ArgumentError(f"primitive: family must be one of {', '.join(FAMILIES)}; got {family!r}.")
+    checked_function("primitive", "forward", forward)
+    if name is not None and not (isinstance(name, str) and name):
+        raise ArgumentTypeError(f"primitive: name must be a text; got {shown(name)}.")
+    if operands is not None and not (isinstance(operands, list | tuple) and all(isinstance(x, str) for x in operands)):
+        raise ArgumentTypeError(f"primitive: operands must be a list or tuple of names; got {shown(operands)}.")
     name = name or str(getattr(forward, "__name__", type(forward).__name__))
     names = tuple(operands) if operands is not None else _operand_names(forward, name)
     if pushes is not None and family != "general":

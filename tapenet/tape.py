@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 import numpy as np
 
+from tapenet.core.argument_checks import checked_function
 from tapenet.core.batching import next_level
 from tapenet.core.guards import Guard
 from tapenet.core.leaf_checks import (
@@ -342,6 +343,8 @@ class GradientTape:
         >>> tape.replay(4.0, y)
         np.float64(16.0)
         """
+        if otherwise is not None:
+            checked_function("tape.replay", "otherwise", otherwise)
         values = self._inputs("tape.replay", inputs)
         leaves, spec = tree_flatten(self._last("tape.replay") if y is None else y)
         here = [on_tape(self, leaf) for leaf in leaves]

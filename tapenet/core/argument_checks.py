@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.arguments import as_array
-from tapenet.core.leaf_checks import described
+from tapenet.core.foreign import Kind, kind_of
+from tapenet.core.leaf_checks import described, plain_leaf
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, TapenetError
@@ -94,15 +95,15 @@ def _as_int(value: Any) -> int | None:
         return None
 
 
-def checked_pair(function: str, name: str, value: Any, low: int = 1) -> Pair:
-    """An integer for both axes of images, or one for each, of at least `low`."""
+def checked_pair(function: str, name: str, value: Any, low: int = 1, high: int = sys.maxsize) -> Pair:
+    """An integer for both axes of images, or one for each, of at least `low` and at most `high`."""
     several = value if isinstance(value, Sequence | np.ndarray) and np.ndim(value) else (value, value)
     found = [_as_int(x) for x in several] if not isinstance(value, str) else []
     if len(found) != 2 or None in found:
         raise ArgumentTypeError(f"{function}: {name} must be an int or a pair of ints; got {shown(value)}.")
     first, second = (n for n in found if n is not None)
-    if not (low <= min(first, second) and max(first, second) <= sys.maxsize):
-        wanted = "positive" if low == 1 else f"at least {low}"
+    if not low <= min(first, second) <= max(first, second) <= high:
+        wanted = f"at most {high}" if low <= min(first, second) else "positive" if low == 1 else f"at least {low}"
         raise ArgumentError(f"{function}: {name} must be {wanted}; got {value!r}.")
     return first, second
 
@@ -150,6 +151,14 @@ def checked_flag(function: str, name: str, value: Any) -> bool:
     raise ArgumentTypeError(f"{function}: {name} must be True or False; got {shown(value)}.")
 
 
+def check_transform(function: str, f: Any, has_aux: Any = False) -> None:
+    """Raise unless a transform is given a function, and has_aux is True or False."""
+    if not callable(f):
+        checked_function(function, "f", f, f"Write {function}(f)(x), not {function}(f(x)).")
+    if has_aux is not False:
+        checked_flag(function, "has_aux", has_aux)
+
+
 def checked_function(function: str, name: str, value: Any, advice: str = "") -> Any:
     """Something that can be called."""
     if not callable(value):
@@ -169,15 +178,25 @@ def checked_rng(function: str, value: Any, name: str = "rng") -> np.random.Gener
 
 def checked_array(function: str, name: str, value: Any) -> Array:
     """An array of numbers; a list of them as an array, and a Tensor as it is."""
+    array = value
     if type(value) is not Tensor and type(value) is not np.ndarray:
-        value = _as_array(function, name, value)
-    if value.dtype.kind not in "biufc":
-        raise ArgumentTypeError(f"{function}: {name} must be an array of numbers; got {value.dtype} {value!r:.60}.")
-    return value
+        array = _as_array(function, name, value)
+    if array.dtype.kind not in "biufc":
+        raise ArgumentTypeError(f"{function}: {name} must be an array of numbers; got {shown(value)}.")
+    return array
+
+
+def checked_operand(function: str, name: str, value: Any) -> Array:
+    """As `checked_array`, with a scalar as it is."""
+    if type(value) is float or type(value) is int or isinstance(value, np.number):
+        return value
+    return checked_array(function, name, value)
 
 
 def _as_array(function: str, name: str, value: Any) -> Array:
-    check_array_class(function, name, value)
+    value = check_array_class(function, name, value)
+    if kind_of(type(value)) is Kind.VALUE and hasattr(value, "dtype"):
+        return np.asarray(value) if isinstance(value, np.generic) else value
     try:
         array = as_array(value)
         return array if type(array) is Tensor else np.asarray(array)
@@ -187,12 +206,9 @@ def _as_array(function: str, name: str, value: Any) -> Array:
         raise ArgumentError(f"{function}: {name} must be an array of numbers; got {shown(value)} ({error}).") from error
 
 
-def check_array_class(function: str, name: str, value: Any) -> None:
-    """Raise for the subclasses of ndarray whose meaning would be lost: masked arrays and matrices."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise ArgumentTypeError(f"{function}: {name} must not be masked; got {shown(value)}. Fill it: x.filled(0.0).")
-    if isinstance(value, np.matrix):
-        raise ArgumentTypeError(f"{function}: {name} must not be of class numpy.matrix. Write np.asarray(x).")
+def check_array_class(function: str, name: str, value: Any) -> Any:
+    """Raise for arrays of a type whose meaning would be lost, such as masked ones; pandas' come back as arrays."""
+    return plain_leaf(function, lambda: name, value)
 
 
 def shown(value: Any) -> str:

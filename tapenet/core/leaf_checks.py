@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tapenet.core.arguments import axis_of
-from tapenet.core.foreign import Kind, as_constant, kind_of, plain_array, refusal
+from tapenet.core.foreign import Kind, kind_of, plain_array, refusal
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten
 from tapenet.core.tensor import Tensor, under
@@ -72,7 +73,8 @@ def check_scalar(function: str, targets: Sequence[Any], advice: str = "") -> Non
 
 def check_chunk_size(function: str, chunk_size: int | None) -> None:
     """Raise for a number of rows that a walk cannot carry."""
-    if chunk_size is not None and (not isinstance(chunk_size, int | np.integer) or chunk_size < 1):
+    is_count = isinstance(chunk_size, int | np.integer) and not isinstance(chunk_size, bool) and chunk_size >= 1
+    if chunk_size is not None and not is_count:
         raise ArgumentError(f"{function}: chunk_size must be a positive integer, or None for all; got {chunk_size!r}.")
 
 
@@ -96,9 +98,9 @@ def matched(function: str, name: str, tree: Tree, like_name: str, like: Tree) ->
         raise ArgumentError(f"{function}: {name} must have the structure of {like_name}, {spec}; got {own_spec}.")
     arrays = []
     for i, (leaf, expected) in enumerate(zip(leaves, likes, strict=True)):
-        array = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)[()]
-        if kind_of(type(array)) is not Kind.VALUE:
-            array = as_constant(function, array)
+        if kind_of(type(leaf)) is not Kind.VALUE:
+            leaf = plain_leaf(function, partial(_path, tree, name, i), leaf)
+        array = leaf if hasattr(leaf, "dtype") else _as_scalar(leaf)
         dtype, shape = dtype_of(expected), getattr(expected, "shape", ())
         if array.shape != shape:
             raise ArgumentError(
@@ -114,6 +116,16 @@ def matched(function: str, name: str, tree: Tree, like_name: str, like: Tree) ->
             array = array.astype(dtype)
         arrays.append(array)
     return arrays
+
+
+def _path(tree: Tree, name: str, i: int) -> str:
+    return leaf_paths(tree, name)[i]
+
+
+def _as_scalar(leaf: Any) -> Any:
+    """A leaf without a dtype as NumPy's scalar; an object as an array of it."""
+    array = np.asarray(leaf)
+    return array if array.dtype == object else array[()]
 
 
 def zeros_of(x: Any) -> Array:

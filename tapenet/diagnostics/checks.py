@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.core.argument_checks import checked_flag
 from tapenet.core.guards import ArraySeen, as_seen
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.record import Entry
@@ -60,6 +61,8 @@ def checks(*, nan: bool = True, mutation: bool = True, constant: bool = False) -
     ...     print(str(error).partition(";")[0])
     sqrt: in the backward walk the cotangent by x must be finite for finite operands
     """
+    for name, flag in (("nan", nan), ("mutation", mutation), ("constant", constant)):
+        checked_flag("checks", name, flag)
     token = _CHECKS.set(Checks(nan, mutation, constant) if nan or mutation or constant else None)
     try:
         yield

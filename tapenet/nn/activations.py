@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import as_array
+from tapenet.core.argument_checks import checked_array, checked_flag, checked_number, checked_operand
 from tapenet.core.batch_rules import leading, shifted
 from tapenet.core.families import elementwise, general
 from tapenet.core.primitive import Array, Primitive
@@ -20,8 +22,22 @@ from tapenet.ops.elementwise.trigonometric import tanh as tanh
 from tapenet.ops.reductions.reduction import Axes, normalized_axes, sum as sum_over
 from tapenet.ops.special.functions import erf
 
+
+def _numeric(function: str, compute: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """A function of an array that names itself where it is given something else."""
+
+    def checked(x: Array) -> Array:
+        try:
+            return compute(x if type(x) is np.ndarray else checked_operand(function, "x", x))
+        except TypeError:
+            checked_array(function, "x", x)
+            raise
+
+    return checked
+
+
 relu = elementwise(
-    kernels.relu,
+    _numeric("relu", kernels.relu),
     lambda t, out: where(greater(out, 0), t, 0),
     name="relu",
     doc="""Rectify: max(x, 0).
@@ -48,7 +64,7 @@ def _sigmoid(x: Array) -> Array:
 
 
 sigmoid = elementwise(
-    _sigmoid,
+    _numeric("sigmoid", _sigmoid),
     lambda t, out: t * (out * (1 - out)),
     name="sigmoid",
     doc="""Compute the logistic function 1 / (1 + e^-x), without overflow.
@@ -84,6 +100,7 @@ def leaky_relu(x: Array, slope: float = 0.01) -> Array:
     >>> tn.nn.leaky_relu(np.array([-1.0, 2.0]))
     array([-0.01,  2.  ])
     """
+    x, slope = checked_operand("leaky_relu", "x", x), _coefficient("leaky_relu", "slope", slope)
     return where(greater(x, 0), x, multiply(slope, x))
 
 
@@ -105,6 +122,7 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     >>> tn.nn.elu(np.array([-np.inf, 2.0]))
     array([-1.,  2.])
     """
+    x, alpha = checked_operand("elu", "x", x), _coefficient("elu", "alpha", alpha)
     positive = greater(x, 0)
     return where(positive, x, multiply(alpha, expm1(where(positive, 0, x))))
 
@@ -128,7 +146,8 @@ def gelu(x: Array, approximate: bool = False) -> Array:
     >>> tn.nn.gelu(np.array([0.0, 100.0]))
     array([  0., 100.])
     """
-    if approximate:
+    x = checked_operand("gelu", "x", x)
+    if checked_flag("gelu", "approximate", approximate):
         near = clip(x, -10, 10)  # beyond it tanh is -1 or 1 to the last digit, and the cube could overflow
         cumulative = 1 + tanh(math.sqrt(2 / math.pi) * near * (1 + 0.044715 * square(near)))
     else:
@@ -152,6 +171,7 @@ def silu(x: Array) -> Array:
     >>> tn.nn.silu(np.array([0.0]))
     array([0.])
     """
+    x = checked_operand("silu", "x", x)
     return multiply(x, sigmoid(x))
 
 
@@ -169,7 +189,7 @@ def softplus(x: Array) -> Array:
     >>> tn.nn.softplus(np.array([0.0, 1000.0]))
     array([6.93147181e-01, 1.00000000e+03])
     """
-    return logaddexp(x, 0)
+    return logaddexp(checked_operand("softplus", "x", x), 0)
 
 
 def softmax(x: Array, axis: int = -1) -> Array:
@@ -238,8 +258,15 @@ def _log_softmax(x: Array, *, axis: Axes) -> Array:
     return less - np.log(add_up(np.exp(less), axis, keepdims=True))
 
 
+def _coefficient(function: str, name: str, value: Any) -> Any:
+    """A finite number; or an array of them, one for each channel, say."""
+    if type(value) is float:
+        return checked_number(function, name, value)
+    return checked_array(function, name, value) if np.ndim(value) else checked_number(function, name, value)
+
+
 def _along(function: str, primitive: Primitive, x: Array, axis: int) -> Array:
-    x = as_array(x)
+    x = checked_array(function, "x", x)
     if x.ndim == 0:
         raise ArgumentError(f"{function}: x must have at least one axis; got shape ().")
     return primitive(x, axis=normalized_axes(function, axis, x.ndim))

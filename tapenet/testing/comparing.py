@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tapenet.core.argument_checks import checked_count, checked_function, checked_rng
 from tapenet.core.leaf_checks import check_differentiable
 from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves
-from tapenet.errors import ArgumentError
 from tapenet.testing.accuracy import ACCURACY, lowest_precision
+from tapenet.testing.fixed import checked_args, checked_bound
 from tapenet.testing.gradients import watched
 from tapenet.testing.ownership import GradientError
 from tapenet.testing.pairing import copied, direction
@@ -48,8 +49,10 @@ def assert_same_gradient(
 
     >>> assert_same_gradient(lambda x: x**2, lambda x: x * x, (np.array([1.0, 2.0]),))
     """
-    _check_arguments("assert_same_gradient", args, order)
-    rng = np.random.default_rng(0) if rng is None else rng
+    args = _checked_arguments("assert_same_gradient", {"f": f, "g": g}, args)
+    order = checked_count("assert_same_gradient", "order", order, 0)
+    tolerance = checked_bound("assert_same_gradient", "tolerance", tolerance)
+    rng = np.random.default_rng(0) if rng is None else checked_rng("assert_same_gradient", rng)
     with watched():
         _compare_to_order(f, g, tuple(args), order, rng, tolerance, 0)
 
@@ -86,8 +89,8 @@ def assert_same_as_peer(
     tolerance: float | None,
 ) -> None:
     """Compare the value and the first derivative of f with those of another library's function."""
-    _check_arguments(function, args, 1)
-    tolerance = _tolerance(args, tolerance)
+    args = _checked_arguments(function, {"f": f}, args)
+    tolerance = _tolerance(args, checked_bound(function, "tolerance", tolerance))
     with watched():
         y, pullback = vjp(f, *copied(tuple(args)))
         of_peer, peer_pullback = peer_vjp(*copied(tuple(args)))
@@ -133,11 +136,13 @@ def _worst(x: Any, y: Any, tolerance: float) -> tuple[int, ...] | None:
     return tuple(int(i) for i in np.unravel_index(place, x.shape))
 
 
-def _check_arguments(function: str, args: Sequence[Tree], order: int) -> None:
-    if order < 0:
-        raise ArgumentError(f"{function}: order must be at least 0; got {order}.")
-    for i, arg in enumerate(args):
+def _checked_arguments(function: str, functions: Mapping[str, Any], args: Any) -> tuple[Tree, ...]:
+    for name, value in functions.items():
+        checked_function(function, name, value)
+    checked: tuple[Tree, ...] = checked_args(function, args)
+    for i, arg in enumerate(checked):
         check_differentiable(function, f"args[{i}]", arg, tree_leaves(arg))
+    return checked
 
 
 def _tolerance(args: Sequence[Tree], given: float | None) -> float:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from tapenet.core.argument_checks import checked_function
 from tapenet.core.packages import needed
 from tapenet.core.primitive import Primitive
 from tapenet.errors import ArgumentError
@@ -38,6 +39,7 @@ def gradient_test(f: Callable[..., Any], *arguments: Any, settings: Any = None, 
     >>> from tapenet.testing import strategies
     >>> gradient_test(lambda x: x**3, strategies.arrays((2,)))()
     """
+    checked_function("gradient_test", "f", f)
     hypothesis = needed("hypothesis", "gradient_test")
     if not arguments:
         raise ArgumentError("gradient_test: there must be a strategy for each argument of f; got none.")

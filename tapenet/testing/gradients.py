@@ -9,13 +9,14 @@ from typing import Any, get_args
 import attrs
 import numpy as np
 
-from tapenet.core.leaf_checks import check_differentiable
+from tapenet.core.argument_checks import checked_choice, checked_count, checked_function, checked_rng, shown
 from tapenet.core.pytrees import Tree, leaf_paths, tree_leaves
 from tapenet.diagnostics.checks import checks
 from tapenet.errors import ArgumentError
 from tapenet.testing.accuracy import ACCURACY, Accuracy, lowest_precision
 from tapenet.testing.diagnosis import Disagreement, narrowed, report
 from tapenet.testing.differences import Line, Method, Reference, reference
+from tapenet.testing.fixed import checked_bound, differentiated_part
 from tapenet.testing.ownership import (
     GradientError,
     check_kinds,
@@ -41,6 +42,7 @@ def check_grads(
     rng: np.random.Generator | None = None,
     step: float | None = None,
     tolerance: float | None = None,
+    argnums: int | Sequence[int] | None = None,
 ) -> None:
     """Check the derivatives of a function at a point.
 
@@ -54,7 +56,8 @@ def check_grads(
 
     Args:
         f: a function of pytrees of float or complex arrays, returning such a pytree; the same each time.
-        args: where to check it, in a tuple or list. Keep away from kinks, by more than the step.
+        args: where to check it, in a tuple or list. Keep away from kinks, by more than the step. Leaves that are not
+            float or complex, such as integers, texts and None, are held fixed.
         modes: "forward", "reverse", or both.
         order: the highest derivative that is checked.
         method: "complex", "central", or "auto": complex where f takes complex numbers and is analytic there.
@@ -62,30 +65,33 @@ def check_grads(
         rng: draws directions; by default one that draws the same each time.
         step: of the central differences; by default from the lowest precision among arguments and results.
         tolerance: relative, against the derivative from values; by default as for `step`.
+        argnums: the position of the argument to differentiate by, or several; the others are held fixed. By default
+            every argument.
 
     Raises:
         GradientError: names what failed, the argument, the direction, both numbers, and the likely reason.
         NumericalError: NaN or infinity appears, in f or in a derivative.
         MutationError: an array that f closes over, or that a rule reads, changes.
-        ArgumentTypeError: arguments that are not float or complex.
+        ArgumentTypeError: arguments without a float or complex leaf.
         ArgumentError: other modes, orders or methods; `method="complex"` for an f that is not analytic.
 
     >>> check_grads(lambda x: np.sin(x) * x, (np.array([0.5, 2.0]),))
     """
-    unknown = set(modes) - set(MODES)
-    if unknown or not modes:
-        raise ArgumentError(f"check_grads: modes must be 'forward', 'reverse' or both; got {tuple(modes)!r}.")
-    if order < 1:
-        raise ArgumentError(f"check_grads: order must be at least 1; got {order}.")
-    if method not in get_args(Method):
-        raise ArgumentError(f"check_grads: method must be 'auto', 'central' or 'complex'; got {method!r}.")
-    for i, arg in enumerate(args):
-        check_differentiable("check_grads", f"args[{i}]", arg, tree_leaves(arg))
-    rng = np.random.default_rng(0) if rng is None else rng
+    checked_function("check_grads", "f", f)
+    if not isinstance(modes, list | tuple) or not modes or any(mode not in MODES for mode in modes):
+        raise ArgumentError(f"check_grads: modes must hold 'forward', 'reverse' or both; got {shown(modes)}.")
+    order, directions = (
+        checked_count("check_grads", "order", order),
+        checked_count("check_grads", "directions", directions),
+    )
+    checked_choice("check_grads", "method", method, get_args(Method))
+    step, tolerance = checked_bound("check_grads", "step", step), checked_bound("check_grads", "tolerance", tolerance)
+    rng = np.random.default_rng(0) if rng is None else checked_rng("check_grads", rng)
+    f, args = differentiated_part("check_grads", f, args, argnums)
     check = Check(tuple(modes), order, method, rng, step, tolerance)
     with watched():
         for _ in range(directions):
-            check.run(f, copied(tuple(args)), 1)
+            check.run(f, copied(args), 1)
 
 
 def watched() -> contextlib.AbstractContextManager[Any]:

@@ -17,6 +17,7 @@ import attrs
 import numpy as np
 import optree
 
+from tapenet.core.argument_checks import check_transform
 from tapenet.core.batching import Batch
 from tapenet.core.leaf_checks import zeros_of
 from tapenet.core.primitive import Array, Parts, Primitive, Shapes, past_closed_tapes
@@ -53,6 +54,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     >>> tn.grad(lambda w: layer(w, np.ones(2)))(np.zeros(2))
     array([1., 1.])
     """
+
+    check_transform("checkpoint", f)
 
     @like(f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from tapenet.core.argument_checks import checked_function
 from tapenet.core.leaf_checks import dtype_of, zeros_of
 from tapenet.core.primitive import Array, Parts, Primitive, Shapes, past_closed_tapes
 from tapenet.core.pytrees import Tree, tree_flatten_with_none
@@ -62,6 +63,9 @@ def custom_vjp(
     >>> tn.grad(lambda x: 5 * clipped(x))(2.0)
     np.float64(1.0)
     """
+    checked_function("custom_vjp", "f", f)
+    checked_function("custom_vjp", "forward", forward)
+    checked_function("custom_vjp", "backward", backward)
     return operation(f, _VjpRule(name_of(f), forward, backward).primitive())
 
 
@@ -89,6 +93,8 @@ def custom_jvp(f: Callable[..., Any], rule: Callable[[Any, Any], tuple[Any, Any]
     >>> tn.grad(cube)(2.0), tn.jvp(cube, (2.0,), (1.0,))[1]
     (np.float64(12.0), np.float64(12.0))
     """
+    checked_function("custom_jvp", "f", f)
+    checked_function("custom_jvp", "rule", rule)
     return operation(f, JvpRule(name_of(f), f, rule).primitive())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tapenet.core.argument_checks import check_transform
 from tapenet.core.leaf_checks import check_scalar
 from tapenet.core.nondifferentiable import constant
 from tapenet.core.pytrees import Tree, tree_leaves, tree_map
@@ -47,6 +48,8 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
     (np.float64(9.0), np.float64(6.0))
     """
 
+    check_transform("value_and_grad", f, has_aux)
+
     @like(f)
     def with_gradient(*args: Any, **kwargs: Any) -> Any:
         y, gradient, aux = _gradient_of("value_and_grad", f, argnums, has_aux, args, kwargs)
@@ -73,6 +76,8 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
     np.float64(6.0)
     """
 
+    check_transform("grad", f, has_aux)
+
     @like(f)
     def gradient_of(*args: Any, **kwargs: Any) -> Any:
         _, gradient, aux = _gradient_of("grad", f, argnums, has_aux, args, kwargs)
@@ -95,6 +100,8 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool 
     >>> elementwise_grad(lambda x: x**2)(np.array([1.0, 2.0]))
     array([2., 4.])
     """
+
+    check_transform("elementwise_grad", f, has_aux)
 
     @like(f)
     def derivative_of(*args: Any, **kwargs: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.core.argument_checks import check_array_class, checked_count, checked_function, checked_number
 from tapenet.core.leaf_checks import described, dtype_of, zeros_of
 from tapenet.core.primitive import Array, Primitive, bind_plain
 from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten, tree_unflatten
@@ -62,8 +63,7 @@ def root(
     >>> tn.grad(lambda a: root(lambda x, a: x**2 - a, 1.0, a))(4.0).round(6)
     np.float64(0.25)
     """
-    problem = _Problem("root", f, _Layout.of("root", x0), tolerance, max_steps, solver)
-    return problem.solution(x0, args)
+    return _Problem.of("root", f, x0, tolerance, max_steps, solver).solution(x0, args)
 
 
 def fixed_point(
@@ -92,8 +92,7 @@ def fixed_point(
     >>> tn.grad(lambda a: fixed_point(lambda x, a: a / 2 + x / 2, 0.0, a))(3.0).round(6)
     np.float64(1.0)
     """
-    problem = _Problem("fixed_point", f, _Layout.of("fixed_point", x0), tolerance, max_steps, solver)
-    return problem.solution(x0, args)
+    return _Problem.of("fixed_point", f, x0, tolerance, max_steps, solver).solution(x0, args)
 
 
 # ---- pytrees as vectors ----
@@ -112,6 +111,8 @@ class _Layout:
     def of(cls, function: str, x0: Tree) -> _Layout:
         leaves, spec = tree_flatten(x0)
         for i, leaf in enumerate(leaves):
+            if type(leaf) is not np.ndarray:
+                check_array_class(function, leaf_paths(x0, "x0")[i], leaf)
             dtype = dtype_of(leaf)
             if dtype is None or dtype.kind != "f":
                 raise ArgumentTypeError(
@@ -162,6 +163,18 @@ class _Problem:
     tolerance: float | None
     max_steps: int
     solver: Solver | None
+
+    @classmethod
+    def of(
+        cls, name: str, f: Function, x0: Tree, tolerance: float | None, max_steps: int, solver: Solver | None
+    ) -> _Problem:
+        """The problem of what a user gave, checked."""
+        checked_function(name, "f", f)
+        if tolerance is not None:
+            tolerance = checked_number(name, "tolerance", tolerance, "[0, inf)")
+        if solver is not None:
+            checked_function(name, "solver", solver)
+        return cls(name, f, _Layout.of(name, x0), tolerance, checked_count(name, "max_steps", max_steps), solver)
 
     @property
     def bound(self) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.argument_checks import check_transform
 from tapenet.core.leaf_checks import check_chunk_size, check_scalar, described, dtype_of, matched, zeros_of
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
@@ -111,6 +112,7 @@ def hessian(
            [2., 0.]])
     """
 
+    check_transform("hessian", f, has_aux)
     check_chunk_size("hessian", chunk_size)
 
     @like(f)
@@ -152,6 +154,8 @@ def hvp(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> C
     np.float64(12.0)
     """
 
+    check_transform("hvp", f, has_aux)
+
     def product(*args: Any, **kwargs: Any) -> Any:
         if not args:
             raise ArgumentError("hvp: there must be the arguments of f and then a vector; got no positional argument.")
@@ -186,6 +190,7 @@ def _transform(
     blocks_of: Callable[..., Blocks],
 ) -> Callable[..., Any]:
     """The function of f's Jacobian, by one mode or the other."""
+    check_transform(function, f, has_aux)
     check_chunk_size(function, chunk_size)
 
     @like(f)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import optree
 
+from tapenet.core.argument_checks import check_transform
 from tapenet.core.arguments import axis_of
 from tapenet.core.batching import Map, next_level
 from tapenet.core.leaf_checks import described, plain_leaf
@@ -45,6 +46,8 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
     >>> vmap(lambda x, y: x @ y)(np.ones((3, 2)), np.ones((3, 2)))
     array([2., 2., 2.])
     """
+
+    check_transform("vmap", f)
 
     @functools.wraps(f, updated=())
     def mapped_function(*args: Any, **kwargs: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tapenet.core.argument_checks import check_transform
 from tapenet.core.leaf_checks import matched
 from tapenet.core.pytrees import Tree
 from tapenet.errors import ArgumentTypeError
@@ -32,6 +33,7 @@ def vjp(f: Callable[..., Any], *args: Tree, has_aux: bool = False) -> Any:
     >>> pullback(1.0)
     (np.float64(5.0), np.float64(2.0))
     """
+    check_transform("vjp", f, has_aux)
     recording = record("vjp", f, args, {}, range(len(args)), has_aux)
 
     def pullback(y_bar: Tree) -> tuple[Tree, ...]:
@@ -60,6 +62,7 @@ def jvp(f: Callable[..., Any], args: Sequence[Tree], tangents: Sequence[Tree], h
     >>> jvp(lambda x: x * x, (3.0,), (1.0,))
     (np.float64(9.0), np.float64(6.0))
     """
+    check_transform("jvp", f, has_aux)
     for name, given in (("args", args), ("tangents", tangents)):
         if not isinstance(given, tuple | list):
             raise ArgumentTypeError(
@@ -88,5 +91,6 @@ def linearize(f: Callable[..., Any], *args: Tree) -> tuple[Tree, Callable[..., T
     >>> push(1.0), push(2.0)
     (np.float64(6.0), np.float64(12.0))
     """
+    check_transform("linearize", f)
     recording = record("linearize", f, args, {}, range(len(args)), False)
     return recording.value, lambda *tangents: recording.push(recording.matched_tangents(tangents, "tangents"))

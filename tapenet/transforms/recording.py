@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.core.argument_checks import shown
 from tapenet.core.leaf_checks import check_differentiable, dtype_of, matched, zeros_of
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
@@ -26,13 +27,24 @@ def is_single(argnums: Argnums) -> bool:
     return isinstance(argnums, int | np.integer | str)
 
 
+def _several(function: str, argnums: Any) -> Sequence[int | str]:
+    """Argnums as a sequence."""
+    if is_single(argnums) and not isinstance(argnums, bool):
+        return (argnums,)
+    if not isinstance(argnums, Sequence):
+        raise ArgumentTypeError(
+            f"{function}: argnums must be an int, a name or a tuple of these; got {shown(argnums)}."
+        )
+    return argnums
+
+
 def places_of(
     function: str, f: Callable[..., Any], argnums: Argnums, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[Place, ...]:
     """The arguments that argnums names, checked against the arguments given."""
     count = len(args)
     places: list[Place] = []
-    for place in (argnums,) if is_single(argnums) else tuple(argnums):  # type: ignore[arg-type]  # a sequence then
+    for place in _several(function, argnums):
         if isinstance(place, str):
             places.append(_place_of_name(function, f, place, count, kwargs))
         elif isinstance(place, int | np.integer) and -count <= place < count:

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from tapenet.core.argument_checks import checked_count
 from tapenet.core.guards import Guard
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.record import Entry
@@ -104,6 +105,7 @@ def profile(
     rounds: int,
 ) -> Profile:
     """Time a replay, and a walk back from cotangents; of each operation the fastest of several rounds."""
+    rounds = checked_count("tape.profile", "rounds", rounds)
     forward, back = _Stopwatch(), _Stopwatch()
     timed_entries = SubstitutedEntries(entries, lambda primitive, slot: _with_timed_rules(primitive, back))
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tapenet.core.argument_checks import check_array_class
 from tapenet.core.leaf_checks import described, dtype_of
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten
@@ -55,6 +56,8 @@ def _taken(
     function: str, where: tuple[Tree, str, int], leaf: Any, kind: type, shape: Any, dtype: np.dtype[Any]
 ) -> Array:
     """One input as the kind of value that was watched, on which the dtypes of the program may depend."""
+    if type(leaf) is not np.ndarray:
+        check_array_class(function, where[1], leaf)
     if type(leaf) in (int, float, complex) and shape == () and not (type(leaf) is complex and dtype.kind == "f"):
         if kind in (float, complex):
             return kind(leaf)

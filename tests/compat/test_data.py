@@ -40,7 +40,7 @@ def test_batches_hold_every_row_once_in_order(rows: int, size: int) -> None:
 def test_batches_have_ten_rows_by_default_and_errors() -> None:
     X, Y = np.zeros((25, 1)), np.zeros((25, 2))
     assert [len(x.value) for x, _ in nn.miniBatch(X, Y)] == [10, 10, 5]
-    with pytest.raises(tn.ArgumentError, match=r"^miniBatch: batch_size must be at least 1; got 0\.$"):
+    with pytest.raises(tn.ArgumentError, match=r"^miniBatch: batch_size must be a positive int; got 0\.$"):
         nn.miniBatch(X, Y, 0)
     with pytest.raises(tn.ArgumentError, match=r"^miniBatch: X and Y must have as many rows; got 25 and 24\.$"):
         nn.miniBatch(X, Y[1:])

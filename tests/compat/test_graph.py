@@ -419,11 +419,11 @@ def test_what_is_no_symbol() -> None:
         graph.add_loss(nn.MSE())  # type: ignore[arg-type]
     with pytest.raises(tn.ArgumentTypeError, match=r"^add_optimizer: optimizer must be an instance with a method upd"):
         graph.add_optimizer(nn.SGDOptimizer)
-    with raises(tn.ArgumentTypeError, "Op: it must be given an instance; got the class Dot. Write Dot()."):
+    with raises(tn.ArgumentTypeError, "Op: operation must be an instance; got the class Dot. Write Dot()."):
         nn.Op(nn.Dot, nn.Placeholder())
-    with raises(tn.ArgumentTypeError, "Layer: it must be given something with a method forward; got str."):
+    with raises(tn.ArgumentTypeError, "Layer: activator must have a method forward; got str."):
         nn.Layer("relu", nn.Placeholder())
-    text = "Op: Dot must read nodes, Variables or a Placeholder; got ndarray. Write Variable(array)."
+    text = "Op: X2 of Dot must be a node, a Variable or a Placeholder; got ndarray. Write Variable(array)."
     with raises(tn.ArgumentTypeError, text):
         nn.Op(nn.Dot(), nn.Placeholder(), np.ones((2, 2)))
     with raises(tn.ArgumentTypeError, "Variable: initial must be an array of numbers; got 'one'."):

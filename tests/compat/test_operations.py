@@ -206,7 +206,7 @@ def test_the_gradient_of_dropout(check_gradients: Any, rng: np.random.Generator)
 
 @pytest.mark.parametrize("p", [0, -0.1, 1.5])
 def test_a_probability_that_is_none(p: float) -> None:
-    text = rf"^Dropout: p must be in \(0, 1\], the probability of keeping a value; got {p}\.$"
+    text = rf"^Dropout: p must be in \(0, 1\]; got {p}\.$"
     with pytest.raises(tn.ArgumentError, match=text):
         nn.Dropout(p)
 

@@ -93,16 +93,44 @@ def test_a_second_derivative_cut_off_fails_at_order_2_only() -> None:
 
 
 def test_wrong_modes_orders_and_arguments_are_named() -> None:
-    with pytest.raises(tn.ArgumentError, match=r"modes must be 'forward', 'reverse' or both; got \('backward',\)"):
+    with pytest.raises(tn.ArgumentError, match=r"modes must hold 'forward', 'reverse' or both; got \('backward',\)"):
         check_grads(lambda x: x, (X,), modes=("backward",))
-    with pytest.raises(tn.ArgumentError, match="order must be at least 1; got 0"):
+    with pytest.raises(tn.ArgumentError, match="order must be a positive int; got 0"):
         check_grads(lambda x: x, (X,), order=0)
     with pytest.raises(tn.ArgumentError, match="method must be 'auto', 'central' or 'complex'; got 'magic'"):
         check_grads(lambda x: x, (X,), method="magic")  # type: ignore[arg-type]  # what is tested
     with pytest.raises(tn.ArgumentTypeError, match=r"args\[1\]\['n'\] must be float or complex; got int 3"):
-        check_grads(lambda x, p: x, (X, {"n": 3}))
+        check_grads(lambda x, p: x, (X, {"n": 3}), argnums=(0, 1))
+    with pytest.raises(tn.ArgumentTypeError, match=r"got none among args\[0\], args\[1\]\['n'\]\."):
+        check_grads(lambda x, p: x, (2, {"n": 3}))
+    with pytest.raises(tn.ArgumentError, match=r"positions of arguments, of which there are 1; got \(0, 1\)\."):
+        check_grads(lambda x: x, (X,), argnums=(0, 1))
     with pytest.raises(tn.ArgumentError, match="f must return at least one array; got none"):
         check_grads(lambda x: (), (X,))
+
+
+@pytest.mark.parametrize("directions", [0, -1, 0.5, True])
+def test_at_least_one_direction_is_tried(directions: Any) -> None:
+    with pytest.raises(tn.TapenetError, match="check_grads: directions must be a positive int; got"):
+        check_grads(lambda x: x, (X,), directions=directions)
+
+
+def test_what_has_no_derivative_is_held_fixed() -> None:
+    def f(x: Any, options: Any, count: int, nothing: None) -> Any:
+        assert type(count) is int
+        assert nothing is None
+        return {"y": options["scale"] * tnp.sin(x) ** count, "same": tnp.cos(options["scale"]) * len(options["name"])}
+
+    check_grads(f, (X, {"name": "sine", "scale": 2.0, "places": np.arange(3)}, 2, None))
+
+
+def test_only_the_arguments_of_argnums_are_differentiated() -> None:
+    wrong_by_k = tn.custom_vjp(lambda x, k: x * k, lambda x, k: (x * k, (x, k)), lambda r, t: (r[1] * t, 7 * r[0] * t))
+    check_grads(wrong_by_k, (2.0, 3.0), modes=("reverse",), order=1, argnums=0)
+    with pytest.raises(GradientError, match=r"args\[1\]"):
+        check_grads(wrong_by_k, (2.0, 3.0), modes=("reverse",), order=1, argnums=(1,))
+    with pytest.raises(GradientError, match=r"args\[1\]"):
+        check_grads(wrong_by_k, (2.0, 3.0), modes=("reverse",), order=1, argnums=-1)
 
 
 @pytest.mark.parametrize(("mode", "rules"), [("reverse", "pullbacks"), ("forward", "pushes")])

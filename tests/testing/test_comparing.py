@@ -79,5 +79,5 @@ def test_wrong_arguments_are_named() -> None:
         tn.ArgumentTypeError, match=r"assert_same_gradient: args\[0\] must be float or complex; got int 3"
     ):
         assert_same_gradient(lambda x: x, lambda x: x, (3,))
-    with pytest.raises(tn.ArgumentError, match="assert_same_gradient: order must be at least 0; got -1"):
+    with pytest.raises(tn.ArgumentError, match="assert_same_gradient: order must be an int of at least 0; got -1"):
         assert_same_gradient(lambda x: x, lambda x: x, (X,), order=-1)

@@ -101,14 +101,14 @@ def test_arrays_shrink_to_simple_ones() -> None:
 
 
 def test_impossible_arrays_are_refused() -> None:
-    with pytest.raises(tn.ArgumentError, match="low must be at most high, both finite; got 2 and 1"):
+    with pytest.raises(tn.ArgumentError, match=r"low must be at most high, both finite; got 2\.0 and 1\.0"):
         strategies.arrays(low=2, high=1)
     with pytest.raises(
         tn.ArgumentError,
-        match=r"numbers from -1 to 1 that are 5 away from \[0\.0\]; got none\. Choose a smaller margin",
+        match=r"numbers from -1\.0 to 1\.0 that are 5\.0 away from \[0\.0\]; got none\. Choose a smaller margin",
     ):
         strategies.numbers(-1, 1, away_from=[0.0], margin=5)
-    with pytest.raises(tn.ArgumentError, match="dtype must be float or complex; got int64"):
+    with pytest.raises(tn.ArgumentTypeError, match=r"dtype must be a float or complex dtype, .*; got int64"):
         strategies.arrays(dtype=np.int64)
     crowded = strategies.arrays(100, distinct=True)
     with pytest.raises(
@@ -160,12 +160,12 @@ def test_matrices_shrink_to_the_identity(strategy: Any) -> None:
 def test_eigenvalues_may_repeat_only_without_a_gap() -> None:
     repeated = simplest(strategies.symmetric(2, gap=0), lambda a: True)
     np.testing.assert_array_equal(repeated, np.zeros((2, 2)))
-    with pytest.raises(tn.ArgumentError, match="gap must be at least 0; got -1"):
+    with pytest.raises(tn.ArgumentError, match="gap must be in \\[0, inf\\); got -1"):
         strategies.symmetric(gap=-1)
 
 
 def test_matrices_are_of_floats() -> None:
-    with pytest.raises(tn.ArgumentError, match="dtype must be float or complex; got int64"):
+    with pytest.raises(tn.ArgumentTypeError, match=r"dtype must be a float or complex dtype, .*; got int64"):
         simplest(strategies.orthogonal(2, np.int64), lambda a: True)
 
 

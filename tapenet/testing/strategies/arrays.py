@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+import numbers as numbers_of_python
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,23 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from tapenet.errors import ArgumentError
+from tapenet.core.argument_checks import (
+    checked_count,
+    checked_dtype,
+    checked_flag,
+    checked_number,
+    checked_shape,
+    shown,
+)
+from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.testing.strategies.grid import grid, real_grid
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 ShapeLike = int | Shape | SearchStrategy[Any] | None  # None for small shapes of all kinds
 DTypeLike = Any  # a dtype, or a strategy for dtypes
+
+MOST_DIMS = 32  # that Hypothesis draws
 
 
 def numbers(
@@ -38,7 +49,9 @@ def numbers(
     >>> find(numbers(-2, 2, away_from=[0.0]), lambda x: x < 0)
     -1.0
     """
-    return st.sampled_from(real_grid(low, high, away_from, margin))
+    low, high = checked_number("numbers", "low", low), checked_number("numbers", "high", high)
+    margin, points = checked_number("numbers", "margin", margin, "[0, inf)"), checked_points("numbers", away_from)
+    return st.sampled_from(real_grid("numbers", low, high, points, margin))
 
 
 def shapes(min_dims: int = 0, max_dims: int = 3, *, min_side: int = 1, max_side: int = 3) -> SearchStrategy[Shape]:
@@ -48,6 +61,9 @@ def shapes(min_dims: int = 0, max_dims: int = 3, *, min_side: int = 1, max_side:
     >>> find(shapes(max_dims=2), lambda shape: len(shape) == 2)
     (1, 1)
     """
+    check_sides("shapes", max_dims, min_side, max_side)
+    if checked_count("shapes", "min_dims", min_dims, 0) > max_dims:
+        raise ArgumentError(f"shapes: min_dims must be at most max_dims, {max_dims}; got {min_dims}.")
     return hnp.array_shapes(min_dims=min_dims, max_dims=max_dims, min_side=min_side, max_side=max_side)
 
 
@@ -60,6 +76,8 @@ def broadcastable_shapes(
     >>> find(broadcastable_shapes(), lambda pair: pair[0] == (2,))
     ((2,), ())
     """
+    checked_count("broadcastable_shapes", "count", count)
+    check_sides("broadcastable_shapes", max_dims, min_side, max_side)
     drawn = hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=max_dims, min_side=min_side, max_side=max_side)
     return drawn.map(lambda shapes: shapes.input_shapes)
 
@@ -93,11 +111,15 @@ def arrays(
     >>> find(arrays((2,), away_from=[0.0], distinct=True), lambda x: True)
     array([ 1., -1.])
     """
+    low, high = checked_number("arrays", "low", low), checked_number("arrays", "high", high)
+    margin, points = checked_number("arrays", "margin", margin, "[0, inf)"), checked_points("arrays", away_from)
+    distinct, off_axes = checked_flag("arrays", "distinct", distinct), checked_flag("arrays", "off_axes", off_axes)
     options = {"off_axes": off_axes, "gap": margin if distinct else 0.0}
-    numbers = functools.partial(grid, low=low, high=high, away_from=tuple(away_from), margin=margin, **options)
+    numbers = functools.partial(grid, "arrays", low=low, high=high, away_from=points, margin=margin, **options)
+    dtypes = dtype_strategy("arrays", dtype)
     if not isinstance(dtype, st.SearchStrategy):
         numbers(np.dtype(dtype))  # for its errors, before a test begins
-    return _arrays(shape_strategy(shape), as_strategy(dtype), numbers, distinct)
+    return _arrays(shape_strategy("arrays", "shape", shape), dtypes, numbers, distinct)
 
 
 @st.composite
@@ -128,6 +150,9 @@ def broadcastable_arrays(
     >>> find(broadcastable_arrays(), lambda pair: pair[1].ndim == 1)
     (array(0.), array([0.]))
     """
+    checked_count("broadcastable_arrays", "count", count)
+    check_sides("broadcastable_arrays", max_dims, min_side, max_side)
+    dtype_strategy("broadcastable_arrays", dtype)
     drawn = broadcastable_shapes(count, max_dims=max_dims, min_side=min_side, max_side=max_side)
     return drawn.flatmap(lambda shapes: st.tuples(*(arrays(shape, dtype, **of) for shape in shapes)))
 
@@ -137,8 +162,34 @@ def as_strategy(x: Any) -> SearchStrategy[Any]:
     return x if isinstance(x, st.SearchStrategy) else st.just(x)
 
 
-def shape_strategy(shape: ShapeLike) -> SearchStrategy[Shape]:
+def dtype_strategy(function: str, dtype: DTypeLike) -> SearchStrategy[Any]:
+    """What says float or complex dtypes as a strategy for them."""
+    if isinstance(dtype, st.SearchStrategy):
+        return dtype
+    return st.just(checked_dtype(function, "dtype", dtype, "fc", "a float or complex dtype, or a strategy for them"))
+
+
+def check_sides(function: str, max_dims: int, min_side: int, max_side: int) -> None:
+    """Raise for limits of shapes that leave none."""
+    checked_count(function, "max_dims", max_dims, 0, MOST_DIMS)
+    if checked_count(function, "min_side", min_side, 0) > checked_count(function, "max_side", max_side):
+        raise ArgumentError(f"{function}: min_side must be at most max_side, {max_side}; got {min_side}.")
+
+
+def checked_points(function: str, points: Sequence[complex]) -> tuple[complex, ...]:
+    """The points that numbers keep away from."""
+    if isinstance(points, str) or not isinstance(points, Iterable):
+        raise ArgumentTypeError(f"{function}: away_from must hold numbers; got {shown(points)}.")
+    found = tuple(points)
+    if not all(isinstance(x, numbers_of_python.Complex) and not isinstance(x, bool) and x == x for x in found):
+        raise ArgumentTypeError(f"{function}: away_from must hold numbers; got {shown(points)}.")
+    return found
+
+
+def shape_strategy(function: str, name: str, shape: ShapeLike) -> SearchStrategy[Shape]:
     """What says shapes as a strategy for them."""
     if shape is None:
         return shapes()
+    if not isinstance(shape, st.SearchStrategy):
+        return st.just(checked_shape(function, name, shape))
     return as_strategy(shape).map(lambda drawn: (drawn,) if isinstance(drawn, int) else tuple(drawn))

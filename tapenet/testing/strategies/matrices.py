@@ -14,13 +14,15 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from tapenet.core.argument_checks import checked_count, checked_number
 from tapenet.errors import ArgumentError
-from tapenet.testing.strategies.arrays import Array, DTypeLike, ShapeLike, as_strategy, shape_strategy
+from tapenet.testing.strategies.arrays import Array, DTypeLike, ShapeLike, as_strategy, dtype_strategy, shape_strategy
 
 Order = int | SearchStrategy[int]
 Build = Callable[[DrawFn, int, "np.dtype[Any]"], Array]
 
 SMALL = [0.0, 0.25, -0.25, 0.5, -0.5]  # entries off the diagonal
+MOST_ORDER = 1000  # of what Hypothesis can draw element by element
 ORDERS = st.integers(1, 3)
 
 # Pythagorean triples: rotations by the angles of right-angled triangles have short decimal entries.
@@ -43,7 +45,7 @@ def well_conditioned(
         # Rows and columns off the diagonal add up to less than 0.71, so that singular values lie in 0.29 to 2.71.
         return np.asarray(np.diag(diagonal) + _off_diagonal(draw, n, dtype) / 2 ** math.ceil(math.log2(max(n, 1))))
 
-    return _matrices(build, n, dtype, batch)
+    return _matrices("well_conditioned", build, n, dtype, batch)
 
 
 def positive_definite(
@@ -60,7 +62,7 @@ def positive_definite(
         lower = np.tril(_off_diagonal(draw, n, dtype)) + np.diag(_entries(draw, n, [1.0, 1.5, 2.0]))
         return np.asarray(lower @ lower.conj().T)
 
-    return _matrices(build, n, dtype, batch)
+    return _matrices("positive_definite", build, n, dtype, batch)
 
 
 def orthogonal(n: Order = ORDERS, dtype: DTypeLike = np.float64, *, batch: ShapeLike = ()) -> SearchStrategy[Array]:
@@ -70,7 +72,7 @@ def orthogonal(n: Order = ORDERS, dtype: DTypeLike = np.float64, *, batch: Shape
     >>> find(orthogonal(2), lambda q: q[0, 1] != 0)
     array([[ 0.8, -0.6], [ 0.6, 0.8]])
     """
-    return _matrices(_orthogonal, n, dtype, batch)
+    return _matrices("orthogonal", _orthogonal, n, dtype, batch)
 
 
 def symmetric(
@@ -84,8 +86,7 @@ def symmetric(
     >>> find(symmetric(2), lambda a: True)
     array([[0. , 0. ], [0. , 0.5]])
     """
-    if gap < 0:
-        raise ArgumentError(f"symmetric: gap must be at least 0; got {gap}.")
+    gap = checked_number("symmetric", "gap", gap, "[0, inf)")
 
     def build(draw: DrawFn, n: int, dtype: np.dtype[Any]) -> Array:
         places = st.lists(st.integers(0, 2 * n), min_size=n, max_size=n, unique=gap > 0)
@@ -94,11 +95,13 @@ def symmetric(
         a = (q * values) @ q.conj().T
         return np.asarray((a + a.conj().T) / 2)
 
-    return _matrices(build, n, dtype, batch)
+    return _matrices("symmetric", build, n, dtype, batch)
 
 
-def _matrices(build: Build, n: Order, dtype: DTypeLike, batch: ShapeLike) -> SearchStrategy[Array]:
-    return _batches(build, as_strategy(n), as_strategy(dtype), shape_strategy(batch))
+def _matrices(function: str, build: Build, n: Order, dtype: DTypeLike, batch: ShapeLike) -> SearchStrategy[Array]:
+    order = n if isinstance(n, SearchStrategy) else checked_count(function, "n", n, 0, MOST_ORDER)
+    batches = shape_strategy(function, "batch", batch)
+    return _batches(build, as_strategy(order), dtype_strategy(function, dtype), batches)
 
 
 @st.composite

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from hypothesis.strategies import SearchStrategy
 
+from tapenet.core.argument_checks import checked_count, checked_flag, checked_shape, shown
 from tapenet.core.pytrees import Tree
-from tapenet.testing.strategies.arrays import Shape, arrays
+from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.testing.strategies.arrays import MOST_DIMS, Shape, arrays
 
 Axes = int | tuple[int, ...] | None
 
@@ -29,6 +31,9 @@ def pytrees(leaves: SearchStrategy[Any] | None = None, *, max_leaves: int = 4) -
         named = st.dictionaries(st.sampled_from("abc"), children, max_size=3)
         return several.map(tuple) | several | named
 
+    max_leaves = checked_count("pytrees", "max_leaves", max_leaves)
+    if leaves is not None and not isinstance(leaves, SearchStrategy):
+        raise ArgumentTypeError(f"pytrees: leaves must be a strategy; got {shown(leaves)}.")
     leaves = arrays(_leaf_shapes()) if leaves is None else leaves
     return st.recursive(leaves, nested, max_leaves=max_leaves)
 
@@ -50,7 +55,11 @@ def axes(ndim: int | Shape, *, none: bool = True, several: bool = True) -> Searc
     >>> find(axes(2), lambda axis: isinstance(axis, tuple) and len(axis) == 2)
     (0, 1)
     """
-    ndim = ndim if isinstance(ndim, int) else len(ndim)
+    none, several = checked_flag("axes", "none", none), checked_flag("axes", "several", several)
+    sizes = checked_shape("axes", "ndim", ndim)
+    ndim = len(sizes) if np.iterable(ndim) else sizes[0]
+    if ndim > MOST_DIMS:
+        raise ArgumentError(f"axes: ndim must be at most {MOST_DIMS}; got {ndim}.")
     options: list[SearchStrategy[Axes]] = [st.none()] if none or not (ndim or several) else []
     if ndim:
         options.append(st.sampled_from([*range(ndim), *range(-ndim, 0)]))
@@ -66,6 +75,7 @@ def indices(shape: Shape, *, fancy: bool = True) -> SearchStrategy[Any]:
     >>> find(indices((3, 2)), lambda index: np.zeros((3, 2))[index].shape == ())
     (0, 0)
     """
+    shape, fancy = checked_shape("indices", "shape", shape), checked_flag("indices", "fancy", fancy)
     basic: SearchStrategy[Any] = hnp.basic_indices(shape, allow_newaxis=True, max_dims=len(shape) + 2)
     if not fancy or not shape or 0 in shape:
         return basic

@@ -1,0 +1,465 @@
+"""Every public function, called with wrong values for each of its parameters.
+
+The answer must be an error of the library's own that names the function and the parameter. Wrong values go by the kind
+of a parameter, and that by its annotation. `CASES` has for each function a call that is right; a public function that
+it lacks fails the test. What a case calls `fine` is right for its parameter.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+
+import compat
+import tapenet as tn
+from tapenet.testing import strategies
+
+MODULES = [
+    "tapenet",
+    "tapenet.extend",
+    "tapenet.models",
+    "tapenet.nn",
+    "tapenet.nn.init",
+    "tapenet.optim",
+    "tapenet.testing",
+    "tapenet.testing.strategies",
+    "compat",
+]
+
+# ---- wrong values ----
+
+OBJECT = object()
+RAGGED = [[1.0], [1.0, 2.0]]
+TEXTS = np.array(["a", "b"])
+MASKED = np.ma.array([[1.0, 2.0], [3.0, 4.0]], mask=[[0, 1], [0, 0]])
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", PendingDeprecationWarning)
+    MATRIX = np.matrix([[1.0, 2.0], [3.0, 4.0]])
+HUGE = 10**30
+NAN, INF = float("nan"), float("inf")
+
+WRONG: dict[str, list[Any]] = {
+    "number": ["a", None, NAN, INF, -INF, -1.0, 1j, True, [1.0, 2.0], np.ones(2), OBJECT, 10**400, TEXTS],
+    "count": ["a", None, NAN, 2.5, 0, -1, HUGE, True, (1, 2), np.ones(2), OBJECT, 1j],
+    "flag": ["yes", None, 2, NAN, OBJECT, [True]],
+    "choice": ["abc", "", None, 3, OBJECT, ["mean"], NAN],
+    "pair": ["ab", None, NAN, 1.5, (), (1,), (1, 2, 3), (1, 2.5), (1, None), 0, -1, (2, -2), True, OBJECT, HUGE],
+    "padding": ["full", None, NAN, 1.5, (), (1, 2, 3), ((1, 2), (3,)), -1, (0, -1), True, OBJECT, HUGE],
+    "shape": ["ab", None, 2.5, NAN, (2, -3), (2, 2.5), (2, None), True, OBJECT, HUGE, (2**40, 2**40), {"a": 1}],
+    "dtype": ["abc", None, 3, OBJECT, "U5", object, "datetime64[s]", (1, 2)],
+    "float dtype": ["abc", None, 3, OBJECT, "U5", object, int, bool, complex, (1, 2)],
+    "rng": ["a", 0, None, OBJECT, np.random, 1.5],
+    "function": ["a", 0, None, OBJECT, 1.5, np.ones(2)],
+    "array": ["a", None, OBJECT, RAGGED, TEXTS, np.array([OBJECT]), MASKED, MATRIX, {"a": 1.0}, lambda x: x],
+    "tree": ["a", OBJECT, TEXTS, np.array([OBJECT]), MASKED, MATRIX, np.arange(3), 3, True, {"a": "b"}, [1.0, 2]],
+    "arguments": ["a", OBJECT, None, (TEXTS,), (MASKED,), (MATRIX,), (np.arange(3),), 1.5, [OBJECT]],
+    "argnums": ["nope", None, 1.5, 7, -7, (0, 7), (0, 1.5), OBJECT, NAN, True],
+    "axis": ["a", 1.5, 7, -7, (0, 7), (0, 0), OBJECT, NAN, None],
+    "axes": ["a", 1.5, 7, OBJECT, NAN],
+    "name": [3, OBJECT, "nope", "", NAN],
+    "variable": ["a", None, OBJECT, 1.5, np.ones(2), [1.0]],
+    "data": ["a", None, OBJECT, RAGGED, TEXTS, MASKED, MATRIX, {"a": 1.0}],
+    "link": ["a", OBJECT, 1.5, np.ones(2), [1.0]],
+    "operator": ["a", None, OBJECT, 1.5, compat.Dot, [1.0]],
+    "variables": ["a", OBJECT, 1.5, {}, {"w1": 1.0}, [1.0]],
+    "mapped": ["a", OBJECT, RAGGED, TEXTS, MASKED, MATRIX, 1.5],
+    "points": ["ab", None, 2.5, NAN, (2, None), (1, "a"), (NAN,), True, OBJECT, ([1.0],)],
+    "strategy": ["a", OBJECT, 1.5],
+}
+
+# What the annotation of a parameter says of its kind; None is wrong unless it says so too.
+KINDS = {
+    "float": "number",
+    "float | Schedule": "number",
+    "int": "count",
+    "Order": "count",
+    "bool": "flag",
+    "Window": "pair",
+    "Padding": "padding",
+    "DTypeLike": "float dtype",
+    "Shape": "shape",
+    "Sequence[int]": "shape",
+    "np.random.Generator": "rng",
+    "Array": "array",
+    "Tree": "tree",
+    "Sequence[Tree]": "arguments",
+    "Argnums": "argnums",
+    "Reduction": "choice",
+    "Method": "choice",
+    "Family": "choice",
+    "Axes": "axes",
+    "int | Sequence[int]": "axis",
+    "Variable": "variable",
+    "Variable | Array": "data",
+    "Link": "link",
+    "Mapping[str, Variable]": "variables",
+    "tuple[int, int]": "pair",
+    "Function": "function",
+    "Solver": "function",
+    "str": "name",
+    "Sequence[str]": "choice",
+}
+
+
+# ---- calls that are right ----
+
+
+@attrs.frozen(eq=False)
+class Case:
+    """A call of a public function.
+
+    Attributes:
+        name: what errors call the function.
+        call: takes the arguments by the names of its parameters.
+        valid: arguments that are right.
+        kinds: the kind of each parameter that is tried.
+        named: what errors call a parameter, where it is not its own name.
+        fine: values of the kind's that are right for a parameter.
+        more: further wrong values of a parameter.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    valid: dict[str, Any]
+    kinds: dict[str, str]
+    named: dict[str, str] = attrs.field(factory=dict)
+    fine: dict[str, tuple[Any, ...]] = attrs.field(factory=dict)
+    more: dict[str, tuple[Any, ...]] = attrs.field(factory=dict)
+
+    def wrong(self) -> Iterator[tuple[str, Any]]:
+        for parameter, kind in self.kinds.items():
+            for value in (*WRONG[kind], *self.more.get(parameter, ())):
+                if not any(value is right or same(value, right) for right in self.fine.get(parameter, ())):
+                    yield parameter, value
+
+
+def same(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and isinstance(a, int | float | str | tuple | list) and a == b
+
+
+def case(target: Callable[..., Any], name: str = "", call: Any = None, /, **options: Any) -> Case:
+    """The case of a function with annotations; `kinds` given by hand come before what these say.
+
+    Args:
+        target: the function or class.
+        name: for errors; its own by default.
+        call: what is called instead, with its parameters; for functions that return functions.
+        options: right arguments by parameter; and `kinds`, `named`, `fine` and `more` of `Case`.
+    """
+    given = {key: options.pop(key, {}) for key in ("kinds", "named", "fine", "more")}
+    kinds: dict[str, str] = {}
+    fine = {key: tuple(values) for key, values in given["fine"].items()}
+    for parameter in inspect.signature(target).parameters.values():
+        kind = given["kinds"].get(parameter.name, kind_of(parameter))
+        if kind:
+            kinds[parameter.name] = kind
+        if parameter.default is None or "None" in str(parameter.annotation):
+            fine[parameter.name] = (*fine.get(parameter.name, ()), None)
+    kinds |= {key: kind for key, kind in given["kinds"].items() if kind and key not in kinds}
+    return Case(name or target.__name__, call or target, options, kinds, given["named"], fine, given["more"])
+
+
+def kind_of(parameter: inspect.Parameter) -> str | None:
+    annotation = str(parameter.annotation).removesuffix(" | None")
+    if annotation.startswith("Callable["):
+        return "function"
+    return KINDS.get(annotation)
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+X = np.array([[1.0, 2.0], [3.0, 4.0]])
+IMAGES = np.ones((1, 4, 4, 2))
+CHANNELS_FIRST = np.ones((2, 1, 4, 4))
+
+
+def scalar(x: Any) -> Any:
+    return (x * x).sum()
+
+
+def transform(make: Callable[..., Any], *, scalar_f: bool = True, **options: Any) -> Case:
+    """A function that makes a function of f, which is called too."""
+
+    def call(f: Any, **rest: Any) -> Any:
+        return make(f, **rest)(X.copy())
+
+    f = scalar if scalar_f else np.square
+    return case(make, "", call, f=f, fine={"chunk_size": (HUGE,)}, **options)
+
+
+def on_tape(method: str, **options: Any) -> Case:
+    """A method of a tape, of y = sum(x^2) and x on it."""
+
+    def call(**given: Any) -> Any:
+        with tn.GradientTape() as tape:
+            x = tape.watch(X)
+            y = scalar(x)
+        places = {"y": y, "x": x}
+        given = {key: places[key] if value is ... else value for key, value in given.items()}
+        return getattr(tape, method)(**given)
+
+    target = getattr(tn.GradientTape, method)
+    return case(target, f"tape.{method}", call, **options)
+
+
+VARIABLES = {key: compat.Variable(np.ones((3, 3, 1, 1))) for key in ("w1", "w2", "w")}
+VARIABLES |= {key: compat.Variable(np.ones((1, 1))) for key in ("b1", "b2", "b", "gamma1", "beta1", "gamma2", "beta2")}
+ZERO = (0,)
+SEVERAL = ([1.0, 2.0], WRONG["number"][9])  # one for each channel
+ANY_SIGN = (-1.0,)
+NUMBERS = (3, True)
+ON_TAPE = {"y": "", "x": ""}
+MATRICES = (strategies.orthogonal, strategies.positive_definite, strategies.symmetric, strategies.well_conditioned)
+
+
+def graph() -> compat.Graph:
+    made = compat.Graph()
+    W = compat.Variable(np.ones((2, 2)), lr=0.1)
+    made.add_var(W)
+    made.add_op(compat.Op(compat.Dot(), compat.Placeholder(), W))
+    made.add_loss(compat.Loss(compat.MSE()))
+    made.add_optimizer(compat.SGD())
+    made.forward(X)
+    return made
+
+
+def on_graph(method: str, **options: Any) -> Case:
+    return case(getattr(compat.Graph, method), method, lambda **given: getattr(graph(), method)(**given), **options)
+
+
+def optimizer(make: Callable[..., Any]) -> Case:
+    return case(make, more={"b1": (1.0,), "b2": (1.0,), "momentum": (1.5,), "rho": (1.5,), "decay": (1.5,)})
+
+
+def updated(gradients: Any, state: Any, params: Any, donate: bool) -> Any:
+    made = tn.optim.adam()
+    return made.update(gradients, made.init([X]) if state is ... else state, params, donate=donate)
+
+
+def check(x: Any) -> Any:
+    return tn.nn.normalize(x, 0.0, 1.0)
+
+
+CASES = [
+    # tapenet
+    case(tn.GradientTape, kinds={"replayable": ""}),  # made for every gradient: a truth value, as Python takes it
+    case(tn.checks, "checks", lambda **given: tn.checks(**given).__enter__()),
+    transform(tn.grad),
+    transform(tn.value_and_grad),
+    transform(tn.elementwise_grad, scalar_f=False),
+    transform(tn.jacobian),
+    transform(tn.jacfwd),
+    transform(tn.hessian),
+    case(tn.hvp, "hvp", lambda f, **rest: tn.hvp(f, **rest)(X, X), f=scalar),
+    Case("hvp", lambda v: tn.hvp(scalar)(X, v), {}, {"v": "tree"}, fine={"v": NUMBERS}),
+    transform(tn.vmap, scalar_f=False),
+    transform(tn.checkpoint),
+    Case("vmap", lambda x: tn.vmap(np.square)(x), {}, {"x": "mapped"}, {"x": "args"}),
+    case(tn.vjp, "vjp", lambda f, args, **rest: tn.vjp(f, args, **rest), f=scalar, args=X, named={"args": "args[0]"}),
+    Case("pullback", lambda y_bar: tn.vjp(scalar, X)[1](y_bar), {}, {"y_bar": "tree"}, fine={"y_bar": NUMBERS}),
+    case(tn.jvp, f=scalar, args=(X,), tangents=(X,)),
+    case(tn.linearize, "linearize", lambda f, args: tn.linearize(f, args), f=scalar, args=X, named={"args": "args[0]"}),
+    case(tn.root, "root", lambda f, x0, **rest: tn.root(f, x0, **rest), f=lambda x: x - 1, x0=0.5, fine={"x0": ()}),
+    case(tn.fixed_point, "fixed_point", lambda f, x0, **rest: tn.fixed_point(f, x0, **rest), f=np.cos, x0=0.5),
+    case(
+        tn.primitive,
+        "primitive",
+        lambda **given: tn.primitive(given.pop("forward"), lambda t, x: t, **given),
+        forward=lambda x: x,
+        kinds={"name": "name"},
+        fine={"name": ("nope",), "operands": (["mean"],)},
+    ),
+    case(tn.custom_vjp, "custom_vjp", f=np.sin, forward=lambda x: (x, x), backward=lambda r, t: (t,)),
+    case(tn.custom_jvp, "custom_jvp", f=np.sin, rule=lambda p, t: (p[0], t[0])),
+    case(tn.use_backend),
+    Case("watch", lambda x: tn.GradientTape().__enter__().watch(x), {"x": X}, {"x": "tree"}),
+    on_tape("gradient", y=..., x=..., kinds=ON_TAPE | {"unconnected": "choice"}, fine={"output_gradients": NUMBERS}),
+    on_tape("jvp", y=..., x=..., tangents=X, kinds=ON_TAPE),
+    on_tape("jacobian", y=..., x=..., kinds=ON_TAPE | {"unconnected": "choice"}, fine={"chunk_size": (HUGE,)}),
+    on_tape("replay", inputs=X, kinds={"y": ""}, fine={"inputs": ()}),
+    on_tape("profile", inputs=X, kinds={"y": ""}),
+    # tapenet.models
+    case(
+        tn.models.LeNet,
+        num_classes=2,
+        rng=rng(),
+        image_size=16,
+        dropout=0.5,
+        dtype=np.float32,
+        more={"dropout": (1.0,)},
+    ),
+    case(tn.models.VGG16, num_classes=2, rng=rng(), image_size=32, width=1, more={"dropout": (1.0,)}),
+    # tapenet.nn
+    *(case(f, f.__name__, lambda x, f=f: f(x), x=X) for f in (tn.nn.relu, tn.nn.sigmoid)),
+    Case("tanh", tn.nn.tanh, {}, {}),  # that of tapenet.numpy: off a tape it is NumPy's, with NumPy's errors
+    *(case(f, x=X) for f in (tn.nn.silu, tn.nn.softplus, tn.nn.gelu)),
+    case(tn.nn.elu, x=X, fine={"alpha": (*ANY_SIGN, *SEVERAL)}),
+    case(tn.nn.leaky_relu, x=X, fine={"slope": (*ANY_SIGN, *SEVERAL)}),
+    case(tn.nn.softmax, x=X, kinds={"axis": "axis"}, fine={"axis": (None,)}),
+    case(tn.nn.log_softmax, x=X, kinds={"axis": "axis"}, fine={"axis": (None,)}),
+    case(tn.nn.avg_pool, x=IMAGES, window=2),
+    case(tn.nn.max_pool, x=IMAGES, window=2),
+    case(tn.nn.batch_norm, x=X),
+    case(tn.nn.layer_norm, x=X, more={"scale": (np.ones(3),), "offset": (np.ones(3),)}),
+    case(tn.nn.normalize, x=X, mean=0.0, var=1.0),
+    case(tn.nn.dense, x=X, kernel=X),
+    case(tn.nn.conv, x=IMAGES, kernel=np.ones((2, 2, 2, 1))),
+    case(tn.nn.dropout, x=X, rate=0.5, rng=rng(), more={"rate": (1.0,)}),
+    case(tn.nn.embedding, table=X, indices=[0]),
+    case(tn.nn.one_hot, labels=[0], num_classes=2, kinds={"dtype": "dtype"}),
+    case(tn.nn.AvgPool, window=2),
+    case(tn.nn.MaxPool, window=2),
+    case(tn.nn.BatchNorm, channels=2, more={"momentum": (1.5,)}),
+    case(tn.nn.LayerNorm, features=2),
+    case(tn.nn.Conv, inputs=2, outputs=2, window=2, rng=rng()),
+    case(tn.nn.Dense, inputs=2, outputs=2, rng=rng()),
+    case(tn.nn.Embedding, rows=2, features=2, rng=rng()),
+    case(tn.nn.Dropout, rate=0.5, more={"rate": (1.0,)}),
+    case(tn.nn.Function, function=np.abs),
+    Case("Sequential", tn.nn.Sequential, {}, {}),
+    Case("Sequential", lambda layers: tn.nn.Sequential(layers), {}, {"layers": "function"}),
+    Case("Flatten", lambda x: tn.nn.Flatten()(x), {}, {"x": "array"}, fine={"x": ()}),
+    *(case(loss, logits=X, labels=np.ones((2, 2))) for loss in (tn.nn.cross_entropy, tn.nn.binary_cross_entropy)),
+    case(tn.nn.mean_squared_error, predictions=X, targets=X),
+    case(tn.nn.huber, predictions=X, targets=X, more={"delta": (0.0,)}),
+    # tapenet.nn.init
+    case(tn.nn.init.uniform, rng=rng(), shape=(2, 2), fine={"low": ANY_SIGN, "high": ANY_SIGN}),
+    case(tn.nn.init.normal, rng=rng(), shape=(2, 2), fine={"mean": ANY_SIGN}),
+    *(
+        case(f, rng=rng(), shape=(2, 2))
+        for f in (tn.nn.init.glorot_uniform, tn.nn.init.glorot_normal, tn.nn.init.he_uniform, tn.nn.init.he_normal)
+    ),
+    # tapenet.optim
+    *map(
+        optimizer,
+        (
+            tn.optim.sgd,
+            tn.optim.momentum,
+            tn.optim.nesterov,
+            tn.optim.adagrad,
+            tn.optim.adadelta,
+            tn.optim.rmsprop,
+            tn.optim.adam,
+            tn.optim.adamw,
+        ),
+    ),
+    case(tn.optim.constant, value=0.1),
+    case(tn.optim.cosine_decay, init=0.1, steps=2),
+    case(tn.optim.linear_decay, init=0.1, steps=2),
+    case(tn.optim.exponential_decay, init=0.1, rate=0.5, steps=2, more={"rate": (1.5,)}),
+    case(tn.optim.warmup, schedule=0.1, steps=2, fine={"steps": ZERO}),
+    Case("adam.init", tn.optim.adam().init, {}, {"params": "tree"}),
+    Case(
+        "adam.update",
+        updated,
+        {"gradients": [X], "state": ..., "params": [X], "donate": False},
+        {"gradients": "tree", "state": "tree", "params": "tree", "donate": "flag"},
+    ),
+    # tapenet.testing
+    case(tn.testing.check_grads, f=check, args=(X,), kinds={"argnums": "argnums"}),
+    case(tn.testing.assert_same_gradient, f=check, g=check, args=(X,), fine={"order": ZERO}),
+    Case("gradient_test", lambda f: tn.testing.gradient_test(f, X)(), {}, {"f": "function"}),
+    Case("assert_same_as_jax", tn.testing.assert_same_as_jax, {}, {}),
+    Case("assert_same_as_torch", tn.testing.assert_same_as_torch, {}, {}),
+    # tapenet.testing.strategies
+    case(
+        strategies.arrays,
+        kinds={"shape": "shape", "away_from": "points"},
+        fine={"low": ANY_SIGN, "high": ANY_SIGN, "dtype": (complex,)},
+    ),
+    case(strategies.numbers, kinds={"away_from": "points"}, fine={"low": ANY_SIGN, "high": ANY_SIGN}),
+    case(strategies.shapes, fine={"min_dims": ZERO, "max_dims": ZERO, "min_side": ZERO}),
+    case(strategies.broadcastable_shapes, fine={"max_dims": ZERO, "min_side": ZERO}),
+    case(strategies.broadcastable_arrays, fine={"max_dims": ZERO, "min_side": ZERO, "dtype": (complex,)}),
+    *(case(f, kinds={"batch": "shape"}, fine={"dtype": (complex,), "n": ZERO, "batch": (None,)}) for f in MATRICES),
+    case(strategies.axes, ndim=2, kinds={"ndim": "shape"}),
+    case(strategies.indices, shape=(2, 2)),
+    case(strategies.pytrees, kinds={"leaves": "strategy"}),
+    # compat
+    case(compat.Variable, initial=X, kinds={"initial": "data"}, fine={"initial": (1.5,)}),
+    case(compat.UniformInit, shape=(2, 2), fine={"low": ANY_SIGN, "high": ANY_SIGN}),
+    case(compat.NormalInit, shape=(2, 2), fine={"loc": ANY_SIGN}),
+    case(compat.Op, operation=compat.Add(), kinds={"operation": "operator"}),
+    case(compat.Layer, activator=compat.Relu(), kinds={"activator": "operator"}),
+    case(compat.Loss, lossfunc=compat.MSE(), kinds={"lossfunc": "operator"}),
+    case(compat.Conv2d, kinds={"padding": "choice"}, fine={"pad": ZERO}),
+    case(compat.MaxPooling, filter_h=2, filter_w=2, fine={"pad": ZERO}),
+    case(compat.Dropout, p=0.5, more={"p": (0.0, 1.5)}),
+    case(compat.BatchNorm, gamma=VARIABLES["b"], beta=VARIABLES["b"]),
+    case(compat.ResBlock, X1=compat.Placeholder(), X2s=VARIABLES),
+    case(compat.MomentumOptimizer, more={"beta1": (1.5,)}),
+    case(compat.AdaDeltaOptimizer, more={"beta2": (1.5,)}),
+    case(compat.RMSPropOptimizer, more={"beta2": (1.5,)}),
+    case(compat.AdamOptimizer, more={"beta1": (1.5,), "beta2": (1.5,)}),
+    case(compat.LeNet, imagesize=(1, 1, 28, 28), flatten_size=1024, num_labels=2),
+    case(compat.VGG16, imagesize=(1, 1, 32, 32), flatten_size=512, num_labels=2),
+    case(compat.onehot, label=[[1], [2]], kinds={"label": ""}, fine={}),
+    case(compat.miniBatch, X=X, Y=X),
+    case(compat.randomshuffle, X=X, Y=X),
+    case(compat.scaleallimage, X=CHANNELS_FIRST, size=(2, 2)),
+    on_graph("add_var", var=VARIABLES["b"]),
+    on_graph("forward", X=X),
+    on_graph("calc_loss", Y=X),
+    on_graph("predict", X=X),
+]
+
+NOT_CALLED = {  # public names that have no arguments, or none of their own
+    "tapenet": "Tensor Record at jacrev stop_gradient static_field empty_cache show_config",
+    "tapenet.nn": "BatchStatistics Layer Stateless",
+    "tapenet.optim": "Optimizer Schedule",
+    "compat": "Placeholder Add Identity Dot Flatten ReluActivator IdentityActivator SigmoidActivator TanhActivator "
+    "MSE Softmax SGDOptimizer AdaGramOptimizer Graph",
+}
+
+
+# ---- the tests ----
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=lambda number: f"{CASES[number].name}-{number}")
+def test_wrong_values_are_answered_by_name(number: int) -> None:
+    case = CASES[number]
+    if case.valid:
+        case.call(**case.valid)
+    wrong = [problem for parameter, value in case.wrong() if (problem := answer_to(case, parameter, value))]
+    assert wrong == []
+
+
+def answer_to(case: Case, parameter: str, value: Any) -> str | None:
+    """What is wrong with the answer to a wrong value; None where nothing is."""
+    call = f"{case.name}({parameter}={value!r:.60})"
+    try:
+        case.call(**{**case.valid, parameter: value})
+    except tn.TapenetError as error:
+        named = case.name in str(error) and case.named.get(parameter, parameter) in str(error)
+        return None if named else f"{call}: {error}"
+    except Exception as error:
+        return f"{call}: {type(error).__name__}: {error}"
+    return f"{call} was accepted"
+
+
+def test_wrong_values_are_many() -> None:
+    assert sum(1 for case in CASES for _ in case.wrong()) > 3500
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_public_function_is_called(module: str) -> None:
+    found = importlib.import_module(module)
+    called = {case.name for case in CASES}
+    left_out = NOT_CALLED.get(module, "").split()
+    missing = [
+        name
+        for name in found.__all__
+        if callable(value := getattr(found, name))
+        and not (isinstance(value, type) and issubclass(value, Exception))
+        and not {name, getattr(value, "__name__", name)} & {*called, *left_out}
+    ]
+    assert missing == []
