@@ -273,6 +273,6 @@ def _along(function: str, primitive: Primitive, x: Array, axis: int) -> Array:
 
 
 def _less_largest(x: Array, axis: Axes) -> Array:
-    """x less its largest element along an axis: a constant shift, which changes neither value nor derivative."""
+    """Subtract from x its largest element along an axis: a constant, which changes neither value nor derivative."""
     largest = np.max(x, axis, keepdims=True)
     return x - np.where(np.isfinite(largest), largest, 0)

@@ -30,7 +30,7 @@ from tapenet.ops.reductions.reduction import mean
 
 
 def _shaped(function: str, name: str, x: Array, shape: tuple[int, ...], why: str) -> Array:
-    """An array of a certain shape, or None."""
+    """Check an array of a certain shape, or None."""
     if x is None:
         return None
     x = checked_array(function, name, x)
@@ -40,7 +40,7 @@ def _shaped(function: str, name: str, x: Array, shape: tuple[int, ...], why: str
 
 
 def _broadcastable(function: str, name: str, y: Array, x: Array) -> Array:
-    """An array that broadcasts against x; a number of Python's, which has no precision of its own, as it is."""
+    """Check an array that broadcasts against x; return a Python number, which has no dtype, as it is."""
     if type(y) is float or type(y) is int:
         return y
     y = checked_array(function, name, y)
@@ -233,14 +233,14 @@ class BatchStatistics(NamedTuple):
 
 
 def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, BatchStatistics]:
-    """x less its mean, and its mean and variance over axes, which stay in place."""
+    """Subtract from x its mean; give its mean and variance over axes too, which stay in place."""
     center = mean(x, axes, keepdims=True)
     deviation = subtract(x, center)
     return deviation, BatchStatistics(center, mean(square(deviation), axes, keepdims=True))
 
 
 def _scale_and_offset(function: str, x: Array, scale: Array, offset: Array) -> tuple[Array, Array]:
-    """Both as arrays that broadcast against x, or None."""
+    """Check arrays that broadcast against x, or None."""
     scale = None if scale is None else _broadcastable(function, "scale", scale, x)
     return scale, None if offset is None else _broadcastable(function, "offset", offset, x)
 
@@ -457,7 +457,7 @@ def check_labels(function: str, name: str, labels: Array, count: int) -> None:
 
 @decision
 def _label_out_of_range(labels: Array, count: int) -> Any:
-    """A label outside of [0, count), if there is one."""
+    """Find a label outside of [0, count), or None."""
     if labels.size and labels.min() < 0:
         return labels.min()
     return labels.max() if labels.size and labels.max() >= count else None

@@ -27,7 +27,7 @@ def checked_images(function: str, x: Array) -> None:
 
 
 def sides(function: str, padding: Padding, size: Pair, window: Pair, stride: Pair, dilation: Pair) -> Sides:
-    """Padding as ((top, bottom), (left, right))."""
+    """Turn a padding into ((top, bottom), (left, right))."""
     found = checked_padding(function, padding)
     if found == "valid":
         return (0, 0), (0, 0)
@@ -39,7 +39,7 @@ def sides(function: str, padding: Padding, size: Pair, window: Pair, stride: Pai
 
 
 def checked_padding(function: str, padding: Padding) -> str | Sides:
-    """A padding in one form: the word, or ((top, bottom), (left, right))."""
+    """Check a padding, and give it one form: the word, or ((top, bottom), (left, right))."""
     if isinstance(padding, str) and padding in ("valid", "same"):
         return padding
     try:
@@ -56,7 +56,7 @@ def checked_padding(function: str, padding: Padding) -> str | Sides:
 
 
 def _side(padding: Any) -> Pair:
-    """The padding along one axis as (before, after)."""
+    """Give the padding along one axis as (before, after)."""
     before, after = padding if isinstance(padding, Sequence) else (padding, padding)
     if isinstance(before, bool) or isinstance(after, bool):
         raise TypeError

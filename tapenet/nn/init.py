@@ -218,7 +218,7 @@ def _normal(rng: np.random.Generator, sizes: tuple[int, ...], mean: float, std: 
 
 
 def _drawn_dtype(dtype: np.dtype[Any]) -> Any:
-    """The dtype to draw in: generators know float32 and float64 only."""
+    """Find the dtype to draw in: generators know float32 and float64 only."""
     return np.float32 if dtype.itemsize <= 4 else np.float64
 
 
@@ -228,7 +228,7 @@ def _root(numerator: float, fan: int) -> float:
 
 
 def _fans(function: str, sizes: tuple[int, ...]) -> tuple[int, int]:
-    """How many inputs each output is computed from, and how many outputs each input goes into."""
+    """Count the inputs that each output is computed from, and the outputs that each input goes into."""
     if len(sizes) < 2:
         raise ArgumentError(
             f"{function}: shape must be (inputs, outputs) or (kh, kw, inputs, outputs); got {sizes}. "
@@ -242,7 +242,7 @@ def _fans(function: str, sizes: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _checked(function: str, rng: Any, shape: Any, dtype: DTypeLike) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """The shape as a tuple and the dtype as one, or the error that says what is wrong."""
+    """Check the generator, the shape and the dtype."""
     checked_rng(function, rng)
     kind: np.dtype[Any] = checked_dtype(function, "dtype", dtype)
     return checked_shape(function, "shape", shape, max(kind.itemsize, 4)), kind

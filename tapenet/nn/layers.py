@@ -39,23 +39,23 @@ class Layer(abc.ABC):
 
     @abc.abstractmethod
     def __call__(self, x: Array) -> Array:
-        """The output for inference."""
+        """Compute the output for inference."""
 
     @abc.abstractmethod
     def train(self, x: Array, rng: np.random.Generator) -> tuple[Array, Self]:
-        """The output for training, and the layer as this pass leaves it."""
+        """Compute the output for training, and the layer as this pass leaves it."""
 
 
 class Stateless(Layer):
     """A layer that does the same in training as in inference."""
 
     def train(self, x: Array, rng: np.random.Generator) -> tuple[Array, Self]:
-        """The output, and the layer itself."""
+        """Compute the output; the layer is unchanged."""
         return self(x), self
 
 
 def _checked_by(check: Callable[..., Any], *given: Any) -> Callable[..., None]:
-    """The validator of an attrs field, by one of the checks of arguments."""
+    """Make the validator of an attrs field from one of the checks of arguments."""
 
     def validate(layer: Any, field: attrs.Attribute[Any], value: Any) -> None:
         check(type(layer).__name__, field.name, value, *given)
@@ -64,7 +64,7 @@ def _checked_by(check: Callable[..., Any], *given: Any) -> Callable[..., None]:
 
 
 def _bias(layer: str, bias: bool, outputs: int, dtype: Any) -> Array:
-    """Zeros to begin with, or None for no bias."""
+    """Make zeros to begin with; None for no bias."""
     return np.zeros(outputs, dtype) if checked_flag(layer, "bias", bias) else None
 
 
@@ -102,7 +102,7 @@ class Dense(Stateless):
         self.__attrs_init__(init.he_uniform(rng, shape, dtype), _bias("Dense", bias, outputs, dtype))
 
     def __call__(self, x: Array) -> Array:
-        """`nn.dense` with the layer's parameters."""
+        """Apply `nn.dense` with the layer's parameters."""
         return functions.dense(x, self.kernel, self.bias)
 
 
@@ -156,7 +156,7 @@ class Conv(Stateless):
         self.__attrs_init__(kernel, zeros, stride, padding, dilation, groups)
 
     def __call__(self, x: Array) -> Array:
-        """`nn.conv` with the layer's parameters."""
+        """Apply `nn.conv` with the layer's parameters."""
         return functions.conv(
             x,
             self.kernel,
@@ -189,7 +189,7 @@ class Embedding(Stateless):
         self.__attrs_init__(init.normal(rng, shape, dtype=dtype))
 
     def __call__(self, x: Array) -> Array:
-        """`nn.embedding` with the layer's table."""
+        """Apply `nn.embedding` with the layer's table."""
         return functions.embedding(self.table, x)
 
 
@@ -238,12 +238,12 @@ class BatchNorm(Layer):
         self.__attrs_init__(np.ones(n, dtype), np.zeros(n, dtype), running, momentum, eps)
 
     def __call__(self, x: Array) -> Array:
-        """`nn.normalize` by the running statistics."""
+        """Apply `nn.normalize` with the running statistics."""
         running = self.running
         return functions.normalize(x, running.mean, running.var, self.scale, self.offset, eps=self.eps)
 
     def train(self, x: Array, rng: np.random.Generator) -> tuple[Array, Self]:
-        """`nn.batch_norm`, and the layer with its running statistics moved towards the batch's."""
+        """Apply `nn.batch_norm`, and move the layer's running statistics towards the batch's."""
         y, batch = functions.batch_norm(x, self.scale, self.offset, eps=self.eps)
         old = self.running
 
@@ -277,7 +277,7 @@ class LayerNorm(Stateless):
         self.__attrs_init__(np.ones(n, dtype), np.zeros(n, dtype), eps)
 
     def __call__(self, x: Array) -> Array:
-        """`nn.layer_norm` with the layer's parameters."""
+        """Apply `nn.layer_norm` with the layer's parameters."""
         return functions.layer_norm(x, self.scale, self.offset, eps=self.eps)
 
 
@@ -301,7 +301,7 @@ class MaxPool(Stateless):
     padding: Padding = static_field(default="valid", validator=_check_padding)
 
     def __call__(self, x: Array) -> Array:
-        """The largest element of each window."""
+        """Find the largest element of each window."""
         return functions.max_pool(x, self.window, self.stride, self.padding)
 
 
@@ -318,7 +318,7 @@ class AvgPool(Stateless):
     padding: Padding = static_field(default="valid", validator=_check_padding)
 
     def __call__(self, x: Array) -> Array:
-        """The mean of each window."""
+        """Compute the mean of each window."""
         return functions.avg_pool(x, self.window, self.stride, self.padding)
 
 
@@ -336,11 +336,11 @@ class Dropout(Layer):
     rate: float = static_field(validator=_checked_by(checked_number, "[0, 1)"))
 
     def __call__(self, x: Array) -> Array:
-        """x itself."""
+        """Return x itself."""
         return x
 
     def train(self, x: Array, rng: np.random.Generator) -> tuple[Array, Self]:
-        """x with elements set to 0."""
+        """Set elements of x to 0."""
         return functions.dropout(x, self.rate, rng), self
 
 
@@ -353,7 +353,7 @@ class Flatten(Stateless):
     """
 
     def __call__(self, x: Array) -> Array:
-        """x of shape (N, features)."""
+        """Give x the shape (N, features)."""
         x = checked_array("Flatten", "x", x)
         shape = x.shape
         if not shape:
@@ -372,7 +372,7 @@ class Function(Stateless):
     function: Callable[[Array], Array] = static_field(validator=_checked_by(checked_function))
 
     def __call__(self, x: Array) -> Array:
-        """The function of x."""
+        """Apply the function to x."""
         return self.function(x)
 
 
@@ -399,13 +399,13 @@ class Sequential(Layer):
         self.__attrs_init__(tuple(x if isinstance(x, Layer) else Function(x) for x in layers))
 
     def __call__(self, x: Array) -> Array:
-        """The last layer's output."""
+        """Compute the last layer's output."""
         for layer in self.layers:
             x = layer(x)
         return x
 
     def train(self, x: Array, rng: np.random.Generator) -> tuple[Array, Self]:
-        """The last layer's output, and the layers as the pass leaves them."""
+        """Compute the last layer's output, and the layers as the pass leaves them."""
         trained: list[Layer] = []
         for layer in self.layers:
             x, layer = layer.train(x, rng)

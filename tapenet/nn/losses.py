@@ -34,7 +34,7 @@ def _reduced(losses: Array, reduction: Reduction) -> Array:
 
 
 def _paired(function: str, first: str, x: Array, second: str, y: Array) -> tuple[Array, Array]:
-    """Both as arrays of one shape: broadcasting predictions against targets is a mistake more often than not."""
+    """Check that both have one shape: broadcasting predictions against targets is mostly a mistake."""
     x, y = checked_array(function, first, x), checked_array(function, second, y)
     if x.shape != y.shape:
         raise ArgumentError(f"{function}: {second} must have the shape of {first}, {x.shape}; got {y.shape}.")
@@ -42,7 +42,7 @@ def _paired(function: str, first: str, x: Array, second: str, y: Array) -> tuple
 
 
 def _in_dtype_of(logits: Array, labels: Array) -> Array:
-    """Integer and boolean labels as floats, which leave float32 logits float32."""
+    """Cast integer and boolean labels to floats, which leave float32 logits float32."""
     return labels if labels.dtype.kind in "fc" else labels.astype(np.result_type(logits.dtype, 1.0))
 
 
@@ -127,7 +127,7 @@ _is_positive = plain(lambda x: x > 0, name="is_positive", batch=elementwise_rule
 
 @decision
 def _no_probability(y: Array) -> Any:
-    """An element outside of [0, 1], if there is one."""
+    """Find an element outside of [0, 1], or None."""
     if y.size and not y.min() >= 0:
         return y.min()
     return y.max() if y.size and not y.max() <= 1 else None
