@@ -108,29 +108,34 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 
 
 def _or_tuple(arguments: tuple[Any, ...]) -> Any:
-    """What ndarray takes as separate arguments or as one tuple: `x.reshape(2, 3)`, `x.reshape((2, 3))`."""
+    """Give one tuple for what ndarray takes as separate arguments or as one: `x.reshape(2, 3)`, `x.reshape((2, 3))`."""
     return arguments[0] if len(arguments) == 1 else arguments
 
 
 def _transpose(self: Tensor, *axes: Any) -> Array:
+    """Reorder the axes, or reverse them: `tapenet.numpy.transpose`."""
     return tnp.transpose(self, None if not axes or axes == (None,) else _or_tuple(axes))
 
 
 def _reshape(self: Tensor, *shape: Any, **keywords: Any) -> Array:
+    """Give the elements another shape: `tapenet.numpy.reshape`."""
     return tnp.reshape(self, _or_tuple(shape), **keywords)
 
 
 def _flatten(self: Tensor, order: str = "C") -> Array:
+    """Give the elements as one axis: `tapenet.numpy.ravel`."""
     return tnp.ravel(self, order)
 
 
 def _clip(self: Tensor, min: Array = None, max: Array = None, **keywords: Any) -> Array:
+    """Limit values to [min, max]: `tapenet.numpy.clip`."""
     return tnp.clip(self, min, max, **keywords)
 
 
 def _astype(
     self: Tensor, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
 ) -> Array:
+    """Cast to a dtype: `tapenet.numpy.astype`."""
     if not np.can_cast(self.dtype, dtype, casting):  # type: ignore[arg-type]  # NumPy names a literal
         raise ArgumentTypeError(
             f"x.astype: dtype must be one that {self.dtype} casts to by {casting!r}; got {np.dtype(dtype)}."
@@ -139,6 +144,7 @@ def _astype(
 
 
 def _copy(self: Tensor, order: str = "C") -> Tensor:
+    """Return the Tensor itself, which never changes."""
     return self
 
 
@@ -176,10 +182,12 @@ _SAME_NAME = (
 
 
 def _compress(self: Tensor, condition: Array, axis: int | None = None, out: None = None) -> Array:
+    """Take the slices where a condition holds: `tapenet.numpy.compress`."""
     return tnp.compress(condition, self, axis, out)
 
 
 def _to_device(self: Tensor, device: Any, /, *, stream: None = None) -> Tensor:
+    """Return the Tensor itself; the only device is "cpu"."""
     if device != "cpu":
         raise ArgumentError(f"x.to_device: device must be 'cpu'; got {device!r}.")
     return self
@@ -203,6 +211,7 @@ def _dumped(method: str, instead: str) -> Callable[..., Any]:
     def export(self: Tensor, *arguments: Any, **keywords: Any) -> Any:
         return getattr(_off_closed_tapes(self, f"x.{method}(...)", instead), method)(*arguments, **keywords)
 
+    export.__doc__ = f"Do as ndarray.{method} once the tape has closed. On an open tape write {instead}."
     return export
 
 
@@ -234,6 +243,7 @@ def _refusal(method: str, instead: str) -> Callable[..., Any]:
     def refuse(self: Tensor, *arguments: Any, **keywords: Any) -> Any:
         raise AssignmentError(f"x.{method}(...): a Tensor is a value and never changes. Write {instead}.")
 
+    refuse.__doc__ = f"Raise AssignmentError: a Tensor is a value and never changes. Write {instead}."
     return refuse
 
 
@@ -284,6 +294,8 @@ def give_methods(kind: type) -> None:
     """Give a class ndarray's operators, methods and properties, and NumPy's dispatch protocols."""
     kind.__pandas_priority__ = PANDAS_PRIORITY  # type: ignore[attr-defined]  # classes take attributes
     for name, function in (_OPERATORS | CONVERSIONS | _METHODS | _REFUSALS | _EXPORTS).items():
+        if function.__module__ == __name__ or "<locals>" in function.__qualname__:  # else it has its own name
+            function.__name__, function.__qualname__ = name, f"{kind.__name__}.{name}"
         setattr(kind, name, function)
     for name, (getter, doc) in _PROPERTIES.items():
         setattr(kind, name, property(getter, doc=doc))

@@ -139,6 +139,16 @@ def is_its_own(x: Any, namespace: str) -> bool:
     return isinstance(x, type | FunctionType) and x.__module__ == namespace and not x.__name__.startswith("_")
 
 
+METHODS = {name: inspect.getattr_static(tn.Tensor, name) for name in dir(tn.Tensor) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("name", [name for name, x in METHODS.items() if isinstance(x, FunctionType | property)])
+def test_methods_of_a_tensor_have_names_and_docstrings(name: str) -> None:
+    method = METHODS[name]
+    assert inspect.getdoc(method)
+    assert isinstance(method, property) or "<" not in method.__qualname__
+
+
 # ---- composing ----
 
 
