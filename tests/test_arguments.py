@@ -281,6 +281,7 @@ CASES = [
     case(tn.custom_vjp, "custom_vjp", f=np.sin, forward=lambda x: (x, x), backward=lambda r, t: (t,)),
     case(tn.custom_jvp, "custom_jvp", f=np.sin, rule=lambda p, t: (p[0], t[0])),
     case(tn.use_backend),
+    case(tn.set_num_threads, fine={"n": (HUGE,)}),
     Case("watch", lambda x: tn.GradientTape().__enter__().watch(x), {"x": X}, {"x": "tree"}),
     on_tape("gradient", y=..., x=..., kinds=ON_TAPE | {"unconnected": "choice"}, fine={"output_gradients": NUMBERS}),
     on_tape("jvp", y=..., x=..., tangents=X, kinds=ON_TAPE),
@@ -413,7 +414,7 @@ CASES = [
 ]
 
 NOT_CALLED = {  # public names that have no arguments, or none of their own
-    "tapenet": "Tensor Record at jacrev stop_gradient static_field empty_cache show_config",
+    "tapenet": "Tensor Record at jacrev stop_gradient static_field empty_cache show_config num_threads",
     "tapenet.nn": "BatchStatistics Layer Stateless",
     "tapenet.optim": "Optimizer Schedule",
     "compat": "Placeholder Add Identity Dot Flatten ReluActivator IdentityActivator SigmoidActivator TanhActivator "
