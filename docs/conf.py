@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,19 @@ def escaped(line: str) -> str:
     return head + "".join(part if i % 2 else SPECIAL.sub(r"\\\g<0>", part) for i, part in enumerate(parts))
 
 
+def without_versions(lines: list[str]) -> Iterator[str]:
+    """A docstring without the versions of NumPy in which something came or changed, and what is indented below."""
+    directive = None
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if directive is not None and line.strip() and indent <= directive:
+            directive = None
+        if line.lstrip().startswith((".. versionadded", ".. versionchanged")):
+            directive = indent
+        if directive is None:
+            yield line
+
+
 def without_references(lines: list[str], kept_sections: Collection[str]) -> list[str]:
     """A docstring in NumPy's form without the sections that only NumPy's own site can show."""
     rulers = [i for i, line in enumerate(lines) if re.fullmatch(r"-{3,}", line.strip())]
@@ -81,7 +94,7 @@ def without_references(lines: list[str], kept_sections: Collection[str]) -> list
     kept = lines[: bounds[0]] if rulers else lines
     for begin, end in itertools.pairwise(bounds):
         kept += lines[begin:end] if lines[begin].strip() in kept_sections else []
-    return [re.sub(r" ?\[\d+\]_", "", line) for line in kept]
+    return [re.sub(r" ?\[\d+\]_", "", line) for line in without_versions(kept)]
 
 
 def escape_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

@@ -144,7 +144,8 @@ def entry(module: ModuleType, name: str) -> list[str]:
     """The directive that documents a name."""
     value = getattr(module, name)
     if inspect.isclass(value):
-        return [f".. autoclass:: {name}", "   :members:", "   :show-inheritance:", ""]
+        bases = ["   :show-inheritance:"] if value.__bases__ != (object,) else []
+        return [f".. autoclass:: {name}", "   :members:", *bases, ""]
     return [f".. {'autofunction' if callable(value) and hasattr(value, '__name__') else 'autodata'}:: {name}", ""]
 
 
