@@ -206,6 +206,17 @@ def _as_array(function: str, name: str, value: Any) -> Array:
         raise ArgumentError(f"{function}: {name} must be an array of numbers; got {shown(value)} ({error}).") from error
 
 
+def check_real(function: str, name: str, value: Any, advice: str = "") -> Any:
+    """Raise for complex numbers: a function that compares them would drop what they mean."""
+    kind = value.dtype.kind if hasattr(value, "dtype") else "f"
+    if kind == "c" or isinstance(value, complex):
+        raise ArgumentTypeError(
+            f"{function}: {name} must be real; got {getattr(value, 'dtype', 'complex')}. "
+            f"{advice or f'Apply it to {name}.real and {name}.imag, or to abs({name}).'}"
+        )
+    return value
+
+
 def check_array_class(function: str, name: str, value: Any) -> Any:
     """Raise for arrays of a type whose meaning would be lost, such as masked ones; pandas' come back as arrays."""
     return plain_leaf(function, lambda: name, value)

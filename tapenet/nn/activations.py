@@ -8,19 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.argument_checks import checked_array, checked_flag, checked_number, checked_operand
+from tapenet.core.argument_checks import check_real, checked_array, checked_flag, checked_number, checked_operand
 from tapenet.core.batch_rules import leading, shifted
+from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise, general
+from tapenet.core.nondifferentiable import plain
 from tapenet.core.primitive import Array, Primitive
 from tapenet.errors import ArgumentError
 from tapenet.kernels import elementwise as kernels
 from tapenet.kernels.elementwise import add_up
-from tapenet.ops.elementwise.arithmetic import clip, multiply, square, subtract, where
+from tapenet.ops.elementwise.arithmetic import clip, multiply, negative, square, subtract, where
 from tapenet.ops.elementwise.comparison import greater
 from tapenet.ops.elementwise.exponential import exp, expm1, logaddexp
-from tapenet.ops.elementwise.trigonometric import tanh as tanh
+from tapenet.ops.elementwise.trigonometric import over_square_of_cosh, tanh as tanh
 from tapenet.ops.reductions.reduction import Axes, normalized_axes, sum as sum_over
-from tapenet.ops.special.functions import erf
+from tapenet.ops.special.functions import normal_cdf
+
+_FAR = 60.0  # where gelu by tanh is 0 or x in every dtype, and no power overflows in float16
 
 
 def _numeric(function: str, compute: Callable[[Array], Array]) -> Callable[[Array], Array]:
@@ -36,8 +40,12 @@ def _numeric(function: str, compute: Callable[[Array], Array]) -> Callable[[Arra
     return checked
 
 
+def _relu(x: Array) -> Array:
+    return kernels.relu(check_real("relu", "x", x))
+
+
 relu = elementwise(
-    _numeric("relu", kernels.relu),
+    _numeric("relu", _relu),
     lambda t, out: where(greater(out, 0), t, 0),
     name="relu",
     doc="""Rectify: max(x, 0).
@@ -59,23 +67,30 @@ relu = elementwise(
 
 
 def _sigmoid(x: Array) -> Array:
-    decayed = np.exp(-np.abs(x))  # at most 1: neither side overflows, and the small side keeps its digits
-    return np.where(np.less(x, 0), decayed, 1) / (1 + decayed)
+    below = np.less(np.real(x), 0)
+    # At most 1: neither side overflows, and the small side keeps its digits.
+    decayed = np.exp(np.where(below, x, np.negative(x)))
+    return np.where(below, decayed, 1) / (1 + decayed)
+
+
+def _sigmoid_slope(t: Array, x: Array) -> Array:
+    # From the output, as y (1 - y), nothing would be left for x > 37.
+    return over_square_of_cosh(t, 0.5 * x) * 0.25
 
 
 sigmoid = elementwise(
     _numeric("sigmoid", _sigmoid),
-    lambda t, out: t * (out * (1 - out)),
+    _sigmoid_slope,
     name="sigmoid",
     doc="""Compute the logistic function 1 / (1 + e^-x), without overflow.
 
-    Derivative: y (1 - y), with y the result.
+    Derivative: y (1 - y), with y the result, computed as 1 / (2 cosh(x / 2))^2.
 
     Args:
-        x: float array of any shape.
+        x: float or complex array of any shape.
 
     Returns:
-        An array of the shape and dtype of x, in [0, 1].
+        An array of the shape and dtype of x, in [0, 1] if it is real.
 
     >>> tn.nn.sigmoid(np.array([0.0]))
     array([0.5])
@@ -101,6 +116,7 @@ def leaky_relu(x: Array, slope: float = 0.01) -> Array:
     array([-0.01,  2.  ])
     """
     x, slope = checked_operand("leaky_relu", "x", x), _coefficient("leaky_relu", "slope", slope)
+    check_real("leaky_relu", "x", x)
     return where(greater(x, 0), x, multiply(slope, x))
 
 
@@ -123,6 +139,7 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     array([-1.,  2.])
     """
     x, alpha = checked_operand("elu", "x", x), _coefficient("elu", "alpha", alpha)
+    check_real("elu", "x", x)
     positive = greater(x, 0)
     return where(positive, x, multiply(alpha, expm1(where(positive, 0, x))))
 
@@ -147,12 +164,12 @@ def gelu(x: Array, approximate: bool = False) -> Array:
     array([  0., 100.])
     """
     x = checked_operand("gelu", "x", x)
-    if checked_flag("gelu", "approximate", approximate):
-        near = clip(x, -10, 10)  # beyond it tanh is -1 or 1 to the last digit, and the cube could overflow
-        cumulative = 1 + tanh(math.sqrt(2 / math.pi) * near * (1 + 0.044715 * square(near)))
-    else:
-        cumulative = 1 + erf(multiply(math.sqrt(0.5), x))
-    return multiply(multiply(0.5, x), cumulative)
+    check_real("gelu", "x", x, "Use silu or tanh, which are defined for complex numbers.")
+    if not checked_flag("gelu", "approximate", approximate):
+        return multiply(x, normal_cdf(x))
+    near = clip(x, -_FAR, _FAR)  # beyond it the sigmoid is 0 or 1 to the last digit, and the cube could overflow
+    # (1 + tanh u) / 2 = sigmoid(2 u), which keeps its digits where tanh u is nearly -1.
+    return multiply(x, sigmoid(2 * math.sqrt(2 / math.pi) * near * (1 + 0.044715 * square(near))))
 
 
 def silu(x: Array) -> Array:
@@ -189,7 +206,9 @@ def softplus(x: Array) -> Array:
     >>> tn.nn.softplus(np.array([0.0, 1000.0]))
     array([6.93147181e-01, 1.00000000e+03])
     """
-    return logaddexp(checked_operand("softplus", "x", x), 0)
+    x = checked_operand("softplus", "x", x)
+    check_real("softplus", "x", x, "Write tnp.log(1 + tnp.exp(x)) for the principal logarithm.")
+    return logaddexp(x, 0)
 
 
 def softmax(x: Array, axis: int = -1) -> Array:
@@ -233,29 +252,60 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     >>> tn.nn.log_softmax(np.array([0.0, 0.0]))
     array([-0.69314718, -0.69314718])
     """
+    x = checked_array("log_softmax", "x", x)
+    check_real("log_softmax", "x", x, "Write tnp.log(tn.nn.softmax(x)) for the principal logarithm.")
     return _along("log_softmax", _log_softmax, x, axis)
 
 
-@general(
-    [lambda t, out, axis: multiply(out, subtract(t, sum_over(multiply(t, out), axis, keepdims=True)))],
-    [lambda t, out, axis: multiply(out, subtract(t, sum_over(multiply(t, out), axis, keepdims=True)))],
-    name="softmax",
-    batch=leading(axis=shifted),
-)
+# ---- Jacobians of softmax, in which the digits of 1 - y_k are kept where one probability y_k is nearly 1 ----
+
+
+def _holds_most(out: Array) -> Array:
+    """Where a probability is above a half, which at most one of them is; nowhere for complex numbers."""
+    return _above_half(out) if out.dtype.kind != "c" else np.zeros(out.shape, bool)
+
+
+_above_half = plain(lambda y: np.greater(y, 0.5), name="above_half", batch=elementwise_rule)
+
+
+def _less_expected(t: Array, y: Array, axis: Axes) -> Array:
+    """t_i - sum_j y_j t_j. The largest y_k, which is what loses digits, is met by a t_k of 0, taken off from all."""
+    most = _holds_most(y)
+    t = subtract(t, sum_over(where(most, t, 0), axis, keepdims=True))
+    return subtract(t, sum_over(multiply(y, t), axis, keepdims=True))
+
+
+def _softmax_slope(t: Array, out: Array, axis: Axes) -> Array:
+    return multiply(out, _less_expected(t, out, axis))
+
+
+def _log_softmax_pull(t: Array, out: Array, axis: Axes) -> Array:
+    """t_i - y_i sum_j t_j. They add up to 0: that of the largest y_k is what the others lack."""
+    y = exp(out)
+    most = _holds_most(y)
+    pulled = subtract(t, multiply(y, sum_over(t, axis, keepdims=True)))
+    others = where(most, 0, pulled)
+    return where(most, negative(sum_over(others, axis, keepdims=True)), pulled)
+
+
+@general([_softmax_slope], [_softmax_slope], name="softmax", batch=leading(axis=shifted))
 def _softmax(x: Array, *, axis: Axes) -> Array:
     weights = np.exp(_less_largest(x, axis))
     return weights / add_up(weights, axis, keepdims=True)
 
 
 @general(
-    [lambda t, out, axis: subtract(t, multiply(exp(out), sum_over(t, axis, keepdims=True)))],
-    [lambda t, out, axis: subtract(t, sum_over(multiply(exp(out), t), axis, keepdims=True))],
+    [_log_softmax_pull],
+    [lambda t, out, axis: _less_expected(t, exp(out), axis)],
     name="log_softmax",
     batch=leading(axis=shifted),
 )
 def _log_softmax(x: Array, *, axis: Axes) -> Array:
     less = _less_largest(x, axis)
-    return less - np.log(add_up(np.exp(less), axis, keepdims=True))
+    weights = np.exp(less)
+    largest = np.equal(less, 0)  # their weights are 1, and hide the digits of the others
+    count = add_up(largest, axis, keepdims=True)
+    return less - np.log1p(add_up(np.where(largest, 0, weights), axis, keepdims=True) + (count - 1).astype(less.dtype))
 
 
 def _coefficient(function: str, name: str, value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tapenet.core.argument_checks import (
+    check_real,
     checked_array,
     checked_count,
     checked_dtype,
@@ -23,6 +24,8 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, sides
 from tapenet.ops.arrays.indexing import take
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, sqrt, square, subtract
+from tapenet.ops.elementwise.casting import astype
+from tapenet.ops.elementwise.complex import imag, real
 from tapenet.ops.linalg.products import matmul
 from tapenet.ops.nn import convolution, pooling
 from tapenet.ops.nn.affine import affine
@@ -194,6 +197,7 @@ def max_pool(x: Array, window: Window, stride: Window | None = None, padding: Pa
     3.0
     """
     x = checked_array("max_pool", "x", x)
+    check_real("max_pool", "x", x)
     return pooling.max_pool(x, **_pool_geometry("max_pool", x, window, stride, padding))
 
 
@@ -232,11 +236,26 @@ class BatchStatistics(NamedTuple):
     var: Array
 
 
+def widened(x: Array) -> Array:
+    """float16 as float32: its squares would overflow from 256 on. PyTorch and JAX do so too."""
+    return astype(x, np.float32) if x.dtype == np.float16 else x
+
+
+def as_result(y: Array, x: Array, *others: Array) -> Array:
+    """What was computed of float16 in float32, in the dtype that NumPy gives to x and the others."""
+    if x.dtype != np.float16:
+        return y
+    return astype(y, np.result_type(*(getattr(z, "dtype", z) for z in (x, *others) if z is not None)))
+
+
 def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, BatchStatistics]:
     """Subtract from x its mean; give its mean and variance over axes too, which stay in place."""
     center = mean(x, axes, keepdims=True)
     deviation = subtract(x, center)
-    return deviation, BatchStatistics(center, mean(square(deviation), axes, keepdims=True))
+    squares = square(deviation)
+    if x.dtype.kind == "c":
+        squares = add(square(real(deviation)), square(imag(deviation)))
+    return deviation, BatchStatistics(center, mean(squares, axes, keepdims=True))
 
 
 def _scale_and_offset(function: str, x: Array, scale: Array, offset: Array) -> tuple[Array, Array]:
@@ -264,7 +283,8 @@ def batch_norm(
         eps: added to the variance; not negative.
 
     Returns:
-        y of the shape of x, and `BatchStatistics(mean, var)` of shape (C,) each, the variance biased (divided by n).
+        y of the shape of x, and `BatchStatistics(mean, var)` of shape (C,) each, the variance biased (divided by n)
+        and real; of float16 the statistics are float32, as a variance may be too large for it.
 
     Raises:
         ArgumentError: shapes that do not fit; a batch without elements; a negative eps.
@@ -283,8 +303,9 @@ def batch_norm(
         raise ArgumentError(f"batch_norm: x must have elements to take the mean of; got shape {x.shape}.")
     scale = _shaped("batch_norm", "scale", scale, x.shape[-1:], "one number for each channel")
     offset = _shaped("batch_norm", "offset", offset, x.shape[-1:], "one number for each channel")
-    deviation, stats = _moments(x, tuple(range(x.ndim - 1)))
+    deviation, stats = _moments(widened(x), tuple(range(x.ndim - 1)))
     y = _scaled(divide(deviation, sqrt(add(stats.var, eps))), scale, offset)
+    y = as_result(y, x, scale, offset)
     channels = x.shape[-1:]
     return y, BatchStatistics(stats.mean.reshape(channels), stats.var.reshape(channels))
 
@@ -316,8 +337,10 @@ def normalize(
     mean, var = _broadcastable("normalize", "mean", mean, x), _broadcastable("normalize", "var", var, x)
     scale, offset = _scale_and_offset("normalize", x, scale, offset)
     if isinstance(var, int | float) and not isinstance(var, np.generic):
-        var = np.asarray(var, np.result_type(x.dtype, 1.0))  # the square root would be a float64 scalar otherwise
-    return _scaled(divide(subtract(x, mean), sqrt(add(var, eps))), scale, offset)
+        # The square root would be a float64 scalar otherwise.
+        var = np.asarray(var, np.result_type(widened(x).dtype.type(0).real, 1.0))
+    y = _scaled(divide(subtract(widened(x), mean), sqrt(add(var, eps))), scale, offset)
+    return as_result(y, x, scale, offset)
 
 
 def layer_norm(
@@ -351,8 +374,8 @@ def layer_norm(
         raise ArgumentError("layer_norm: x must have at least one axis; got shape ().")
     axes = axes_of("layer_norm", axis, x.ndim)
     scale, offset = _scale_and_offset("layer_norm", x, scale, offset)
-    deviation, stats = _moments(x, axes)
-    return _scaled(divide(deviation, sqrt(add(stats.var, eps))), scale, offset)
+    deviation, stats = _moments(widened(x), axes)
+    return as_result(_scaled(divide(deviation, sqrt(add(stats.var, eps))), scale, offset), x, scale, offset)
 
 
 # ---- regularization, embedding ----

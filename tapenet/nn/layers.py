@@ -234,7 +234,8 @@ class BatchNorm(Layer):
         momentum = checked_number("BatchNorm", "momentum", momentum, "[0, 1]")
         eps = checked_number("BatchNorm", "eps", eps, "[0, inf)")
         dtype = checked_dtype("BatchNorm", "dtype", dtype)
-        running = Running(np.zeros(n, dtype), np.ones(n, dtype))
+        of_statistics = np.promote_types(dtype, np.float32)  # a variance may be too large for float16
+        running = Running(np.zeros(n, of_statistics), np.ones(n, of_statistics))
         self.__attrs_init__(np.ones(n, dtype), np.zeros(n, dtype), running, momentum, eps)
 
     def __call__(self, x: Array) -> Array:

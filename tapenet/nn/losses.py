@@ -6,31 +6,30 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from tapenet.core.argument_checks import checked_array, checked_choice, checked_number
+from tapenet.core.argument_checks import check_real, checked_array, checked_choice, checked_number
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.nondifferentiable import decision, plain
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import off_tapes
 from tapenet.errors import ArgumentError
 from tapenet.nn.activations import log_softmax, softplus
-from tapenet.nn.functions import check_labels
+from tapenet.nn.functions import as_result, check_labels, widened
 from tapenet.ops.arrays.indexing import take_along_axis
 from tapenet.ops.arrays.shaping import squeeze
 from tapenet.ops.elementwise.arithmetic import add, multiply, negative, square, subtract, where
 from tapenet.ops.elementwise.comparison import not_equal
-from tapenet.ops.elementwise.complex import absolute
+from tapenet.ops.elementwise.complex import absolute, imag, real
 from tapenet.ops.reductions.reduction import mean, sum as sum_over
 
 Reduction = Literal["mean", "sum", "none"]
 REDUCTIONS = get_args(Reduction)
 
 
-def _reduced(losses: Array, reduction: Reduction) -> Array:
-    if reduction == "mean":
-        return mean(losses)
-    if reduction == "sum":
-        return sum_over(losses)
-    return losses
+def _reduced(losses: Array, reduction: Reduction, x: Array, *others: Array) -> Array:
+    """The losses of x and the others, reduced. Of float16 they come as float32, which counts beyond 65,504."""
+    if reduction != "none":
+        losses = mean(losses) if reduction == "mean" else sum_over(losses)
+    return as_result(losses, x, *others)
 
 
 def _paired(function: str, first: str, x: Array, second: str, y: Array) -> tuple[Array, Array]:
@@ -71,13 +70,16 @@ def cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -
     logits = checked_array("cross_entropy", "logits", logits)
     labels = checked_array("cross_entropy", "labels", labels)
     checked_choice("cross_entropy", "reduction", reduction, REDUCTIONS)
+    check_real("cross_entropy", "logits", logits)
+    check_real("cross_entropy", "labels", labels)
     if logits.ndim == 0:
         raise ArgumentError("cross_entropy: logits must have shape (..., classes); got ().")
+    log_p = log_softmax(widened(logits))
     if labels.shape == logits.shape:
         labels = _in_dtype_of(logits, labels)
-        log_p = log_softmax(logits)
         possible = not_equal(labels, 0)  # 0 log 0 is 0, though the logit be -inf
-        return _reduced(-sum_over(multiply(labels, where(possible, log_p, 0)), -1), reduction)
+        losses = -sum_over(multiply(labels, where(possible, log_p, 0)), -1)
+        return _reduced(losses, reduction, logits, labels)
     if labels.shape != logits.shape[:-1]:
         raise ArgumentError(
             f"cross_entropy: labels must have shape {logits.shape[:-1]}, or {logits.shape} as probabilities; "
@@ -85,10 +87,10 @@ def cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -
         )
     places = off_tapes(labels)
     check_labels("cross_entropy", "labels", places, logits.shape[-1])
-    chosen = take_along_axis(log_softmax(logits), places[..., None], -1)
+    chosen = take_along_axis(log_p, places[..., None], -1)
     if reduction == "none":
-        return negative(squeeze(chosen, -1))
-    return negative(_reduced(chosen, reduction))
+        chosen = squeeze(chosen, -1)
+    return negative(_reduced(chosen, reduction, logits))
 
 
 def mean_squared_error(predictions: Array, targets: Array, reduction: Reduction = "mean") -> Array:
@@ -113,8 +115,12 @@ def mean_squared_error(predictions: Array, targets: Array, reduction: Reduction 
     checked_choice("mean_squared_error", "reduction", reduction, REDUCTIONS)
     x, y = _paired("mean_squared_error", "predictions", predictions, "targets", targets)
     error = subtract(x, y)
-    magnitude = absolute(error) if error.dtype.kind == "c" else error
-    return _reduced(square(magnitude), reduction)
+    return _reduced(_square_of_size(widened(error)), reduction, x, y)
+
+
+def _square_of_size(x: Array) -> Array:
+    """|x|^2, smooth also at 0."""
+    return add(square(real(x)), square(imag(x))) if x.dtype.kind == "c" else square(x)
 
 
 def _find_opposite_sign(x: Array) -> Array:
@@ -154,14 +160,17 @@ def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "m
     """
     checked_choice("binary_cross_entropy", "reduction", reduction, REDUCTIONS)
     x, y = _paired("binary_cross_entropy", "logits", logits, "labels", labels)
+    check_real("binary_cross_entropy", "logits", x)
+    check_real("binary_cross_entropy", "labels", y)
     wrong = _no_probability(y)
     if wrong is not None:
         raise ArgumentError(f"binary_cross_entropy: labels must be in [0, 1]; got {wrong}.")
     y = _in_dtype_of(x, y)
+    given, x = x, widened(x)
     # log(1 + e^-|x|) and what it lacks, which is exactly 0 for a sure and right answer: no digit cancels.
     lacking = where(_is_positive(x), multiply(x, subtract(1, y)), multiply(x, negative(y)))
     losses = add(softplus(multiply(_opposite_sign(x), x)), lacking)
-    return _reduced(losses, reduction)
+    return _reduced(losses, reduction, given, y)
 
 
 _is_near = plain(np.less_equal, batch=elementwise_rule, hidden=True)
@@ -193,9 +202,9 @@ def huber(predictions: Array, targets: Array, delta: float = 1.0, reduction: Red
     delta = checked_number("huber", "delta", delta, "(0, inf)")
     checked_choice("huber", "reduction", reduction, REDUCTIONS)
     x, y = _paired("huber", "predictions", predictions, "targets", targets)
-    error = subtract(x, y)
+    error = widened(subtract(x, y))
     size = absolute(error)
     near = _is_near(size, delta)
     # The square of an error that is not near is not used, and could overflow.
-    losses = where(near, 0.5 * square(where(near, error, 0)), delta * (size - 0.5 * delta))
-    return _reduced(losses, reduction)
+    losses = where(near, 0.5 * _square_of_size(where(near, error, 0)), delta * (size - 0.5 * delta))
+    return _reduced(losses, reduction, x, y)

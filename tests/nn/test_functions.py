@@ -99,7 +99,9 @@ def test_layer_norm(axis, rng, check_derivatives):
 def test_dtype_stays(dtype, check_dtype, rng):
     x, row = rng.normal(size=(6, 4)), np.linspace(0.5, 1, 4)
     check_dtype(nn.dense, x, rng.normal(size=(4, 2)), rng.normal(size=2), dtype=dtype)
-    check_dtype(lambda *operands: nn.batch_norm(*operands, eps=1e-2), x, row, row, dtype=dtype)
+    check_dtype(lambda *operands: nn.batch_norm(*operands, eps=1e-2)[0], x, row, row, dtype=dtype)
+    statistics = nn.batch_norm(x.astype(dtype))[1]
+    assert statistics.mean.dtype == statistics.var.dtype == np.promote_types(dtype, np.float32)
     check_dtype(lambda *operands: nn.layer_norm(*operands, eps=1e-2), x, row, row, dtype=dtype)
     check_dtype(lambda x: nn.layer_norm(x, eps=1e-2), row, dtype=dtype)
     check_dtype(nn.normalize, x, row, row, row, row, dtype=dtype)

@@ -92,7 +92,10 @@ INTERVALS: dict[str, tuple[float, float, bool]] = {
     "conjugate": (-2, 2, True),
     "root_of_squares": (0.3, 3, False),
     "erf": (-3, 3, False),
-    "sigmoid": (-5, 5, False),
+    "gaussian": (-2, 2, False),
+    "normal_cdf": (-3, 3, False),
+    "normal_density": (-3, 3, False),
+    "sigmoid": (-5, 5, True),
 }
 
 
