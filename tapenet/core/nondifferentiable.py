@@ -65,7 +65,10 @@ def _place_of_out(function: Callable[..., Any]) -> int:
     if isinstance(function, np.ufunc):
         return function.nin
     is_numpys = (getattr(function, "__module__", None) or "").startswith("numpy")
-    names = list(inspect.signature(function).parameters) if is_numpys else []
+    try:
+        names = list(inspect.signature(function).parameters) if is_numpys else []
+    except ValueError:  # older versions of NumPy tell no signature of compiled functions, of which none has `out`
+        names = []
     return names.index("out") if "out" in names else sys.maxsize
 
 

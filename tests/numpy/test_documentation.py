@@ -19,6 +19,7 @@ import tapenet.numpy as tnp
 from tapenet.numpy.documentation import composed, numpy_sections
 
 NAMESPACES = ("numpy", "numpy.linalg", "numpy.fft")
+BY_KEYWORD = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 MAKE_NOTHING = set("copyto fill_diagonal place put put_along_axis putmask save savetxt savez savez_compressed".split())
 
 
@@ -114,6 +115,28 @@ def test_the_signature_can_be_read(path: str) -> None:
         assert len(names) == theirs.nin
         assert f"\n{', '.join(names)} : array_like\n" in (inspect.getdoc(OWN[path]) or "")
         assert signature.parameters["where"].default is True
+
+
+def parameters(function: Any) -> dict[str, Any]:
+    """The parameters of a function by name; none where Python cannot read them."""
+    try:
+        return dict(inspect.signature(function).parameters)
+    except ValueError:
+        return {}
+
+
+OPERANDS = {"arrays", "start", "element", "x1", "x2", "a", "b", "x", "object"}  # which everyone gives by position
+WORK_UNNAMED = {("concatenate", "casting"), ("stack", "casting"), ("fftfreq", "device"), ("rfftfreq", "device")}
+FUNCTIONS_OF_NUMPY = [path for path in OWN if isinstance(numpy_function(path), FunctionType | type(np.where))]
+
+
+@pytest.mark.parametrize("path", FUNCTIONS_OF_NUMPY)
+def test_the_docstring_tells_of_keywords_that_a_tensor_lacks(path: str) -> None:
+    own = (inspect.getdoc(OWN[path]) or "").partition("\n\nParameters\n---")[0]
+    theirs = {name for name, p in parameters(numpy_function(path)).items() if p.kind in BY_KEYWORD}
+    lacking = theirs - parameters(OWN[path]).keys() - OPERANDS
+    name = path.rsplit(".", 1)[1]
+    assert not {keyword for keyword in lacking if f"`{keyword}`" not in own and (name, keyword) not in WORK_UNNAMED}
 
 
 @pytest.mark.parametrize("function", [tnp.sin, tnp.isnan, tnp.sum, tnp.linalg.solve, tnp.shape, tnp.copyto])

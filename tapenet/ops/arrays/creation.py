@@ -25,8 +25,9 @@ def _stacked(x: Any) -> Array:
 def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **keywords: Any) -> Array:
     """Make an array of values; stack nested lists that hold Tensors on their tape.
 
-    Derivative: linear; each cotangent goes back to the value in its place. On a Tensor `copy`, `order`, `subok`,
-    `device` and `ndmax` have no effect.
+    Derivative: linear; each cotangent goes back to the value in its place.
+
+    On a Tensor `copy`, `order`, `subok`, `device` and `ndmax` have no effect, and `like` is refused.
 
     >>> tnp.array([1.0, 2.0])
     array([1., 2.])
@@ -51,6 +52,8 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) -> Ar
     Derivative: linear; each cotangent goes back to the value in its place. A Tensor is returned as it is, or cast to
     `dtype`.
 
+    On a Tensor `order`, `device` and `copy` have no effect, and `like` is refused.
+
     >>> tnp.asarray([1.0, 2.0])
     array([1., 2.])
     """
@@ -63,6 +66,8 @@ def asanyarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) ->
 
     Derivative: as for `asarray`.
 
+    On a Tensor `order`, `device` and `copy` have no effect, and `like` is refused.
+
     >>> tnp.asanyarray([1.0, 2.0])
     array([1., 2.])
     """
@@ -74,6 +79,8 @@ def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Array:
     """Make an array of values as `asarray` does, but raise where one is NaN or infinite.
 
     Derivative: as for `asarray`.
+
+    On a Tensor `order` has no effect.
 
     Raises:
         ArgumentError: NaN or infinity among the values of a Tensor; a ValueError, as NumPy's.
@@ -93,6 +100,8 @@ def ascontiguousarray(a: Any, dtype: Any = None, **keywords: Any) -> Array:
 
     Derivative: as for `asarray`.
 
+    On a Tensor `like` is refused.
+
     >>> tnp.ascontiguousarray(1.0)
     array([1.])
     """
@@ -105,6 +114,8 @@ def asfortranarray(a: Any, dtype: Any = None, **keywords: Any) -> Array:
 
     Derivative: as for `asarray`.
 
+    On a Tensor `like` is refused.
+
     >>> tnp.asfortranarray(1.0)
     array([1.])
     """
@@ -115,6 +126,8 @@ def copy(a: Array, order: str = "K", subok: bool = False) -> Array:
     """Copy an array. A Tensor is a value, and is returned as it is.
 
     Derivative: 1.
+
+    On a Tensor `order` and `subok` have no effect.
 
     >>> tnp.copy(np.ones(2))
     array([1., 1.])
@@ -138,6 +151,8 @@ def full_like(
 
     Derivatives: 0 for a; for the value, the sum of the cotangents of all places.
 
+    On a Tensor `order`, `subok` and `device` have no effect.
+
     >>> tnp.full_like(np.zeros(2), 3.0)
     array([3., 3.])
     """
@@ -150,6 +165,8 @@ def full(shape: Any, fill_value: Array, dtype: Any = None, order: str = "C", *, 
     """Make an array of a shape, filled with a value, which may be a Tensor.
 
     Derivative: for the value, the sum of the cotangents of all places.
+
+    On a Tensor `order` and `device` have no effect, and `like` is refused.
 
     >>> tnp.full(2, 3.0)
     array([3., 3.])

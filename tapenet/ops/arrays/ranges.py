@@ -35,6 +35,8 @@ def linspace(
 
     Derivatives: 1 - f for start and f for stop, at the fraction f of the way.
 
+    On a Tensor `device` has no effect.
+
     >>> tnp.linspace(0.0, 1.0, 3)
     array([0. , 0.5, 1. ])
     """
@@ -113,6 +115,8 @@ def arange(
     """Make the numbers start, start + step, ... before stop; from 0 where only stop is given.
 
     Derivatives: 1 for start; k for step at the k-th number; 0 for stop, which only decides how many there are.
+
+    On a Tensor `device` has no effect, and `like` is refused.
 
     >>> tnp.arange(3.0)
     array([0., 1., 2.])

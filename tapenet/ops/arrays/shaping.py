@@ -30,6 +30,8 @@ def reshape(a: Array, shape: int | Sequence[int], order: str = "C", **keywords: 
 
     Derivative: linear; the cotangent gets the shape of a.
 
+    On a Tensor `order` "A" is as "C", as a value has no layout, and `copy` has no effect.
+
     >>> tnp.reshape(np.arange(4.0), (2, -1)).shape
     (2, 2)
     """
@@ -51,6 +53,8 @@ def ravel(a: Array, order: str = "C") -> Array:
     """Give the elements as one axis.
 
     Derivative: linear; the cotangent gets the shape of a.
+
+    On a Tensor `order` is "C" or "F"; "A" and "K" are as "C", as a value has no layout.
 
     >>> tnp.ravel(np.ones((2, 3))).shape
     (6,)
@@ -205,6 +209,8 @@ def broadcast_arrays(*args: Array, subok: bool = False) -> tuple[Array, ...]:
     """Broadcast arrays against one another.
 
     Derivative: linear; each cotangent is summed over the repeated axes.
+
+    On a Tensor `subok` has no effect.
 
     >>> [x.shape for x in tnp.broadcast_arrays(np.ones(3), np.ones((2, 1)))]
     [(2, 3), (2, 3)]

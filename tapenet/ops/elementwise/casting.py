@@ -23,6 +23,8 @@ def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: str | None = N
     Derivative: 1; the cotangent is cast back. A cast to an integer or boolean dtype has no derivative and gives a plain
     array.
 
+    On a Tensor `copy` and `device` have no effect.
+
     >>> tnp.astype(np.array([1.5, 2.0]), "float32").dtype
     dtype('float32')
     """

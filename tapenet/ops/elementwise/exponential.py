@@ -171,7 +171,8 @@ power = elementwise(
     _power_in_exponent,
     doc="""Raise to a power: x1^x2.
 
-    Derivatives: x2 x1^(x2 - 1), and 0 where x2 = 0, also at x1 = 0; x1^x2 log(x1), and 0 where x1 = 0.
+    Derivatives: x2 x1^(x2 - 1), and 0 where x2 = 0, also at x1 = 0; x1^x2 log(x1), and where x1 = 0
+    0 for x2 >= 0, -inf for x2 < 0.
 
     >>> float(tn.grad(tnp.power)(3.0, 2.0)), float(tn.grad(tnp.power)(0.0, 0.0))
     (6.0, 0.0)

@@ -70,6 +70,8 @@ def median(
     Derivative: 1 for the middle element, 0.5 each for the middle two. Of equal elements it goes to those that a stable
     sort puts there.
 
+    On a Tensor `overwrite_input` has no effect.
+
     >>> float(tnp.median(np.array([3.0, 1.0, 2.0])))
     2.0
     >>> tn.grad(tnp.median)(np.array([3.0, 1.0, 2.0, 4.0]))
@@ -85,6 +87,8 @@ def nanmedian(
     """Find the median of the elements that are not NaN, along axes; NaN where there is none.
 
     Derivative: that of `median`, and 0 at NaN.
+
+    On a Tensor `overwrite_input` has no effect.
 
     >>> float(tnp.nanmedian(np.array([3.0, np.nan, 1.0])))
     2.0
@@ -243,6 +247,8 @@ def quantile(
     elements with a continuous method, and 0 at the ends and with the other methods. For weights 0, as the quantile
     jumps from element to element.
 
+    On a Tensor `overwrite_input` has no effect.
+
     Returns:
         An array with the axes of q first, then those of a that are left.
 
@@ -271,6 +277,8 @@ def percentile(
 
     Derivatives: those of `quantile`.
 
+    On a Tensor `overwrite_input` has no effect.
+
     >>> float(tnp.percentile(np.array([0.0, 1.0, 4.0]), 75))
     2.5
     """
@@ -293,6 +301,8 @@ def nanquantile(
 
     Derivatives: those of `quantile`, and 0 at NaN.
 
+    On a Tensor `overwrite_input` has no effect.
+
     >>> float(tnp.nanquantile(np.array([0.0, np.nan, 4.0]), 0.5))
     2.0
     """
@@ -314,6 +324,8 @@ def nanpercentile(
     """Find the q-th percentiles of the elements that are not NaN, along axes: `nanquantile` at q / 100.
 
     Derivatives: those of `quantile`, and 0 at NaN.
+
+    On a Tensor `overwrite_input` has no effect.
 
     >>> float(tnp.nanpercentile(np.array([0.0, np.nan, 4.0]), 50))
     2.0

@@ -37,6 +37,8 @@ def sort(
 
     Derivative: that of the permutation; equal elements keep their order.
 
+    On a Tensor `kind`, `order` and `stable` have no effect: sorting is stable.
+
     >>> tnp.sort(np.array([3.0, 1.0, 2.0]))
     array([1., 2., 3.])
     >>> tn.grad(lambda x: tnp.sort(x)[0])(np.array([3.0, 1.0, 2.0]))
@@ -64,7 +66,8 @@ def argsort(
     `descending` puts the largest first, as in the array API standard; NumPy's function lacks it.
 
     No derivative: the result is plain integers. `sort` and `take_along_axis` give the elements with their derivative.
-    On a Tensor the order is stable.
+
+    On a Tensor `kind`, `order` and `stable` have no effect: the order is stable.
 
     >>> tnp.argsort(np.array([3.0, 1.0, 2.0]))
     array([1, 2, 0])
@@ -85,6 +88,8 @@ def partition(
     """Reorder along an axis: place kth gets the element that sorting puts there, smaller ones before it.
 
     Derivative: that of the permutation.
+
+    On a Tensor `order` has no effect.
 
     >>> float(tnp.partition(np.array([3.0, 1.0, 2.0]), 1)[1])
     2.0

@@ -166,7 +166,8 @@ def interp(
     """Interpolate linearly at x between the points (xp, fp), with xp ascending.
 
     Derivatives: those of the formula, for x, xp, fp, left and right. For x it is the slope of the piece, at a point
-    that of the piece behind it, and 0 beyond the ends. None for the period.
+    that of the piece to its right, at the last point that of the last piece, and 0 beyond the ends. None for the
+    period.
 
     >>> float(tnp.interp(1.5, [1.0, 2.0], [10.0, 20.0]))
     15.0
