@@ -105,6 +105,6 @@ def curve(axes: Axes, values: Sequence[float], *, title: str, xlabel: str, smoot
 
 
 def plain(axes: Axes) -> None:
-    """Take away what is no data."""
+    """Take away what is not data."""
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

@@ -140,7 +140,7 @@ def _quota(read: Reader, folder: str) -> float:
     if len(both) != 2:
         both = [read(f"{folder}/cpu.cfs_{name}_us") or "" for name in ("quota", "period")]
     with contextlib.suppress(ValueError, ZeroDivisionError):
-        quota, period = map(int, both)  # "max", and -1, are no limit
+        quota, period = map(int, both)  # "max", and -1, mean without limit
         return quota / period if quota > 0 else math.inf
     return math.inf
 

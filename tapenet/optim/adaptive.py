@@ -155,7 +155,7 @@ def adagrad(
 
     Raises:
         ArgumentError: a number out of its range.
-        ArgumentTypeError: an argument that is no real number.
+        ArgumentTypeError: an argument that is not a real number.
 
     Source: Duchi, Hazan and Singer, 2011, "Adaptive Subgradient Methods for Online Learning and Stochastic
     Optimization", Journal of Machine Learning Research 12, section 1.1 (diagonal matrices).
@@ -189,7 +189,7 @@ def adadelta(
 
     Raises:
         ArgumentError: a number out of its range.
-        ArgumentTypeError: an argument that is no real number.
+        ArgumentTypeError: an argument that is not a real number.
 
     Source: Zeiler, 2012, "ADADELTA: An Adaptive Learning Rate Method", arXiv:1212.5701, algorithm 1.
 
@@ -228,7 +228,7 @@ def rmsprop(
 
     Raises:
         ArgumentError: a number out of its range.
-        ArgumentTypeError: an argument that is no real number.
+        ArgumentTypeError: an argument that is not a real number.
 
     Source: Tieleman and Hinton, 2012, "Lecture 6.5 - rmsprop: Divide the gradient by a running average of its
     recent magnitude", Coursera: Neural Networks for Machine Learning.

@@ -49,7 +49,7 @@ def fitting_leaves(
 
     Raises:
         ArgumentError: its structure or a shape differs from that of `params`.
-        ArgumentTypeError: a leaf is no array, or is complex where the parameter is real.
+        ArgumentTypeError: a leaf is not an array, or is complex where the parameter is real.
     """
     leaves, tree_spec = tree_flatten(tree)
     if tree_spec != spec:
@@ -70,7 +70,7 @@ def _difference(name: str, tree: Tree, tree_spec: TreeSpec, params: Tree, spec: 
     actual, expected = leaf_paths(tree, name), leaf_paths(params, name)
     for path in expected:
         if path not in actual:
-            return f"no array at {path} (None is no array)"
+            return f"no array at {path} (None is not an array)"
     for path in actual:
         if path not in expected:
             return f"{path}, which params lack"

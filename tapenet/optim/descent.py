@@ -86,7 +86,7 @@ def sgd(learning_rate: float | Schedule = 1e-3, weight_decay: float = 0.0) -> Op
 
     Raises:
         ArgumentError: a number out of its range.
-        ArgumentTypeError: an argument that is no real number.
+        ArgumentTypeError: an argument that is not a real number.
 
     Source: Robbins and Monro, 1951, "A Stochastic Approximation Method", Annals of Mathematical Statistics
     22(3), section 1.
@@ -118,7 +118,7 @@ def momentum(learning_rate: float | Schedule = 1e-3, momentum: float = 0.9, weig
 
     Raises:
         ArgumentError: a number out of its range.
-        ArgumentTypeError: an argument that is no real number.
+        ArgumentTypeError: an argument that is not a real number.
 
     Source: Polyak, 1964, "Some methods of speeding up the convergence of iteration methods", USSR
     Computational Mathematics and Mathematical Physics 4(5); Sutskever et al., 2013, "On the importance of
@@ -148,7 +148,7 @@ def nesterov(learning_rate: float | Schedule = 1e-3, momentum: float = 0.9, weig
 
     Raises:
         ArgumentError: a number out of its range.
-        ArgumentTypeError: an argument that is no real number.
+        ArgumentTypeError: an argument that is not a real number.
 
     Source: Nesterov, 1983, "A method for solving the convex programming problem with convergence rate
     O(1/k^2)", Soviet Mathematics Doklady 27(2); Sutskever et al., 2013, "On the importance of initialization

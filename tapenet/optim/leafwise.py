@@ -93,7 +93,7 @@ def _donated(rows: Sequence[Row]) -> frozenset[int]:
 
 
 def _owner(array: Array) -> Array:
-    """The array whose memory an array lies in, perhaps itself; None where that is no plain array of NumPy's."""
+    """The array whose memory an array lies in, perhaps itself; None where that is not a plain array of NumPy's."""
     if type(array) is np.ndarray and array.base is None:
         return array
     owner = getattr(array, "base", None)

@@ -165,7 +165,7 @@ def adam(
 
     Raises:
         ArgumentError: a number out of its range.
-        ArgumentTypeError: an argument that is no real number.
+        ArgumentTypeError: an argument that is not a real number.
 
     Source: Kingma and Ba, 2015, "Adam: A Method for Stochastic Optimization", arXiv:1412.6980, algorithm 1.
 
@@ -203,7 +203,7 @@ def adamw(
 
     Raises:
         ArgumentError: a number out of its range.
-        ArgumentTypeError: an argument that is no real number.
+        ArgumentTypeError: an argument that is not a real number.
 
     Source: Loshchilov and Hutter, 2019, "Decoupled Weight Decay Regularization", arXiv:1711.05101, algorithm
     2; as in PyTorch the learning rate scales the decay.

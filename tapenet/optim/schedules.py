@@ -24,7 +24,7 @@ def constant(value: float) -> Schedule:
 
     Raises:
         ArgumentError: the number is out of its range.
-        ArgumentTypeError: the argument is no real number.
+        ArgumentTypeError: the argument is not a real number.
 
     >>> constant(0.1)(1000)
     0.1
@@ -44,7 +44,7 @@ def linear_decay(init: float, steps: int, final: float = 0.0) -> Schedule:
 
     Raises:
         ArgumentError: a number out of its range.
-        ArgumentTypeError: an argument that is no real number, or `steps` no integer.
+        ArgumentTypeError: an argument that is not a real number, or `steps` that is not an integer.
 
     >>> schedule = linear_decay(1.0, steps=4)
     >>> [schedule(step) for step in range(6)]
@@ -65,7 +65,7 @@ def cosine_decay(init: float, steps: int, final: float = 0.0) -> Schedule:
 
     Raises:
         ArgumentError: a number out of its range.
-        ArgumentTypeError: an argument that is no real number, or `steps` no integer.
+        ArgumentTypeError: an argument that is not a real number, or `steps` that is not an integer.
 
     Source: Loshchilov and Hutter, 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts",
     arXiv:1608.03983, equation 5, without restarts.
@@ -78,7 +78,7 @@ def cosine_decay(init: float, steps: int, final: float = 0.0) -> Schedule:
 
 
 def exponential_decay(init: float, rate: float, steps: int = 1) -> Schedule:
-    """Make the schedule that is multiplied by `rate` every so many steps, little by little.
+    """Make the schedule that is multiplied by `rate` over every `steps` steps, continuously.
 
         init * rate ** (step / steps)
 
@@ -89,7 +89,7 @@ def exponential_decay(init: float, rate: float, steps: int = 1) -> Schedule:
 
     Raises:
         ArgumentError: a number out of its range.
-        ArgumentTypeError: an argument that is no real number, or `steps` no integer.
+        ArgumentTypeError: an argument that is not a real number, or `steps` that is not an integer.
 
     >>> schedule = exponential_decay(1.0, rate=0.25, steps=2)
     >>> [schedule(step) for step in range(5)]

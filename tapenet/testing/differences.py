@@ -207,7 +207,7 @@ def _along_and_around(line: Line, h: float) -> tuple[float, float]:
     """The derivative from points on the real axis, and from points around 0 in the complex plane.
 
     Differences along both axes at h and at 2h. If g is analytic the terms of order h^2, h^4 and h^6 vanish from
-    their mean, and the result is as good as rounding allows; if not, the axes differ, and it is no derivative.
+    their mean, and the result is as good as rounding allows; if not, the axes differ, and there is no derivative.
     """
     near, far = _slope(line, h), _slope(line, 2 * h)
     near_mean, far_mean = (near + line.at_imaginary(h) / h) / 2, (far + line.at_imaginary(2 * h) / (2 * h)) / 2

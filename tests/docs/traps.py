@@ -557,7 +557,7 @@ CONTROL_FLOW = [
     ),
     Trap(
         "Branches in a replay",
-        "A replay reads again what was read, and raises where it comes out otherwise; `otherwise=f` runs f instead.",
+        "A replay reads again what was read, and raises where a guard fails; `otherwise=f` runs f instead.",
         """
         >>> f = lambda x: x * x if x > 0 else -x
         >>> with tn.GradientTape() as tape:

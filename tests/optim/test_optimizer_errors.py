@@ -118,12 +118,12 @@ PARAMS = {"dense": {"bias": np.zeros(10), "weight": np.zeros((784, 10))}}
         (
             {"dense": {"weight": np.zeros((784, 10))}},
             "gradients must have the structure of params; "
-            "got no array at gradients['dense']['bias'] (None is no array).",
+            "got no array at gradients['dense']['bias'] (None is not an array).",
         ),
         (
             {"dense": {"bias": None, "weight": np.zeros((784, 10))}},
             "gradients must have the structure of params; "
-            "got no array at gradients['dense']['bias'] (None is no array).",
+            "got no array at gradients['dense']['bias'] (None is not an array).",
         ),
         (
             {"dense": {"bias": np.zeros(10), "weight": np.zeros((784, 10))}, "other": np.zeros(3)},
@@ -168,7 +168,7 @@ def test_a_state_for_other_parameters():
         "adam.update: state.mean['weight'] must have shape (2,), as params; got (3,)."
     )
     assert message(ArgumentError, optimizer.update, 1.0, state, 1.0) == (
-        "adam.update: state.mean must have the structure of params; got no array at state.mean (None is no array)."
+        "adam.update: state.mean must have the structure of params; got no array at state.mean (None is not an array)."
     )
 
 
