@@ -9,16 +9,20 @@ An IDX file is a magic number (two zero bytes, one byte for the element type, on
 length of each axis as a big-endian 32-bit integer, and the elements in C order.
 """
 
+import glob
 import gzip
 import hashlib
 import http.client
+import io
 import math
 import os
 import secrets
+import signal
+import threading
 import urllib.request
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -46,6 +50,10 @@ CHECKSUMS: Mapping[str, str] = {
     TEST_IMAGES: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     TEST_LABELS: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+
+MOST_UNPACKED = 1032  # bytes that one byte of gzip data can stand for
+MOST_AXES = 32  # of an array, in every version of NumPy
+MOST_FETCHED = 2**26  # bytes of a file, packed; MNIST's largest has 10 million, and 47 million unpacked
 
 _GZIP_START = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
@@ -144,18 +152,41 @@ def read_idx(path: str | os.PathLike[str], *, ndim: int | None = None) -> np.nda
     array([3, 1, 4], dtype=uint8)
     """
     path = Path(path)
-    content = _unpacked(path)
-    header_size, shape = _parse_header(path.name, content, ndim)
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if not _is_packed(path, file):
+            return _read_array(path.name, file, ndim, size)
+        try:
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                return _read_array(path.name, unpacked, ndim, size, is_packed=True)
+        except (EOFError, OSError, zlib.error) as error:
+            raise IdxError(
+                f"{path.name}: expected whole gzip data, found {size} bytes that do not unpack"
+                f" ({str(error).rstrip('.')})."
+            ) from error
+
+
+def _read_array(name: str, file: IO[bytes], ndim: int | None, size: int, *, is_packed: bool = False) -> np.ndarray:
+    """Read the header, and then as many bytes as it states, if a file of this size can hold them."""
+    shape, header_size = _read_header(name, file, ndim)
     expected_size = header_size + math.prod(shape)
-    if len(content) != expected_size:
-        difference = len(content) - expected_size
-        verdict = f"{difference} trailing" if difference > 0 else f"truncated, {-difference} missing"
-        raise IdxError(
-            f"{path.name}: expected {expected_size} bytes (a header of {header_size}, then {_times(shape)}), "
-            f"found {len(content)} ({verdict})."
-        )
+    expected = f"expected {expected_size} bytes (a header of {header_size}, then {_times(shape)})"
+    if is_packed and expected_size > MOST_UNPACKED * size:
+        raise IdxError(f"{name}: {expected}, which {size} bytes of gzip data cannot hold.")
+    if not is_packed and size != expected_size:
+        raise IdxError(f"{name}: {expected}, found {size} ({_verdict(size - expected_size)}).")
+    content = file.read(expected_size - header_size)
+    found = header_size + len(content)
+    if found < expected_size:
+        raise IdxError(f"{name}: {expected}, found {found} ({_verdict(found - expected_size)}).")
+    if file.read(1):  # which checks the checksum too, where there is nothing more
+        raise IdxError(f"{name}: {expected}, found more (trailing).")
     # A copy, because an array over `bytes` cannot be written to.
-    return np.frombuffer(content, np.uint8, offset=header_size).reshape(shape).copy()
+    return np.frombuffer(content, np.uint8).reshape(shape).copy()
+
+
+def _verdict(difference: int) -> str:
+    return f"{difference} trailing" if difference > 0 else f"truncated, {-difference} missing"
 
 
 def _read_pair(directory: Path, images_name: str, labels_name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -188,42 +219,40 @@ def _check_labels(name: str, labels: np.ndarray, *, count: int) -> None:
         )
 
 
-def _parse_header(name: str, content: bytes, ndim: int | None) -> tuple[int, tuple[int, ...]]:
-    if len(content) < 4:
-        raise IdxError(f"{name}: expected a magic number of 4 bytes, found {len(content)} bytes (truncated).")
-    magic = int.from_bytes(content[:4], "big")
+def _read_header(name: str, file: IO[bytes], ndim: int | None) -> tuple[tuple[int, ...], int]:
+    """The shape that a header states, and the header's size."""
+    start = file.read(4)
+    if len(start) < 4:
+        raise IdxError(f"{name}: expected a magic number of 4 bytes, found {len(start)} bytes (truncated).")
+    magic = int.from_bytes(start, "big")
     axes = magic & 0xFF
     if ndim is None:
         expected = f"0x{_UNSIGNED_BYTE << 8:08x} plus the number of axes (unsigned bytes)"
-        fits = magic >> 8 == _UNSIGNED_BYTE and axes > 0
+        fits = magic >> 8 == _UNSIGNED_BYTE and 0 < axes <= MOST_AXES
     else:
         expected = f"0x{(_UNSIGNED_BYTE << 8) + ndim:08x} (unsigned bytes, {ndim} {'axes' if ndim > 1 else 'axis'})"
         fits = magic == (_UNSIGNED_BYTE << 8) + ndim
     if not fits:
         raise IdxError(f"{name}: expected magic number {expected}, found 0x{magic:08x}.")
-    header_size = 4 + 4 * axes
-    if len(content) < header_size:
-        raise IdxError(f"{name}: expected a header of {header_size} bytes, found {len(content)} in all (truncated).")
-    return header_size, tuple(np.frombuffer(content, ">u4", count=axes, offset=4).tolist())
+    header_size, counts = 4 + 4 * axes, file.read(4 * axes)
+    if len(counts) < 4 * axes:
+        raise IdxError(f"{name}: expected a header of {header_size} bytes, found {4 + len(counts)} in all (truncated).")
+    return tuple(np.frombuffer(counts, ">u4").tolist()), header_size
 
 
-def _unpacked(path: Path) -> bytes:
-    content = path.read_bytes()
-    if content.startswith(_GZIP_START):
-        try:
-            return gzip.decompress(content)
-        except (EOFError, OSError, zlib.error) as error:
-            raise IdxError(
-                f"{path.name}: expected whole gzip data, found {len(content)} bytes that do not unpack"
-                f" ({str(error).rstrip('.')})."
-            ) from error
+def _is_packed(path: Path, file: IO[bytes]) -> bool:
+    """Whether a file holds gzip data, which one named `*.gz` has to."""
+    start = file.read(4)
+    file.seek(0)
+    if start.startswith(_GZIP_START):
+        return True
     if path.suffix == ".gz":
-        found = f"a file that starts with {content[:4].hex(' ')}" if content else "an empty file"
+        found = f"a file that starts with {start.hex(' ')}" if start else "an empty file"
         raise IdxError(
             f"{path.name}: expected gzip data, which starts with {_GZIP_START.hex(' ')}, found {found}. "
             f"If it is unpacked already, rename it to {path.stem}."
         )
-    return content
+    return False
 
 
 def _candidates(directory: Path, name: str) -> tuple[Path, Path]:
@@ -275,9 +304,11 @@ def write_idx(path: str | os.PathLike[str], array: np.ndarray) -> None:
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for writing that appears under its name only when the block ends well.
 
-    Until then it lies beside its place under another name; an error or an interrupt in the block removes it.
+    Until then it lies beside its place under another name; an error or an interrupt in the block removes it. What a
+    process that was killed has left of the same file is removed first.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    remove_parts(path.parent, path.name)
+    part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as file:
             yield file
@@ -285,6 +316,47 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def remove_parts(directory: Path, name: str) -> None:
+    """Remove the parts of a file that processes which run no more have left in a directory."""
+    for part in directory.glob(f".{glob.escape(name)}.*.*.part"):
+        writer = part.name.removeprefix(f".{name}.").partition(".")[0]
+        if writer.isdecimal() and not _is_running(int(writer)):
+            with suppress(OSError):  # another process may have removed it; Windows keeps what is open
+                part.unlink()
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":
+        return process == os.getpid()  # a file that another process has open cannot be removed there
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@contextmanager
+def unwound_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as an exception does, so that it removes what it has begun to write.
+
+    For programs, which own their process; in another thread than the main one nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 # Fetching
@@ -312,6 +384,8 @@ def download(
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
+    for name in FILE_NAMES:
+        remove_parts(directory, f"{name}.gz")
     for name in missing(directory):
         packed = _fetch(name, mirrors, checksums[name], timeout)
         with written_whole(directory / f"{name}.gz") as file:
@@ -324,7 +398,9 @@ def _fetch(name: str, mirrors: Sequence[str], checksum: str, timeout: float) -> 
         url = f"{mirror.rstrip('/')}/{name}.gz"
         try:
             with urllib.request.urlopen(url, timeout=timeout) as response:
-                packed: bytes = response.read()
+                packed: bytes = response.read(MOST_FETCHED + 1)
+                if response.length and len(packed) <= MOST_FETCHED:
+                    raise http.client.IncompleteRead(packed, response.length)
         # A connection that breaks off is an HTTPException, and no OSError.
         except (OSError, http.client.HTTPException) as error:
             failures.append(f"{url}: {error}")
@@ -337,10 +413,15 @@ def _fetch(name: str, mirrors: Sequence[str], checksum: str, timeout: float) -> 
 
 
 def _content_problem(packed: bytes, checksum: str) -> str | None:
+    if len(packed) > MOST_FETCHED:
+        return f"expected at most {MOST_FETCHED} bytes, found more"
     try:
-        content = gzip.decompress(packed)
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as unpacked:
+            content = unpacked.read(MOST_FETCHED + 1)
     except (EOFError, OSError, zlib.error) as error:
         return f"expected gzip data, found {len(packed)} bytes that do not unpack ({str(error).rstrip('.')})"
+    if len(content) > MOST_FETCHED:
+        return f"expected at most {MOST_FETCHED} bytes of content, found more"
     found = hashlib.sha256(content).hexdigest()
     if found != checksum:
         return f"expected content with SHA-256 {checksum}, found {found}"

@@ -109,7 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the example, and give the exit status."""
     options = parse(argv)
     try:
-        run(options)
+        with digits.unwound_by_sigterm():
+            run(options)
     except (digits.IdxError, ExampleError, OSError) as error:
         print(f"mnist.py: error: {error}", file=sys.stderr)
         return 2

@@ -4,9 +4,15 @@ import functools
 import gzip
 import hashlib
 import http.server
+import math
+import os
 import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -240,6 +246,50 @@ def test_damaged_gzip_data(folder: Path, damage: Callable[[bytes], bytes], reaso
         digits.load(folder)
 
 
+# More than there is
+
+
+def peak_of(read: Callable[[], object]) -> tuple[str, int]:
+    """What is wrong with a file, and the most memory that was in use to find out."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(digits.IdxError) as caught:
+            read()
+        return str(caught.value), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("counts", [(2**32 - 1,) * 3, (2**31, 28, 28), (2**32 - 1, 1, 0xFFFF)])
+def test_enormous_counts_are_refused_before_anything_is_read(
+    tmp_path: Path, packed: bool, counts: tuple[int, ...]
+) -> None:
+    content = bytes([0, 0, 8, 3]) + np.array(counts, ">u4").tobytes() + bytes(2**22)
+    path = tmp_path / ("images.gz" if packed else "images")
+    path.write_bytes(gzip.compress(content) if packed else content)
+    text, peak = peak_of(lambda: digits.read_idx(path, ndim=3))
+    times = " x ".join(map(str, counts))
+    assert text.startswith(f"{path.name}: expected {16 + math.prod(counts)} bytes (a header of 16, then {times})")
+    assert ("gzip data cannot hold" in text) == packed
+    assert peak < 2**19
+
+
+def test_a_gzip_bomb_is_read_as_far_as_its_header_says(tmp_path: Path) -> None:
+    path = tmp_path / "images.gz"
+    path.write_bytes(gzip.compress(idx_bytes(np.zeros((60, 28, 28))) + bytes(2**26)))
+    text, peak = peak_of(lambda: digits.read_idx(path))
+    assert text == "images.gz: expected 47056 bytes (a header of 16, then 60 x 28 x 28), found more (trailing)."
+    assert peak < 2**20
+
+
+def test_more_axes_than_an_array_has(tmp_path: Path) -> None:
+    path = tmp_path / "images"
+    path.write_bytes(bytes([0, 0, 8, 255]) + bytes(4 * 255))
+    with pytest.raises(digits.IdxError, match=r"expected magic number .*, found 0x000008ff\."):
+        digits.read_idx(path)
+
+
 # Missing files
 
 WANTED = (
@@ -415,6 +465,56 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, failure: type[Bas
         file.write(b"after")
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_bytes() == b"after"
+
+
+WRITER = """
+import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import digits
+with digits.unwound_by_sigterm(), digits.written_whole(pathlib.Path(sys.argv[2])) as file:
+    file.write(b"half of")
+    print("begun", flush=True)
+    sys.stdin.read()
+"""
+
+
+def ended_by(number: int, path: Path) -> int:
+    """The exit status of a process that a signal ends while it writes a file."""
+    command = [sys.executable, "-c", WRITER, str(Path(digits.__file__).parent), str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        process.send_signal(number)
+        return process.wait(timeout=60)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process can catch")
+def test_sigterm_removes_what_was_begun(tmp_path: Path) -> None:
+    assert ended_by(signal.SIGTERM, tmp_path / "file") == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path: Path, mirror: str) -> None:
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    name = f"{digits.TRAIN_LABELS}.gz"
+    assert ended_by(signal.SIGKILL, folder / name) == -signal.SIGKILL
+    (left,) = folder.iterdir()
+    assert left.name.endswith(".part")
+    of_this_process = folder / f".{name}.{os.getpid()}.00000000.part"
+    others = [of_this_process, folder / ".another.1.part", folder / "my.part"]
+    for path in others:
+        path.write_bytes(b"")
+    digits.download(folder, mirrors=[mirror], checksums=CHECKSUMS)
+    assert sorted(folder.iterdir()) == sorted([*others, *(folder / f"{name}.gz" for name in digits.FILE_NAMES)])
+
+
+def test_the_handler_of_sigterm_is_put_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with digits.unwound_by_sigterm():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 # The sample
