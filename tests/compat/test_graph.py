@@ -229,6 +229,23 @@ def test_accuracy_compares_the_largest_over_batches() -> None:
     assert graph.accuracy(iter(batches), batchs=2) == 3 / 4
 
 
+@pytest.mark.parametrize("labels", [np.ones((1, 2)), np.ones((3, 2)), np.ones(2), np.ones((2, 2, 1)), 1.0])
+def test_accuracy_takes_a_row_of_labels_for_each_row(labels: Any) -> None:
+    graph = nn.Graph()
+    graph.add_op(nn.Op(nn.Identity(), nn.Placeholder()))
+    graph.add_loss(nn.Loss(nn.Softmax()))
+    text = "accuracy: Y must have a row of labels for each row that is predicted, of shape (N, classes); "
+    with raises(tn.ArgumentError, f"{text}got {np.shape(labels)} for predictions of (2, 2)."):
+        graph.accuracy([(np.ones((2, 2)), labels)])
+
+
+@pytest.mark.parametrize("batches", [5, None, [np.ones((2, 2))], [(1, 2, 3)]])
+def test_accuracy_takes_pairs(batches: Any) -> None:
+    graph, _ = dense_graph(np.random.default_rng(0), 2, 2)
+    with pytest.raises(tn.ArgumentTypeError, match=r"^accuracy: batches must hold pairs \(X, Y\); got "):
+        graph.accuracy(batches)
+
+
 def test_a_variable_with_lr_0_is_not_trained(rng: np.random.Generator) -> None:
     graph, (W, b) = dense_graph(rng, 3, 2)
     W.lr = 0

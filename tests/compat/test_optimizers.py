@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import compat as nn
+import tapenet as tn
 
 LR = 0.1
 
@@ -114,3 +115,27 @@ def test_a_graph_learns_with_each(optimizer: Any, rng: np.random.Generator) -> N
         graph.backward()
         graph.update()
     assert losses[-1] < 0.6 * losses[0]
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.bool_, np.uint16])
+@pytest.mark.parametrize("optimizer", [nn.SGD(), nn.Momentum(), nn.AdaGram(), nn.AdaDelta(), nn.RMSprop(), nn.Adam()])
+def test_integers_become_float64_at_their_first_step(dtype: Any, optimizer: Any) -> None:
+    variable = nn.Variable(np.ones((2, 3), dtype), lr=LR)
+    variable.D = np.full((2, 3), 0.5)
+    exact = nn.Variable(np.ones((2, 3)), lr=LR)
+    exact.D = variable.D
+    optimizer.update(variable)
+    optimizer.update(exact)
+    assert variable.value.dtype == np.float64
+    np.testing.assert_array_equal(variable.value, exact.value)
+
+
+@pytest.mark.parametrize("lr", [float("nan"), float("inf"), -1.0, None, "0.1", 1j, True, np.ones(2)])
+def test_a_learning_rate_that_is_none(lr: Any) -> None:
+    with pytest.raises(tn.TapenetError, match=r"^Variable: lr must be "):
+        nn.Variable(np.ones(2), lr=lr)
+    variable = nn.Variable(np.ones(2), lr=LR)
+    variable.lr, variable.D = lr, np.ones(2)
+    with pytest.raises(tn.TapenetError, match=r"^SGDOptimizer\.update: lr must be "):
+        nn.SGD().update(variable)
+    np.testing.assert_array_equal(variable.value, 1.0)
