@@ -75,7 +75,7 @@ def max_pool_with_winners(x: Array, *, window: Pair, stride: Pair, padding: Padd
 def _find_winners(x: Array, y: Array, winners: Array, rows: Axis, columns: Axis) -> None:
     # Columns first, and then rows, so that of equal elements the first in row-major order wins.
     largest, taps = _largest(_along_columns(x), columns, winners.dtype)
-    largest, taps = (a.reshape(-1, rows.size, columns.count * x.shape[3]) for a in (largest, taps))
+    largest, taps = (a.reshape(len(x), rows.size, columns.count * x.shape[3]) for a in (largest, taps))
     largest, taps = _largest(largest, rows, winners.dtype, taps, step=columns.window)
     y[...], winners[...] = largest.reshape(y.shape), taps.reshape(y.shape)
 
@@ -216,7 +216,7 @@ def avg_pool_input(t: Array, *, input_size: Pair, window: Pair, stride: Pair, pa
         part = t[images] / _sizes(rows, columns, dtype)
         row = zeros((part.shape[0] * rows.count, columns.size, x.shape[3]), dtype)
         _spread(_along_columns(part), columns, row)
-        _spread(row.reshape(part.shape[0], rows.count, -1), rows, _along_rows(x[images]))
+        _spread(row.reshape(part.shape[0], rows.count, columns.size * x.shape[3]), rows, _along_rows(x[images]))
 
     _by_images(work, x)
     return x.astype(t.dtype, copy=False)
@@ -235,7 +235,7 @@ def _by_images(work: Callable[[slice], None], x: Array) -> None:
 def _combine(ufunc: np.ufunc, x: Array, rows: Axis, columns: Axis) -> Array:
     """Combine the elements of each window of (N, H, W, C) by an associative function."""
     combined = _combine_along(ufunc, _along_rows(x), rows)
-    combined = _combine_along(ufunc, combined.reshape(-1, columns.size, x.shape[3]), columns)
+    combined = _combine_along(ufunc, combined.reshape(x.shape[0] * rows.count, columns.size, x.shape[3]), columns)
     return combined.reshape(x.shape[0], rows.count, columns.count, x.shape[3])
 
 

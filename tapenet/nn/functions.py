@@ -138,7 +138,7 @@ def conv(
     """
     x, kernel = checked_array("conv", "x", x), checked_array("conv", "kernel", kernel)
     checked_images("conv", x)
-    if kernel.ndim != 4:
+    if kernel.ndim != 4 or 0 in kernel.shape[:2]:
         raise ArgumentError(f"conv: kernel must have shape (kh, kw, C // groups, O); got {kernel.shape}.")
     channels, outputs = x.shape[3], kernel.shape[3]
     groups = checked_count("conv", "groups", groups)

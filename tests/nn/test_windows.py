@@ -1,6 +1,7 @@
 """Convolution and pooling as users call them, against loops over the padded images."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -214,3 +215,40 @@ def test_second_use_of_a_pullback_is_like_the_first(rng):
         np.testing.assert_array_equal(a, b)
         assert not np.shares_memory(a, b)
     np.testing.assert_array_equal(y_bar, kept)
+
+
+@pytest.mark.parametrize("size", [(3, 4), (7, 6), (16, 16), (32, 24)])
+@pytest.mark.parametrize("window", [(1, 1), (3, 3), (2, 5), (3, 4)])
+@pytest.mark.parametrize(("count", "channels", "outputs"), [(0, 4, 6), (2, 0, 6), (2, 4, 0), (0, 0, 0), (0, 0, 4)])
+@pytest.mark.parametrize("options", [{}, {"stride": 2}, {"groups": 2}, {"dilation": 2}])
+def test_conv_without_images_or_channels_gives_what_sums_of_nothing_give(
+    size: tuple[int, int], window: tuple[int, int], count: int, channels: int, outputs: int, options: dict[str, int]
+) -> None:
+    groups = options.get("groups", 1)
+    x, kernel = np.ones((count, *size, channels)), np.ones((*window, channels // groups, outputs))
+    bias = np.arange(float(outputs))
+
+    def f(x: Any, kernel: Any, bias: Any) -> Any:
+        return nn.conv(x, kernel, bias, padding="same", **options)
+
+    y, pullback = tn.vjp(f, x, kernel, bias)
+    assert y.shape[0] == count
+    np.testing.assert_array_equal(y, np.broadcast_to(bias, y.shape))
+    x_bar, kernel_bar, bias_bar = pullback(np.ones(y.shape))
+    assert x_bar.shape == x.shape
+    assert kernel_bar.shape == kernel.shape
+    assert not x_bar.any()
+    assert not kernel_bar.any()
+    np.testing.assert_array_equal(bias_bar, np.full(outputs, y[..., 0].size if outputs else 0.0))
+    y_dot = tn.jvp(f, (x, kernel, bias), (x, kernel, bias))[1]
+    np.testing.assert_array_equal(y_dot, y)
+
+
+@pytest.mark.parametrize("pool", [nn.max_pool, nn.avg_pool])
+@pytest.mark.parametrize("shape", [(0, 6, 7, 2), (2, 6, 7, 0), (0, 6, 7, 0)])
+@pytest.mark.parametrize("options", [{}, {"stride": 1}, {"padding": "same"}, {"padding": (1, 0)}])
+def test_pools_without_images_or_channels_are_empty(pool: Any, shape: tuple[int, ...], options: dict[str, Any]) -> None:
+    y, pullback = tn.vjp(lambda x: pool(x, 2, **options), np.ones(shape))
+    rows, columns = pool(np.ones((1, 6, 7, 1)), 2, **options).shape[1:3]
+    assert y.shape == (shape[0], rows, columns, shape[3])
+    assert pullback(np.ones(y.shape))[0].shape == shape
