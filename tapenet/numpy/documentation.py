@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.signatures import elementwise_signature
+
 _PUBLISHED = ("tapenet.numpy", "tapenet.numpy.linalg", "tapenet.numpy.fft")
 _OURS = {"Parameters": "Args:", "Returns": "Returns:", "Raises": "Raises:"}  # our header for each of NumPy's
 _TAKEN = frozenset([*_OURS, "Other Parameters", "Yields", "Warns"])
@@ -24,7 +26,7 @@ _OUT = "On a Tensor, `out` must be None: a value never changes."
 _UFUNC_PARAMETERS = """Parameters
 ----------
 {operands} : array_like
-    Arrays and numbers, which broadcast against one another.
+    {what}
 out : None or ndarray, optional
     Where plain arrays put the result. On a Tensor it must be None: a value never changes.
 where : array of bool, optional
@@ -48,12 +50,15 @@ def publish(module: str, names: Mapping[str, Any], theirs: ModuleType) -> None:
             continue
         if function.__globals__["__name__"].startswith("tapenet."):  # else it is NumPy's own
             function.__module__, function.__qualname__ = module, function.__name__
+            original = getattr(theirs, function.__name__, None)
+            if isinstance(original, np.ufunc) and original.signature is None:  # else it works on whole arrays
+                function.__signature__ = elementwise_signature(original)  # type: ignore[attr-defined]
             if function.__doc__ is not None:  # python -OO leaves them out
-                function.__doc__ = composed(function.__doc__, getattr(theirs, function.__name__, None))
+                function.__doc__ = composed(function.__doc__, original)
 
 
 def composed(own: str, theirs: Any) -> str:
-    """Compose a docstring of our own one, with its example last, and what NumPy's has beyond it."""
+    """Compose a docstring of our own one and of the sections that only NumPy's has; our example comes last."""
     head, _, example = _dedented(own).partition("\n>>> ")
     head = head.rstrip()
     if isinstance(theirs, np.ufunc):
@@ -62,6 +67,7 @@ def composed(own: str, theirs: Any) -> str:
         sections = numpy_sections(theirs)
         if "\nout : " in sections.get("Parameters", ""):
             head = f"{head}\n\n{_OUT}"
+    # Ours come first, as Sphinx takes what follows a section in NumPy's style for a part of it.
     beyond = [text for name, text in sections.items() if f"\n{_OURS.get(name)}\n" not in head]
     return "\n\n".join([head, *beyond, *([f"Examples\n--------\n>>> {example}"] if example else [])])
 
@@ -92,8 +98,9 @@ def ufunc_sections(inputs: int, outputs: int) -> dict[str, str]:
     """
     operands = "x" if inputs == 1 else ", ".join(f"x{i}" for i in range(1, inputs + 1))
     result = "y : array or scalar" if outputs == 1 else f"a tuple of {outputs} arrays or scalars"
+    what = "An array or a number." if inputs == 1 else "Arrays and numbers, which broadcast against one another."
     return {
-        "Parameters": _UFUNC_PARAMETERS.format(operands=operands),
+        "Parameters": _UFUNC_PARAMETERS.format(operands=operands, what=what),
         "Returns": f"Returns\n-------\n{result}\n    Of the shape that the operands broadcast to.",
     }
 

@@ -386,7 +386,17 @@ def trim_zeros(filt: Array, trim: str = "fb", axis: int | Sequence[int] | None =
 
 
 class _Joiner:
-    """`r_` and `c_`, which join the parts of an index."""
+    """`r_` and `c_`, which join the parts of an index: numbers, slices and arrays, along the first or the last axis.
+
+    Derivative: linear; each part receives its part of the cotangent. With a Tensor a string must be numbers,
+    "axis,ndim,first".
+
+    >>> tnp.r_[1.0, np.array([2.0, 3.0])]
+    array([1., 2., 3.])
+    >>> tnp.c_[np.array([1.0, 2.0]), np.array([3.0, 4.0])]
+    array([[1., 3.],
+           [2., 4.]])
+    """
 
     def __init__(self, theirs: Any, axis: int, ndim: int, first: int) -> None:
         self._theirs, self._axis, self._ndim, self._first = theirs, axis, ndim, first

@@ -36,7 +36,7 @@ def _refusal(
         return theirs(*arguments, **keywords)
 
     summary, _, example = doc.partition("\n")
-    refused = f"No derivative: with a Tensor it raises {error.__name__}, as {reason}. Write\n{instead}."
+    refused = f"No derivative: with a Tensor it raises {error.__name__}. Write\n{instead}."
     function.__doc__ = f"{summary}\n\n{refused}\n\n{example}"
     return function
 
