@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import tapenet.numpy as tnp
+from tapenet.core.arguments import holds_tensor
 from tapenet.core.foreign import Kind, is_container, kind_of
 from tapenet.core.source_lines import user_text
 from tapenet.core.tensor import Tensor
@@ -44,9 +48,10 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **ke
     ours = _OURS.get(ufunc)
     if ours is None:
         raise ArgumentTypeError(f"{name}: not supported for a Tensor. {_ADVICE}")
-    return (
-        ours(*operands, **keywords) if method == "__call__" else call_method(ufunc, ours, method, *operands, **keywords)
-    )
+    if method == "__call__":
+        return ours(*operands, **keywords)
+    of_method = functools.partial(call_method, ufunc, ours, method)
+    return _answered(getattr(ufunc, method), of_method, operands, keywords)
 
 
 _IN_PLACE = re.compile(r"\s*(?P<target>[^=]+?)\s*(?P<operator>\*\*|//|<<|>>|[-+*/%@&|^])=\s*(?P<value>.+?)\s*(#.*)?$")
@@ -71,7 +76,52 @@ def array_function(self: Tensor, function: Any, types: Any, operands: Any, keywo
     if ours is None:
         advice = _INSTEAD.get(function.__name__, _ADVICE)
         raise ArgumentTypeError(f"{function.__module__}.{function.__name__}: not supported for a Tensor. {advice}")
-    return ours(*operands, **keywords)
+    return _answered(function, ours, operands, keywords)
+
+
+def _answered(function: Any, ours: Callable[..., Any], operands: Any, keywords: Any) -> Any:
+    """What ours gives; an error where it hands the same Tensors back to NumPy, as to it they are not operands."""
+    asked = (function, *map(id, filter(_is_tensor, (*operands, *keywords.values()))))
+    if asked in _dispatches.open:
+        raise ArgumentTypeError(_not_an_operand(function, operands, keywords))
+    _dispatches.open.append(asked)
+    try:
+        return ours(*operands, **keywords)
+    finally:
+        _dispatches.open.pop()
+
+
+class _Dispatches(threading.local):
+    """The calls of NumPy's functions that this thread is in the middle of answering."""
+
+    def __init__(self) -> None:
+        self.open: list[tuple[Any, ...]] = []
+
+
+_dispatches = _Dispatches()
+
+
+def _is_tensor(x: Any) -> bool:
+    return type(x) is Tensor
+
+
+def _not_an_operand(function: Any, operands: Any, keywords: Any) -> str:
+    """The text of the error for a Tensor in the place of a count, an axis or an array to write into."""
+    of_ufunc = getattr(function, "__self__", None)
+    name = f"{of_ufunc.__name__}.{function.__name__}" if isinstance(of_ufunc, np.ufunc) else function.__name__
+    try:
+        given = inspect.signature(function).bind(*operands, **keywords).arguments
+    except (TypeError, ValueError):  # a builtin without a signature
+        given = {**{f"argument {i}": x for i, x in enumerate(operands)}, **keywords}
+    parameter = next((key for key, x in given.items() if holds_tensor(x)), "an argument")
+    if parameter == "out":
+        return (
+            f"{name}: out= must not be given with a Tensor, which is a value and never changes. Write y = {name}(...)."
+        )
+    return (
+        f"{name}: {parameter} must not be a Tensor, as there is no derivative by it. "
+        "Write int(x.value), or x.value, for the number alone."
+    )
 
 
 _ADVICE = (
