@@ -64,6 +64,10 @@ class ConversionError(TapenetError, TypeError):
     """A conversion that would silently drop a value off its open tape."""
 
 
+class MissingAttributeError(ConversionError, AttributeError):
+    """An attribute of an array's memory, which a Tensor of an open tape does not have: `hasattr` says so."""
+
+
 class MappedValueError(TapenetError, TypeError):
     """A question to a mapped value that needs one answer: a Python branch, a conversion, a shape found from values."""
 

@@ -41,6 +41,12 @@ def refuse(function: str, keywords: Mapping[str, Any]) -> None:
         raise ArgumentTypeError(f"{function}: a Tensor takes no keyword {', '.join(sorted(given))}.")
 
 
+def check_device(function: str, device: Any) -> None:
+    """Raise for a device other than the only one."""
+    if device not in (None, "cpu"):
+        raise ArgumentError(f"{function}: device must be 'cpu' or None; got {device!r}.")
+
+
 def axis_of(function: str, axis: Any, ndim: int, name: str = "axis") -> int:
     """One axis, as a number in [0, ndim)."""
     try:

@@ -11,7 +11,7 @@ import numpy as np
 from tapenet.core.arguments import axis_of
 from tapenet.core.foreign import Kind, kind_of, plain_array, refusal
 from tapenet.core.primitive import Array
-from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten
+from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves
 from tapenet.core.tensor import Tensor, under
 from tapenet.errors import ArgumentError, ArgumentTypeError
 
@@ -51,18 +51,31 @@ def plain_leaf(function: str, path: Callable[[], str], x: Any) -> Any:
     raise ArgumentTypeError(refusal(function, path(), x))
 
 
+def check_result(function: str, y: Tree) -> None:
+    """Raise for a leaf of a function's result that is not an array or a number, as it would pass for a constant."""
+    for i, leaf in enumerate(tree_leaves(y)):
+        if dtype_of(leaf) is None or kind_of(type(leaf)) not in (Kind.VALUE, Kind.CONSTANT):
+            path = leaf_paths(y, "y")[i]
+            raise ArgumentTypeError(
+                f"{function}: {path} must be an array or a number; got {described(leaf)}. Return arrays, in tuples, "
+                "lists, dicts, named tuples or attrs classes; has_aux=True is for anything else."
+            )
+
+
 def check_scalar(function: str, targets: Sequence[Any], advice: str = "") -> None:
     """Raise unless there is one target, and it is a real floating scalar of shape ()."""
     if len(targets) != 1:
         got = f"a pytree of {len(targets)} leaves" if targets else "None or an empty pytree"
-        raise ArgumentError(f"{function}: y must be one scalar; got {got}.")
+        pair = " For a function that returns (y, aux) pass has_aux=True." if len(targets) > 1 else ""
+        raise ArgumentError(f"{function}: y must be one scalar; got {got}.{pair}")
     target = targets[0]
     dtype, shape = dtype_of(target), getattr(target, "shape", ())
     advice = advice or "Pass output_gradients=, or take tape.jacobian(y, x), or sum it first: y.sum()."
     if dtype is None:
         raise ArgumentTypeError(f"{function}: y must be a scalar; got {described(target)}.")
     if shape != ():
-        raise ArgumentError(f"{function}: y must be a scalar, of shape (); got shape {shape}. {advice}")
+        element = f" Or take its element: y[{', '.join('0' * len(shape))}]." if set(shape) == {1} else ""
+        raise ArgumentError(f"{function}: y must be a scalar, of shape (); got shape {shape}. {advice}{element}")
     if dtype.kind == "c":
         raise ArgumentTypeError(
             f"{function}: y must be real; got {dtype}. Differentiate y.real or y.imag, or pass a cotangent to vjp."

@@ -16,6 +16,7 @@ import optree
 
 from tapenet.core.foreign import Kind, kind_of, seen_through
 from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError
 
 NAMESPACE = "tapenet"
 _STATIC = "tapenet.static"
@@ -50,7 +51,13 @@ def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
     """The leaves of a pytree, and its structure."""
     if type(tree) in _BARE:
         return [tree], _LEAF
-    leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
+    try:
+        leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
+    except RecursionError as error:
+        raise ArgumentError(
+            "pytrees: containers must be nested less than 1,000 deep, and not hold themselves; "
+            f"got a {type(tree).__name__} that is, or does."
+        ) from error
     unknown = {type(leaf) for leaf in leaves} - _LEAVES
     nodes = [kind for kind in unknown if attrs.has(kind)]
     _CONTAINERS.update(kind for kind in unknown if kind_of(kind) is Kind.CONTAINER)

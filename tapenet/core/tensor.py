@@ -387,7 +387,7 @@ def _unpickled(value: Any) -> Any:
 
 def _as_written(index: Any) -> str:
     """An index as the user wrote it between the brackets, near enough to paste."""
-    if isinstance(index, tuple):
+    if isinstance(index, tuple) and index:
         return ", ".join(map(_as_written, index))
     if isinstance(index, slice):
         parts = ["" if part is None else repr(part) for part in (index.start, index.stop)]

@@ -414,6 +414,7 @@ from tapenet.ops.special.functions import (
 )
 
 __array_namespace_info__ = _namespace_info
+__array_api_version__ = "2024.12"
 
 _publish(__name__, globals(), _np)
 _publish(linalg.__name__, vars(linalg), _np.linalg)

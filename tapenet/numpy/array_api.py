@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.core.arguments import check_device
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
 
@@ -44,7 +45,7 @@ class NamespaceInfo:
 
     def default_dtypes(self, *, device: str | None = None) -> dict[str, np.dtype[Any]]:
         """Give the dtypes of numbers and indices that are made without one."""
-        _check_device("default_dtypes", device)
+        check_device("default_dtypes", device)
         kinds = {
             "real floating": np.float64,
             "complex floating": np.complex128,
@@ -57,18 +58,13 @@ class NamespaceInfo:
         self, *, device: str | None = None, kind: str | tuple[str, ...] | None = None
     ) -> dict[str, np.dtype[Any]]:
         """List the standard's dtypes of a kind, or of several, by name; a Tensor has a floating one."""
-        _check_device("dtypes", device)
+        check_device("dtypes", device)
         kinds = tuple(_DTYPES) if kind is None else (kind,) if isinstance(kind, str) else kind
         unknown = [name for name in kinds if name not in _DTYPES and name not in _UNIONS]
         if unknown:
             raise ArgumentError(f"dtypes: kind must be one of the standard's; got {unknown[0]!r}.")
         single = [name for kind in kinds for name in _UNIONS.get(kind, (kind,))]
         return {np.dtype(dtype).name: np.dtype(dtype) for name in single for dtype in _DTYPES[name]}
-
-
-def _check_device(function: str, device: str | None) -> None:
-    if device not in (None, "cpu"):
-        raise ArgumentError(f"{function}: device must be 'cpu' or None; got {device!r}.")
 
 
 def namespace_info() -> NamespaceInfo:

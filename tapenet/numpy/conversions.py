@@ -17,6 +17,7 @@ from tapenet.core.families import constant_rule
 from tapenet.core.record import Entry
 from tapenet.core.tensor import Tensor, note_read, plain_value, under
 from tapenet.errors import ConversionError, MappedValueError
+from tapenet.numpy.outside import advice_for
 
 # ---- numbers ----
 
@@ -98,11 +99,10 @@ def as_numpy_array(self: Tensor, dtype: Any = None, copy: bool | None = None) ->
         package = asking.f_globals.get("__name__", "")
         if package.startswith("scipy.sparse._") and asking.f_code.co_name in _OPERATORS_OF_SPARSE:
             return _as_one_object(self)
-        if package.startswith("pandas."):
-            raise type(error)(f"{error} For the array of a DataFrame or Series write df.to_numpy() @ x.") from None
-        if package.startswith("numpy.ma"):
-            raise type(error)("operators: operands must not be masked. Fill it first: a.filled(0.0).") from None
-        raise
+        advice = advice_for(package, asking.f_code.co_qualname)
+        if not advice:
+            raise
+        raise type(error)(f"{error} {advice}") from None
 
 
 _OPERATORS_OF_SPARSE = {"_matmul_dispatch", "_multiply_2d_with_broadcasting", "multiply", "_divide"}

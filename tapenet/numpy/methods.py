@@ -12,8 +12,9 @@ from tapenet.core.fast_path import operator_function
 from tapenet.core.foreign import defers_to, is_sparse_matrix
 from tapenet.core.primitive import Array, past_closed_tapes
 from tapenet.core.tensor import Tensor, off_tapes
-from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError
+from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError, MissingAttributeError
 from tapenet.numpy.conversions import CONVERSIONS
+from tapenet.numpy.outside import Flat
 from tapenet.numpy.protocol import array_function, array_ufunc
 from tapenet.ops.arrays.indexing import At, getitem
 
@@ -215,9 +216,9 @@ def _dumped(method: str, instead: str) -> Callable[..., Any]:
     return export
 
 
-def _off_closed_tapes(x: Tensor, conversion: str, instead: str) -> Any:
+def _off_closed_tapes(x: Tensor, conversion: str, instead: str, error: type[ConversionError] = ConversionError) -> Any:
     if type(past_closed_tapes(x)) is Tensor:
-        raise ConversionError(
+        raise error(
             f"{conversion}: x is a Tensor of an open tape, and its bytes alone are not a value on it. Write {instead}."
         )
     return np.asarray(off_tapes(x))
@@ -249,7 +250,7 @@ def _refusal(method: str, instead: str) -> Callable[..., Any]:
 
 def _has_no_memory(name: str, instead: str) -> Callable[[Tensor], Any]:
     """Make the getter of a property of an array's memory: ndarray's, once the tape has closed."""
-    return lambda self: getattr(_off_closed_tapes(self, f"x.{name}", instead), name)
+    return lambda self: getattr(_off_closed_tapes(self, f"x.{name}", instead, MissingAttributeError), name)
 
 
 _REFUSALS = {
@@ -275,7 +276,7 @@ _PROPERTIES: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "at": (At, "After an index, makes new values: `x.at[index].set(v)`, `.add(v)`, `.multiply(v)`."),
     "real": (tnp.real, "The real part."),
     "imag": (tnp.imag, "The imaginary part."),
-    "flat": (lambda self: iter(tnp.ravel(self)), "An iterator over the elements in C order."),
+    "flat": (Flat, "The elements in C order: iterates, and reads by index."),
     "device": (lambda self: "cpu", "Where it is: 'cpu', in the array API standard's sense."),
     "base": (lambda self: None, "None: a value shares its memory with no other that could be seen."),
     "strides": (_has_no_memory("strides", "x.value.strides"), "Of its array, once the tape has closed."),

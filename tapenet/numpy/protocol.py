@@ -17,6 +17,7 @@ from tapenet.core.foreign import Kind, is_container, kind_of
 from tapenet.core.source_lines import user_text
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentTypeError
+from tapenet.numpy.outside import OUTSIDE
 from tapenet.numpy.ufunc_methods import call_method
 
 
@@ -31,7 +32,18 @@ def _by_numpy_function() -> dict[Any, Callable[..., Any]]:
     return table
 
 
-_OURS = _by_numpy_function()
+_OURS = _by_numpy_function() | OUTSIDE
+
+
+def _give_methods_of_ufuncs() -> None:
+    """`tnp.add.outer`, `.reduce` and their like: NumPy's, which dispatch."""
+    for theirs, ours in _OURS.items():
+        if isinstance(theirs, np.ufunc) and theirs.nin == 2 and theirs.nout == 1 and theirs.signature is None:
+            for method in ("reduce", "accumulate", "reduceat", "outer", "at"):
+                setattr(ours, method, getattr(theirs, method))
+
+
+_give_methods_of_ufuncs()
 
 
 def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **keywords: Any) -> Any:
@@ -47,7 +59,10 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **ke
         )
     ours = _OURS.get(ufunc)
     if ours is None:
-        raise ArgumentTypeError(f"{name}: not supported for a Tensor. {_ADVICE}")
+        is_users = name.endswith(" (vectorized)")
+        raise ArgumentTypeError(
+            f"{name}: not supported for a Tensor. {'Write tn.vmap(f)(x) for it.' if is_users else _ADVICE}"
+        )
     if method == "__call__":
         return ours(*operands, **keywords)
     of_method = functools.partial(call_method, ufunc, ours, method)
@@ -74,8 +89,7 @@ def array_function(self: Tensor, function: Any, types: Any, operands: Any, keywo
         return NotImplemented
     ours = _OURS.get(function)
     if ours is None:
-        advice = _INSTEAD.get(function.__name__, _ADVICE)
-        raise ArgumentTypeError(f"{function.__module__}.{function.__name__}: not supported for a Tensor. {advice}")
+        raise ArgumentTypeError(f"{function.__module__}.{function.__name__}: not supported for a Tensor. {_ADVICE}")
     return _answered(function, ours, operands, keywords)
 
 
@@ -128,4 +142,3 @@ _ADVICE = (
     "Compose it from functions of tapenet.numpy, or, for a constant in the computation, apply it to "
     "tn.stop_gradient(x)."
 )
-_INSTEAD: dict[str, str] = {}

@@ -12,7 +12,7 @@ import optree
 from tapenet.core.argument_checks import check_transform
 from tapenet.core.arguments import axis_of
 from tapenet.core.batching import Map, next_level
-from tapenet.core.leaf_checks import described, plain_leaf
+from tapenet.core.leaf_checks import check_result, described, plain_leaf
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import NAMESPACE, Tree, leaf_paths, tree_flatten_with_none
 from tapenet.core.tensor import Tensor
@@ -60,6 +60,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
             given = [x if axis is None else mapping.mapped(x) for x, axis in zip(batches, axes, strict=True)]
             positional, keywords = optree.tree_unflatten(spec, given)
             result = f(*positional, **keywords)
+            check_result("vmap", result)
         finally:
             mapping.is_open = False
         return _collected(result, out_axes, mapping)

@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.argument_checks import shown
-from tapenet.core.leaf_checks import check_differentiable, dtype_of, matched, zeros_of
+from tapenet.core.leaf_checks import check_differentiable, check_result, dtype_of, matched, zeros_of
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
 from tapenet.core.tensor import Tensor
@@ -151,6 +151,7 @@ def record(
             **{name: watched.get(name, x) for name, x in keywords.items()},
         )
     result, aux = split_aux(function, result, has_aux)
+    check_result(function, result)
     aux = _off(tape, aux)
     sources: list[Tensor] = []
     specs: list[TreeSpec] = []

@@ -331,7 +331,7 @@ CONNECTIONS = [
         >>> tape.gradient(y, x)
         Traceback (most recent call last):
         tapenet.errors.ArgumentError: tape.gradient: y must be a scalar, of shape (); got shape (1,).
-        Pass output_gradients=, or take tape.jacobian(y, x), or sum it first: y.sum().
+        Pass output_gradients=, or take tape.jacobian(y, x), or sum it first: y.sum(). Or take its element: y[0].
         """,
     ),
     Trap(

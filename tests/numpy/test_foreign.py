@@ -165,7 +165,7 @@ MATRIX = np.array([[1.0, 2.0], [3.0, 4.0]]).view(np.matrix)
         (lambda: tn.jvp(tnp.trace, (MATRIX,), (MATRIX,)), r"jvp: args\[0\] must not be of class numpy.matrix"),
         (lambda: tn.vmap(tnp.sum)(np.ma.array(D, mask=D > 1)), r"vmap: args\[0\] must not be masked"),
         (lambda: tn.vmap(tnp.sum)(MATRIX), r"vmap: args\[0\] must not be of class numpy.matrix"),
-        (lambda: tn.vjp(tnp.sin, X)[1](MASKED), "pullback: operands must not be masked"),
+        (lambda: tn.vjp(tnp.sin, X)[1](MASKED), r"pullback: y_bar must not be masked"),
         (lambda: tn.grad(lambda x: tnp.sum(x[np.ma.array([0, 1])]))(X), "getitem: an index must not be masked"),
         (lambda: tn.grad(lambda x: tnp.sum(x @ MATRIX))(X[:2]), "of class numpy.matrix"),
     ],
@@ -176,7 +176,7 @@ def test_masked_arrays_and_matrices_are_refused(call: Callable[[], Any], text: s
 
 
 def test_a_masked_array_s_own_operators_are_refused() -> None:
-    with pytest.raises(tn.errors.ConversionError, match=r"operands must not be masked\. Fill it first"):
+    with pytest.raises(tn.errors.ConversionError, match=r"masked array is not supported: fill it first"):
         tn.grad(lambda x: tnp.sum(MASKED * x))(X)
 
 

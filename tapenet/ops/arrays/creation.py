@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import as_array, collected, holds_tensor, numpy_function, refuse
+from tapenet.core.arguments import as_array, check_device, collected, holds_tensor, numpy_function, refuse
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
@@ -36,6 +36,7 @@ def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **keywords: Any) ->
     """
     if not holds_tensor(object):
         return np.array(object, dtype, ndmin=ndmin, **keywords)
+    check_device("array", keywords.get("device"))
     refuse("array", {name: value for name, value in keywords.items() if name not in _OF_LAYOUT})
     x = _stacked(object)
     x = x if dtype is None else astype(x, dtype)
@@ -156,6 +157,7 @@ def full_like(
     >>> tnp.full_like(np.zeros(2), 3.0)
     array([3., 3.])
     """
+    check_device("full_like", device)
     like = empty_like(a, dtype, order, subok, shape)
     return broadcast_to(astype(as_array(fill_value), like.dtype), like.shape)
 
@@ -173,4 +175,5 @@ def full(shape: Any, fill_value: Array, dtype: Any = None, order: str = "C", *, 
     >>> float(tn.grad(lambda v: tnp.full(2, v).sum())(3.0))
     2.0
     """
+    check_device("full", device)
     return broadcast_to(fill_value if dtype is None else astype(fill_value, dtype), shape)

@@ -142,11 +142,18 @@ def _scatter_push(
     return _scatter(tangents[0], *operands[1:], index=index, shape=shape)
 
 
+_MOST_AXES = 32  # beyond them NumPy's add.at writes where it should not, and kills the process
+
+
 @joint(_scatter_pull, _scatter_push, name="scatter", reads="none", batch=scatter_rule)
 def _scatter(x: Array, *arrays: Array, index: Structure, shape: tuple[int, ...]) -> Array:
     placed = np.zeros(shape, x.dtype)
     if _may_repeat(arrays):
-        np.add.at(placed, _joined(index, arrays), x)
+        if placed.ndim > _MOST_AXES:
+            places = np.arange(placed.size).reshape(shape)[_joined(index, arrays)]
+            np.add.at(placed.reshape(-1), places.ravel(), np.ravel(x))  # into a view: placed is contiguous
+        else:
+            np.add.at(placed, _joined(index, arrays), x)
     else:
         placed[_joined(index, arrays)] = x
     return placed

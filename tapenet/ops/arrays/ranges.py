@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import as_array, numpy_function
+from tapenet.core.arguments import as_array, check_device, numpy_function
 from tapenet.core.nondifferentiable import plain
 from tapenet.core.primitive import Array
 from tapenet.ops.arrays.shaping import broadcast_arrays, concatenate, moveaxis
@@ -40,6 +40,7 @@ def linspace(
     >>> tnp.linspace(0.0, 1.0, 3)
     array([0. , 0.5, 1. ])
     """
+    check_device("linspace", device)
     start, stop = (x if type(x) in (int, float, complex) else as_array(x) for x in (start, stop))
     kind = result_type(start, stop, float(num))  # Python scalars count only where both are
     start, stop = (astype(x, kind) for x in broadcast_arrays(start, stop))
@@ -123,6 +124,7 @@ def arange(
     >>> float(tn.grad(lambda h: tnp.arange(0.0, 3.0, h).sum())(1.0))
     3.0
     """
+    check_device("arange", device)
     if stop is None:
         start, stop = 0, start
     kind = result_type(start, stop, step, np.int_)  # as in NumPy's arange, where float32 gives float64

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.arguments import check_device
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import linear
 from tapenet.core.primitive import Array
@@ -28,6 +29,7 @@ def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: str | None = N
     >>> tnp.astype(np.array([1.5, 2.0]), "float32").dtype
     dtype('float32')
     """
+    check_device("astype", device)
     dtype = np.dtype(dtype)
     if type(x) is Tensor and x.dtype == dtype:
         return x

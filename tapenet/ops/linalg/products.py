@@ -86,6 +86,11 @@ def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
     if is_sparse_product(x1, x2):
         return sparse_product(x1, x2)
     x, y = as_array(x1), as_array(x2)
+    if x.ndim and y.ndim and x.shape[-1] != y.shape[-min(y.ndim, 2)]:
+        raise ArgumentError(
+            f"matmul: x1 and x2 must have one length to sum over; got shapes {x.shape} and {y.shape}, "
+            f"{x.shape[-1]} and {y.shape[-min(y.ndim, 2)]}."
+        )
     if x.ndim == 2 and y.ndim == 2:
         return _matmul(x, y)
     if x.ndim == 2 and y.ndim == 1:
