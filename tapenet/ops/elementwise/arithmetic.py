@@ -257,7 +257,7 @@ fmin = elementwise(
 
 
 def _outside(x: Array, mask: Array) -> Array:
-    return np.where(mask, 0, x)
+    return np.where(mask & ~np.isnan(x), 0, x)
 
 
 # 0, the smallest subgradient, where the mask holds. That is a convention and not a derivative, and has none: NaN.

@@ -7,32 +7,119 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from tapenet.core.arguments import axes_of
-from tapenet.core.batch_rules import over_operand
-from tapenet.core.nondifferentiable import plain
+from tapenet.core.batch_rules import leading, over_operand, shifted
+from tapenet.core.families import general
+from tapenet.core.nondifferentiable import decision, plain
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
-from tapenet.errors import ArgumentError, LinAlgError
+from tapenet.errors import ArgumentError, ArgumentTypeError, LinAlgError
 from tapenet.ops.arrays.shaping import moveaxis, reshape
-from tapenet.ops.elementwise.arithmetic import square, where
+from tapenet.ops.elementwise.arithmetic import square, subgradient, where
 from tapenet.ops.elementwise.comparison import equal
-from tapenet.ops.elementwise.complex import absolute, imag, real
+from tapenet.ops.elementwise.complex import absolute, imag, real, sign
 from tapenet.ops.elementwise.exponential import power
-from tapenet.ops.elementwise.rounding import sign
 from tapenet.ops.linalg.decompositions import svdvals
 from tapenet.ops.linalg.linear_solves import inv
-from tapenet.ops.linalg.matrices import check_matrix, check_square, collected, stack_rule
-from tapenet.ops.reductions.reduction import max, min, root_of_squares, sum
+from tapenet.ops.linalg.matrices import check_matrix, check_square, collected, conj, real_part, stack_rule
+from tapenet.ops.reductions.reduction import Axes, max, min, root_of_squares, sum
 
 Order = float | str | None
 
 
-def _euclidean(x: Array, axes: tuple[int, ...] | None, keepdims: bool) -> Array:
+# ---- sums of squares and of powers ----
+#
+# Their values are NumPy's, also where squares overflow or underflow. Derivatives are quotients by the largest element
+# there, which is a constant: that of the quotient does not depend on it.
+
+
+@decision
+def _is_in_range(out: Array) -> bool:
+    """Whether no square in norms overflows, and none that counts underflows."""
+    limits = np.finfo(out.dtype)
+    low = np.sqrt(limits.tiny) / limits.eps
+    return bool(np.all((out > low) & np.isfinite(out)))
+
+
+def _find_largest_size(x: Array, *, axis: Axes) -> Array:
+    size = np.max(np.abs(x), axis, keepdims=True, initial=0)
+    return np.where((size == 0) | ~np.isfinite(size), 1, size).astype(size.dtype)
+
+
+_largest_size = plain(_find_largest_size, name="largest_size", batch=leading(axis=shifted))
+
+
+def _unless_zero(z: Array, norm: Array) -> Array:
+    """z / norm; at 0 the smallest subgradient, which is 0, and has no derivative."""
+    vanishes = equal(norm, 0)
+    return subgradient(z / where(vanishes, 1, norm), vanishes)
+
+
+def _sum_of_squares(x: Array, axis: Axes) -> Array:
     squares = square(real(x)) + square(imag(x)) if x.dtype.kind == "c" else square(x)
-    return root_of_squares(sum(squares, axes, keepdims=keepdims))
+    return sum(squares, axis, keepdims=True)
+
+
+def _direction(x: Array, out: Array, axis: Axes) -> Array:
+    """x / |x|, of which the derivative of the norm is the conjugate."""
+    if _is_in_range(out):
+        return x / out
+    z = x / _largest_size(x, axis=axis)
+    return _unless_zero(z, root_of_squares(_sum_of_squares(z, axis)))
+
+
+@general(
+    [lambda t, x, out, axis: t * conj(_direction(x, out, axis))],
+    [lambda t, x, out, axis: sum(real_part(conj(_direction(x, out, axis)) * t), axis, keepdims=True)],
+    name="norm",
+    batch=leading(axis=shifted),
+)
+def _norm(x: Array, *, axis: Axes) -> Array:
+    if axis is None or len(axis) in (1, 2):
+        return np.linalg.norm(x, axis=axis, keepdims=True)
+    return np.sqrt(np.sum((np.conj(x) * x).real, axis, keepdims=True))
+
+
+def _euclidean(x: Array, axis: Axes, keepdims: bool) -> Array:
+    found = _norm(x, axis=axis)
+    return found if keepdims else reshape(found, _left(x.shape, axis))
+
+
+def _left(shape: Sequence[int], axis: Axes) -> tuple[int, ...]:
+    """A shape without the reduced axes."""
+    return () if axis is None else tuple(length for i, length in enumerate(shape) if i not in axis)
+
+
+def _power_direction(x: Array, order: float, axis: Axes) -> Array:
+    """sign(x) (|x| / norm)^(p - 1), of which the derivative of a norm of order p is the conjugate."""
+    size = absolute(x / _largest_size(x, axis=axis))
+    powers = sum(power(size, order), axis, keepdims=True)
+    vanishes = equal(powers, 0)
+    norm = where(vanishes, 0, power(where(vanishes, 1, powers), 1 / order))
+    return sign(x) * power(_unless_zero(size, norm), order - 1)
+
+
+@general(
+    [lambda t, x, order, axis: t * conj(_power_direction(x, order, axis))],
+    [lambda t, x, order, axis: sum(real_part(conj(_power_direction(x, order, axis)) * t), axis, keepdims=True)],
+    name="power_norm",
+    batch=leading(axis=shifted),
+)
+def _power_norm(x: Array, *, order: float, axis: Axes) -> Array:
+    (only,) = axis or ()
+    return np.linalg.norm(x, order, only, keepdims=True)
+
+
+def _checked_order(function: str, ord: Any) -> None:
+    if type(ord) is Tensor:
+        raise ArgumentTypeError(
+            f"{function}: ord must be a plain number, as no derivative by it is given; got a Tensor of an open tape. "
+            "Write tnp.sum(tnp.abs(x) ** p) ** (1 / p), or pass ord.value."
+        )
 
 
 def _largest(x: Array, axis: int, keepdims: bool) -> Array:
@@ -61,11 +148,10 @@ def _vector_norm(x: Array, ord: Order, axis: int, keepdims: bool) -> Array:
     if ord == 1:
         return sum(magnitude, axis, keepdims=keepdims)
     ord = float(ord)
-    powers = sum(power(magnitude, ord), axis, keepdims=keepdims)
     if ord < 1:
-        return power(powers, 1 / ord)
-    vanishes = equal(powers, 0)
-    return where(vanishes, 0, power(where(vanishes, 1, powers), 1 / ord))
+        return power(sum(power(magnitude, ord), axis, keepdims=keepdims), 1 / ord)
+    found = _power_norm(x, order=ord, axis=(axis,))
+    return found if keepdims else reshape(found, _left(x.shape, (axis,)))
 
 
 def _matrix_norm(x: Array, ord: Order, axes: tuple[int, ...], keepdims: bool) -> Array:
@@ -116,6 +202,7 @@ def norm(x: Array, ord: Order = None, axis: int | Sequence[int] | None = None, k
     >>> tn.grad(tnp.linalg.norm)(np.zeros(2))
     array([0., 0.])
     """
+    _checked_order("norm", ord)
     x = collected(x)
     if type(x) is not Tensor:
         return np.linalg.norm(x, ord, axis, keepdims)
@@ -142,6 +229,7 @@ def vector_norm(
     >>> float(tnp.linalg.vector_norm(np.array([[3.0], [4.0]])))
     5.0
     """
+    _checked_order("vector_norm", ord)
     x = collected(x)
     if type(x) is not Tensor:
         return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
@@ -163,6 +251,7 @@ def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: float | str = "fro"
     >>> float(tnp.linalg.matrix_norm(np.array([[3.0], [4.0]])))
     5.0
     """
+    _checked_order("matrix_norm", ord)
     x = collected(x)
     if type(x) is not Tensor:
         return np.linalg.matrix_norm(x, keepdims=keepdims, ord=ord)
@@ -214,6 +303,7 @@ def cond(x: Array, p: Order = None) -> Array:
     >>> float(tnp.linalg.cond(np.diag([4.0, 2.0])))
     2.0
     """
+    _checked_order("cond", p)
     x = collected(x)
     if type(x) is not Tensor:
         return np.linalg.cond(x, p)

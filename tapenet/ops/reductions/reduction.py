@@ -25,6 +25,7 @@ from tapenet.ops.elementwise.arithmetic import (
     minimum,
     multiply,
     square,
+    subgradient,
     subtract,
     where as choose,
 )
@@ -196,10 +197,11 @@ def _degrees(where: Array, x: Array, axes: Axes, keepdims: bool, ddof: float) ->
     return maximum(number_where(where, x, axes, keepdims) - ddof, 0)
 
 
-# The derivative of a root whose argument vanishes only where it is smallest: the minimum-norm subgradient.
+# The derivative of a root whose argument vanishes only where it is smallest: the minimum-norm subgradient, whose own
+# derivative is NaN.
 root_of_squares = elementwise(
     np.sqrt,
-    lambda t, out: choose(equal(out, 0), 0, t) / (2 * choose(equal(out, 0), 1, out)),
+    lambda t, out: subgradient(t / (2 * choose(equal(out, 0), 1, out)), equal(out, 0)),
     name="root_of_squares",
 )
 
