@@ -35,11 +35,14 @@ from tapenet.ops.linalg.matrices import (
     mirrored,
     mirrored_transpose,
     on_diagonal,
+    over_gaps,
+    over_unless_unused,
     real_part,
     reciprocal_gaps,
     stack_rule,
     strictly_lower,
     undefined_at_0,
+    used,
 )
 from tapenet.ops.reductions.reduction import sum
 from tapenet.ops.reductions.sorting import sort
@@ -219,18 +222,22 @@ def _svd_pull(t: Parts, out: tuple[Array, Array, Array], full_matrices: bool) ->
     core = on_diagonal(_where_positive(cotangent_of(t, 1, s), s))
     if t.parts.keys() == {1}:
         return conj(u1 @ core @ vh1)
-    u_bar = _of_first_columns(conj(cotangent_of(t, 0, u)), u, k)
-    v_bar = _of_first_columns(matrix_transpose(cotangent_of(t, 2, vh)), adjoint(vh), k)
-    in_u, in_v = adjoint(u1) @ u_bar, vh1 @ v_bar
-    gaps = reciprocal_gaps(square(s))
-    core = core + gaps * (in_u - adjoint(in_u)) * _row(s) + _column(s) * gaps * (in_v - adjoint(in_v))
+    u_bar, v_bar = conj(cotangent_of(t, 0, u)), matrix_transpose(cotangent_of(t, 2, vh))
+    in_u, in_v = adjoint(u1) @ u_bar[..., :k], vh1 @ v_bar[..., :k]
+    # Which singular vectors anything depends on: where they have no derivative, only of these it is NaN.
+    needed = used(u_bar[..., :k]) | used(v_bar[..., :k])
+    either = needed | matrix_transpose(needed)
+    turned_u, turned_v = in_u - adjoint(in_u), in_v - adjoint(in_v)
+    core = core + over_gaps(turned_u, square(s), either) * _row(s) + _column(s) * over_gaps(turned_v, square(s), either)
     if u.dtype.kind == "c":
-        core = core + imaginary_diagonal(in_u - in_v) * _row(0.5 * undefined_at_0(s))
+        core = core + over_unless_unused(0.5 * imaginary_diagonal(in_u - in_v), _row(s), needed)
     a_bar = u1 @ core @ vh1
     if u.shape[-2] > k:
-        a_bar = a_bar + (u_bar - u1 @ in_u) * _row(undefined_at_0(s)) @ vh1
+        outside = _of_first_columns(u_bar, u, k)
+        a_bar = a_bar + over_unless_unused(outside - u1 @ in_u, _row(s), used(outside)) @ vh1
     if vh.shape[-1] > k:
-        a_bar = a_bar + u1 @ adjoint((v_bar - adjoint(vh1) @ in_v) * _row(undefined_at_0(s)))
+        outside = _of_first_columns(v_bar, adjoint(vh), k)
+        a_bar = a_bar + u1 @ adjoint(over_unless_unused(outside - adjoint(vh1) @ in_v, _row(s), used(outside)))
     return conj(a_bar)
 
 
@@ -241,12 +248,16 @@ def _of_first_columns(u_bar: Array, u: Array, k: int) -> Array:
     return u_bar[..., :k] - u[..., k:] @ (adjoint(u_bar[..., k:]) @ u[..., :k])
 
 
-def _with_further_columns(u_dot: Array, u: Array) -> Array:
-    """Append the tangent of the further columns to that of the first."""
-    k = u_dot.shape[-1]
+def _turned(u: Array, within: Array, beyond: Array, s: Array) -> Array:
+    """The tangent of u: of its first columns, which turn among each other and away, then of those that complete it."""
+    k = s.shape[-1]
+    first = u[..., :k] @ within
+    if u.shape[-2] == k:
+        return first
+    away = beyond * _row(undefined_at_0(s))
     if u.shape[-1] == k:
-        return u_dot
-    return concatenate([u_dot, -u[..., :k] @ (adjoint(u_dot) @ u[..., k:])], -1)
+        return first + away
+    return concatenate([first + away, -u[..., :k] @ (adjoint(away) @ u[..., k:])], -1)
 
 
 def _svd_push(t: Array, out: tuple[Array, Array, Array], full_matrices: bool) -> tuple[Array, Array, Array]:
@@ -262,13 +273,8 @@ def _svd_push(t: Array, out: tuple[Array, Array, Array], full_matrices: bool) ->
     if u.dtype.kind == "c":
         phase = imaginary_diagonal(p) * _row(0.5 * undefined_at_0(s))
         x, y = x + phase, y - phase
-    u_dot, v_dot = u1 @ x, v1 @ y
-    if u.shape[-2] > k:
-        u_dot = u_dot + (tv - u1 @ p) * _row(undefined_at_0(s))
-    if vh.shape[-1] > k:
-        v_dot = v_dot + (tu - v1 @ ph) * _row(undefined_at_0(s))
-    s_dot = _where_positive(real_part(diagonal_of(p)), s)
-    return _with_further_columns(u_dot, u), s_dot, adjoint(_with_further_columns(v_dot, adjoint(vh)))
+    u_dot, v_dot = _turned(u, x, tv - u1 @ p, s), _turned(adjoint(vh), y, tu - v1 @ ph, s)
+    return u_dot, _where_positive(real_part(diagonal_of(p)), s), adjoint(v_dot)
 
 
 @general(name="svd", pulls=[_svd_pull], pushes=[_svd_push], batch=stack_rule)

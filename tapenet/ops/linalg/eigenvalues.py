@@ -29,9 +29,11 @@ from tapenet.ops.linalg.matrices import (
     mirrored,
     mirrored_transpose,
     on_diagonal,
+    over_gaps,
     real_part,
     reciprocal_gaps,
     stack_rule,
+    used,
 )
 from tapenet.ops.reductions.reduction import sum
 
@@ -47,7 +49,7 @@ def _eigh_pull(t: Parts, out: tuple[Array, Array], UPLO: str) -> Array:
     w, v = out
     core = on_diagonal(cotangent_of(t, 0, w))
     if 1 in t.parts:
-        core = core + reciprocal_gaps(w) * (matrix_transpose(v) @ t.parts[1])
+        core = core + over_gaps(matrix_transpose(v) @ t.parts[1], w, used(t.parts[1]))
     return mirrored_transpose(conj(v) @ core @ matrix_transpose(v), UPLO == "U")
 
 
@@ -181,7 +183,7 @@ def _eig_pull(t: Parts, out: tuple[Array, Array]) -> Array:
     vt = matrix_transpose(v)
     core = on_diagonal(cotangent_of(t, 0, w))
     if 1 in t.parts:
-        core = core + reciprocal_gaps(w) * (vt @ _normalized_transpose(t.parts[1], v))
+        core = core + over_gaps(vt @ _normalized_transpose(t.parts[1], v), w, used(t.parts[1]))
     return solve(vt, core @ vt)
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.batching import elementwise_rule
+from tapenet.core.nondifferentiable import plain
 from tapenet.core.primitive import Array, Parts
 from tapenet.errors import LinAlgError
 from tapenet.ops.arrays.creation import asarray
 from tapenet.ops.arrays.shaping import matrix_transpose
-from tapenet.ops.elementwise.arithmetic import where
+from tapenet.ops.elementwise.arithmetic import subgradient, where
 from tapenet.ops.elementwise.comparison import equal
 from tapenet.ops.elementwise.complex import conjugate, imag, real
 from tapenet.ops.reductions.reduction import sum
@@ -92,6 +93,28 @@ def reciprocal_gaps(w: Array) -> Array:
     """Compute 1 / (w_j - w_i) at row i and column j: NaN where two are equal, 0 on the diagonal."""
     diagonal = np.eye(w.shape[-1], dtype=bool)
     return where(diagonal, 0, undefined_at_0(where(diagonal, 1, w[..., None, :] - w[..., :, None])))
+
+
+# A cotangent of 0 says that nothing depends on a vector. Then it does not matter that the vector has no derivative.
+
+used = plain(lambda t: np.any(t != 0, axis=-2, keepdims=True), name="used", batch=stack_rule)
+
+
+def over_gaps(c: Array, w: Array, needed: Array) -> Array:
+    """c_ij / (w_j - w_i), 0 on the diagonal; where two are equal NaN, or 0 if the pair is not `needed`.
+
+    The 0 is a convention, and has no derivative.
+    """
+    diagonal = np.eye(w.shape[-1], dtype=bool)
+    gaps = where(diagonal, 1, w[..., None, :] - w[..., :, None])
+    return where(diagonal, 0, over_unless_unused(c, gaps, needed))
+
+
+def over_unless_unused(t: Array, x: Array, needed: Array) -> Array:
+    """t / x; where x is 0 NaN, or 0 if it is not `needed`."""
+    vanishes = equal(x, 0)
+    unused = vanishes & ~needed
+    return subgradient(t * where(unused, 1, undefined_at_0(x)), unused)
 
 
 # ---- Hermitian matrices, of which LAPACK reads one triangle ----
