@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tapenet as tn
 import tapenet.numpy as tnp
 from tests.docs.coverage import coverage
 
@@ -48,3 +49,10 @@ def test_parameters_have_numpy_s_names_in_its_order(name: str) -> None:
     missing = by_keyword(theirs) - by_keyword(ours) - OF_LAYOUT - DEPRECATED
     missing -= DEPRECATED_IN_CORRCOEF if name == "corrcoef" else set()
     assert takes_all or name in FIRST_BY_POSITION or not missing
+
+
+@pytest.mark.parametrize(("name", "operand"), [("real", "val"), ("imag", "val"), ("sinc", "x")])
+def test_elementwise_functions_that_are_not_ufuncs_take_operands_by_name(name: str, operand: str) -> None:
+    assert getattr(tnp, name)(**{operand: 0.5}) == getattr(np, name)(0.5)
+    gradient = tn.grad(lambda x: getattr(np, name)(**{operand: x}))(0.5)
+    assert gradient == tn.grad(getattr(tnp, name))(0.5)

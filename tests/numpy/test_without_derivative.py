@@ -96,6 +96,12 @@ def test_gives_what_numpy_gives(name: str, namespace: Any) -> None:
             assert_plain_and_equal(CALLS[name](namespace, x, y), expected)
 
 
+def test_the_smallest_dtype_of_a_number_is_that_of_its_value() -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(1e30)
+        assert tnp.min_scalar_type(x) == np.min_scalar_type(1e30)
+
+
 def test_a_truth_of_a_tensor_decides() -> None:
     def f(x: Array) -> Array:
         return x * x if x > 0 else -x
