@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Any
 
 import attrs
@@ -90,6 +90,8 @@ def show_config() -> Config:
 
 
 def _version(package: str) -> str | None:
+    from importlib import metadata  # it brings the email package along, which `import tapenet` does not need
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 HEAVY = (
-    "numpy.f2py numpy.ma numpy.polynomial numpy.ctypeslib numpy.typing hypothesis scipy torch jax tqdm matplotlib PIL"
+    "numpy.f2py numpy.ma numpy.polynomial numpy.ctypeslib numpy.typing hypothesis scipy torch jax tqdm matplotlib PIL "
+    "importlib.metadata email"
 )
 
 # The rooms from the bottom up. A room imports from its own line and from those above it in this list. Rooms on one
