@@ -44,6 +44,7 @@ from tapenet.errors import (
     UnconnectedError as UnconnectedError,
 )
 from tapenet.extend import primitive as primitive
+from tapenet.kernels.allocator import keep_freed_memory as keep_freed_memory
 from tapenet.kernels.backends import use_backend as use_backend
 from tapenet.kernels.memory import empty_cache as empty_cache
 from tapenet.kernels.processors import num_threads as num_threads, set_num_threads as set_num_threads
@@ -104,6 +105,7 @@ __all__ = [
     "num_threads",
     "use_backend",
     "empty_cache",
+    "keep_freed_memory",
     "show_config",
     # modules
     "numpy",

@@ -90,6 +90,7 @@ def test_help_starts_with_every_transform() -> None:
         "num_threads",
         "set_num_threads",
         "empty_cache",
+        "keep_freed_memory",
         "errors",
         "jacrev",
     }  # found in help's body

@@ -1,22 +1,23 @@
-"""Memory for large arrays, which is used again once nothing refers to it.
+"""Memory for the large arrays of kernels, which is used again once nothing refers to it.
 
-The C library hands large freed blocks back to the system and gets them anew, and the system clears each page of them at
-its first use: in a training step that took a third of the time, and two thirds in elementwise code on large arrays.
+The system clears each page of new memory at its first use: in a training step that took a third of the time. So blocks
+stay here. Each array that `empty` makes lies in a block and refers to a lease of it, and so do all views of the array.
+When the last of them goes, the lease goes, and the block is free. Steps of training ask for the same sizes again and
+again, so a block serves requests of its own size only, and the one that was freed last comes first: its data may still
+be in a cache. Finding one takes the same time however many arrays are alive.
 
-For what kernels make, blocks stay here. A block is free when no array lies in it any more, which its reference count
-tells: every view of an array refers to the block that the array lies in. Steps of training ask for the same sizes again
-and again, so a block serves requests of its own size only. When a new one is made, those longest out of use are let go
-until no more than `IDLE_BYTES` are free.
-
-Other arrays, NumPy's results, are left to the C library.
+When a new block is made, those longest out of use are released until no more than `IDLE_BYTES` are free. Blocks are
+mapped from the system, and a block that is released goes back there: the C library's allocator is not used, and its
+settings are not changed. Arrays that NumPy's functions return are NumPy's.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
-import os
-import sys
-import threading
+import mmap
+from collections import deque
 from typing import Any
 
 import attrs
@@ -24,21 +25,23 @@ import numpy as np
 
 from tapenet.kernels.windows import Array
 
-# Bytes from which on the C library asks the system; less is quick to get anyway.
+# Bytes from which on memory comes from the system; less is quick to get anyway.
 LARGE = 2**18
 
 # Bytes that stay free while other sizes are asked for.
 IDLE_BYTES = 2**24
 
+# Bytes from which on the system is asked for huge pages, as NumPy asks: each takes one fault in place of 512.
+HUGE = 2**22
+
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:
-    """`np.empty` in C order; a large array's `base` is the block of memory that it lies in."""
+    """`np.empty` in C order; the `base` of a large array is the lease of the block that it lies in."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
-    if size < LARGE or dtype.hasobject:
+    if size < LARGE or dtype.kind not in "biufc":
         return np.empty(shape, dtype)
-    array: Array = _pool.take(size).view(dtype).reshape(shape)
-    return array
+    return np.asarray(_Lease(_pool, size, shape, dtype.str))
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
@@ -49,62 +52,110 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def is_own(x: Array) -> bool:
-    """Whether x owns its memory, or is the only array in a block and in C order, as `empty` makes arrays."""
-    if x.base is None:
-        return True
-    is_whole = x.flags.c_contiguous and any(x.base is block for block in _pool.blocks.get(x.nbytes, ()))
-    return is_whole and sys.getrefcount(x.base) == _UNUSED + 1
+    """Whether x owns its memory or has the lease of a block, and is not a view of another array."""
+    base: Any = x.base
+    return base is None or type(base) is _Lease
 
 
 def empty_cache() -> None:
-    """Hand the free blocks back to the system: what tapenet keeps of memory once used, for the next step of the like.
+    """Release the memory that tapenet keeps for the next large arrays of its kernels.
 
-    Up to as much stays as steps so far have used at once; arrays in use are not touched.
+    A training step needs memory of the same sizes as the one before, so blocks that nothing refers to are kept: as many
+    as were once in use at the same time. This function gives all of them back to the system at once. Arrays in use are
+    not touched: their blocks are kept when they go, until the function is called again. Memory that NumPy's own results
+    took is the C library's, and stays there or goes as without tapenet.
 
     >>> empty_cache()
     """
-    with _pool.lock:
-        _pool.let_go(0)
+    _pool.release(0)
 
 
-@attrs.define
+@attrs.frozen(eq=False)
+class _Block:
+    """Memory from the system.
+
+    Attributes:
+        memory: keeps it mapped.
+        address: where it begins.
+        size: in bytes.
+    """
+
+    memory: Any
+    address: int
+    size: int
+
+    @classmethod
+    def of(cls, size: int) -> _Block:
+        memory = _mapped(size)
+        return cls(memory, np.frombuffer(memory, np.uint8).__array_interface__["data"][0], size)
+
+
+def _mapped(size: int) -> Any:
+    """New memory, which a forked child does not share; the C library's where a system does not map any."""
+    try:
+        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except (AttributeError, OSError):
+        return np.empty(size, np.uint8)
+    if size >= HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory
+
+
 class _Pool:
-    """Blocks by their size, the sizes asked for last at the end."""
+    """Free blocks by their size.
 
-    blocks: dict[int, list[Array]] = attrs.field(factory=dict)
-    lock: threading.Lock = attrs.field(factory=threading.Lock)
+    There is no lock. A lease may end at any time, within these methods too, and each of their steps leaves the pool in
+    order. At worst two threads lose a block to the system that one of them could have used.
+    """
 
-    def take(self, size: int) -> Array:
-        """All bytes of a free block, as a view of it."""
-        with self.lock:
-            blocks = self.blocks[size] = self.blocks.pop(size, [])
-            for i in range(len(blocks)):
-                if _is_free(blocks, i):
-                    return blocks[i][:]
-            self.let_go(IDLE_BYTES)
-            blocks = self.blocks.setdefault(size, [])
-            blocks.append(np.empty(size, np.uint8))
-            return blocks[-1][:]
+    def __init__(self) -> None:
+        self.free: dict[int, deque[_Block]] = {}
+        self.asked: dict[int, int] = {}  # when a size was last asked for, in requests
+        self.requests = itertools.count()
 
-    def let_go(self, keep: int) -> None:
+    def take(self, size: int) -> _Block:
+        """A free block, or a new one."""
+        self.asked[size] = next(self.requests)
+        try:
+            return self.free[size].pop()
+        except (KeyError, IndexError):
+            self.release(IDLE_BYTES)
+            return _Block.of(size)
+
+    def give_back(self, block: _Block) -> None:
+        """Keep a block that nothing refers to."""
+        blocks = self.free.get(block.size)
+        if blocks is None:
+            blocks = self.free.setdefault(block.size, deque())
+        blocks.append(block)
+
+    def release(self, keep: int) -> None:
         """Drop free blocks, those longest out of use first, until there are no more than `keep` bytes of them."""
-        free = {size: [i for i in range(len(blocks)) if _is_free(blocks, i)] for size, blocks in self.blocks.items()}
-        excess = sum(size * len(indices) for size, indices in free.items()) - keep
-        for size, indices in free.items():
-            while indices and excess > 0:
-                del self.blocks[size][indices.pop()]
+        free = self.free.copy()
+        excess = sum(size * len(blocks) for size, blocks in free.items()) - keep
+        for size in sorted(free, key=lambda size: self.asked.get(size, 0)):
+            blocks = free[size]
+            while blocks and excess > 0:
+                with contextlib.suppress(IndexError):  # another thread has taken it
+                    blocks.popleft()
                 excess -= size
-        self.blocks = {size: blocks for size, blocks in self.blocks.items() if blocks}
+            if not blocks:
+                self.free.pop(size, None)
+                self.asked.pop(size, None)
 
 
-def _is_free(blocks: list[Array], i: int) -> bool:
-    return sys.getrefcount(blocks[i]) == _UNUSED
-
-
-_probe = [np.empty(1)]
-_UNUSED = sys.getrefcount(_probe[0])  # of an object that is in one list and nowhere else; interpreters differ
 _pool = _Pool()
 
-if hasattr(os, "register_at_fork"):
-    # Another thread may have held the lock when the process was copied.
-    os.register_at_fork(after_in_child=lambda: setattr(_pool, "lock", threading.Lock()))
+
+class _Lease:
+    """One use of a block, for as long as an array lies in it."""
+
+    __slots__ = ("__array_interface__", "block", "pool")
+
+    def __init__(self, pool: _Pool, size: int, shape: tuple[int, ...], typestr: str) -> None:
+        self.pool = pool  # modules may be gone when the last arrays go
+        self.block = block = pool.take(size)
+        self.__array_interface__ = {"shape": shape, "typestr": typestr, "data": (block.address, False), "version": 3}
+
+    def __del__(self) -> None:
+        self.pool.give_back(self.block)

@@ -19,6 +19,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.leaf_checks import dtype_of
+from tapenet.kernels.memory import is_own
 from tapenet.kernels.threads import share
 
 Array = Any
@@ -94,10 +95,10 @@ def _donated(rows: Sequence[Row]) -> frozenset[int]:
 
 def _owner(array: Array) -> Array:
     """The array whose memory an array lies in, perhaps itself; None where that is not a plain array of NumPy's."""
-    if type(array) is np.ndarray and array.base is None:
+    if type(array) is np.ndarray and is_own(array):
         return array
     owner = getattr(array, "base", None)
-    return owner if type(owner) is np.ndarray and owner.base is None else None
+    return owner if type(owner) is np.ndarray and is_own(owner) else None
 
 
 @attrs.frozen(eq=False)
