@@ -282,6 +282,7 @@ CASES = [
     case(tn.custom_jvp, "custom_jvp", f=np.sin, rule=lambda p, t: (p[0], t[0])),
     case(tn.use_backend),
     case(tn.set_num_threads, fine={"n": (HUGE,)}),
+    case(tn.keep_freed_memory, fine={"size": (0, HUGE)}),
     Case("watch", lambda x: tn.GradientTape().__enter__().watch(x), {"x": X}, {"x": "tree"}),
     on_tape("gradient", y=..., x=..., kinds=ON_TAPE | {"unconnected": "choice"}, fine={"output_gradients": NUMBERS}),
     on_tape("jvp", y=..., x=..., tangents=X, kinds=ON_TAPE),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import operator
 import sys
 from typing import Any
 
-from tapenet.errors import ArgumentError
+from tapenet.core.argument_checks import checked_count
 
 # Of mallopt(3), in GNU's C library, with the values to begin with, and the largest that it takes for the first.
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
@@ -31,16 +30,12 @@ def keep_freed_memory(size: int = 2**28) -> bool:
         Whether it was set: False where the C library is not GNU's.
 
     Raises:
-        ArgumentError: size is not an integer of at least 0.
+        ArgumentTypeError: size is not an integer.
+        ArgumentError: size is negative.
 
     >>> done = keep_freed_memory(0)
     """
-    try:
-        kept = operator.index(size)
-    except TypeError:
-        kept = -1
-    if kept < 0 or isinstance(size, bool):
-        raise ArgumentError(f"keep_freed_memory: size must be an integer of at least 0; got {size!r}.")
+    kept = checked_count("keep_freed_memory", "size", size, low=0)
     library = _gnu_library()
     if library is None:
         return False

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-import operator
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import attrs
 
-from tapenet.errors import ArgumentError
+from tapenet.core.argument_checks import checked_count
 
 VARIABLES = ("TAPENET_NUM_THREADS", "OMP_NUM_THREADS")
 
@@ -68,7 +67,8 @@ def set_num_threads(n: int | None) -> int:
         The number so far.
 
     Raises:
-        ArgumentError: n is not a positive integer.
+        ArgumentTypeError: n is not an integer.
+        ArgumentError: n is not positive.
 
     >>> before = set_num_threads(1)
     >>> num_threads(), set_num_threads(before)
@@ -76,18 +76,9 @@ def set_num_threads(n: int | None) -> int:
     """
     before = num_threads()
     if n is not None:
-        n = _count(n)
+        n = checked_count("set_num_threads", "n", n)
     _setting.count = n
     return before
-
-
-def _count(n: object) -> int:
-    if not isinstance(n, bool):
-        with contextlib.suppress(TypeError):
-            count = operator.index(n)  # type: ignore[arg-type]  # it may be anything
-            if count >= 1:
-                return count
-    raise ArgumentError(f"set_num_threads: n must be an integer of at least 1, or None; got {n!r}.")
 
 
 def default_count(environment: Mapping[str, str], read: Reader | None = None) -> int:
