@@ -5,7 +5,6 @@ The walk keeps what is real real, so that one rule serves for the cotangent and 
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import numpy as np
@@ -104,9 +103,6 @@ def sign(x: Array, /, **keywords: Any) -> Array:
     if type(x) is Tensor and x.dtype.kind == "c" and not keywords:
         return _complex_sign(x)
     return _sign_of_real(x, **keywords)
-
-
-sign.__signature__ = inspect.signature(_sign_of_real)  # type: ignore[attr-defined]  # functions take attributes
 
 
 def _slope_of_magnitude(t: Array, x: Array) -> Array:
