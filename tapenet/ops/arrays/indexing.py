@@ -6,7 +6,8 @@ index repeats receives the sum.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -19,7 +20,7 @@ from tapenet.core.foreign import Kind, kind_of, refusal
 from tapenet.core.nondifferentiable import plain
 from tapenet.core.primitive import Array, Shapes
 from tapenet.core.tensor import Tensor, off_tapes, plain_value
-from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.errors import ArgumentError, ArgumentTypeError, IndexingError
 from tapenet.ops.arrays.indices import (
     ARRAY,
     Slice,
@@ -32,7 +33,9 @@ from tapenet.ops.arrays.indices import (
     set_rule,
 )
 from tapenet.ops.arrays.shaping import broadcast_to, ravel, reshape
-from tapenet.ops.elementwise.arithmetic import add, divide, multiply, subtract, where
+from tapenet.ops.elementwise.arithmetic import add, divide, maximum, minimum, multiply, subtract, where
+from tapenet.ops.elementwise.casting import astype
+from tapenet.ops.elementwise.exponential import power
 
 # ---- index parsing: structure and arrays ----
 
@@ -78,7 +81,12 @@ def _read_shape(structure: Structure, arrays: Sequence[Array], shape: tuple[int,
         np.zeros(array.shape, np.intp) if _is_mapped_number(array) else plain_value(array, "a mask as an index")
         for array in arrays
     ]
-    read: tuple[int, ...] = np.zeros(shape, bool)[_joined(structure, stand_ins)].shape
+    # An array of no memory of its own: a basic index into it costs nothing, however large x is.
+    stand_in = np.broadcast_to(np.False_, shape)
+    try:
+        read: tuple[int, ...] = stand_in[_joined(structure, stand_ins)].shape
+    except IndexError as error:
+        raise IndexingError(f"at[...]: {error}") from error
     return read
 
 
@@ -242,7 +250,16 @@ class At:
 
 @attrs.frozen(eq=False)
 class Place:
-    """`x.at[index]`: makes new values, with the elements there set, added to or multiplied."""
+    """`x.at[index]`: makes new values, each a copy of x with the elements there changed.
+
+    They have the dtype and shape of x, as after an assignment to `x[index]`: values are broadcast to what the index
+    reads, axes of length 1 in front are dropped, and floats are rounded to the precision of x. An element that the
+    index names several times is changed as often, but `set` leaves the last value there.
+
+    Raises:
+        ArgumentTypeError: floats into integers or booleans, which would cut the derivative off with the digits;
+            complex numbers into real ones.
+    """
 
     _x: Array
     _index: Any
@@ -253,43 +270,91 @@ class Place:
 
     def set(self, value: Array) -> Array:
         """Copy x, with `x[index] = value`; of an element that the index repeats, the last value remains."""
-        index, arrays = _split(self._index)
-        x, value = (v if hasattr(v, "dtype") else np.asarray(v) for v in (self._x, value))
-        if x.dtype.kind != "c" and value.dtype.kind == "c":
-            raise ArgumentTypeError(f"at[...].set: value must be real, as x is; got {value.dtype}.")
-        return _set(x, value, *arrays, index=index)
+        return self._stored("set", value)
 
     def add(self, value: Array) -> Array:
         """Copy x, with `value` added there, as often as the index names an element."""
-        index, arrays = _split(self._index)
-        shape = self._x.shape
-        value = broadcast_to(value, _read_shape(index, arrays, shape))
-        if arrays:
-            return add(self._x, _scatter(value, *arrays, index=index, shape=shape))
-        return add(self._x, _place(value, index=index, shape=shape))
+        return self._added("add", value)
 
     def subtract(self, value: Array) -> Array:
         """Copy x, with `value` subtracted there, as often as the index names an element."""
-        return self.add(subtract(0, value))
+        return self._added("subtract", value)
 
     def multiply(self, value: Array) -> Array:
         """Copy x, with the elements there multiplied by `value`, as often as the index names them."""
-        index, arrays = _split(self._index)
-        if not _may_repeat(arrays):
-            return self.set(multiply(self.get(), value))
-        shape = self._x.shape
-        arrays = [plain_value(array, "at[...].multiply with repeated indices") for array in arrays]
-        places = np.arange(int(np.prod(shape))).reshape(shape)[_joined(index, arrays)]
-        factors = ravel(broadcast_to(value, places.shape))
-        flat = ravel(self._x)
-        for turn in _turns(places.ravel()):
-            here = places.ravel()[turn]
-            flat = At(flat)[here].set(multiply(getitem(flat, here), getitem(factors, turn)))
-        return reshape(flat, shape)
+        return self._applied("multiply", multiply, value)
 
     def divide(self, value: Array) -> Array:
         """Copy x, with the elements there divided by `value`, as often as the index names them."""
-        return self.multiply(divide(1, value))
+        return self._applied("divide", divide, value)
+
+    def power(self, value: Array) -> Array:
+        """Copy x, with the elements there raised to the power `value`, as often as the index names them."""
+        return self._applied("power", power, value)
+
+    def min(self, value: Array) -> Array:
+        """Copy x, with the minimum of `value` and what is there; the derivative is split where they are equal."""
+        return self._applied("min", minimum, value)
+
+    def max(self, value: Array) -> Array:
+        """Copy x, with the maximum of `value` and what is there; the derivative is split where they are equal."""
+        return self._applied("max", maximum, value)
+
+    mul = multiply
+
+    def _fitted(self, method: str, value: Array, index: Structure, arrays: Sequence[Array]) -> Array:
+        """Give the value the dtype of x, and no more axes than the index reads."""
+        value = value if hasattr(value, "dtype") else np.asarray(value)
+        _check_kinds(method, self._x.dtype, value.dtype)
+        if value.ndim:
+            shape = _read_shape(index, arrays, self._x.shape)
+            extra = max(value.ndim - len(shape), 0)
+            if any(n not in (1, m) for n, m in zip(value.shape[::-1], (*shape[::-1], *(1,) * extra), strict=False)):
+                raise ArgumentError(
+                    f"at[...].{method}: value must broadcast to what the index reads, of shape {shape}; "
+                    f"got shape {value.shape}."
+                )
+            value = reshape(value, value.shape[extra:]) if extra else value
+        return value if value.dtype == self._x.dtype else astype(value, self._x.dtype)
+
+    def _stored(self, method: str, value: Array) -> Array:
+        index, arrays = _split(self._index)
+        return _set(self._x, self._fitted(method, value, index, arrays), *arrays, index=index)
+
+    def _added(self, method: str, value: Array) -> Array:
+        index, arrays = _split(self._index)
+        shape = self._x.shape
+        value = broadcast_to(self._fitted(method, value, index, arrays), _read_shape(index, arrays, shape))
+        placed = _scatter if arrays else _place
+        combine = add if method == "add" else subtract
+        return combine(self._x, placed(value, *arrays, index=index, shape=shape))
+
+    def _applied(self, method: str, operation: Callable[[Array, Array], Array], value: Array) -> Array:
+        """Apply an operation to what is there and a value; of an element that the index repeats, one after another."""
+        index, arrays = _split(self._index)
+        value = self._fitted(method, value, index, arrays)
+        if not _may_repeat(arrays):
+            return self._stored(method, operation(self.get(), value))
+        shape = self._x.shape
+        arrays = [plain_value(array, f"at[...].{method} with repeated indices") for array in arrays]
+        places = np.arange(math.prod(shape)).reshape(shape)[_joined(index, arrays)]
+        values = ravel(broadcast_to(value, places.shape))
+        flat = ravel(self._x)
+        for turn in _turns(places.ravel()):
+            here = places.ravel()[turn]
+            flat = At(flat)[here]._stored(method, operation(getitem(flat, here), getitem(values, turn)))
+        return reshape(flat, shape)
+
+
+def _check_kinds(method: str, x: np.dtype[Any], value: np.dtype[Any]) -> None:
+    """Check that values of a dtype keep their digits and imaginary parts in an array of another."""
+    if x.kind in "biu" and value.kind in "fc":
+        raise ArgumentTypeError(
+            f"at[...].{method}: value must be integer, as x is of {x}; got {value}. Cast x first, "
+            f"x.astype({value.name!r}).at[...].{method}(value), or value, if its digits and its derivative may be lost."
+        )
+    if x.kind != "c" and value.kind == "c":
+        raise ArgumentTypeError(f"at[...].{method}: value must be real, as x is; got {value}.")
 
 
 def _turns(places: Array) -> list[Array]:
@@ -302,12 +367,14 @@ def _turns(places: Array) -> list[Array]:
 
 
 def at(x: Array) -> At:
-    """`x.at`, for arrays as for Tensors: `at(x)[index].set(value)`, `.add(value)`, `.multiply(value)`.
+    """`x.at`, for arrays as for Tensors: `at(x)[index].set(value)`.
+
+    Beside `set` there are `add`, `subtract`, `multiply` (`mul`), `divide`, `power`, `min`, `max`, and `get`.
 
     >>> at(np.zeros(3))[1].set(5.0)
     array([0., 5., 0.])
     """
-    return At(x if hasattr(x, "shape") else np.asarray(x))
+    return At(x if hasattr(x, "dtype") else np.asarray(x))
 
 
 # ---- NumPy's functions for reading ----
