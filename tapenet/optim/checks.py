@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.argument_checks import shown
+from tapenet.core.foreign import Kind, kind_of
 from tapenet.core.leaf_checks import check_differentiable, dtype_of
 from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten
 from tapenet.errors import ArgumentError, ArgumentTypeError
@@ -38,8 +39,15 @@ def parameter_leaves(function: str, params: Tree) -> tuple[list[Any], TreeSpec]:
         ArgumentTypeError: a leaf is neither floating nor complex.
     """
     leaves, spec = tree_flatten(params)
-    check_differentiable(function, "params", params, leaves)
+    if not all(map(_is_inexact, leaves)):
+        check_differentiable(function, "params", params, leaves)
     return leaves, spec
+
+
+def _is_inexact(leaf: Any) -> bool:
+    """Whether a leaf is a floating or complex array, of any type whose operators an update can use."""
+    dtype = dtype_of(leaf)
+    return isinstance(dtype, np.dtype) and dtype.kind in "fc" and kind_of(type(leaf)) is not Kind.REFUSED
 
 
 def fitting_leaves(
