@@ -113,4 +113,4 @@ class MissingPackageError(TapenetError, ImportError):
 
 
 class ConvergenceError(TapenetError, RuntimeError):
-    """An iteration that did not find what it was to find."""
+    """An iteration that did not converge."""

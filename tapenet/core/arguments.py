@@ -95,7 +95,7 @@ def as_array(x: Any) -> Array:
 
 
 def off_tape(ours: Function, theirs: Function, a: Any, *arguments: Any, **keywords: Any) -> Any:
-    """NumPy's function on what is no Tensor; ours where that is a list that holds Tensors."""
+    """NumPy's function on what is not a Tensor; ours where that is a list that holds Tensors."""
     if isinstance(a, list | tuple) and holds_tensor(a):
         return ours(collected(a), *arguments, **keywords)
     return theirs(a, *arguments, **keywords)

@@ -174,7 +174,7 @@ def refused(
 def one_value(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
-    """The rule of a function whose result is no array, such as a text: there is none."""
+    """Raise: a function whose result is not an array, such as a text, has no rule."""
     raise mapped_value_error(primitive.name)
 
 

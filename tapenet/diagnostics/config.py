@@ -12,6 +12,7 @@ import numpy as np
 
 from tapenet.core.version import __version__
 from tapenet.kernels.backends import BACKENDS, current_backend
+from tapenet.kernels.memory import cached_bytes
 from tapenet.kernels.processors import num_threads
 
 REQUIRED = ("numpy", "attrs", "optree")
@@ -37,6 +38,7 @@ class Config:
         blas: the library that NumPy's products call: name, version and threads, as far as they are known.
         threads: the threads among which tapenet shares large work.
         backend: what computes the kernels; see `use_backend`.
+        cached_bytes: the memory that is kept for the next large arrays of kernels; see `empty_cache`.
         variables: the environment variables that are set, of those that tapenet and its libraries read.
     """
 
@@ -47,6 +49,7 @@ class Config:
     blas: dict[str, Any]
     threads: int
     backend: str
+    cached_bytes: int
     variables: dict[str, str]
 
     def __str__(self) -> str:
@@ -58,6 +61,7 @@ class Config:
             ("BLAS", ", ".join(f"{key} {value}" for key, value in self.blas.items()) or "not known"),
             ("threads", str(self.threads)),
             ("back end", f"{self.backend} (of {', '.join(BACKENDS)})"),
+            ("cached", f"{self.cached_bytes} bytes"),
             ("environment", ", ".join(f"{key}={value}" for key, value in self.variables.items()) or "nothing set"),
         ]
         return "\n".join(f"{name:<14}{value}" for name, value in rows)
@@ -66,7 +70,7 @@ class Config:
 
 
 def show_config() -> Config:
-    """Tell the versions, BLAS, threads, back end and settings that tapenet runs with.
+    """Tell the versions, BLAS, threads, back end, caches and settings that tapenet runs with.
 
     Nothing is imported that is not imported yet, but for threadpoolctl, which is asked for BLAS where it is installed.
 
@@ -85,6 +89,7 @@ def show_config() -> Config:
         blas=_blas(),
         threads=num_threads(),
         backend=current_backend(),
+        cached_bytes=cached_bytes(),
         variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
     )
 

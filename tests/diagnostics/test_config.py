@@ -27,7 +27,17 @@ def test_it_prints_a_row_for_each_entry() -> None:
     assert lines[0].split() == ["tapenet", tn.__version__]
     starts = [line.split()[0] for line in lines]
     assert starts[1:3] == ["Python", "platform"]
-    assert {*config.packages, "BLAS", "threads", "back", "environment"} <= set(starts)
+    assert {*config.packages, "BLAS", "threads", "back", "cached", "environment"} <= set(starts)
+
+
+def test_it_counts_the_memory_that_is_kept() -> None:
+    tn.empty_cache()
+    before = tn.show_config().cached_bytes
+    image = np.ones((4, 64, 64, 8))
+    tn.nn.conv(image, np.ones((3, 3, 8, 16)))
+    assert tn.show_config().cached_bytes > before
+    tn.empty_cache()
+    assert tn.show_config().cached_bytes == 0
 
 
 def test_without_threadpoolctl_blas_is_what_numpy_says(monkeypatch: pytest.MonkeyPatch) -> None:
