@@ -89,7 +89,7 @@ def as_array(x: Any) -> Array:
     kind = kind_of(type(x))
     if kind is Kind.CONSTANT:
         return plain_array(x)
-    if kind is Kind.CONTAINER and not hasattr(x, "dtype"):
+    if kind is Kind.REFUSED or (kind is Kind.CONTAINER and not hasattr(x, "dtype")):
         raise ArgumentTypeError(refusal("tapenet.numpy", "operands", x))
     return x if hasattr(x, "dtype") else collected(x) if holds_tensor(x) else np.asarray(x)
 

@@ -21,7 +21,8 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 
-from tapenet.core.primitive import Array, BatchRule, Primitive
+from tapenet.core.foreign import as_constant
+from tapenet.core.primitive import CONSTANTS, Array, BatchRule, Primitive
 from tapenet.core.record import Parameters
 from tapenet.core.tensor import Tensor, made_tensor, note_read, under
 from tapenet.errors import ArgumentError, MappedValueError
@@ -86,6 +87,8 @@ class Map:
         for x in operands:
             own = type(x) is Tensor and x.tape is self
             mapped.append(own)
+            if type(x) not in CONSTANTS and type(x) is not Tensor:
+                x = as_constant(primitive.name, x)
             arrays.append(x._value.array if own else x)
         rule = primitive.batch or one_by_one
         for x in parameters.values():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.argument_checks import shown
-from tapenet.core.foreign import Kind, kind_of
+from tapenet.core.foreign import Kind, kind_of, refusal
 from tapenet.core.leaf_checks import check_differentiable, dtype_of
 from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten
 from tapenet.errors import ArgumentError, ArgumentTypeError
@@ -66,6 +66,8 @@ def fitting_leaves(
             f"{_difference(name, tree, tree_spec, params, spec)}."
         )
     for index, (leaf, parameter) in enumerate(zip(leaves, parameters, strict=True)):
+        if kind_of(type(leaf)) is Kind.REFUSED:
+            raise ArgumentTypeError(refusal(function, leaf_paths(tree, name)[index], leaf))
         problem = _misfit(leaf, parameter)
         if problem is not None:
             error, text = problem

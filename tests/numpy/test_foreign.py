@@ -154,6 +154,7 @@ def test_derivatives_by_a_subclass_of_ndarray_are_plain_arrays() -> None:
 
 
 MASKED = np.ma.array(X, mask=[0, 1, 0])
+IMAGE = np.ma.array(np.ones((1, 3, 3, 1)), mask=np.eye(3).reshape(1, 3, 3, 1))
 MATRIX = np.array([[1.0, 2.0], [3.0, 4.0]]).view(np.matrix)
 
 
@@ -168,6 +169,16 @@ MATRIX = np.array([[1.0, 2.0], [3.0, 4.0]]).view(np.matrix)
         (lambda: tn.vjp(tnp.sin, X)[1](MASKED), r"pullback: y_bar must not be masked"),
         (lambda: tn.grad(lambda x: tnp.sum(x[np.ma.array([0, 1])]))(X), "getitem: an index must not be masked"),
         (lambda: tn.grad(lambda x: tnp.sum(x @ MATRIX))(X[:2]), "of class numpy.matrix"),
+        (lambda: tn.grad(lambda x: tn.nn.mean_squared_error(x, MASKED))(X), "must not be masked"),
+        (lambda: tn.grad(lambda k: tnp.sum(tn.nn.conv(IMAGE, k)))(np.ones((2, 2, 1, 1))), "must not be masked"),
+        (lambda: tn.optim.sgd(0.1).update(MASKED, tn.optim.sgd(0.1).init(X), X), "gradients must not be masked"),
+        (lambda: tn.optim.sgd(0.1).init(MATRIX), "params must not be of class numpy.matrix"),
+        (lambda: tn.grad(lambda x: tnp.sum(tnp.linalg.solve(MATRIX, x)))(X[:2]), "of class numpy.matrix"),
+        (lambda: tn.grad(lambda x: tnp.sum(tnp.take(x, np.ma.array([0, 1]))))(X), "must not be masked"),
+        (lambda: tn.grad(lambda x: tnp.sum(tnp.stack([x, MASKED])))(X), "must not be masked"),
+        (lambda: tn.vmap(lambda x: tnp.sum(x * MASKED))(D), "multiply: operands must not be masked"),
+        (lambda: tn.vmap(lambda x, y: x * y, in_axes=(0, None))(D, MASKED), "multiply: operands must not be masked"),
+        (lambda: tn.grad(lambda x: tn.checkpoint(lambda a, b: tnp.sum(a * b))(x, MASKED))(X), "must not be masked"),
     ],
 )
 def test_masked_arrays_and_matrices_are_refused(call: Callable[[], Any], text: str) -> None:

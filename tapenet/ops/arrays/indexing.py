@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.core.arguments import axis_of, off_tape, refuse
+from tapenet.core.arguments import as_array, axis_of, off_tape, refuse
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import joint, linear
 from tapenet.core.foreign import Kind, kind_of, refusal
@@ -397,11 +397,11 @@ def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mo
     if type(a) is not Tensor and type(indices) is not Tensor:
         return off_tape(take, np.take, a, indices, axis, out, mode)
     refuse("take", {"out": out})
-    a = a if type(a) is Tensor else np.asarray(a)
+    a = as_array(a)
     if axis is None:
         a, axis = ravel(a), 0
     axis = axis_of("take", axis, a.ndim)
-    places = indices if type(indices) is Tensor else np.asarray(indices)
+    places = as_array(indices)
     if places.size == 0 and type(indices) is list:
         places = places.astype(np.intp)  # an empty list has no dtype of its own
     length = a.shape[axis]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tapenet.core.arguments import axes_of
+from tapenet.core.arguments import as_array, axes_of
 from tapenet.core.families import general
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
@@ -99,7 +99,7 @@ def solve(a: Array, b: Array) -> Array:
     a, b = collected(a), collected(b)
     if type(a) is not Tensor and type(b) is not Tensor:
         return np.linalg.solve(a, b)
-    a, b = (x if type(x) is Tensor else np.asarray(x) for x in (a, b))
+    a, b = map(as_array, (a, b))
     check_square("solve", a)
     if b.ndim == 0 or b.shape[-2 if b.ndim > 1 else -1] != a.shape[-1]:
         raise ArgumentError(f"solve: b must have {a.shape[-1]} rows, as a; got shapes {a.shape} and {b.shape}.")
@@ -130,7 +130,7 @@ def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
     a, b = collected(a), collected(b)
     if type(a) is not Tensor and type(b) is not Tensor:
         return np.linalg.tensorsolve(a, b, axes)
-    a, b = (x if type(x) is Tensor else np.asarray(x) for x in (a, b))
+    a, b = map(as_array, (a, b))
     order = list(range(a.ndim))
     for axis in () if axes is None else axes_of("tensorsolve", axes, a.ndim, "axes"):
         order.remove(axis)
