@@ -26,6 +26,7 @@ __all__ = [
     "DrawingError",
     "MissingPackageError",
     "ConvergenceError",
+    "PrecisionWarning",
 ]
 
 
@@ -110,6 +111,10 @@ class DrawingError(TapenetError, RuntimeError):
 
 class MissingPackageError(TapenetError, ImportError):
     """A package that one function needs, and that is not installed."""
+
+
+class PrecisionWarning(UserWarning):
+    """A mixture of precisions that costs time and is seldom meant; shown once for each line that it comes from."""
 
 
 class ConvergenceError(TapenetError, RuntimeError):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import warnings
 from types import CodeType
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,7 @@ Place = tuple[CodeType, int]  # code and an instruction in it: taken in a fracti
 
 
 _IS_THE_USERS: dict[str, bool] = {}  # by file name
+_WARNED: dict[str, dict[Any, Any]] = {}  # by file name, what Python notes of warnings that were shown
 
 
 def user_place() -> Place:
@@ -43,6 +46,12 @@ def line_of(place: Place) -> str:
 def user_line() -> str:
     """The innermost line on the stack outside of tapenet, as `file.py:12`."""
     return line_of(user_place())
+
+
+def warn_at_user_line(text: str, category: type[Warning]) -> None:
+    """Warn of something in the innermost line on the stack outside of tapenet, once for each line."""
+    path, _, number = user_line().rpartition(":")
+    warnings.warn_explicit(text, category, path, int(number), registry=_WARNED.setdefault(path, {}))
 
 
 def user_text() -> str:

@@ -19,8 +19,9 @@ from tapenet.core.argument_checks import (
 from tapenet.core.arguments import axes_of
 from tapenet.core.nondifferentiable import decision
 from tapenet.core.primitive import Array
+from tapenet.core.source_lines import warn_at_user_line
 from tapenet.core.tensor import Tensor, off_tapes
-from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.errors import ArgumentError, ArgumentTypeError, PrecisionWarning
 from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, sides
 from tapenet.ops.arrays.indexing import take
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, sqrt, square, subtract
@@ -56,6 +57,17 @@ def _broadcastable(function: str, name: str, y: Array, x: Array) -> Array:
     return y
 
 
+def _note_precision(function: str, x: Array, kernel: Array) -> None:
+    """Warn where single precision was meant, most likely: NumPy computes in double precision, at its cost."""
+    if x.dtype != kernel.dtype and x.dtype == np.float64 and kernel.dtype == np.float32:
+        warn_at_user_line(
+            f"{function}: x should have the precision of the parameters, float32; got float64, in which all that "
+            "follows is computed, at two to three times the cost. Write x.astype(numpy.float32), or make the layers "
+            "with dtype=numpy.float64.",
+            PrecisionWarning,
+        )
+
+
 # ---- products ----
 
 
@@ -88,6 +100,7 @@ def dense(x: Array, kernel: Array, bias: Array = None) -> Array:
         raise ArgumentError(
             f"dense: x must have shape (..., {kernel.shape[0]}), for a kernel of {kernel.shape}; got {x.shape}.{hint}"
         )
+    _note_precision("dense", x, kernel)
     bias = _shaped("dense", "bias", bias, kernel.shape[1:], "one number for each output")
     if x.ndim == 2 and bias is not None:
         return affine(x, kernel, bias)
@@ -151,6 +164,7 @@ def conv(
             f"conv: kernel must have shape (kh, kw, {channels // groups}, O) for x of {channels} channels in "
             f"{groups} groups; got {kernel.shape}."
         )
+    _note_precision("conv", x, kernel)
     bias = _shaped("conv", "bias", bias, (outputs,), "one number for each output")
     window, size = kernel.shape[:2], x.shape[1:3]
     steps, holes = checked_pair("conv", "stride", stride), checked_pair("conv", "dilation", dilation)

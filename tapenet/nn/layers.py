@@ -81,7 +81,7 @@ class Dense(Stateless):
         bias: whether there is one.
         dtype: of the parameters.
 
-    >>> Dense(2, 3, rng=np.random.default_rng(0))(np.ones((5, 2))).shape
+    >>> Dense(2, 3, rng=np.random.default_rng(0))(np.ones((5, 2), np.float32)).shape
     (5, 3)
     """
 
@@ -118,7 +118,7 @@ class Conv(Stateless):
         bias: whether there is one.
         dtype: of the parameters.
 
-    >>> Conv(1, 4, 3, rng=np.random.default_rng(0))(np.ones((2, 8, 8, 1))).shape
+    >>> Conv(1, 4, 3, rng=np.random.default_rng(0))(np.ones((2, 8, 8, 1), np.float32)).shape
     (2, 6, 6, 4)
     """
 
@@ -385,7 +385,7 @@ class Sequential(Layer):
     """Layers one after the other. Functions of one array may be among them.
 
     >>> rng = np.random.default_rng(0)
-    >>> Sequential(Dense(2, 3, rng=rng), np.tanh, Dense(3, 1, rng=rng))(np.ones((5, 2))).shape
+    >>> Sequential(Dense(2, 3, rng=rng), np.tanh, Dense(3, 1, rng=rng))(np.ones((5, 2), np.float32)).shape
     (5, 1)
     """
 

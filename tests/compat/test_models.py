@@ -50,7 +50,7 @@ def test_lenet_learns_from_how_it_starts(capsys: pytest.CaptureFixture[str], rng
     assert re.fullmatch(r"epoch:0/2, batch:0/6, train loss:Softmax, loss:[\d.]+", lines[0])
     assert re.fullmatch(r"epoch:1, accuracy:[\d.]+", lines[-1])
     assert float(lines[-1].split(":")[-1]) > 0.95
-    assert model.graph.accuracy(nn.miniBatch(X_train, Y_train)) > 0.95
+    assert model.graph.accuracy(nn.miniBatch(X_train.value.astype(np.float32), Y_train)) > 0.95
 
 
 def test_vgg16_has_sixteen_layers_and_learns_from_how_it_starts(rng: np.random.Generator) -> None:

@@ -1,5 +1,8 @@
 """Layers as pytrees, in training and in inference."""
 
+import warnings
+from pathlib import Path
+
 import attrs
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ import pytest
 import tapenet as tn
 from tapenet import nn
 from tapenet.core.pytrees import tree_flatten, tree_leaves, tree_map
+from tapenet.errors import PrecisionWarning
 
 
 def made(kind, dtype=np.float64):
@@ -110,7 +114,9 @@ def test_other_layers_train_as_they_infer(kind, rng):
 
 def test_layers_are_their_functions(rng):
     images = rng.normal(size=(2, 7, 8, 4))
-    layer = nn.Conv(4, 6, (3, 2), rng=rng, stride=(2, 1), padding=((0, 1), (1, 2)), dilation=(1, 2), groups=2)
+    layer = nn.Conv(
+        4, 6, (3, 2), rng=rng, dtype=np.float64, stride=(2, 1), padding=((0, 1), (1, 2)), dilation=(1, 2), groups=2
+    )
     options = {"stride": (2, 1), "padding": ((0, 1), (1, 2)), "dilation": (1, 2), "groups": 2}
     np.testing.assert_array_equal(layer(images), nn.conv(images, layer.kernel, layer.bias, **options))
     np.testing.assert_array_equal(nn.MaxPool(3, 2, "same")(images), nn.max_pool(images, 3, 2, "same"))
@@ -244,7 +250,7 @@ def test_optimizers_leave_running_statistics(optimizer, rng):
 
 def test_sequential_is_composition(rng):
     first, second = nn.Dense(2, 5, rng=rng), nn.Dense(5, 3, rng=rng)
-    model, x = nn.Sequential(first, nn.relu, np.tanh, second), rng.normal(size=(4, 2))
+    model, x = nn.Sequential(first, nn.relu, np.tanh, second), rng.normal(size=(4, 2)).astype(np.float32)
     np.testing.assert_array_equal(model(x), second(np.tanh(nn.relu(first(x)))))
     np.testing.assert_array_equal(model.train(x, rng)[0], model(x))
     assert len(model) == 4
@@ -284,3 +290,21 @@ def test_a_layer_of_ones_own(rng):
     gradient = tn.grad(lambda model: model(x).sum())(model)
     assert isinstance(gradient[0], Residual)
     assert gradient[0].inside.kernel.shape == (3, 3)
+
+
+def test_double_precision_with_single_precision_parameters_is_noted_once_for_each_line(rng):
+    model, x = nn.Sequential(nn.Conv(1, 2, 3, rng=rng), nn.Flatten(), nn.Dense(8, 3, rng=rng)), np.ones((1, 4, 4, 1))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            model(x)
+            tn.grad(lambda m: m(x).sum())(model)
+        model(x.astype(np.float32))
+        nn.dense(x, np.ones((1, 2)))
+        nn.dense(x.astype(np.float32), np.ones((1, 2)))
+    assert {warning.category for warning in caught} == {PrecisionWarning}
+    assert {Path(warning.filename) for warning in caught} == {Path(__file__)}
+    lines = [(warning.lineno, str(warning.message).split(":")[0]) for warning in caught]
+    first = min(line for line, _ in lines)
+    assert lines == [(first, "conv"), (first, "dense"), (first + 1, "conv"), (first + 1, "dense")]
+    assert "x should have the precision of the parameters, float32; got float64" in str(caught[0].message)
