@@ -19,6 +19,7 @@ from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentTypeError
 from tapenet.numpy.outside import OUTSIDE
 from tapenet.numpy.ufunc_methods import call_method
+from tapenet.ops.arrays.masked import with_ufunc_keywords
 
 
 def _by_numpy_function() -> dict[Any, Callable[..., Any]]:
@@ -64,6 +65,8 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **ke
             f"{name}: not supported for a Tensor. {'Write tn.vmap(f)(x) for it.' if is_users else _ADVICE}"
         )
     if method == "__call__":
+        if not any(map(holds_tensor, operands)):  # a mask alone is one
+            return with_ufunc_keywords(name, ours, operands, keywords)
         return ours(*operands, **keywords)
     of_method = functools.partial(call_method, ufunc, ours, method)
     return _answered(getattr(ufunc, method), of_method, operands, keywords)

@@ -110,6 +110,18 @@ def test_in_place_operators_of_arrays_show_the_line_to_write() -> None:
     np.testing.assert_array_equal(total, np.zeros(4))
 
 
+def test_a_mask_of_a_mapped_function_over_fixed_data() -> None:
+    d, masks = np.array([0.5, 1.0, 2.0]), np.array([[True, False, True], [False, True, True]])
+    for f in (lambda m: np.sin(d, where=m), lambda m: tnp.sin(d, where=m)):
+        np.testing.assert_allclose(tn.vmap(f)(masks), np.where(masks, np.sin(d), 0))
+    found = tn.grad(lambda x: tnp.sum(tn.vmap(lambda m: tnp.log(x, where=m))(masks)))(d)
+    np.testing.assert_allclose(found, masks.sum(0) / d)
+    zeros = tn.vmap(lambda x: tnp.divide(1.0, x, where=x > 0))(np.array([[0.0, 2.0], [4.0, 0.0]]))
+    np.testing.assert_array_equal(zeros, [[0, 0.5], [0.25, 0]])
+    with pytest.raises(tn.ArgumentTypeError, match="sin: where must be boolean; got float64"):
+        tn.grad(lambda x: tnp.sum(np.sin(d, where=x)))(d)
+
+
 LISTS: dict[str, Callable[..., Any]] = {
     "sqrt": lambda xp, a, b: xp.sqrt([a, b]),
     "add": lambda xp, a, b: xp.add([a, 1.0], [b, 2.0]),

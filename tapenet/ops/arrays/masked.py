@@ -9,9 +9,11 @@ import numpy as np
 
 from tapenet.core.arguments import as_array, refuse
 from tapenet.core.primitive import Array
+from tapenet.core.tensor import Tensor, off_tapes
 from tapenet.errors import ArgumentTypeError
 from tapenet.ops.arrays.indexing import at, getitem
 from tapenet.ops.arrays.shaping import broadcast_to
+from tapenet.ops.elementwise.arithmetic import where as choose
 from tapenet.ops.elementwise.casting import astype
 
 _OF_LAYOUT = ("order", "subok")  # a value has no layout
@@ -32,7 +34,11 @@ def with_ufunc_keywords(
         operands = [_cast(name, as_array(x), np.dtype(dtype), casting) for x in operands]
     if where is True:
         return function(*operands)
-    mask = as_array(where)
+    mask = off_tapes(as_array(where))
+    if mask.dtype.kind != "b":
+        raise ArgumentTypeError(f"{name}: where must be boolean; got {mask.dtype}.")
+    if type(mask) is Tensor:
+        return _under_map(function, operands, mask)
     # A Python scalar has no dtype of its own, and stays one.
     operands = [x if type(x) in (int, float, complex) else as_array(x) for x in operands]
     shape = np.broadcast_shapes(mask.shape, *(np.shape(x) for x in operands))
@@ -41,6 +47,14 @@ def with_ufunc_keywords(
     if isinstance(found, tuple):
         return tuple(_placed(part, mask) for part in found)
     return _placed(found, mask)
+
+
+def _under_map(function: Callable[..., Any], operands: Sequence[Array], mask: Array) -> Any:
+    """The function with a mask for each example: computed of ones where the mask does not hold."""
+    found = function(*(choose(mask, x, np.ones((), as_array(x).dtype)) for x in operands))
+    if isinstance(found, tuple):
+        return tuple(choose(mask, part, np.zeros((), part.dtype)) for part in found)
+    return choose(mask, found, np.zeros((), found.dtype))
 
 
 def _placed(part: Array, mask: Array) -> Array:
