@@ -11,6 +11,7 @@ import tapenet as tn
 from tapenet import kernels
 from tapenet.kernels import backends, elementwise, winograd
 from tapenet.optim import adam, adamw
+from tests.samples import drawing
 
 DTYPES = st.sampled_from([np.float32, np.float64])
 
@@ -51,13 +52,12 @@ def geometries(draw):
     return size, {"window": window, "stride": draw(st.tuples(st.integers(1, 3), st.integers(1, 3))), "padding": padding}
 
 
-@given(geometries(), DTYPES, st.integers(1, 5), st.integers(0, 2**32 - 1), st.sampled_from([0, 0.2]))
-def test_pools(geometry, dtype, channels, seed, nans):
+@given(geometries(), DTYPES, st.integers(1, 5), st.sampled_from([0, 0.2]), st.data())
+def test_pools(geometry, dtype, channels, nans, data):
     size, windows = geometry
-    rng = np.random.default_rng(seed)
     # Few values: windows have several largest elements.
-    x = rng.integers(-2, 3, (2, *size, channels)).astype(dtype)
-    x[rng.random(x.shape) < nans] = np.nan
+    x = drawing.integers(data.draw, (2, *size, channels), -2, 3).astype(dtype)
+    x[drawing.mask(data.draw, x.shape, nans)] = np.nan
 
     def compute():
         try:
@@ -72,16 +72,13 @@ def test_pools(geometry, dtype, channels, seed, nans):
         np.testing.assert_array_equal(mine, theirs)
 
 
-@given(
-    geometries(), DTYPES, st.integers(1, 4), st.tuples(st.integers(1, 2), st.integers(1, 2)), st.integers(0, 2**32 - 1)
-)
-def test_convolutions(geometry, dtype, channels, dilation, seed):
+@given(geometries(), DTYPES, st.integers(1, 4), st.tuples(st.integers(1, 2), st.integers(1, 2)), st.data())
+def test_convolutions(geometry, dtype, channels, dilation, data):
     size, windows = geometry
-    rng = np.random.default_rng(seed)
     size = tuple(s + 3 for s in size)
     options = {"stride": windows["stride"], "padding": windows["padding"], "dilation": dilation, "groups": 1}
-    x, kernel = rng.normal(size=(2, *size, channels)), rng.normal(size=(*windows["window"], channels, 3))
-    x, kernel = x.astype(dtype), kernel.astype(dtype)
+    shapes = (2, *size, channels), (*windows["window"], channels, 3)
+    x, kernel = (drawing.numbers(data.draw, shape).astype(dtype) for shape in shapes)
 
     def compute():
         y = kernels.convolve(x, kernel, **options)
@@ -97,11 +94,8 @@ def test_convolutions(geometry, dtype, channels, dilation, seed):
 @given(st.integers(1, 3), st.tuples(st.integers(3, 9), st.integers(3, 9)), st.integers(1, 5), DTYPES, st.data())
 def test_minimal_filtering(count, size, channels, dtype, data):
     before = data.draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
-    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
-    x, kernel = (
-        rng.normal(size=(count, *size, channels)).astype(dtype),
-        rng.normal(size=(3, 3, channels, 4)).astype(dtype),
-    )
+    shapes = (count, *size, channels), (3, 3, channels, 4)
+    x, kernel = (drawing.numbers(data.draw, shape).astype(dtype) for shape in shapes)
     outputs = tuple(s + b + data.draw(st.integers(0, 2)) - 2 for s, b in zip(size, before))
 
     def compute():

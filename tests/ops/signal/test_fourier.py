@@ -15,6 +15,7 @@ import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.numpy.protocol import _OURS
 from tapenet.testing import check_grads
+from tests.samples.drawing import gaussian
 
 Array = Any
 
@@ -26,9 +27,7 @@ ALONG_SEVERAL = ["fftn", "ifftn", "rfftn", "irfftn"]
 
 
 def numbers(draw: Any, name: str, shape: tuple[int, ...]) -> Array:
-    rng = np.random.default_rng(draw(st.integers(0, 1000)))
-    x = rng.standard_normal(shape)
-    return x if name in FROM_REAL or draw(st.booleans()) else x + 1j * rng.standard_normal(shape)
+    return gaussian(draw, shape, name not in FROM_REAL and draw(st.booleans()))
 
 
 def check(name: str, x: Array, *arguments: Any, **keywords: Any) -> None:
