@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
+import attrs
 import numpy as np
 
 from tapenet.core.foreign import Kind, kind_of, plain_array, refusal
-from tapenet.core.primitive import Array
+from tapenet.core.primitive import CONSTANTS, Array
 from tapenet.core.provided import provided
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, AxisError
@@ -60,7 +61,7 @@ def axis_of(function: str, axis: Any, ndim: int, name: str = "axis") -> int:
 
 def axes_of(function: str, axes: Any, ndim: int, name: str = "axis") -> tuple[int, ...]:
     """Axes, one or several, as distinct numbers in [0, ndim)."""
-    several = axes if isinstance(axes, Sequence | np.ndarray) else (axes,)
+    several = axes if isinstance(axes, (tuple, list, np.ndarray, Sequence)) else (axes,)
     places = tuple(axis_of(function, axis, ndim, name) for axis in several)
     if len(set(places)) != len(places):
         raise ArgumentError(f"{function}: {name} must name each axis once; got {axes!r}.")
@@ -69,17 +70,33 @@ def axes_of(function: str, axes: Any, ndim: int, name: str = "axis") -> tuple[in
 
 # ---- which function answers: NumPy's, off the tape, or ours ----
 
+_PLAIN = CONSTANTS | {str, type}  # types that are not Tensors and hold none, as most arguments are
+
+_SHARED_KEYWORDS = frozenset({"axis", "dtype", "keepdims"})  # of functions and methods; none is an array
+
 
 def holds_tensor(x: Any) -> bool:
     """Whether x is a Tensor, or a list or tuple with one somewhere in it."""
-    return type(x) is Tensor or (isinstance(x, list | tuple) and any(map(holds_tensor, x)))
+    if type(x) is Tensor:
+        return True
+    if not isinstance(x, (list, tuple)):
+        return False
+    for part in x:
+        if type(part) not in _PLAIN and holds_tensor(part):
+            return True
+    return False
 
 
 def collected(x: Any) -> Array:
     """A list or tuple that holds Tensors as one Tensor; anything else as it is."""
-    if isinstance(x, list | tuple) and holds_tensor(x):
-        return provided.array(x)
-    return x
+    return provided.array(x) if isinstance(x, (list, tuple)) and holds_tensor(x) else x
+
+
+def _from_list(x: Any) -> Array:
+    """A list or tuple as an array, or as one Tensor where it holds Tensors; anything else as it is."""
+    if not isinstance(x, (list, tuple)):
+        return x
+    return provided.array(x) if holds_tensor(x) else np.asarray(x)
 
 
 def as_array(x: Any) -> Array:
@@ -94,52 +111,120 @@ def as_array(x: Any) -> Array:
     return x if hasattr(x, "dtype") else collected(x) if holds_tensor(x) else np.asarray(x)
 
 
-def off_tape(ours: Function, theirs: Function, a: Any, *arguments: Any, **keywords: Any) -> Any:
-    """NumPy's function on what is not a Tensor; ours where that is a list that holds Tensors."""
-    if isinstance(a, list | tuple) and holds_tensor(a):
-        return ours(collected(a), *arguments, **keywords)
-    return theirs(a, *arguments, **keywords)
-
-
 def given(**arguments: Any) -> dict[str, Any]:
     """The arguments that were given, of those whose default is ABSENT."""
     return {name: value for name, value in arguments.items() if value is not ABSENT}
 
 
-def numpy_function(theirs: Function | None, *, collects: bool = True) -> Callable[[F], F]:
+def numpy_function(
+    theirs: Function | None, *, method: Function | None = None, shares: int = sys.maxsize
+) -> Callable[[F], F]:
     """Declare a function of Tensors as the counterpart of one of NumPy's, with the same parameters.
 
-    Where no argument is a Tensor, or a list with one in it, NumPy's function answers, whatever its keywords. Else
-    `out=` and keywords that ours lacks are refused.
+    Where no argument is a Tensor, or a list with one in it, NumPy's function answers, with the arguments as they were
+    given. Else `out=` and keywords that ours lacks are refused, and lists come as arrays, or as Tensors, where a
+    parameter is annotated as an `Array`.
 
     Args:
-        theirs: NumPy's function; None where this version of NumPy lacks it, then ours serves both.
-        collects: whether lists that hold Tensors come as one Tensor; not for functions of several arrays.
+        theirs: NumPy's function, or one that gives the same bit for bit; None where this version of NumPy lacks it,
+            then ours serves both.
+        method: what gives the same for a first argument that is an ndarray, with less overhead: a method of ndarray.
+        shares: how many positional parameters the method has in common with the function.
     """
 
     def declare(ours: F) -> F:
-        name = ours.__name__
-        parameters = inspect.signature(ours).parameters
-        takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-        out_place = list(parameters).index("out") if "out" in parameters else sys.maxsize
+        signature = _Signature.of(ours)
+        plain = ours if theirs is None else theirs
+        of_array = plain if method is None else method
+        # How many arguments there may be of which only the first needs to be looked at; a method never dispatches.
+        alone = min(signature.alone, 1 if method is None else shares)
+        shared = _SHARED_KEYWORDS & signature.names.keys()
+        arrays, out, quick, collect = signature.arrays, signature.out, signature.quick, signature.collect
 
         @functools.wraps(ours)
         def function(*arguments: Any, **keywords: Any) -> Any:
-            if theirs is not None and not any(map(holds_tensor, (*arguments, *keywords.values()))):
-                return theirs(*arguments, **keywords)
-            if keywords:
-                refuse(
-                    name,
-                    {key: v for key, v in keywords.items() if key == "out" or not (takes_all or key in parameters)},
-                )
-                keywords = {key: v for key, v in keywords.items() if takes_all or key in parameters}
-            if len(arguments) > out_place:
-                refuse(name, {"out": arguments[out_place]})
-            if collects:
-                arguments = tuple(map(collected, arguments))
-                keywords = {key: collected(v) for key, v in keywords.items()}
+            count = len(arguments)
+            if 0 < count <= alone:
+                kind = type(arguments[0])
+                if kind is np.ndarray and (not keywords or shared.issuperset(keywords)):
+                    return of_array(*arguments, **keywords)
+                if kind is Tensor and not keywords:
+                    return ours(*arguments)
+            for x in arguments:
+                if type(x) not in _PLAIN and holds_tensor(x):
+                    break
+            else:
+                for x in keywords.values():
+                    if type(x) not in _PLAIN and holds_tensor(x):
+                        break
+                else:
+                    return plain(*arguments, **keywords)
+            if count > out or not quick.issuperset(keywords):
+                return ours(*collect(arguments), **signature.taken(keywords))
+            for i in arrays:
+                if i < count and isinstance(arguments[i], (list, tuple)):
+                    return ours(*collect(arguments), **keywords)
             return ours(*arguments, **keywords)
 
         return cast("F", function)
 
     return declare
+
+
+@attrs.frozen
+class _Signature:
+    """What a function of Tensors takes.
+
+    Attributes:
+        function: its name, for errors.
+        names: of its parameters, but for the variadic ones; for each whether it is an array.
+        arrays: the places of positional parameters that are arrays.
+        further: the place from which on all are arrays, where it takes any number of them.
+        out: the place of the parameter `out`, or of the first of any number of arrays.
+        alone: how many arguments there are at most of which the first alone is an array.
+        quick: keywords that it takes as they are.
+        takes_all: whether it takes keywords by other names.
+    """
+
+    function: str
+    names: Mapping[str, bool]
+    arrays: tuple[int, ...]
+    further: int
+    out: int
+    alone: int
+    quick: frozenset[str]
+    takes_all: bool
+
+    @classmethod
+    def of(cls, function: Function) -> _Signature:
+        """Read it from a function's own."""
+        parameters = list(inspect.signature(function).parameters.values())
+        kinds = [p.kind for p in parameters]
+        names = {p.name: p.annotation == "Array" for p in parameters if p.kind not in (_ANY_NUMBER, _ANY_KEYWORD)}
+        positional = [p for p in parameters if p.kind in _BY_PLACE]
+        arrays = tuple(i for i, p in enumerate(positional) if p.annotation == "Array")
+        further = kinds.index(_ANY_NUMBER) if _ANY_NUMBER in kinds else sys.maxsize
+        out = next((i for i, p in enumerate(positional) if p.name == "out"), further)
+        alone = min([i for i in (*arrays[1:], out, len(positional)) if i > 0]) if arrays[:1] == (0,) else 0
+        quick = frozenset(name for name, is_array in names.items() if not is_array and name != "out")
+        return cls(function.__name__, names, arrays, further, out, alone, quick, _ANY_KEYWORD in kinds)
+
+    def collect(self, arguments: tuple[Any, ...]) -> list[Any]:
+        """Positional arguments, lists of them as arrays or Tensors where they are arrays."""
+        if self.out < min(len(arguments), self.further):
+            refuse(self.function, {"out": arguments[self.out]})
+        return [_from_list(x) if i in self.arrays or i >= self.further else x for i, x in enumerate(arguments)]
+
+    def taken(self, keywords: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Keyword arguments that the function takes, lists of them as arrays or Tensors; the others are refused."""
+        known = {
+            name: _from_list(x) if self.names.get(name) else collected(x)
+            for name, x in keywords.items()
+            if name != "out" and (self.takes_all or name in self.names)
+        }
+        refuse(self.function, {name: x for name, x in keywords.items() if name not in known})
+        return known
+
+
+_ANY_NUMBER, _ANY_KEYWORD = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+_BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

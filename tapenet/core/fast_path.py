@@ -47,7 +47,7 @@ def _unary(primitive: Primitive) -> Callable[..., Array]:
     def function(x: Array, /, **keywords: Any) -> Array:
         if type(x) is not Tensor:
             try:
-                return forward(x, **keywords) if keywords else forward(x)
+                return _off_the_path(primitive, (x,), keywords) if keywords else forward(x)
             except (TypeError, ValueError) as error:
                 return _of_lists(primitive, (x,), keywords, error)
         tape = x.tape
@@ -114,7 +114,7 @@ def _binary(primitive: Primitive, otherwise: Callable[..., Array] | None = None)
             keeps_x, keeps_y, keeps_out = True, y_keeps_y, y_keeps_out
         else:
             try:
-                return forward(x, y, **keywords) if keywords else forward(x, y)
+                return _off_the_path(primitive, (x, y), keywords) if keywords else forward(x, y)
             except (TypeError, ValueError) as error:
                 return _of_lists(primitive, (x, y), keywords, error)
         try:

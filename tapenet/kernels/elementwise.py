@@ -22,8 +22,11 @@ MANY = 2**13
 SHORT_ROW = 256
 
 
-def where(condition: Any, x: Any, y: Any) -> Any:
-    """`np.where`, which is a choice against zero in most derivatives."""
+def where(condition: Any, /, *choices: Any) -> Any:
+    """`np.where`, bit for bit, and faster where it is a choice against zero, as in most derivatives."""
+    if len(choices) != 2:
+        return np.where(condition, *choices)
+    x, y = choices
     if type(y) is int and y == 0 and _can_keep(condition, x):
         return _keep(condition, x)
     if type(x) is int and x == 0 and _can_keep(condition, y):

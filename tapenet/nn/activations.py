@@ -14,6 +14,7 @@ from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise, general
 from tapenet.core.nondifferentiable import plain
 from tapenet.core.primitive import Array, Primitive
+from tapenet.core.shapes import Axes
 from tapenet.errors import ArgumentError
 from tapenet.kernels import elementwise as kernels
 from tapenet.kernels.elementwise import add_up
@@ -21,7 +22,7 @@ from tapenet.ops.elementwise.arithmetic import clip, multiply, negative, square,
 from tapenet.ops.elementwise.comparison import greater
 from tapenet.ops.elementwise.exponential import exp, expm1, logaddexp
 from tapenet.ops.elementwise.trigonometric import over_square_of_cosh, tanh as tanh
-from tapenet.ops.reductions.reduction import Axes, normalized_axes, sum as sum_over
+from tapenet.ops.reductions.reduction import normalized_axes, sum as sum_over
 from tapenet.ops.special.functions import normal_cdf
 
 _FAR = 60.0  # where gelu by tanh is 0 or x in every dtype, and no power overflows in float16

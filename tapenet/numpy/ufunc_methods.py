@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import tapenet.numpy as tnp
-from tapenet.core.arguments import ABSENT, as_array, axes_of, axis_of, refuse
+from tapenet.core.arguments import ABSENT, as_array, axes_of, axis_of, holds_tensor, refuse
 from tapenet.core.nondifferentiable import constant
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
@@ -138,3 +139,29 @@ _METHODS: dict[str, Callable[..., Array]] = {
     "outer": _outer,
     "reduceat": _reduceat,
 }
+
+
+def _method(ufunc: np.ufunc, ours: Binary, method: str) -> Callable[..., Any]:
+    theirs = getattr(ufunc, method)
+
+    @functools.wraps(theirs)
+    def function(*operands: Any, **keywords: Any) -> Any:
+        if not any(map(holds_tensor, (*operands, *keywords.values()))):
+            return theirs(*operands, **keywords)
+        return call_method(ufunc, ours, method, *operands, **keywords)
+
+    return function
+
+
+def give_methods() -> None:
+    """Give functions of `tapenet.numpy` the methods of NumPy's ufunc of the same name, and say of which kind it is."""
+    for name, ours in vars(tnp).items():
+        ufunc = getattr(np, name, None)
+        if isinstance(ufunc, np.ufunc) and callable(ours) and ours is not ufunc:
+            for method in ("reduce", "accumulate", "outer", "reduceat", "at"):
+                setattr(ours, method, _method(ufunc, ours, method))
+            for attribute in ("nin", "nout", "nargs", "ntypes", "types", "identity", "signature"):
+                setattr(ours, attribute, getattr(ufunc, attribute))
+
+
+give_methods()

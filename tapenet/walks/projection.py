@@ -12,7 +12,7 @@ from tapenet.errors import RuleError
 from tapenet.ops.arrays.shaping import broadcast_to, reshape
 from tapenet.ops.elementwise.casting import astype
 from tapenet.ops.elementwise.complex import real
-from tapenet.ops.reductions.reduction import sum as sum_over
+from tapenet.ops.reductions.reduction import add_cotangents
 
 
 def onto(cotangent: Array, shape: Shape | None, dtype: Any, primitive: str) -> Array:
@@ -56,7 +56,7 @@ def _unbroadcast(x: Array, shape: Shape | None, primitive: str) -> Array:
         for axis, length in enumerate(shape)
         if length == 1 and leading >= 0 and x.shape[leading + axis] != 1
     ]
-    summed = sum_over(x, axis=(*range(leading), *stretched), keepdims=True)
+    summed = add_cotangents(x, (*range(leading), *stretched), keepdims=True)
     if leading < 0 or summed.shape[leading:] != shape:
         raise RuleError(
             f"{primitive}: the rule's cotangent must have shape {shape}, as its operand, "

@@ -7,11 +7,13 @@ A function that `docs/guides/coverage.md` counts as differentiated has at least 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import attrs
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from tests.samples.core import shapes
@@ -50,6 +52,16 @@ def case(name: str, call: Callable[..., Any], *arrays: Strategy, dispatches: boo
 def of(name: str, *arguments: Any, **keywords: Any) -> Callable[..., Any]:
     """The call of a function with its arrays first, and these arguments behind them."""
     return lambda xp, *arrays: getattr(xp, name)(*arrays, *arguments, **keywords)
+
+
+def named(subjects: list[Subject]) -> list[Any]:
+    """Parameters of a test, each under the name of its function and a number."""
+    counts = Counter[str]()
+    parameters = []
+    for subject in subjects:
+        counts[subject.name] += 1
+        parameters.append(pytest.param(subject, id=f"{subject.name}-{counts[subject.name]}"))
+    return parameters
 
 
 # ---- arrays ----

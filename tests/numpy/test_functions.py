@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from tapenet.core.pytrees import tree_leaves
 from tapenet.testing import check_grads
 from tests.docs.coverage import coverage
 from tests.numpy import subjects_arrangement, subjects_elementwise, subjects_formulas, subjects_reductions  # noqa: F401
-from tests.numpy.subjects import SUBJECTS, Subject
+from tests.numpy.subjects import SUBJECTS, Subject, named
 
 BOTH = {row.name for row in coverage.rows("", strict=False) if row.kind == coverage.BOTH}
 CONSTANT = {row.name for row in coverage.rows("", strict=False) if row.kind == coverage.CONSTANT}
@@ -26,15 +25,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:'where' used without 'out'")
 missing = (BOTH | CONSTANT) - {subject.name for subject in SUBJECTS}
 if missing:
     raise LookupError(f"functions without a subject: {', '.join(sorted(missing))}")
-
-
-def named(subjects: list[Subject]) -> list[Any]:
-    counts = Counter[str]()
-    parameters = []
-    for subject in subjects:
-        counts[subject.name] += 1
-        parameters.append(pytest.param(subject, id=f"{subject.name}-{counts[subject.name]}"))
-    return parameters
 
 
 in_numpy = [subject for subject in SUBJECTS if hasattr(np, subject.name)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import strategies as st
+from hypothesis import assume, strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tapenet.numpy as tnp
@@ -53,6 +53,16 @@ def _prod(draw: Draw, primitive: Primitive) -> Sample:
     axis, keepdims = axes_of(draw, shape), draw(st.booleans())
     x = numbers(draw, shape) * (numbers(draw, shape) > draw(st.sampled_from([-3, -1])))  # zeros among them
     return Sample(lambda x: primitive(x, axis=axis, keepdims=keepdims), (x,))
+
+
+@sample("var", "std")
+def _spread_out(draw: Draw, primitive: Primitive) -> Sample:
+    shape = draw(shapes)
+    axis, keepdims = axes_of(draw, shape), draw(st.booleans())
+    ddof = draw(st.sampled_from([0, -1.0]))
+    x = draw(st.sampled_from([distinct, complex_numbers]))(draw, shape)
+    assume(np.std(x, axis).min() > 0.1)  # at 0 the derivative is a convention
+    return Sample(lambda x: primitive(x, axis=axis, keepdims=keepdims, ddof=ddof), (x,))
 
 
 @sample("nanmax", "nanmin")

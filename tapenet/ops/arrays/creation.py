@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import as_array, check_device, collected, holds_tensor, numpy_function, refuse
+from tapenet.core.arguments import as_array, check_device, numpy_function, refuse
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
@@ -22,6 +22,7 @@ def _stacked(x: Any) -> Array:
     return stack([_stacked(part) for part in x]) if isinstance(x, list | tuple) else x
 
 
+@numpy_function(np.array)
 def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **keywords: Any) -> Array:
     """Make an array of values; stack nested lists that hold Tensors on their tape.
 
@@ -34,8 +35,6 @@ def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **keywords: Any) ->
     >>> float(tn.grad(lambda x: tnp.array([x, 2 * x]).sum())(1.0))
     3.0
     """
-    if not holds_tensor(object):
-        return np.array(object, dtype, ndmin=ndmin, **keywords)
     check_device("array", keywords.get("device"))
     refuse("array", {name: value for name, value in keywords.items() if name not in _OF_LAYOUT})
     x = _stacked(object)
@@ -46,7 +45,7 @@ def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **keywords: Any) ->
 _OF_LAYOUT = ("copy", "order", "subok", "device", "ndmax")  # a value has no layout, and may be shared
 
 
-@numpy_function(np.asarray, collects=False)
+@numpy_function(np.asarray)
 def asarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) -> Array:
     """Make an array of values, without a copy if it is one; stack nested lists that hold Tensors on their tape.
 
@@ -61,7 +60,7 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) -> Ar
     return array(a, dtype, **keywords)
 
 
-@numpy_function(np.asanyarray, collects=False)
+@numpy_function(np.asanyarray)
 def asanyarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) -> Array:
     """Make an array of values as `asarray` does, but let subclasses of ndarray pass.
 
@@ -75,7 +74,7 @@ def asanyarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) ->
     return array(a, dtype, **keywords)
 
 
-@numpy_function(np.asarray_chkfinite, collects=False)
+@numpy_function(np.asarray_chkfinite)
 def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Array:
     """Make an array of values as `asarray` does, but raise where one is NaN or infinite.
 
@@ -95,7 +94,7 @@ def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Array:
     return x
 
 
-@numpy_function(np.ascontiguousarray, collects=False)
+@numpy_function(np.ascontiguousarray)
 def ascontiguousarray(a: Any, dtype: Any = None, **keywords: Any) -> Array:
     """Make an array of at least one axis that is contiguous in memory. A Tensor has no layout.
 
@@ -109,7 +108,7 @@ def ascontiguousarray(a: Any, dtype: Any = None, **keywords: Any) -> Array:
     return atleast_1d(array(a, dtype, **keywords))
 
 
-@numpy_function(np.asfortranarray, collects=False)
+@numpy_function(np.asfortranarray)
 def asfortranarray(a: Any, dtype: Any = None, **keywords: Any) -> Array:
     """Make an array of at least one axis in Fortran's order in memory. A Tensor has no layout.
 
@@ -123,6 +122,7 @@ def asfortranarray(a: Any, dtype: Any = None, **keywords: Any) -> Array:
     return atleast_1d(array(a, dtype, **keywords))
 
 
+@numpy_function(np.copy)
 def copy(a: Array, order: str = "K", subok: bool = False) -> Array:
     """Copy an array. A Tensor is a value, and is returned as it is.
 
@@ -133,8 +133,7 @@ def copy(a: Array, order: str = "K", subok: bool = False) -> Array:
     >>> tnp.copy(np.ones(2))
     array([1., 1.])
     """
-    a = collected(a)
-    return a if type(a) is Tensor else np.copy(a, order, subok)
+    return a
 
 
 @numpy_function(np.full_like)
@@ -159,7 +158,11 @@ def full_like(
     """
     check_device("full_like", device)
     like = empty_like(a, dtype, order, subok, shape)
-    return broadcast_to(astype(as_array(fill_value), like.dtype), like.shape)
+    value = astype(as_array(fill_value), like.dtype)
+    if type(value) is Tensor:
+        return broadcast_to(value, like.shape)
+    like[...] = value
+    return like
 
 
 @numpy_function(np.full)

@@ -13,12 +13,13 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.core.arguments import as_array, axis_of, off_tape, refuse
+from tapenet.core.arguments import as_array, axis_of, numpy_function
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import joint, linear
 from tapenet.core.foreign import Kind, kind_of, refusal
 from tapenet.core.nondifferentiable import plain
 from tapenet.core.primitive import Array, Shapes
+from tapenet.core.shapes import along, at as index_at
 from tapenet.core.tensor import Tensor, off_tapes, plain_value
 from tapenet.errors import ArgumentError, ArgumentTypeError, IndexingError
 from tapenet.ops.arrays.indices import (
@@ -155,16 +156,17 @@ _MOST_AXES = 32  # beyond them NumPy's add.at writes where it should not, and ki
 
 @joint(_scatter_pull, _scatter_push, name="scatter", reads="none", batch=scatter_rule)
 def _scatter(x: Array, *arrays: Array, index: Structure, shape: tuple[int, ...]) -> Array:
-    placed = np.zeros(shape, x.dtype)
-    if _may_repeat(arrays):
-        if placed.ndim > _MOST_AXES:
-            places = np.arange(placed.size).reshape(shape)[_joined(index, arrays)]
-            np.add.at(placed.reshape(-1), places.ravel(), np.ravel(x))  # into a view: placed is contiguous
-        else:
-            np.add.at(placed, _joined(index, arrays), x)
-    else:
+    if not _may_repeat(arrays):
+        placed = np.zeros(shape, x.dtype)
         placed[_joined(index, arrays)] = x
-    return placed
+        return placed
+    placed = np.zeros(shape, np.float32 if x.dtype.char == "e" else x.dtype)  # a sum in float16 stops at 2048
+    if placed.ndim > _MOST_AXES:
+        places = np.arange(placed.size).reshape(shape)[_joined(index, arrays)]
+        np.add.at(placed.reshape(-1), places.ravel(), np.ravel(x))  # into a view: placed is contiguous
+    else:
+        np.add.at(placed, _joined(index, arrays), x)
+    return placed.astype(x.dtype, copy=False)
 
 
 def getitem(x: Array, index: Any) -> Array:
@@ -383,6 +385,7 @@ _wrapped = plain(np.remainder, batch=elementwise_rule)
 _clipped = plain(np.clip, batch=elementwise_rule)
 
 
+@numpy_function(np.take, method=np.ndarray.take)
 def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mode: str = "raise") -> Array:
     """Read the slices at integer `indices` along an axis, or elements of the flat array.
 
@@ -394,15 +397,12 @@ def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mo
     array([2., 0.])
     """
     indices = off_tapes(indices)
-    if type(a) is not Tensor and type(indices) is not Tensor:
-        return off_tape(take, np.take, a, indices, axis, out, mode)
-    refuse("take", {"out": out})
     a = as_array(a)
     if axis is None:
         a, axis = ravel(a), 0
     axis = axis_of("take", axis, a.ndim)
     places = as_array(indices)
-    if places.size == 0 and type(indices) is list:
+    if places.size == 0:
         places = places.astype(np.intp)  # an empty list has no dtype of its own
     length = a.shape[axis]
     if mode == "wrap":
@@ -411,9 +411,10 @@ def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mo
         places = _clipped(places, 0, length - 1)
     elif mode != "raise":
         raise ArgumentError(f"take: mode must be 'raise', 'wrap' or 'clip'; got {mode!r}.")
-    return _read(a, (slice(None),) * axis + (places,))
+    return _read(a, index_at(axis, places))
 
 
+@numpy_function(np.take_along_axis)
 def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     """Read along an axis with an index array that differs from slice to slice, as `argsort` gives it.
 
@@ -423,8 +424,6 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     array([[1., 3.]])
     """
     indices = off_tapes(indices)
-    if type(arr) is not Tensor and type(indices) is not Tensor:
-        return np.take_along_axis(arr, indices, axis)
     if axis is None:
         return _read(ravel(arr), indices)
     axis = axis_of("take_along_axis", axis, arr.ndim)
@@ -433,7 +432,6 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
             f"take_along_axis: indices must have as many axes as the array, {arr.ndim}; got {np.ndim(indices)}."
         )
     grid = [
-        indices if i == axis else np.arange(length).reshape([-1 if j == i else 1 for j in range(arr.ndim)])
-        for i, length in enumerate(arr.shape)
+        indices if i == axis else np.arange(length).reshape(along(i, arr.ndim)) for i, length in enumerate(arr.shape)
     ]
     return _read(arr, tuple(grid))

@@ -9,6 +9,7 @@ import numpy as np
 
 from tapenet.core.arguments import as_array, axis_of, collected, numpy_function
 from tapenet.core.primitive import Array
+from tapenet.core.shapes import along, resized
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.ops.arrays.indexing import take
 from tapenet.ops.arrays.searching import nonzero
@@ -79,7 +80,7 @@ def atleast_3d(*arys: Array) -> Any:
 # ---- joining ----
 
 
-@numpy_function(np.dstack, collects=False)
+@numpy_function(np.dstack)
 def dstack(tup: Sequence[Array]) -> Array:
     """Join arrays along a third axis.
 
@@ -91,7 +92,7 @@ def dstack(tup: Sequence[Array]) -> Array:
     return concatenate([atleast_3d(as_array(x)) for x in tup], 2)
 
 
-@numpy_function(np.column_stack, collects=False)
+@numpy_function(np.column_stack)
 def column_stack(tup: Sequence[Array]) -> Array:
     """Join vectors as columns, and matrices side by side.
 
@@ -119,7 +120,7 @@ def append(arr: Array, values: Array, axis: int | None = None) -> Array:
     return concatenate([as_array(arr), as_array(values)], axis)
 
 
-@numpy_function(np.block, collects=False)
+@numpy_function(np.block)
 def block(arrays: Any) -> Array:
     """Join nested lists of blocks: the innermost lists along the last axis, those around them along the one before.
 
@@ -174,7 +175,7 @@ def meshgrid(*xi: Array, copy: bool = True, sparse: bool = False, indexing: str 
     order = list(range(len(lines)))
     if indexing == "xy" and len(lines) > 1:
         order[:2] = [1, 0]
-    grids = [reshape(x, [-1 if axis == place else 1 for axis in range(len(lines))]) for x, place in zip(lines, order)]
+    grids = [reshape(x, along(place, len(lines))) for x, place in zip(lines, order)]
     if sparse:
         return tuple(grids)
     shape = np.broadcast_shapes(*(x.shape for x in grids))
@@ -308,7 +309,7 @@ def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Arra
     else:
         count = places.size
     source = np.insert(np.arange(n), places, np.arange(n, n + count))
-    put_in = broadcast_to(astype(values, x.dtype), (*x.shape[:axis], count, *x.shape[axis + 1 :]))
+    put_in = broadcast_to(astype(values, x.dtype), resized(x.shape, axis, count))
     return take(concatenate([x, put_in], axis), source, axis)
 
 

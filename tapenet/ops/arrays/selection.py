@@ -54,7 +54,7 @@ def compress(condition: Array, a: Array, axis: int | None = None, out: None = No
 # ---- arrays ----
 
 
-@numpy_function(np.choose, collects=False)
+@numpy_function(np.choose)
 def choose(a: Array, choices: Sequence[Array], out: None = None, mode: str = "raise") -> Array:
     """Take at each place the element of the choice whose number is in a.
 
@@ -77,7 +77,7 @@ def choose(a: Array, choices: Sequence[Array], out: None = None, mode: str = "ra
     return getitem(stack(arrays), (number, *grid))
 
 
-@numpy_function(np.select, collects=False)
+@numpy_function(np.select)
 def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Array = 0) -> Array:
     """Take at each place the element of the first choice whose condition holds, else the default.
 
@@ -105,7 +105,7 @@ def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Arra
     return chosen
 
 
-@numpy_function(np.piecewise, collects=False)
+@numpy_function(np.piecewise)
 def piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Array:
     """Apply to the elements where a condition holds its function; of several conditions that hold, the last counts.
 

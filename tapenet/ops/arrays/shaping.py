@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import as_array, axes_of, axis_of, holds_tensor, off_tape, refuse
+from tapenet.core.arguments import as_array, axes_of, axis_of, numpy_function, refuse
 from tapenet.core.batch_rules import broadcast_rule, leading, reordered, shifted, with_examples
 from tapenet.core.families import joint, linear
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor
+from tapenet.core.shapes import at, without, zeros_where_none
+from tapenet.core.tensor import Tensor, under
 from tapenet.errors import ArgumentError, ArgumentTypeError, AxisError
 from tapenet.ops.elementwise.casting import astype
 
@@ -25,6 +26,7 @@ def _reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
     return np.reshape(x, shape)
 
 
+@numpy_function(np.reshape, method=np.ndarray.reshape, shares=2)
 def reshape(a: Array, shape: int | Sequence[int], order: str = "C", **keywords: Any) -> Array:
     """Give the elements, in C order, another shape; one length may be -1.
 
@@ -35,20 +37,17 @@ def reshape(a: Array, shape: int | Sequence[int], order: str = "C", **keywords: 
     >>> tnp.reshape(np.arange(4.0), (2, -1)).shape
     (2, 2)
     """
-    if type(a) is not Tensor:
-        if type(a) is np.ndarray and order == "C" and not keywords:
-            return a.reshape(shape)
-        return off_tape(reshape, np.reshape, a, shape, order, **keywords)
     refuse("reshape", {name: value for name, value in keywords.items() if name != "copy"})
-    lengths = (operator.index(shape),) if not isinstance(shape, Sequence | np.ndarray) else shape
-    lengths = tuple(operator.index(length) for length in lengths)
-    if order == "F":
-        return transpose(_reshape(transpose(a), shape=lengths[::-1]))
-    if order not in ("C", "A"):
+    lengths = shape if isinstance(shape, (tuple, list, np.ndarray, Sequence)) else (shape,)
+    lengths = tuple([operator.index(length) for length in lengths])
+    if order not in ("C", "F", "A"):
         raise ArgumentError(f"reshape: order must be 'C', 'F' or 'A'; got {order!r}.")
+    if order == "F" or (order == "A" and np.isfortran(_in_memory(a))):
+        return transpose(_reshape(transpose(a), shape=lengths[::-1]))
     return _reshape(a, shape=lengths)
 
 
+@numpy_function(np.ravel, method=np.ndarray.ravel)
 def ravel(a: Array, order: str = "C") -> Array:
     """Give the elements as one axis.
 
@@ -59,9 +58,16 @@ def ravel(a: Array, order: str = "C") -> Array:
     >>> tnp.ravel(np.ones((2, 3))).shape
     (6,)
     """
-    if type(a) is not Tensor:
-        return off_tape(ravel, np.ravel, a, order)
-    return reshape(a, -1, "C" if order == "K" else order)
+    if order != "K":
+        return reshape(a, -1, order)
+    strides = _in_memory(a).strides
+    return reshape(transpose(a, sorted(range(a.ndim), key=lambda axis: -abs(strides[axis]))), -1)
+
+
+def _in_memory(x: Array) -> Array:
+    """The array under a Tensor, or under `vmap` that of one example, for its place in memory alone."""
+    x = under(x)
+    return np.asarray(x._value.array[:1])[0] if type(x) is Tensor else np.asarray(x)
 
 
 @linear(
@@ -73,6 +79,7 @@ def _transpose(x: Array, *, axes: tuple[int, ...]) -> Array:
     return np.transpose(x, axes)
 
 
+@numpy_function(np.transpose, method=np.ndarray.transpose)
 def transpose(a: Array, axes: Sequence[int] | None = None) -> Array:
     """Reorder the axes; without `axes`, reverse them.
 
@@ -81,8 +88,6 @@ def transpose(a: Array, axes: Sequence[int] | None = None) -> Array:
     >>> tnp.transpose(np.ones((2, 3))).shape
     (3, 2)
     """
-    if type(a) is not Tensor:
-        return off_tape(transpose, np.transpose, a, axes)
     order = tuple(range(a.ndim))[::-1] if axes is None else axes_of("transpose", axes, a.ndim, "axes")
     return _transpose(a, axes=order)
 
@@ -90,6 +95,7 @@ def transpose(a: Array, axes: Sequence[int] | None = None) -> Array:
 permute_dims = transpose
 
 
+@numpy_function(np.swapaxes, method=np.ndarray.swapaxes)
 def swapaxes(a: Array, axis1: int, axis2: int) -> Array:
     """Exchange two axes.
 
@@ -98,16 +104,13 @@ def swapaxes(a: Array, axis1: int, axis2: int) -> Array:
     >>> tnp.swapaxes(np.ones((2, 3, 4)), 0, 2).shape
     (4, 3, 2)
     """
-    if type(a) is np.ndarray:
-        return a.swapaxes(axis1, axis2)
-    if type(a) is not Tensor:
-        return off_tape(swapaxes, np.swapaxes, a, axis1, axis2)
     order = list(range(a.ndim))
     first, second = axis_of("swapaxes", axis1, a.ndim), axis_of("swapaxes", axis2, a.ndim)
     order[first], order[second] = second, first
     return _transpose(a, axes=tuple(order))
 
 
+@numpy_function(np.matrix_transpose, method=operator.attrgetter("mT"))
 def matrix_transpose(x: Array, /) -> Array:
     """Exchange the last two axes.
 
@@ -119,6 +122,7 @@ def matrix_transpose(x: Array, /) -> Array:
     return swapaxes(x, -1, -2)
 
 
+@numpy_function(np.moveaxis)
 def moveaxis(a: Array, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
     """Move axes to other places; the rest keep their order.
 
@@ -127,8 +131,6 @@ def moveaxis(a: Array, source: int | Sequence[int], destination: int | Sequence[
     >>> tnp.moveaxis(np.ones((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
     """
-    if type(a) is not Tensor:
-        return off_tape(moveaxis, np.moveaxis, a, source, destination)
     sources = axes_of("moveaxis", source, a.ndim, "source")
     places = axes_of("moveaxis", destination, a.ndim, "destination")
     if len(sources) != len(places):
@@ -141,6 +143,7 @@ def moveaxis(a: Array, source: int | Sequence[int], destination: int | Sequence[
     return _transpose(a, axes=tuple(order))
 
 
+@numpy_function(np.expand_dims)
 def expand_dims(a: Array, axis: int | Sequence[int]) -> Array:
     """Insert axes of length 1 at the given places of the result.
 
@@ -149,14 +152,13 @@ def expand_dims(a: Array, axis: int | Sequence[int]) -> Array:
     >>> tnp.expand_dims(np.ones(3), 0).shape
     (1, 3)
     """
-    if type(a) is not Tensor:
-        return off_tape(expand_dims, np.expand_dims, a, axis)
     count = 1 if isinstance(axis, int | np.integer) else len(axis)
     places = axes_of("expand_dims", axis, a.ndim + count)
     lengths = iter(a.shape)
     return _reshape(a, shape=tuple(1 if i in places else next(lengths) for i in range(a.ndim + count)))
 
 
+@numpy_function(np.squeeze, method=np.ndarray.squeeze)
 def squeeze(a: Array, axis: int | Sequence[int] | None = None) -> Array:
     """Remove axes of length 1: all of them, or those given.
 
@@ -165,28 +167,28 @@ def squeeze(a: Array, axis: int | Sequence[int] | None = None) -> Array:
     >>> tnp.squeeze(np.ones((1, 3, 1))).shape
     (3,)
     """
-    if type(a) is not Tensor:
-        return off_tape(squeeze, np.squeeze, a, axis)
     if axis is None:
         return _reshape(a, shape=tuple(length for length in a.shape if length != 1))
     places = axes_of("squeeze", axis, a.ndim)
     wrong = [place for place in places if a.shape[place] != 1]
     if wrong:
         raise ArgumentError(f"squeeze: axis {wrong[0]} must have length 1; got shape {a.shape}.")
-    return _reshape(a, shape=tuple(length for i, length in enumerate(a.shape) if i not in places))
+    return _reshape(a, shape=without(a.shape, places))
 
 
 @linear(lambda t: t, name="broadcast_to", batch=broadcast_rule)  # the walk sums over the broadcast axes
 def _broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Array:
-    return _spread(x, shape)
+    return _repeated(x, shape)
 
 
-def _spread(x: Array, shape: tuple[int, ...]) -> Array:
-    if isinstance(x, np.generic) and type(shape) is tuple:  # what np.broadcast_to does, at a sixth of its overhead
-        return np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))
-    return np.broadcast_to(x, shape)
+def _repeated(array: Array, shape: int | Sequence[int], subok: bool = False) -> Array:
+    """`np.broadcast_to`, bit for bit; of a scalar at a sixth of its overhead."""
+    if isinstance(array, np.generic) and type(shape) is tuple:
+        return np.ndarray(shape, array.dtype, array, 0, (0,) * len(shape))
+    return np.broadcast_to(array, shape, subok)
 
 
+@numpy_function(_repeated, method=np.broadcast_to)
 def broadcast_to(array: Array, shape: int | Sequence[int], subok: bool = False) -> Array:
     """Repeat along new leading axes and axes of length 1, without copying.
 
@@ -197,14 +199,11 @@ def broadcast_to(array: Array, shape: int | Sequence[int], subok: bool = False) 
     >>> tn.grad(lambda x: tnp.broadcast_to(x, (2, 3)).sum())(np.ones(3))
     array([2., 2., 2.])
     """
-    if type(array) is not Tensor:
-        if isinstance(array, np.generic) and not subok:
-            return _spread(array, shape)
-        return off_tape(broadcast_to, np.broadcast_to, array, shape, subok)
     lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     return _broadcast_to(array, shape=tuple(map(int, lengths)))
 
 
+@numpy_function(np.broadcast_arrays)
 def broadcast_arrays(*args: Array, subok: bool = False) -> tuple[Array, ...]:
     """Broadcast arrays against one another.
 
@@ -216,8 +215,6 @@ def broadcast_arrays(*args: Array, subok: bool = False) -> tuple[Array, ...]:
     [(2, 3), (2, 3)]
     """
     arrays = [as_array(x) for x in args]
-    if not any(type(x) is Tensor for x in arrays):
-        return np.broadcast_arrays(*arrays, subok=subok)
     shape = np.broadcast_shapes(*(x.shape for x in arrays))
     return tuple(broadcast_to(x, shape) for x in arrays)
 
@@ -231,6 +228,7 @@ def _roll(x: Array, *, shift: tuple[int, ...], axis: tuple[int, ...]) -> Array:
     return np.roll(x, shift, axis) if axis else np.array(x)  # np.roll refuses to roll along no axis
 
 
+@numpy_function(np.roll)
 def roll(a: Array, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Array:
     """Shift elements along axes, those pushed out coming back at the other end; without axis, over all.
 
@@ -239,8 +237,6 @@ def roll(a: Array, shift: int | Sequence[int], axis: int | Sequence[int] | None 
     >>> tnp.roll(np.arange(3.0), 1)
     array([2., 0., 1.])
     """
-    if type(a) is not Tensor:
-        return off_tape(roll, np.roll, a, shift, axis)
     if axis is None:
         return reshape(roll(ravel(a), shift, 0), a.shape)
     shifts, axes = np.broadcast_arrays(shift, axis)
@@ -248,6 +244,7 @@ def roll(a: Array, shift: int | Sequence[int], axis: int | Sequence[int] | None 
     return _roll(a, shift=tuple(map(int, shifts.ravel())), axis=places)
 
 
+@numpy_function(np.flip)
 def flip(m: Array, axis: int | Sequence[int] | None = None) -> Array:
     """Reverse the order along axes; without axis, along all.
 
@@ -256,12 +253,11 @@ def flip(m: Array, axis: int | Sequence[int] | None = None) -> Array:
     >>> tnp.flip(np.arange(3.0))
     array([2., 1., 0.])
     """
-    if type(m) is not Tensor:
-        return off_tape(flip, np.flip, m, axis)
     axes = range(m.ndim) if axis is None else axes_of("flip", axis, m.ndim)
     return m[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(m.ndim))]
 
 
+@numpy_function(np.fliplr)
 def fliplr(m: Array) -> Array:
     """Reverse the order along axis 1.
 
@@ -273,6 +269,7 @@ def fliplr(m: Array) -> Array:
     return flip(m, 1)
 
 
+@numpy_function(np.flipud)
 def flipud(m: Array) -> Array:
     """Reverse the order along axis 0.
 
@@ -284,6 +281,7 @@ def flipud(m: Array) -> Array:
     return flip(m, 0)
 
 
+@numpy_function(np.rot90)
 def rot90(m: Array, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
     """Turn by k right angles in the plane of two axes, from the first towards the second.
 
@@ -293,8 +291,6 @@ def rot90(m: Array, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
     array([[2.],
            [1.]])
     """
-    if type(m) is not Tensor:
-        return off_tape(rot90, np.rot90, m, k, axes)
     first, second = axes_of("rot90", tuple(axes), m.ndim, "axes")
     match k % 4:
         case 1:
@@ -306,6 +302,7 @@ def rot90(m: Array, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
     return m
 
 
+@numpy_function(np.rollaxis)
 def rollaxis(a: Array, axis: int, start: int = 0) -> Array:
     """Move an axis before another one; `moveaxis` is easier to read.
 
@@ -325,8 +322,6 @@ def rollaxis(a: Array, axis: int, start: int = 0) -> Array:
     >>> tnp.rollaxis(np.ones((2, 3, 4)), 2).shape
     (4, 2, 3)
     """
-    if type(a) is not Tensor:
-        return off_tape(rollaxis, np.rollaxis, a, axis, start)
     axis = axis_of("rollaxis", axis, a.ndim)
     place = start + a.ndim if start < 0 else start
     if not 0 <= place <= a.ndim:
@@ -341,14 +336,11 @@ def _cut(
     t: Array, operands: Sequence[Array], shapes: Sequence[tuple[int, ...]], on_tape: Sequence[bool], axis: int
 ) -> list[Array]:
     ends = np.cumsum([shape[axis] for shape in shapes]).tolist()
-    before = (slice(None),) * axis
-    return [t[(*before, slice(end - shape[axis], end))] for end, shape in zip(ends, shapes, strict=True)]
+    return [t[at(axis, slice(end - shape[axis], end))] for end, shape in zip(ends, shapes, strict=True)]
 
 
 def _join(tangents: Sequence[Array], operands: Sequence[Array], shapes: Sequence[tuple[int, ...]], axis: int) -> Array:
-    dtype = next(t.dtype for t in tangents if t is not None)
-    parts = [np.zeros(shape, dtype) if t is None else t for t, shape in zip(tangents, shapes, strict=True)]
-    return concatenate(parts, axis)
+    return concatenate(zeros_where_none(tangents, shapes), axis)
 
 
 @joint(_cut, _join, name="concatenate", reads="none", batch=leading(axis=shifted))
@@ -356,6 +348,7 @@ def _concatenate(*arrays: Array, axis: int) -> Array:
     return np.concatenate(arrays, axis)
 
 
+@numpy_function(np.concatenate)
 def concatenate(
     arrays: Sequence[Array], /, axis: int | None = 0, out: None = None, *, dtype: Any = None, **keywords: Any
 ) -> Array:
@@ -366,10 +359,8 @@ def concatenate(
     >>> tnp.concatenate([np.zeros(1), np.ones(2)])
     array([0., 1., 1.])
     """
-    if not any(type(x) is Tensor or (type(x) is list and holds_tensor(x)) for x in arrays):
-        return np.concatenate(arrays, axis, out, dtype=dtype, **keywords)
     casting = keywords.pop("casting", "same_kind")
-    refuse("concatenate", {"out": out} | keywords)
+    refuse("concatenate", keywords)
     parts = [x if hasattr(x, "ndim") else as_array(x) for x in arrays]
     if axis is None:
         parts, axis = [ravel(x) for x in parts], 0
@@ -386,6 +377,7 @@ def concatenate(
 concat = concatenate
 
 
+@numpy_function(np.stack)
 def stack(arrays: Sequence[Array], axis: int = 0, out: None = None, *, dtype: Any = None, **keywords: Any) -> Array:
     """Join arrays of one shape along a new axis.
 
@@ -394,10 +386,6 @@ def stack(arrays: Sequence[Array], axis: int = 0, out: None = None, *, dtype: An
     >>> tnp.stack([np.zeros(2), np.ones(2)]).shape
     (2, 2)
     """
-    arrays = list(arrays)
-    if not holds_tensor(arrays):
-        return np.stack(arrays, axis, out, dtype=dtype, **keywords)
-    refuse("stack", {"out": out})
     parts = [x if hasattr(x, "shape") else as_array(x) for x in arrays]
     shapes = sorted({x.shape for x in parts})
     if len(shapes) > 1:
@@ -411,6 +399,7 @@ def _at_least(x: Array, ndim: int) -> Array:
     return reshape(x, (1,) * (ndim - x.ndim) + x.shape) if x.ndim < ndim else x
 
 
+@numpy_function(np.vstack)
 def vstack(tup: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Join arrays along axis 0, after giving 1-d ones a leading axis.
 
@@ -425,6 +414,7 @@ def vstack(tup: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind
 row_stack = vstack
 
 
+@numpy_function(np.hstack)
 def hstack(tup: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Join arrays along axis 1, or along axis 0 where they are 1-d.
 
@@ -437,6 +427,7 @@ def hstack(tup: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind
     return concatenate(parts, 0 if parts and parts[0].ndim == 1 else 1, dtype=dtype, casting=casting)
 
 
+@numpy_function(np.array_split)
 def array_split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
     """Cut along an axis into nearly equal parts, or before the given indices.
 
@@ -454,8 +445,6 @@ def array_split(ary: Array, indices_or_sections: int | Sequence[int], axis: int 
     >>> [x.tolist() for x in tnp.array_split(np.arange(3.0), 2)]
     [[0.0, 1.0], [2.0]]
     """
-    if type(ary) is not Tensor:
-        return list(np.array_split(ary, indices_or_sections, axis))
     axis = axis_of("array_split", axis, ary.ndim)
     if isinstance(indices_or_sections, int | np.integer):
         parts = np.array_split(np.arange(ary.shape[axis]), indices_or_sections)
@@ -463,10 +452,10 @@ def array_split(ary: Array, indices_or_sections: int | Sequence[int], axis: int 
         bounds = [0, *ends]
     else:
         bounds = [0, *indices_or_sections, ary.shape[axis]]
-    before = (slice(None),) * axis
-    return [ary[(*before, slice(start, stop))] for start, stop in itertools.pairwise(bounds)]
+    return [ary[at(axis, slice(start, stop))] for start, stop in itertools.pairwise(bounds)]
 
 
+@numpy_function(np.split)
 def split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
     """Cut along an axis into equal parts, or before the given indices.
 
@@ -475,8 +464,6 @@ def split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -
     >>> [x.tolist() for x in tnp.split(np.arange(4.0), 2)]
     [[0.0, 1.0], [2.0, 3.0]]
     """
-    if type(ary) is not Tensor:
-        return list(np.split(ary, indices_or_sections, axis))
     axis = axis_of("split", axis, ary.ndim)
     if isinstance(indices_or_sections, int | np.integer) and ary.shape[axis] % indices_or_sections:
         raise ArgumentError(
@@ -489,6 +476,7 @@ def split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -
 # ---- repetition ----
 
 
+@numpy_function(np.repeat, method=np.ndarray.repeat)
 def repeat(a: Array, repeats: int | Sequence[int], axis: int | None = None) -> Array:
     """Repeat each element, or each slice along an axis.
 
@@ -497,14 +485,13 @@ def repeat(a: Array, repeats: int | Sequence[int], axis: int | None = None) -> A
     >>> tnp.repeat(np.array([1.0, 2.0]), 2)
     array([1., 1., 2., 2.])
     """
-    if type(a) is not Tensor:
-        return off_tape(repeat, np.repeat, a, repeats, axis)
     if axis is None or (a.ndim == 0 and axis in (0, -1)):
         a, axis = ravel(a), 0
     axis = axis_of("repeat", axis, a.ndim)
-    return a[(slice(None),) * axis + (np.repeat(np.arange(a.shape[axis]), repeats),)]
+    return a[at(axis, np.repeat(np.arange(a.shape[axis]), repeats))]
 
 
+@numpy_function(np.tile)
 def tile(A: Array, reps: int | Sequence[int]) -> Array:
     """Lay copies side by side, `reps` of them along each axis.
 
@@ -513,8 +500,6 @@ def tile(A: Array, reps: int | Sequence[int]) -> Array:
     >>> tnp.tile(np.array([1.0, 2.0]), 2)
     array([1., 2., 1., 2.])
     """
-    if type(A) is not Tensor:
-        return off_tape(tile, np.tile, A, reps)
     counts = (reps,) if isinstance(reps, int | np.integer) else tuple(reps)
     ndim = max(A.ndim, len(counts))
     counts = (1,) * (ndim - len(counts)) + tuple(map(int, counts))

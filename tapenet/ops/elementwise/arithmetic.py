@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import ABSENT, collected, given, holds_tensor, refuse
+from tapenet.core.arguments import ABSENT, given, numpy_function, refuse
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise, piecewise_constant
 from tapenet.core.nondifferentiable import plain
-from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor, off_tapes
+from tapenet.core.primitive import Array, bind
+from tapenet.core.record import NO_PARAMETERS
+from tapenet.core.tensor import off_tapes
 from tapenet.errors import ArgumentError
 from tapenet.kernels import elementwise as kernels
 from tapenet.ops.elementwise.comparison import equal, greater, isnan, less
@@ -183,6 +184,7 @@ floor_divide = elementwise(
 mod = remainder
 
 
+@numpy_function(np.divmod)
 def divmod(x1: Array, x2: Array, /, **keywords: Array) -> tuple[Array, Array]:
     """Compute the pair of floor(x1 / x2) and the remainder of x1.
 
@@ -191,8 +193,6 @@ def divmod(x1: Array, x2: Array, /, **keywords: Array) -> tuple[Array, Array]:
     >>> tnp.divmod(7.0, 2.0)
     (np.float64(3.0), np.float64(1.0))
     """
-    if type(x1) is not Tensor and type(x2) is not Tensor:
-        return np.divmod(x1, x2, **keywords)
     return floor_divide(x1, x2, **keywords), remainder(x1, x2, **keywords)
 
 
@@ -257,7 +257,7 @@ fmin = elementwise(
 
 
 def _outside(x: Array, mask: Array) -> Array:
-    return np.where(mask & ~np.isnan(x), 0, x)
+    return np.where(mask & ~np.isnan(x), 0, x)  # NaN comes of a second derivative, and stays
 
 
 # 0, the smallest subgradient, where the mask holds. That is a convention and not a derivative, and has none: NaN.
@@ -269,7 +269,7 @@ subgradient = elementwise(
     doc="x, and 0 where the mask holds: at points where a derivative is a convention. Derivative: 1; NaN there.",
 )
 
-_where = elementwise(
+_where: Any = elementwise(
     kernels.where,
     None,
     lambda t, condition: where(condition, t, 0),
@@ -279,6 +279,7 @@ _where = elementwise(
 )
 
 
+@numpy_function(kernels.where)
 def where(condition: Array, x: Array = ABSENT, y: Array = ABSENT) -> Array:
     """Choose x where the condition holds, else y; with the condition alone, return `nonzero` of it.
 
@@ -294,11 +295,7 @@ def where(condition: Array, x: Array = ABSENT, y: Array = ABSENT) -> Array:
         return np.nonzero(condition)
     if x is ABSENT or y is ABSENT:
         raise ArgumentError("where: x and y must be given both or neither; got one of them.")
-    if type(x) is not Tensor and type(y) is not Tensor and type(condition) is not Tensor:
-        x, y = (z if hasattr(z, "dtype") else collected(z) for z in (x, y))
-        if type(x) is not Tensor and type(y) is not Tensor:
-            return kernels.where(condition, x, y)
-    return _where(condition, x, y)
+    return bind(_where.primitive, (condition, x, y), NO_PARAMETERS)
 
 
 _larger = plain(np.maximum, batch=elementwise_rule)
@@ -313,6 +310,7 @@ _clip = elementwise(
 )
 
 
+@numpy_function(np.clip)
 def clip(
     a: Array,
     a_min: Array = ABSENT,
@@ -333,8 +331,6 @@ def clip(
     array([0., 1., 0.])
     """
     bounds = given(a_min=a_min, a_max=a_max, min=min, max=max)
-    if not holds_tensor((a, *bounds.values())):
-        return np.clip(a, **bounds, out=out, **keywords)
-    refuse("clip", {"out": out} | keywords)
+    refuse("clip", keywords)
     low, high = (bounds.get("min", bounds.get("a_min")), bounds.get("max", bounds.get("a_max")))
-    return _clip(collected(a), -np.inf if low is None else collected(low), np.inf if high is None else collected(high))
+    return _clip(a, -np.inf if low is None else low, np.inf if high is None else high)

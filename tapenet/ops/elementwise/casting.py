@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import check_device
+from tapenet.core.arguments import check_device, numpy_function
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import linear
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor
 
 
 @linear(lambda t: t, name="astype", batch=elementwise_rule)  # the walk casts the cotangent back
@@ -18,6 +17,7 @@ def _astype(x: Array, *, dtype: np.dtype[Any]) -> Array:
     return np.asarray(x).astype(dtype)
 
 
+@numpy_function(getattr(np, "astype", None))
 def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Array:
     """Cast to a dtype.
 
@@ -31,6 +31,4 @@ def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: str | None = N
     """
     check_device("astype", device)
     dtype = np.dtype(dtype)
-    if type(x) is Tensor and x.dtype == dtype:
-        return x
-    return _astype(x, dtype=dtype) if type(x) is Tensor else np.asarray(x).astype(dtype, copy=copy)
+    return x if x.dtype == dtype else _astype(x, dtype=dtype)

@@ -39,6 +39,7 @@ _imag = elementwise(
 )
 
 
+@numpy_function(np.real)
 def real(val: Array) -> Array:
     """Take the real part.
 
@@ -50,6 +51,7 @@ def real(val: Array) -> Array:
     return _real(val)
 
 
+@numpy_function(np.imag)
 def imag(val: Array) -> Array:
     """Take the imaginary part.
 
@@ -138,6 +140,7 @@ fabs = elementwise(
 )
 
 
+@numpy_function(np.angle)
 def angle(z: Array, deg: bool = False) -> Array:
     """Compute the argument of a complex number, in (-pi, pi], or in degrees.
 
@@ -146,8 +149,6 @@ def angle(z: Array, deg: bool = False) -> Array:
     >>> float(tnp.angle(1j))
     1.5707963267948966
     """
-    if type(z) is not Tensor:
-        return np.angle(z, deg)
     radians = arctan2(imag(z), real(z))
     return rad2deg(radians) if deg else radians
 

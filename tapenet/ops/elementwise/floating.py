@@ -11,7 +11,6 @@ from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise, piecewise_constant
 from tapenet.core.nondifferentiable import plain
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor
 from tapenet.ops.elementwise.arithmetic import add, multiply, negative, where
 from tapenet.ops.elementwise.comparison import isnan, isneginf, isposinf
 from tapenet.ops.elementwise.complex import imag, real
@@ -74,6 +73,7 @@ ldexp = elementwise(
 _exponent = plain(lambda x: np.frexp(x)[1], name="frexp", batch=elementwise_rule)
 
 
+@numpy_function(np.frexp)
 def frexp(x: Array, /, **keywords: Any) -> tuple[Array, Array]:
     """Split x into a fraction in [0.5, 1) and an integer exponent: x = fraction 2^exponent.
 
@@ -82,8 +82,6 @@ def frexp(x: Array, /, **keywords: Any) -> tuple[Array, Array]:
     >>> tnp.frexp(6.0)
     (np.float64(0.75), np.int32(3))
     """
-    if type(x) is not Tensor:
-        return np.frexp(x, **keywords)
     exponent = _exponent(x)
     return ldexp(x, negative(exponent), **keywords), exponent
 
@@ -95,6 +93,7 @@ def _fractional_part(x: Array) -> Array:
 _fraction = elementwise(_fractional_part, lambda t: t, name="fractional_part")
 
 
+@numpy_function(np.modf)
 def modf(x: Array, /, **keywords: Any) -> tuple[Array, Array]:
     """Split x into its fractional and its integer part, both of the sign of x.
 
@@ -103,8 +102,6 @@ def modf(x: Array, /, **keywords: Any) -> tuple[Array, Array]:
     >>> tnp.modf(-1.5)
     (np.float64(-0.5), np.float64(-1.0))
     """
-    if type(x) is not Tensor:
-        return np.modf(x, **keywords)
     return _fraction(x, **keywords), trunc(x, **keywords)
 
 

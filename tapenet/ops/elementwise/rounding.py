@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import off_tape, refuse
+from tapenet.core.arguments import numpy_function
 from tapenet.core.families import elementwise, piecewise_constant
 from tapenet.core.primitive import Array, bind
-from tapenet.core.tensor import Tensor
 from tapenet.ops.elementwise.comparison import equal
 
 floor = elementwise(
@@ -88,6 +87,7 @@ def _round_half_even(x: Array, *, decimals: int) -> Array:
 _round: Any = elementwise(_round_half_even, piecewise_constant, name="round")
 
 
+@numpy_function(np.round, method=np.ndarray.round)
 def round(a: Array, decimals: int = 0, out: None = None) -> Array:
     """Round to a number of decimals, halves to even.
 
@@ -96,15 +96,13 @@ def round(a: Array, decimals: int = 0, out: None = None) -> Array:
     >>> tnp.round(np.array([0.5, 1.26]), 1)
     array([0.5, 1.3])
     """
-    if type(a) is not Tensor:
-        return off_tape(round, np.round, a, decimals, out)
-    refuse("round", {"out": out})
     return bind(_round.primitive, (a,), {"decimals": decimals})
 
 
 around = round
 
 
+@numpy_function(np.fix)
 def fix(x: Array, out: None = None) -> Array:
     """Round towards 0: the integer part of x.
 
@@ -113,7 +111,4 @@ def fix(x: Array, out: None = None) -> Array:
     >>> tnp.fix(np.array([-1.5, 1.5]))
     array([-1.,  1.])
     """
-    if type(x) is not Tensor:
-        return np.trunc(x) if out is None else np.trunc(x, out=out)
-    refuse("fix", {"out": out})
     return trunc(x)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.arguments import numpy_function
 from tapenet.core.families import general
 from tapenet.core.primitive import Array, Parts
-from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.indexing import take_along_axis
 from tapenet.ops.arrays.searching import argsort
@@ -27,7 +27,6 @@ from tapenet.ops.linalg.matrices import (
     adjoint,
     check_matrix,
     check_square,
-    collected,
     conj,
     cotangent_of,
     diagonal_of,
@@ -78,6 +77,7 @@ def _cholesky(a: Array, *, upper: bool) -> Array:
     return np.linalg.cholesky(a, upper=upper)
 
 
+@numpy_function(np.linalg.cholesky)
 def cholesky(a: Array, /, *, upper: bool = False) -> Array:
     """Factor a positive-definite matrix a = L L^H into the triangular L, or the upper one L^H.
 
@@ -100,9 +100,6 @@ def cholesky(a: Array, /, *, upper: bool = False) -> Array:
     array([[2., 0.],
            [1., 2.]])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.linalg.cholesky(a, upper=upper)
     check_square("cholesky", a)
     return _cholesky(a, upper=bool(upper))
 
@@ -163,6 +160,7 @@ def _qr(a: Array, *, mode: str) -> tuple[Array, Array]:
     return q, r
 
 
+@numpy_function(np.linalg.qr)
 def qr(a: Array, mode: str = "reduced") -> Any:
     """Factor a matrix a = q r into q with orthonormal columns and an upper triangular r.
 
@@ -185,9 +183,6 @@ def qr(a: Array, mode: str = "reduced") -> Any:
     array([[1., 3.],
            [0., 2.]])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.linalg.qr(a, mode)
     check_matrix("qr", a)
     if mode not in ("reduced", "complete", "r"):
         raise ArgumentError(f"qr: mode must be 'reduced', 'complete' or 'r' for a Tensor; got {mode!r}.")
@@ -298,6 +293,7 @@ def _svdvals(a: Array) -> Array:
     return np.linalg.svdvals(a)
 
 
+@numpy_function(np.linalg.svd)
 def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     """Decompose a matrix into singular values and vectors: a = U diag(S) Vh, with S in descending order.
 
@@ -321,9 +317,6 @@ def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian
     >>> tnp.linalg.svd(np.array([[3.0, 0.0], [0.0, 4.0]]), compute_uv=False)
     array([4., 3.])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.linalg.svd(a, full_matrices, compute_uv, hermitian)
     check_matrix("svd", a)
     if hermitian:
         return _hermitian_svd(a) if compute_uv else flip(sort(absolute(eigvalsh(a))), -1)
@@ -337,6 +330,7 @@ def _hermitian_svd(a: Array) -> Any:
     return SVDResult(v, absolute(w), adjoint(v * _row(sign(w))))
 
 
+@numpy_function(np.linalg.svdvals)
 def svdvals(x: Array, /) -> Array:
     """Compute the singular values of a matrix, in descending order.
 
@@ -355,8 +349,5 @@ def svdvals(x: Array, /) -> Array:
     >>> tnp.linalg.svdvals(np.array([[3.0, 0.0], [0.0, 4.0]]))
     array([4., 3.])
     """
-    x = collected(x)
-    if type(x) is not Tensor:
-        return np.linalg.svdvals(x)
     check_matrix("svdvals", x)
     return _svdvals(x)

@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.arguments import numpy_function
 from tapenet.core.families import general
 from tapenet.core.nondifferentiable import decision, plain
 from tapenet.core.primitive import Array, Parts
 from tapenet.core.provided import provided
-from tapenet.core.tensor import Tensor
 from tapenet.ops.arrays.shaping import flip, matrix_transpose
 from tapenet.ops.elementwise.complex import imag
 from tapenet.ops.linalg.linear_solves import inv, inverse_for_rule, solve
 from tapenet.ops.linalg.matrices import (
     check_square,
-    collected,
     cotangent_of,
     diagonal_of,
     on_diagonal,
@@ -47,6 +46,7 @@ def _det(a: Array) -> Array:
     return np.linalg.det(a)
 
 
+@numpy_function(np.linalg.det)
 def det(a: Array) -> Array:
     """Compute the determinant of a square matrix.
 
@@ -65,9 +65,6 @@ def det(a: Array) -> Array:
     >>> float(tnp.linalg.det(np.diag([1.0, 2.0, 3.0])))
     6.0
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.linalg.det(a)
     check_square("det", a)
     return _det(a)
 
@@ -176,6 +173,7 @@ def _slogdet(a: Array) -> tuple[Array, Array]:
     return sign, logabsdet
 
 
+@numpy_function(np.linalg.slogdet)
 def slogdet(a: Array) -> Any:
     """Compute the sign of the determinant and the logarithm of its magnitude, without overflow.
 
@@ -194,8 +192,5 @@ def slogdet(a: Array) -> Any:
     >>> tnp.linalg.slogdet(np.array([[0.0, 1.0], [1.0, 0.0]]))
     SlogdetResult(sign=np.float64(-1.0), logabsdet=np.float64(0.0))
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.linalg.slogdet(a)
     check_square("slogdet", a)
     return SlogdetResult(*_slogdet(a))

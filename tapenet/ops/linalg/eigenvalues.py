@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.arguments import numpy_function
 from tapenet.core.families import general
 from tapenet.core.nondifferentiable import plain
 from tapenet.core.primitive import Array, Parts
-from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.shaping import matrix_transpose
 from tapenet.ops.elementwise.arithmetic import where
@@ -22,7 +22,6 @@ from tapenet.ops.linalg.linear_solves import solve
 from tapenet.ops.linalg.matrices import (
     adjoint,
     check_square,
-    collected,
     conj,
     cotangent_of,
     diagonal_of,
@@ -86,6 +85,7 @@ def _triangle(function: str, UPLO: str) -> str:
     return UPLO.upper()
 
 
+@numpy_function(np.linalg.eigh)
 def eigh(a: Array, UPLO: str = "L") -> Any:
     """Compute eigenvalues w, ascending, and orthonormal eigenvectors v of a Hermitian matrix: a = v diag(w) v^H.
 
@@ -109,13 +109,11 @@ def eigh(a: Array, UPLO: str = "L") -> Any:
     >>> tnp.linalg.eigh(np.diag([2.0, 1.0])).eigenvalues
     array([1., 2.])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.linalg.eigh(a, UPLO)
     check_square("eigh", a)
     return EighResult(*_eigh(a, UPLO=_triangle("eigh", UPLO)))
 
 
+@numpy_function(np.linalg.eigvalsh)
 def eigvalsh(a: Array, UPLO: str = "L") -> Array:
     """Compute the eigenvalues of a Hermitian matrix, ascending.
 
@@ -136,9 +134,6 @@ def eigvalsh(a: Array, UPLO: str = "L") -> Array:
     >>> tnp.linalg.eigvalsh(np.diag([2.0, 1.0]))
     array([1., 2.])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.linalg.eigvalsh(a, UPLO)
     check_square("eigvalsh", a)
     return _eigvalsh(a, UPLO=_triangle("eigvalsh", UPLO))
 
@@ -214,6 +209,7 @@ def _eigvals(a: Array) -> Array:
     return np.linalg.eigvals(a)
 
 
+@numpy_function(np.linalg.eig)
 def eig(a: Array) -> Any:
     """Compute eigenvalues w and eigenvectors v, in columns, of a square matrix: a v = v diag(w).
 
@@ -235,13 +231,11 @@ def eig(a: Array) -> Any:
     >>> tnp.linalg.eig(np.diag([2.0, 1.0])).eigenvalues
     array([2., 1.])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.linalg.eig(a)
     check_square("eig", a)
     return EigResult(*_eig(a))
 
 
+@numpy_function(np.linalg.eigvals)
 def eigvals(a: Array) -> Array:
     """Compute the eigenvalues of a square matrix.
 
@@ -260,8 +254,5 @@ def eigvals(a: Array) -> Array:
     >>> tnp.linalg.eigvals(np.diag([2.0, 1.0]))
     array([2., 1.])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.linalg.eigvals(a)
     check_square("eigvals", a)
     return _eigvals(a)

@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import ABSENT
+from tapenet.core.arguments import ABSENT, as_array, numpy_function
 from tapenet.core.batching import one_by_one
 from tapenet.core.families import general
 from tapenet.core.nondifferentiable import decision, plain
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.provided import provided
-from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, LinAlgError, MappedValueError
 from tapenet.ops.arrays.shaping import matrix_transpose, reshape
 from tapenet.ops.elementwise.arithmetic import square, where
@@ -30,7 +29,6 @@ from tapenet.ops.linalg.decompositions import svd, svdvals
 from tapenet.ops.linalg.matrices import (
     adjoint,
     check_matrix,
-    collected,
     conj,
     mirrored,
     mirrored_transpose,
@@ -95,6 +93,7 @@ def _pinv(a: Array, rcond: Array, *, hermitian: bool) -> Array:
     return np.linalg.pinv(a, rcond, hermitian)
 
 
+@numpy_function(np.linalg.pinv)
 def pinv(a: Array, rcond: Array = None, hermitian: bool = False, *, rtol: Array = ABSENT) -> Array:
     """Compute the Moore-Penrose pseudoinverse x of a matrix.
 
@@ -119,9 +118,6 @@ def pinv(a: Array, rcond: Array = None, hermitian: bool = False, *, rtol: Array 
     array([[0.5, 0. ],
            [0. , 0. ]])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.linalg.pinv(a, rcond, hermitian, **({} if rtol is ABSENT else {"rtol": rtol}))
     check_matrix("pinv", a)
     if rcond is not None and rtol is not ABSENT:
         raise ArgumentError(f"pinv: rcond and rtol must not be given both; got {rcond!r} and {rtol!r}.")
@@ -189,6 +185,7 @@ def _is_full(rank: Array, full: int) -> bool:
     return bool(is_full.all())
 
 
+@numpy_function(np.linalg.lstsq)
 def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array, Any, Array]:
     """Find the x of smallest length that makes |b - a x| smallest, one for each column of b.
 
@@ -210,10 +207,7 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
     >>> x, residuals
     (array([2.]), array([2.]))
     """
-    a, b = collected(a), collected(b)
-    if type(a) is not Tensor and type(b) is not Tensor:
-        return np.linalg.lstsq(a, b, rcond)
-    a, b = (x if type(x) is Tensor else np.asarray(x) for x in (a, b))
+    a, b = as_array(a), as_array(b)
     if a.ndim != 2:
         raise LinAlgError(f"lstsq: a must have two axes; got shape {a.shape}.")
     if b.ndim not in (1, 2) or b.shape[0] != a.shape[0]:

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tapenet.core.arguments import as_array, axes_of
+from tapenet.core.arguments import as_array, axes_of, numpy_function
 from tapenet.core.families import general
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, LinAlgError
 from tapenet.ops.arrays.shaping import matrix_transpose, reshape, transpose
-from tapenet.ops.linalg.matrices import check_square, collected, stack_rule
+from tapenet.ops.linalg.matrices import check_square, stack_rule
 
 
 @general(
@@ -26,6 +25,7 @@ def _inv(a: Array) -> Array:
     return np.linalg.inv(a)
 
 
+@numpy_function(np.linalg.inv)
 def inv(a: Array) -> Array:
     """Invert a square matrix.
 
@@ -44,9 +44,6 @@ def inv(a: Array) -> Array:
     array([[0.5 , 0.  ],
            [0.  , 0.25]])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.linalg.inv(a)
     check_square("inv", a)
     return _inv(a)
 
@@ -77,6 +74,7 @@ def _solve(a: Array, b: Array) -> Array:
     return np.linalg.solve(a, b)
 
 
+@numpy_function(np.linalg.solve)
 def solve(a: Array, b: Array) -> Array:
     """Solve a x = b for x.
 
@@ -96,10 +94,7 @@ def solve(a: Array, b: Array) -> Array:
     >>> tnp.linalg.solve(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([1.0, 1.0]))
     array([0.5 , 0.25])
     """
-    a, b = collected(a), collected(b)
-    if type(a) is not Tensor and type(b) is not Tensor:
-        return np.linalg.solve(a, b)
-    a, b = map(as_array, (a, b))
+    a, b = as_array(a), as_array(b)
     check_square("solve", a)
     if b.ndim == 0 or b.shape[-2 if b.ndim > 1 else -1] != a.shape[-1]:
         raise ArgumentError(f"solve: b must have {a.shape[-1]} rows, as a; got shapes {a.shape} and {b.shape}.")
@@ -108,6 +103,7 @@ def solve(a: Array, b: Array) -> Array:
     return _solve(a, reshape(b, (-1, 1)))[..., 0]
 
 
+@numpy_function(np.linalg.tensorsolve)
 def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
     """Solve tensordot(a, x, x.ndim) = b for x.
 
@@ -127,10 +123,7 @@ def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
     >>> tnp.linalg.tensorsolve(np.eye(6).reshape(2, 3, 6), np.ones((2, 3)))
     array([1., 1., 1., 1., 1., 1.])
     """
-    a, b = collected(a), collected(b)
-    if type(a) is not Tensor and type(b) is not Tensor:
-        return np.linalg.tensorsolve(a, b, axes)
-    a, b = map(as_array, (a, b))
+    a, b = as_array(a), as_array(b)
     order = list(range(a.ndim))
     for axis in () if axes is None else axes_of("tensorsolve", axes, a.ndim, "axes"):
         order.remove(axis)
@@ -144,6 +137,7 @@ def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
     return reshape(solve(reshape(a, (b.size, b.size)), reshape(b, -1)), found)
 
 
+@numpy_function(np.linalg.tensorinv)
 def tensorinv(a: Array, ind: int = 2) -> Array:
     """Invert a as a map by `tensordot`, of its last axes onto its first `ind`.
 
@@ -163,9 +157,6 @@ def tensorinv(a: Array, ind: int = 2) -> Array:
     >>> tnp.linalg.tensorinv(np.eye(6).reshape(2, 3, 6)).shape
     (6, 2, 3)
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.linalg.tensorinv(a, ind)
     if ind < 1:
         raise ArgumentError(f"tensorinv: ind must be positive; got {ind}.")
     first, last = a.shape[:ind], a.shape[ind:]

@@ -7,15 +7,12 @@ what it is given and what it returns.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.nondifferentiable import plain
 from tapenet.core.primitive import Array, Parts
 from tapenet.errors import LinAlgError
-from tapenet.ops.arrays.creation import asarray
 from tapenet.ops.arrays.shaping import matrix_transpose
 from tapenet.ops.elementwise.arithmetic import subgradient, where
 from tapenet.ops.elementwise.comparison import equal
@@ -25,11 +22,6 @@ from tapenet.ops.reductions.reduction import sum
 stack_rule = elementwise_rule  # a batch of matrices is a stack of them
 
 # ---- arguments ----
-
-
-def collected(x: Any) -> Array:
-    """Make an array of a list or tuple that may hold Tensors; return anything else as it is."""
-    return asarray(x) if isinstance(x, list | tuple) else x
 
 
 def check_matrix(function: str, a: Array, name: str = "a") -> None:

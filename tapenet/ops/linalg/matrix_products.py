@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import axis_of, refuse
+from tapenet.core.arguments import as_array, axis_of, numpy_function
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, LinAlgError
 from tapenet.ops.arrays.shaping import moveaxis, reshape, roll
 from tapenet.ops.elementwise.arithmetic import multiply, subtract, where
 from tapenet.ops.linalg import products
 from tapenet.ops.linalg.linear_solves import inv
-from tapenet.ops.linalg.matrices import check_matrix, check_square, collected, conj
+from tapenet.ops.linalg.matrices import check_matrix, check_square, conj
 from tapenet.ops.linalg.products import matmul
 from tapenet.ops.reductions.reduction import sum
 
 
+@numpy_function(np.linalg.matrix_power)
 def matrix_power(a: Array, n: int) -> Array:
     """Raise a square matrix to the n-th power, by repeated squaring; invert it first where n is negative.
 
@@ -37,9 +37,6 @@ def matrix_power(a: Array, n: int) -> Array:
     array([[ 8.,  0.],
            [ 0., 27.]])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.linalg.matrix_power(a, n)
     check_square("matrix_power", a)
     n = operator.index(n)
     if n == 0:
@@ -52,6 +49,7 @@ def matrix_power(a: Array, n: int) -> Array:
     return power
 
 
+@numpy_function(np.linalg.multi_dot)
 def multi_dot(arrays: Sequence[Array], *, out: None = None) -> Array:
     """Multiply two or more matrices, in the order that takes the fewest multiplications.
 
@@ -67,13 +65,9 @@ def multi_dot(arrays: Sequence[Array], *, out: None = None) -> Array:
     >>> tnp.linalg.multi_dot([np.ones((2, 3)), np.ones((3, 4)), np.ones(4)])
     array([12., 12.])
     """
-    arrays = [collected(x) for x in arrays]
-    if not any(type(x) is Tensor for x in arrays):
-        return np.linalg.multi_dot(arrays, out=out)
-    refuse("multi_dot", {"out": out})
     if len(arrays) < 2:
         raise ArgumentError(f"multi_dot: arrays must be at least two; got {len(arrays)}.")
-    parts = [x if type(x) is Tensor else np.asarray(x) for x in arrays]
+    parts = [as_array(x) for x in arrays]
     row, column = parts[0].ndim == 1, parts[-1].ndim == 1
     if row:
         parts[0] = reshape(parts[0], (1, -1))
@@ -110,14 +104,7 @@ def _multiplied(parts: Sequence[Array], splits: dict[tuple[int, int], int], i: i
 # ---- products of vectors ----
 
 
-def _arrays(*operands: Any) -> list[Array] | None:
-    """Turn the operands into arrays; None where none is a Tensor."""
-    arrays = [collected(x) for x in operands]
-    if not any(type(x) is Tensor for x in arrays):
-        return None
-    return [x if type(x) is Tensor else np.asarray(x) for x in arrays]
-
-
+@numpy_function(np.linalg.cross)
 def cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     """Compute the cross product of vectors of three elements.
 
@@ -133,10 +120,7 @@ def cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     >>> tnp.linalg.cross(np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]))
     array([0., 0., 1.])
     """
-    arrays = _arrays(x1, x2)
-    if arrays is None:
-        return np.linalg.cross(x1, x2, axis=axis)
-    x, y = (moveaxis(v, axis_of("cross", axis, v.ndim), -1) for v in arrays)
+    x, y = (moveaxis(v, axis_of("cross", axis, v.ndim), -1) for v in map(as_array, (x1, x2)))
     if x.shape[-1] != 3 or y.shape[-1] != 3:
         raise ArgumentError(
             f"cross: x1 and x2 must be of length 3 along axis {axis}; got {x.shape[-1]} and {y.shape[-1]}."
@@ -148,6 +132,7 @@ def cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     return moveaxis(product, -1, axis)
 
 
+@numpy_function(np.linalg.vecdot)
 def vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     """Sum conj(x1) x2 over an axis, as `tapenet.numpy.vecdot` does.
 
@@ -156,10 +141,7 @@ def vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     >>> float(tnp.linalg.vecdot(np.ones(3), np.ones(3)))
     3.0
     """
-    arrays = _arrays(x1, x2)
-    if arrays is None:
-        return np.linalg.vecdot(x1, x2, axis=axis)
-    x, y = (moveaxis(v, axis_of("vecdot", axis, v.ndim), -1) for v in arrays)
+    x, y = (moveaxis(v, axis_of("vecdot", axis, v.ndim), -1) for v in map(as_array, (x1, x2)))
     if x.shape[-1] != y.shape[-1]:
         raise ArgumentError(
             f"vecdot: x1 and x2 must be of one length along axis {axis}; got {x.shape[-1]} and {y.shape[-1]}."
@@ -167,6 +149,7 @@ def vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     return sum(multiply(conj(x), y), -1)
 
 
+@numpy_function(np.linalg.outer)
 def outer(x1: Array, x2: Array, /) -> Array:
     """Multiply each element of one vector with each of another.
 
@@ -181,10 +164,7 @@ def outer(x1: Array, x2: Array, /) -> Array:
     >>> tnp.linalg.outer(np.ones(2), np.ones(3)).shape
     (2, 3)
     """
-    arrays = _arrays(x1, x2)
-    if arrays is None:
-        return np.linalg.outer(x1, x2)
-    x, y = arrays
+    x, y = as_array(x1), as_array(x2)
     if x.ndim != 1 or y.ndim != 1:
         raise ArgumentError(f"outer: x1 and x2 must have one axis each; got shapes {x.shape} and {y.shape}.")
     return products.outer(x, y)
@@ -193,6 +173,7 @@ def outer(x1: Array, x2: Array, /) -> Array:
 # ---- in the last two axes ----
 
 
+@numpy_function(np.linalg.tensordot)
 def tensordot(x1: Array, x2: Array, /, *, axes: int | Sequence[Any] = 2) -> Array:
     """Sum products over pairs of axes, as `tapenet.numpy.tensordot` does.
 
@@ -201,9 +182,10 @@ def tensordot(x1: Array, x2: Array, /, *, axes: int | Sequence[Any] = 2) -> Arra
     >>> tnp.linalg.tensordot(np.ones((2, 3)), np.ones((3, 4)), axes=1).shape
     (2, 4)
     """
-    return products.tensordot(collected(x1), collected(x2), axes)
+    return products.tensordot(x1, x2, axes)
 
 
+@numpy_function(np.linalg.diagonal)
 def diagonal(x: Array, /, *, offset: int = 0) -> Array:
     """Take the diagonal of the last two axes, as a last axis.
 
@@ -212,13 +194,11 @@ def diagonal(x: Array, /, *, offset: int = 0) -> Array:
     >>> tnp.linalg.diagonal(np.ones((5, 2, 3))).shape
     (5, 2)
     """
-    x = collected(x)
-    if type(x) is not Tensor:
-        return np.linalg.diagonal(x, offset=offset)
     check_matrix("diagonal", x)
     return products.diagonal(x, offset, -2, -1)
 
 
+@numpy_function(np.linalg.trace)
 def trace(x: Array, /, *, offset: int = 0, dtype: Any = None) -> Array:
     """Sum along the diagonal of the last two axes.
 
@@ -227,8 +207,5 @@ def trace(x: Array, /, *, offset: int = 0, dtype: Any = None) -> Array:
     >>> tnp.linalg.trace(np.ones((5, 2, 3))).shape
     (5,)
     """
-    x = collected(x)
-    if type(x) is not Tensor:
-        return np.linalg.trace(x, offset=offset, dtype=dtype)
     check_matrix("trace", x)
     return products.trace(x, offset, -2, -1, dtype)

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import axes_of
+from tapenet.core import shapes
+from tapenet.core.arguments import axes_of, numpy_function
 from tapenet.core.batch_rules import leading, over_operand, shifted
 from tapenet.core.families import general
 from tapenet.core.nondifferentiable import decision, plain
 from tapenet.core.primitive import Array
+from tapenet.core.shapes import Axes
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, LinAlgError
 from tapenet.ops.arrays.shaping import moveaxis, reshape
@@ -25,8 +27,8 @@ from tapenet.ops.elementwise.complex import absolute, imag, real, sign
 from tapenet.ops.elementwise.exponential import power
 from tapenet.ops.linalg.decompositions import svdvals
 from tapenet.ops.linalg.linear_solves import inv
-from tapenet.ops.linalg.matrices import check_matrix, check_square, collected, conj, real_part, stack_rule
-from tapenet.ops.reductions.reduction import Axes, max, min, root_of_squares, sum
+from tapenet.ops.linalg.matrices import check_matrix, check_square, conj, real_part, stack_rule
+from tapenet.ops.reductions.reduction import max, min, root_of_squares, sum
 
 Order = float | str | None
 
@@ -166,14 +168,10 @@ def _matrix_norm(x: Array, ord: Order, axes: tuple[int, ...], keepdims: bool) ->
         found = sum(s, -1) if ord == "nuc" else _largest(s, -1, False) if ord == 2 else _smallest(s, -1, False)
     else:
         raise ArgumentError(f"norm: ord must be 'fro', 'nuc', 1, 2, inf or their negatives for a matrix; got {ord!r}.")
-    return reshape(found, _kept(x.shape, axes)) if keepdims else found
+    return reshape(found, shapes.kept(x.shape, axes)) if keepdims else found
 
 
-def _kept(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
-    """Compute a shape with length 1 along reduced axes."""
-    return tuple(1 if i in axes else length for i, length in enumerate(shape))
-
-
+@numpy_function(np.linalg.norm)
 def norm(x: Array, ord: Order = None, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Array:
     """Compute the norm of a vector or a matrix, or of stacks of them.
 
@@ -203,9 +201,6 @@ def norm(x: Array, ord: Order = None, axis: int | Sequence[int] | None = None, k
     array([0., 0.])
     """
     _checked_order("norm", ord)
-    x = collected(x)
-    if type(x) is not Tensor:
-        return np.linalg.norm(x, ord, axis, keepdims)
     if axis is None and ord is None:
         return _euclidean(x, None, keepdims)
     axes = tuple(range(x.ndim)) if axis is None else axes_of("norm", axis, x.ndim)
@@ -216,6 +211,7 @@ def norm(x: Array, ord: Order = None, axis: int | Sequence[int] | None = None, k
     raise ArgumentError(f"norm: axis must be one axis or two where ord is given; got {len(axes)} of shape {x.shape}.")
 
 
+@numpy_function(np.linalg.vector_norm)
 def vector_norm(
     x: Array, /, *, axis: int | Sequence[int] | None = None, keepdims: bool = False, ord: float = 2
 ) -> Array:
@@ -230,16 +226,14 @@ def vector_norm(
     5.0
     """
     _checked_order("vector_norm", ord)
-    x = collected(x)
-    if type(x) is not Tensor:
-        return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
     axes = tuple(range(x.ndim)) if axis is None else axes_of("vector_norm", axis, x.ndim)
-    rest = [length for i, length in enumerate(x.shape) if i not in axes]
-    vectors = reshape(moveaxis(x, axes, range(len(axes))), (math.prod(x.shape[i] for i in axes), *rest))
+    rest = shapes.without(x.shape, axes)
+    vectors = reshape(moveaxis(x, axes, range(len(axes))), (shapes.count(x.shape, axes), *rest))
     found = _vector_norm(vectors, ord, 0, False)
-    return reshape(found, _kept(x.shape, axes)) if keepdims else found
+    return reshape(found, shapes.kept(x.shape, axes)) if keepdims else found
 
 
+@numpy_function(np.linalg.matrix_norm)
 def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: float | str = "fro") -> Array:
     """Compute the norm of matrices in the last two axes.
 
@@ -252,9 +246,6 @@ def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: float | str = "fro"
     5.0
     """
     _checked_order("matrix_norm", ord)
-    x = collected(x)
-    if type(x) is not Tensor:
-        return np.linalg.matrix_norm(x, keepdims=keepdims, ord=ord)
     check_matrix("matrix_norm", x)
     return norm(x, ord, (-2, -1), keepdims)
 
@@ -284,6 +275,7 @@ def _quotient(x: Array, y: Array) -> Array:
     return where(vanishes, math.inf, x / where(vanishes, 1, y))
 
 
+@numpy_function(np.linalg.cond)
 def cond(x: Array, p: Order = None) -> Array:
     """Compute the condition number |x| |x^-1|, by the norm of order p; infinite for a singular matrix.
 
@@ -304,9 +296,6 @@ def cond(x: Array, p: Order = None) -> Array:
     2.0
     """
     _checked_order("cond", p)
-    x = collected(x)
-    if type(x) is not Tensor:
-        return np.linalg.cond(x, p)
     check_matrix("cond", x)
     if x.size == 0:
         raise LinAlgError(f"cond: x must not be empty; got shape {x.shape}.")

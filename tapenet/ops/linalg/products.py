@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import as_array, axes_of, holds_tensor, numpy_function, off_tape, refuse
+from tapenet.core.arguments import as_array, axes_of, numpy_function, refuse
 from tapenet.core.batch_rules import einsum_rule, matmul_rule
 from tapenet.core.families import joint, multilinear
 from tapenet.core.primitive import Array, Primitive, Shapes
 from tapenet.core.record import Parameters
-from tapenet.core.tensor import Tensor, plain_value
+from tapenet.core.tensor import plain_value
 from tapenet.errors import ArgumentError
 from tapenet.kernels import products as kernels
 from tapenet.ops.arrays.indexing import at
@@ -26,12 +26,13 @@ from tapenet.ops.reductions.reduction import sum
 
 
 @multilinear(
-    lambda t, y: matmul(t, matrix_transpose(y)),
-    lambda t, x: matmul(matrix_transpose(x), t),
+    lambda t, y: matrix_product(t, matrix_transpose(y)),
+    lambda t, x: matrix_product(matrix_transpose(x), t),
     name="matmul",
     batch=matmul_rule,
 )
-def _matmul(x: Array, y: Array) -> Array:
+def matrix_product(x: Array, y: Array) -> Array:
+    """The product of matrices or stacks of them; of large ones in parts, which differs from NumPy's by rounding."""
     return kernels.matmul(x, y)
 
 
@@ -41,7 +42,7 @@ def _matvec_batched(
     """Compute one product of matrices where an operand is the same for all examples, else one for each."""
     x, y = arrays
     if not mapped[0]:
-        return _matmul(y, matrix_transpose(x))
+        return matrix_product(y, matrix_transpose(x))
     if not mapped[1]:
         return reshape(primitive(reshape(x, (-1, x.shape[2])), y), x.shape[:2])
     return reshape(matmul(x, reshape(y, (*y.shape, 1))), x.shape[:2])
@@ -57,6 +58,7 @@ def _matvec(x: Array, y: Array) -> Array:
     return np.matmul(x, y)
 
 
+@numpy_function(np.matmul)
 def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
     """Multiply matrices over the last two axes; leading axes broadcast, and a 1-d operand is a vector.
 
@@ -76,37 +78,33 @@ def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
     >>> tnp.matmul(np.ones((2, 3)), np.ones(3))
     array([3., 3.])
     """
-    if type(x1) is not Tensor and type(x2) is not Tensor:
-        if not keywords and type(x1) is type(x2) is np.ndarray:
-            return kernels.matmul(x1, x2)
-        if not holds_tensor((x1, x2)):
-            return np.matmul(x1, x2, **keywords)
     if keywords:
         return _matmul_with(x1, x2, **keywords)
     if is_sparse_product(x1, x2):
         return sparse_product(x1, x2)
     x, y = as_array(x1), as_array(x2)
-    if x.ndim and y.ndim and x.shape[-1] != y.shape[-min(y.ndim, 2)]:
+    x_ndim, y_ndim = x.ndim, y.ndim
+    if x_ndim and y_ndim and x.shape[-1] != y.shape[-2 if y_ndim > 1 else -1]:
         raise ArgumentError(
             f"matmul: x1 and x2 must have one length to sum over; got shapes {x.shape} and {y.shape}, "
             f"{x.shape[-1]} and {y.shape[-min(y.ndim, 2)]}."
         )
-    if x.ndim == 2 and y.ndim == 2:
-        return _matmul(x, y)
-    if x.ndim == 2 and y.ndim == 1:
+    if x_ndim == 2 and y_ndim == 2:
+        return matrix_product(x, y)
+    if x_ndim == 2 and y_ndim == 1:
         return _matvec(x, y)
-    if x.ndim == 1 and y.ndim == 2:
+    if x_ndim == 1 and y_ndim == 2:
         return _matvec(matrix_transpose(y), x)
-    if x.ndim == 0 or y.ndim == 0:
+    if x_ndim == 0 or y_ndim == 0:
         raise ArgumentError(f"matmul: operands must have at least one axis; got shapes {x.shape}, {y.shape}. Use *.")
-    product = _matmul(
-        reshape(x, (1, -1)) if x.ndim == 1 else x,
-        reshape(y, (-1, 1)) if y.ndim == 1 else y,
+    product = matrix_product(
+        reshape(x, (1, -1)) if x_ndim == 1 else x,
+        reshape(y, (-1, 1)) if y_ndim == 1 else y,
     )
-    if y.ndim == 1:
+    if y_ndim == 1:
         product = reshape(product, product.shape[:-1])
-    if x.ndim == 1:
-        product = reshape(product, product.shape[:-2] + product.shape[-1:] if y.ndim > 1 else product.shape[:-1])
+    if x_ndim == 1:
+        product = reshape(product, product.shape[:-2] + product.shape[-1:] if y_ndim > 1 else product.shape[:-1])
     return product
 
 
@@ -148,7 +146,7 @@ def tensordot(a: Array, b: Array, axes: int | Sequence[Any] = 2) -> Array:
     columns = tuple(y.shape[i] for i in free_y)
     left = reshape(transpose(x, (*free_x, *over_x)), (int(np.prod(rows)), count))
     right = reshape(transpose(y, (*over_y, *free_y)), (count, int(np.prod(columns))))
-    return reshape(_matmul(left, right), rows + columns)
+    return reshape(matrix_product(left, right), rows + columns)
 
 
 @numpy_function(np.dot)
@@ -205,6 +203,7 @@ def outer(a: Array, b: Array, out: None = None) -> Array:
     return multiply(reshape(as_array(a), (-1, 1)), reshape(as_array(b), (1, -1)))
 
 
+@numpy_function(np.trace, method=np.ndarray.trace)
 def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Array:
     """Sum along a diagonal of two axes.
 
@@ -214,12 +213,10 @@ def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any 
     array([[1., 0.],
            [0., 1.]])
     """
-    if type(a) is not Tensor:
-        return off_tape(trace, np.trace, a, offset, axis1, axis2, dtype, out)
-    refuse("trace", {"out": out})
     return sum(diagonal(a, offset, axis1, axis2), -1, dtype)
 
 
+@numpy_function(np.diagonal, method=np.ndarray.diagonal)
 def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """Take a diagonal of two axes, as a last axis.
 
@@ -228,8 +225,6 @@ def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
     >>> tnp.diagonal(np.eye(2))
     array([1., 1.])
     """
-    if type(a) is not Tensor:
-        return off_tape(diagonal, np.diagonal, a, offset, axis1, axis2)
     first, second = axes_of("diagonal", (axis1, axis2), a.ndim)
     rest = [i for i in range(a.ndim) if i not in (first, second)]
     matrix = transpose(a, (*rest, first, second))
@@ -305,6 +300,7 @@ def _einsum(*operands: Array, labels: tuple[str, ...], out: str) -> Array:
     return np.einsum(f"{','.join(labels)}->{out}", *operands, optimize=large)
 
 
+@numpy_function(np.einsum)
 def einsum(subscripts: Any, *operands: Any, out: None = None, optimize: Any = None, **keywords: Any) -> Array:
     """Sum products over labelled axes, in Einstein's notation.
 
@@ -316,12 +312,9 @@ def einsum(subscripts: Any, *operands: Any, out: None = None, optimize: Any = No
     >>> tnp.einsum("ij,j->i", np.ones((2, 3)), np.ones(3))
     array([3., 3.])
     """
-    arguments = (subscripts, *operands)
-    if not holds_tensor(arguments):
-        return np.einsum(*arguments, out=out, optimize=bool(optimize), **keywords)
-    refuse("einsum", {"out": out} | keywords)
+    refuse("einsum", keywords)
     if not isinstance(subscripts, str):
-        subscripts, operands = _as_string(arguments)
+        subscripts, operands = _as_string((subscripts, *operands))
     arrays = [as_array(x) for x in operands]
     labels, result = _explicit(subscripts, arrays)
     return _einsum(*arrays, labels=labels, out=result)

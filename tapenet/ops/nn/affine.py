@@ -11,8 +11,8 @@ from tapenet.kernels.elementwise import add_bias
 from tapenet.kernels.products import matmul as product
 from tapenet.ops.arrays.shaping import matrix_transpose, reshape
 from tapenet.ops.elementwise.arithmetic import add
-from tapenet.ops.linalg.products import matmul
-from tapenet.ops.reductions.reduction import sum
+from tapenet.ops.linalg.products import matmul, matrix_product
+from tapenet.ops.reductions.reduction import add_cotangents
 
 
 def _affine_batched(
@@ -25,11 +25,11 @@ def _affine_batched(
 
 @general(
     [
-        lambda t, kernel: matmul(t, matrix_transpose(kernel)),
-        lambda t, x: matmul(matrix_transpose(x), t),
-        lambda t: sum(t, (0,)),
+        lambda t, kernel: matrix_product(t, matrix_transpose(kernel)),
+        lambda t, x: matrix_product(matrix_transpose(x), t),
+        lambda t: add_cotangents(t, (0,)),
     ],
-    [lambda t, kernel: matmul(t, kernel), lambda t, x: matmul(x, t), lambda t: t],
+    [lambda t, kernel: matrix_product(t, kernel), lambda t, x: matrix_product(x, t), lambda t: t],
     name="affine",
     batch=_affine_batched,
 )

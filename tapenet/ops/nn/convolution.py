@@ -18,7 +18,7 @@ from tapenet.kernels.convolution import convolve, convolve_input, convolve_kerne
 from tapenet.kernels.elementwise import add_bias
 from tapenet.ops.arrays.shaping import reshape
 from tapenet.ops.elementwise.arithmetic import add
-from tapenet.ops.reductions.reduction import sum
+from tapenet.ops.reductions.reduction import add_cotangents
 
 Pair = tuple[int, int]
 
@@ -50,7 +50,7 @@ def _conv_bias_batched(
     [
         lambda t, kernel, x_shape, **geometry: conv_input(t, kernel, input_size=x_shape[1:3], **geometry),
         lambda t, x, kernel_shape, **geometry: conv_kernel(x, t, kernel_size=kernel_shape[:2], **geometry),
-        lambda t: sum(t, (0, 1, 2)),
+        lambda t: add_cotangents(t, (0, 1, 2)),
     ],
     [
         lambda t, kernel, **geometry: conv(t, kernel, **geometry),

@@ -6,19 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import as_array, axis_of, numpy_function, off_tape, refuse
+from tapenet.core import shapes
+from tapenet.core.arguments import as_array, axis_of, numpy_function
 from tapenet.core.batch_rules import leading, shifted as with_batch_axis
 from tapenet.core.families import general, linear
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.shaping import concatenate, reshape
-from tapenet.ops.elementwise.casting import astype
 
 
 def reversed_along(x: Array, axis: int) -> Array:
-    """Reverse x along a non-negative axis."""
-    return x[(slice(None),) * axis + (slice(None, None, -1),)]
+    """x, backwards along a non-negative axis."""
+    return x[shapes.at(axis, slice(None, None, -1))]
 
 
 def shifted(x: Array, axis: int, fill: float = 0.0) -> Array:
@@ -26,8 +25,8 @@ def shifted(x: Array, axis: int, fill: float = 0.0) -> Array:
     length = x.shape[axis]
     if length == 0:
         return x
-    front = np.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), fill, x.dtype)
-    return concatenate([front, x[(slice(None),) * axis + (slice(0, length - 1),)]], axis)
+    front = np.full(shapes.resized(x.shape, axis, 1), fill, x.dtype)
+    return concatenate([front, x[shapes.at(axis, slice(0, length - 1))]], axis)
 
 
 # ---- sums ----
@@ -38,10 +37,11 @@ def shifted(x: Array, axis: int, fill: float = 0.0) -> Array:
     name="cumsum",
     batch=leading(axis=with_batch_axis),
 )
-def _cumsum(x: Array, *, axis: int) -> Array:
-    return np.cumsum(x, axis)
+def _cumsum(x: Array, *, axis: int, dtype: Any = None) -> Array:
+    return np.cumsum(x, axis, dtype)
 
 
+@numpy_function(np.cumsum, method=np.ndarray.cumsum)
 def cumsum(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
     """Compute running sums along an axis, or over all elements in C order.
 
@@ -52,16 +52,13 @@ def cumsum(a: Array, axis: int | None = None, dtype: Any = None, out: None = Non
     >>> tn.grad(lambda x: tnp.cumsum(x).sum())(np.ones(3))
     array([3., 2., 1.])
     """
-    if type(a) is not Tensor:
-        return off_tape(cumsum, np.cumsum, a, axis, dtype, out)
-    refuse("cumsum", {"out": out})
-    x, place = _along("cumsum", a, axis, dtype)
-    return _cumsum(x, axis=place)
+    x, place = _along("cumsum", a, axis)
+    return _cumsum(x, axis=place) if dtype is None else _cumsum(x, axis=place, dtype=np.dtype(dtype))
 
 
-def _along(function: str, a: Array, axis: int | None, dtype: Any) -> tuple[Array, int]:
-    """Give the array and a non-negative axis to run along; all elements as one axis where none is given."""
-    x = a if dtype is None else astype(a, dtype)
+def _along(function: str, a: Array, axis: int | None) -> tuple[Array, int]:
+    """The array and a non-negative axis to run along; all elements as one axis where none is named."""
+    x = as_array(a)
     if axis is None or (x.ndim == 0 and axis in (0, -1)):
         return reshape(x, -1), 0
     return x, axis_of(function, axis, x.ndim)
@@ -105,10 +102,11 @@ def _recurrence(a: Array, b: Array, *, axis: int) -> Array:
     name="cumprod",
     batch=leading(axis=with_batch_axis),
 )
-def _cumprod(x: Array, *, axis: int) -> Array:
-    return np.cumprod(x, axis)
+def _cumprod(x: Array, *, axis: int, dtype: Any = None) -> Array:
+    return np.cumprod(x, axis, dtype)
 
 
+@numpy_function(np.cumprod, method=np.ndarray.cumprod)
 def cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
     """Compute running products along an axis, or over all elements in C order.
 
@@ -118,11 +116,8 @@ def cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = No
     >>> tnp.cumprod(np.array([2.0, 3.0, 4.0]))
     array([ 2.,  6., 24.])
     """
-    if type(a) is not Tensor:
-        return off_tape(cumprod, np.cumprod, a, axis, dtype, out)
-    refuse("cumprod", {"out": out})
-    x, place = _along("cumprod", a, axis, dtype)
-    return _cumprod(x, axis=place)
+    x, place = _along("cumprod", a, axis)
+    return _cumprod(x, axis=place) if dtype is None else _cumprod(x, axis=place, dtype=np.dtype(dtype))
 
 
 # ---- the names of the array API standard ----
@@ -137,7 +132,7 @@ def _with_initial(function: str, x: Array, axis: int | None, dtype: Any, include
     totals = run(x, place, dtype)
     if not include_initial:
         return totals
-    front = np.full((*x.shape[:place], 1, *x.shape[place + 1 :]), initial, totals.dtype)
+    front = np.full(shapes.resized(x.shape, place, 1), initial, totals.dtype)
     return concatenate([front, totals], place)
 
 

@@ -1,29 +1,34 @@
-"""Reductions that leave out NaN."""
+"""Reductions that pass over NaN: those of `reduction`, with something neutral in place of NaN."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import ABSENT, given, numpy_function
+from tapenet.core.arguments import ABSENT, as_array, given, numpy_function
 from tapenet.core.batch_rules import leading, shifted
 from tapenet.core.families import general
 from tapenet.core.nondifferentiable import plain
-from tapenet.core.primitive import Array
-from tapenet.ops.elementwise.arithmetic import maximum, minimum, where as choose
-from tapenet.ops.elementwise.comparison import isnan, logical_and, logical_not
+from tapenet.core.primitive import Array, Primitive
+from tapenet.core.shapes import Axes
+from tapenet.errors import ArgumentTypeError
+from tapenet.ops.elementwise.arithmetic import maximum, minimum, square, subtract, where as choose
+from tapenet.ops.elementwise.casting import astype
+from tapenet.ops.elementwise.comparison import isnan, less_equal, logical_and, logical_not
+from tapenet.ops.elementwise.complex import absolute
 from tapenet.ops.reductions.cumulative import cumprod, cumsum
 from tapenet.ops.reductions.reduction import (
-    Axes,
     Axis,
-    mean as mean_of,
     normalized_axes,
+    number_where,
+    over_count,
     prod,
+    published,
+    root_of_variance,
     spread,
-    std,
     sum,
-    var,
 )
 
 
@@ -36,71 +41,93 @@ def valid(a: Array, where: Array = ABSENT) -> Array:
 # ---- sums and products ----
 
 
-@numpy_function(np.nansum)
-def nansum(
-    a: Array,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: None = None,
-    keepdims: bool = False,
-    initial: Array = ABSENT,
-    where: Array = ABSENT,
-) -> Array:
+def ignoring_nan(
+    theirs: Callable[..., Array], reduce: Callable[..., Array], neutral: float, doc: str
+) -> Callable[..., Array]:
+    """The public function of a reduction, with something neutral in place of NaN."""
+
+    def function(
+        a: Array,
+        axis: Axis = None,
+        dtype: Any = None,
+        out: None = None,
+        keepdims: bool = False,
+        initial: Array = ABSENT,
+        where: Array = ABSENT,
+    ) -> Array:
+        numbers = choose(isnan(a), neutral, a)
+        return reduce(numbers, axis, dtype, None, keepdims, **given(initial=initial, where=where))
+
+    return published(function, theirs, doc)
+
+
+def running_past_nan(
+    theirs: Callable[..., Array], run: Callable[..., Array], neutral: float, doc: str
+) -> Callable[..., Array]:
+    """The public function of running totals, with something neutral in place of NaN."""
+
+    def function(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
+        return run(choose(isnan(a), neutral, a), axis, dtype)
+
+    return published(function, theirs, doc)
+
+
+nansum = ignoring_nan(
+    np.nansum,
+    sum,
+    0,
     """Add up elements along axes, NaN counted as 0.
 
     Derivative: 1 for each element that is added, and 0 at NaN.
 
     >>> tn.grad(tnp.nansum)(np.array([1.0, np.nan]))
     array([1., 0.])
-    """
-    return sum(a, axis, dtype, None, keepdims, where=valid(a, where), **given(initial=initial))
-
-
-@numpy_function(np.nanprod)
-def nanprod(
-    a: Array,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: None = None,
-    keepdims: bool = False,
-    initial: Array = ABSENT,
-    where: Array = ABSENT,
-) -> Array:
+    """,
+)
+nanprod = ignoring_nan(
+    np.nanprod,
+    prod,
+    1,
     """Multiply elements along axes, NaN counted as 1.
 
     Derivative: the product of the others, exact with zeros, and 0 at NaN.
 
     >>> tn.grad(tnp.nanprod)(np.array([2.0, 3.0, np.nan]))
     array([3., 2., 0.])
-    """
-    return prod(a, axis, dtype, None, keepdims, where=valid(a, where), **given(initial=initial))
-
-
-@numpy_function(np.nancumsum)
-def nancumsum(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
+    """,
+)
+nancumsum = running_past_nan(
+    np.nancumsum,
+    cumsum,
+    0,
     """Compute running sums along an axis, NaN counted as 0.
 
     Derivative: that of `cumsum`, and 0 at NaN.
 
     >>> tnp.nancumsum(np.array([1.0, np.nan, 2.0]))
     array([1., 1., 3.])
-    """
-    return cumsum(choose(isnan(a), 0, a), axis, dtype)
-
-
-@numpy_function(np.nancumprod)
-def nancumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
+    """,
+)
+nancumprod = running_past_nan(
+    np.nancumprod,
+    cumprod,
+    1,
     """Compute running products along an axis, NaN counted as 1.
 
     Derivative: that of `cumprod`, and 0 at NaN.
 
     >>> tnp.nancumprod(np.array([2.0, np.nan, 3.0]))
     array([2., 2., 6.])
-    """
-    return cumprod(choose(isnan(a), 1, a), axis, dtype)
+    """,
+)
 
 
 # ---- moments ----
+
+
+def _check_dtype(function: str, dtype: Any) -> None:
+    if dtype is not None and np.dtype(dtype).kind not in "fc":
+        raise ArgumentTypeError(f"{function}: dtype must be float or complex, as NaN is; got {np.dtype(dtype)}.")
 
 
 @numpy_function(np.nanmean)
@@ -114,7 +141,10 @@ def nanmean(
     >>> tn.grad(tnp.nanmean)(np.array([1.0, np.nan, 3.0]))
     array([0.5, 0. , 0.5])
     """
-    return mean_of(a, axis, dtype, None, keepdims, where=valid(a, where))
+    _check_dtype("nanmean", dtype)
+    x = as_array(a)
+    total = nansum(x, axis, dtype, None, keepdims, **given(where=where))
+    return over_count(total, number_where(valid(x, where), x, axis, keepdims))
 
 
 @numpy_function(np.nanvar)
@@ -137,8 +167,15 @@ def nanvar(
     >>> float(tnp.nanvar(np.array([1.0, np.nan, 3.0])))
     1.0
     """
-    more = given(mean=mean, correction=correction)
-    return var(a, axis, dtype, None, ddof, keepdims, where=valid(a, where), **more)
+    _check_dtype("nanvar", dtype)
+    x = as_array(a)
+    numbers = valid(x, where)
+    center = nanmean(x, axis, dtype, None, True, **given(where=where)) if mean is ABSENT else mean
+    deviation = choose(numbers, astype(subtract(x, center), x.dtype), 0)  # before it is squared: 0 * NaN is NaN
+    magnitude = absolute(deviation) if x.dtype.kind == "c" else deviation
+    degrees = number_where(numbers, x, axis, keepdims) - (ddof if correction is ABSENT else correction)
+    found = over_count(sum(square(magnitude), axis, dtype, None, keepdims), degrees)
+    return choose(less_equal(degrees, 0), np.nan, found)
 
 
 @numpy_function(np.nanstd)
@@ -161,8 +198,9 @@ def nanstd(
     >>> float(tnp.nanstd(np.array([1.0, np.nan, 3.0])))
     1.0
     """
-    more = given(mean=mean, correction=correction)
-    return std(a, axis, dtype, None, ddof, keepdims, where=valid(a, where), **more)
+    more = given(where=where, mean=mean, correction=correction)
+    variance = nanvar(a, axis, dtype, None, ddof, keepdims, **more)
+    return root_of_variance(variance, number_where(valid(a, where), as_array(a), axis, keepdims))
 
 
 # ---- extrema ----
@@ -202,43 +240,48 @@ def _nanmin(x: Array, *, axis: Axes, keepdims: bool) -> Array:
     return np.fmin.reduce(x, axis=axis, keepdims=keepdims)
 
 
-@numpy_function(np.nanmax)
-def nanmax(
-    a: Array,
-    axis: Axis = None,
-    out: None = None,
-    keepdims: bool = False,
-    initial: Array = ABSENT,
-    where: Array = ABSENT,
-) -> Array:
+def past_nan(
+    theirs: Callable[..., Array], primitive: Primitive, choice: Callable[..., Array], doc: str
+) -> Callable[..., Array]:
+    """The public function of an extremum that passes over NaN."""
+    name = theirs.__name__
+
+    def function(
+        a: Array,
+        axis: Axis = None,
+        out: None = None,
+        keepdims: bool = False,
+        initial: Array = ABSENT,
+        where: Array = ABSENT,
+    ) -> Array:
+        x = as_array(a) if where is ABSENT else choose(where, as_array(a), np.nan)
+        found = primitive(x, axis=normalized_axes(name, axis, x.ndim), keepdims=keepdims)
+        return found if initial is ABSENT else choice(choose(isnan(found), initial, found), initial)
+
+    return published(function, theirs, doc)
+
+
+nanmax = past_nan(
+    np.nanmax,
+    _nanmax,
+    maximum,
     """Find the largest element that is not NaN, along axes; NaN where there is none.
 
     Derivative: 1, split evenly among equal elements.
 
     >>> tn.grad(tnp.nanmax)(np.array([1.0, np.nan, 1.0]))
     array([0.5, 0. , 0.5])
-    """
-    x = a if where is ABSENT else choose(where, a, np.nan)
-    found = _nanmax(x, axis=normalized_axes("nanmax", axis, x.ndim), keepdims=keepdims)
-    return found if initial is ABSENT else maximum(choose(isnan(found), initial, found), initial)
-
-
-@numpy_function(np.nanmin)
-def nanmin(
-    a: Array,
-    axis: Axis = None,
-    out: None = None,
-    keepdims: bool = False,
-    initial: Array = ABSENT,
-    where: Array = ABSENT,
-) -> Array:
+    """,
+)
+nanmin = past_nan(
+    np.nanmin,
+    _nanmin,
+    minimum,
     """Find the smallest element that is not NaN, along axes; NaN where there is none.
 
     Derivative: 1, split evenly among equal elements.
 
     >>> tn.grad(tnp.nanmin)(np.array([1.0, np.nan, 1.0]))
     array([0.5, 0. , 0.5])
-    """
-    x = a if where is ABSENT else choose(where, a, np.nan)
-    found = _nanmin(x, axis=normalized_axes("nanmin", axis, x.ndim), keepdims=keepdims)
-    return found if initial is ABSENT else minimum(choose(isnan(found), initial, found), initial)
+    """,
+)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core import shapes
 from tapenet.core.arguments import as_array, axes_of, numpy_function
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.nondifferentiable import constant, plain
@@ -25,10 +26,10 @@ from tapenet.ops.reductions.sorting import sort
 def _as_rows(function: str, a: Array, axis: Axis) -> tuple[Array, tuple[int, ...]]:
     """Move the axes that are reduced into one last axis; give also the shape that keepdims leaves."""
     axes = tuple(range(a.ndim)) if axis is None else axes_of(function, axis, a.ndim)
-    rest = tuple(length for i, length in enumerate(a.shape) if i not in axes)
+    rest = shapes.without(a.shape, axes)
     moved = moveaxis(a, axes, range(a.ndim - len(axes), a.ndim))
-    kept = tuple(1 if i in axes else length for i, length in enumerate(a.shape))
-    return reshape(moved, (*rest, int(np.prod([a.shape[i] for i in axes])))), kept
+    kept = shapes.kept(a.shape, axes)
+    return reshape(moved, (*rest, shapes.count(a.shape, axes))), kept
 
 
 def _count_of_each(rows: Array) -> Array:
@@ -121,6 +122,7 @@ def _places(q: Array, counts: Array, method: str) -> Array:
     each of its methods.
     """
     counts = np.asarray(counts)
+    q = q.astype(np.float64) if q.dtype.char == "e" else q  # float16 holds no place beyond 2048
     places = np.zeros(np.shape(q) + counts.shape)
     for count in np.unique(counts[counts > 0]):
         here = np.quantile(np.arange(count, dtype=float), q, method=method)
@@ -128,9 +130,9 @@ def _places(q: Array, counts: Array, method: str) -> Array:
     return places
 
 
-def _fraction(q: Array, places: Array, counts: Array, method: str) -> Array:
+def _fraction(q: Array, places: Array, counts: Array, method: str, dtype: Any) -> Array:
     """Compute how far each place is past the element before it; differentiable in q for continuous methods."""
-    fraction = subtract(places, np.floor(places)).astype(q.dtype if q.dtype.kind == "f" else np.float64)
+    fraction = subtract(places, np.floor(places)).astype(dtype)
     if type(q) is not Tensor or method not in _CONTINUOUS:
         return fraction
     a, b = _CONTINUOUS[method]
@@ -157,26 +159,26 @@ def _quantile(
         raise ArgumentTypeError(f"{function}: a must be real; got {a.dtype}.")
     if method not in _METHODS:
         raise ArgumentError(f"{function}: method must be one of {', '.join(_METHODS)}; got {method!r}.")
-    q = _checked_q(function, q, a.dtype)
+    is_weak = type(q) in (int, float) and a.dtype.kind == "f"  # then quantiles have the dtype of the elements
+    q = _checked_q(function, q)
     rows, kept = _as_rows(function, a, axis)
     if weights is not None:
         found = _weighted(function, rows, ravel(q), _weights_of_rows(function, a, weights, axis), method, skips_nan)
     else:
-        found = _interpolated(rows, ravel(q), method, skips_nan)
+        found = _interpolated(rows, ravel(q), method, skips_nan, a.dtype if is_weak else q.dtype)
     return reshape(found, q.shape + (kept if keepdims else rows.shape[:-1]))
 
 
-def _checked_q(function: str, q: Array, dtype: np.dtype[Any]) -> Array:
-    """Give q as an array of fractions; a Python number gets the dtype of the elements."""
-    if type(q) is not Tensor:
-        q = np.asarray(q, dtype if type(q) in (int, float) else None)
+def _checked_q(function: str, q: Array) -> Array:
+    """Give q as an array of fractions."""
+    q = as_array(q)
     top = 100 if function.endswith("percentile") else 1
     if holds_anywhere(logical_or(less(q, 0), greater(q, top))):
         raise ArgumentError(f"{function}: q must be in [0, {top}]; got {constant(q)}.")
     return divide(q, 100) if top == 100 else q
 
 
-def _interpolated(rows: Array, q: Array, method: str, skips_nan: bool) -> Array:
+def _interpolated(rows: Array, q: Array, method: str, skips_nan: bool, dtype: Any) -> Array:
     """Compute the quantiles of each row, q first."""
     ordered = sort(rows)
     n = rows.shape[-1]
@@ -184,7 +186,7 @@ def _interpolated(rows: Array, q: Array, method: str, skips_nan: bool) -> Array:
         raise ArgumentError("quantile: a must have an element along axis; got none.")
     counts = _counts(rows) if skips_nan else np.full(rows.shape[:-1], n)
     places = _places(q, counts, method)
-    fraction = _fraction(q, places, counts, method)
+    fraction = _fraction(q, places, counts, method, dtype if dtype.kind == "f" else np.float64)
     before = np.floor(places).astype(np.intp)
     spread = broadcast_to(ordered, (*before.shape, n))
     below = _at(spread, before)

@@ -1,20 +1,27 @@
-"""Reductions: one number from many, along axes."""
+"""Reductions: one number from many, along axes.
+
+A reduction is a primitive, which is a line and its derivative, and the public function that `reduction` or `extremum`
+makes of it. Values on a tape are NumPy's, bit for bit, but for these, which differ by rounding: the sum of float32 and
+float64 over leading axes with short rows, which a matrix product adds up in a third of the time; whatever has
+`initial=` or `where=`, which are operations of their own.
+"""
 
 from __future__ import annotations
 
 import builtins
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import ABSENT, as_array, axes_of, given, off_tape, refuse
+from tapenet.core import shapes
+from tapenet.core.arguments import ABSENT, as_array, axes_of, given, numpy_function
 from tapenet.core.batch_rules import leading, shifted as with_batch_axis
 from tapenet.core.families import elementwise, general, linear
-from tapenet.core.nondifferentiable import plain
-from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor
+from tapenet.core.nondifferentiable import constant, decision, plain
+from tapenet.core.primitive import Array, Primitive, bind
+from tapenet.core.record import Parameters
+from tapenet.core.shapes import Axes
 from tapenet.errors import ArgumentError
 from tapenet.kernels.elementwise import add_up
 from tapenet.ops.arrays.shaping import broadcast_to, moveaxis, reshape
@@ -31,90 +38,172 @@ from tapenet.ops.elementwise.arithmetic import (
 )
 from tapenet.ops.elementwise.casting import astype
 from tapenet.ops.elementwise.comparison import equal
-from tapenet.ops.elementwise.complex import absolute
+from tapenet.ops.elementwise.complex import absolute, conjugate
 from tapenet.ops.reductions.cumulative import cumprod, reversed_along, shifted
 
 Axis = int | Sequence[int] | None
-Axes = tuple[int, ...] | None
+
+_batched = leading(axis=with_batch_axis)
 
 
 def spread(t: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:
-    """Broadcast `t`, a reduction's result, back over the reduced axes."""
-    return broadcast_to(t if axis is None else _with_reduced_axes(t, shape, axis, keepdims), shape)
+    """`t`, a reduction's result, broadcast back over the reduced axes."""
+    return broadcast_to(t if axis is None else with_reduced_axes(t, shape, axis, keepdims), shape)
 
 
-def _with_reduced_axes(t: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:
-    """Give `t`, a reduction's result, length 1 along the reduced axes, as keepdims does."""
-    if keepdims:
-        return t
-    if axis is None:
-        return reshape(t, (1,) * len(shape))
-    return reshape(t, tuple(1 if i in axis else length for i, length in enumerate(shape)))
-
-
-def _count(shape: tuple[int, ...], axis: Axes) -> int:
-    """Count the elements that go into one result."""
-    return math.prod(shape if axis is None else [shape[i] for i in axis])
+def with_reduced_axes(t: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:
+    """`t`, a reduction's result, with length 1 along the reduced axes, as keepdims leaves it."""
+    return t if keepdims else reshape(t, shapes.kept(shape, axis))
 
 
 def normalized_axes(function: str, axis: Axis, ndim: int) -> Axes:
-    if axis is None or (ndim == 0 and axis in (0, -1)):  # which ufuncs accept for a scalar
+    """Axes as distinct numbers in [0, ndim); None for all."""
+    if axis is None or (ndim == 0 and axis in (0, -1)):  # which ufuncs take for the elements of a scalar
         return None
     return axes_of(function, axis, ndim)
+
+
+def _parameters(function: str, x: Array, axis: Axis, keepdims: bool, dtype: Any) -> Parameters:
+    """The parameters of a primitive, `dtype` among them where it is given."""
+    axes = None if axis is None else normalized_axes(function, axis, x.ndim)
+    if dtype is None:
+        return {"axis": axes, "keepdims": keepdims}
+    return {"axis": axes, "keepdims": keepdims, "dtype": np.dtype(dtype)}
+
+
+def over_count(total: Array, count: Any) -> Array:
+    """A total divided by a count, in a dtype that holds the count, and rounded once to that of the total."""
+    if isinstance(count, int | float) and total.dtype.char != "e":
+        return divide(total, count)
+    return astype(divide(total, np.float64(count) if isinstance(count, int | float) else count), total.dtype)
+
+
+# ---- public functions from primitives ----
+
+
+def reduction(
+    theirs: Callable[..., Array],
+    method: Callable[..., Array],
+    primitive: Primitive,
+    combine: Callable[..., Array],
+    neutral: float,
+    doc: str,
+) -> Callable[..., Array]:
+    """The public function of a reduction with a dtype, such as `sum`.
+
+    Args:
+        theirs, method: NumPy's function, and ndarray's method.
+        primitive: of an array and the parameters `axis`, `keepdims` and, where it is given, `dtype`.
+        combine: joins a result with `initial`.
+        neutral: what stands in for elements that `where` leaves out.
+        doc: the docstring.
+    """
+    name = theirs.__name__
+
+    def reduce(
+        a: Array,
+        axis: Axis = None,
+        dtype: Any = None,
+        out: None = None,
+        keepdims: bool = False,
+        initial: Array = ABSENT,
+        where: Array = ABSENT,
+    ) -> Array:
+        x = as_array(a) if where is ABSENT else choose(where, as_array(a), neutral)
+        found = bind(primitive, (x,), _parameters(name, x, axis, keepdims, dtype))
+        return found if initial is ABSENT else combine(found, initial)
+
+    return published(reduce, theirs, doc, method)
+
+
+def extremum(
+    theirs: Callable[..., Array],
+    method: Callable[..., Array],
+    primitive: Primitive,
+    choice: Callable[..., Array],
+    last: float,
+    doc: str,
+) -> Callable[..., Array]:
+    """The public function of an extremum, such as `max`; the arguments as for `reduction`."""
+    name = theirs.__name__
+
+    def reduce(
+        a: Array,
+        axis: Axis = None,
+        out: None = None,
+        keepdims: bool = False,
+        initial: Array = ABSENT,
+        where: Array = ABSENT,
+    ) -> Array:
+        x = as_array(a)
+        axes = normalized_axes(name, axis, x.ndim)
+        if where is not ABSENT:
+            if initial is ABSENT:
+                raise ArgumentError(f"{name}: initial must be given with where=, for where nothing is left; got none.")
+            x = choose(where, x, last)
+        if initial is not ABSENT and shapes.count(x.shape, axes) == 0:
+            return add(np.zeros(shapes.reduced(x.shape, axes, keepdims), x.dtype), initial)
+        found = primitive(x, axis=axes, keepdims=keepdims)
+        return found if initial is ABSENT else choice(found, initial)
+
+    return published(reduce, theirs, doc, method)
+
+
+def published(
+    function: Callable[..., Array],
+    theirs: Callable[..., Array],
+    doc: str,
+    method: Callable[..., Array] | None = None,
+) -> Callable[..., Array]:
+    """A function of Tensors as the counterpart of one of NumPy's, under its name; see `numpy_function`."""
+    function.__name__ = function.__qualname__ = theirs.__name__
+    function.__doc__ = doc
+    return numpy_function(theirs, method=method)(function)
 
 
 # ---- sums ----
 
 
-@linear(
-    lambda t, x_shape, axis, keepdims: spread(t, x_shape, axis, keepdims),
-    name="sum",
-    batch=leading(axis=with_batch_axis),
-)
-def _sum(x: Array, *, axis: Axes, keepdims: bool) -> Array:
-    return add_up(x, axis, keepdims)
+@linear(lambda t, x_shape, axis, keepdims: spread(t, x_shape, axis, keepdims), name="sum", batch=_batched)
+def _sum(x: Array, *, axis: Axes, keepdims: bool, dtype: Any = None) -> Array:
+    return add_up(x, axis, keepdims) if dtype is None else np.add.reduce(x, axis, dtype, None, keepdims)
 
 
-def sum(
-    a: Array,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: None = None,
-    keepdims: bool = False,
-    initial: Array = ABSENT,
-    where: Array = ABSENT,
-) -> Array:
+sum = reduction(
+    np.sum,
+    np.ndarray.sum,
+    _sum,
+    add,
+    0,
     """Add up elements along axes, or all of them.
 
     Derivative: 1 for each element that is added.
 
     >>> float(tnp.sum(np.ones((2, 3))))
     6.0
-    """
-    if type(a) is not Tensor:
-        if type(a) is np.ndarray and dtype is None and out is None and initial is ABSENT and where is ABSENT:
-            return add_up(a, axis, keepdims)
-        return off_tape(sum, np.sum, a, axis, dtype, out, keepdims, **given(initial=initial, where=where))
-    if out is not None:
-        refuse("sum", {"out": out})
-    x = a if dtype is None else astype(a, dtype)
-    if where is not ABSENT:
-        x = choose(where, x, 0)
-    total = _sum(x, axis=normalized_axes("sum", axis, x.ndim), keepdims=keepdims)
-    return total if initial is ABSENT else add(total, initial)
+    """,
+)
+
+
+def add_cotangents(t: Array, axes: tuple[int, ...], keepdims: bool = False) -> Array:
+    """The sum of a cotangent over axes; float16 in float32, rounded once, where NumPy's would stop at 2048."""
+    if t.dtype.char == "e":
+        return astype(_sum(t, axis=axes, keepdims=keepdims, dtype=np.dtype(np.float32)), t.dtype)
+    return add_up(t, axes, keepdims) if type(t) is np.ndarray else _sum(t, axis=axes, keepdims=keepdims)
 
 
 @linear(
-    lambda t, x_shape, axis, keepdims: spread(t / _count(x_shape, axis), x_shape, axis, keepdims),
+    lambda t, x_shape, axis, keepdims: spread(over_count(t, shapes.count(x_shape, axis)), x_shape, axis, keepdims),
     name="mean",
-    batch=leading(axis=with_batch_axis),
+    batch=_batched,
 )
-def _mean(x: Array, *, axis: Axes, keepdims: bool) -> Array:
-    if type(x) is np.ndarray and x.dtype.char in "fd" and x.size:
-        return add_up(x, axis, keepdims) / _count(x.shape, axis)  # as np.mean, at half its overhead
-    return np.mean(x, axis=axis, keepdims=keepdims)
+def _mean(x: Array, *, axis: Axes, keepdims: bool, dtype: Any = None) -> Array:
+    if type(x) is np.ndarray and x.dtype.char in "fd" and x.size and dtype is None:
+        return add_up(x, axis, keepdims) / shapes.count(x.shape, axis)  # as np.mean, at half its overhead
+    return np.mean(x, axis, dtype, keepdims=keepdims)
 
 
+@numpy_function(np.mean, method=np.ndarray.mean)
 def mean(
     a: Array,
     axis: Axis = None,
@@ -131,25 +220,52 @@ def mean(
     >>> float(tnp.mean(np.array([1.0, 3.0])))
     2.0
     """
-    if type(a) is not Tensor:
-        return off_tape(mean, np.mean, a, axis, dtype, out, keepdims, **given(where=where))
-    if out is not None:
-        refuse("mean", {"out": out})
-    x = a if dtype is None else astype(a, dtype)
-    if where is not ABSENT:
-        return divide(sum(x, axis, keepdims=keepdims, where=where), number_where(where, x, axis, keepdims))
-    return _mean(x, axis=normalized_axes("mean", axis, x.ndim), keepdims=keepdims)
+    x = as_array(a)
+    if where is ABSENT:
+        return bind(_mean, (x,), _parameters("mean", x, axis, keepdims, dtype))
+    wide = np.float32 if x.dtype.char == "e" and dtype is None else dtype  # as NumPy adds up float16
+    found = over_count(sum(x, axis, wide, None, keepdims, where=where), number_where(where, x, axis, keepdims))
+    return found if wide is dtype else astype(found, x.dtype)
 
 
 @plain
 def number_where(where: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
-    """Count the elements of x along axes where a mask holds, in the real dtype of x."""
-    return np.sum(np.broadcast_to(where, x.shape), axis, x.real.dtype, keepdims=keepdims)
+    """How many elements of x along axes a mask names."""
+    return np.sum(np.broadcast_to(where, x.shape), axis, np.intp, keepdims=keepdims)
 
 
 # ---- moments ----
 
 
+def _deviation(x: Array, axis: Axes, dtype: Any = None) -> Array:
+    return subtract(x, bind(_mean, (x,), _parameters("mean", x, axis, True, dtype)))
+
+
+def _slope_of_var(t: Array, x: Array, axis: Axes, ddof: float, dtype: Any) -> Array:
+    """t times the derivative of the variance by each element; t with the reduced axes in place."""
+    degrees = builtins.max(shapes.count(x.shape, axis) - ddof, 0.0)
+    return over_count(multiply(t, 2 * conjugate(_deviation(x, axis, dtype))), degrees)
+
+
+@general(
+    [
+        lambda t, x, axis, keepdims, ddof, **rest: _slope_of_var(
+            with_reduced_axes(t, x.shape, axis, keepdims), x, axis, ddof, rest.get("dtype")
+        )
+    ],
+    [
+        lambda t, x, axis, keepdims, ddof, **rest: sum(
+            _slope_of_var(t, x, axis, ddof, rest.get("dtype")), axis, keepdims=keepdims
+        )
+    ],
+    name="var",
+    batch=_batched,
+)
+def _var(x: Array, *, axis: Axes, keepdims: bool, ddof: float, dtype: Any = None) -> Array:
+    return np.var(x, axis, dtype, None, ddof, keepdims)
+
+
+@numpy_function(np.var, method=np.ndarray.var)
 def var(
     a: Array,
     axis: Axis = None,
@@ -171,41 +287,74 @@ def var(
     >>> tn.grad(tnp.var)(np.array([1.0, 3.0]))
     array([-1.,  1.])
     """
-    more = given(where=where, mean=mean, correction=correction)
-    if type(a) is not Tensor and type(mean) is not Tensor:
-        return off_tape(var, np.var, a, axis, dtype, out, ddof, keepdims, **more)
-    if out is not None:
-        refuse("var", {"out": out})
-    x = as_array(a) if dtype is None else astype(a, dtype)
+    x, ddof = as_array(a), ddof if correction is ABSENT else correction
+    if where is ABSENT and mean is ABSENT:
+        return bind(_var, (x,), {"ddof": ddof, **_parameters("var", x, axis, keepdims, dtype)})
     axes = normalized_axes("var", axis, x.ndim)
-    center = _mean_of(x, axes, keepdims=True, **given(where=where)) if mean is ABSENT else mean
+    center = _mean_of(x, axes, dtype, keepdims=True, **given(where=where)) if mean is ABSENT else mean
+    count = shapes.count(x.shape, axes) if where is ABSENT else number_where(where, x, axes, keepdims)
     deviation = subtract(x, center)
     if where is not ABSENT:
         deviation = choose(where, deviation, 0)  # before it is squared: 0 * NaN must not arise behind a mask
     magnitude = absolute(deviation) if x.dtype.kind == "c" else deviation
-    total = sum(square(magnitude), axes, keepdims=keepdims)
-    return divide(total, _degrees(where, x, axes, keepdims, ddof if correction is ABSENT else correction))
+    return over_count(sum(square(magnitude), axes, dtype, keepdims=keepdims), np.maximum(count - ddof, 0))
 
 
 _mean_of = mean  # `var` has a parameter of the name `mean`
 
 
-def _degrees(where: Array, x: Array, axes: Axes, keepdims: bool, ddof: float) -> Array:
-    """Compute n - ddof, and 0 where that is negative."""
-    if where is ABSENT:
-        return builtins.max(_count(x.shape, axes) - ddof, 0.0)
-    return maximum(number_where(where, x, axes, keepdims) - ddof, 0)
+def quotient_or_zero(x: Array, y: Array) -> Array:
+    """x / y, and 0 where y is 0: a derivative that is a convention there, so that there is no second one."""
+    vanishes = equal(y, 0)
+    return subgradient(divide(x, add(subgradient(y, vanishes), vanishes)), vanishes)
 
 
-# The derivative of a root whose argument vanishes only where it is smallest: the minimum-norm subgradient, whose own
-# derivative is NaN.
-root_of_squares = elementwise(
-    np.sqrt,
-    lambda t, out: subgradient(t / (2 * choose(equal(out, 0), 1, out)), equal(out, 0)),
-    name="root_of_squares",
-)
+# The derivative of a root whose argument vanishes only where it is smallest: the minimum-norm subgradient.
+root_of_squares = elementwise(np.sqrt, lambda t, out: quotient_or_zero(0.5 * t, out), name="root_of_squares")
 
 
+@decision
+def _needs_scale(out: Array) -> bool:
+    """Whether squares overflowed or underflowed on the way to a standard deviation."""
+    limits = np.finfo(out.dtype)
+    return not bool(np.all((np.abs(out) > np.sqrt(limits.tiny / limits.eps)) & np.isfinite(out)))
+
+
+def _slope_of_std(t: Array, x: Array, out: Array, axis: Axes, ddof: float, dtype: Any) -> Array:
+    """t times the derivative of the standard deviation by each element; t and out with the reduced axes in place."""
+    degrees = builtins.max(shapes.count(x.shape, axis) - ddof, 0.0)
+    deviation = _deviation(x, axis, dtype)
+    if shapes.count(x.shape, axis) == 1:  # the standard deviation of one number is constant
+        return multiply(t, conjugate(deviation))
+    if x.size and _needs_scale(out):
+        # The slope is the same for deviations of another scale, and so has no derivative by the scale.
+        deviation, out = _scaled(deviation, axis, shapes.count(x.shape, axis) / degrees if degrees else np.inf)
+    return over_count(multiply(t, quotient_or_zero(conjugate(deviation), out)), degrees)
+
+
+def _scaled(deviation: Array, axis: Axes, factor: float) -> tuple[Array, Array]:
+    """Deviations of magnitude 1 at most, and the root of their mean square times a factor."""
+    scale = constant(max(absolute(deviation), axis, keepdims=True))
+    scaled = divide(deviation, choose(equal(scale, 0), 1, scale))
+    return scaled, root_of_squares(multiply(_mean(square(absolute(scaled)), axis=axis, keepdims=True), factor))
+
+
+def _pull_std(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool, ddof: float, **rest: Any) -> Array:
+    t, out = (with_reduced_axes(part, x.shape, axis, keepdims) for part in (t, out))
+    return _slope_of_std(t, x, out, axis, ddof, rest.get("dtype"))
+
+
+def _push_std(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool, ddof: float, **rest: Any) -> Array:
+    out = with_reduced_axes(out, x.shape, axis, keepdims)
+    return sum(_slope_of_std(t, x, out, axis, ddof, rest.get("dtype")), axis, keepdims=keepdims)
+
+
+@general([_pull_std], [_push_std], name="std", batch=_batched)
+def _std(x: Array, *, axis: Axes, keepdims: bool, ddof: float, dtype: Any = None) -> Array:
+    return np.std(x, axis, dtype, None, ddof, keepdims)
+
+
+@numpy_function(np.std, method=np.ndarray.std)
 def std(
     a: Array,
     axis: Axis = None,
@@ -225,32 +374,37 @@ def std(
     >>> tn.grad(tnp.std)(np.array([1.0, 3.0])), tn.grad(tnp.std)(np.array([2.0, 2.0]))
     (array([-0.5,  0.5]), array([0., 0.]))
     """
-    more = given(where=where, mean=mean, correction=correction)
-    if type(a) is not Tensor and type(mean) is not Tensor:
-        return off_tape(std, np.std, a, axis, dtype, out, ddof, keepdims, **more)
-    if out is not None:
-        refuse("std", {"out": out})
-    return root_of_squares(var(a, axis, dtype, out, ddof, keepdims, **more))
+    x, ddof = as_array(a), ddof if correction is ABSENT else correction
+    if where is ABSENT and mean is ABSENT:
+        return bind(_std, (x,), {"ddof": ddof, **_parameters("std", x, axis, keepdims, dtype)})
+    variance = var(x, axis, dtype, None, ddof, keepdims, **given(where=where, mean=mean))
+    return root_of_variance(variance, number_where(True if where is ABSENT else where, x, axis, keepdims))
+
+
+def root_of_variance(variance: Array, counts: Array) -> Array:
+    """The standard deviation; of one number it is constant, so that it has derivatives of all orders."""
+    is_alone = equal(counts, 1)
+    return choose(is_alone, variance, root_of_squares(choose(is_alone, 1, variance)))
 
 
 # ---- extrema ----
 
 
 def _find_winners(x: Array, out: Array, *, axis: Axes, keepdims: bool) -> Array:
-    """Compute the share of each element in the extremum: evenly among those equal to it; NaN wins over all."""
-    best = _with_reduced_axes(np.asarray(out), np.shape(x), axis, keepdims)
+    """The share of each element in the extremum: evenly among those equal to it; NaN wins over all."""
+    best = with_reduced_axes(np.asarray(out), np.shape(x), axis, keepdims)
     won = (x == best) | (x != x)
     return (won / np.add.reduce(won, axis=axis, keepdims=True)).astype(np.asarray(x).dtype)
 
 
-_winners = plain(_find_winners, name="winners", batch=leading(axis=with_batch_axis))
+_winners = plain(_find_winners, name="winners", batch=_batched)
 
 
 _EXTREMUM_RULES: dict[str, Any] = {
-    "batch": leading(axis=with_batch_axis),
+    "batch": _batched,
     "pulls": [
         lambda t, x, out, x_shape, axis, keepdims: (
-            _with_reduced_axes(t, x_shape, axis, keepdims) * _winners(x, out, axis=axis, keepdims=keepdims)
+            with_reduced_axes(t, x_shape, axis, keepdims) * _winners(x, out, axis=axis, keepdims=keepdims)
         )
     ],
     "pushes": [
@@ -266,80 +420,44 @@ def _max(x: Array, *, axis: Axes, keepdims: bool) -> Array:
     return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
 
 
-@general(**_EXTREMUM_RULES, name="min")
-def _min(x: Array, *, axis: Axes, keepdims: bool) -> Array:
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
-
-
-def _extremum(
-    name: str,
-    a: Array,
-    axis: Axis,
-    keepdims: bool,
-    initial: Array,
-    where: Array,
-) -> Array:
-    """Compute max or min, with a value to start from and a mask of the elements that count."""
-    reduce, choice, last = (_max, maximum, -np.inf) if name == "max" else (_min, minimum, np.inf)
-    axes = normalized_axes(name, axis, a.ndim)
-    if where is not ABSENT:
-        if initial is ABSENT:
-            raise ArgumentError(f"{name}: initial must be given with where=, for where nothing is left; got none.")
-        a = choose(where, a, last)
-    if initial is not ABSENT and _count(a.shape, axes) == 0:
-        shape = _reduced_shape(a.shape, tuple(range(a.ndim)) if axes is None else axes, keepdims)
-        return add(np.zeros(shape, a.dtype), initial)
-    found = reduce(a, axis=axes, keepdims=keepdims)
-    return found if initial is ABSENT else choice(found, initial)
-
-
-def max(
-    a: Array,
-    axis: Axis = None,
-    out: None = None,
-    keepdims: bool = False,
-    initial: Array = ABSENT,
-    where: Array = ABSENT,
-) -> Array:
+max = amax = extremum(
+    np.max,
+    np.ndarray.max,
+    _max,
+    maximum,
+    -np.inf,
     """Find the largest element along axes, or of all; NaN where there is one.
 
     Derivative: 1, split evenly among equal elements, and among NaNs.
 
     >>> tn.grad(tnp.max)(np.array([1.0, 3.0, 3.0]))
     array([0. , 0.5, 0.5])
-    """
-    if type(a) is not Tensor:
-        return off_tape(max, np.max, a, axis, out, keepdims, **given(initial=initial, where=where))
-    if out is not None:
-        refuse("max", {"out": out})
-    return _extremum("max", a, axis, keepdims, initial, where)
+    """,
+)
 
 
-def min(
-    a: Array,
-    axis: Axis = None,
-    out: None = None,
-    keepdims: bool = False,
-    initial: Array = ABSENT,
-    where: Array = ABSENT,
-) -> Array:
+@general(**_EXTREMUM_RULES, name="min")
+def _min(x: Array, *, axis: Axes, keepdims: bool) -> Array:
+    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+
+
+min = amin = extremum(
+    np.min,
+    np.ndarray.min,
+    _min,
+    minimum,
+    np.inf,
     """Find the smallest element along axes, or of all; NaN where there is one.
 
     Derivative: 1, split evenly among equal elements, and among NaNs.
 
     >>> tn.grad(tnp.min)(np.array([1.0, 1.0, 3.0]))
     array([0.5, 0.5, 0. ])
-    """
-    if type(a) is not Tensor:
-        return off_tape(min, np.min, a, axis, out, keepdims, **given(initial=initial, where=where))
-    if out is not None:
-        refuse("min", {"out": out})
-    return _extremum("min", a, axis, keepdims, initial, where)
+    """,
+)
 
 
-amax, amin = max, min
-
-
+@numpy_function(np.ptp)
 def ptp(a: Array, axis: Axis = None, out: None = None, keepdims: bool = False) -> Array:
     """Compute the largest element less the smallest, along axes or of all.
 
@@ -348,9 +466,7 @@ def ptp(a: Array, axis: Axis = None, out: None = None, keepdims: bool = False) -
     >>> tn.grad(tnp.ptp)(np.array([1.0, 2.0, 3.0]))
     array([-1.,  0.,  1.])
     """
-    if type(a) is not Tensor:
-        return off_tape(ptp, np.ptp, a, axis, out, keepdims)
-    return subtract(max(a, axis, out, keepdims), min(a, axis, out, keepdims))
+    return subtract(max(a, axis, None, keepdims), min(a, axis, None, keepdims))
 
 
 # ---- products ----
@@ -359,34 +475,29 @@ def ptp(a: Array, axis: Axis = None, out: None = None, keepdims: bool = False) -
 def _product_of_others(x: Array, axis: Axes) -> Array:
     """Multiply for each element the others; nothing is divided, so that zeros are exact."""
     axes = tuple(range(x.ndim)) if axis is None else axis
-    rest = tuple(length for i, length in enumerate(x.shape) if i not in axes)
-    front = tuple(x.shape[i] for i in axes)
     moved = moveaxis(x, axes, range(len(axes)))
-    factors = reshape(moved, (_count(x.shape, axes), *rest))
+    factors = reshape(moved, (shapes.count(x.shape, axes), *shapes.without(x.shape, axes)))
     before = shifted(cumprod(factors, 0), 0, 1)
     after = reversed_along(shifted(cumprod(reversed_along(factors, 0), 0), 0, 1), 0)
-    return moveaxis(reshape(multiply(before, after), front + rest), range(len(axes)), axes)
+    return moveaxis(reshape(multiply(before, after), moved.shape), range(len(axes)), axes)
 
 
 @general(
-    [lambda t, x, axis, keepdims: _with_reduced_axes(t, x.shape, axis, keepdims) * _product_of_others(x, axis)],
+    [lambda t, x, axis, keepdims: with_reduced_axes(t, x.shape, axis, keepdims) * _product_of_others(x, axis)],
     [lambda t, x, axis, keepdims: sum(t * _product_of_others(x, axis), axis, keepdims=keepdims)],
     name="prod",
-    batch=leading(axis=with_batch_axis),
+    batch=_batched,
 )
-def _prod(x: Array, *, axis: Axes, keepdims: bool) -> Array:
-    return np.multiply.reduce(x, axis=axis, keepdims=keepdims)
+def _prod(x: Array, *, axis: Axes, keepdims: bool, dtype: Any = None) -> Array:
+    return np.multiply.reduce(x, axis, dtype, None, keepdims)
 
 
-def prod(
-    a: Array,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: None = None,
-    keepdims: bool = False,
-    initial: Array = ABSENT,
-    where: Array = ABSENT,
-) -> Array:
+prod = reduction(
+    np.prod,
+    np.ndarray.prod,
+    _prod,
+    multiply,
+    1,
     """Multiply elements along axes, or all of them.
 
     Derivative: the product of the others. It is exact with zeros, to any order: it is the product of the elements
@@ -394,19 +505,5 @@ def prod(
 
     >>> tn.grad(tnp.prod)(np.array([2.0, 3.0, 0.0]))
     array([0., 0., 6.])
-    """
-    if type(a) is not Tensor:
-        return off_tape(prod, np.prod, a, axis, dtype, out, keepdims, **given(initial=initial, where=where))
-    if out is not None:
-        refuse("prod", {"out": out})
-    x = a if dtype is None else astype(a, dtype)
-    if where is not ABSENT:
-        x = choose(where, x, 1)
-    product = _prod(x, axis=normalized_axes("prod", axis, x.ndim), keepdims=keepdims)
-    return product if initial is ABSENT else multiply(product, initial)
-
-
-def _reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
-    if keepdims:
-        return tuple(1 if i in axes else length for i, length in enumerate(shape))
-    return tuple(length for i, length in enumerate(shape) if i not in axes)
+    """,
+)

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import as_array, axis_of, numpy_function, off_tape
+from tapenet.core.arguments import as_array, axis_of, numpy_function
 from tapenet.core.batch_rules import along_axis, refused
 from tapenet.core.nondifferentiable import plain
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor
 from tapenet.ops.arrays.indexing import getitem, take, take_along_axis
 from tapenet.ops.arrays.searching import argpartition, argsort as places_in_order
 from tapenet.ops.arrays.shaping import concatenate, flip, ravel
@@ -22,6 +21,12 @@ from tapenet.ops.elementwise.casting import astype
 _order = plain(np.argsort, hidden=True, batch=along_axis)
 
 
+def _sorted(a: Array, axis: int | None = -1, *arguments: Any, descending: bool = False, **keywords: Any) -> Array:
+    """`np.sort`, or the largest first."""
+    return _along(a, axis, True) if descending else np.sort(a, axis, *arguments, **keywords)
+
+
+@numpy_function(_sorted)
 def sort(
     a: Array,
     axis: int | None = -1,
@@ -44,14 +49,29 @@ def sort(
     >>> tn.grad(lambda x: tnp.sort(x)[0])(np.array([3.0, 1.0, 2.0]))
     array([0., 1., 0.])
     """
-    if type(a) is not Tensor and not descending:
-        return off_tape(sort, np.sort, a, axis, kind, order, stable=stable)
-    x, axis = (ravel(a), 0) if axis is None else (as_array(a), axis)
+    return _along(a, axis, descending)
+
+
+def _along(a: Array, axis: int | None, descending: bool) -> Array:
+    """The elements in stable order."""
+    x, axis = (ravel(as_array(a)), 0) if axis is None else (as_array(a), axis)
     axis = axis_of("sort", axis, x.ndim)
-    order = argsort(x, axis, descending=True) if descending else _order(x, axis=axis, kind="stable")
-    return take_along_axis(x, order, axis)
+    places = _backwards(x, axis) if descending else _order(x, axis=axis, kind="stable")
+    return take_along_axis(x, places, axis)
 
 
+def _backwards(a: Array, axis: int | None) -> Array:
+    """The places of the elements, the largest first, equal ones in the order they come."""
+    x, axis = (ravel(as_array(a)), 0) if axis is None else (as_array(a), axis)
+    return x.shape[axis] - 1 - flip(places_in_order(flip(x, axis), axis=axis, kind="stable"), axis)
+
+
+def _arg_sorted(a: Array, axis: int | None = -1, *arguments: Any, descending: bool = False, **keywords: Any) -> Array:
+    """`np.argsort`, or the largest first."""
+    return _backwards(a, axis) if descending else np.argsort(a, axis, *arguments, **keywords)
+
+
+@numpy_function(_arg_sorted)
 def argsort(
     a: Array,
     axis: int | None = -1,
@@ -72,13 +92,7 @@ def argsort(
     >>> tnp.argsort(np.array([3.0, 1.0, 2.0]))
     array([1, 2, 0])
     """
-    if descending:
-        x, axis = (ravel(a), 0) if axis is None else (as_array(a), axis)
-        backwards = places_in_order(flip(x, axis), axis=axis, kind="stable")
-        return x.shape[axis] - 1 - flip(backwards, axis)
-    if type(a) is Tensor:
-        return places_in_order(a, axis=axis, kind="stable")
-    return off_tape(argsort, np.argsort, a, axis, kind, order, stable=stable)
+    return _backwards(a, axis) if descending else places_in_order(a, axis=axis, kind="stable")
 
 
 @numpy_function(np.partition)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core import shapes
 from tapenet.core.arguments import ABSENT, as_array, axes_of, axis_of, numpy_function
 from tapenet.core.batch_rules import leading, shifted
 from tapenet.core.families import general, multilinear
@@ -24,7 +25,7 @@ from tapenet.ops.reductions.reduction import sum
 
 
 def _along(axis: int, *bounds: int | None) -> tuple[slice, ...]:
-    return (slice(None),) * axis + (slice(*bounds),)
+    return shapes.at(axis, slice(*bounds))
 
 
 # ---- differences ----
@@ -59,7 +60,7 @@ def _as_slice(value: Array, x: Array, axis: int) -> Array:
     if value is ABSENT:
         return None
     value = as_array(value)
-    return broadcast_to(value, (*x.shape[:axis], 1, *x.shape[axis + 1 :])) if value.ndim == 0 else value
+    return broadcast_to(value, shapes.resized(x.shape, axis, 1)) if value.ndim == 0 else value
 
 
 @numpy_function(np.ediff1d)
@@ -108,9 +109,9 @@ def _slope(f: Array, spacing: Array, axis: int, edge_order: int) -> Array:
     if spacing.ndim:
         if spacing.shape != (n,):
             raise ArgumentError(f"gradient: coordinates must have shape ({n},); got {spacing.shape}.")
-        steps = reshape(diff(spacing), [-1 if i == axis else 1 for i in range(f.ndim)])
+        steps = reshape(diff(spacing), shapes.along(axis, f.ndim))
     else:
-        steps = broadcast_to(spacing, [n - 1 if i == axis else 1 for i in range(f.ndim)])
+        steps = broadcast_to(spacing, shapes.along(axis, f.ndim, n - 1))
     slopes = divide(diff(f, axis=axis), steps)
     ahead, behind = steps[_along(axis, 1, None)], steps[_along(axis, None, n - 2)]
     inner = divide(
@@ -151,7 +152,7 @@ def trapezoid(y: Array, x: Array = None, dx: Array = 1.0, axis: int = -1) -> Arr
         x = as_array(x)
         steps = diff(x, axis=axis if x.ndim > 1 else 0)
         if x.ndim == 1:
-            steps = reshape(steps, [-1 if i == axis else 1 for i in range(y.ndim)])
+            steps = reshape(steps, shapes.along(axis, y.ndim))
     middles = add(y[_along(axis, 1, None)], y[_along(axis, None, max(y.shape[axis] - 1, 0))])
     return sum(divide(multiply(steps, middles), 2.0), axis)
 

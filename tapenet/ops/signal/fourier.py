@@ -18,14 +18,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tapenet.core.arguments import axes_of, axis_of, refuse
+from tapenet.core.arguments import axes_of, axis_of, numpy_function
 from tapenet.core.batch_rules import leading, shifted
 from tapenet.core.families import linear
 from tapenet.core.primitive import Array, Primitive
-from tapenet.core.tensor import Tensor
+from tapenet.core.shapes import along, at
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.ops.arrays.shaping import roll
-from tapenet.ops.linalg.matrices import collected, conj
+from tapenet.ops.elementwise.arithmetic import divide
+from tapenet.ops.linalg.matrices import conj
 from tapenet.ops.signal.padding import pad
 
 Norm = Literal["backward", "ortho", "forward"]
@@ -75,7 +76,7 @@ def _weights(t: Array, n: int, axis: int, weight: float) -> Array:
     weights[0] = 1
     if n % 2 == 0:
         weights[-1] = 1
-    return weights.reshape([-1 if i == axis else 1 for i in range(t.ndim)])
+    return weights.reshape(along(axis, t.ndim))
 
 
 # ---- arguments ----
@@ -102,19 +103,19 @@ def resized(x: Array, n: int, axis: int) -> Array:
     """Crop x, or pad it with zeros at the end, to length n along the axis."""
     length = x.shape[axis]
     if n < length:
-        return x[(slice(None),) * axis + (slice(n),)]
+        return x[at(axis, slice(n))]
     return pad(x, [(0, n - length if i == axis else 0) for i in range(x.ndim)]) if n > length else x
 
 
 # ---- along one axis ----
 
 
-def _along_one(transform: Primitive, function: str, a: Tensor, n: int | None, axis: int, norm: Any, out: None) -> Array:
-    refuse(function, {"out": out})
+def _along_one(transform: Primitive, function: str, a: Array, n: int | None, axis: int, norm: Any) -> Array:
     scale, axis = norm_of(function, norm), axis_of(function, axis, a.ndim)
     return transform(resized(a, length_of(function, n, a.shape[axis]), axis), axes=(axis,), norm=scale)
 
 
+@numpy_function(np.fft.fft)
 def fft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
     """Compute the discrete Fourier transform y_k = sum_j a_j exp(-2 pi i j k / n) along an axis.
 
@@ -123,12 +124,10 @@ def fft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None
     >>> tnp.fft.fft(np.array([1.0, 0.0, 0.0]))
     array([1.+0.j, 1.+0.j, 1.+0.j])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.fft.fft(a, n, axis, norm, out)
-    return _along_one(fft_primitive, "fft", a, n, axis, norm, out)
+    return _along_one(fft_primitive, "fft", a, n, axis, norm)
 
 
+@numpy_function(np.fft.ifft)
 def ifft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
     """Compute the inverse of `fft`, x_j = (1 / n) sum_k a_k exp(2 pi i j k / n), along an axis.
 
@@ -137,12 +136,10 @@ def ifft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = Non
     >>> tnp.fft.ifft(np.array([1.0, 1.0, 1.0]))
     array([1.+0.j, 0.+0.j, 0.+0.j])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.fft.ifft(a, n, axis, norm, out)
-    return _along_one(ifft_primitive, "ifft", a, n, axis, norm, out)
+    return _along_one(ifft_primitive, "ifft", a, n, axis, norm)
 
 
+@numpy_function(np.fft.rfft)
 def rfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
     """Compute the first n // 2 + 1 elements of `fft` of a real array; the others are their conjugates.
 
@@ -155,10 +152,6 @@ def rfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = Non
     >>> tnp.fft.rfft(np.array([1.0, 0.0, 0.0]))
     array([1.+0.j, 1.+0.j])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.fft.rfft(a, n, axis, norm, out)
-    refuse("rfft", {"out": out})
     return rfft_along("rfft", a, n, axis, norm_of("rfft", norm))
 
 
@@ -170,6 +163,7 @@ def rfft_along(function: str, a: Array, n: int | None, axis: int, norm: Norm) ->
     return _rfft(resized(a, length_of(function, n, a.shape[axis]), axis), axis=axis, norm=norm)
 
 
+@numpy_function(np.fft.irfft)
 def irfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
     """Compute the inverse of `rfft`: the real array of length n that has `a` as the first half of its transform.
 
@@ -179,10 +173,6 @@ def irfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = No
     >>> tnp.fft.irfft(np.array([1.0, 1.0]), 3)
     array([1., 0., 0.])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.fft.irfft(a, n, axis, norm, out)
-    refuse("irfft", {"out": out})
     return irfft_along("irfft", a, n, axis, norm_of("irfft", norm))
 
 
@@ -193,6 +183,7 @@ def irfft_along(function: str, a: Array, n: int | None, axis: int, norm: Norm) -
     return _irfft(resized(a, n // 2 + 1, axis), n=n, axis=axis, norm=norm)
 
 
+@numpy_function(np.fft.hfft)
 def hfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
     """Compute the real transform of an array with Hermitian symmetry, of which `a` is the first half: n irfft(conj(a)).
 
@@ -201,13 +192,10 @@ def hfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = Non
     >>> tnp.fft.hfft(np.array([1.0, 1.0]), 3)
     array([3., 0., 0.])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.fft.hfft(a, n, axis, norm, out)
-    refuse("hfft", {"out": out})
     return irfft_along("hfft", conj(a), n, axis, _OPPOSITE[norm_of("hfft", norm)])
 
 
+@numpy_function(np.fft.ihfft)
 def ihfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: None = None) -> Array:
     """Compute the inverse of `hfft`: conj(rfft(a)) / n.
 
@@ -220,16 +208,13 @@ def ihfft(a: Array, n: int | None = None, axis: int = -1, norm: Norm | None = No
     >>> tnp.fft.ihfft(np.array([3.0, 0.0, 0.0])).real
     array([1., 1.])
     """
-    a = collected(a)
-    if type(a) is not Tensor:
-        return np.fft.ihfft(a, n, axis, norm, out)
-    refuse("ihfft", {"out": out})
     return conj(rfft_along("ihfft", a, n, axis, _OPPOSITE[norm_of("ihfft", norm)]))
 
 
 # ---- frequencies, and the order that they come in ----
 
 
+@numpy_function(np.fft.fftshift)
 def fftshift(x: Array, axes: int | Axes = None) -> Array:
     """Move the zero frequency to the middle.
 
@@ -238,13 +223,11 @@ def fftshift(x: Array, axes: int | Axes = None) -> Array:
     >>> tnp.fft.fftshift(np.array([0.0, 1.0, -1.0]))
     array([-1.,  0.,  1.])
     """
-    x = collected(x)
-    if type(x) is not Tensor:
-        return np.fft.fftshift(x, axes)
     places = _axes("fftshift", axes, x.ndim)
     return roll(x, [x.shape[axis] // 2 for axis in places], places)
 
 
+@numpy_function(np.fft.ifftshift)
 def ifftshift(x: Array, axes: int | Axes = None) -> Array:
     """Move the zero frequency from the middle to the front; the inverse of `fftshift`.
 
@@ -253,9 +236,6 @@ def ifftshift(x: Array, axes: int | Axes = None) -> Array:
     >>> tnp.fft.ifftshift(np.array([-1.0, 0.0, 1.0]))
     array([ 0.,  1., -1.])
     """
-    x = collected(x)
-    if type(x) is not Tensor:
-        return np.fft.ifftshift(x, axes)
     places = _axes("ifftshift", axes, x.ndim)
     return roll(x, [-(x.shape[axis] // 2) for axis in places], places)
 
@@ -264,6 +244,7 @@ def _axes(function: str, axes: int | Axes, ndim: int) -> tuple[int, ...]:
     return tuple(range(ndim)) if axes is None else axes_of(function, axes, ndim, "axes")
 
 
+@numpy_function(np.fft.fftfreq)
 def fftfreq(n: int, d: Array = 1.0, **keywords: Any) -> Array:
     """Give the frequencies that go with `fft` of n samples, d apart.
 
@@ -272,9 +253,10 @@ def fftfreq(n: int, d: Array = 1.0, **keywords: Any) -> Array:
     >>> tnp.fft.fftfreq(4, 0.25)
     array([ 0.,  1., -2., -1.])
     """
-    return np.fft.fftfreq(n, **keywords) / d if type(d) is Tensor else np.fft.fftfreq(n, d, **keywords)
+    return divide(np.fft.fftfreq(n, **keywords), d)
 
 
+@numpy_function(np.fft.rfftfreq)
 def rfftfreq(n: int, d: Array = 1.0, **keywords: Any) -> Array:
     """Give the frequencies that go with `rfft` of n samples, d apart.
 
@@ -283,4 +265,4 @@ def rfftfreq(n: int, d: Array = 1.0, **keywords: Any) -> Array:
     >>> tnp.fft.rfftfreq(4, 0.25)
     array([0., 1., 2.])
     """
-    return np.fft.rfftfreq(n, **keywords) / d if type(d) is Tensor else np.fft.rfftfreq(n, d, **keywords)
+    return divide(np.fft.rfftfreq(n, **keywords), d)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import axis_of, refuse
+from tapenet.core.arguments import axis_of, numpy_function
 from tapenet.core.primitive import Array, Primitive
-from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
-from tapenet.ops.linalg.matrices import collected
 from tapenet.ops.signal.fourier import (
     Axes,
     Norm,
@@ -61,6 +59,7 @@ def _transformed(transform: Primitive, x: Array, lengths: Sequence[int], axes: S
 # ---- transforms ----
 
 
+@numpy_function(np.fft.fftn)
 def fftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None, out: None = None) -> Array:
     """Compute `fft` along several axes, all of them by default.
 
@@ -70,9 +69,10 @@ def fftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None, 
     array([[4., 0.],
            [0., 0.]])
     """
-    return _along_several(fft_primitive, "fftn", np.fft.fftn, a, s, axes, norm, out)
+    return _along_several(fft_primitive, "fftn", a, s, axes, norm)
 
 
+@numpy_function(np.fft.ifftn)
 def ifftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None, out: None = None) -> Array:
     """Compute `ifft` along several axes, all of them by default; the inverse of `fftn`.
 
@@ -82,9 +82,10 @@ def ifftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None,
     array([[1., 0.],
            [0., 0.]])
     """
-    return _along_several(ifft_primitive, "ifftn", np.fft.ifftn, a, s, axes, norm, out)
+    return _along_several(ifft_primitive, "ifftn", a, s, axes, norm)
 
 
+@numpy_function(np.fft.fft2)
 def fft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = None, out: None = None) -> Array:
     """Compute `fftn` along two axes, the last two by default.
 
@@ -94,9 +95,10 @@ def fft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = No
     array([[4., 0.],
            [0., 0.]])
     """
-    return _along_several(fft_primitive, "fft2", np.fft.fft2, a, s, axes, norm, out)
+    return _along_several(fft_primitive, "fft2", a, s, axes, norm)
 
 
+@numpy_function(np.fft.ifft2)
 def ifft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = None, out: None = None) -> Array:
     """Compute `ifftn` along two axes, the last two by default.
 
@@ -106,26 +108,14 @@ def ifft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = N
     array([[1., 0.],
            [0., 0.]])
     """
-    return _along_several(ifft_primitive, "ifft2", np.fft.ifft2, a, s, axes, norm, out)
+    return _along_several(ifft_primitive, "ifft2", a, s, axes, norm)
 
 
-def _along_several(
-    transform: Primitive,
-    function: str,
-    plain: Callable[..., Array],
-    a: Array,
-    s: Axes,
-    axes: Axes,
-    norm: Norm | None,
-    out: None,
-) -> Array:
-    a = collected(a)
-    if type(a) is not Tensor:
-        return plain(a, s, axes, norm, out)
-    refuse(function, {"out": out})
+def _along_several(transform: Primitive, function: str, a: Array, s: Axes, axes: Axes, norm: Norm | None) -> Array:
     return _transformed(transform, a, *_lengths_and_axes(function, a, s, axes), norm_of(function, norm))
 
 
+@numpy_function(np.fft.rfftn)
 def rfftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None, out: None = None) -> Array:
     """Compute `rfft` along the last of several axes, then `fft` along the others.
 
@@ -139,9 +129,10 @@ def rfftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None,
     array([[4., 0.],
            [0., 0.]])
     """
-    return _real_along_several("rfftn", np.fft.rfftn, a, s, axes, norm, out)
+    return _real_along_several("rfftn", a, s, axes, norm)
 
 
+@numpy_function(np.fft.rfft2)
 def rfft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = None, out: None = None) -> Array:
     """Compute `rfftn` along two axes, the last two by default.
 
@@ -151,22 +142,17 @@ def rfft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = N
     array([[4., 0.],
            [0., 0.]])
     """
-    return _real_along_several("rfft2", np.fft.rfft2, a, s, axes, norm, out)
+    return _real_along_several("rfft2", a, s, axes, norm)
 
 
-def _real_along_several(
-    function: str, plain: Callable[..., Array], a: Array, s: Axes, axes: Axes, norm: Norm | None, out: None
-) -> Array:
-    a = collected(a)
-    if type(a) is not Tensor:
-        return plain(a, s, axes, norm, out)
-    refuse(function, {"out": out})
+def _real_along_several(function: str, a: Array, s: Axes, axes: Axes, norm: Norm | None) -> Array:
     scale, (lengths, places) = norm_of(function, norm), _lengths_and_axes(function, a, s, axes)
     _check_any(function, places)
     half = rfft_along(function, a, lengths[-1], places[-1], scale)
     return _transformed(fft_primitive, half, lengths[:-1], places[:-1], scale)
 
 
+@numpy_function(np.fft.irfftn)
 def irfftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None, out: None = None) -> Array:
     """Compute `ifft` along all but the last of several axes, then `irfft` along the last; the inverse of `rfftn`.
 
@@ -179,9 +165,10 @@ def irfftn(a: Array, s: Axes = None, axes: Axes = None, norm: Norm | None = None
     array([[1., 0.],
            [0., 0.]])
     """
-    return _back_to_real("irfftn", np.fft.irfftn, a, s, axes, norm, out)
+    return _back_to_real("irfftn", a, s, axes, norm)
 
 
+@numpy_function(np.fft.irfft2)
 def irfft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = None, out: None = None) -> Array:
     """Compute `irfftn` along two axes, the last two by default.
 
@@ -191,16 +178,10 @@ def irfft2(a: Array, s: Axes = None, axes: Axes = (-2, -1), norm: Norm | None = 
     array([[1., 0.],
            [0., 0.]])
     """
-    return _back_to_real("irfft2", np.fft.irfft2, a, s, axes, norm, out)
+    return _back_to_real("irfft2", a, s, axes, norm)
 
 
-def _back_to_real(
-    function: str, plain: Callable[..., Array], a: Array, s: Axes, axes: Axes, norm: Norm | None, out: None
-) -> Array:
-    a = collected(a)
-    if type(a) is not Tensor:
-        return plain(a, s, axes, norm, out)
-    refuse(function, {"out": out})
+def _back_to_real(function: str, a: Array, s: Axes, axes: Axes, norm: Norm | None) -> Array:
     scale, (lengths, places) = norm_of(function, norm), _lengths_and_axes(function, a, s, axes, half=True)
     _check_any(function, places)
     # The first axis first, as NumPy does it.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core import shapes
 from tapenet.core.arguments import as_array, axis_of, numpy_function, refuse
 from tapenet.core.batch_rules import leading, untouched
 from tapenet.core.families import linear
@@ -79,7 +80,7 @@ def pad(array: Array, pad_width: Any, mode: str = "constant", **kwargs: Any) -> 
     for axis, pair in enumerate(width):
         if any(pair):
             source = np.pad(np.arange(x.shape[axis]), pair, mode, **kwargs)
-            x = x[(slice(None),) * axis + (source,)]
+            x = x[shapes.at(axis, source)]
     return x
 
 
@@ -110,7 +111,7 @@ def _constant(x: Array, width: Widths, constant_values: Any = 0) -> Array:
     # An axis that is padded later covers the corners.
     values, frame = broadcast_to(fill, (x.ndim, 2)), padded
     for axis, (before, after) in enumerate(width):
-        place = np.arange(padded.shape[axis]).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+        place = np.arange(padded.shape[axis]).reshape(shapes.along(axis, x.ndim))
         frame = where(place < before, values[axis, 0], frame)
         frame = where(place >= padded.shape[axis] - after, values[axis, 1], frame)
     return where(inside, padded, frame)
@@ -123,11 +124,9 @@ def _with_statistic(x: Array, width: Widths, statistic: Callable[..., Array], st
             continue
         n = x.shape[axis]
         first, last = (n, n) if lengths is None else (min(int(length), n) for length in lengths[axis])
-        front = statistic(x[(slice(None),) * axis + (slice(0, first),)], axis, keepdims=True)
-        back = statistic(x[(slice(None),) * axis + (slice(n - last, n),)], axis, keepdims=True)
-        frames = [
-            broadcast_to(f, (*f.shape[:axis], k, *f.shape[axis + 1 :])) for f, k in ((front, before), (back, after))
-        ]
+        front = statistic(x[shapes.at(axis, slice(0, first))], axis, keepdims=True)
+        back = statistic(x[shapes.at(axis, slice(n - last, n))], axis, keepdims=True)
+        frames = [broadcast_to(f, shapes.resized(f.shape, axis, k)) for f, k in ((front, before), (back, after))]
         x = concatenate([frames[0], x, frames[1]], axis)
     return x
 
@@ -141,5 +140,5 @@ def _by_matrices(x: Array, width: Widths, mode: str, end_values: Any = 0, **kwar
         x = moveaxis(tensordot(matrix, x, ([1], [axis])), 0, axis)
         if mode == "linear_ramp" and np.any(ends[axis]):
             ramp = np.pad(np.zeros(n), pair, mode, end_values=tuple(ends[axis])).astype(x.dtype)
-            x = add(x, reshape(ramp, [-1 if i == axis else 1 for i in range(x.ndim)]))
+            x = add(x, reshape(ramp, shapes.along(axis, x.ndim)))
     return x

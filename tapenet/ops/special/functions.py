@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import as_array
+from tapenet.core.arguments import as_array, numpy_function
 from tapenet.core.families import elementwise
 from tapenet.core.primitive import Array, bind
-from tapenet.core.tensor import Tensor
 from tapenet.kernels import error_function
 from tapenet.ops.elementwise.constants import TWO_OVER_ROOT_PI
 
@@ -94,6 +93,7 @@ def _of_order(x: Array, order: int) -> Array:
     return bind(_bessel.primitive, (x,), {"order": order})
 
 
+@numpy_function(np.i0)
 def i0(x: Array) -> Array:
     """Compute the modified Bessel function of the first kind of order 0.
 
@@ -102,5 +102,4 @@ def i0(x: Array) -> Array:
     >>> float(tnp.i0(0.0)), float(tn.grad(tnp.i0)(0.0))
     (1.0, 0.0)
     """
-    x = as_array(x)
-    return np.i0(x) if type(x) is not Tensor else _of_order(x, 0)
+    return _of_order(as_array(x), 0)
