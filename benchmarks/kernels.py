@@ -85,7 +85,7 @@ def convolution(
         "dilation": (1, 1),
         "groups": groups,
     }
-    forward = partial(kernels.convolve, x, k, **geometry)
+    forward = partial(kernels.convolution.convolve, x, k, **geometry)
     t = rng.normal(size=forward().shape).astype(dtype)
     torch_x, torch_t = to_torch(x, (0, 3, 1, 2), layout), to_torch(t, (0, 3, 1, 2), layout)
     torch_k = to_torch(k, (3, 2, 0, 1), layout)
@@ -108,11 +108,11 @@ def convolution(
     functions: Functions = {
         "forward": (forward, partial(functional.conv2d, torch_x, torch_k, None, step, pad, 1, groups)),
         "input": (
-            partial(kernels.convolve_input, t, k, input_size=images[1:3], **geometry),
+            partial(kernels.convolution.convolve_input, t, k, input_size=images[1:3], **geometry),
             lambda: backward(True, False)[0],
         ),
         "kernel": (
-            partial(kernels.convolve_kernel, x, t, kernel_size=kernel[:2], **geometry),
+            partial(kernels.convolution.convolve_kernel, x, t, kernel_size=kernel[:2], **geometry),
             lambda: backward(False, True)[1],
         ),
     }
@@ -130,7 +130,7 @@ def pool(
     x = rng.normal(size=images).astype(dtype)
     geometry: Any = {"window": (window,) * 2, "stride": (step,) * 2, "padding": ((pad, pad), (pad, pad))}
     size = {"input_size": images[1:3]}
-    y, winners = kernels.max_pool_with_winners(x, **geometry)
+    y, winners = kernels.pooling.max_pool_with_winners(x, **geometry)
     t = rng.normal(size=y.shape).astype(dtype)
     torch_x, torch_t = to_torch(x, (0, 3, 1, 2), layout), to_torch(t, (0, 3, 1, 2), layout)
     _, indices = functional.max_pool2d(torch_x, window, step, pad, return_indices=True)
@@ -138,23 +138,23 @@ def pool(
     avg_options = ([window] * 2, [step] * 2, [pad] * 2, False, False, None)
     functions: Functions = {
         "forward": (
-            partial(kernels.max_pool, x, **geometry),
+            partial(kernels.pooling.max_pool, x, **geometry),
             lambda: torch.max_pool2d(torch_x, window, step, pad),
         ),
         "winners": (
-            lambda: kernels.max_pool_with_winners(x, **geometry)[0],
+            lambda: kernels.pooling.max_pool_with_winners(x, **geometry)[0],
             lambda: functional.max_pool2d(torch_x, window, step, pad, return_indices=True)[0],
         ),
         "input": (
-            partial(kernels.pool_scatter, t, winners, **size, **geometry),
+            partial(kernels.pooling.pool_scatter, t, winners, **size, **geometry),
             lambda: torch.ops.aten.max_pool2d_with_indices_backward(torch_t, torch_x, *max_options),
         ),
         "mean": (
-            partial(kernels.avg_pool, x, **geometry),
+            partial(kernels.pooling.avg_pool, x, **geometry),
             lambda: functional.avg_pool2d(torch_x, window, step, pad, count_include_pad=False),
         ),
         "mean input": (
-            partial(kernels.avg_pool_input, t, **size, **geometry),
+            partial(kernels.pooling.avg_pool_input, t, **size, **geometry),
             lambda: torch.ops.aten.avg_pool2d_backward(torch_t, torch_x, *avg_options),
         ),
     }

@@ -3,8 +3,8 @@
 The system clears each page of new memory at its first use: in a training step that took a third of the time. So blocks
 stay here. Each array that `empty` makes lies in a block and refers to a lease of it, and so do all views of the array.
 When the last of them goes, the lease goes, and the block is free. Steps of training ask for the same sizes again and
-again, so a block serves requests of its own size only, and the one that was freed last comes first: its data may still
-be in a cache. Finding one takes the same time however many arrays are alive.
+again, so a block serves requests of about its own size only, and the one that was freed last comes first: its data may
+still be in a cache. Finding one takes the same time however many arrays are alive.
 
 When a new block is made, those longest out of use are released until no more than `IDLE_BYTES` are free. Blocks are
 mapped from the system, and a block that is released goes back there: the C library's allocator is not used, and its
@@ -17,6 +17,7 @@ import contextlib
 import itertools
 import math
 import mmap
+import weakref
 from collections import deque
 from typing import Any
 
@@ -41,7 +42,7 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     size = math.prod(shape) * dtype.itemsize
     if size < LARGE or dtype.kind not in "biufc":
         return np.empty(shape, dtype)
-    return np.asarray(_Lease(_pool, size, shape, dtype.str))
+    return _pool.array(shape, dtype, size)
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
@@ -106,61 +107,71 @@ def _mapped(size: int) -> Any:
     return memory
 
 
-class _Pool:
-    """Free blocks by their size.
+class _Lease:
+    """One use of a block, for as long as an array lies in it."""
 
-    There is no lock. A lease may end at any time, within these methods too, and each of their steps leaves the pool in
-    order. At worst two threads lose a block to the system that one of them could have used.
+    __slots__ = ("__array_interface__", "__weakref__", "end")
+    __array_interface__: dict[str, Any]
+    end: _End
+
+
+class _End(weakref.ref[_Lease]):
+    """Tells of the end of a lease, and which block is free then."""
+
+    __slots__ = ("block",)
+    block: _Block
+
+
+class _Pool:
+    """Free blocks by their size, as the ends of leases.
+
+    There is no lock. A lease may end at any time, within these methods too: its end is a weak reference whose callback
+    is the method of a deque, so that no code of Python's runs that a signal could interrupt.
     """
 
     def __init__(self) -> None:
-        self.free: dict[int, deque[_Block]] = {}
+        self.free: dict[int, deque[_End]] = {}
         self.asked: dict[int, int] = {}  # when a size was last asked for, in requests
         self.requests = itertools.count()
 
-    def take(self, size: int) -> _Block:
-        """A free block, or a new one."""
+    def array(self, shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> Array:
+        """An array in a free block, or in a new one."""
+        size = _rounded(size)
         self.asked[size] = next(self.requests)
+        ends = self.free.get(size)
+        if ends is None:
+            ends = self.free.setdefault(size, deque())
         try:
-            return self.free[size].pop()
-        except (KeyError, IndexError):
+            block = ends.pop().block
+        except IndexError:
             self.release(IDLE_BYTES)
-            return _Block.of(size)
-
-    def give_back(self, block: _Block) -> None:
-        """Keep a block that nothing refers to."""
-        blocks = self.free.get(block.size)
-        if blocks is None:
-            blocks = self.free.setdefault(block.size, deque())
-        blocks.append(block)
+            block = _Block.of(size)
+        lease = _Lease()
+        lease.end = end = _End(lease, ends.append)
+        end.block = block
+        lease.__array_interface__ = {
+            "shape": shape,
+            "typestr": dtype.str,
+            "data": (block.address, False),
+            "version": 3,
+        }
+        return np.asarray(lease)
 
     def release(self, keep: int) -> None:
         """Drop free blocks, those longest out of use first, until there are no more than `keep` bytes of them."""
         free = self.free.copy()
-        excess = sum(size * len(blocks) for size, blocks in free.items()) - keep
+        excess = sum(size * len(ends) for size, ends in free.items()) - keep
         for size in sorted(free, key=lambda size: self.asked.get(size, 0)):
-            blocks = free[size]
-            while blocks and excess > 0:
+            while free[size] and excess > 0:
                 with contextlib.suppress(IndexError):  # another thread has taken it
-                    blocks.popleft()
+                    free[size].popleft()
                 excess -= size
-            if not blocks:
-                self.free.pop(size, None)
-                self.asked.pop(size, None)
+
+
+def _rounded(size: int) -> int:
+    """A size of blocks, of which there are eight to each doubling, so that there are not many."""
+    step = 1 << max(12, size.bit_length() - 4)
+    return -(-size // step) * step
 
 
 _pool = _Pool()
-
-
-class _Lease:
-    """One use of a block, for as long as an array lies in it."""
-
-    __slots__ = ("__array_interface__", "block", "pool")
-
-    def __init__(self, pool: _Pool, size: int, shape: tuple[int, ...], typestr: str) -> None:
-        self.pool = pool  # modules may be gone when the last arrays go
-        self.block = block = pool.take(size)
-        self.__array_interface__ = {"shape": shape, "typestr": typestr, "data": (block.address, False), "version": 3}
-
-    def __del__(self) -> None:
-        self.pool.give_back(self.block)

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 import tapenet as tn
-from tapenet import kernels
-from tapenet.kernels import backends, elementwise, winograd
+from tapenet.kernels import backends, convolution, elementwise, pooling, winograd
 from tapenet.optim import adam, adamw
 from tests.samples import drawing
 
@@ -61,10 +60,10 @@ def test_pools(geometry, dtype, channels, nans, data):
 
     def compute():
         try:
-            y, winners = kernels.max_pool_with_winners(x, **windows)
+            y, winners = pooling.max_pool_with_winners(x, **windows)
         except ValueError as error:
             return (np.array(str(error)),)
-        return y, winners, kernels.pool_scatter(2 * np.ones_like(y), winners, input_size=size, **windows)
+        return y, winners, pooling.pool_scatter(2 * np.ones_like(y), winners, input_size=size, **windows)
 
     results, expected = by_both(compute)
     for mine, theirs in zip(results, expected, strict=True):
@@ -81,11 +80,11 @@ def test_convolutions(geometry, dtype, channels, dilation, data):
     x, kernel = (drawing.numbers(data.draw, shape).astype(dtype) for shape in shapes)
 
     def compute():
-        y = kernels.convolve(x, kernel, **options)
+        y = convolution.convolve(x, kernel, **options)
         return (
             y,
-            kernels.convolve_input(y, kernel, input_size=size, **options),
-            kernels.convolve_kernel(x, y, kernel_size=windows["window"], **options),
+            convolution.convolve_input(y, kernel, input_size=size, **options),
+            convolution.convolve_kernel(x, y, kernel_size=windows["window"], **options),
         )
 
     assert_same(compute, 1e-4)

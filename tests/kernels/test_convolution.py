@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tapenet.kernels import convolution, convolve, convolve_input, convolve_kernel, winograd
+from tapenet.kernels import convolution, winograd
+from tapenet.kernels.convolution import convolve, convolve_input, convolve_kernel
 from tapenet.kernels.windows import lay
 
 dtypes = [np.float16, np.float32, np.float64, np.longdouble, np.complex64, np.complex128, np.clongdouble]

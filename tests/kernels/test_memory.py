@@ -30,7 +30,7 @@ def address(x):
 
 
 def kept(pool):
-    return sum(block.size for blocks in pool.free.values() for block in blocks)
+    return sum(end.block.size for ends in pool.free.values() for end in ends)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "complex128", "uint8", "bool"])
@@ -112,7 +112,7 @@ def test_free_blocks_are_released_beyond_a_limit_longest_out_of_use_first(pool, 
     assert kept(pool) == 4 * LARGE
     held.clear()
     held.append(empty((4 * LARGE,), np.uint8))  # made
-    assert sorted(pool.free) == [2 * LARGE]
+    assert [size for size, ends in pool.free.items() if ends] == [2 * LARGE]
 
 
 def test_blocks_in_use_are_never_released(pool, monkeypatch):
@@ -151,6 +151,24 @@ def test_a_request_takes_as_many_steps_however_many_arrays_are_alive(monkeypatch
         del held
         tn.empty_cache()
     assert counts[0] == counts[1]
+
+
+def test_sizes_of_blocks_are_few_and_little_larger():
+    sizes = {size: memory._rounded(size) for size in range(LARGE, 64 * LARGE, 1001)}
+    assert all(size <= rounded <= 1.13 * size for size, rounded in sizes.items())
+    assert len(set(sizes.values())) <= 6 * 8 + 1
+
+
+def test_the_end_of_an_array_runs_no_code_that_a_signal_interrupts():
+    x = empty(SHAPE, np.float32)
+    called = []
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, argument: called.append(event))
+    try:
+        del x
+    finally:
+        sys.setprofile(before)
+    assert "call" not in called
 
 
 def test_arrays_are_those_of_numpy():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tapenet.kernels import (
+from tapenet.kernels.pooling import (
     avg_pool,
     avg_pool_input,
     max_pool,

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 import tapenet as tn
-from tapenet import kernels
-from tapenet.kernels import elementwise, memory, products, threads
+from tapenet.kernels import convolution, elementwise, memory, pooling, products, threads
 
 LARGE = 10 * threads.WORTH_SHARING
 
@@ -249,25 +248,25 @@ def convolutions(channels, size, window):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(7, size, size, channels))
     kernel = rng.normal(size=(window, window, channels, channels))
-    y = kernels.convolve(x, kernel, **GEOMETRY)
+    y = convolution.convolve(x, kernel, **GEOMETRY)
     t = rng.normal(size=y.shape)
     return (
         y,
-        kernels.convolve_input(t, kernel, input_size=x.shape[1:3], **GEOMETRY),
-        kernels.convolve_kernel(x, t, kernel_size=kernel.shape[:2], **GEOMETRY),
+        convolution.convolve_input(t, kernel, input_size=x.shape[1:3], **GEOMETRY),
+        convolution.convolve_kernel(x, t, kernel_size=kernel.shape[:2], **GEOMETRY),
     )
 
 
 def pools(size):
     x = np.random.default_rng(0).normal(size=(7, size, size, 3))
-    y, winners = kernels.max_pool_with_winners(x, **POOL)
+    y, winners = pooling.max_pool_with_winners(x, **POOL)
     return (
         y,
         winners,
-        kernels.pool_gather(x, winners, **POOL),
-        kernels.pool_scatter(y, winners, input_size=x.shape[1:3], **POOL),
-        kernels.avg_pool(x, **POOL),
-        kernels.avg_pool_input(y, input_size=x.shape[1:3], **POOL),
+        pooling.pool_gather(x, winners, **POOL),
+        pooling.pool_scatter(y, winners, input_size=x.shape[1:3], **POOL),
+        pooling.avg_pool(x, **POOL),
+        pooling.avg_pool_input(y, input_size=x.shape[1:3], **POOL),
     )
 
 
