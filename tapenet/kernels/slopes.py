@@ -22,8 +22,10 @@ def over_square_of_cosh(t: Array, x: Array) -> Array:
         if x.dtype.kind == "c":
             return _over_square_of_complex_cosh(t, x)
         root = quiet.run(np.cosh, x)  # by infinity, where it is too large: the quotient is right
-    except (AttributeError, RuntimeError):  # a Python number; or one call in the middle of another
-        root = quietly(np.cosh, np.asarray(x)[()])
+    except AttributeError:  # of a Python number
+        return over_square_of_cosh(t, np.asarray(x)[()])
+    except RuntimeError:  # one call in the middle of another
+        root = quietly(np.cosh, x)
     return t / root / root
 
 

@@ -154,6 +154,31 @@ SINGULAR = [
         """,
     ),
     Trap(
+        "Second derivatives at such points",
+        """NaN: where the first derivative is a convention (norm, std, hypot, arctan2 and |z| at 0), it has no
+        derivative of its own, though the function of it may have one. The recipe is to write the smooth function: the
+        sum of squares in place of the square of the norm. JAX and autograd give NaN too. Piecewise linear functions
+        (abs, relu, maximum) have second derivative 0. `tn.checks()` names the operation.""",
+        """
+        >>> tn.hessian(lambda x: tnp.linalg.norm(x) ** 2)(np.zeros(2))
+        array([[nan, nan],
+               [nan, nan]])
+        >>> tn.hessian(lambda x: tnp.sum(x * x))(np.zeros(2))
+        array([[2., 0.],
+               [0., 2.]])
+        >>> tn.grad(tn.grad(abs))(0.0)
+        np.float64(0.0)
+        """,
+    ),
+    Trap(
+        "norm where squares overflow or underflow",
+        "The value is NumPy's, which may be infinite or 0. The derivative is right.",
+        """
+        >>> tn.value_and_grad(tnp.linalg.norm)(np.array([3e200, 4e200]))
+        (np.float64(inf), array([0.6, 0.8]))
+        """,
+    ),
+    Trap(
         "prod with zeros",
         "Exact, to every order, as in `cumprod`: nothing is divided by.",
         """
@@ -216,6 +241,52 @@ SINGULAR = [
         >>> tn.grad(lambda a: tnp.sum(tnp.linalg.eigvalsh(a)))(np.eye(2))
         array([[1., 0.],
                [0., 1.]])
+        """,
+    ),
+    Trap(
+        "Vectors of an isolated eigenvalue, where others repeat",
+        "Their derivative exists, and both modes give it; likewise for singular vectors.",
+        """
+        >>> a, t = np.diag([4.0, 1.0, 1.0]), np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+        >>> f = lambda a: tnp.square(tnp.linalg.eigh(a)[1][0, 2] + tnp.linalg.eigh(a)[1][1, 2])
+        >>> round(float(tn.jvp(f, (a,), (t,))[1]), 12), round(float(np.sum(tn.grad(f)(a) * t)), 12)
+        (0.666666666667, 0.666666666667)
+        """,
+    ),
+    Trap(
+        "Matrices of which one triangle is read",
+        """`cholesky`, `eigh` and `eigvalsh` read one triangle, and the derivative is with respect to what is read, as
+        finite differences would find it: that of the other triangle is 0, and an element that is read stands for its
+        mirror image too. JAX and PyTorch give a symmetric gradient: for that pass (a + a^H) / 2. Along symmetric
+        directions, and for matrices computed as b @ b.T, there is no difference. `solve` and `inv` read all elements,
+        and have the derivative of a general matrix, as in JAX and PyTorch.""",
+        """
+        >>> a = np.array([[4.0, 2.0], [2.0, 5.0]])
+        >>> tn.grad(lambda a: tnp.sum(tnp.linalg.cholesky(a)))(a)
+        array([[0.1875, 0.    ],
+               [0.25  , 0.25  ]])
+        >>> tn.grad(lambda a: tnp.sum(tnp.linalg.cholesky((a + a.T) / 2)))(a)
+        array([[0.1875, 0.125 ],
+               [0.125 , 0.25  ]])
+        """,
+    ),
+    Trap(
+        "A norm's order as a Tensor",
+        "An error: no derivative by the order is given.",
+        """
+        >>> tn.grad(lambda p: tnp.linalg.norm(np.ones(3), p))(2.0)
+        Traceback (most recent call last):
+        tapenet.errors.ArgumentTypeError: norm: ord must be a plain number, as no derivative by it is given; got a
+        Tensor of an open tape. Write tnp.sum(tnp.abs(x) ** p) ** (1 / p), or pass ord.value.
+        """,
+    ),
+    Trap(
+        "Far out",
+        """Derivatives keep their digits over the whole range of the dtype, where others give 0 (1 - tanh(x)^2,
+        y (1 - y)) or overflow (sqrt(x^2 + 1)). The guide on accuracy has the figures.""",
+        """
+        >>> [float(tn.grad(f)(x)) for f, x in ((tnp.tanh, 20.0), (tn.nn.sigmoid, 40.0), (tnp.arcsinh, 1e200))]
+        [1.6993417021166355e-17, 4.248354255291589e-18, 1e-200]
         """,
     ),
     Trap(
@@ -294,6 +365,37 @@ TYPES = [
         np.complex128(2-4j)
         >>> tn.grad(lambda z: (z**2).real)(1 + 2j)
         np.complex128(2+4j)
+        """,
+    ),
+    Trap(
+        "sign of complex numbers",
+        "NumPy's z / |z|, and the derivative of that; at 0 it has none, NaN.",
+        """
+        >>> tn.grad(lambda z: tnp.real(tnp.sign(z)))(2j)
+        np.complex128(0.5+0j)
+        """,
+    ),
+    Trap(
+        "Complex numbers in networks",
+        """The complex answer of the formula where there is one (dense, conv, avg_pool, sigmoid, silu, tanh, softmax,
+        layer_norm, batch_norm, mean_squared_error, huber); where a function compares numbers, an error.""",
+        """
+        >>> tn.nn.layer_norm(np.array([1j, -1j]), eps=0.0)
+        array([ 0.+1.j, -0.-1.j])
+        >>> tn.nn.relu(np.array([1j]))
+        Traceback (most recent call last):
+        tapenet.errors.ArgumentTypeError: relu: x must be real; got complex128. Apply it to x.real and x.imag, or
+        to abs(x).
+        """,
+    ),
+    Trap(
+        "Normalization and losses of float16",
+        """Means, variances and losses are computed in float32 and rounded once, as in PyTorch and JAX: squares of
+        float16 overflow from 256 on, and it counts no further than 65,504. The statistics of `batch_norm` are
+        float32.""",
+        """
+        >>> tn.nn.layer_norm(np.array([-800, 0, 800, 1200], np.float16))
+        array([-1.432 , -0.3906,  0.651 ,  1.172 ], dtype=float16)
         """,
     ),
     Trap(

@@ -206,9 +206,9 @@ def _rfft(draw: Draw, primitive: Primitive) -> Sample:
 @sample("norm", "power_norm")
 def _norms(draw: Draw, primitive: Primitive) -> Sample:
     shape = draw(st.sampled_from([(3,), (2, 3), (2, 1, 3)]))
-    x = numbers(draw, shape, 0.3, 2.0)
+    x, keepdims = numbers(draw, shape, 0.3, 2.0), draw(st.booleans())
     if primitive.name == "power_norm":
         order, axis = draw(st.sampled_from([1.5, 3.0])), draw(st.integers(0, len(shape) - 1))
-        return Sample(lambda x: primitive(x, order=order, axis=(axis,)), (x,))
+        return Sample(lambda x: primitive(x, order=order, axis=(axis,), keepdims=keepdims), (x,))
     axes = draw(st.none() | st.sets(st.integers(0, len(shape) - 1), min_size=1).map(sorted).map(tuple))
-    return Sample(lambda x: primitive(x, axis=axes), (x,))
+    return Sample(lambda x: primitive(x, axis=axes, keepdims=keepdims), (x,))

@@ -9,7 +9,7 @@ import numpy as np
 from tapenet.core.families import elementwise, piecewise_constant
 from tapenet.core.primitive import Array
 from tapenet.ops.elementwise.arithmetic import where
-from tapenet.ops.elementwise.comparison import equal
+from tapenet.ops.elementwise.comparison import equal, isinf
 from tapenet.ops.elementwise.constants import LOG2_E, LOG10_E, LOG_2
 
 exp = elementwise(
@@ -23,9 +23,17 @@ exp = elementwise(
     1.0
     """,
 )
+
+
+def _exp2_slope(t: Array, x: Array, out: Array) -> Array:
+    """t 2^x log(2), finite also where 2^x is too large by a little."""
+    beyond = isinf(out)
+    return t * exp2(x - where(beyond, 1, 0)) * (where(beyond, 2, 1) * LOG_2.of(x))
+
+
 exp2 = elementwise(
     np.exp2,
-    lambda t, x: t * (exp2(x - 1) * (2 * LOG_2.of(x))),  # finite also where 2^x is too large by a little
+    _exp2_slope,
     doc="""Compute 2^x.
 
     Derivative: 2^x log(2).
@@ -59,7 +67,7 @@ log = elementwise(
 )
 log2 = elementwise(
     np.log2,
-    lambda t, x: t / x * LOG2_E.of(x),
+    lambda t, x: t * LOG2_E.of(x) / x,
     doc="""Compute the logarithm to base 2.
 
     Derivative: 1 / (x log(2)), which is inf at 0.
@@ -70,7 +78,7 @@ log2 = elementwise(
 )
 log10 = elementwise(
     np.log10,
-    lambda t, x: t / x * LOG10_E.of(x),
+    lambda t, x: t * LOG10_E.of(x) / x,
     doc="""Compute the logarithm to base 10.
 
     Derivative: 1 / (x log(10)), which is inf at 0.
@@ -93,8 +101,10 @@ log1p = elementwise(
 
 
 def _share_of(exponential: Callable[[Array], Array], x: Array, y: Array) -> Array:
-    with np.errstate(invalid="ignore", over="ignore"):  # an overflow gives the limit, 0
-        share = 1 / (1 + exponential(np.subtract(y, x)))
+    with np.errstate(invalid="ignore"):
+        less = np.subtract(x, y)
+    decayed = exponential(-np.abs(less))  # at most 1: the smaller share keeps its digits, down to subnormal ones
+    share = np.where(np.less(less, 0), decayed, 1) / (1 + decayed)
     undefined = np.isnan(share)
     return np.where(undefined & np.equal(x, y), 0.5, share) if undefined.any() else share
 

@@ -52,7 +52,7 @@ tan = elementwise(
 
 
 def _one_less_square(x: Array) -> Array:
-    return (1 - x) * (1 + x)
+    return np.multiply(1 - x, 1 + x)
 
 
 one_less_square = elementwise(
@@ -117,7 +117,7 @@ def _over_square_of_radius(t: Array, x: Array, y: Array) -> Array:
 over_one_more_square = elementwise(
     slopes.over_one_more_square,
     lambda t, x: over_one_more_square(t, x),
-    lambda t, x, out: over_one_more_square(t * (-2 * x * out), x),
+    lambda t, x, out: over_one_more_square(t * (x * out * -2), x),
     name="over_one_more_square",
     doc="t / (1 + x^2), also where the square overflows. Derivatives: 1 / (1 + x^2), -2 t x / (1 + x^2)^2.",
 )

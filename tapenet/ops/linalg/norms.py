@@ -74,26 +74,24 @@ def _direction(x: Array, out: Array, axis: Axes) -> Array:
     return _unless_zero(z, root_of_squares(_sum_of_squares(z, axis)))
 
 
-@general(
-    [lambda t, x, out, axis: t * conj(_direction(x, out, axis))],
-    [lambda t, x, out, axis: sum(real_part(conj(_direction(x, out, axis)) * t), axis, keepdims=True)],
-    name="norm",
-    batch=leading(axis=shifted),
-)
-def _norm(x: Array, *, axis: Axes) -> Array:
+def _kept(z: Array, shape: Sequence[int], axis: Axes) -> Array:
+    """What was reduced, with length 1 along the reduced axes."""
+    return reshape(z, shapes.kept(shape, axis))
+
+
+def _norm_pull(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool) -> Array:
+    return _kept(t, x.shape, axis) * conj(_direction(x, _kept(out, x.shape, axis), axis))
+
+
+def _norm_push(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool) -> Array:
+    return sum(real_part(conj(_direction(x, _kept(out, x.shape, axis), axis)) * t), axis, keepdims=keepdims)
+
+
+@general([_norm_pull], [_norm_push], name="norm", batch=leading(axis=shifted))
+def _norm(x: Array, *, axis: Axes, keepdims: bool) -> Array:
     if axis is None or len(axis) in (1, 2):
-        return np.linalg.norm(x, axis=axis, keepdims=True)
-    return np.sqrt(np.sum((np.conj(x) * x).real, axis, keepdims=True))
-
-
-def _euclidean(x: Array, axis: Axes, keepdims: bool) -> Array:
-    found = _norm(x, axis=axis)
-    return found if keepdims else reshape(found, _left(x.shape, axis))
-
-
-def _left(shape: Sequence[int], axis: Axes) -> tuple[int, ...]:
-    """A shape without the reduced axes."""
-    return () if axis is None else tuple(length for i, length in enumerate(shape) if i not in axis)
+        return np.linalg.norm(x, axis=axis, keepdims=keepdims)
+    return np.sqrt(np.sum((np.conj(x) * x).real, axis, keepdims=keepdims))
 
 
 def _power_direction(x: Array, order: float, axis: Axes) -> Array:
@@ -105,15 +103,18 @@ def _power_direction(x: Array, order: float, axis: Axes) -> Array:
     return sign(x) * power(_unless_zero(size, norm), order - 1)
 
 
-@general(
-    [lambda t, x, order, axis: t * conj(_power_direction(x, order, axis))],
-    [lambda t, x, order, axis: sum(real_part(conj(_power_direction(x, order, axis)) * t), axis, keepdims=True)],
-    name="power_norm",
-    batch=leading(axis=shifted),
-)
-def _power_norm(x: Array, *, order: float, axis: Axes) -> Array:
+def _power_norm_pull(t: Array, x: Array, order: float, axis: Axes, keepdims: bool) -> Array:
+    return _kept(t, x.shape, axis) * conj(_power_direction(x, order, axis))
+
+
+def _power_norm_push(t: Array, x: Array, order: float, axis: Axes, keepdims: bool) -> Array:
+    return sum(real_part(conj(_power_direction(x, order, axis)) * t), axis, keepdims=keepdims)
+
+
+@general([_power_norm_pull], [_power_norm_push], name="power_norm", batch=leading(axis=shifted))
+def _power_norm(x: Array, *, order: float, axis: Axes, keepdims: bool) -> Array:
     (only,) = axis or ()
-    return np.linalg.norm(x, order, only, keepdims=True)
+    return np.linalg.norm(x, order, only, keepdims=keepdims)
 
 
 def _checked_order(function: str, ord: Any) -> None:
@@ -139,7 +140,7 @@ def _vector_norm(x: Array, ord: Order, axis: int, keepdims: bool) -> Array:
     if isinstance(ord, str):
         raise ArgumentError(f"norm: ord must be a number for a vector; got {ord!r}.")
     if ord is None or ord == 2:
-        return _euclidean(x, (axis,), keepdims)
+        return _norm(x, axis=(axis,), keepdims=keepdims)
     magnitude = absolute(x)
     if ord == math.inf:
         return _largest(magnitude, axis, keepdims)
@@ -152,13 +153,12 @@ def _vector_norm(x: Array, ord: Order, axis: int, keepdims: bool) -> Array:
     ord = float(ord)
     if ord < 1:
         return power(sum(power(magnitude, ord), axis, keepdims=keepdims), 1 / ord)
-    found = _power_norm(x, order=ord, axis=(axis,))
-    return found if keepdims else reshape(found, _left(x.shape, (axis,)))
+    return _power_norm(x, order=ord, axis=(axis,), keepdims=keepdims)
 
 
 def _matrix_norm(x: Array, ord: Order, axes: tuple[int, ...], keepdims: bool) -> Array:
     if ord is None or ord in ("fro", "f"):
-        return _euclidean(x, axes, keepdims)
+        return _norm(x, axis=axes, keepdims=keepdims)
     matrix = moveaxis(x, axes, (-2, -1))
     if ord in (1, -1, math.inf, -math.inf):
         sums = sum(absolute(matrix), -2 if ord in (1, -1) else -1)
@@ -202,7 +202,7 @@ def norm(x: Array, ord: Order = None, axis: int | Sequence[int] | None = None, k
     """
     _checked_order("norm", ord)
     if axis is None and ord is None:
-        return _euclidean(x, None, keepdims)
+        return _norm(x, axis=None, keepdims=keepdims)
     axes = tuple(range(x.ndim)) if axis is None else axes_of("norm", axis, x.ndim)
     if len(axes) == 1:
         return _vector_norm(x, ord, axes[0], keepdims)

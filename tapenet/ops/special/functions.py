@@ -17,7 +17,7 @@ from tapenet.ops.elementwise.constants import TWO_OVER_ROOT_PI
 
 gaussian = elementwise(
     error_function.gaussian,
-    lambda t, x, out: t * (-2 * x * out),
+    lambda t, x, out: t * (x * out * -2),
     name="gaussian",
     doc="e^(-x^2). Derivative: -2 x e^(-x^2).",
 )

@@ -1,0 +1,61 @@
+"""docs/guides/accuracy.md holds: a sample of its points is computed again, and what is above the bound has a reason."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+EVERY = 23  # one point of so many is computed again
+PROCESSORS = 2.0  # ulp by which NumPy's own functions differ from one processor's instructions to another's
+
+
+def _loaded() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("generate_accuracy", DOCS / "generate_accuracy.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+accuracy = _loaded()
+PAGE = accuracy.PAGE.read_text(encoding="utf-8")
+CASES = [(np.dtype(dtype).name, name) for dtype in accuracy.DTYPES for name in accuracy.FUNCTIONS]
+
+
+def bounds(title: str, name: str) -> list[float]:
+    """The largest errors of a function that a section of the page gives: ours come first."""
+    section = re.split(r"^## ", PAGE, flags=re.MULTILINE)
+    (text,) = [part for part in section if part.startswith(f"{title}\n")]
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| `{name}` |")]
+    return [float(cell.split()[0]) for cell in line.split(" | ")[1:] if cell.split()[0] != "-"]
+
+
+@pytest.mark.parametrize(("dtype", "name"), CASES)
+def test_a_sample_of_the_points_is_within_the_bounds(dtype: str, name: str) -> None:
+    function = accuracy.FUNCTIONS[name]
+    x = accuracy.points(function, np.dtype(dtype).type, EVERY)
+    assert x.size > 10
+    for order, bound in enumerate(bounds(dtype, name)[:3]):
+        errors = accuracy.errors(function.formulas[order], x, accuracy.ours(function, order, x))
+        assert errors.max() <= bound + PROCESSORS
+
+
+@pytest.mark.parametrize("name", sorted({name for _, name in CASES}))
+def test_what_is_above_the_bound_has_a_reason(name: str) -> None:
+    above = max(max(bounds(np.dtype(dtype).name, name)[:3]) for dtype in accuracy.DTYPES) > accuracy.GOOD
+    reasons = PAGE.partition("and why\n")[2].partition("\n## ")[0]
+    assert (f"| `{name}` | {accuracy.REASONS.get(name)} |" in reasons) == above
+
+
+@pytest.mark.parametrize("name", accuracy.MATRIX_FUNCTIONS)
+def test_linear_algebra_is_within_its_errors(name: str) -> None:
+    found = [error for condition in accuracy.CONDITIONS for error in accuracy.matrix_error(name, condition)]
+    # Another BLAS rounds otherwise: the errors of one matrix are random numbers of this size.
+    assert np.all(np.array(found) <= 10 * np.array(bounds("Linear algebra", name)) + 1e-15)
