@@ -61,6 +61,7 @@ html_copy_source = False
 ROLE = re.compile(r":\w+(?::\w+)?:`~?([^`<]+?)(?: ?<[^`]*>)?`")
 CODE = re.compile(r"(``.*?``|`[^`]*`(?:_{1,2})?)")
 SPECIAL = re.compile(r"(?<!\\)[|*]|(?<=\w)_(?=\W|$)")
+OTHER_BLOCK = re.compile(r"\s*(?:[-*+] |\d+\. |>>> |\.\. )")
 ITEM = re.compile(r"\s*(?:[-*+]|\d+\.)\s")
 
 
@@ -72,6 +73,22 @@ def escaped(line: str) -> str:
     head = bullet.group() if bullet else ""
     parts = CODE.split(line[len(head) :])
     return head + "".join(part if i % 2 else SPECIAL.sub(r"\\\g<0>", part) for i, part in enumerate(parts))
+
+
+def with_literal_blocks(lines: list[str]) -> Iterator[str]:
+    """A docstring whose indented blocks of formulas and code are shown as they are, and whose text is escaped."""
+    paragraph, after_blank, literal = 0, False, False
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if line.strip():
+            literal = literal and indent > paragraph
+            if after_blank and not literal and indent > paragraph and not OTHER_BLOCK.match(line):
+                literal = True
+                yield " " * paragraph + "::"
+                yield ""
+            paragraph = paragraph if literal else indent
+        after_blank = not line.strip()
+        yield line if literal else escaped(ROLE.sub(r"``\1``", line))
 
 
 def without_versions(lines: list[str]) -> Iterator[str]:
@@ -101,7 +118,7 @@ def escape_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lin
     """Read docstrings as plain text with code in backticks, which is how they are written."""
     is_ours = str(getattr(obj, "__module__", "")).startswith("tapenet.")
     kept = ("Parameters", "Returns", "Raises", *(["Examples"] if is_ours else []))
-    lines[:] = [escaped(ROLE.sub(r"``\1``", line)) for line in without_references(lines, kept)]
+    lines[:] = with_literal_blocks(without_references(lines, kept))
 
 
 def without_rulers(app: Any, name: str, source: list[str]) -> None:

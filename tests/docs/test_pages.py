@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = [*sorted(DOCS.glob("tutorials/[!i]*.md")), DOCS / "guides" / "layers.md", DOCS / "guides" / "performance.md"]
+PAGES = [
+    *sorted(DOCS.glob("tutorials/[!i]*.md")),
+    DOCS / "guides" / "layers.md",
+    DOCS / "guides" / "performance.md",
+    DOCS / "index.md",
+]
 BLOCK = re.compile(r"^```(python|text)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
