@@ -21,21 +21,23 @@ from tapenet.optim.schedules import (
 )
 
 __all__ = [
-    "Optimizer",
-    "Schedule",
-    "adadelta",
-    "adagrad",
-    "adam",
-    "adamw",
-    "constant",
-    "cosine_decay",
-    "exponential_decay",
-    "linear_decay",
+    # optimizers
+    "sgd",
     "momentum",
     "nesterov",
+    "adagrad",
+    "adadelta",
     "rmsprop",
-    "sgd",
+    "adam",
+    "adamw",
+    "Optimizer",
+    # schedules of learning rates
+    "constant",
+    "linear_decay",
+    "exponential_decay",
+    "cosine_decay",
     "warmup",
+    "Schedule",
 ]
 
 

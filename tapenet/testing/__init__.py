@@ -15,13 +15,16 @@ from tapenet.testing.ownership import GradientError as GradientError
 from tapenet.testing.peers import assert_same_as_jax as assert_same_as_jax, assert_same_as_torch as assert_same_as_torch
 
 __all__ = [
-    "assert_same_gradient",
-    "gradient_test",
+    # checks
     "check_grads",
-    "GradientError",
+    "gradient_test",
+    "assert_same_gradient",
+    "strategies",
+    # against other libraries
     "assert_same_as_jax",
     "assert_same_as_torch",
-    "strategies",
+    # errors
+    "GradientError",
 ]
 
 if TYPE_CHECKING:
