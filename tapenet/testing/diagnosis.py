@@ -30,6 +30,8 @@ class Disagreement:
         got: the derivative by the mode.
         path: the expression that reaches what moves, or "args" for all arguments together.
         place: the leaf that moves alone, by its number.
+        of: the expression that reaches the one element of the result whose derivative it is; None for a random
+            combination of all.
     """
 
     line: Line
@@ -37,6 +39,7 @@ class Disagreement:
     got: float
     path: str = "args"
     place: int | None = None
+    of: str | None = None
 
     @property
     def size(self) -> float:
@@ -59,7 +62,32 @@ def narrowed(found: Disagreement, derivative: Derivative, judge: Judge) -> Disag
         _along(worst.line.restricted(worst.place, index), derivative, judge, f"{worst.path}{list(index)}", worst.place)
         for index in _indices(tree_leaves(worst.line.args)[worst.place])
     ]
-    return max((d for d in by_element if d.size > 1), key=lambda d: d.size, default=worst)
+    worst_element = max((d for d in by_element if d.size > 1), key=lambda d: d.size, default=worst)
+    return _as_entry(worst_element, derivative, judge)
+
+
+def _as_entry(found: Disagreement, derivative: Derivative, judge: Judge) -> Disagreement:
+    """The disagreement in one entry of the Jacobian, if one element moves and few come out; else as it is."""
+    assert found.place is not None
+    moving = np.argwhere(np.asarray(tree_leaves(found.line.x_dot)[found.place]))
+    outputs = [
+        (path, place, index)
+        for place, (path, leaf) in enumerate(
+            zip(leaf_paths(found.line.y_bar, "y"), tree_leaves(found.line.y_bar), strict=True)
+        )
+        for index in np.ndindex(np.shape(leaf))
+    ]
+    if len(moving) != 1 or len(outputs) > MOST_ELEMENTS:
+        return found
+    index = tuple(map(int, moving[0]))
+    entries = (
+        attrs.evolve(
+            _along(found.line.entry(found.place, index, place, out_index), derivative, judge, found.path, found.place),
+            of=f"{path}{list(out_index) if out_index else ''}",
+        )
+        for path, place, out_index in outputs
+    )
+    return max((d for d in entries if d.size > 1), key=lambda d: d.size, default=found)
 
 
 def _along(line: Line, derivative: Derivative, judge: Judge, path: str, place: int) -> Disagreement:
@@ -80,14 +108,22 @@ def report(what: str, found: Disagreement, accuracy: Accuracy) -> str:
     error = abs(got - expected) / max(abs(got), abs(expected), np.finfo(float).tiny)
     return "\n".join(
         [
-            f"check_grads: {what}: the derivative by {found.path} must be {expected:.9g}; got {got:.9g}.",
+            f"check_grads: {what}: the derivative {_of(found)}by {found.path} must be {expected:.9g}; got {got:.9g}.",
             f"    at         {_arguments(found)}",
-            f"    direction  {_direction(found)}",
+            f"    direction  {_direction(found)}" if found.of is None else f"    entry      {_entry(found)}",
             f"    expected   {expected:.12g}  ({found.expected.method})",
             f"    got        {got:.12g}  (off by {error:.2g} of it, {found.expected.relative:.0g} is allowed)",
             f"    likely     {likely_reason(found, accuracy)}",
         ]
     )
+
+
+def _of(found: Disagreement) -> str:
+    return "" if found.of is None else f"of {found.of} "
+
+
+def _entry(found: Disagreement) -> str:
+    return f"of the Jacobian: {found.of} by {found.path}"
 
 
 def _arguments(found: Disagreement) -> str:

@@ -15,7 +15,7 @@ from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.errors import ArgumentError
 from tapenet.testing.accuracy import ACCURACY, Accuracy
-from tapenet.testing.pairing import inner, largest, only, total
+from tapenet.testing.pairing import inner, largest, only, total, unit
 
 Method = Literal["auto", "central", "complex"]
 
@@ -78,6 +78,11 @@ class Line:
     def restricted(self, place: int, index: tuple[int, ...] | None = None) -> Line:
         """The line along which one leaf, or one element of it, moves alone."""
         return attrs.evolve(self, x_dot=only(self.x_dot, place, index))
+
+    def entry(self, place: int, index: tuple[int, ...], out_place: int, out_index: tuple[int, ...]) -> Line:
+        """The line whose derivative is one entry of the Jacobian: of one element of the result by one that moves."""
+        x_dot, y_bar = unit(self.x_dot, place, index), unit(self.y_bar, out_place, out_index)
+        return attrs.evolve(self, x_dot=x_dot, y_bar=y_bar)
 
     @functools.cached_property
     def magnitude(self) -> float:

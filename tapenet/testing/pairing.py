@@ -61,6 +61,19 @@ def only(tree: Tree, place: int, index: tuple[int, ...] | None = None) -> Tree:
     return tree_unflatten(spec, [kept(i, leaf) for i, leaf in enumerate(leaves)])
 
 
+def unit(like: Tree, place: int, index: tuple[int, ...]) -> Tree:
+    """The vector of zeros but for a 1 at one element of one leaf."""
+    leaves, spec = tree_flatten(like)
+
+    def made(i: int, leaf: Array) -> Array:
+        zeros = np.zeros_like(np.asarray(under(leaf)))
+        if i == place:
+            zeros[index] = 1
+        return zeros[()] if np.ndim(leaf) == 0 else zeros
+
+    return tree_unflatten(spec, [made(i, leaf) for i, leaf in enumerate(leaves)])
+
+
 def copied(tree: Tree) -> Tree:
     """The same values in arrays of their own."""
     return tree_map(lambda x: x.copy() if type(x) is np.ndarray else x, tree)

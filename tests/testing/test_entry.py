@@ -60,7 +60,7 @@ def test_a_kink_is_caught_and_shrunk() -> None:
     with pytest.raises(GradientError) as caught:
         gradient_test(tnp.abs, strategies.arrays())()
     lines = str(caught.value).splitlines()
-    assert lines[0].startswith("check_grads: forward mode, order 2: the derivative by args[0] must be ")
+    assert lines[0].startswith("check_grads: forward mode, order 2: the derivative of y[0] by args[0] must be ")
     assert lines[1] == "    at         args[0] = 0"
     assert lines[5].startswith("    likely     a jump at the point or near it: differences grow")
     assert shown(caught.value) == ["test_absolute(\n    x=array(0.),\n)"]

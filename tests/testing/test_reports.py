@@ -43,22 +43,20 @@ def test_a_report_in_full() -> None:
 
     text = report(f, ({"bias": 1.0, "weight": 2.0},), modes=["reverse"], rng=np.random.default_rng(3))
     bias, weight = "args[0]['bias']", "args[0]['weight']"
-    first, at, direction, expected, got, reason = text.splitlines()
+    first, at, entry, expected, got, reason = text.splitlines()
     number = r"-?\d+\.\d+"
     assert re.fullmatch(
-        rf"check_grads: reverse mode, order 1: the derivative by {re.escape(weight)} must be {number}; "
+        rf"check_grads: reverse mode, order 1: the derivative of y by {re.escape(weight)} must be 4; "
         rf"got {number}\.",
         first,
     )
     assert at == f"    at         {bias} = 1, {weight} = 2"
-    assert re.fullmatch(rf"    direction  {number}", direction)
-    assert re.fullmatch(rf"    expected   {number}  \(by a complex step\)", expected)
+    assert entry == f"    entry      of the Jacobian: y by {weight}"
+    assert expected == "    expected   4  (by a complex step)"
     assert re.fullmatch(rf"    got        {number}  \(off by 0\.001 of it, 1e-09 is allowed\)", got)
     assert reason == "    likely     a wrong rule: it gives 1.001 times what it must."
     low, high = float(expected.split()[1]), float(got.split()[1])
     assert high / low == pytest.approx(1.001, rel=1e-9)
-    y_bar = low / (4 * float(direction.split()[1]))
-    assert 0.5 <= abs(y_bar) <= 1.5
 
 
 def test_the_element_that_is_wrong_is_named() -> None:
@@ -66,9 +64,11 @@ def test_the_element_that_is_wrong_is_named() -> None:
         return tnp.sum(x) * tnp.concatenate([p["w"][:2], 1.01 * p["w"][2:] - 0.01 * tn.stop_gradient(p["w"][2:])])
 
     text = report(f, (2.0, {"w": X}))
-    assert text.startswith("check_grads: forward mode, order 1: the derivative by args[1]['w'][2] must be ")
+    assert text.startswith(
+        "check_grads: forward mode, order 1: the derivative of y[2] by args[1]['w'][2] must be 2; got 2.02."
+    )
     assert "a wrong rule: it gives 1.01 times what it must" in text
-    assert re.search(r"direction  \[0, 0, -?\d\.\d+\] \(shape \(3,\), float64\)\n", text)
+    assert "    entry      of the Jacobian: y[2] by args[1]['w'][2]\n" in text
 
 
 def test_large_arguments_are_named_and_shortened() -> None:
@@ -83,7 +83,7 @@ def test_the_order_and_the_mode_are_named() -> None:
         return x * tn.stop_gradient(x) * 2 - tn.stop_gradient(x) ** 2
 
     assert report(square, (1.5,), order=2).startswith(
-        "check_grads: forward mode, order 2: the derivative by args[0] must be "
+        "check_grads: forward mode, order 2: the derivative of y[0] by args[0] must be "
     )
 
 
@@ -93,7 +93,7 @@ def test_the_order_and_the_mode_are_named() -> None:
 def test_a_kink_nearer_than_the_step() -> None:
     reason = likely(lambda x: tnp.abs(x), (1e-5,), modes=["reverse"])
     assert re.match(
-        r"a kink or a jump nearer than the step 0\.000977: the derivative is (-?0\.\d+) from the left and (-?0\.\d+) "
+        r"a kink or a jump nearer than the step 0\.000977: the derivative is -?\d+\.?\d* from the left and -?\d+\.?\d* "
         r"from the right\. Keep away from it: strategies\.arrays\(\.\.\., away_from=\[\.\.\.\]\)\. Or pass a "
         r"smaller step\.",
         reason,
@@ -103,7 +103,7 @@ def test_a_kink_nearer_than_the_step() -> None:
 
 def test_a_jump_at_the_point() -> None:
     assert re.match(
-        r"a jump at the point or near it: differences grow from \d+\.\d+ to \d+\.\d+ as the step shrinks from "
+        r"a jump at the point or near it: differences grow from \d+(\.\d+)? to \d+(\.\d+)? as the step shrinks from "
         r"0\.000977 to 6\.1e-05\. At order 2 and more what jumps is a derivative, at a kink\. Keep away from it: ",
         likely(tnp.abs, (0.0,), order=2),
     )
