@@ -35,7 +35,7 @@ from tapenet.diagnostics.connections import (
     check_targets,
     check_unconnected,
 )
-from tapenet.errors import ArgumentError, ReplayError, TapeStateError
+from tapenet.errors import ArgumentError, PicklingError, ReplayError, TapeStateError
 from tapenet.walks.backward import backward, descendants
 from tapenet.walks.blocks import batched_blocks, completed, ends_of, in_structure, pulled_blocks
 from tapenet.walks.forward import forward
@@ -111,6 +111,18 @@ class GradientTape:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.is_open = self.is_fast = False
+
+    def __copy__(self) -> GradientTape:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> GradientTape:
+        return self  # as its Tensors are: values on this tape
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise PicklingError(
+            "pickle: a tape must stay in its process, as its records hold functions. Pickle values (x.value, or x once "
+            "the tape has closed) and gradients instead."
+        )
 
     @property
     def records(self) -> Records:

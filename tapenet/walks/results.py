@@ -29,8 +29,13 @@ def fresh(results: Sequence[Array | None], given: Sequence[Array]) -> list[Array
 
 
 def as_kind_of(source: Any, result: Array | None) -> Array | None:
-    """A result of shape () as an array where its source is one, and as a NumPy scalar where it is not."""
+    """A result of shape () as an array where its source is one, and as a NumPy scalar where it is not.
+
+    A source of another byte order than the processor's has a result of its own.
+    """
     array = type(under(source)) is np.ndarray
+    if array and type(result) is np.ndarray and not source.dtype.isnative:
+        return result.astype(source.dtype)
     if array and isinstance(result, np.generic):
         return np.asarray(result)
     if not array and type(result) is np.ndarray and result.ndim == 0:

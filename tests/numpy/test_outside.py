@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -190,3 +192,31 @@ def test_other_slips() -> None:
     for tree in (deep, cyclic):
         with pytest.raises(tn.ArgumentError, match=r"pytrees: containers must be nested less than 1,000 deep"):
             tn.grad(lambda x: 1.0)(tree)
+
+
+# ---- tapes and byte orders ----
+
+
+def test_tapes_are_copied_as_themselves_and_are_not_pickled() -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(X)
+        y = tnp.sum(x * x)
+    copied, of_x, of_y = copy.deepcopy((tape, x, y))
+    np.testing.assert_array_equal(copied.gradient(of_y, of_x), 2 * X)
+    assert copy.copy(tape) is tape
+    with pytest.raises(tn.errors.PicklingError, match=r"pickle: a tape must stay in its process.* Pickle values"):
+        pickle.dumps(tape)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(x)), X)
+
+
+@pytest.mark.parametrize("order", [">f8", ">f4", ">c16"])
+def test_derivatives_have_the_byte_order_of_their_source(order: str) -> None:
+    x = X.astype(order)
+    real = (lambda y: tnp.sum(tnp.real(y))) if order == ">c16" else tnp.sum
+    for gradient in (
+        tn.grad(lambda x: real(x * x))(x),
+        tn.vjp(lambda x: x * x, x)[1](x)[0],
+        tn.grad(lambda x: real(x * 0 + 1))(x),
+        tn.grad(lambda x: real(np.ones(3)))(x),
+    ):
+        assert gradient.dtype.str == order
