@@ -42,6 +42,15 @@ def refuse(function: str, keywords: Mapping[str, Any]) -> None:
         raise ArgumentTypeError(f"{function}: a Tensor takes no keyword {', '.join(sorted(given))}.")
 
 
+def check_is_count(function: str, name: str, x: Any) -> None:
+    """Raise for a Tensor in the place of a count or of places."""
+    if holds_tensor(x):
+        raise ArgumentTypeError(
+            f"{function}: {name} must not be a Tensor, as there is no derivative by it. "
+            "Write int(x.value), or x.value, for the number alone."
+        )
+
+
 def check_device(function: str, device: Any) -> None:
     """Raise for a device other than the only one."""
     if device not in (None, "cpu"):

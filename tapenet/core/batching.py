@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 
-from tapenet.core.foreign import as_constant
+from tapenet.core.foreign import Kind, as_constant, kind_of
 from tapenet.core.primitive import CONSTANTS, Array, BatchRule, Primitive
 from tapenet.core.record import Parameters
 from tapenet.core.tensor import Tensor, made_tensor, note_read, under
@@ -87,7 +87,7 @@ class Map:
         for x in operands:
             own = type(x) is Tensor and x.tape is self
             mapped.append(own)
-            if type(x) not in CONSTANTS and type(x) is not Tensor:
+            if type(x) not in CONSTANTS and kind_of(type(x)) not in (Kind.VALUE, Kind.OTHER):
                 x = as_constant(primitive.name, x)
             arrays.append(x._value.array if own else x)
         rule = primitive.batch or one_by_one

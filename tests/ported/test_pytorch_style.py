@@ -26,7 +26,7 @@ def test_a_cubic_fitted_to_the_sine():
 
 def test_a_module_trained_on_batches():
     rng = np.random.default_rng(0)
-    inputs = rng.normal(size=(96, 4))
+    inputs = rng.normal(size=(96, 4)).astype(np.float32)
     labels = (inputs[:, 0] + inputs[:, 1] > 0).astype(int)
     model = tn.nn.Sequential(tn.nn.Dense(4, 16, rng=rng), tn.nn.Function(tn.nn.relu), tn.nn.Dense(16, 2, rng=rng))
     optimizer = tn.optim.sgd(0.3)

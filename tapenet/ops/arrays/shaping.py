@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import as_array, axes_of, axis_of, numpy_function, refuse
+from tapenet.core.arguments import as_array, axes_of, axis_of, check_is_count, numpy_function, refuse
 from tapenet.core.batch_rules import broadcast_rule, leading, reordered, shifted, with_examples
 from tapenet.core.families import joint, linear
 from tapenet.core.primitive import Array
@@ -445,6 +445,7 @@ def array_split(ary: Array, indices_or_sections: int | Sequence[int], axis: int 
     >>> [x.tolist() for x in tnp.array_split(np.arange(3.0), 2)]
     [[0.0, 1.0], [2.0]]
     """
+    check_is_count("array_split", "indices_or_sections", indices_or_sections)
     axis = axis_of("array_split", axis, ary.ndim)
     if isinstance(indices_or_sections, int | np.integer):
         parts = np.array_split(np.arange(ary.shape[axis]), indices_or_sections)
@@ -464,6 +465,7 @@ def split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -
     >>> [x.tolist() for x in tnp.split(np.arange(4.0), 2)]
     [[0.0, 1.0], [2.0, 3.0]]
     """
+    check_is_count("split", "indices_or_sections", indices_or_sections)
     axis = axis_of("split", axis, ary.ndim)
     if isinstance(indices_or_sections, int | np.integer) and ary.shape[axis] % indices_or_sections:
         raise ArgumentError(
@@ -500,6 +502,7 @@ def tile(A: Array, reps: int | Sequence[int]) -> Array:
     >>> tnp.tile(np.array([1.0, 2.0]), 2)
     array([1., 2., 1., 2.])
     """
+    check_is_count("tile", "reps", reps)
     counts = (reps,) if isinstance(reps, int | np.integer) else tuple(reps)
     ndim = max(A.ndim, len(counts))
     counts = (1,) * (ndim - len(counts)) + tuple(map(int, counts))
