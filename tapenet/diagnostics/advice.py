@@ -12,7 +12,13 @@ _ROOT = (
 )
 _LARGE = "Take the largest off first, or use a stable form: logaddexp, softmax, log_softmax, expm1."
 
+_CONVENTION = (
+    "The first derivative of norm, std, hypot, arctan2 and abs of complex numbers is a convention at 0, and has no "
+    "derivative of its own. Write the smooth function that is meant, such as tnp.sum(x * x) for the square of a norm."
+)
+
 _BY_NAME = {
+    **dict.fromkeys(("subgradient", "direction", "complex_sign"), _CONVENTION),
     **dict.fromkeys(("sqrt", "cbrt", "power", "float_power"), _ROOT),
     **dict.fromkeys(("exp", "exp2", "expm1", "sinh", "cosh"), _LARGE),
 }

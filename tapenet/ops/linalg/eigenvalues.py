@@ -1,7 +1,7 @@
 """Eigenvalues and eigenvectors.
 
 Eigenvalues have derivatives where they repeat, too, in the sense that functions of all of them have. Eigenvectors of a
-repeated eigenvalue have none: the answer is NaN.
+repeated eigenvalue have none: the answer is NaN. Those of the others have theirs.
 """
 
 from __future__ import annotations

@@ -180,8 +180,8 @@ def norm(x: Array, ord: Order = None, axis: int | Sequence[int] | None = None, k
     squares; "nuc" the sum of singular values, 2 and -2 the largest and the smallest; 1 and -1 the largest and smallest
     sum of |x| over rows, inf and -inf over columns. With neither ord nor axis: the root of the sum of all squares.
 
-    Derivative: that of the formula; 0 at 0 for any order >= 1; split evenly among equal elements where one is chosen;
-    0 for order 0.
+    Derivative: that of the formula, also where squares overflow; 0 at 0 for any order >= 1, where the second derivative
+    is NaN; split evenly among equal elements where one is chosen; 0 for order 0. None for a Tensor as the order.
 
     Args:
         x: float or complex array, or a list of numbers.
@@ -194,6 +194,7 @@ def norm(x: Array, ord: Order = None, axis: int | Sequence[int] | None = None, k
 
     Raises:
         ArgumentError: an order that does not exist; with an order, neither one axis nor two.
+        ArgumentTypeError: an order that is a Tensor.
 
     >>> float(tnp.linalg.norm(np.array([3.0, 4.0])))
     5.0

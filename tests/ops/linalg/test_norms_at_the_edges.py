@@ -74,6 +74,13 @@ def test_at_the_singular_point_the_first_derivative_is_0_and_the_second_nan(name
         assert np.isnan(hessian(lambda x: function(x) ** 2)(x)).all()
 
 
+@pytest.mark.parametrize("name", SINGULAR)
+def test_checks_name_the_second_derivative_and_what_to_write(name: str) -> None:
+    function, x = SINGULAR[name]
+    with tn.checks(), pytest.raises(tn.errors.NumericalError, match=r"convention at 0.*tnp\.sum\(x \* x\)"):
+        tn.hessian(lambda x: function(x) ** 2)(x)
+
+
 @pytest.mark.parametrize("function", [tnp.abs, tnp.fabs, tn.nn.relu, tnp.maximum])
 def test_piecewise_linear_functions_have_second_derivative_0(function: Any) -> None:
     at_kink = (lambda x: function(x, 0.0)) if function is tnp.maximum else function
