@@ -14,7 +14,7 @@ from tapenet.core.primitive import Array
 
 @linear(lambda t: t, name="astype", batch=elementwise_rule)  # the walk casts the cotangent back
 def _astype(x: Array, *, dtype: np.dtype[Any]) -> Array:
-    return np.asarray(x).astype(dtype)
+    return (x if hasattr(x, "astype") else np.asarray(x)).astype(dtype)
 
 
 @numpy_function(getattr(np, "astype", None))
@@ -32,3 +32,8 @@ def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: str | None = N
     check_device("astype", device)
     dtype = np.dtype(dtype)
     return x if x.dtype == dtype else _astype(x, dtype=dtype)
+
+
+def as_scalar(x: Array) -> Array:
+    """Give an array of no axes as NumPy's reductions do: as a scalar."""
+    return x if x.shape else x[()]

@@ -101,10 +101,12 @@ def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
         reshape(x, (1, -1)) if x_ndim == 1 else x,
         reshape(y, (-1, 1)) if y_ndim == 1 else y,
     )
+    if x_ndim == y_ndim == 1:
+        return product[0, 0]
     if y_ndim == 1:
         product = reshape(product, product.shape[:-1])
     if x_ndim == 1:
-        product = reshape(product, product.shape[:-2] + product.shape[-1:] if y_ndim > 1 else product.shape[:-1])
+        product = reshape(product, product.shape[:-2] + product.shape[-1:])
     return product
 
 

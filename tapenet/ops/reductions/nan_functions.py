@@ -15,7 +15,7 @@ from tapenet.core.primitive import Array, Primitive
 from tapenet.core.shapes import Axes
 from tapenet.errors import ArgumentTypeError
 from tapenet.ops.elementwise.arithmetic import maximum, minimum, square, subtract, where as choose
-from tapenet.ops.elementwise.casting import astype
+from tapenet.ops.elementwise.casting import as_scalar, astype
 from tapenet.ops.elementwise.comparison import isnan, less_equal, logical_and, logical_not
 from tapenet.ops.elementwise.complex import absolute
 from tapenet.ops.reductions.cumulative import cumprod, cumsum
@@ -144,7 +144,7 @@ def nanmean(
     _check_dtype("nanmean", dtype)
     x = as_array(a)
     total = nansum(x, axis, dtype, None, keepdims, **given(where=where))
-    return over_count(total, number_where(valid(x, where), x, axis, keepdims))
+    return over_count(total, number_where(valid(x, where), x, axis=axis, keepdims=keepdims))
 
 
 @numpy_function(np.nanvar)
@@ -173,9 +173,9 @@ def nanvar(
     center = nanmean(x, axis, dtype, None, True, **given(where=where)) if mean is ABSENT else mean
     deviation = choose(numbers, astype(subtract(x, center), x.dtype), 0)  # before it is squared: 0 * NaN is NaN
     magnitude = absolute(deviation) if x.dtype.kind == "c" else deviation
-    degrees = number_where(numbers, x, axis, keepdims) - (ddof if correction is ABSENT else correction)
+    degrees = number_where(numbers, x, axis=axis, keepdims=keepdims) - (ddof if correction is ABSENT else correction)
     found = over_count(sum(square(magnitude), axis, dtype, None, keepdims), degrees)
-    return choose(less_equal(degrees, 0), np.nan, found)
+    return as_scalar(choose(less_equal(degrees, 0), np.nan, found))
 
 
 @numpy_function(np.nanstd)
@@ -200,7 +200,7 @@ def nanstd(
     """
     more = given(where=where, mean=mean, correction=correction)
     variance = nanvar(a, axis, dtype, None, ddof, keepdims, **more)
-    return root_of_variance(variance, number_where(valid(a, where), as_array(a), axis, keepdims))
+    return root_of_variance(variance, number_where(valid(a, where), as_array(a), axis=axis, keepdims=keepdims))
 
 
 # ---- extrema ----

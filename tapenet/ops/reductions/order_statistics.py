@@ -16,6 +16,7 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.ops.arrays.indexing import take_along_axis
 from tapenet.ops.arrays.shaping import broadcast_to, moveaxis, ravel, reshape, transpose
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, subtract, where
+from tapenet.ops.elementwise.casting import as_scalar
 from tapenet.ops.elementwise.comparison import equal, greater, greater_equal, isnan, less, logical_or
 from tapenet.ops.reductions.reduction import Axis, mean
 from tapenet.ops.reductions.sorting import sort
@@ -59,7 +60,7 @@ def _median(function: str, a: Array, axis: Axis, keepdims: bool) -> Array:
         counts = _counts(rows)
         both = _at(ordered, np.maximum(counts - 1, 0) // 2) + _at(ordered, np.minimum(counts // 2, n - 1))
         middle = where(equal(counts, 0), np.nan, both / 2)
-    return reshape(middle, kept) if keepdims else middle
+    return reshape(middle, kept) if keepdims else as_scalar(middle)
 
 
 @numpy_function(np.median)
@@ -115,7 +116,7 @@ _METHODS = (*_CONTINUOUS, *_BETWEEN, *_OF_ELEMENTS)
 
 
 @plain
-def _places(q: Array, counts: Array, method: str) -> Array:
+def _places(q: Array, counts: Array, *, method: str) -> Array:
     """Find for each q, and each count, the place of the quantile among the elements in order.
 
     A quantile is a function of the place alone, so that of 0, 1, 2 ... is the place: NumPy's own arithmetic, for
@@ -166,7 +167,8 @@ def _quantile(
         found = _weighted(function, rows, ravel(q), _weights_of_rows(function, a, weights, axis), method, skips_nan)
     else:
         found = _interpolated(rows, ravel(q), method, skips_nan, a.dtype if is_weak else q.dtype)
-    return reshape(found, q.shape + (kept if keepdims else rows.shape[:-1]))
+    found = reshape(found, q.shape + (kept if keepdims else rows.shape[:-1]))
+    return found if weights is not None and skips_nan else as_scalar(found)
 
 
 def _checked_q(function: str, q: Array) -> Array:
@@ -185,7 +187,7 @@ def _interpolated(rows: Array, q: Array, method: str, skips_nan: bool, dtype: An
     if n == 0:
         raise ArgumentError("quantile: a must have an element along axis; got none.")
     counts = _counts(rows) if skips_nan else np.full(rows.shape[:-1], n)
-    places = _places(q, counts, method)
+    places = _places(q, counts, method=method)
     fraction = _fraction(q, places, counts, method, dtype if dtype.kind == "f" else np.float64)
     before = np.floor(places).astype(np.intp)
     spread = broadcast_to(ordered, (*before.shape, n))
@@ -216,7 +218,7 @@ def _weights_of_rows(function: str, a: Array, weights: Array, axis: Axis) -> Arr
 
 
 @plain
-def _places_by_weight(rows: Array, q: Array, weights: Array, method: str, skips_nan: bool) -> Array:
+def _places_by_weight(rows: Array, q: Array, weights: Array, *, method: str, skips_nan: bool) -> Array:
     """Find for each q, and each row, the first place of the element that is the quantile by weight."""
     quantile_of = np.nanquantile if skips_nan else np.quantile
     found = quantile_of(rows, q, axis=-1, weights=weights, method=method)[..., None]
@@ -226,7 +228,7 @@ def _places_by_weight(rows: Array, q: Array, weights: Array, method: str, skips_
 def _weighted(function: str, rows: Array, q: Array, weights: Array, method: str, skips_nan: bool) -> Array:
     if method != "inverted_cdf":
         raise ArgumentError(f"{function}: method must be 'inverted_cdf' with weights; got {method!r}.")
-    places = _places_by_weight(rows, constant(q), weights, method, skips_nan)
+    places = _places_by_weight(rows, constant(q), weights, method=method, skips_nan=skips_nan)
     return _at(broadcast_to(rows, (*places.shape, rows.shape[-1])), places)
 
 

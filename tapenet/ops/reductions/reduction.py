@@ -36,7 +36,7 @@ from tapenet.ops.elementwise.arithmetic import (
     subtract,
     where as choose,
 )
-from tapenet.ops.elementwise.casting import astype
+from tapenet.ops.elementwise.casting import as_scalar, astype
 from tapenet.ops.elementwise.comparison import equal
 from tapenet.ops.elementwise.complex import absolute, conjugate
 from tapenet.ops.reductions.cumulative import cumprod, reversed_along, shifted
@@ -224,12 +224,14 @@ def mean(
     if where is ABSENT:
         return bind(_mean, (x,), _parameters("mean", x, axis, keepdims, dtype))
     wide = np.float32 if x.dtype.char == "e" and dtype is None else dtype  # as NumPy adds up float16
-    found = over_count(sum(x, axis, wide, None, keepdims, where=where), number_where(where, x, axis, keepdims))
+    found = over_count(
+        sum(x, axis, wide, None, keepdims, where=where), number_where(where, x, axis=axis, keepdims=keepdims)
+    )
     return found if wide is dtype else astype(found, x.dtype)
 
 
 @plain
-def number_where(where: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
+def number_where(where: Array, x: Array, *, axis: Axis, keepdims: bool) -> Array:
     """How many elements of x along axes a mask names."""
     return np.sum(np.broadcast_to(where, x.shape), axis, np.intp, keepdims=keepdims)
 
@@ -292,7 +294,7 @@ def var(
         return bind(_var, (x,), {"ddof": ddof, **_parameters("var", x, axis, keepdims, dtype)})
     axes = normalized_axes("var", axis, x.ndim)
     center = _mean_of(x, axes, dtype, keepdims=True, **given(where=where)) if mean is ABSENT else mean
-    count = shapes.count(x.shape, axes) if where is ABSENT else number_where(where, x, axes, keepdims)
+    count = shapes.count(x.shape, axes) if where is ABSENT else number_where(where, x, axis=axes, keepdims=keepdims)
     deviation = subtract(x, center)
     if where is not ABSENT:
         deviation = choose(where, deviation, 0)  # before it is squared: 0 * NaN must not arise behind a mask
@@ -378,13 +380,13 @@ def std(
     if where is ABSENT and mean is ABSENT:
         return bind(_std, (x,), {"ddof": ddof, **_parameters("std", x, axis, keepdims, dtype)})
     variance = var(x, axis, dtype, None, ddof, keepdims, **given(where=where, mean=mean))
-    return root_of_variance(variance, number_where(True if where is ABSENT else where, x, axis, keepdims))
+    return root_of_variance(variance, number_where(True if where is ABSENT else where, x, axis=axis, keepdims=keepdims))
 
 
 def root_of_variance(variance: Array, counts: Array) -> Array:
     """The standard deviation; of one number it is constant, so that it has derivatives of all orders."""
     is_alone = equal(counts, 1)
-    return choose(is_alone, variance, root_of_squares(choose(is_alone, 1, variance)))
+    return as_scalar(choose(is_alone, variance, root_of_squares(choose(is_alone, 1, variance))))
 
 
 # ---- extrema ----
