@@ -38,8 +38,9 @@ def average(
     a = as_array(a)
     if weights is None:
         found = mean(a, axis, keepdims=keepdims)
-        total = np.full(found.shape, a.size / max(found.size, 1), found.dtype)[()]
-        return (found, total) if returned else found
+        if not returned:
+            return found
+        return found, np.full(found.shape, a.size / max(found.size, 1), found.dtype)[()]
     weights = _broadcast_weights(a, as_array(weights), axis)
     total = sum(weights, axis, keepdims=keepdims)
     if holds_anywhere(equal(total, 0)):
