@@ -74,7 +74,8 @@ H = np.linspace(0, 1, 70_000).astype(np.float16)
 @pytest.mark.parametrize("name", ["mean", "var", "std", "nanmean", "nanvar", "nanstd", "median", "average"])
 def test_float16_counts_beyond_its_largest_number(name: str) -> None:
     value, gradient = tn.value_and_grad(getattr(tnp, name))(H)
-    assert value == getattr(np, name)(H)
+    with np.errstate(over="ignore"):  # NumPy's average casts the count
+        assert value == getattr(np, name)(H)
     wide = tn.grad(getattr(tnp, name))(H.astype(np.float64))
     assert gradient.dtype == np.float16
     np.testing.assert_allclose(gradient.astype(float), wide, atol=6e-8, rtol=2e-2)
