@@ -15,7 +15,7 @@ import tapenet as tn
 
 def stripes(rng: np.random.Generator, count: int, size: int) -> tuple[nn.Variable, nn.Variable]:
     """Noisy images of horizontal or vertical stripes, and which."""
-    kinds = rng.integers(2, size=(count, 1))
+    kinds = rng.permutation(np.arange(count) % 2)[:, None]  # some of each
     wave = np.sin(np.arange(size))
     clean = np.where(kinds[:, :, None], wave[:, None], wave[None, :])
     images = clean[:, None] + 0.3 * rng.normal(size=(count, 1, size, size))
