@@ -51,7 +51,7 @@ from tapenet.kernels.processors import num_threads as num_threads, set_num_threa
 from tapenet.numpy.methods import give_methods
 from tapenet.ops.arrays.indexing import at as at
 from tapenet.ops.arrays.masked import with_ufunc_keywords as _with_ufunc_keywords
-from tapenet.tape import GradientTape as GradientTape
+from tapenet.tape import GradientTape as GradientTape, tape_of as _tape_of
 from tapenet.transforms.checkpoint import checkpoint as checkpoint
 from tapenet.transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
 from tapenet.transforms.gradient import (
@@ -135,6 +135,7 @@ if TYPE_CHECKING:
 give_methods(Tensor)
 _provided.array = numpy.array
 _provided.with_ufunc_keywords = _with_ufunc_keywords
+_provided.tape_of = _tape_of
 _provided.jvp, _provided.vjp = jvp, vjp
 
 

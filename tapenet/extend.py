@@ -113,7 +113,7 @@ def _made(
 ) -> Primitive:
     match family:
         case "elementwise":
-            made = built(name, family, forward, rules, rules, names, batch or elementwise_rule)
+            made = built(name, family, forward, rules, rules, names, batch or elementwise_rule, is_elementwise=True)
         case "general":
             made = built(name, family, forward, rules, pushes, names, batch)
         case _:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
 from tapenet.core.argument_checks import checked_function
-from tapenet.core.batching import next_level
-from tapenet.core.guards import Guard
 from tapenet.core.leaf_checks import (
     check_chunk_size,
     check_differentiable,
@@ -22,12 +21,12 @@ from tapenet.core.leaf_checks import (
     matched,
     zeros_of,
 )
-from tapenet.core.primitive import Array, Primitive, record, register
+from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, tree_flatten, tree_leaves, tree_unflatten
-from tapenet.core.record import NO_PARAMETERS, SHAPE, Entry, Records
-from tapenet.core.tensor import Tensor, made_tensor, on_tape
-from tapenet.diagnostics.checked_walks import check_not_constant, checked_entries
-from tapenet.diagnostics.checks import Checker, checker_for, new_checker
+from tapenet.core.record import SHAPE, Records
+from tapenet.core.recorder import Recorder, new_recorder
+from tapenet.core.tensor import Tensor, made_tensor, on_trace, through_closed
+from tapenet.core.trace import Trace
 from tapenet.diagnostics.connections import (
     Unconnected,
     check_connected,
@@ -36,19 +35,15 @@ from tapenet.diagnostics.connections import (
     check_unconnected,
 )
 from tapenet.errors import ArgumentError, PicklingError, ReplayError, TapeStateError
-from tapenet.walks.backward import backward, descendants
 from tapenet.walks.blocks import batched_blocks, completed, ends_of, in_structure, pulled_blocks
-from tapenet.walks.forward import forward
 from tapenet.walks.inputs import Watch, inputs_by_slot
-from tapenet.walks.lifting import lift_onto
+from tapenet.walks.products import pull, push
+from tapenet.walks.reachability import descendants
 from tapenet.walks.replay import replay
-from tapenet.walks.results import as_kind_of, fresh
 
 if TYPE_CHECKING:
     from tapenet.views.profile import Profile
     from tapenet.views.summary import Summary
-
-WATCHED = register(Primitive("watch", "leaf", lambda x: x))
 
 
 @attrs.define(eq=False, repr=False)
@@ -72,45 +67,27 @@ class GradientTape:
     np.float64(6.0)
     """
 
-    is_map: ClassVar[bool] = False
+    _replayable: bool = attrs.field(default=True, kw_only=True)
+    _trace: Recorder = attrs.field(init=False)
 
-    entries: list[Entry] = attrs.field(factory=list, init=False)
-    append: Callable[[Entry], None] = attrs.field(init=False)
-    is_open: bool = attrs.field(default=False, init=False)
-    is_fast: bool = attrs.field(default=False, init=False)  # open, and nothing asked of it but to record
-    level: int = attrs.field(default=-1, init=False)  # place among all tapes in the order of opening
-    leaves: set[int] = attrs.field(factory=set, init=False)  # slots of watched values
-    outlived: bool = attrs.field(default=False, init=False)  # whether its Tensors were computed with after it closed
-    replayable: bool = attrs.field(default=True, kw_only=True)
-    guards: list[Guard] | None = attrs.field(init=False)  # what was read off it while it was open
-    watches: list[Watch] = attrs.field(factory=list, init=False)
-    checker: Checker | None = attrs.field(default=None, init=False)
-    region: Any = attrs.field(default=None, init=False)  # what reads its Tensors while `checkpoint` has it paused
-
-    @append.default
-    def _append(self) -> Callable[[Entry], None]:
-        return self.entries.append  # bound once: recording is the hot path
-
-    @guards.default
-    def _no_guards(self) -> list[Guard] | None:
-        return [] if self.replayable else None
+    @_trace.default
+    def _new_trace(self) -> Recorder:
+        return new_recorder(replayable=self._replayable)
 
     def __enter__(self) -> GradientTape:
-        if self.level >= 0:
-            state = "open" if self.is_open else "closed"
+        if self._trace.level >= 0:
             raise TapeStateError(
-                f"GradientTape: a tape must be entered once; got one that is {state}. Make a new GradientTape()."
+                f"GradientTape: a tape must be entered once; got one that is {self._state}. Make a new GradientTape()."
             )
-        self.level = next_level()
-        self.checker = new_checker()
-        self.is_open = True
-        self.is_fast = self.checker is None
+        self._trace = new_recorder(replayable=self._replayable)  # as the block around it says
+        self._trace.__enter__()
+        self._trace.tape_reference = weakref.ref(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.is_open = self.is_fast = False
+        self._trace.__exit__(kind, error, trace)
 
     def __copy__(self) -> GradientTape:
         return self
@@ -127,7 +104,16 @@ class GradientTape:
     @property
     def records(self) -> Records:
         """What was recorded so far, in order; a record's place is its slot."""
-        return Records(self.entries, len(self.entries))
+        return Records(self._trace.entries, len(self._trace.entries))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether operations on its values are recorded: inside its `with` block."""
+        return self._trace.is_open
+
+    @property
+    def _state(self) -> str:
+        return "open" if self._trace.is_open else "closed" if self._trace.level >= 0 else "not entered"
 
     # ---- recording ----
 
@@ -144,48 +130,27 @@ class GradientTape:
             ArgumentTypeError: a leaf that is integer, boolean or no number; names its path.
             TapeStateError: outside the tape's block.
         """
-        self._check_not_paused("GradientTape.watch")
-        if not self.is_open:
-            state = "has closed" if self.level >= 0 else "was not entered"
+        trace = self._trace
+        trace.check_not_paused("GradientTape.watch")
+        if not trace.is_open:
+            state = "has closed" if trace.level >= 0 else "was not entered"
             raise TapeStateError(
                 f"GradientTape.watch: the tape must be open; got one that {state}. "
                 "Write `with GradientTape() as tape:` around it."
             )
         leaves, spec = tree_flatten(x)
         check_differentiable("GradientTape.watch", "x", x, leaves)
-        before = len(self.entries)
-        watched = [self._watched(leaf) for leaf in leaves]
-        if self.replayable:
+        before = trace.position()
+        watched = [trace.watch(leaf) for leaf in leaves]
+        if trace.guards is not None:
             slots = tuple([tensor.slot if tensor.slot >= before else None for tensor in watched])
-            self.watches.append(Watch(spec, slots, tuple(map(type, leaves))))
+            self._trace.watches.append(Watch(spec, slots, tuple(map(type, leaves))))
         return tree_unflatten(spec, watched)
-
-    def _watched(self, leaf: Any) -> Tensor:
-        if type(leaf) is Tensor:
-            if leaf.tape is self:
-                return leaf
-            while type(leaf) is Tensor and not leaf.tape.is_open:
-                leaf = leaf._value if leaf.tape.region is None else leaf.tape.outlived_by(leaf)
-        if isinstance(leaf, np.ndarray):
-            leaf = np.asarray(leaf)  # of a subclass the plain array
-        slot = len(self.entries)
-        self.leaves.add(slot)
-        entry = (WATCHED, (), (None,), NO_PARAMETERS, getattr(leaf, "shape", ()), dtype_of(leaf))
-        if self.checker is not None:
-            self.checker.note(slot, entry, leaf)
-        return record(self, entry, leaf)
-
-    def outlived_by(self, x: Tensor) -> Array:
-        """The value under a Tensor of this tape, which has closed or is paused, for an operation on it."""
-        if self.region is not None:
-            return self.region.read(x)
-        self.outlived = True
-        return x._value
 
     # ---- walking ----
 
     def gradient(self, y: Tree, x: Tree, output_gradients: Tree = None, unconnected: Unconnected = "error") -> Tree:
-        """The gradient of y by x: the cotangent of y, walked back to x.
+        """Return the gradient of y by x: the cotangent of y, walked back to x.
 
         Args:
             y: the target, a Tensor of this tape; without `output_gradients` a real scalar. A pytree of
@@ -205,10 +170,11 @@ class GradientTape:
             UnconnectedError: says why y and x are not connected, and names the leaves of x.
         """
         check_unconnected("tape.gradient", unconnected)
+        x, y = self._here(x), self._here(y)
         sources, spec = tree_flatten(x)
-        check_sources(self, "tape.gradient", x, sources)
+        check_sources(self._trace, "tape.gradient", x, sources)
         targets, cotangents = self._targets(y, output_gradients, unconnected)
-        pulled = self.pull(targets, cotangents, sources)
+        pulled = pull(self._trace, targets, cotangents, sources)
         if unconnected == "error":
             check_connected("tape.gradient", x, pulled)
         elif unconnected == "zero":
@@ -229,11 +195,12 @@ class GradientTape:
         Raises:
             ArgumentError: tangents of another structure or of other shapes than x.
         """
+        x, y = self._here(x), self._here(y)
         sources = tree_leaves(x)
-        check_sources(self, "tape.jvp", x, sources)
+        check_sources(self._trace, "tape.jvp", x, sources)
         directions = matched("tape.jvp", "tangents", tangents, "x", x)
         targets, spec = tree_flatten(y)
-        pushed = self.push(sources, directions, targets)
+        pushed = push(self._trace, sources, directions, targets)
         zeros = (zeros_of(target) if dot is None else dot for target, dot in zip(targets, pushed, strict=True))
         return tree_unflatten(spec, list(zeros))
 
@@ -273,17 +240,18 @@ class GradientTape:
                [0., 4.]])
         """
         check_unconnected("tape.jacobian", unconnected)
+        x, y = self._here(x), self._here(y)
         sources, targets = tree_leaves(x), tree_leaves(y)
-        check_sources(self, "tape.jacobian", x, sources)
-        check_targets(self, "tape.jacobian", y, targets, unconnected)
+        check_sources(self._trace, "tape.jacobian", x, sources)
+        check_targets(self._trace, "tape.jacobian", y, targets, unconnected)
         check_chunk_size("tape.jacobian", chunk_size)
 
-        def pull(seeds: Sequence[Array]) -> Sequence[Array | None]:
-            return self.pull(targets, seeds, sources)
+        def pulled(seeds: Sequence[Array]) -> Sequence[Array | None]:
+            return pull(self._trace, targets, seeds, sources)
 
         axis = None if batch_axis is None else common_axis("tape.jacobian", batch_axis, [*targets, *sources])
         ends = ends_of(targets, axis)
-        blocks = (pulled_blocks if axis is None else batched_blocks)(pull, ends, ends_of(sources), chunk_size)
+        blocks = (pulled_blocks if axis is None else batched_blocks)(pulled, ends, ends_of(sources), chunk_size)
         if unconnected == "none":
             blocks = [
                 [block if self._is_path(source, target) else None for block, source in zip(row, sources, strict=True)]
@@ -292,41 +260,6 @@ class GradientTape:
         elif unconnected == "error":
             check_connected("tape.jacobian", x, blocks[0] if blocks else sources)
         return in_structure(y, x, blocks if unconnected == "none" else completed(blocks, ends, sources, "source"))
-
-    def pull(
-        self, targets: Sequence[Any], cotangents: Sequence[Array], sources: Sequence[Tensor]
-    ) -> list[Array | None]:
-        """Walk backward from cotangents of targets: one for each source, None for one that no target depends on.
-
-        Targets that are no values on this tape are passed over; nothing is checked.
-        """
-        self._check_not_paused("tape.gradient")
-        seeds: dict[int, Array] = {}
-        for target, cotangent in zip(targets, cotangents, strict=True):
-            if type(target) is Tensor and target.tape is self:
-                slot = target.slot
-                seeds[slot] = seeds[slot] + cotangent if slot in seeds else cotangent
-        slots = {source.slot for source in sources}
-        lift = lift_onto(self) if self.is_open else None
-        found = backward(self._walked(seeds, slots), seeds, slots, covers_leaves=slots >= self.leaves, lift=lift)
-        pulled = fresh([found.get(source.slot) for source in sources], cotangents)
-        return list(map(as_kind_of, sources, pulled))
-
-    def push(self, sources: Sequence[Tensor], tangents: Sequence[Array], targets: Sequence[Any]) -> list[Array | None]:
-        """Walk forward from tangents of sources: one for each target, None for one that depends on no source.
-
-        Of a source that comes more than once the tangents add up; nothing is checked.
-        """
-        self._check_not_paused("tape.jvp")
-        dots: dict[int, Array] = {}
-        for source, tangent in zip(sources, tangents, strict=True):
-            slot = source.slot
-            dots[slot] = dots[slot] + tangent if slot in dots else tangent
-        here = [target.slot if type(target) is Tensor and target.tape is self else None for target in targets]
-        lift = lift_onto(self) if self.is_open else None
-        found = forward(self._walked(), dots, {slot for slot in here if slot is not None}, lift=lift)
-        pushed = fresh([None if slot is None else found.get(slot) for slot in here], tangents)
-        return list(map(as_kind_of, targets, pushed))
 
     def replay(self, inputs: Tree, y: Tree = None, *, otherwise: Callable[..., Tree] | None = None) -> Tree:
         """What the recorded program would have returned for other inputs, from its records alone.
@@ -355,70 +288,65 @@ class GradientTape:
         >>> tape.replay(4.0, y)
         np.float64(16.0)
         """
+        values = self._inputs("tape.replay", inputs)
         if otherwise is not None:
             checked_function("tape.replay", "otherwise", otherwise)
-        values = self._inputs("tape.replay", inputs)
         leaves, spec = tree_flatten(self._last("tape.replay") if y is None else y)
-        here = [on_tape(self, leaf) for leaf in leaves]
-        self._walked()
+        trace = self._trace
+        here = [on_trace(trace, leaf) for leaf in leaves]
+        trace.entries_to_walk()
         try:
-            found = replay(self.entries, self.guards or (), values, {x.slot for x in here if x is not None})
+            found = replay(trace.entries, trace.guards or (), values, {x.slot for x in here if x is not None})
         except ReplayError:
             if otherwise is None:
                 raise
-            return otherwise(inputs) if len(self.watches) == 1 else otherwise(*inputs)
+            return otherwise(inputs) if len(self._trace.watches) == 1 else otherwise(*inputs)
         results = [leaf if x is None else found[x.slot] for leaf, x in zip(leaves, here, strict=True)]
         return tree_unflatten(spec, results)
 
     def _inputs(self, function: str, inputs: Tree) -> dict[int, Array]:
-        """Inputs for a replay, by slot."""
-        if self.guards is None:
+        """Return inputs for a replay, by slot."""
+        if self._trace.guards is None:
             raise TapeStateError(f"{function}: the tape must be replayable; got one made with replayable=False.")
-        return inputs_by_slot(function, self.watches, inputs, self.entries)
+        return inputs_by_slot(function, self._trace.watches, inputs, self._trace.entries)
 
     def _last(self, function: str) -> Tensor:
-        """A stand-in for the Tensor of the last record."""
-        if not self.entries:
+        """Return a stand-in for the Tensor of the last record."""
+        if not self._trace.entries:
             raise ArgumentError(f"{function}: there must be at least one record; got an empty tape.")
-        return made_tensor(None, self, len(self.entries) - 1)
+        return made_tensor(None, self._trace, len(self._trace.entries) - 1)
 
-    def _walked(self, targets: Collection[int] = (), sources: Collection[int] = ()) -> Sequence[Entry]:
-        """The entries, for a walk; under `checks` with rules that are watched, after a look at the arrays they hold."""
-        checker = checker_for(self.checker)
-        if checker is None:
-            return self.entries
-        checker.check_unchanged(self.entries)
-        if checker.checks.constant:
-            check_not_constant(self.entries, targets, sources, checker)
-        return checked_entries(self.entries, checker) if checker.checks.nan else self.entries
+    def _here(self, tree: Tree) -> Tree:
+        """Return a pytree with its Tensors of tapes that were opened and closed since as values on this one."""
+        leaves, spec = tree_flatten(tree)
+        return tree_unflatten(spec, [through_closed(self._trace, leaf) for leaf in leaves])
 
     # ---- looking at it: views are imported when they are asked for ----
 
     def __repr__(self) -> str:
-        state = "open" if self.is_open else "closed" if self.level >= 0 else "not entered"
-        return f"<GradientTape, {state}, {len(self.entries)} records>"
+        return f"<GradientTape, {self._state}, {len(self._trace.entries)} records>"
 
     def __str__(self) -> str:
         from tapenet.views.listing import listing
 
-        return listing(repr(self), self.entries, self.checker)
+        return listing(repr(self), self._trace)
 
     def _repr_html_(self) -> str:
         from tapenet.views.html import html_listing
 
-        return html_listing(repr(self), self.entries, self.checker)
+        return html_listing(repr(self), self._trace)
 
     def summary(self) -> Summary:
         """Records, bytes and estimated operations on numbers, by operation; `print` it for a table."""
         from tapenet.views.summary import summarize
 
-        return summarize(self.entries)
+        return summarize(self._trace.entries)
 
     def to_dot(self) -> str:
         """The tape as a graph, in Graphviz's language."""
         from tapenet.views.dot import dot_text
 
-        return dot_text(self.entries)
+        return dot_text(self._trace.entries)
 
     def draw(self, path: str | os.PathLike[str]) -> None:
         """Draw the tape as a graph into a file, in the format of the path's ending: .svg, .png, .pdf.
@@ -429,7 +357,7 @@ class GradientTape:
         """
         from tapenet.views.dot import draw
 
-        draw(self.entries, path)
+        draw(self._trace.entries, path)
 
     def profile(self, inputs: Tree, y: Tree = None, *, rounds: int = 3) -> Profile:
         """Time and bytes by operation: of a replay on inputs, and of a walk back from y to all that was watched.
@@ -451,32 +379,38 @@ class GradientTape:
 
         values = self._inputs("tape.profile", inputs)
         targets = tree_leaves(self._last("tape.profile") if y is None else y)
-        here = [x for x in (on_tape(self, target) for target in targets) if x is not None]
-        ones = {x.slot: np.ones(*self.entries[x.slot][SHAPE:]) for x in here}
-        return profile(self.entries, self.guards or (), values, ones, self.leaves, rounds)
+        trace = self._trace
+        here = [x for x in (on_trace(trace, target) for target in targets) if x is not None]
+        ones = {x.slot: np.ones(*trace.entries[x.slot][SHAPE:]) for x in here}
+        return profile(trace.entries, trace.guards or (), values, ones, trace.leaves, rounds)
 
     # ---- checks ----
 
-    def _check_not_paused(self, function: str) -> None:
-        if self.region is not None:
-            raise TapeStateError(
-                f"{function}: the tape must record; got one that is paused by tn.checkpoint. Inside a checkpointed "
-                "function take derivatives by tn.grad, tn.vjp or a tape of its own."
-            )
-
     def _targets(self, y: Tree, output_gradients: Tree, unconnected: Unconnected) -> tuple[list[Any], list[Array]]:
-        """The targets and their cotangents, checked."""
+        """Return the targets and their cotangents, checked."""
         targets = tree_leaves(y)
         if output_gradients is None:
             check_scalar("tape.gradient", targets)
             cotangents: list[Array] = [np.ones((), dtype_of(target))[()] for target in targets]
         else:
             cotangents = matched("tape.gradient", "output_gradients", output_gradients, "y", y)
-        check_targets(self, "tape.gradient", y, targets, unconnected)
+        check_targets(self._trace, "tape.gradient", y, targets, unconnected)
         return targets, cotangents
 
     def _is_path(self, source: Tensor, target: Any) -> bool:
-        """Whether a target depends on a source."""
-        if type(target) is not Tensor or target.tape is not self or target.slot < source.slot:
+        """Return whether a target depends on a source."""
+        if type(target) is not Tensor or target.owner is not self._trace or target.slot < source.slot:
             return False
-        return bool(descendants(self.entries, {source.slot}, target.slot)[target.slot])
+        return bool(descendants(self._trace.entries, {source.slot}, target.slot)[target.slot])
+
+
+def tape_of(trace: Trace) -> GradientTape | None:
+    """Return the tape of a trace; None for a trace that is not a tape's."""
+    if not isinstance(trace, Recorder):
+        return None
+    tape: GradientTape | None = None if trace.tape_reference is None else trace.tape_reference()
+    if tape is None:  # of a transform, or of a tape whose last name is gone
+        tape = GradientTape(replayable=trace.guards is not None)
+        tape._trace = trace
+        trace.tape_reference = weakref.ref(tape)
+    return tape

@@ -1,6 +1,6 @@
 """Evaluation over a batch: what `vmap` does to each primitive.
 
-A *mapped* Tensor stands for one example of a batch, and looks like one: its shape is the example's. Its tape is a
+A *mapped* Tensor stands for one example of a batch, and looks like one: its shape is the example's. Its trace is a
 `Map`, and its value a `Batch`, an array that holds all examples along its axis 0. An operation on it does not record
 but evaluates at once for all of them, by the primitive's batch rule:
 
@@ -14,7 +14,6 @@ rules is in `tapenet.core.batch_rules`.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -22,17 +21,11 @@ import attrs
 import numpy as np
 
 from tapenet.core.foreign import Kind, as_constant, kind_of
+from tapenet.core.guards import Guard
 from tapenet.core.primitive import CONSTANTS, Array, BatchRule, Primitive
 from tapenet.core.record import Parameters
-from tapenet.core.tensor import Tensor, made_tensor, note_read, under
+from tapenet.core.tensor import Tensor, made_tensor
 from tapenet.errors import ArgumentError, MappedValueError
-
-_LEVELS = itertools.count()  # orders tapes and maps by when they were opened: an inner one comes after an outer
-
-
-def next_level() -> int:
-    """The place of a tape or map that is opened now."""
-    return next(_LEVELS)
 
 
 @attrs.frozen(eq=False)
@@ -58,17 +51,17 @@ class Batch:
 
 @attrs.define(eq=False)
 class Map:
-    """What mapped Tensors are on in place of a tape, while the mapped function runs.
+    """The trace of mapped Tensors, while the mapped function runs.
 
     Attributes:
         size: the number of examples.
-        level: its place among tapes and maps in the order of opening.
+        level: its place among all traces in the order of opening.
         is_open: whether the mapped function still runs.
     """
 
-    is_map: ClassVar[bool] = True
+    holds_batch: ClassVar[bool] = True
     is_fast: ClassVar[bool] = False
-    region: ClassVar[None] = None  # `checkpoint` pauses tapes, never maps
+    guards: ClassVar[list[Guard] | None] = None
 
     size: int
     level: int
@@ -80,61 +73,49 @@ class Map:
 
     def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
         """Evaluate a primitive for all examples at once."""
-        if not self.is_open:
-            raise leaked()
-        mapped = []
-        arrays = []
-        for x in operands:
-            own = type(x) is Tensor and x.tape is self
-            mapped.append(own)
-            if type(x) not in CONSTANTS and kind_of(type(x)) not in (Kind.VALUE, Kind.OTHER):
-                x = as_constant(primitive.name, x)
-            arrays.append(x._value.array if own else x)
-        rule = primitive.batch or one_by_one
-        for x in parameters.values():
-            if type(x) is Tensor and x.tape is self:
-                parameters, rule = self._unwrapped(parameters), one_by_one
-                break
-        if primitive.family == "plain" and rule is not one_by_one:
-            out = self._applied_plain(rule, primitive, arrays, mapped, parameters)
-        else:
-            out = rule(primitive, arrays, mapped, self.size, parameters)
-        if type(out) is tuple:
-            return tuple(map(self.mapped, out))
-        return made_tensor(Batch(out), self, 0)
+        operands = [
+            x
+            if type(x) in CONSTANTS or kind_of(type(x)) in (Kind.VALUE, Kind.OTHER)
+            else as_constant(primitive.name, x)
+            for x in operands
+        ]
+        rule, arrays, mapped, parameters = self.batched(primitive.batch, operands, parameters)
+        return self.mapped_results(rule(primitive, arrays, mapped, self.size, parameters))
 
-    def _applied_plain(
-        self,
-        rule: BatchRule,
-        primitive: Primitive,
-        arrays: Sequence[Array],
-        mapped: Sequence[bool],
-        parameters: Parameters,
-    ) -> Any:
-        """Evaluate a primitive without derivative, on what is under Tensors; their tapes note it."""
+    def batched(
+        self, rule: BatchRule | None, operands: Sequence[Array], parameters: Parameters
+    ) -> tuple[BatchRule, list[Array], list[bool], Parameters]:
+        """Return the batch rule to apply, the operands as arrays, which of them are mapped, and the parameters."""
+        mapped = [type(x) is Tensor and x.owner is self for x in operands]
+        arrays = [x._value.array if own else x for x, own in zip(operands, mapped, strict=True)]
+        if any(type(x) is Tensor and x.owner is self for x in parameters.values()):
+            return one_by_one, arrays, mapped, self._unwrapped(parameters)
+        return rule or one_by_one, arrays, mapped, parameters
 
-        def function(*arrays: Array) -> Any:
-            return rule(primitive, arrays, mapped, self.size, parameters)
-
-        out = function(*map(under, arrays))
-        note_read(primitive.name, function, arrays, {}, out)
-        return out
+    def mapped_results(self, out: Any) -> Any:
+        """Return what a batch rule gave as mapped Tensors."""
+        return tuple(map(self.mapped, out)) if type(out) is tuple else self.mapped(out)
 
     def _unwrapped(self, parameters: Parameters) -> Parameters:
-        """Parameters with the Batch in place of a mapped Tensor."""
-        return {name: x._value if type(x) is Tensor and x.tape is self else x for name, x in parameters.items()}
+        """Return parameters with the Batch in place of a mapped Tensor."""
+        return {name: x._value if type(x) is Tensor and x.owner is self else x for name, x in parameters.items()}
 
-    def outlived_by(self, x: Tensor) -> Array:
-        """A mapped Tensor that is used after its function has returned."""
-        raise leaked()
+    def present(self, x: Tensor) -> Tensor:
+        """Return the Tensor itself, as long as its function runs."""
+        if not self.is_open:
+            raise MappedValueError(
+                "vmap: a mapped value must not be used after the mapped function has returned; "
+                "return it from the function instead of storing it."
+            )
+        return x
 
+    def inner(self, x: Tensor) -> Array:
+        """Return all examples."""
+        return x._value.array
 
-def leaked() -> MappedValueError:
-    """The error for a mapped value that is used after its function has returned."""
-    return MappedValueError(
-        "vmap: a mapped value must not be used after the mapped function has returned; "
-        "return it from the function instead of storing it."
-    )
+    def position(self) -> int:
+        """Return 0: nothing is recorded."""
+        return 0
 
 
 # ---- the rules of most primitives ----

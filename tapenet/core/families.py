@@ -36,7 +36,7 @@ import numpy as np
 
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.fast_path import public_function
-from tapenet.core.nondifferentiable import plain
+from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array, BatchRule, CompiledRule, JointReads, Primitive, Shapes, bind, register
 from tapenet.core.record import Kept, Parameters, Shape, Slots
 from tapenet.core.signatures import elementwise_signature
@@ -63,7 +63,9 @@ def elementwise(
         The public function, whose `primitive` attribute is the primitive.
     """
     name = name or forward.__name__
-    primitive = register(built(name, "elementwise", forward, rules, rules, operands, elementwise_rule))
+    primitive = register(
+        built(name, "elementwise", forward, rules, rules, operands, elementwise_rule, is_elementwise=True)
+    )
     function = public_function(primitive)
     function.__name__ = function.__qualname__ = name
     function.__module__ = next((rule.__module__ for rule in rules if rule is not None), __name__)
@@ -113,7 +115,7 @@ def general(
     def declare(forward: Callable[..., Array]) -> Primitive:
         primitive = built(name, "general", forward, pulls, pushes, batch=batch)
         if with_residual is not None:
-            residual = plain(
+            residual = choice(
                 lambda *xs, **parameters: with_residual(*xs, **parameters)[1], name=f"residual of {name}", batch=batch
             )
             primitive = attrs.evolve(primitive, with_residual=with_residual, residual=residual)
@@ -223,6 +225,8 @@ def built(
     pushes: Sequence[Rule | None],
     operands: tuple[str, ...] | None = None,
     batch: BatchRule | None = None,
+    *,
+    is_elementwise: bool = False,
 ) -> Primitive:
     """A primitive of rules, one for each operand; not registered."""
     operands = operands or operand_names(forward)
@@ -243,6 +247,7 @@ def built(
         compiled(pushes),
         tuple(_reads(pair, operands) for pair in zip(pulls, pushes, strict=True)),
         batch=batch,
+        is_elementwise=is_elementwise,
     )
 
 

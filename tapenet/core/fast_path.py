@@ -1,11 +1,13 @@
 """The public functions of elementwise primitives: the recording path, written out for speed.
 
-A small operation costs less than a microsecond, so each call, dictionary and object around it shows: for one and two
-operands recording is spelled out in one function, and all that is rare goes to `_off_the_path`.
+A small operation costs less than a microsecond, so each call, dictionary and object around it shows. For one and two
+operands recording is spelled out in one function, compiled from the one template below; all that is rare goes to
+`_slow_path`, the general way, which makes the same records.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,151 +15,44 @@ import numpy as np
 
 from tapenet.core.arguments import collected, holds_tensor
 from tapenet.core.foreign import as_constant, is_container
-from tapenet.core.primitive import CONSTANTS, Array, Primitive, bind, named_error, past_closed_tapes
+from tapenet.core.primitive import CONSTANTS, Array, Primitive, bind, named_error
 from tapenet.core.provided import provided
 from tapenet.core.record import NO_PARAMETERS, SHAPE
-from tapenet.core.tensor import Tensor, UnsealedTensor, new_object
+from tapenet.core.recorder import slot_of
+from tapenet.core.tensor import Tensor, UnsealedTensor, new_object, present
 
 
 def public_function(primitive: Primitive) -> Callable[..., Array]:
-    """The function that computes an elementwise primitive, and records it."""
-    make = {1: _unary, 2: _binary}.get(len(primitive.operands), _several)
-    return make(primitive)
+    """Return the function that computes an elementwise primitive, and records it."""
+    count = len(primitive.operands)
+    return _compiled(primitive, count, _slow_path) if count in _PARTITIONS else _general(primitive)
 
 
 def operator_function(primitive: Primitive, before: Callable[..., Any]) -> Callable[..., Array]:
-    """The same as a binary operator.
+    """Return the same as a binary operator.
 
     Args:
         before: called with operands that are not arrays, scalars and Tensors of one tape; answers None where the
             function is to compute as usual, and else what the operator returns.
     """
 
-    def off_the_path(primitive: Primitive, operands: Sequence[Array], keywords: Mapping[str, Any]) -> Array:
+    def slow_path(primitive: Primitive, operands: Sequence[Array], keywords: Mapping[str, Any]) -> Array:
         answer = before(*operands)
-        return _off_the_path(primitive, operands, keywords) if answer is None else answer
+        return _slow_path(primitive, operands, keywords) if answer is None else answer
 
-    return _binary(primitive, off_the_path)
-
-
-def _unary(primitive: Primitive) -> Callable[..., Array]:
-    forward = primitive.forward
-    keeps_x, keeps_out = primitive.keeps((False,))
-
-    def function(x: Array, /, **keywords: Any) -> Array:
-        if type(x) is not Tensor:
-            try:
-                return _off_the_path(primitive, (x,), keywords) if keywords else forward(x)
-            except (TypeError, ValueError) as error:
-                return _of_lists(primitive, (x,), keywords, error)
-        tape = x.tape
-        if keywords or not tape.is_fast:
-            return _off_the_path(primitive, (x,), keywords)
-        value = x._value
-        try:
-            out = forward(value) if type(value) is not Tensor else function(value)
-        except TypeError as error:
-            raise named_error(primitive.name, error) from error
-        x_slot = x.slot
-        entries = tape.entries
-        made = new_object(UnsealedTensor)  # `made_tensor`, written out
-        made._value = out
-        made.tape = tape
-        made.slot = len(entries)
-        made.__class__ = Tensor
-        tape.append(
-            (
-                primitive,
-                (x_slot,),
-                (value if keeps_x else None, out if keeps_out else None),
-                NO_PARAMETERS,
-                entries[x_slot][SHAPE],  # the operand's own tuple: long tapes are bound by fresh memory
-                out.dtype,
-            )
-        )
-        return made
-
-    return function
+    return _compiled(primitive, 2, slow_path)
 
 
-def _binary(primitive: Primitive, otherwise: Callable[..., Array] | None = None) -> Callable[..., Array]:
-    forward = primitive.forward
-    off_the_path = otherwise or _off_the_path
-    both_keep_x, both_keep_y, both_keep_out = primitive.keeps((False, False))
-    x_keeps_x, _, x_keeps_out = primitive.keeps((False, True))
-    _, y_keeps_y, y_keeps_out = primitive.keeps((True, False))
-
-    def function(x: Array, y: Array, /, **keywords: Any) -> Array:
-        if type(x) is Tensor:
-            tape = x.tape
-            x_value = x._value
-            a_slot = x.slot
-            if type(y) is Tensor:
-                if y.tape is not tape or keywords or not tape.is_fast:
-                    return off_the_path(primitive, (x, y), keywords)
-                y_value = y._value
-                slots: tuple[int | None, int | None] = (a_slot, y.slot)
-                keeps_x, keeps_y, keeps_out = both_keep_x, both_keep_y, both_keep_out
-            else:
-                if keywords or not tape.is_fast or type(y) not in CONSTANTS:
-                    return off_the_path(primitive, (x, y), keywords)
-                y_value = y
-                slots = (a_slot, None)
-                keeps_x, keeps_y, keeps_out = x_keeps_x, True, x_keeps_out
-        elif type(y) is Tensor:
-            tape = y.tape
-            if keywords or not tape.is_fast or type(x) not in CONSTANTS:
-                return off_the_path(primitive, (x, y), keywords)
-            x_value, y_value = x, y._value
-            a_slot = y.slot
-            slots = (None, a_slot)
-            keeps_x, keeps_y, keeps_out = True, y_keeps_y, y_keeps_out
-        else:
-            try:
-                return _off_the_path(primitive, (x, y), keywords) if keywords else forward(x, y)
-            except (TypeError, ValueError) as error:
-                return _of_lists(primitive, (x, y), keywords, error)
-        try:
-            if type(x_value) is Tensor or type(y_value) is Tensor:
-                out = function(x_value, y_value)
-            else:
-                out = forward(x_value, y_value)
-        except (ValueError, TypeError) as error:
-            raise named_error(primitive.name, error) from error
-        entries = tape.entries
-        shape = out.shape
-        if shape == (operand_shape := entries[a_slot][SHAPE]):
-            shape = operand_shape  # one tuple for both: long tapes are bound by fresh memory
-        made = new_object(UnsealedTensor)  # `made_tensor`, written out
-        made._value = out
-        made.tape = tape
-        made.slot = len(entries)
-        made.__class__ = Tensor
-        tape.append(
-            (
-                primitive,
-                slots,
-                (x_value if keeps_x else None, y_value if keeps_y else None, out if keeps_out else None),
-                NO_PARAMETERS,
-                shape,
-                out.dtype,
-            )
-        )
-        return made
-
-    return function
-
-
-def _several(primitive: Primitive) -> Callable[..., Array]:
+def _general(primitive: Primitive) -> Callable[..., Array]:
     def function(*operands: Array, **keywords: Any) -> Array:
-        return _off_the_path(primitive, operands, keywords)
+        return _slow_path(primitive, operands, keywords)
 
     return function
 
 
-def _off_the_path(primitive: Primitive, operands: Sequence[Array], keywords: Mapping[str, Any]) -> Array:
-    """The general case of an elementwise function: several tapes, closed tapes, lists, containers, ufunc keywords."""
-    operands = [past_closed_tapes(collected(x)) for x in operands]
+def _slow_path(primitive: Primitive, operands: Sequence[Array], keywords: Mapping[str, Any]) -> Array:
+    """Apply an elementwise function in general: several tapes, closed tapes, lists, containers, ufunc keywords."""
+    operands = [present(collected(x)) for x in operands]
     if any(map(is_container, operands)):
         return _taken_over(primitive, operands, keywords)
     if not keywords:
@@ -172,7 +67,7 @@ def _off_the_path(primitive: Primitive, operands: Sequence[Array], keywords: Map
 
 
 def _taken_over(primitive: Primitive, operands: Sequence[Array], keywords: Mapping[str, Any]) -> Array:
-    """The operation as NumPy dispatches it, to a container among the operands."""
+    """Apply the operation as NumPy dispatches it, to a container among the operands."""
     if isinstance(primitive.forward, np.ufunc):
         return primitive.forward(*operands, **keywords)
     container = next(x for x in operands if is_container(x))
@@ -180,7 +75,150 @@ def _taken_over(primitive: Primitive, operands: Sequence[Array], keywords: Mappi
 
 
 def _of_lists(primitive: Primitive, operands: Sequence[Array], keywords: Mapping[str, Any], error: Exception) -> Array:
-    """What NumPy could not take: lists that hold Tensors, or a Tensor as a keyword."""
+    """Apply an operation to what NumPy could not take: lists that hold Tensors, or a Tensor as a keyword."""
     if keywords.get("out") is not None or not any(map(holds_tensor, (*operands, *keywords.values()))):
         raise error
-    return _off_the_path(primitive, operands, keywords)
+    return _slow_path(primitive, operands, keywords)
+
+
+# ---- the template ----
+
+# {operands} are the parameters, {values} the plain values of the operands. {partition} finds the trace, the values, the
+# slots and what the record keeps, {shape} the shape of the output. `made_tensor` and the write of a `TapeRecorder` are
+# written out.
+_TEMPLATE = """
+def function({operands}, /, **keywords):
+{partition}
+    try:
+        out = {recurse}forward({values})
+    except (ValueError, TypeError) as error:
+        raise named_error(primitive.name, error) from error
+    entries = trace.entries
+{shape}
+    slot = len(entries)
+    entry = (primitive, slots, {kept}, NO_PARAMETERS, shape, out.dtype)
+    trace.append(entry)
+    if entries[slot] is not entry:  # another thread recorded on the tape meanwhile
+        slot = slot_of(entries, entry, slot)
+    made = new_object(UnsealedTensor)
+    made._value = out
+    made.owner = trace
+    made.slot = slot
+    made.__class__ = Tensor
+    return made
+"""
+
+_UNARY = """
+    if type(x) is not Tensor:
+        try:
+            return slow_path(primitive, (x,), keywords) if keywords else forward(x)
+        except (TypeError, ValueError) as error:
+            return of_lists(primitive, (x,), keywords, error)
+    trace = x.owner
+    if keywords or not trace.is_fast:
+        return slow_path(primitive, (x,), keywords)
+    x_value = x._value
+    first = x.slot
+    slots = (first,)
+"""
+
+_BINARY = """
+    if type(x) is Tensor:
+        trace = x.owner
+        x_value = x._value
+        first = x.slot
+        if type(y) is Tensor:
+            if y.owner is not trace or keywords or not trace.is_fast:
+                return slow_path(primitive, (x, y), keywords)
+            y_value = y._value
+            slots = (first, y.slot)
+            keeps_x, keeps_y, keeps_out = both_keep
+        else:
+            if keywords or not trace.is_fast or type(y) not in CONSTANTS:
+                return slow_path(primitive, (x, y), keywords)
+            y_value = y
+            slots = (first, None)
+            keeps_x, keeps_y, keeps_out = x_keeps
+    elif type(y) is Tensor:
+        trace = y.owner
+        if keywords or not trace.is_fast or type(x) not in CONSTANTS:
+            return slow_path(primitive, (x, y), keywords)
+        x_value, y_value = x, y._value
+        first = y.slot
+        slots = (None, first)
+        keeps_x, keeps_y, keeps_out = y_keeps
+    else:
+        try:
+            return slow_path(primitive, (x, y), keywords) if keywords else forward(x, y)
+        except (TypeError, ValueError) as error:
+            return of_lists(primitive, (x, y), keywords, error)
+"""
+
+# One tuple for the shapes of output and operand: long tapes are bound by fresh memory.
+_SHAPE_OF_ONE = """
+    shape = entries[first][SHAPE]
+"""
+
+_SHAPE_OF_TWO = """
+    shape = out.shape
+    operand_shape = entries[first][SHAPE]
+    if shape == operand_shape:
+        shape = operand_shape
+"""
+
+_PARTITIONS: dict[int, Mapping[str, str]] = {
+    1: {
+        "operands": "x",
+        "values": "x_value",
+        "partition": _UNARY,
+        "shape": _SHAPE_OF_ONE,
+        "recurse": "function(x_value) if type(x_value) is Tensor else ",
+        "kept": "(x_value if keeps_x else None, out if keeps_out else None)",
+    },
+    2: {
+        "operands": "x, y",
+        "values": "x_value, y_value",
+        "partition": _BINARY,
+        "shape": _SHAPE_OF_TWO,
+        "recurse": "function(x_value, y_value) if type(x_value) is Tensor or type(y_value) is Tensor else ",
+        "kept": "(x_value if keeps_x else None, y_value if keeps_y else None, out if keeps_out else None)",
+    },
+}
+_NAME = os.path.join(os.path.dirname(__file__), "<fast path>")  # for tracebacks
+# What differs between primitives comes in cells and not in globals: all functions of a template share one code object,
+# and the interpreter specializes its loads of globals for one dictionary.
+_CELLS = "primitive, forward, slow_path, keeps_x, keeps_out, both_keep, x_keeps, y_keeps"
+
+
+def _maker(parts: Mapping[str, str]) -> Callable[..., Callable[..., Array]]:
+    """Return what makes a template's function, given what differs between primitives."""
+    body = _TEMPLATE.format(**{key: text.strip("\n") for key, text in parts.items()})
+    indented = body.replace("\n", "\n    ")
+    names: dict[str, Any] = {
+        "__name__": __name__,
+        "CONSTANTS": CONSTANTS,
+        "NO_PARAMETERS": NO_PARAMETERS,
+        "SHAPE": SHAPE,
+        "Tensor": Tensor,
+        "UnsealedTensor": UnsealedTensor,
+        "named_error": named_error,
+        "new_object": new_object,
+        "of_lists": _of_lists,
+        "slot_of": slot_of,
+    }
+    exec(compile(f"def make({_CELLS}):{indented}\n    return function\n", _NAME, "exec"), names)
+    made: Callable[..., Callable[..., Array]] = names["make"]
+    return made
+
+
+_MAKERS = {count: _maker(parts) for count, parts in _PARTITIONS.items()}
+
+
+def _compiled(primitive: Primitive, count: int, slow_path: Callable[..., Array]) -> Callable[..., Array]:
+    """Return the template's function for a primitive of one or two operands."""
+    keeps: tuple[Any, ...]
+    if count == 1:
+        keeps = (*primitive.keeps((False,)), None, None, None)
+    else:
+        keeps = (None, None, *(primitive.keeps(pattern) for pattern in ((False, False), (False, True), (True, False))))
+    return _MAKERS[count](primitive, primitive.forward, slow_path, *keeps)

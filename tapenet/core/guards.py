@@ -29,8 +29,6 @@ class Guard(NamedTuple):
         position: how many records there were before it.
         answer: what it gave, of an array an `ArraySeen`.
         place: where in the user's code.
-        hidden: what it gave, where only the library saw it, and used it as an operand and in no other way: a
-            replay then computes it anew instead of comparing it. None for all others.
     """
 
     name: str
@@ -42,7 +40,6 @@ class Guard(NamedTuple):
     position: int
     answer: Any
     place: Place
-    hidden: Any
 
 
 class ArraySeen(NamedTuple):

@@ -12,7 +12,7 @@ from tapenet.core.arguments import axis_of
 from tapenet.core.foreign import Kind, kind_of, plain_array, refusal
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves
-from tapenet.core.tensor import Tensor, under
+from tapenet.core.tensor import Tensor, unwrap
 from tapenet.errors import ArgumentError, ArgumentTypeError
 
 
@@ -144,7 +144,7 @@ def _as_scalar(leaf: Any) -> Any:
 def zeros_of(x: Any) -> Array:
     """Zeros of the shape, dtype and kind of `x`: an array or a NumPy scalar."""
     zeros = np.zeros(getattr(x, "shape", ()), dtype_of(x))
-    return zeros if type(under(x)) is np.ndarray else zeros[()]
+    return zeros if type(unwrap(x)) is np.ndarray else zeros[()]
 
 
 def described(x: Any) -> str:

@@ -1,8 +1,11 @@
 """Functions without a derivative: they take values off their tapes and give plain arrays.
 
-Comparisons, arguments of extrema, masks, counts: whatever is constant but for jumps, or no number at all. Each is a
-primitive without rules, so that a function of mapped values (`vmap`) is mapped too, and each is noted by the tapes
-that it reads from, so that a replay can see whether it would come out alike.
+Comparisons, arguments of extrema, masks, counts: whatever is piecewise constant, or not a number at all. A function of
+mapped values (`vmap`) is mapped too. Each tape that a function reads from notes the read as a guard, so that a replay
+can check that it gives what it gave.
+
+`choice` declares the library's own piecewise constant functions: what they give stays on the tape, as a value without
+derivative, and a replay computes it anew.
 """
 
 from __future__ import annotations
@@ -10,18 +13,68 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import attrs
 import numpy as np
 
 from tapenet.core.arguments import collected, holds_tensor, refuse
-from tapenet.core.batching import elementwise_rule
-from tapenet.core.primitive import Array, BatchRule, Primitive, bind_plain
+from tapenet.core.batching import Map, elementwise_rule, one_by_one
+from tapenet.core.primitive import NO_PATH, Array, BatchRule, Primitive, Shapes, as_numpy_number
 from tapenet.core.pytrees import TreeSpec, tree_flatten, tree_unflatten
+from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.signatures import elementwise_signature
-from tapenet.core.tensor import Tensor, all_under, note_read, read_only
+from tapenet.core.tensor import Tensor, innermost, note_read, present, read_only, unwrap, unwrap_batches
 from tapenet.errors import ArgumentTypeError
+
+
+@attrs.frozen(eq=False, repr=False)
+class PlainFunction:
+    """A function without a derivative, of values that are taken off their tapes.
+
+    Attributes:
+        name: for errors.
+        forward: computes it, on plain values.
+        batch: evaluates it over a batch (see `tapenet.core.batching`); None to go through the batch one by one.
+        is_users: whether `forward` is a user's own function, whose exceptions pass unchanged.
+    """
+
+    name: str
+    forward: Callable[..., Any]
+    batch: BatchRule | None = None
+    is_users: bool = False
+
+    def __repr__(self) -> str:
+        return f"<function {self.name}, without derivative>"
+
+    def __call__(self, *operands: Any, **parameters: Any) -> Any:
+        """Compute on what is under Tensors, giving plain values or mapped ones, and note the read."""
+        values = [self._taken_off(x) for x in operands]
+        keywords = {name: self._taken_off(x) for name, x in parameters.items()}
+        mapping: Any = innermost((*values, *keywords.values()))  # only traces that hold a batch are left
+        result = self.forward(*values, **keywords) if mapping is None else self._mapped(mapping, values, keywords)
+        note_read(self.name, self, operands, parameters, result)
+        return result
+
+    def _taken_off(self, x: Any) -> Any:
+        """Return what is under a Tensor; a Python number that was watched stays one for a ufunc, as NEP 50 has it."""
+        if type(x) is not Tensor:
+            return x
+        value = unwrap(present(x))
+        return value if isinstance(self.forward, np.ufunc) else as_numpy_number(value)
+
+    def _mapped(self, mapping: Map, values: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+        rule, arrays, mapped, parameters = mapping.batched(self.batch, values, keywords)
+
+        def function(*arrays: Array) -> Any:
+            return rule(self, arrays, mapped, mapping.size, parameters)
+
+        if rule is one_by_one:  # which calls the function for each example, and so notes each read
+            return mapping.mapped_results(function(*arrays))
+        out = function(*map(unwrap, arrays))
+        note_read(self.name, function, arrays, {}, out)
+        return mapping.mapped_results(out)
 
 
 def plain(
@@ -30,21 +83,16 @@ def plain(
     name: str | None = None,
     doc: str | None = None,
     batch: BatchRule | None = None,
-    hidden: bool = False,
 ) -> Callable[..., Any]:
-    """The function on plain values; Tensors among its arguments are taken off their tapes first.
+    """Return the function on plain values; Tensors among its arguments are taken off their tapes first.
 
     Args:
         function: of plain arrays; a NumPy function, say.
         name: for errors; the function's own by default.
         doc: the docstring; the function's own by default.
         batch: how it is evaluated over a batch (see `tapenet.core.batching`); one by one by default.
-        hidden: whether what it gives is seen by the library alone, and only as an operand, as it is, of primitives
-            that have the values it was computed from (or values computed from them) as operands too. A replay of
-            the tape then computes it anew, where it otherwise insists that it comes out as it did (see
-            `tapenet.core.guards`). Arithmetic on it, or a view of it, would escape the replay.
     """
-    primitive = Primitive(name or function.__name__, "plain", function, batch=batch, hidden=hidden)
+    of_tensors = PlainFunction(name or function.__name__, function, batch)
     place = _place_of_out(function)
 
     @functools.wraps(function, updated=())
@@ -52,9 +100,9 @@ def plain(
         for x in (*arguments, *keywords.values()):
             if type(x) is Tensor or (type(x) in (list, tuple) and holds_tensor(x)):
                 if holds_tensor(arguments[place:]) or holds_tensor(keywords.get("out")):
-                    refuse(primitive.name, {"out": x})
+                    refuse(of_tensors.name, {"out": x})
                 keywords = {key: collected(value) for key, value in keywords.items()}
-                return bind_plain(primitive, list(map(collected, arguments)), keywords)
+                return of_tensors(*map(collected, arguments), **keywords)
         return function(*arguments, **keywords)
 
     return documented(without_tape, function, doc)
@@ -81,6 +129,41 @@ def documented(ours: Callable[..., Any], function: Callable[..., Any], doc: str 
     return ours
 
 
+def choice(function: Callable[..., Any], *, name: str | None = None, batch: BatchRule | None = None) -> Primitive:
+    """Declare a piecewise constant function whose result stays on the tape: an order, a mask, a sign.
+
+    It has no derivative: walks pass by. A replay of the tape computes it anew, so that a derivative that was recorded
+    with it is right for other inputs too.
+
+    Args:
+        function: `(*operands, **parameters)` of plain arrays.
+        name: for listings and errors; the function's own by default.
+        batch: how it is evaluated over a batch.
+    """
+
+    def forward(*operands: Array, **parameters: Any) -> Array:
+        return function(*operands, **parameters)
+
+    return Primitive(
+        name or function.__name__,
+        "choice",
+        forward,
+        joint_pullback=_no_cotangents,
+        joint_push=_no_tangent,
+        joint_reads="none",
+        batch=batch,
+        is_discrete=True,
+    )
+
+
+def _no_cotangents(t: Array, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Any]:
+    return [NO_PATH] * len(slots)
+
+
+def _no_tangent(tangents: Sequence[Array], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> None:
+    return None
+
+
 def of_lists(function: Callable[..., Any], *, doc: str | None = None, refuses: str = "") -> Callable[..., Any]:
     """A function without a derivative that takes lists of arrays, of which some may be Tensors.
 
@@ -99,13 +182,13 @@ def of_lists(function: Callable[..., Any], *, doc: str | None = None, refuses: s
         leaves, structure = tree_flatten((arguments, keywords))
         if not any(type(x) is Tensor for x in leaves):
             return function(*arguments, **keywords)
-        return bind_plain(primitive, leaves, {"structure": structure})
+        return of_tensors(*leaves, structure=structure)
 
     def of_leaves(*leaves: Array, structure: TreeSpec) -> Any:
         arguments, keywords = tree_unflatten(structure, leaves)
         return function(*arguments, **keywords)
 
-    primitive = Primitive(function.__name__, "plain", of_leaves)
+    of_tensors = PlainFunction(function.__name__, of_leaves)
     return documented(without_tape, function, doc)
 
 
@@ -121,8 +204,8 @@ def decision(function: Callable[..., Any]) -> Callable[..., Any]:
     def decided(*arguments: Array) -> Any:
         if not any(type(x) is Tensor for x in arguments):
             return function(*arguments)
-        answer = function(*map(all_under, arguments))
-        note_read(name, function, arguments, {}, answer, through_maps=True)
+        answer = function(*map(unwrap_batches, arguments))
+        note_read(name, function, arguments, {}, answer, through_batches=True)
         return answer
 
     return decided

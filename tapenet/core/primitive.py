@@ -9,24 +9,33 @@ shape). `tapenet.core.families` is where primitives are declared.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import attrs
 import numpy as np
 
-from tapenet.core.foreign import as_constant, check_labels, has_labels
-from tapenet.core.record import Entry, Kept, Parameters, Shape, Slots
-from tapenet.core.tensor import Tensor, made_tensor, note_read, under
+from tapenet.core.record import Kept, Parameters, Shape, Slots
+from tapenet.core.tensor import Tensor, present
 from tapenet.errors import ArgumentError, ArgumentTypeError, IndexingError, LinAlgError, MissingRuleError, TapenetError
 
 Array = Any  # whatever implements NumPy's dispatch protocols: ndarray, NumPy scalar, Tensor
 Shapes = Sequence[Shape | None]  # of a record's operands; None for a tuple
-JointReads = Literal["none", "others", "all"]
+JointReads = Literal["none", "others", "all"] | int  # an int for the operands from that place on
 CompiledRule = Callable[[Array, Kept, Parameters, Shape], Array]  # of t, what the record holds, the operand's shape
 JointRule = Callable[[Any, Slots, Kept, Parameters, Shapes], Any]
 BatchRule = Callable[..., Array]  # see `tapenet.core.batching`
 
 REGISTRY: dict[str, Primitive] = {}
+
+
+class Named(Protocol):
+    """What `evaluate` tells errors of."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def is_users(self) -> bool: ...
+
 
 # Types that are taken as constants as they are; anything else is turned into an array first.
 CONSTANTS = frozenset({np.ndarray, float, int, bool, complex, type(None)} | set(np.sctypeDict.values()))
@@ -47,12 +56,18 @@ class Primitive:
         joint_pullback: instead of `pullbacks`, `(t, slots, kept, parameters, shapes) -> one cotangent for each
             operand`.
         joint_push: instead of `pushes`, `(tangents, slots, kept, parameters, shapes) -> tangent of the output`.
-        joint_reads: which operands the joint rules read: none, for each operand the others, or all.
+        joint_push_over_reverse: instead of `joint_push`, in a forward walk to what a recorded backward walk computed.
+        joint_reads: which operands the joint rules read: none, for each operand the others, all, or those from a place
+            on.
         with_residual: where rules read a residual, computes (out, residual) instead of `forward`; the residual
             is piecewise constant, and itself never differentiated.
         residual: the residual alone, of Tensors too.
         batch: evaluates it over a batch (see `tapenet.core.batching`); None to go through the batch one by one.
-        hidden: of a plain function, whether the library alone sees what it gives; see `tapenet.core.nondifferentiable`.
+        further_out: what is applied to values that are Tensors themselves, where that is another primitive.
+        is_elementwise: whether it goes element by element, so that a watched Python number stays one as an operand: its
+            result with an array has the dtype of the array (NEP 50).
+        is_discrete: whether it gives integers, truth values or what else has no derivative, and is recorded all the
+            same: for the library's own choices, which a replay computes anew.
         is_users: whether `forward` is a user's own function, whose exceptions pass unchanged.
     """
 
@@ -65,11 +80,14 @@ class Primitive:
     reads: tuple[frozenset[int], ...] = ()
     joint_pullback: JointRule | None = None
     joint_push: JointRule | None = None
+    joint_push_over_reverse: JointRule | None = None
     joint_reads: JointReads = "all"
     with_residual: Callable[..., tuple[Array, Array]] | None = None
     residual: Callable[..., Array] | None = None
     batch: BatchRule | None = None
-    hidden: bool = False
+    further_out: Primitive | None = None
+    is_elementwise: bool = False
+    is_discrete: bool = False
     is_users: bool = False
     _keeps: dict[tuple[bool, ...], tuple[bool, ...]] = attrs.field(factory=dict, init=False)
 
@@ -85,15 +103,17 @@ class Primitive:
 
         It keeps the constants, and of the rest only what the rules of the operands on the tape read.
         """
+        if self.joint_pullback is not None:  # of any number of operands, so of any number of patterns
+            reads = self.joint_reads
+            all_read = reads == "all" or (reads == "others" and constant.count(False) > 1)
+            first = 0 if all_read else reads if isinstance(reads, int) else len(constant)
+            return (*(place >= first or is_constant for place, is_constant in enumerate(constant)), False)
         known = self._keeps.get(constant)
         if known is None:
             known = self._keeps[constant] = self._find_keeps(constant)
         return known
 
     def _find_keeps(self, constant: tuple[bool, ...]) -> tuple[bool, ...]:
-        if self.joint_pullback is not None:
-            all_read = self.joint_reads == "all" or (self.joint_reads == "others" and constant.count(False) > 1)
-            return (*(all_read or is_constant for is_constant in constant), False)
         read = frozenset[int]().union(*(reads for reads, off in zip(self.reads, constant, strict=True) if not off))
         return (*(off or place in read for place, off in enumerate(constant)), len(constant) in read)
 
@@ -111,7 +131,7 @@ def register(primitive: Primitive) -> Primitive:
 
 
 def _definition(primitive: Primitive) -> object:
-    """What tells definitions apart: a ufunc, or where a function is written and what it does."""
+    """Return what tells definitions apart: a ufunc, or where a function is written and what it does."""
     return getattr(primitive.forward, "__code__", primitive.forward)
 
 
@@ -121,110 +141,34 @@ def missing_rule(primitive: Primitive, place: int, mode: str) -> MissingRuleErro
     return MissingRuleError(f"{primitive.name}: {mode} needs a rule for operand {operand}, which has none.")
 
 
-# ---- recording ----
+class _NoPath:
+    def __repr__(self) -> str:
+        return "NO_PATH"
+
+
+NO_PATH: Any = _NoPath()  # what a joint pullback answers for an operand that the output does not depend on
+
+
+# ---- application ----
 
 
 def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Array:
-    """Apply `primitive`, recording on the innermost open tape, then on its values' tape, and so on outward."""
-    if primitive.family == "plain":
-        return bind_plain(primitive, operands, parameters)
-    tape = None
-    for operand in operands:
-        if type(operand) is Tensor:
-            if not operand.tape.is_open:
-                return bind(primitive, [past_closed_tapes(x) for x in operands], parameters)
-            if tape is None or operand.tape.level > tape.level:
-                tape = operand.tape
-    if tape is None:
+    """Apply `primitive` as the innermost trace of its operands does; without one, compute it."""
+    trace = None
+    for x in operands:
+        if type(x) is Tensor:
+            own = x.owner
+            if not own.is_fast and present(x) is not x:
+                return bind(primitive, [present(operand) for operand in operands], parameters)
+            if trace is None or own.level > trace.level:
+                trace = own
+    if trace is None:
         return evaluate(primitive, primitive.forward, operands, parameters)
-    if tape.is_map:
-        return tape.apply(primitive, operands, parameters)
-    slots: list[int | None] = []
-    values: list[Array] = []
-    nested = False
-    for operand in operands:
-        if type(operand) is Tensor and operand.tape is tape:
-            slots.append(operand.slot)
-            operand = as_operand(primitive, operand._value)
-        else:
-            slots.append(None)
-            if type(operand) not in CONSTANTS and type(operand) is not Tensor:
-                operand = as_constant(primitive.name, operand)
-            if has_labels():
-                check_labels(tape, primitive.name, operand)
-        values.append(operand)
-        nested = nested or type(operand) is Tensor
-    if tape.checker is None:
-        out, residual = _computed(primitive, values, parameters, nested)
-    else:
-        with tape.checker.quiet():
-            out, residual = _computed(primitive, values, parameters, nested)
-        tape.checker.check_output(primitive, values, out)
-    if type(out) is tuple:
-        made = _record_parts(tape, primitive, tuple(slots), values, parameters, out, residual)
-        for index, part in enumerate(out):
-            if part.dtype.kind not in "fc":
-                note_read(primitive.name, _part_of(primitive, index), operands, parameters, part)
-        return made
-    kind = out.dtype.kind if hasattr(out, "dtype") else "O"
-    if kind not in "fc":
-        if kind not in "biu":
-            raise ArgumentTypeError(_not_numeric(primitive.name, values, out))
-        note_read(primitive.name, primitive.forward, operands, parameters, out)
-        return out
-    keeps = primitive.keeps(tuple([slot is None for slot in slots]))
-    values.append(out)
-    kept = (*[value if keep else None for value, keep in zip(values, keeps, strict=True)], *residual)
-    return record(tape, (primitive, tuple(slots), kept, parameters, out.shape, out.dtype), out)
-
-
-def as_operand(primitive: Primitive, value: Any) -> Any:
-    """A value on a tape as an operand: a Python number that was watched is one of NumPy's, but element by element.
-
-    There the result of a Python number and an array has the dtype of the array.
-    """
-    if type(value) not in (float, complex) or primitive.family == "elementwise":
-        return value
-    if isinstance(primitive.forward, np.ufunc):
-        return value
-    return np.float64(value) if type(value) is float else np.complex128(value)
-
-
-def _part_of(primitive: Primitive, index: int) -> Callable[..., Array]:
-    """The function of one part of what a primitive gives."""
-    return lambda *operands, **parameters: primitive.forward(*operands, **parameters)[index]
-
-
-def bind_plain(primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
-    """Apply a primitive without derivative: to what is under Tensors, giving plain values or mapped ones."""
-    values = [as_operand(primitive, under(x)) if type(x) is Tensor else x for x in operands]
-    keywords = {name: as_operand(primitive, under(x)) if type(x) is Tensor else x for name, x in parameters.items()}
-    maps = [x.tape for x in (*values, *keywords.values()) if type(x) is Tensor]
-    if maps:
-        result = max(maps, key=lambda mapping: mapping.level).apply(primitive, values, keywords)
-    else:
-        result = primitive.forward(*values, **keywords)
-    if primitive.hidden and isinstance(result, np.generic):
-        result = np.array(result)  # a replay knows it by its identity, and there is only one np.True_
-    note_read(primitive.name, primitive, operands, parameters, result, primitive.hidden)
-    return result
-
-
-def _computed(
-    primitive: Primitive, values: Sequence[Array], parameters: Parameters, nested: bool
-) -> tuple[Array, tuple[Array, ...]]:
-    """The value of a primitive, and its residual in a tuple where it has one."""
-    if nested:
-        residual = () if primitive.residual is None else (primitive.residual(*values, **parameters),)
-        return bind(primitive, values, parameters), residual
-    if primitive.with_residual is None:
-        return evaluate(primitive, primitive.forward, values, parameters), ()
-    out, found = evaluate(primitive, primitive.with_residual, values, parameters)
-    return out, (found,)
+    return trace.apply(primitive, operands, parameters)
 
 
 def evaluate(
-    primitive: Primitive, forward: Callable[..., Array], values: Sequence[Array], parameters: Mapping[str, Any]
+    primitive: Named, forward: Callable[..., Array], values: Sequence[Array], parameters: Mapping[str, Any]
 ) -> Array:
     """A forward function on plain values; what NumPy finds wrong with them is told under the primitive's name."""
     try:
@@ -250,55 +194,11 @@ def named_error(name: str, error: Exception) -> Exception:
     return kind(text if text.startswith(f"{name}:") else f"{name}: {text}")
 
 
-def record(tape: Any, entry: Entry, out: Array) -> Tensor:
-    """Put an entry on a tape: the Tensor of its output."""
-    slot = len(tape.entries)
-    if tape.checker is not None:
-        tape.checker.note(slot, entry)
-    tape.append(entry)
-    return made_tensor(out, tape, slot)
-
-
-def _record_parts(
-    tape: Any,
-    primitive: Primitive,
-    slots: Slots,
-    values: Sequence[Array],
-    parameters: Parameters,
-    out: tuple[Array, ...],
-    residual: tuple[Any, ...],
-) -> tuple[Array, ...]:
-    """Record an operation with several outputs: one record for the tuple, then one for each part of it.
-
-    So each slot has one record, and walks need not know of several outputs. A part that is neither float nor
-    complex has its record too, and is itself given as it is.
-    """
-    whole = len(tape.entries)
-    keeps = primitive.keeps(tuple([slot is None for slot in slots]))
-    kept = (*[value if keep else None for value, keep in zip((*values, out), keeps, strict=True)], *residual)
-    entry = (primitive, slots, kept, parameters, None, None)
-    if tape.checker is not None:
-        tape.checker.note(whole, entry)
-    tape.append(entry)
-    parts = [
-        record(tape, (PART, (whole,), (None, None), {"index": i}, part.shape, part.dtype), part)
-        for i, part in enumerate(out)
-    ]
-    return tuple(made if part.dtype.kind in "fc" else part for made, part in zip(parts, out, strict=True))
-
-
-def past_closed_tapes(x: Array) -> Array:
-    """`x` as a value on open tapes only; closed tapes it belonged to learn that it was used after they closed."""
-    while type(x) is Tensor and not x.tape.is_open:
-        x = x.tape.outlived_by(x)
-    return x
-
-
-def _not_numeric(name: str, values: Sequence[Any], out: Any) -> str:
-    dtypes = ", ".join(str(getattr(x, "dtype", type(x).__name__)) for x in values)
-    if any(getattr(x, "dtype", np.dtype(float)).kind not in "biufc" for x in values):
-        return f"{name}: operands must be numeric; got {dtypes}."
-    return f"{name}: the result must be numeric; got dtype {getattr(out, 'dtype', type(out).__name__)} from {dtypes}."
+def as_numpy_number(x: Any) -> Any:
+    """Return a Python number that was watched as NumPy's scalar; anything else as it is."""
+    if type(x) is float:
+        return np.float64(x)
+    return np.complex128(x) if type(x) is complex else x
 
 
 # ---- operations with several outputs ----

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
 from tapenet.core.guards import Guard, as_seen
+from tapenet.core.provided import provided
 from tapenet.core.source_lines import user_line, user_place
+from tapenet.core.trace import Trace
 from tapenet.errors import ArgumentTypeError, AssignmentError, ConversionError, MappedValueError, PicklingError
 
 
@@ -20,7 +22,7 @@ class UnsealedTensor:
     """A `Tensor` while it is filled in; see `made_tensor`."""
 
     _value: Any
-    tape: Any  # a GradientTape, or under `vmap` a Map
+    owner: Trace
     slot: int
 
 
@@ -38,9 +40,14 @@ class Tensor(UnsealedTensor):
     closed, a Tensor converts freely.
 
     Attributes:
-        tape: the tape that it is a value on.
+        owner: what records, or otherwise evaluates, the operations on it.
         slot: the place in `tape.records` of the record that made it.
     """
+
+    @property
+    def tape(self) -> Any:
+        """The GradientTape that it is a value on; under `vmap` None."""
+        return provided.tape_of(self.owner)
 
     @property
     def value(self) -> Any:
@@ -49,13 +56,12 @@ class Tensor(UnsealedTensor):
         Raises:
             MappedValueError: under `vmap`, where it holds one value for each example.
         """
-        value = self._value
-        if self.tape.is_map:
+        if self.owner.holds_batch:
             raise mapped_value_error("x.value")
-        own = inside(self)
-        if own.tape.is_open and own.tape.guards is not None:
-            note_on(own.tape, "x.value", _same, (own,), {}, under(own))
-        return read_only(value)
+        own = present(self) if self.owner.is_open else self
+        if own.owner.is_open and own.owner.guards is not None:
+            note_on(own.owner, "x.value", _same, (own,), {}, unwrap(own))
+        return read_only(self._value)
 
     # ---- what it looks like ----
 
@@ -178,49 +184,70 @@ class Tensor(UnsealedTensor):
 new_object: Callable[[type[UnsealedTensor]], Any] = object.__new__
 
 
-def made_tensor(value: Any, tape: Any, slot: int) -> Tensor:
-    """A Tensor, for the recording path: in a third of the time that a frozen class takes to set its fields."""
+def made_tensor(value: Any, trace: Trace, slot: int) -> Tensor:
+    """Return a Tensor, for the recording path: in a third of the time that a frozen class takes to set its fields."""
     made = new_object(UnsealedTensor)
     made._value = value
-    made.tape = tape
+    made.owner = trace
     made.slot = slot
     made.__class__ = Tensor
     sealed: Tensor = made
     return sealed
 
 
-def under(x: Any) -> Any:
-    """What is under a Tensor, however many tapes deep: a plain value, or a Tensor that is mapped over a batch.
+def present(x: Any) -> Any:
+    """Return `x` as an operation of this thread and task sees it.
+
+    A Tensor of a closed tape is its value; one of a tape that is paused in this context is what stands in for it.
+    """
+    while type(x) is Tensor:
+        seen = x.owner.present(x)
+        if seen is x:
+            return x
+        x = seen
+    return x
+
+
+def innermost(operands: Iterable[Any]) -> Trace | None:
+    """Return the innermost trace of operands that are present."""
+    trace = None
+    for x in operands:
+        if type(x) is Tensor and (trace is None or x.owner.level > trace.level):
+            trace = x.owner
+    return trace
+
+
+def unwrap(x: Any) -> Any:
+    """Return what is under a Tensor, however many tapes deep: a plain value, or a Tensor of a batch.
 
     For what a computation does not depend on (its kind, a picture of it); `off_tapes` is for what it does.
     """
-    while type(x) is Tensor and not x.tape.is_map:
+    while type(x) is Tensor and not x.owner.holds_batch:
         x = x._value
     return x
 
 
 def off_tapes(x: Any) -> Any:
-    """What is under a Tensor, as `under`, read: open tapes note it, so that a replay does not take it for granted."""
-    if type(x) is not Tensor:
+    """Return what is under a Tensor, as `unwrap`, and note on open tapes that it was read.
+
+    A Tensor of integers or truth values stays as it is: a tape holds it so that a replay computes it anew.
+    """
+    if type(x) is not Tensor or x.dtype.kind not in "fc":
         return x
-    value = under(x)
+    value = unwrap(x)
     note_read("a value", _same, (x,), {}, value)
     return value
 
 
-def all_under(x: Any) -> Any:
-    """What is under a Tensor, under `vmap` of all examples; no tape notes it."""
+def unwrap_batches(x: Any) -> Any:
+    """Return what is under a Tensor, under `vmap` of all examples; no tape notes it."""
     while type(x) is Tensor:
-        x = _next_under(x)
+        x = x.owner.inner(x)
     return x
 
 
-def _next_under(x: Tensor) -> Any:
-    return x._value.array if x.tape.is_map else x._value
-
-
 def plain_value(x: Any, needed_by: str) -> Any:
-    """The plain value under a Tensor, read as by `off_tapes`; under `vmap`, where there is not one, an error."""
+    """Return the plain value under a Tensor and note the read; under `vmap`, where there is not one, raise."""
     if type(x) is not Tensor:
         return x
     value = _one_value(x, needed_by)
@@ -229,14 +256,14 @@ def plain_value(x: Any, needed_by: str) -> Any:
 
 
 def _one_value(x: Any, needed_by: str) -> Any:
-    x = under(x)
+    x = unwrap(x)
     if type(x) is Tensor:
         raise mapped_value_error(needed_by)
     return x
 
 
 def read_only(value: Any) -> Any:
-    """A value of a tape, for a user to look at: an array cannot be written into."""
+    """Return a value of a tape for a user to look at: an array cannot be written into."""
     if type(value) is np.ndarray:
         value = value.view()
         value.flags.writeable = False
@@ -256,73 +283,63 @@ def note_read(
     arguments: Sequence[Any],
     keywords: Mapping[str, Any],
     result: Any,
-    hidden: bool = False,
-    through_maps: bool = False,
+    through_batches: bool = False,
 ) -> None:
-    """Tell every open tape that an argument belongs to what was computed from it and left it.
+    """Note, on every open tape that an argument belongs to, that a value was computed from it and left the tape.
 
     Args:
         name: of the function, for errors.
         function: of plain values.
         arguments, keywords: what it was called with, Tensors among them.
         result: what it gave.
-        hidden: whether the result is seen by the library alone; see `Guard`.
-        through_maps: whether the function takes the examples of mapped values all at once, so that tapes further out
+        through_batches: whether the function takes all examples of mapped values at once, so that tapes further out
             than the map are told too.
     """
-    arguments = [inside(x) for x in arguments]
+    arguments = [present(x) for x in arguments]
     part = result[0] if type(result) is tuple and result else result
-    level = part.tape.level if type(part) is Tensor else -1  # tapes further out than a map are told by the map
-    for tape in _open_tapes((*arguments, *keywords.values()) if keywords else arguments, through_maps):
-        if tape.level > level:
-            note_on(tape, name, function, arguments, keywords, result, hidden, through_maps)
+    level = part.owner.level if type(part) is Tensor else -1  # tapes further out than a map are told by the map
+    for trace in _open_tapes((*arguments, *keywords.values()) if keywords else arguments, through_batches):
+        if trace.level > level:
+            note_on(trace, name, function, arguments, keywords, result, through_batches)
 
 
-def inside(x: Any) -> Any:
-    """What stands for a value of a tape that `checkpoint` has paused; anything else as it is."""
-    if type(x) is Tensor and x.tape.region is not None:
-        return x.tape.region.read(x)
-    return x
-
-
-def _open_tapes(arguments: Sequence[Any], through_maps: bool) -> list[Any]:
-    """The open tapes, to be told of reads, that arguments belong to."""
-    tapes: list[Any] = []
+def _open_tapes(arguments: Sequence[Any], through_batches: bool) -> list[Trace]:
+    """Return the traces, to be told of reads, that arguments belong to."""
+    traces: list[Trace] = []
     for x in arguments:
         while type(x) is Tensor:
-            tape = x.tape
-            if tape.is_map:
-                if not through_maps:
-                    break
-            elif tape.guards is not None and tape.is_open and tape not in tapes:
-                tapes.append(tape)
-            x = _next_under(x)
-    return tapes
+            trace = x.owner
+            if trace.holds_batch and not through_batches:
+                break
+            if trace.guards is not None and trace.is_open and trace not in traces:
+                traces.append(trace)
+            x = trace.inner(x)
+    return traces
 
 
 def note_on(
-    tape: Any,
+    trace: Trace,
     name: str,
     function: Callable[..., Any],
     arguments: Sequence[Any],
     keywords: Mapping[str, Any],
     result: Any,
-    hidden: bool = False,
-    through_maps: bool = False,
+    through_batches: bool = False,
 ) -> None:
-    """Tell one tape; see `note_read`."""
-    plain = all_under if through_maps else under
+    """Note a read on one trace; see `note_read`."""
+    assert trace.guards is not None
+    plain = unwrap_batches if through_batches else unwrap
     slots: list[int | None] = []
     constants: list[Any] = []
     for x in arguments:
-        own = on_tape(tape, x)
+        own = on_trace(trace, x)
         slots.append(None if own is None else own.slot)
         constants.append(plain(x) if own is None else None)
     keyword_slots = {}
     if keywords:
-        keyword_slots = {key: own.slot for key, x in keywords.items() if (own := on_tape(tape, x)) is not None}
+        keyword_slots = {key: own.slot for key, x in keywords.items() if (own := on_trace(trace, x)) is not None}
         keywords = {key: plain(x) for key, x in keywords.items() if key not in keyword_slots}
-    tape.guards.append(
+    trace.guards.append(
         Guard(
             name,
             function,
@@ -330,27 +347,34 @@ def note_on(
             tuple(constants),
             keywords,
             keyword_slots,
-            len(tape.entries),
-            None if hidden else as_seen(result),
+            trace.position(),
+            as_seen(result),
             user_place(),
-            result if hidden else None,
         )
     )
 
 
-def on_tape(tape: Any, x: Any) -> Tensor | None:
-    """`x` as a value on `tape`, which may lie under tapes, and maps, further inward."""
+def on_trace(trace: Trace, x: Any) -> Tensor | None:
+    """Return `x` as a value on `trace`, which may lie under traces further inward; None where it is not one."""
     while type(x) is Tensor:
-        if x.tape is tape:
+        if x.owner is trace:
             return x
-        x = _next_under(x)
+        x = x.owner.inner(x)
     return None
+
+
+def through_closed(trace: Trace, x: Any) -> Any:
+    """Return a value on `trace` that lies under traces which have closed since; anything else as it is."""
+    seen = x
+    while type(seen) is Tensor and seen.owner is not trace and not seen.owner.is_open:
+        seen = seen.owner.inner(seen)
+    return seen if type(seen) is Tensor and seen.owner is trace else x
 
 
 def _shown(x: Any) -> Any:
     """What a Tensor looks like: its plain value, or under `vmap` the values of all examples."""
-    x = under(x)
-    return x._value if type(x) is Tensor else x
+    x = unwrap(x)
+    return x.owner.inner(x) if type(x) is Tensor else x
 
 
 def mapped_value_error(needed_by: str) -> MappedValueError:
@@ -362,9 +386,9 @@ def mapped_value_error(needed_by: str) -> MappedValueError:
 
 
 def _is_on_open_tape(x: Any) -> bool:
-    """Whether a tape of `x`, or one further outward, is open, be it paused."""
-    while type(x) is Tensor and not x.tape.is_map:
-        if x.tape.is_open or x.tape.region is not None:
+    """Return whether a tape of `x`, or one further outward, is open."""
+    while type(x) is Tensor and not x.owner.holds_batch:
+        if x.owner.is_open:
             return True
         x = x._value
     return False

@@ -9,11 +9,12 @@ import attrs
 import numpy as np
 
 from tapenet.core.families import constant_rule
+from tapenet.core.pieces import Piece
 from tapenet.core.primitive import Primitive
 from tapenet.core.record import SHAPE, Entry
 from tapenet.core.tensor import Tensor
 from tapenet.diagnostics.advice import recipe
-from tapenet.diagnostics.checks import Checker, appeared
+from tapenet.diagnostics.checker import Checker, appeared
 from tapenet.errors import NumericalError, UnconnectedError
 from tapenet.walks.substituted import SubstitutedEntries, with_rules
 
@@ -63,6 +64,8 @@ class _Watched:
             raise NumericalError(f"{self._here()}: {error}") from error
 
     def _check(self, answer: Any, given: Sequence[Any], place: int | None) -> None:
+        if type(answer) is Piece:
+            answer = answer.values
         if type(answer) is not Tensor and not hasattr(answer, "dtype"):
             return  # None, or the cotangent of a tuple
         bad = appeared(answer, given)

@@ -1,35 +1,20 @@
-"""Checked mode: NaN and infinity as they appear, and arrays that change under a tape."""
+"""Checked mode: recorders and walks that watch for NaN, infinity and arrays that change."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import attrs
-import numpy as np
 
 from tapenet.core.argument_checks import checked_flag
-from tapenet.core.guards import ArraySeen, as_seen
+from tapenet.core.guards import Guard
 from tapenet.core.primitive import Array, Primitive
-from tapenet.core.record import Entry
-from tapenet.core.source_lines import Place, line_of, user_place
-from tapenet.core.tensor import Tensor
-from tapenet.diagnostics.advice import recipe
-from tapenet.errors import MutationError, NumericalError
-
-
-@attrs.frozen
-class Checks:
-    """What is watched for: NaN and infinity, arrays that change, and gradients that can only be zero."""
-
-    nan: bool = True
-    mutation: bool = True
-    constant: bool = False
-
-
-_CHECKS: ContextVar[Checks | None] = ContextVar("tapenet.checks", default=None)
+from tapenet.core.record import Entry, Parameters
+from tapenet.core.recorder import INSTRUMENTS, Recorder, compute, note, partition, put_group, slot_of
+from tapenet.diagnostics.checked_walks import check_not_constant, checked_entries
+from tapenet.diagnostics.checker import Checker, Checks
 
 
 @contextlib.contextmanager
@@ -63,143 +48,68 @@ def checks(*, nan: bool = True, mutation: bool = True, constant: bool = False) -
     """
     for name, flag in (("nan", nan), ("mutation", mutation), ("constant", constant)):
         checked_flag("checks", name, flag)
-    token = _CHECKS.set(Checks(nan, mutation, constant) if nan or mutation or constant else None)
+    instruments = _Checking(Checks(nan, mutation, constant)) if nan or mutation or constant else None
+    token = INSTRUMENTS.set(instruments)
     try:
         yield
     finally:
-        _CHECKS.reset(token)
+        INSTRUMENTS.reset(token)
 
 
-def checker_for(tape_checker: Checker | None) -> Checker | None:
-    """What watches a walk: the tape's own checker, or one for the block that the walk runs in."""
-    if tape_checker is not None:
-        return tape_checker
-    current = _CHECKS.get()
-    return None if current is None else Checker(current)
-
-
-def new_checker() -> Checker | None:
-    """What watches a tape that is opened now: None outside of `checks`."""
-    current = _CHECKS.get()
-    return None if current is None else Checker(current)
-
-
-@attrs.frozen(eq=False)
-class Held:
-    """An array that a tape holds, as it was when it was recorded."""
-
-    array: np.ndarray[Any, Any]
-    seen: ArraySeen
-    slot: int
-    role: str
-
-
-@attrs.frozen(eq=False)
-class Checker:
-    """Watches one tape.
-
-    Attributes:
-        checks: what for.
-        places: by slot, where in the user's code a record was made.
-        held: the arrays that the tape holds, by id.
-    """
+@attrs.frozen
+class _Checking:
+    """What `checks` installs in its context."""
 
     checks: Checks
-    places: dict[int, Place] = attrs.field(factory=dict, init=False)
-    held: dict[int, Held] = attrs.field(factory=dict, init=False)
 
-    def line(self, slot: int) -> str | None:
-        """The user's line that made a record; None where it was not watched."""
-        place = self.places.get(slot)
-        return None if place is None else line_of(place)
+    def new_recorder(self, guards: list[Guard] | None) -> Recorder:
+        """Return a recorder that watches."""
+        return CheckedRecorder(guards, Checker(self.checks))
 
-    # ---- while it records ----
-
-    def quiet(self) -> contextlib.AbstractContextManager[Any]:
-        """NumPy's warnings off, where what they warn of is watched for: the error says more."""
-        return np.errstate(all="ignore") if self.checks.nan else contextlib.nullcontext()
-
-    def check_output(self, primitive: Primitive, operands: Sequence[Array], out: Array) -> None:
-        """Raise where NaN or infinity appears in what an operation gives."""
-        if not self.checks.nan:
-            return
-        for part in out if type(out) is tuple else (out,):
-            bad = appeared(part, operands)
-            if bad:
-                names = primitive.operands or tuple(f"operand {i}" for i in range(len(operands)))
-                shapes = ", ".join(f"{name} {_shape(x)}" for name, x in zip(names, operands, strict=False))
-                raise NumericalError(
-                    f"{primitive.name}: the output must be finite for finite operands; got {bad} from {shapes}, "
-                    f"at {line_of(user_place())}. {recipe(primitive.name, bad)}"
-                )
-
-    def note(self, slot: int, entry: Entry, value: Array | None = None) -> None:
-        """Keep the line of a record, and what the arrays that it holds look like; for a leaf those of its value."""
-        self.places[slot] = user_place()
-        if not self.checks.mutation:
-            return
-        primitive, slots, kept, _, _, _ = entry
-        names = (*(primitive.operands or [f"operand {i}" for i in range(len(slots))]), "the output", "its residual")
-        if value is not None:
-            kept, names = (value,), ("x",)
-        for name, x in zip(names, kept, strict=False):
-            for part in x if type(x) is tuple else (x,):
-                if isinstance(part, np.ndarray) and id(part) not in self.held:
-                    self.held[id(part)] = Held(part, as_seen(part), slot, name)
-
-    # ---- before it is walked ----
-
-    def check_unchanged(self, entries: Sequence[Entry]) -> None:
-        """Raise where an array that the tape holds has changed since it was recorded."""
-        for held in self.held.values():
-            if as_seen(held.array) != held.seen:
-                primitive = entries[held.slot][0]
-                line = self.line(held.slot)
-                raise MutationError(
-                    f"{primitive.name}: {held.role}, of shape {held.array.shape}, must not change between recording "
-                    f"and walking; it was recorded at {line} and has changed since. Write into a copy instead, or "
-                    "record after the last change."
-                )
+    def entries_to_walk(self, trace: Recorder, targets: Collection[int], sources: Collection[int]) -> Sequence[Entry]:
+        """Return the entries of a tape that was opened unwatched, for a walk that is watched."""
+        return _watched(trace, Checker(self.checks), targets, sources)
 
 
-def plain_of(x: Any) -> Any:
-    """The array under a Tensor, of all examples where it is mapped."""
-    while type(x) is Tensor:
-        x = x._value
-        if x is not None and hasattr(x, "array"):
-            x = x.array
-    return x
+@attrs.define(eq=False)
+class CheckedRecorder(Recorder):
+    """The recorder of a tape that was opened inside `checks`, and stays watched after it."""
+
+    checker: Checker
+
+    def __attrs_post_init__(self) -> None:
+        self.places = self.checker.places
+
+    def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
+        """Compute an operation, check what it gives, and record it."""
+        slots, values = partition(self, primitive, operands)
+        with self.checker.quiet():
+            out, residual = compute(primitive, values, parameters)
+        self.checker.check_output(primitive, values, out)
+        return note(self, primitive, operands, slots, values, parameters, out, residual)
+
+    def write(self, entry: Entry, value: Array | None = None) -> int:
+        """Put down a record, its place in the user's code and what its arrays look like."""
+        slot = len(self.entries)
+        self.append(entry)
+        slot = slot if self.entries[slot] is entry else slot_of(self.entries, entry, slot)
+        self.checker.note(slot, entry, value)
+        return slot
+
+    def write_group(self, group: Callable[[int], list[Entry]]) -> int:
+        """Put down records that follow each other, as `write` does each."""
+        first = put_group(self.entries, group)
+        for i, entry in enumerate(group(first)):
+            self.checker.note(first + i, entry)
+        return first
+
+    def entries_to_walk(self, targets: Collection[int] = (), sources: Collection[int] = ()) -> Sequence[Entry]:
+        """Return the entries with rules that are watched, after a look at the arrays they hold."""
+        return _watched(self, self.checker, targets, sources)
 
 
-def appeared(out: Any, inputs: Sequence[Any]) -> str:
-    """Which of NaN and infinity an array holds and no input held, with the first place of it; else nothing."""
-    out = plain_of(out)
-    if _holds_only_finite(out):
-        return ""
-    plain = [plain_of(x) for x in inputs]
-    parts = [part for x in plain for part in (x if type(x) is tuple else (x,))]
-    isnan, isinf = np.isnan(out), np.isinf(out)
-    if any(_holds(np.isnan, x) for x in parts):
-        return ""
-    wrong = isnan if isnan.any() else isinf
-    if wrong is isinf and any(_holds(np.isinf, x) for x in parts):
-        return ""
-    array = np.asarray(out)
-    place = tuple(int(i) for i in np.argwhere(wrong)[0]) if array.ndim else ()
-    where = f" at index {place}" if place else ""
-    return f"{array[place]}{where} of shape {array.shape}, {array.dtype}"
-
-
-def _holds_only_finite(x: Any) -> bool:
-    return not _holds(lambda array: ~np.isfinite(array), x)
-
-
-def _holds(test: Any, x: Any) -> bool:
-    kind = getattr(getattr(x, "dtype", None), "kind", None)
-    if kind in ("f", "c") or type(x) in (float, complex):
-        return bool(np.any(test(x)))
-    return False
-
-
-def _shape(x: Any) -> str:
-    return f"of shape {getattr(x, 'shape', ())}"
+def _watched(trace: Recorder, checker: Checker, targets: Collection[int], sources: Collection[int]) -> Sequence[Entry]:
+    checker.check_unchanged(trace.entries)
+    if checker.checks.constant:
+        check_not_constant(trace.entries, targets, sources, checker)
+    return checked_entries(trace.entries, checker) if checker.checks.nan else trace.entries

@@ -10,6 +10,7 @@ import numpy as np
 from tapenet.core.leaf_checks import described, dtype_of
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, leaf_paths
+from tapenet.core.recorder import Recorder
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, UnconnectedError
 
@@ -22,10 +23,10 @@ def check_unconnected(function: str, unconnected: str) -> None:
         raise ArgumentError(f"{function}: unconnected must be 'error', 'zero' or 'none'; got {unconnected!r}.")
 
 
-def check_sources(tape: Any, function: str, x: Tree, sources: Sequence[Any]) -> None:
+def check_sources(trace: Recorder, function: str, x: Tree, sources: Sequence[Any]) -> None:
     """Raise for a source that is no value on the tape."""
     for i, source in enumerate(sources):
-        if type(source) is Tensor and source.tape is tape:
+        if type(source) is Tensor and source.owner is trace:
             continue
         path = leaf_paths(x, "x")[i]
         if type(source) is Tensor:
@@ -36,14 +37,14 @@ def check_sources(tape: Any, function: str, x: Tree, sources: Sequence[Any]) -> 
         )
 
 
-def check_targets(tape: Any, function: str, y: Tree, targets: Sequence[Any], unconnected: Unconnected) -> None:
+def check_targets(trace: Recorder, function: str, y: Tree, targets: Sequence[Any], unconnected: Unconnected) -> None:
     """Raise for a target that is no value on the tape, unless it may be unconnected."""
     for i, target in enumerate(targets):
-        if unconnected == "error" and (type(target) is not Tensor or target.tape is not tape):
-            raise UnconnectedError(f"{function}: {leaf_paths(y, 'y')[i]} {_why_not_on(tape, target)}")
+        if unconnected == "error" and (type(target) is not Tensor or target.owner is not trace):
+            raise UnconnectedError(f"{function}: {leaf_paths(y, 'y')[i]} {_why_not_on(trace, target)}")
 
 
-def _why_not_on(tape: Any, target: Any) -> str:
+def _why_not_on(trace: Recorder, target: Any) -> str:
     """Why a target is no value on a tape."""
     if type(target) is Tensor:
         return "is a Tensor of another tape."
@@ -52,7 +53,7 @@ def _why_not_on(tape: Any, target: Any) -> str:
             f"has no differentiable path to x: it is {described(target)}, and comparisons, argmax and "
             "other functions without a derivative give plain arrays."
         )
-    if tape.outlived:
+    if trace.outlived:
         return (
             f"was computed after the tape closed: it is {described(target)}, and operations outside the "
             "`with` block are not recorded. Move them into the block."

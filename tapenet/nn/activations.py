@@ -12,7 +12,7 @@ from tapenet.core.argument_checks import check_real, checked_array, checked_flag
 from tapenet.core.batch_rules import leading, shifted
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise, general
-from tapenet.core.nondifferentiable import plain
+from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.shapes import Axes
 from tapenet.errors import ArgumentError
@@ -266,7 +266,7 @@ def _holds_most(out: Array) -> Array:
     return _above_half(out) if out.dtype.kind != "c" else np.zeros(out.shape, bool)
 
 
-_above_half = plain(lambda y: np.greater(y, 0.5), name="above_half", batch=elementwise_rule)
+_above_half = choice(lambda y: np.greater(y, 0.5), name="above_half", batch=elementwise_rule)
 
 
 def _less_expected(t: Array, y: Array, axis: Axes) -> Array:

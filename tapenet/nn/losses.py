@@ -8,7 +8,7 @@ import numpy as np
 
 from tapenet.core.argument_checks import check_real, checked_array, checked_choice, checked_number
 from tapenet.core.batching import elementwise_rule
-from tapenet.core.nondifferentiable import decision, plain
+from tapenet.core.nondifferentiable import choice, decision
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import off_tapes
 from tapenet.errors import ArgumentError
@@ -127,8 +127,8 @@ def _find_opposite_sign(x: Array) -> Array:
     return np.where(x > 0, -1, 1).astype(np.result_type(x.dtype, 1.0))
 
 
-_opposite_sign = plain(_find_opposite_sign, name="opposite_sign", batch=elementwise_rule, hidden=True)
-_is_positive = plain(lambda x: x > 0, name="is_positive", batch=elementwise_rule, hidden=True)
+_opposite_sign = choice(_find_opposite_sign, name="opposite_sign", batch=elementwise_rule)
+_is_positive = choice(lambda x: x > 0, name="is_positive", batch=elementwise_rule)
 
 
 @decision
@@ -173,7 +173,7 @@ def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "m
     return _reduced(losses, reduction, given, y)
 
 
-_is_near = plain(np.less_equal, batch=elementwise_rule, hidden=True)
+_is_near = choice(np.less_equal, batch=elementwise_rule)
 
 
 def huber(predictions: Array, targets: Array, delta: float = 1.0, reduction: Reduction = "mean") -> Array:

@@ -15,7 +15,8 @@ import numpy as np
 import tapenet.numpy as tnp
 from tapenet.core.families import constant_rule
 from tapenet.core.record import Entry
-from tapenet.core.tensor import Tensor, note_read, plain_value, under
+from tapenet.core.recorder import Recorder
+from tapenet.core.tensor import Tensor, note_read, plain_value, unwrap
 from tapenet.errors import ConversionError, MappedValueError
 from tapenet.numpy.outside import advice_for
 
@@ -33,10 +34,10 @@ def _number(convert: Callable[[Any], Any], name: str) -> Callable[[Tensor], Any]
 
 def _is_piecewise_constant(x: Any) -> bool:
     """Whether the derivative of a value is zero on every open tape that it is on, of all orders."""
-    while type(x) is Tensor and not x.tape.is_map:
-        if not _is_constant_on(x.tape.entries, x.slot):
+    while type(x) is Tensor and isinstance(x.owner, Recorder):
+        if not _is_constant_on(x.owner.entries, x.slot):
             return False
-        x = x._value
+        x = x.owner.inner(x)
     return True
 
 
@@ -47,6 +48,8 @@ def _is_constant_on(entries: Sequence[Entry], slot: int) -> bool:
         primitive, slots, *_ = entries[pending.pop()]
         if primitive.family == "leaf":
             return False
+        if primitive.is_discrete:
+            continue
         rules = primitive.pullbacks or (None,) * len(slots)
         further = {own for own, rule in zip(slots, rules, strict=True) if own is not None and rule is not constant_rule}
         pending += further - seen
@@ -56,7 +59,7 @@ def _is_constant_on(entries: Sequence[Entry], slot: int) -> bool:
 
 def _rounded(self: Tensor, decimals: int | None = None) -> Any:
     """`round(x)`: an integer of a number, as NumPy's; an array of an array, or with decimals."""
-    if decimals is None and self.shape == () and type(under(self)) is not Tensor:
+    if decimals is None and self.shape == () and type(unwrap(self)) is not Tensor:
         return int(tnp.rint(self))
     return tnp.round(self, decimals or 0)
 
@@ -72,7 +75,7 @@ def _text(convert: Callable[..., str], name: str) -> Callable[..., str]:
     own = getattr(Tensor, f"__{convert.__name__}__")
 
     def shown(self: Tensor, *specification: str) -> str:
-        value = under(self)
+        value = unwrap(self)
         if type(value) is not Tensor:
             note_read(name, convert, (self, *specification), {}, convert(value, *specification))
         text: str = own(self, *specification)

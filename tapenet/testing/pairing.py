@@ -8,14 +8,14 @@ import numpy as np
 
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, tree_flatten, tree_leaves, tree_map, tree_unflatten
-from tapenet.core.tensor import under
+from tapenet.core.tensor import unwrap
 
 
 def direction(like: Tree, rng: np.random.Generator) -> Tree:
     """Random numbers of order 1 in the place of each element, real where it is real."""
 
     def drawn(leaf: Array) -> Array:
-        plain = np.asarray(under(leaf))
+        plain = np.asarray(unwrap(leaf))
         numbers = rng.uniform(0.5, 1.5, plain.shape) * rng.choice([-1, 1], plain.shape)
         if plain.dtype.kind == "c":
             numbers = numbers + 1j * rng.uniform(-1, 1, plain.shape)
@@ -66,7 +66,7 @@ def unit(like: Tree, place: int, index: tuple[int, ...]) -> Tree:
     leaves, spec = tree_flatten(like)
 
     def made(i: int, leaf: Array) -> Array:
-        zeros = np.zeros_like(np.asarray(under(leaf)))
+        zeros = np.zeros_like(np.asarray(unwrap(leaf)))
         if i == place:
             zeros[index] = 1
         return zeros[()] if np.ndim(leaf) == 0 else zeros
@@ -81,4 +81,4 @@ def copied(tree: Tree) -> Tree:
 
 def equal(a: Any, b: Any) -> bool:
     """Whether two leaves hold the same numbers, bit by bit but for the sign of zero."""
-    return np.array_equal(under(a), under(b), equal_nan=True)
+    return np.array_equal(unwrap(a), unwrap(b), equal_nan=True)

@@ -10,12 +10,12 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.core.batching import Batch, stacked
+from tapenet.core.batching import Map, stacked
 from tapenet.core.leaf_checks import described, dtype_of
-from tapenet.core.primitive import Array, past_closed_tapes
+from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten_with_none, tree_unflatten
 from tapenet.core.record import Shape
-from tapenet.core.tensor import Tensor
+from tapenet.core.tensor import Tensor, innermost, present
 from tapenet.errors import ArgumentError, ArgumentTypeError, RuleError
 
 # ---- pytrees of arrays and other things ----
@@ -80,21 +80,17 @@ class Call:
 
     Attributes:
         arguments: what is left of the arguments when the operands are taken out.
-        depth: the number of tapes that the operands are on, one under the other.
         result: what is left of the result when its arrays, the parts, are taken out; known once evaluated.
         parts: shape and dtype of each part.
-        is_replaced: whether a recorded walk has put the rule in the place of the function.
     """
 
     arguments: Structure
-    depth: int
     result: Structure | None = None
     parts: tuple[tuple[Shape, Any], ...] = ()
-    is_replaced: bool = False
 
     def evaluated(self, name: str, y: Tree) -> tuple[Array, ...]:
         """The parts of a result, after noting what it looks like."""
-        arrays, structure = taken_apart(off_closed_tapes(y))
+        arrays, structure = taken_apart(all_present(y))
         check_no_capture(name, arrays)
         parts = tuple(array if hasattr(array, "shape") else np.asarray(array)[()] for array in arrays)
         self.result, self.parts = structure, tuple((part.shape, part.dtype) for part in parts)
@@ -108,10 +104,10 @@ class Call:
         ]
 
 
-def off_closed_tapes(tree: Tree) -> Tree:
-    """A pytree with Tensors of closed tapes taken off them."""
+def all_present(tree: Tree) -> Tree:
+    """Return a pytree with its Tensors as operations see them now: those of closed tapes are their values."""
     leaves, spec = tree_flatten_with_none(tree)
-    return tree_unflatten(spec, [past_closed_tapes(leaf) for leaf in leaves])
+    return tree_unflatten(spec, [present(leaf) for leaf in leaves])
 
 
 def check_no_capture(name: str, arrays: Sequence[Array]) -> None:
@@ -121,22 +117,6 @@ def check_no_capture(name: str, arrays: Sequence[Array]) -> None:
             f"{name}: a function with rules of its own must take every Tensor that it uses as an argument; "
             "got a result that depends on one from outside. Pass that as an argument, or tn.stop_gradient of it."
         )
-
-
-def depth_of(arrays: Sequence[Any]) -> int:
-    """The number of tapes that values are on, one under the other."""
-    return max((_depth(x) for x in arrays), default=0)
-
-
-def _depth(x: Any) -> int:
-    depth = 0
-    while type(x) is Tensor:
-        is_map = x.tape.is_map
-        depth += not is_map
-        x = x._value
-        if type(x) is Batch:
-            x = x.array
-    return depth
 
 
 def positional(function: str, f: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -164,20 +144,19 @@ def by_example(name: str, function: Callable[[list[Any]], list[Any]], arrays: Se
 
     A user's rule may call what cannot be mapped, or branch on values.
     """
-    given = [past_closed_tapes(x) for x in arrays]
-    tapes = [x.tape for x in given if type(x) is Tensor]
-    innermost = max(tapes, key=lambda tape: tape.level, default=None)
-    if innermost is None or not innermost.is_map:
+    given = [present(x) for x in arrays]
+    mapping = innermost(given)
+    if not isinstance(mapping, Map):
         return function(given)
-    own = [type(x) is Tensor and x.tape is innermost for x in given]
-    if innermost.size == 0:
+    own = [type(x) is Tensor and x.owner is mapping for x in given]
+    if mapping.size == 0:
         raise ArgumentError(f"vmap: {name} must be mapped over at least one example; got 0.")
     outs = [
-        by_example(name, function, [x._value.array[i] if mapped else x for x, mapped in zip(given, own, strict=True)])
-        for i in range(innermost.size)
+        by_example(name, function, [mapping.inner(x)[i] if mapped else x for x, mapped in zip(given, own, strict=True)])
+        for i in range(mapping.size)
     ]
     return [
-        innermost.mapped(stacked(name, parts)) if is_array(parts[0]) else parts[0] for parts in zip(*outs, strict=True)
+        mapping.mapped(stacked(name, parts)) if is_array(parts[0]) else parts[0] for parts in zip(*outs, strict=True)
     ]
 
 

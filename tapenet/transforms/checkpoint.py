@@ -1,16 +1,16 @@
 """`checkpoint`: a walk computes a function's inside again instead of a tape's keeping it.
 
-The function runs once, with the open tapes of its values paused, on a tape that keeps no values: what it reads of
-paused tapes, argument or captured, is watched there. So its *program* is known as a function of explicit operands;
-the paused tapes record one operation, whose rules run the program anew on a tape of their own. What a random
-generator gave is a constant of the program, and so the same each time.
+The function runs once, with the open tapes of its values paused in this thread and task, on a recorder that keeps no
+values: what it reads of paused tapes, argument or captured, is watched there. So its *program* is known as a function
+of explicit operands; the paused tapes record one operation, whose rules run the program anew on a tape of their own.
+What a random generator gave is a constant of the program, and so the same each time.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -18,18 +18,18 @@ import numpy as np
 import optree
 
 from tapenet.core.argument_checks import check_transform
-from tapenet.core.batching import Batch
-from tapenet.core.leaf_checks import zeros_of
-from tapenet.core.primitive import Array, Parts, Primitive, Shapes, past_closed_tapes
+from tapenet.core.primitive import NO_PATH, Array, Parts, Primitive, Shapes
 from tapenet.core.pytrees import NAMESPACE, tree_flatten_with_none, tree_leaves, tree_unflatten
 from tapenet.core.record import Entry, Kept, Parameters, Slots
-from tapenet.core.tensor import Tensor, under
-from tapenet.errors import ArgumentError
-from tapenet.tape import GradientTape
+from tapenet.core.recorder import Recorder, compute, new_recorder, note, partition, put_group
+from tapenet.core.tensor import Tensor, present, unwrap
+from tapenet.core.trace import STAND_INS, Trace
+from tapenet.errors import ArgumentError, TapeStateError
 from tapenet.transforms.calls import name_of
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.programs import Program, program_of, without_values
 from tapenet.transforms.recording import like
+from tapenet.walks.products import pull, push
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,33 +60,33 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     @like(f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         leaves, spec = tree_flatten_with_none((args, kwargs))
-        leaves = [past_closed_tapes(x) for x in leaves]
-        tapes = _to_pause([*leaves, *_captured(f, set())])
-        if not tapes:
+        leaves = [present(x) for x in leaves]
+        traces = _to_pause([*leaves, *_captured(f, set())])
+        if not traces:
             return f(*args, **kwargs)
-        region = _Region(name_of(f), tapes)
+        region = _Region(name_of(f), traces)
         with region.open():
-            given = [region.read(x) if type(x) is Tensor and x.tape in tapes else x for x in leaves]
+            given = [region.read(x) if type(x) is Tensor and x.owner in traces else x for x in leaves]
             positional, keywords = tree_unflatten(spec, given)
             results, result_spec = tree_flatten_with_none(f(*positional, **keywords))
-            results = [past_closed_tapes(x) for x in results]
+            results = [present(x) for x in results]
         return tree_unflatten(result_spec, region.recorded(results))
 
     return checkpointed
 
 
-def _to_pause(values: Sequence[Any]) -> list[GradientTape]:
-    """The open tapes of these values, but for those that lie under a map: their values hold whole batches."""
-    found = {id(tape): tape for x in values for tape in _nest(x)}.values()
-    innermost_map = max((tape.level for tape in found if tape.is_map), default=-1)
-    return [tape for tape in found if not tape.is_map and tape.is_open and tape.level > innermost_map]
+def _to_pause(values: Sequence[Any]) -> list[Recorder]:
+    """Return the open tapes of these values, but for those that lie under a map: their values hold whole batches."""
+    found = {id(trace): trace for x in values for trace in _nest(x)}.values()
+    innermost_map = max((trace.level for trace in found if trace.holds_batch), default=-1)
+    return [trace for trace in found if isinstance(trace, Recorder) and trace.is_open and trace.level > innermost_map]
 
 
-def _nest(x: Any) -> Iterator[Any]:
-    """The tapes and maps that a value is on, one under the other."""
+def _nest(x: Any) -> Iterator[Trace]:
+    """Yield the traces that a value is on, one under the other."""
     while type(x) is Tensor:
-        yield x.tape
-        x = x._value.array if type(x._value) is Batch else x._value
+        yield x.owner
+        x = x.owner.inner(x)
 
 
 def _captured(f: Any, seen: set[int]) -> Iterator[Tensor]:
@@ -128,58 +128,98 @@ def _is_filled(cell: Any) -> bool:
 
 
 @attrs.define(eq=False)
-class _Region:
-    """The run of a checkpointed function: pauses tapes, and watches what is read of them on a tape of its own."""
+class RegionRecorder(Recorder):
+    """The recorder of a checkpointed function's one run: keeps no values but constants.
+
+    Attributes:
+        name: the function's, for errors.
+    """
 
     name: str
-    paused: list[GradientTape]
-    tape: GradientTape = attrs.field(init=False)
-    operands: list[Tensor] = attrs.field(factory=list)
-    inside: dict[tuple[int, int], Tensor] = attrs.field(factory=dict)  # what stands for a value, by tape and slot
 
-    @tape.default
-    def _own_tape(self) -> GradientTape:
-        return GradientTape(replayable=any(tape.replayable for tape in self.paused))
+    def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
+        """Compute an operation and record it."""
+        slots, values = partition(self, primitive, operands)
+        out, residual = compute(primitive, values, parameters)
+        return note(self, primitive, operands, slots, values, parameters, out, residual)
+
+    def write(self, entry: Entry, value: Array | None = None) -> int:
+        """Put down a record without its values, and return its slot."""
+        return put_group(self.entries, lambda first: [without_values(entry)])
+
+    def write_group(self, group: Callable[[int], list[Entry]]) -> int:
+        """Put down records that follow each other, without their values."""
+        return put_group(self.entries, lambda first: [without_values(entry) for entry in group(first)])
+
+    def entries_to_walk(self, targets: Collection[int] = (), sources: Collection[int] = ()) -> Sequence[Entry]:
+        """Return the entries; nobody walks them."""
+        return self.entries
+
+    def present(self, x: Tensor) -> Any:
+        """Return the Tensor itself, as long as the function runs."""
+        if not self.is_open:
+            raise TapeStateError(
+                f"checkpoint: a value of {self.name} must leave it as a result; got one that was kept elsewhere (in a "
+                "list, an attribute, a variable around it, or a generator that runs on). Return it."
+            )
+        return Recorder.present(self, x)
+
+
+@attrs.define(eq=False)
+class _Region:
+    """The run of a checkpointed function: pauses tapes, and watches what is read of them on a recorder of its own."""
+
+    name: str
+    paused: list[Recorder]
+    trace: RegionRecorder = attrs.field(init=False)
+    operands: list[Tensor] = attrs.field(factory=list)
+    inside: dict[tuple[int, int], Tensor] = attrs.field(factory=dict)  # what stands for a value, by level and slot
+
+    @trace.default
+    def _own_trace(self) -> RegionRecorder:
+        is_replayable = any(trace.guards is not None for trace in self.paused)
+        return RegionRecorder([] if is_replayable else None, self.name)
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
-        entries: list[Entry] = self.tape.entries
-        self.tape.append = lambda entry: entries.append(without_values(entry))
-        were_fast = [tape.is_fast for tape in self.paused]
+        """Pause the tapes in this context, and no other: other threads and tasks go on recording on them."""
+        token = STAND_INS.set({**STAND_INS.get(), **dict.fromkeys(self.paused, self.read)})
         try:
-            for tape in self.paused:
-                tape.region, tape.is_open, tape.is_fast = self, False, False
-            with self.tape:
+            for trace in self.paused:
+                trace.pauses.add(self)
+                trace.refresh()
+            with self.trace:
                 yield
         finally:
-            for tape, was_fast in zip(self.paused, were_fast, strict=True):
-                tape.region, tape.is_open, tape.is_fast = None, True, was_fast
+            STAND_INS.reset(token)
+            for trace in self.paused:
+                trace.pauses.discard(self)
+                trace.refresh()
 
     def read(self, x: Tensor) -> Tensor:
-        """What stands inside for a value on a paused tape."""
-        key = (x.tape.level, x.slot)
+        """Return what stands inside for a value on a paused tape."""
+        key = (x.owner.level, x.slot)
         if key not in self.inside:
             value: Any = x
-            while type(value) is Tensor and value.tape in self.paused:
-                value = value._value
+            while type(value) is Tensor and value.owner in self.paused:
+                value = value.owner.inner(value)
             self._check(value)
             self.operands.append(x)
-            self.inside[key] = self.tape.watch(value)
+            self.inside[key] = self.trace.watch(value)
         return self.inside[key]
 
     def recorded(self, results: Sequence[Any]) -> list[Any]:
-        """Results as values on the tapes that were paused."""
-        made = [i for i, x in enumerate(results) if type(x) is Tensor and x.tape is self.tape]
+        """Return results as values on the tapes that were paused."""
+        trace = self.trace
+        made = [i for i, x in enumerate(results) if type(x) is Tensor and x.owner is trace]
         if not made:
             return list(results)
-        inputs = sorted(self.tape.leaves)
-        program, constants = program_of(
-            self.tape.entries, inputs, [results[i].slot for i in made], self.tape.guards or ()
-        )
+        inputs = sorted(trace.leaves)
+        program, constants = program_of(trace.entries, inputs, [results[i].slot for i in made], trace.guards or ())
         for x in (*constants, *results):
-            if type(x) is Tensor and x.tape is not self.tape:
+            if type(x) is Tensor and x.owner is not trace:
                 self._check(x)
-        known = [under(results[i]) for i in made]
+        known = [unwrap(results[i]) for i in made]
         run = _Run(program, None if any(type(x) is Tensor for x in known) else tuple(map(_array, known)))
         outs = CHECKPOINT(*self.operands, *constants, run=run)
         final = list(results)
@@ -189,7 +229,7 @@ class _Region:
 
     def _check(self, x: Any) -> None:
         """Raise for a value on an open tape whose own values are on the tapes that this one pauses."""
-        if any(tape is self.tape or tape in self.paused for tape in _nest(x)):
+        if any(trace is self.trace or trace in self.paused for trace in _nest(x)):
             raise ArgumentError(
                 f"checkpoint: {self.name} must take as an argument every Tensor of a tape further in than those of its "
                 "arguments; got one that it takes from around it. Pass it as an argument."
@@ -216,26 +256,23 @@ class _Run:
 
 
 def _pull(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Array | None]:
-    with GradientTape(replayable=False) as tape:
-        operands = [x if slot is None else tape.watch(x) for x, slot in zip(kept, slots, strict=False)]
+    with new_recorder(replayable=False) as trace:
+        operands = [x if slot is None else trace.watch(x) for x, slot in zip(kept, slots, strict=False)]
         outs = parameters["run"](*operands)
     sources = [x for x, slot in zip(operands, slots, strict=True) if slot is not None]
-    pulled = iter(tape.pull([outs[i] for i in t.parts], list(t.parts.values()), sources))
+    pulled = iter(pull(trace, [outs[i] for i in t.parts], list(t.parts.values()), sources))
     found = [None if slot is None else next(pulled) for slot in slots]
-    return [
-        zeros_of(x) if bar is None and slot is not None else bar
-        for x, bar, slot in zip(operands, found, slots, strict=True)
-    ]
+    return [NO_PATH if bar is None and slot is not None else bar for bar, slot in zip(found, slots, strict=True)]
 
 
 def _push(
     tangents: Sequence[Array | None], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
 ) -> list[Array | None]:
-    with GradientTape(replayable=False) as tape:
-        operands = [x if dot is None else tape.watch(x) for x, dot in zip(kept, tangents, strict=False)]
+    with new_recorder(replayable=False) as trace:
+        operands = [x if dot is None else trace.watch(x) for x, dot in zip(kept, tangents, strict=False)]
         outs = parameters["run"](*operands)
     pairs = [(x, dot) for x, dot in zip(operands, tangents, strict=True) if dot is not None]
-    return tape.push([x for x, _ in pairs], [dot for _, dot in pairs], outs)
+    return push(trace, [x for x, _ in pairs], [dot for _, dot in pairs], outs)
 
 
 def _batched(primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Any) -> Any:

@@ -9,29 +9,29 @@ import attrs
 
 from tapenet.core.argument_checks import checked_function
 from tapenet.core.leaf_checks import dtype_of, zeros_of
-from tapenet.core.primitive import Array, Parts, Primitive, Shapes, past_closed_tapes
+from tapenet.core.primitive import Array, Parts, Primitive, Shapes
 from tapenet.core.pytrees import Tree, tree_flatten_with_none
 from tapenet.core.record import Kept, Parameters, Shape, Slots
-from tapenet.core.tensor import Tensor
+from tapenet.core.recorder import Recorder, new_recorder
+from tapenet.core.tensor import Tensor, present
 from tapenet.errors import MissingRuleError, RuleError
-from tapenet.tape import GradientTape
 from tapenet.transforms.calls import (
     Call,
     Structure,
+    all_present,
     as_pair,
     by_example,
     check_no_capture,
     checked,
-    depth_of,
     filled_like,
     is_differentiable,
     name_of,
-    off_closed_tapes,
     positional,
     shown,
     taken_apart,
 )
 from tapenet.transforms.recording import like
+from tapenet.walks.products import pull
 
 
 def custom_vjp(
@@ -104,10 +104,10 @@ def operation(f: Callable[..., Any], primitive: Primitive) -> Callable[..., Any]
     @like(f)
     def recorded(*args: Any, **kwargs: Any) -> Any:
         operands, structure = taken_apart(positional(primitive.name, f, args, kwargs))
-        operands = [past_closed_tapes(x) for x in operands]
+        operands = [present(x) for x in operands]
         if not any(type(x) is Tensor for x in operands):
             return f(*args, **kwargs)
-        call = Call(structure, depth_of(operands))
+        call = Call(structure)
         parts = primitive(*operands, call=call)
         assert call.result is not None
         return call.result.filled(parts)
@@ -149,15 +149,21 @@ class _VjpRule:
     backward: Callable[[Any, Any], Sequence[Any]]
 
     def primitive(self) -> Primitive:
-        return Primitive(
+        further_out = Primitive(
             self.name,
             "custom_vjp",
             lambda *operands, call: self.with_residual(*operands, call=call)[0],
             joint_pullback=self.pull,
-            joint_push=self.push,
+            joint_push=self.push_over_reverse,  # a walk gets here past a tape further in, which it pulled back
             with_residual=self.with_residual,
             residual=self.residual,
             is_users=True,
+        )
+        return attrs.evolve(
+            further_out,
+            joint_push=self.push,
+            joint_push_over_reverse=self.push_over_reverse,
+            further_out=further_out,
         )
 
     def _run(self, operands: Sequence[Array], call: Call) -> tuple[Tree, list[Array], Structure]:
@@ -167,7 +173,7 @@ class _VjpRule:
 
     def with_residual(self, *operands: Array, call: Call) -> tuple[tuple[Array, ...], _Residuals]:
         y, arrays, structure = self._run(operands, call)
-        arrays = [past_closed_tapes(x) for x in arrays]
+        arrays = [present(x) for x in arrays]
         check_no_capture(self.name, arrays)
         return call.evaluated(self.name, y), _Residuals(arrays, structure, operands)
 
@@ -193,7 +199,6 @@ class _VjpRule:
         """The residuals of these operands; anew for a walk that is recorded, where they are Tensors of its tape."""
         if all(x is known for x, known in zip(operands, residuals.operands, strict=True)):
             return residuals
-        call.is_replaced = True
         return self.residual(*operands, call=call)
 
     def _pulled(
@@ -227,19 +232,20 @@ class _VjpRule:
     def push(
         self, tangents: Sequence[Array | None], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
     ) -> list[Array | None]:
-        """Forward mode: the transpose of the rule, once reverse mode has put the rule in the place of f.
+        """Refuse forward mode, which has no rule."""
+        raise MissingRuleError(
+            f"{self.name}: forward mode needs a rule, and custom_vjp gives one for reverse mode alone. "
+            "Define the function by tn.custom_jvp, from which both modes follow."
+        )
 
-        So forward over reverse has a derivative, and forward mode alone has none.
-        """
+    def push_over_reverse(
+        self, tangents: Sequence[Array | None], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
+    ) -> list[Array | None]:
+        """Push tangents in a forward walk over what a backward walk computed: the transpose of the rule."""
         call: Call = parameters["call"]
         *operands, _, residuals = kept
-        if not call.is_replaced and depth_of(residuals.operands) + 1 >= call.depth:
-            raise MissingRuleError(
-                f"{self.name}: forward mode needs a rule, and custom_vjp gives one for reverse mode alone. "
-                "Define the function by tn.custom_jvp, from which both modes follow."
-            )
         residuals = self._own(residuals, operands, call)
-        with GradientTape(replayable=False) as tape:
+        with new_recorder(replayable=False) as tape:
             y_bars = [None if y_bar is None else tape.watch(filled_like(y_bar, 1.0)) for y_bar in call.cotangents({})]
             x_bars = self._pulled(call, operands, residuals, y_bars, shapes)
         for place, (x_bar, tangent) in enumerate(zip(x_bars, tangents, strict=True)):
@@ -288,7 +294,7 @@ class JvpRule:
         spaces: list[tuple[Shape, Any] | None] = [None] * len(result.leaves)
         for place, space in zip(result.places, call.parts, strict=True):
             spaces[place] = space if space[1].kind in "fc" else None
-        leaves = checked(self.name, "rule's tangent", y_dot, off_closed_tapes(y), "y", spaces)
+        leaves = checked(self.name, "rule's tangent", y_dot, all_present(y), "y", spaces)
         return [self._required(leaves[place], spaces[place]) for place in result.places]
 
     def _required(self, tangent: Array | None, space: tuple[Shape, Any] | None) -> Array | None:
@@ -312,7 +318,7 @@ class JvpRule:
         on_tape = [slot is not None for slot in slots]
 
         def cotangents(arrays: list[Array]) -> list[Array | None]:
-            with GradientTape(replayable=False) as tape:
+            with new_recorder(replayable=False) as tape:
                 # At ones and not at zeros, where 0 * inf would warn of what no derivative meets.
                 dots = [
                     tape.watch(filled_like(x, 1.0)) if own else _tangent(x, None)
@@ -333,15 +339,15 @@ def _tangent(x: Array, dot: Array | None) -> Array | None:
 
 
 def _pulled_to(
-    tape: GradientTape, ys: Sequence[Array | None], y_bars: Sequence[Array | None], xs: Sequence[Array | None]
+    trace: Recorder, ys: Sequence[Array | None], y_bars: Sequence[Array | None], xs: Sequence[Array | None]
 ) -> list[Array | None]:
     """The cotangents of x: zero where no y depends on it, None for what is not on the tape."""
     pairs = [(y, y_bar) for y, y_bar in zip(ys, y_bars, strict=True) if y is not None and y_bar is not None]
-    sources = [x for x in xs if type(x) is Tensor and x.tape is tape]
-    pulled = iter(tape.pull([y for y, _ in pairs], [y_bar for _, y_bar in pairs], sources))
+    sources = [x for x in xs if type(x) is Tensor and x.owner is trace]
+    pulled = iter(pull(trace, [y for y, _ in pairs], [y_bar for _, y_bar in pairs], sources))
 
     def answer(x: Array | None) -> Array | None:
-        if type(x) is not Tensor or x.tape is not tape:
+        if type(x) is not Tensor or x.owner is not trace:
             return None
         found = next(pulled)
         return zeros_of(x) if found is None else found

@@ -15,14 +15,14 @@ import numpy as np
 
 from tapenet.core.argument_checks import check_array_class, checked_count, checked_function, checked_number
 from tapenet.core.leaf_checks import described, dtype_of, zeros_of
-from tapenet.core.primitive import Array, Primitive, bind_plain
+from tapenet.core.nondifferentiable import choice
+from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten, tree_unflatten
 from tapenet.errors import ArgumentError, ArgumentTypeError, ConvergenceError
 from tapenet.ops.arrays.shaping import concatenate, ravel, reshape, transpose
 from tapenet.ops.elementwise.casting import astype
 from tapenet.transforms.calls import check_no_capture, is_differentiable, shown, taken_apart
 from tapenet.transforms.custom import JvpRule, operation
-from tapenet.transforms.gradient import stop_gradient
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.products import jvp, linearize
 
@@ -190,8 +190,8 @@ class _Problem:
             """The solution's vector, from those of x0 and the arguments' arrays."""
             return self.solve(operands[0], structure.filled(operands[1:]))
 
-        start = self.layout.vector(tree_flatten(stop_gradient(x0))[0])
-        found = bind_plain(Primitive(self.name, "plain", solve, is_users=True, hidden=True), [start, *arrays], {})
+        start = self.layout.vector(tree_flatten(x0)[0])
+        found = attrs.evolve(choice(solve, name=f"{self.name}'s solver"), is_users=True)(start, *arrays)
         return self.layout.tree(self.dependent(found, *args))
 
     def dependent(self, found: Array, *args: Any) -> Array:
@@ -203,7 +203,7 @@ class _Problem:
     def rule(self, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
         """The derivative of the solution: A x_dot = -dF/da a_dot."""
         found, *args = primals
-        x = self.dependent(stop_gradient(found), *args)  # so that the derivative is differentiable itself
+        x = self.dependent(found, *args)  # so that the derivative is differentiable itself
         arrays, structure = taken_apart(tuple(args))
         dots, _ = taken_apart(tuple(tangents[1:]))
         places = [i for i, array in enumerate(arrays) if is_differentiable(array)]

@@ -11,9 +11,9 @@ from tapenet.core.argument_checks import check_transform
 from tapenet.core.leaf_checks import check_chunk_size, check_scalar, described, dtype_of, matched, zeros_of
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
+from tapenet.core.recorder import Recorder, new_recorder
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, MissingRuleError
-from tapenet.tape import GradientTape
 from tapenet.transforms.recording import (
     Argnums,
     Place,
@@ -26,6 +26,7 @@ from tapenet.transforms.recording import (
     split_aux,
 )
 from tapenet.walks.blocks import Blocks, completed, ends_of, in_structure, pulled_blocks, pushed_blocks
+from tapenet.walks.products import pull, push
 
 
 def jacobian(
@@ -167,7 +168,7 @@ def hvp(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> C
         def gradient(y: Tree, x: tuple[Tree, ...], sources: Sequence[Tensor]) -> Tree:
             targets = tree_leaves(y)
             check_scalar("hvp", targets, "Sum it first, y.sum(), or take tn.hessian.")
-            found = sources[0].tape.pull(targets, ones_for(y), sources) if sources else []
+            found = pull(_trace_of(sources), targets, ones_for(y), sources) if sources else []
             gradients = [zeros_of(x) if g is None else g for x, g in zip(sources, found, strict=True)]
             return by_argnums(argnums, tree_unflatten(tree_flatten(x)[1], gradients))
 
@@ -208,9 +209,9 @@ def _transform(
 def _pulled(targets: Sequence[Any], sources: Sequence[Tensor], chunk_size: int | None) -> Blocks:
     if not sources:
         return [[] for _ in targets]
-    tape = sources[0].tape
+    trace = _trace_of(sources)
     blocks = pulled_blocks(
-        lambda seeds: tape.pull(targets, seeds, sources), ends_of(targets), ends_of(sources), chunk_size
+        lambda seeds: pull(trace, targets, seeds, sources), ends_of(targets), ends_of(sources), chunk_size
     )
     return completed(blocks, ends_of(targets), sources, "source")
 
@@ -218,11 +219,18 @@ def _pulled(targets: Sequence[Any], sources: Sequence[Tensor], chunk_size: int |
 def _pushed(targets: Sequence[Any], sources: Sequence[Tensor], chunk_size: int | None) -> Blocks:
     if not sources:
         return [[] for _ in targets]
-    tape = sources[0].tape
+    trace = _trace_of(sources)
     blocks = pushed_blocks(
-        lambda seeds: tape.push(sources, seeds, targets), ends_of(targets), ends_of(sources), chunk_size
+        lambda seeds: push(trace, sources, seeds, targets), ends_of(targets), ends_of(sources), chunk_size
     )
     return completed(blocks, ends_of(targets), sources, "target")
+
+
+def _trace_of(sources: Sequence[Tensor]) -> Recorder:
+    """Return the trace of what a transform watched."""
+    trace = sources[0].owner
+    assert isinstance(trace, Recorder)
+    return trace
 
 
 def _second(firsts: Sequence[Any], sources: Sequence[Tensor], chunk_size: int | None) -> Blocks:
@@ -242,11 +250,11 @@ def _pushed_along(recording: Recording, directions: Sequence[Array]) -> Tree:
     except MissingRuleError:
         # A pullback is linear in what it pulls, and its transpose is the push.
         targets, spec = tree_flatten(recording.y)
-        with GradientTape() as tape:
-            seeds = tape.watch([zeros_of(target) for target in targets])
-            bars = recording.tape.pull(targets, seeds, recording.sources)
+        with new_recorder(replayable=False) as trace:
+            seeds = [trace.watch(zeros_of(target)) for target in targets]
+            bars = pull(recording.trace, targets, seeds, recording.sources)
         pairs = [(bar, v) for bar, v in zip(bars, directions, strict=True) if bar is not None]
-        pushed = tape.pull([bar for bar, _ in pairs], [v for _, v in pairs], seeds)
+        pushed = pull(trace, [bar for bar, _ in pairs], [v for _, v in pairs], seeds)
         zeros = (zeros_of(x) if dot is None else dot for x, dot in zip(targets, pushed, strict=True))
         return tree_unflatten(spec, list(zeros))
 

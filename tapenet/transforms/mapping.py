@@ -11,11 +11,12 @@ import optree
 
 from tapenet.core.argument_checks import check_transform
 from tapenet.core.arguments import axis_of
-from tapenet.core.batching import Map, next_level
+from tapenet.core.batching import Map
 from tapenet.core.leaf_checks import check_result, described, plain_leaf
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import NAMESPACE, Tree, leaf_paths, tree_flatten_with_none
-from tapenet.core.tensor import Tensor
+from tapenet.core.tensor import Tensor, through_closed
+from tapenet.core.trace import next_level
 from tapenet.errors import ArgumentError, ArgumentTypeError
 
 Axes = Any  # an int, None, or a pytree of them that is a prefix of what it is for
@@ -121,13 +122,14 @@ def _collected(result: Tree, out_axes: Axes, mapping: Map) -> Tree:
 def _out(x: Any, axis: int | None, mapping: Map) -> Array:
     if x is None:
         return None
-    is_mapped = type(x) is Tensor and x.tape is mapping
+    x = through_closed(mapping, x)
+    is_mapped = type(x) is Tensor and x.owner is mapping
     if axis is None:
         if is_mapped:
             raise ArgumentError("vmap: out_axes must not be None for a result that depends on the example.")
         return x
     if is_mapped:
-        array = x._value.array
+        array = mapping.inner(x)
     else:
         x = x if type(x) is Tensor else np.asarray(x)
         array = np.broadcast_to(x, (mapping.size, *x.shape))

@@ -9,13 +9,14 @@ import attrs
 
 from tapenet.core.guards import Guard, comes_out_alike
 from tapenet.core.primitive import Array, Primitive
-from tapenet.core.record import SLOTS, Entry
+from tapenet.core.record import Entry
 from tapenet.core.tensor import Tensor
+from tapenet.walks.reachability import needed_slots
 from tapenet.walks.replay import comes_out_otherwise, read_again, read_slots
 
 
 @attrs.frozen
-class Place:
+class Operand:
     """An operand of a step: the number of a value."""
 
     number: int
@@ -23,14 +24,13 @@ class Place:
 
 @attrs.frozen(eq=False)
 class Reading:
-    """What a program read off its tape, read again: it must come out as it did, but for what the library alone saw."""
+    """What a program read off its tape, read again: the guard must hold."""
 
     guard: Guard
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         answer = read_again(self.guard, arguments, keywords)
-        alike = self.guard.hidden is not None or type(answer) is Tensor or comes_out_alike(self.guard.answer, answer)
-        if not alike:
+        if type(answer) is not Tensor and not comes_out_alike(self.guard.answer, answer):
             raise comes_out_otherwise(self.guard, answer)
         return answer
 
@@ -41,8 +41,8 @@ class Step:
 
     Attributes:
         primitive: the operation.
-        operands: each a `Place` or a constant.
-        parameters: each a `Place` or a constant.
+        operands: each a `Operand` or a constant.
+        parameters: each a `Operand` or a constant.
         out: the number of its value.
         last_uses: the numbers of values that no later step needs.
     """
@@ -67,7 +67,7 @@ class Program:
         values: dict[int, Any] = dict(zip(self.inputs, operands, strict=True))
 
         def known(x: Any) -> Any:
-            return values[x.number] if type(x) is Place else x
+            return values[x.number] if type(x) is Operand else x
 
         for step in self.steps:
             parameters = {name: known(x) for name, x in step.parameters.items()}
@@ -95,30 +95,29 @@ def program_of(
         outputs: the slots of what is wanted; what it does not need is left out.
         guards: what was read off the tape, which the program reads again.
     """
-    needed = _needed(entries, [*outputs, *(slot for guard in guards for slot in read_slots(guard))])
-    hidden = {id(guard.hidden): -1 - i for i, guard in enumerate(guards) if guard.hidden is not None}
+    needed = needed_slots(entries, [*outputs, *(slot for guard in guards for slot in read_slots(guard))])
     constants: dict[int, tuple[int, Tensor]] = {}  # by identity, each with its number
 
     def place(x: Any) -> Any:
-        if id(x) in hidden:
-            return Place(hidden[id(x)])
         if type(x) is not Tensor:
             return x
         number, _ = constants.setdefault(id(x), (len(entries) + len(constants), x))
-        return Place(number)
+        return Operand(number)
 
     def placed(slots: Sequence[int | None], values: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(place(x) if slot is None else Place(slot) for slot, x in zip(slots, values, strict=True))
+        return tuple(place(x) if slot is None else Operand(slot) for slot, x in zip(slots, values, strict=True))
 
     def reading(i: int) -> Step:
         guard = guards[i]
         keywords = {name: place(x) for name, x in guard.keywords.items()}
-        keywords |= {name: Place(slot) for name, slot in guard.keyword_slots.items()}
+        keywords |= {name: Operand(slot) for name, slot in guard.keyword_slots.items()}
         return Step(Reading(guard), placed(guard.slots, guard.constants), keywords, -1 - i, ())
 
     steps: list[Step] = []
     read = 0
-    for slot in sorted(needed - set(inputs)):
+    for slot in needed:
+        if slot in inputs:
+            continue
         while read < len(guards) and guards[read].position <= slot:
             steps.append(reading(read))
             read += 1
@@ -131,20 +130,11 @@ def program_of(
     return Program(_with_last_uses(steps, outputs), numbers, tuple(outputs)), tuple(x for _, x in tensors)
 
 
-def _needed(entries: Sequence[Entry], outputs: Sequence[int]) -> set[int]:
-    """The slots that outputs depend on, themselves among them."""
-    needed = set(outputs)
-    for slot in range(max(outputs, default=-1), -1, -1):
-        if slot in needed:
-            needed.update(operand for operand in entries[slot][SLOTS] if operand is not None)
-    return needed
-
-
 def _with_last_uses(steps: Sequence[Step], outputs: Sequence[int]) -> tuple[Step, ...]:
     seen = set(outputs)
     placed = []
     for step in reversed(steps):
-        uses = {x.number for x in (*step.operands, *step.parameters.values()) if type(x) is Place}
+        uses = {x.number for x in (*step.operands, *step.parameters.values()) if type(x) is Operand}
         placed.append(attrs.evolve(step, last_uses=tuple(uses - seen)))
         seen |= uses
     return tuple(reversed(placed))

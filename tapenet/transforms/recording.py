@@ -14,9 +14,10 @@ from tapenet.core.argument_checks import shown
 from tapenet.core.leaf_checks import check_differentiable, check_result, dtype_of, matched, zeros_of
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
-from tapenet.core.tensor import Tensor
+from tapenet.core.recorder import Recorder, new_recorder
+from tapenet.core.tensor import Tensor, through_closed
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.tape import GradientTape
+from tapenet.walks.products import pull, push
 
 Argnums = int | str | Sequence[int | str]  # a position or a name, or several
 Place = int | str  # of an argument: its position, or the name it was given by
@@ -82,7 +83,7 @@ class Recording:
 
     Attributes:
         function: the transform, for its errors.
-        tape: the tape.
+        trace: of the tape.
         sources: the watched leaves of all chosen arguments, one argument after the other.
         specs: the structure of each chosen argument.
         arguments: the chosen arguments as they were given.
@@ -91,7 +92,7 @@ class Recording:
     """
 
     function: str
-    tape: GradientTape
+    trace: Recorder
     sources: tuple[Tensor, ...]
     specs: tuple[TreeSpec, ...]
     arguments: tuple[Tree, ...]
@@ -101,11 +102,11 @@ class Recording:
     @property
     def value(self) -> Tree:
         """What the function returned, off the tape."""
-        return _off(self.tape, self.y)
+        return _off(self.trace, self.y)
 
     def pull(self, cotangents: Sequence[Array]) -> tuple[Tree, ...]:
         """A cotangent for each chosen argument, from one for each leaf of y; zeros where y does not depend on it."""
-        pulled = self.tape.pull(tree_leaves(self.y), cotangents, self.sources)
+        pulled = pull(self.trace, tree_leaves(self.y), cotangents, self.sources)
         leaves = iter(
             zeros_of(source) if answer is None else answer for source, answer in zip(self.sources, pulled, strict=True)
         )
@@ -114,7 +115,7 @@ class Recording:
     def push(self, tangents: Sequence[Array]) -> Tree:
         """The tangent of y, from one for each source; zeros where y does not depend on any."""
         targets, spec = tree_flatten(self.y)
-        pushed = self.tape.push(self.sources, tangents, targets)
+        pushed = push(self.trace, self.sources, tangents, targets)
         zeros = (zeros_of(target) if dot is None else dot for target, dot in zip(targets, pushed, strict=True))
         return tree_unflatten(spec, list(zeros))
 
@@ -144,15 +145,15 @@ def record(
     for place in places:
         name = place if isinstance(place, str) else f"args[{place}]"
         check_differentiable(function, name, given[place], tree_leaves(given[place]))
-    with GradientTape(replayable=False) as tape:
-        watched = {place: tape.watch(given[place]) for place in dict.fromkeys(places)}
+    with new_recorder(replayable=False) as trace:
+        watched = {place: tree_map(trace.watch, given[place]) for place in dict.fromkeys(places)}
         result = f(
             *(watched.get(i, x) for i, x in enumerate(arguments)),
             **{name: watched.get(name, x) for name, x in keywords.items()},
         )
     result, aux = split_aux(function, result, has_aux)
     check_result(function, result)
-    aux = _off(tape, aux)
+    result, aux = _seen(trace, result), _off(trace, _seen(trace, aux))
     sources: list[Tensor] = []
     specs: list[TreeSpec] = []
     for place in places:
@@ -160,7 +161,7 @@ def record(
         sources += leaves
         specs.append(spec)
     chosen = tuple(given[place] for place in places)
-    return Recording(function, tape, tuple(sources), tuple(specs), chosen, result, aux)
+    return Recording(function, trace, tuple(sources), tuple(specs), chosen, result, aux)
 
 
 def split_aux(function: str, result: Any, has_aux: bool) -> tuple[Tree, Tree]:
@@ -174,9 +175,18 @@ def split_aux(function: str, result: Any, has_aux: bool) -> tuple[Tree, Tree]:
     return result
 
 
-def _off(tape: GradientTape, tree: Tree) -> Tree:
-    """A pytree with each Tensor of `tape` replaced by its value."""
-    return tree_map(lambda x: x._value if type(x) is Tensor and x.tape is tape else x, tree)
+def _seen(trace: Recorder, tree: Tree) -> Tree:
+    """Return a result as values on `trace` wherever it is that, also under tapes that have closed since."""
+    if tree is None or (type(tree) is Tensor and tree.owner is trace):
+        return tree
+    return tree_map(lambda x: through_closed(trace, x), tree)
+
+
+def _off(trace: Recorder, tree: Tree) -> Tree:
+    """Return a pytree with each Tensor of `trace` replaced by its value."""
+    if tree is None:
+        return None
+    return tree_map(lambda x: trace.inner(x) if type(x) is Tensor and x.owner is trace else x, tree)
 
 
 def ones_for(y: Tree) -> list[Array]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from tapenet.core.record import Entry
-from tapenet.diagnostics.checks import Checker
+from tapenet.core.recorder import Recorder
 from tapenet.views.listing import head, listed_rows
 
 
-def html_listing(title: str, entries: Sequence[Entry], checker: Checker | None) -> str:
+def html_listing(title: str, trace: Recorder) -> str:
     """The listing as HTML, everything in it escaped."""
-    rows, left_out = listed_rows(entries, checker)
-    columns = head(checker)
+    rows, left_out = listed_rows(trace)
+    columns = head(trace)
     lines = [_line(row, "td") for row in rows]
     if left_out:
         lines.insert(len(lines) // 2, f'<tr><td colspan="{len(columns)}">... {left_out} more records ...</td></tr>')

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tapenet.core.record import Entry
+from tapenet.core.recorder import Recorder
+from tapenet.core.source_lines import line_of
 from tapenet.core.tensor import Tensor
-from tapenet.diagnostics.checks import Checker
 from tapenet.views.sizes import bytes_of, kept_arrays, readable
 from tapenet.views.tables import aligned
 
@@ -17,40 +17,42 @@ _ENDS = 20  # records that are listed at each end of a long tape
 _HEAD = ("slot", "operation", "operands", "shape", "dtype", "kept")
 
 
-def listing(title: str, entries: Sequence[Entry], checker: Checker | None) -> str:
+def listing(title: str, trace: Recorder) -> str:
     """The records of a tape, aligned; of a long one those at both ends."""
-    rows, left_out = listed_rows(entries, checker)
-    table = [head(checker), *rows]
+    rows, left_out = listed_rows(trace)
+    table = [head(trace), *rows]
     lines = aligned(table, [True] + [False] * 4 + [True] + [False] * (len(table[0]) - 6)).split("\n")
     if left_out:
         lines.insert(1 + _ENDS, f"... {left_out} more records ...")
     return "\n".join([title, *lines])
 
 
-def head(checker: Checker | None) -> tuple[str, ...]:
+def head(trace: Recorder) -> tuple[str, ...]:
     """The names of the columns; source lines are known to a tape that was opened under `checks`."""
-    return _HEAD if checker is None else (*_HEAD, "line")
+    return _HEAD if trace.places is None else (*_HEAD, "line")
 
 
-def listed_rows(entries: Sequence[Entry], checker: Checker | None) -> tuple[list[tuple[str, ...]], int]:
+def listed_rows(trace: Recorder) -> tuple[list[tuple[str, ...]], int]:
     """The rows of the records that are listed, and how many are left out after the first half of them."""
-    count = len(entries)
+    count = len(trace.entries)
     left_out = max(count - 2 * _ENDS, 0)
     slots = range(count) if not left_out else [*range(_ENDS), *range(count - _ENDS, count)]
-    return [_row(entries, slot, checker) for slot in slots], left_out
+    return [_row(trace, slot) for slot in slots], left_out
 
 
-def _row(entries: Sequence[Entry], slot: int, checker: Checker | None) -> tuple[str, ...]:
-    primitive, _, kept, _, shape, dtype = entries[slot]
+def _row(trace: Recorder, slot: int) -> tuple[str, ...]:
+    primitive, _, kept, _, shape, dtype = trace.entries[slot]
     cells = (
         str(slot),
         primitive.name,
-        operands_of(entries[slot]),
+        operands_of(trace.entries[slot]),
         "tuple" if shape is None else str(shape),
         "" if dtype is None else str(dtype),
         readable(bytes_of(kept_arrays(kept))),
     )
-    return cells if checker is None else (*cells, checker.line(slot) or "")
+    if trace.places is None:
+        return cells
+    return (*cells, line_of(trace.places[slot]) if slot in trace.places else "")
 
 
 def operands_of(entry: Entry) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.record import Entry, Kept, Shape, operand_shapes
-from tapenet.diagnostics.checks import plain_of
+from tapenet.core.tensor import unwrap_batches
 
 # ---- bytes ----
 
@@ -17,7 +17,7 @@ from tapenet.diagnostics.checks import plain_of
 def kept_arrays(kept: Kept) -> list[Any]:
     """The arrays and NumPy scalars that a record keeps."""
     parts = [part for x in kept for part in (x if type(x) is tuple else (x,))]
-    return [array for part in parts if isinstance(array := plain_of(part), np.ndarray | np.generic)]
+    return [array for part in parts if isinstance(array := unwrap_batches(part), np.ndarray | np.generic)]
 
 
 def bytes_of(arrays: Iterable[Any]) -> int:

@@ -6,11 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from tapenet.core.primitive import Array, CompiledRule, Primitive, missing_rule
-from tapenet.core.record import SLOTS, Entry, Kept, Parameters, Slots, operand_shapes
+from tapenet.core.pieces import Piece
+from tapenet.core.primitive import NO_PATH, Array, CompiledRule, Primitive, missing_rule
+from tapenet.core.record import SHAPE, Entry, Kept, Parameters, Shape, Slots, operand_shapes
 from tapenet.errors import RuleError
 from tapenet.walks.lifting import Lift
 from tapenet.walks.projection import onto
+from tapenet.walks.reachability import descendants
+from tapenet.walks.sums import Sums
 
 
 def backward(
@@ -43,10 +46,13 @@ def backward(
     bars: list[Array] = [None] * (last + 1)
     for slot, cotangent in cotangents.items():
         bars[slot] = cotangent
-    owned: set[int] = set()  # slots whose bar is a sum that this walk made, and so may add to in place
+    sums = Sums()
+    owned, wide, held_back = sums.owned, sums.wide, sums.held_back
     found: dict[int, Array] = {}
     for slot in range(last, min(sources) - 1, -1):
         t = bars[slot]
+        if wide or held_back:
+            t = sums.ended(t, slot, *entries[slot][SHAPE:])
         if t is None:
             continue
         bars[slot] = None
@@ -65,11 +71,16 @@ def backward(
             if operand_slot is None or (on_path is not None and not on_path[operand_slot]):
                 continue
             pullback = pullbacks[place]
-            if pullback is None:
-                raise missing_rule(primitive, place, "reverse mode")
             _, _, _, _, shape, dtype = entries[operand_slot]
+            if pullback is None:
+                if primitive.joint_pullback is None and (dtype is None or dtype.kind in "fc"):
+                    raise missing_rule(primitive, place, "reverse mode")
+                continue  # no path through this operand, or a choice, which has no cotangent
             contribution = pullback(t, kept, parameters, shape)
             if contribution.shape != shape or contribution.dtype is not dtype:
+                if type(contribution) is Piece:
+                    bars[operand_slot] = sums.with_piece(bars[operand_slot], contribution, operand_slot, shape, dtype)
+                    continue
                 contribution = onto(contribution, shape, dtype, primitive.name)
             bar = bars[operand_slot]
             if bar is None:
@@ -77,23 +88,8 @@ def backward(
             elif operand_slot in owned and type(bar) is type(contribution) is np.ndarray:
                 np.add(bar, contribution, out=bar)
             else:
-                bars[operand_slot] = bar = bar + contribution
-                if type(bar) is np.ndarray:
-                    owned.add(operand_slot)
+                bars[operand_slot] = sums.begun(bar, contribution, operand_slot, dtype)
     return found
-
-
-def descendants(entries: Sequence[Entry], sources: Collection[int], last: int) -> bytearray:
-    """For each slot up to `last`, whether it is a source or depends on one."""
-    on_path = bytearray(last + 1)
-    for slot in sources:
-        on_path[slot] = 1
-    for slot in range(min(sources) + 1, last + 1):
-        for operand in entries[slot][SLOTS]:
-            if operand is not None and on_path[operand]:
-                on_path[slot] = 1
-                break
-    return on_path
 
 
 def _joint_answers(
@@ -107,4 +103,24 @@ def _joint_answers(
             f"{primitive.name}: its pullback must return {len(slots)} cotangents, "
             f"one for each operand; got {len(answers)}."
         )
-    return [None if answer is None else (lambda *_, share=answer: share) for answer in answers]
+    return [
+        None if answer is NO_PATH or _is_choice(entries, slot) else _answering(primitive, place, answer)
+        for place, (slot, answer) in enumerate(zip(slots, answers, strict=True))
+    ]
+
+
+def _is_choice(entries: Sequence[Entry], slot: int | None) -> bool:
+    """Return whether a value is a choice, which has no cotangent."""
+    dtype = None if slot is None else entries[slot][-1]
+    return dtype is not None and dtype.kind not in "fc"
+
+
+def _answering(primitive: Primitive, place: int, answer: Array | None) -> CompiledRule:
+    """Return a rule that gives an answer which is there already; without one it raises."""
+
+    def rule(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
+        if answer is None:
+            raise missing_rule(primitive, place, "reverse mode")
+        return answer
+
+    return rule

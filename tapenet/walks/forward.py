@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from tapenet.core.primitive import Array, Primitive, missing_rule
-from tapenet.core.record import SHAPE, SLOTS, Entry, Kept, Parameters, Slots, operand_shapes
+from tapenet.core.record import SHAPE, Entry, Kept, Parameters, Slots, operand_shapes
 from tapenet.walks.lifting import Lift
 from tapenet.walks.projection import up_to
+from tapenet.walks.reachability import ancestors
 
 
 def forward(
@@ -16,6 +17,7 @@ def forward(
     targets: Collection[int],
     *,
     lift: Lift | None = None,
+    spans: Sequence[tuple[int, int]] = (),
 ) -> dict[int, Array]:
     """Walk from sources to targets.
 
@@ -24,6 +26,8 @@ def forward(
         tangents: of the sources, by slot.
         targets: the slots whose tangents are wanted.
         lift: gives what a record keeps as Tensors of their tape, where the walk itself is recorded.
+        spans: the records that recorded backward walks made. A rule for reverse mode alone serves a forward walk to
+            what such a walk computed from it, and no other.
 
     Returns:
         The tangent of each target that depends on a source, by slot.
@@ -32,16 +36,19 @@ def forward(
         return {}
     dots: dict[int, Array] = dict(tangents)
     first = min(tangents)
-    needed = _ancestors(entries, targets, first)
+    needed = ancestors(entries, targets, first)
     for slot in range(first, first + len(needed)):
         primitive, slots, kept, parameters, shape, dtype = entries[slot]
         if not needed[slot - first] or slot in dots or not any(operand in dots for operand in slots):
             continue
         if lift is not None:
             kept = lift(kept, slots, slot)
-        if primitive.joint_push is not None:
+        joint_push = primitive.joint_push
+        if primitive.joint_push_over_reverse is not None and _leads_through(spans, slot, needed, first):
+            joint_push = primitive.joint_push_over_reverse
+        if joint_push is not None:
             each = [None if operand is None else dots.get(operand) for operand in slots]
-            dot = primitive.joint_push(each, slots, kept, parameters, operand_shapes(entries, slots, kept))
+            dot = joint_push(each, slots, kept, parameters, operand_shapes(entries, slots, kept))
         else:
             dot = _pushed(entries, primitive, slots, kept, parameters, dots)
         if dot is None:
@@ -52,18 +59,9 @@ def forward(
     return {slot: dots[slot] for slot in targets if slot in dots}
 
 
-def _ancestors(entries: Sequence[Entry], targets: Collection[int], first: int) -> bytearray:
-    """For each slot from `first` to the last target, whether it is a target or one depends on it."""
-    needed = bytearray(max(0, max(targets) + 1 - first))
-    for slot in targets:
-        if slot >= first:
-            needed[slot - first] = 1
-    for place in range(len(needed) - 1, -1, -1):
-        if needed[place]:
-            for operand in entries[first + place][SLOTS]:
-                if operand is not None and operand >= first:
-                    needed[operand - first] = 1
-    return needed
+def _leads_through(spans: Sequence[tuple[int, int]], slot: int, needed: bytearray, first: int) -> bool:
+    """Return whether a target depends on what a recorded walk made after the record at `slot`."""
+    return any(any(needed[max(start - first, 0) : stop - first]) for start, stop in spans if start > slot)
 
 
 def _pushed(

@@ -5,35 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tapenet.core.primitive import Primitive
 from tapenet.core.record import Kept, Slots
-from tapenet.core.tensor import Tensor, note_read
+from tapenet.core.recorder import Recorder
+from tapenet.core.tensor import made_tensor
 
 Lift = Callable[[Kept, Slots, int], Kept]
 
 
-def lift_onto(tape: Any) -> Lift:
-    """A function from what a record of `tape` keeps, its slots and its slot, to the same values on the tape."""
+def lift_onto(trace: Recorder) -> Lift:
+    """Return a function from what a record keeps, its slots and its slot, to the same values on the tape."""
 
     def value(kept: Any, slot: int | None) -> Any:
         if kept is None or slot is None:
             return kept
         if type(kept) is tuple:  # the parts of a tuple are the records that follow it
-            return tuple(Tensor(part, tape, slot + 1 + i) for i, part in enumerate(kept))
-        return Tensor(kept, tape, slot)
+            return tuple(made_tensor(part, trace, slot + 1 + i) for i, part in enumerate(kept))
+        return made_tensor(kept, trace, slot)
 
     def lift(kept: Kept, slots: Slots, slot: int) -> Kept:
         own = (*slots, slot)
-        if len(kept) > len(own) and tape.guards is not None:
-            _note_residual(tape, kept, slots, slot)
-        return (*map(value, kept, own), *kept[len(own) :])
+        return (*map(value, kept, own), *(_lifted_residual(trace, kept, slots, slot) for _ in kept[len(own) :]))
 
     return lift
 
 
-def _note_residual(tape: Any, kept: Kept, slots: Slots, slot: int) -> None:
-    """Note that a walk read a record's residual: it stays as it is, where a replay may find another one."""
-    primitive, _, _, parameters, _, _ = tape.entries[slot]
+def _lifted_residual(trace: Recorder, kept: Kept, slots: Slots, slot: int) -> Any:
+    """Return a record's residual as a value of its operands, which a replay computes anew."""
+    primitive, _, _, parameters, _, _ = trace.entries[slot]
+    residual = kept[-1]
     if primitive.is_users:
-        return  # its rules compute what they need anew, from the values on the tape
-    operands = [value if at is None else Tensor(None, tape, at) for value, at in zip(kept, slots, strict=False)]
-    note_read(f"the derivative of {primitive.name}", primitive.residual, operands, parameters, kept[-1])
+        return residual  # users' rules compute what they need anew, from the values on the tape
+    constants = tuple([None if at is not None else x for x, at in zip(kept, slots, strict=False)])
+    assert isinstance(primitive.residual, Primitive)
+    entry = (primitive.residual, slots, (*constants, None), parameters, residual.shape, residual.dtype)
+    return made_tensor(residual, trace, trace.write(entry))

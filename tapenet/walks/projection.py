@@ -19,7 +19,7 @@ def onto(cotangent: Array, shape: Shape | None, dtype: Any, primitive: str) -> A
     """A cotangent as one of an operand: broadcast axes summed away, real where it is real, of its dtype."""
     if cotangent.shape != shape:
         cotangent = _unbroadcast(cotangent, shape, primitive)
-    return _as_dtype(cotangent, dtype)
+    return as_dtype(cotangent, dtype)
 
 
 def up_to(tangent: Array, shape: Shape, dtype: Any, primitive: str) -> Array:
@@ -31,7 +31,7 @@ def up_to(tangent: Array, shape: Shape, dtype: Any, primitive: str) -> Array:
                 f"or one that broadcasts to it; got {tangent.shape}."
             )
         tangent = broadcast_to(tangent, shape)
-    return _as_dtype(tangent, dtype)
+    return as_dtype(tangent, dtype)
 
 
 def _broadcasts(shape: Shape, to: Shape) -> bool:
@@ -39,7 +39,8 @@ def _broadcasts(shape: Shape, to: Shape) -> bool:
     return len(shape) <= len(to) and all(length in (1, other) for length, other in lengths)
 
 
-def _as_dtype(x: Array, dtype: np.dtype[Any]) -> Array:
+def as_dtype(x: Array, dtype: np.dtype[Any]) -> Array:
+    """Return `x` real where it is to be real, and of a dtype."""
     if x.dtype == dtype:
         return x
     if x.dtype.kind == "c" and dtype.kind == "f":

@@ -6,11 +6,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tapenet.core.guards import Guard, as_seen, comes_out_alike, shown
+from tapenet.core.nondifferentiable import PlainFunction
 from tapenet.core.primitive import Array, Primitive, bind
-from tapenet.core.record import SLOTS, Entry
+from tapenet.core.record import Entry
 from tapenet.core.source_lines import line_of
-from tapenet.core.tensor import note_read, under
+from tapenet.core.tensor import note_read, unwrap
 from tapenet.errors import ReplayError
+from tapenet.walks.reachability import needed_slots
 
 Apply = Callable[[Primitive, Callable[[], Array]], Array]
 
@@ -43,17 +45,16 @@ def replay(
         ReplayError: a guard comes out otherwise than when it was recorded.
     """
     read = {slot for guard in guards for slot in read_slots(guard)}
-    needed = _ancestors(entries, read.union(targets))
+    needed = needed_slots(entries, read.union(targets))
     values: dict[int, Array] = dict(inputs)
-    anew: dict[int, Any] = {}  # by the id of what the library read when it was recorded, what it reads now
     pending = list(reversed(guards))
     for slot in needed:
         while pending and pending[-1].position <= slot:
-            _hold(pending.pop(), values, anew)
+            _hold(pending.pop(), values)
         if slot not in values:
-            values[slot] = _recomputed(entries[slot], values, anew, apply)
+            values[slot] = _recomputed(entries[slot], values, apply)
     while pending:
-        _hold(pending.pop(), values, anew)
+        _hold(pending.pop(), values)
     return {slot: values[slot] for slot in targets}
 
 
@@ -62,49 +63,30 @@ def read_slots(guard: Guard) -> list[int]:
     return [*(slot for slot in guard.slots if slot is not None), *guard.keyword_slots.values()]
 
 
-def _ancestors(entries: Sequence[Entry], slots: Collection[int]) -> list[int]:
-    """These slots and all that they depend on, in order."""
-    is_needed = bytearray(max(slots, default=-1) + 1)
-    for slot in slots:
-        is_needed[slot] = 1
-    for slot in range(len(is_needed) - 1, -1, -1):
-        if is_needed[slot]:
-            for operand in entries[slot][SLOTS]:
-                if operand is not None:
-                    is_needed[operand] = 1
-    return [slot for slot, is_one in enumerate(is_needed) if is_one]
-
-
-def _recomputed(entry: Entry, values: Mapping[int, Array], anew: Mapping[int, Any], apply: Apply) -> Array:
+def _recomputed(entry: Entry, values: Mapping[int, Array], apply: Apply) -> Array:
     primitive: Primitive
     primitive, slots, kept, parameters, _, _ = entry
-    operands = [
-        values[slot] if slot is not None else anew.get(id(constant), constant) if anew else constant
-        for slot, constant in zip(slots, kept, strict=False)
-    ]
+    operands = [constant if slot is None else values[slot] for slot, constant in zip(slots, kept, strict=False)]
     return apply(primitive, lambda: bind(primitive, operands, parameters))
 
 
-def _hold(guard: Guard, values: Mapping[int, Array], anew: dict[int, Any]) -> None:
+def _hold(guard: Guard, values: Mapping[int, Array]) -> None:
     """Read again what a guard read; raise where it comes out otherwise."""
     arguments = [
-        anew.get(id(constant), constant) if slot is None else values[slot]
-        for slot, constant in zip(guard.slots, guard.constants, strict=True)
+        constant if slot is None else values[slot] for slot, constant in zip(guard.slots, guard.constants, strict=True)
     ]
     keywords = {**guard.keywords, **{name: values[slot] for name, slot in guard.keyword_slots.items()}}
     answer = read_again(guard, arguments, keywords)
-    if guard.hidden is not None:
-        anew[id(guard.hidden)] = answer
-    elif not comes_out_alike(guard.answer, answer):
+    if not comes_out_alike(guard.answer, answer):
         raise comes_out_otherwise(guard, answer)
 
 
 def read_again(guard: Guard, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
     """What a guard's function gives for these arguments; open tapes that they belong to note it."""
-    if isinstance(guard.function, Primitive):
+    if isinstance(guard.function, PlainFunction):
         return guard.function(*arguments, **keywords)
-    answer = guard.function(*map(under, arguments), **{name: under(x) for name, x in keywords.items()})
-    note_read(guard.name, guard.function, arguments, keywords, answer, guard.hidden is not None)
+    answer = guard.function(*map(unwrap, arguments), **{name: unwrap(x) for name, x in keywords.items()})
+    note_read(guard.name, guard.function, arguments, keywords, answer)
     return answer
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import under
+from tapenet.core.tensor import unwrap
 from tapenet.kernels.memory import is_own
 
 
@@ -33,7 +33,7 @@ def as_kind_of(source: Any, result: Array | None) -> Array | None:
 
     A source of another byte order than the processor's has a result of its own.
     """
-    array = type(under(source)) is np.ndarray
+    array = type(unwrap(source)) is np.ndarray
     if array and type(result) is np.ndarray and not source.dtype.isnative:
         return result.astype(source.dtype)
     if array and isinstance(result, np.generic):

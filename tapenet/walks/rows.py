@@ -9,10 +9,11 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.core.batching import Map, next_level
+from tapenet.core.batching import Map
 from tapenet.core.primitive import Array
 from tapenet.core.record import Shape
 from tapenet.core.tensor import Tensor
+from tapenet.core.trace import next_level
 from tapenet.walks.results import fresh
 
 Walk = Callable[[Sequence[Array]], Sequence[Array | None]]
@@ -81,7 +82,7 @@ def _walked(walk: Walk, ends: Sequence[End], start: int, stop: int, scale: compl
 
 
 def _all_rows(answer: Array, mapping: Map) -> Array:
-    if type(answer) is Tensor and answer.tape is mapping:
+    if type(answer) is Tensor and answer.owner is mapping:
         return answer._value.array
     return np.broadcast_to(answer, (mapping.size, *np.shape(answer)))
 

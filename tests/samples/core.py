@@ -310,6 +310,18 @@ def _fancy_index(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(lambda x: primitive(x, *arrays, index=index, shape=IMAGE), (numbers(draw, read.shape),))
 
 
+@sample("assemble")
+def _assemble(draw: Draw, primitive: Primitive) -> Sample:
+    basic, (index, arrays) = draw(st.sampled_from(BASIC_INDICES)), _fancy(draw)
+    shapes = [REGISTRY["getitem"](np.zeros(IMAGE), index=basic).shape]
+    shapes.append(REGISTRY["gather"](np.zeros(IMAGE), *arrays, index=index).shape)
+    indices = ((basic, 0), (index, len(arrays)), (basic, 0))
+    return Sample(
+        lambda x, y, z: primitive(x, y, *arrays, z, indices=indices, shape=IMAGE),
+        tuple(np.asarray(numbers(draw, shape)) for shape in (*shapes, shapes[0])),
+    )
+
+
 @sample("set")
 def _set(draw: Draw, primitive: Primitive) -> Sample:
     if draw(st.booleans()):

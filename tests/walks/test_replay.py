@@ -246,14 +246,14 @@ def test_guards_of_a_rule_that_a_recorded_walk_ran_hold() -> None:
         tape.replay(OTHER, g)
 
 
-def test_guards_of_a_residual_that_a_recorded_walk_read_hold() -> None:
+def test_a_residual_that_a_recorded_walk_read_is_computed_anew() -> None:
     image = np.arange(16.0).reshape(1, 4, 4, 1)
     with tn.GradientTape() as tape:
         x = tape.watch(image)
         g = tape.gradient(tnp.sum(tn.nn.max_pool(x, 2) ** 2), x)
     np.testing.assert_array_equal(tape.replay(2 * image, g), 2 * g.value)
-    with raises(ReplayError, "the derivative of max_pool at"):
-        tape.replay(-image, g)
+    expected = tn.grad(lambda x: tnp.sum(tn.nn.max_pool(x, 2) ** 2))(-image)
+    np.testing.assert_array_equal(tape.replay(-image, g), expected)
 
 
 def test_the_way_that_a_rule_chose_by_the_values_is_guarded() -> None:

@@ -17,8 +17,10 @@ from tapenet.core.arguments import as_array, axis_of, numpy_function
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import joint, linear
 from tapenet.core.foreign import Kind, kind_of, refusal
-from tapenet.core.nondifferentiable import plain
-from tapenet.core.primitive import Array, Shapes
+from tapenet.core.nondifferentiable import choice
+from tapenet.core.pieces import Piece
+from tapenet.core.primitive import Array, Primitive, Shapes
+from tapenet.core.record import Parameters
 from tapenet.core.shapes import along, at as index_at
 from tapenet.core.tensor import Tensor, off_tapes, plain_value
 from tapenet.errors import ArgumentError, ArgumentTypeError, IndexingError
@@ -103,7 +105,7 @@ def _may_repeat(arrays: Sequence[Array]) -> bool:
 # ---- reading, and its transpose ----
 
 
-@linear(lambda t, x_shape, index: _place(t, index=index, shape=x_shape), name="getitem", batch=getitem_rule)
+@linear(lambda t, index: Piece(t, index, (), _ASSEMBLY), name="getitem", batch=getitem_rule)
 def _getitem(x: Array, *, index: Structure) -> Array:
     return x[_joined(index, ())]
 
@@ -118,14 +120,14 @@ def _place(x: Array, *, index: Structure, shape: tuple[int, ...]) -> Array:
 def _gather_pull(
     t: Array, operands: Sequence[Array], shapes: Shapes, on_tape: Sequence[bool], index: Structure
 ) -> list[Array]:
-    return [_scatter(t, *operands[1:], index=index, shape=shapes[0])] + [None] * (len(operands) - 1)
+    return [Piece(t, index, tuple(operands[1:]), _ASSEMBLY), *[None] * (len(operands) - 1)]
 
 
 def _gather_push(tangents: Sequence[Array], operands: Sequence[Array], shapes: Shapes, index: Structure) -> Array:
     return _gather(tangents[0], *operands[1:], index=index)
 
 
-@joint(_gather_pull, _gather_push, name="gather", reads="none", batch=gather_rule)
+@joint(_gather_pull, _gather_push, name="gather", reads=1, batch=gather_rule)
 def _gather(x: Array, *arrays: Array, index: Structure) -> Array:
     return x[_joined(index, arrays)]
 
@@ -154,19 +156,110 @@ def _scatter_push(
 _MOST_AXES = 32  # beyond them NumPy's add.at writes where it should not, and kills the process
 
 
-@joint(_scatter_pull, _scatter_push, name="scatter", reads="none", batch=scatter_rule)
+@joint(_scatter_pull, _scatter_push, name="scatter", reads=1, batch=scatter_rule)
 def _scatter(x: Array, *arrays: Array, index: Structure, shape: tuple[int, ...]) -> Array:
     if not _may_repeat(arrays):
         placed = np.zeros(shape, x.dtype)
         placed[_joined(index, arrays)] = x
         return placed
     placed = np.zeros(shape, np.float32 if x.dtype.char == "e" else x.dtype)  # a sum in float16 stops at 2048
-    if placed.ndim > _MOST_AXES:
-        places = np.arange(placed.size).reshape(shape)[_joined(index, arrays)]
-        np.add.at(placed.reshape(-1), places.ravel(), np.ravel(x))  # into a view: placed is contiguous
-    else:
-        np.add.at(placed, _joined(index, arrays), x)
+    _add_at(placed, _joined(index, arrays), x)
     return placed.astype(x.dtype, copy=False)
+
+
+def _add_at(placed: np.ndarray[Any, Any], index: Any, x: Array) -> None:
+    """Add into a contiguous array, of an index that repeats elements each time."""
+    if placed.ndim > _MOST_AXES:
+        places = np.arange(placed.size).reshape(placed.shape)[index]
+        np.add.at(placed.reshape(-1), places.ravel(), np.ravel(x))
+    else:
+        np.add.at(placed, index, x)
+
+
+@attrs.frozen
+class _Indexed:
+    """The assembly of pieces that an index reads."""
+
+    def add_into(self, buffer: np.ndarray[Any, Any], piece: Piece) -> None:
+        index = _joined(piece.index, piece.arrays)
+        if _may_repeat(piece.arrays):
+            _add_at(buffer, index, piece.values)
+        else:
+            buffer[index] += piece.values
+
+    def assembled(self, pieces: Sequence[Piece], shape: tuple[int, ...]) -> Array:
+        if len(pieces) == 1:
+            return _placed_piece(pieces[0].values, pieces[0].arrays, pieces[0].index, shape)
+        operands = [x for piece in pieces for x in (piece.values, *piece.arrays)]
+        indices = tuple((piece.index, len(piece.arrays)) for piece in pieces)
+        return _assemble(*operands, indices=indices, shape=shape)
+
+
+_ASSEMBLY = _Indexed()
+_Indices = tuple[tuple[Structure, int], ...]  # of each piece the structure of its index, and the number of its arrays
+
+
+def _placed_piece(values: Array, arrays: Sequence[Array], index: Structure, shape: tuple[int, ...]) -> Array:
+    """Return a piece written out."""
+    return _scatter(values, *arrays, index=index, shape=shape) if arrays else _place(values, index=index, shape=shape)
+
+
+def _by_piece(operands: Sequence[Any], indices: _Indices) -> list[tuple[Any, list[Any], Structure]]:
+    """Return of each piece its values, its index's arrays and structure."""
+    remaining = iter(operands)
+    return [(next(remaining), [next(remaining) for _ in range(count)], index) for index, count in indices]
+
+
+def _assemble_pull(
+    t: Array,
+    operands: Sequence[Array],
+    shapes: Shapes,
+    on_tape: Sequence[bool],
+    indices: _Indices,
+    shape: tuple[int, ...],
+) -> list[Array]:
+    answers: list[Array] = []
+    for _, arrays, index in _by_piece(operands, indices):
+        answers.append(_gather(t, *arrays, index=index) if arrays else _getitem(t, index=index))
+        answers += [None] * len(arrays)
+    return answers
+
+
+def _assemble_push(
+    tangents: Sequence[Array], operands: Sequence[Array], shapes: Shapes, indices: _Indices, shape: tuple[int, ...]
+) -> Array:
+    pairs = zip(_by_piece(tangents, indices), _by_piece(operands, indices), strict=True)
+    pieces = [
+        Piece(dot, index, tuple(arrays), _ASSEMBLY) for (dot, _, index), (_, arrays, _) in pairs if dot is not None
+    ]
+    return _ASSEMBLY.assembled(pieces, shape)
+
+
+def _assemble_rule(
+    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
+) -> Array:
+    """Evaluate over a batch: each piece by its own rule, added up."""
+    own = _by_piece(mapped, parameters["indices"])
+    total = None
+    for (values, places, index), (is_mapped, are_mapped, _) in zip(
+        _by_piece(arrays, parameters["indices"]), own, strict=True
+    ):
+        rule, of = (scatter_rule, _scatter) if places else (place_rule, _place)
+        keywords = {"index": index, "shape": parameters["shape"]}
+        if not (is_mapped or any(are_mapped)):
+            placed = of(values, *places, **keywords)
+        else:
+            placed = rule(of, [values, *places], [is_mapped, *are_mapped], size, keywords)
+        total = placed if total is None else total + placed
+    return total
+
+
+@joint(_assemble_pull, _assemble_push, name="assemble", reads="all", batch=_assemble_rule)
+def _assemble(*operands: Array, indices: _Indices, shape: tuple[int, ...]) -> Array:
+    total = np.zeros(shape, operands[0].dtype)
+    for values, arrays, index in _by_piece(operands, indices):
+        _ASSEMBLY.add_into(total, Piece(values, index, tuple(arrays), _ASSEMBLY))
+    return total
 
 
 def getitem(x: Array, index: Any) -> Array:
@@ -203,7 +296,7 @@ def _find_lasting(*arrays: Array, index: Structure, shape: tuple[int, ...]) -> A
     return last[place] == order
 
 
-_lasting = plain(_find_lasting, name="set", batch=lasting_rule)
+_lasting = choice(_find_lasting, name="lasting", batch=lasting_rule)
 
 
 def _written(value: Array, index: Structure, arrays: Sequence[Array], shape: tuple[int, ...]) -> Array:
@@ -230,7 +323,7 @@ def _set_push(tangents: Sequence[Array], operands: Sequence[Array], shapes: Shap
     return _set(x_dot, np.zeros((), x_dot.dtype) if value_dot is None else value_dot, *operands[2:], index=index)
 
 
-@joint(_set_pull, _set_push, name="set", reads="none", batch=set_rule)
+@joint(_set_pull, _set_push, name="set", reads=2, batch=set_rule)
 def _set(x: Array, value: Array, *arrays: Array, index: Structure) -> Array:
     changed = np.array(x)
     changed[_joined(index, arrays)] = value
@@ -381,8 +474,8 @@ def at(x: Array) -> At:
 
 # ---- NumPy's functions for reading ----
 
-_wrapped = plain(np.remainder, batch=elementwise_rule)
-_clipped = plain(np.clip, batch=elementwise_rule)
+_wrapped = choice(np.remainder, batch=elementwise_rule)
+_clipped = choice(np.clip, batch=elementwise_rule)
 
 
 @numpy_function(np.take, method=np.ndarray.take)

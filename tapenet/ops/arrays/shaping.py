@@ -14,7 +14,7 @@ from tapenet.core.batch_rules import broadcast_rule, leading, reordered, shifted
 from tapenet.core.families import joint, linear
 from tapenet.core.primitive import Array
 from tapenet.core.shapes import at, without, zeros_where_none
-from tapenet.core.tensor import Tensor, under
+from tapenet.core.tensor import Tensor, unwrap
 from tapenet.errors import ArgumentError, ArgumentTypeError, AxisError
 from tapenet.ops.elementwise.casting import astype
 
@@ -66,7 +66,7 @@ def ravel(a: Array, order: str = "C") -> Array:
 
 def _in_memory(x: Array) -> Array:
     """The array under a Tensor, or under `vmap` that of one example, for its place in memory alone."""
-    x = under(x)
+    x = unwrap(x)
     return np.asarray(x._value.array[:1])[0] if type(x) is Tensor else np.asarray(x)
 
 

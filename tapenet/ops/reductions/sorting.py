@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.arguments import as_array, axis_of, numpy_function
-from tapenet.core.batch_rules import along_axis, refused
-from tapenet.core.nondifferentiable import plain
+from tapenet.core.batch_rules import leading, refused, shifted
+from tapenet.core.nondifferentiable import choice, plain
 from tapenet.core.primitive import Array
 from tapenet.ops.arrays.indexing import getitem, take, take_along_axis
 from tapenet.ops.arrays.searching import argpartition, argsort as places_in_order
@@ -18,7 +18,7 @@ from tapenet.ops.elementwise.casting import astype
 
 # ---- orders ----
 
-_order = plain(np.argsort, hidden=True, batch=along_axis)
+_order = choice(np.argsort, name="order", batch=leading(axis=shifted))
 
 
 def _sorted(a: Array, axis: int | None = -1, *arguments: Any, descending: bool = False, **keywords: Any) -> Array:

@@ -1,0 +1,309 @@
+"""Recorders: the traces that write down what is computed, in the records of one tape.
+
+An operation on a recorder's Tensors takes three steps: `partition` its operands into slots and values, `compute` its
+output, and `note` it as a record. `TapeRecorder` does that and nothing else; other recorders, which check what is
+computed or keep no values, are made of the same steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, ClassVar, Protocol, Self
+
+import attrs
+import numpy as np
+
+from tapenet.core.foreign import as_constant, check_labels, has_labels
+from tapenet.core.guards import Guard
+from tapenet.core.leaf_checks import dtype_of
+from tapenet.core.primitive import CONSTANTS, PART, Array, Primitive, as_numpy_number, bind, evaluate, register
+from tapenet.core.record import NO_PARAMETERS, Entry, Parameters, Slots
+from tapenet.core.source_lines import Place
+from tapenet.core.tensor import Tensor, made_tensor, note_read, present
+from tapenet.core.trace import STAND_INS, next_level
+from tapenet.errors import ArgumentTypeError, TapeStateError
+
+WATCHED = register(Primitive("watch", "leaf", lambda x: x))
+
+
+@attrs.define(eq=False)
+class Recorder:
+    """The trace of one tape; abstract in `apply`, `write` and `entries_to_walk`.
+
+    Attributes:
+        entries: what was recorded, in order; an entry's place is its slot.
+        append: of `entries`, bound once: recording is the hot path.
+        leaves: the slots of watched values.
+        outlived: whether its Tensors were computed with after it closed.
+        pauses: the regions of `checkpoint` that pause it, each in a context of its own.
+        spans: for each walk that was recorded the first slot of its records, and the first after them.
+        watches: the calls of `GradientTape.watch`, for replays.
+        places: by slot, where in the user's code a record was made; None where nobody asked.
+        tape_reference: gives the tape, as long as there is one. The trace does not hold it: a tape and its arrays are
+            to be freed at once, without a reference cycle.
+        guards: what was read off it while it was open; None where it will not be replayed.
+    """
+
+    holds_batch: ClassVar[bool] = False
+    records_alone: ClassVar[bool] = False  # whether `apply` does nothing but record, as the fast path does
+
+    entries: list[Entry] = attrs.field(factory=list, init=False)
+    append: Callable[[Entry], None] = attrs.field(init=False)
+    is_open: bool = attrs.field(default=False, init=False)
+    is_fast: bool = attrs.field(default=False, init=False)
+    level: int = attrs.field(default=-1, init=False)
+    leaves: set[int] = attrs.field(factory=set, init=False)
+    outlived: bool = attrs.field(default=False, init=False)
+    pauses: set[Any] = attrs.field(factory=set, init=False)
+    spans: list[tuple[int, int]] = attrs.field(factory=list, init=False)
+    watches: list[Any] = attrs.field(factory=list, init=False)
+    places: dict[int, Place] | None = attrs.field(default=None, init=False)
+    tape_reference: Callable[[], Any] | None = attrs.field(default=None, init=False)
+    guards: list[Guard] | None = attrs.field()
+
+    @append.default
+    def _append(self) -> Callable[[Entry], None]:
+        return self.entries.append
+
+    # ---- abstract ----
+
+    def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
+        """Compute an operation and record it."""
+        raise NotImplementedError
+
+    def write(self, entry: Entry, value: Array | None = None) -> int:
+        """Put down a record, and return its slot; `value` is that of a watched leaf."""
+        raise NotImplementedError
+
+    def write_group(self, group: Callable[[int], list[Entry]]) -> int:
+        """Put down records that follow each other, made from the slot of the first; return that slot."""
+        raise NotImplementedError
+
+    def entries_to_walk(self, targets: Collection[int] = (), sources: Collection[int] = ()) -> Sequence[Entry]:
+        """Return the entries for a walk between these slots."""
+        raise NotImplementedError
+
+    # ---- its life ----
+
+    def __enter__(self) -> Self:
+        self.level = next_level()
+        self.is_open = True
+        self.refresh()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.is_open = self.is_fast = False
+
+    def refresh(self) -> None:
+        """Find out whether the fast path may record on it."""
+        self.is_fast = self.is_open and self.records_alone and not self.pauses
+        if self.pauses:  # a region that began meanwhile, in another thread
+            self.is_fast = False
+
+    def check_not_paused(self, function: str) -> None:
+        """Raise where a checkpointed function of this context has the tape paused."""
+        if self.pauses and self in STAND_INS.get():
+            raise TapeStateError(
+                f"{function}: the tape must record; got one that is paused by tn.checkpoint. Inside a checkpointed "
+                "function take derivatives by tn.grad, tn.vjp or a tape of its own."
+            )
+
+    # ---- as a trace ----
+
+    def present(self, x: Tensor) -> Any:
+        """Return the Tensor itself, what stands in for it where the tape is paused, or its value."""
+        if not self.is_open:
+            self.outlived = True
+            return x._value
+        if self.pauses:
+            stand_in = STAND_INS.get().get(self)
+            return x if stand_in is None else stand_in(x)
+        return x
+
+    def inner(self, x: Tensor) -> Any:
+        """Return the Tensor's value."""
+        return x._value
+
+    def position(self) -> int:
+        """Return how many records there are."""
+        return len(self.entries)
+
+    def watch(self, leaf: Any) -> Tensor:
+        """Return a leaf as a value on the tape."""
+        leaf = present(leaf)
+        if isinstance(leaf, np.ndarray):
+            leaf = np.asarray(leaf)  # of a subclass the plain array
+        if type(leaf) is Tensor and leaf.owner is self:
+            return leaf
+        entry = (WATCHED, (), (None,), NO_PARAMETERS, getattr(leaf, "shape", ()), dtype_of(leaf))
+        slot = self.write(entry, leaf)
+        self.leaves.add(slot)
+        return made_tensor(leaf, self, slot)
+
+
+@attrs.define(eq=False)
+class TapeRecorder(Recorder):
+    """The recorder of an ordinary tape."""
+
+    records_alone: ClassVar[bool] = True
+
+    def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
+        """Compute an operation and record it."""
+        slots, values = partition(self, primitive, operands)
+        out, residual = compute(primitive, values, parameters)
+        return note(self, primitive, operands, slots, values, parameters, out, residual)
+
+    def write(self, entry: Entry, value: Array | None = None) -> int:
+        """Put down a record, and return its slot."""
+        slot = len(self.entries)
+        self.append(entry)
+        return slot if self.entries[slot] is entry else slot_of(self.entries, entry, slot)
+
+    def write_group(self, group: Callable[[int], list[Entry]]) -> int:
+        """Put down records that follow each other, and return the slot of the first."""
+        return put_group(self.entries, group)
+
+    def entries_to_walk(self, targets: Collection[int] = (), sources: Collection[int] = ()) -> Sequence[Entry]:
+        """Return the entries; inside `checks` with rules that are watched."""
+        instruments = INSTRUMENTS.get()
+        return self.entries if instruments is None else instruments.entries_to_walk(self, targets, sources)
+
+
+def slot_of(entries: Sequence[Entry], entry: Entry, first: int) -> int:
+    """Return the slot of an entry that other threads came between, from the slot it would have had on."""
+    slot = first
+    while entries[slot] is not entry:
+        slot += 1
+    return slot
+
+
+def put_group(entries: list[Entry], group: Callable[[int], list[Entry]]) -> int:
+    """Append entries that follow each other, made from the slot of the first, and return that slot."""
+    first = len(entries)
+    made = group(first)
+    entries.extend(made)  # one call, so that no other thread's record comes between
+    if entries[first] is not made[0]:
+        first = slot_of(entries, made[0], first)
+        entries[first + 1 : first + len(made)] = group(first)[1:]
+    return first
+
+
+# ---- the three steps of an operation ----
+
+
+def partition(trace: Recorder, primitive: Primitive, operands: Sequence[Array]) -> tuple[Slots, list[Array]]:
+    """Return for each operand its slot, None for a constant, and its value one trace further out."""
+    slots: list[int | None] = []
+    values: list[Array] = []
+    for x in operands:
+        if type(x) is Tensor and x.owner is trace:
+            slots.append(x.slot)
+            value = x._value
+            if type(value) is float or type(value) is complex:
+                value = value if primitive.is_elementwise else as_numpy_number(value)
+            values.append(value)
+        else:
+            slots.append(None)
+            values.append(x if type(x) in CONSTANTS or type(x) is Tensor else as_constant(primitive.name, x))
+            if has_labels():
+                check_labels(trace, primitive.name, values[-1])
+    return tuple(slots), values
+
+
+def compute(primitive: Primitive, values: Sequence[Array], parameters: Parameters) -> tuple[Any, tuple[Any, ...]]:
+    """Return the output of a primitive, and its residual in a tuple where it has one."""
+    for x in values:
+        if type(x) is Tensor:  # of a trace further out, which has its own record of it
+            residual = () if primitive.residual is None else (primitive.residual(*values, **parameters),)
+            return bind(primitive.further_out or primitive, values, parameters), residual
+    if primitive.with_residual is None:
+        return evaluate(primitive, primitive.forward, values, parameters), ()
+    out, found = evaluate(primitive, primitive.with_residual, values, parameters)
+    return out, (found,)
+
+
+def note(
+    trace: Recorder,
+    primitive: Primitive,
+    operands: Sequence[Array],
+    slots: Slots,
+    values: Sequence[Array],
+    parameters: Parameters,
+    out: Any,
+    residual: tuple[Any, ...],
+) -> Any:
+    """Record an operation and return its output as Tensors; what has no derivative leaves the tape, and is guarded."""
+    keeps = primitive.keeps(tuple([slot is None for slot in slots]))
+    kept = (*[value if keep else None for value, keep in zip((*values, out), keeps, strict=True)], *residual)
+    if type(out) is tuple:
+        return _note_parts(trace, primitive, operands, (primitive, slots, kept, parameters, None, None), out)
+    kind = out.dtype.kind if hasattr(out, "dtype") else "O"
+    if kind not in "fc" and not primitive.is_discrete:
+        if kind not in "biu":
+            raise ArgumentTypeError(_not_numeric(primitive.name, values, out))
+        note_read(primitive.name, primitive.forward, operands, parameters, out)
+        return out
+    return made_tensor(out, trace, trace.write((primitive, slots, kept, parameters, out.shape, out.dtype)))
+
+
+def _not_numeric(name: str, values: Sequence[Any], out: Any) -> str:
+    dtypes = ", ".join(str(getattr(x, "dtype", type(x).__name__)) for x in values)
+    if any(getattr(x, "dtype", np.dtype(float)).kind not in "biufc" for x in values):
+        return f"{name}: operands must be numeric; got {dtypes}."
+    return f"{name}: the result must be numeric; got dtype {getattr(out, 'dtype', type(out).__name__)} from {dtypes}."
+
+
+def _note_parts(
+    trace: Recorder, primitive: Primitive, operands: Sequence[Array], entry: Entry, out: tuple[Array, ...]
+) -> tuple[Array, ...]:
+    """Record an operation with several outputs: one record for the tuple, then one for each part of it.
+
+    So each slot has one record, and walks need not know of several outputs. A part that is neither float nor
+    complex has its record too, and is itself given as it is.
+    """
+
+    def group(whole: int) -> list[Entry]:
+        parts = enumerate(out)
+        return [entry, *((PART, (whole,), (None, None), {"index": i}, x.shape, x.dtype) for i, x in parts)]
+
+    whole = trace.write_group(group)
+    given: list[Array] = []
+    for i, part in enumerate(out):
+        if part.dtype.kind in "fc" or primitive.is_discrete:
+            given.append(made_tensor(part, trace, whole + 1 + i))
+        else:
+            note_read(primitive.name, _part_of(primitive, i), operands, entry[3], part)
+            given.append(part)
+    return tuple(given)
+
+
+def _part_of(primitive: Primitive, index: int) -> Callable[..., Array]:
+    """Return the function of one part of what a primitive gives."""
+    return lambda *operands, **parameters: primitive.forward(*operands, **parameters)[index]
+
+
+# ---- what a `with` block around changes ----
+
+
+class Instruments(Protocol):
+    """What `tn.checks` puts in the place of ordinary recorders and walks, in its context."""
+
+    def new_recorder(self, guards: list[Guard] | None) -> Recorder:
+        """Return the recorder of a tape that is opened now."""
+
+    def entries_to_walk(self, trace: Recorder, targets: Collection[int], sources: Collection[int]) -> Sequence[Entry]:
+        """Return the entries of a tape that was opened before, for a walk between these slots."""
+
+
+INSTRUMENTS: ContextVar[Instruments | None] = ContextVar("tapenet.instruments", default=None)
+
+
+def new_recorder(*, replayable: bool) -> Recorder:
+    """Return the recorder of a tape that is about to open."""
+    guards: list[Guard] | None = [] if replayable else None
+    instruments = INSTRUMENTS.get()
+    return TapeRecorder(guards) if instruments is None else instruments.new_recorder(guards)

@@ -1,0 +1,139 @@
+"""What watches a tape: for NaN and infinity as they appear, and for arrays that change."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.core.guards import ArraySeen, as_seen
+from tapenet.core.primitive import Array, Primitive
+from tapenet.core.record import Entry
+from tapenet.core.source_lines import Place, line_of, user_place
+from tapenet.core.tensor import unwrap_batches
+from tapenet.diagnostics.advice import recipe
+from tapenet.errors import MutationError, NumericalError
+
+
+@attrs.frozen
+class Checks:
+    """What is watched for: NaN and infinity, arrays that change, and gradients that can only be zero."""
+
+    nan: bool = True
+    mutation: bool = True
+    constant: bool = False
+
+
+@attrs.frozen(eq=False)
+class Held:
+    """An array that a tape holds, as it was when it was recorded."""
+
+    array: np.ndarray[Any, Any]
+    seen: ArraySeen
+    slot: int
+    role: str
+
+
+@attrs.frozen(eq=False)
+class Checker:
+    """Watches one tape.
+
+    Attributes:
+        checks: what for.
+        places: by slot, where in the user's code a record was made.
+        held: the arrays that the tape holds, by id.
+    """
+
+    checks: Checks
+    places: dict[int, Place] = attrs.field(factory=dict, init=False)
+    held: dict[int, Held] = attrs.field(factory=dict, init=False)
+
+    def line(self, slot: int) -> str | None:
+        """The user's line that made a record; None where it was not watched."""
+        place = self.places.get(slot)
+        return None if place is None else line_of(place)
+
+    # ---- while it records ----
+
+    def quiet(self) -> contextlib.AbstractContextManager[Any]:
+        """NumPy's warnings off, where what they warn of is watched for: the error says more."""
+        return np.errstate(all="ignore") if self.checks.nan else contextlib.nullcontext()
+
+    def check_output(self, primitive: Primitive, operands: Sequence[Array], out: Array) -> None:
+        """Raise where NaN or infinity appears in what an operation gives."""
+        if not self.checks.nan:
+            return
+        for part in out if type(out) is tuple else (out,):
+            bad = appeared(part, operands)
+            if bad:
+                names = primitive.operands or tuple(f"operand {i}" for i in range(len(operands)))
+                shapes = ", ".join(f"{name} {_shape(x)}" for name, x in zip(names, operands, strict=False))
+                raise NumericalError(
+                    f"{primitive.name}: the output must be finite for finite operands; got {bad} from {shapes}, "
+                    f"at {line_of(user_place())}. {recipe(primitive.name, bad)}"
+                )
+
+    def note(self, slot: int, entry: Entry, value: Array | None = None) -> None:
+        """Keep the line of a record, and what the arrays that it holds look like; for a leaf those of its value."""
+        self.places[slot] = user_place()
+        if not self.checks.mutation:
+            return
+        primitive, slots, kept, _, _, _ = entry
+        names = (*(primitive.operands or [f"operand {i}" for i in range(len(slots))]), "the output", "its residual")
+        if value is not None:
+            kept, names = (value,), ("x",)
+        for name, x in zip(names, kept, strict=False):
+            for part in x if type(x) is tuple else (x,):
+                if isinstance(part, np.ndarray) and id(part) not in self.held:
+                    self.held[id(part)] = Held(part, as_seen(part), slot, name)
+
+    # ---- before it is walked ----
+
+    def check_unchanged(self, entries: Sequence[Entry]) -> None:
+        """Raise where an array that the tape holds has changed since it was recorded."""
+        for held in self.held.values():
+            if as_seen(held.array) != held.seen:
+                primitive = entries[held.slot][0]
+                line = self.line(held.slot)
+                raise MutationError(
+                    f"{primitive.name}: {held.role}, of shape {held.array.shape}, must not change between recording "
+                    f"and walking; it was recorded at {line} and has changed since. Write into a copy instead, or "
+                    "record after the last change."
+                )
+
+
+def appeared(out: Any, inputs: Sequence[Any]) -> str:
+    """Which of NaN and infinity an array holds and no input held, with the first place of it; else nothing."""
+    out = unwrap_batches(out)
+    if _holds_only_finite(out):
+        return ""
+    plain = [unwrap_batches(x) for x in inputs]
+    parts = [part for x in plain for part in (x if type(x) is tuple else (x,))]
+    isnan, isinf = np.isnan(out), np.isinf(out)
+    if any(_holds(np.isnan, x) for x in parts):
+        return ""
+    wrong = isnan if isnan.any() else isinf
+    if wrong is isinf and any(_holds(np.isinf, x) for x in parts):
+        return ""
+    array = np.asarray(out)
+    place = tuple(int(i) for i in np.argwhere(wrong)[0]) if array.ndim else ()
+    where = f" at index {place}" if place else ""
+    return f"{array[place]}{where} of shape {array.shape}, {array.dtype}"
+
+
+def _holds_only_finite(x: Any) -> bool:
+    return not _holds(lambda array: ~np.isfinite(array), x)
+
+
+def _holds(test: Any, x: Any) -> bool:
+    kind = getattr(getattr(x, "dtype", None), "kind", None)
+    if kind in ("f", "c") or type(x) in (float, complex):
+        return bool(np.any(test(x)))
+    return False
+
+
+def _shape(x: Any) -> str:
+    return f"of shape {getattr(x, 'shape', ())}"

@@ -1,0 +1,61 @@
+"""Walks of a tape between Tensors: `pull` for vector-Jacobian products, `push` for Jacobian-vector products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tapenet.core.primitive import Array
+from tapenet.core.recorder import Recorder
+from tapenet.core.tensor import Tensor, through_closed
+from tapenet.walks.backward import backward
+from tapenet.walks.forward import forward
+from tapenet.walks.lifting import lift_onto
+from tapenet.walks.results import as_kind_of, fresh
+
+
+def pull(
+    trace: Recorder, targets: Sequence[Any], cotangents: Sequence[Array], sources: Sequence[Tensor]
+) -> list[Array | None]:
+    """Walk backward from cotangents of targets: one for each source, None for one that no target depends on.
+
+    Targets that are not values on this tape are passed over; nothing is checked. On an open tape the walk is recorded.
+    """
+    trace.check_not_paused("tape.gradient")
+    seeds = _summed([through_closed(trace, target) for target in targets], cotangents, trace)
+    slots = {source.slot for source in sources}
+    entries = trace.entries_to_walk(seeds, slots)
+    start = trace.position()
+    lift = lift_onto(trace) if trace.is_open else None
+    found = backward(entries, seeds, slots, covers_leaves=slots >= trace.leaves, lift=lift)
+    if trace.position() > start:
+        trace.spans.append((start, trace.position()))
+    pulled = fresh([found.get(source.slot) for source in sources], cotangents)
+    return list(map(as_kind_of, sources, pulled))
+
+
+def push(
+    trace: Recorder, sources: Sequence[Tensor], tangents: Sequence[Array], targets: Sequence[Any]
+) -> list[Array | None]:
+    """Walk forward from tangents of sources: one for each target, None for one that depends on no source.
+
+    Of a source that comes more than once the tangents add up; nothing is checked.
+    """
+    trace.check_not_paused("tape.jvp")
+    dots = _summed(sources, tangents, trace)
+    seen = [through_closed(trace, target) for target in targets]
+    here = [target.slot if type(target) is Tensor and target.owner is trace else None for target in seen]
+    lift = lift_onto(trace) if trace.is_open else None
+    wanted = {slot for slot in here if slot is not None}
+    found = forward(trace.entries_to_walk(), dots, wanted, lift=lift, spans=trace.spans)
+    pushed = fresh([None if slot is None else found.get(slot) for slot in here], tangents)
+    return list(map(as_kind_of, targets, pushed))
+
+
+def _summed(ends: Sequence[Any], seeds: Sequence[Array], trace: Recorder) -> dict[int, Array]:
+    """Return seeds by slot, of an end that comes more than once their sum; ends off the tape are passed over."""
+    found: dict[int, Array] = {}
+    for end, seed in zip(ends, seeds, strict=True):
+        if type(end) is Tensor and end.owner is trace:
+            found[end.slot] = found[end.slot] + seed if end.slot in found else seed
+    return found

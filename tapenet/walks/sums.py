@@ -1,0 +1,70 @@
+"""Sums of cotangents: in buffers that the walk owns, with float16 in float32, and pieces at the cost of their size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.core.pieces import Piece
+from tapenet.core.primitive import Array
+from tapenet.core.record import Shape
+from tapenet.core.tensor import Tensor
+from tapenet.walks.projection import as_dtype
+
+
+@attrs.frozen(eq=False)
+class Sums:
+    """What a backward walk knows of the cotangents that it adds up, by slot.
+
+    Attributes:
+        owned: those that are arrays of the walk's own, so that it may add to them in place.
+        wide: those of float16 that are added up in float32, since a sum of ones in float16 stops at 2048.
+        held_back: pieces of values that are recorded themselves, which become one operation.
+    """
+
+    owned: set[int] = attrs.field(factory=set, init=False)
+    wide: set[int] = attrs.field(factory=set, init=False)
+    held_back: dict[int, list[Piece]] = attrs.field(factory=dict, init=False)
+
+    def begun(self, bar: Array, contribution: Array, slot: int, dtype: Any) -> Array:
+        """Return the sum of two cotangents, or of one that the walk does not own and another."""
+        if dtype is not None and dtype.char == "e":
+            self.wide.add(slot)
+            bar = as_dtype(bar, _WIDE)
+        total = bar + contribution
+        if type(total) is np.ndarray:
+            self.owned.add(slot)
+        return total
+
+    def with_piece(self, bar: Array | None, piece: Piece, slot: int, shape: Shape, dtype: Any) -> Array | None:
+        """Add a piece to the cotangent of the array at a slot, and return that; a recorded piece is held back."""
+        if piece.values.dtype != dtype:
+            piece = attrs.evolve(piece, values=as_dtype(piece.values, dtype))
+        if type(bar) is Tensor or any(type(x) is Tensor for x in (piece.values, *piece.arrays)):
+            self.held_back.setdefault(slot, []).append(piece)
+            return bar
+        if bar is None or slot not in self.owned:
+            bar = self._own(bar, slot, shape, dtype)
+        piece.assembly.add_into(bar, piece)
+        return bar
+
+    def _own(self, bar: Array | None, slot: int, shape: Shape, dtype: Any) -> np.ndarray[Any, Any]:
+        """Return an array of the walk's own that holds a cotangent so far."""
+        self.owned.add(slot)
+        if dtype.char == "e":
+            self.wide.add(slot)
+            dtype = _WIDE
+        return np.zeros(shape, dtype) if bar is None else np.array(bar, dtype, order="C")
+
+    def ended(self, bar: Array | None, slot: int, shape: Shape, dtype: Any) -> Array | None:
+        """Return the whole cotangent of a value, in its dtype."""
+        pieces = self.held_back.pop(slot, None)
+        if pieces is not None:
+            total = pieces[0].assembly.assembled(pieces, shape)
+            bar = total if bar is None else bar + total
+        return as_dtype(bar, dtype) if slot in self.wide else bar
+
+
+_WIDE = np.dtype(np.float32)
