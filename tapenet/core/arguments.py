@@ -160,7 +160,7 @@ def numpy_function(
                 if kind is Tensor and not keywords:
                     return ours(*arguments)
             for x in arguments:
-                if type(x) not in _PLAIN and holds_tensor(x):
+                if type(x) not in _PLAIN and (type(x) is Tensor or holds_tensor(x)):
                     break
             else:
                 for x in keywords.values():
@@ -168,7 +168,7 @@ def numpy_function(
                         break
                 else:
                     return plain(*arguments, **keywords)
-            if count > out or not quick.issuperset(keywords):
+            if count > out or (keywords and not quick.issuperset(keywords)):
                 return ours(*collect(arguments), **signature.taken(keywords))
             for i in arrays:
                 if i < count and isinstance(arguments[i], (list, tuple)):

@@ -12,7 +12,7 @@ from tapenet.core.families import elementwise, piecewise_constant
 from tapenet.core.nondifferentiable import plain
 from tapenet.core.primitive import Array, bind
 from tapenet.core.record import NO_PARAMETERS
-from tapenet.core.tensor import off_tapes
+from tapenet.core.tensor import Tensor, off_tapes
 from tapenet.errors import ArgumentError
 from tapenet.kernels import elementwise as kernels
 from tapenet.ops.elementwise.comparison import equal, greater, isnan, less
@@ -290,10 +290,11 @@ def where(condition: Array, x: Array = ABSENT, y: Array = ABSENT) -> Array:
     >>> tnp.where(np.array([True, False]), 1.0, 2.0)
     array([1., 2.])
     """
-    condition = off_tapes(condition)
-    if x is ABSENT and y is ABSENT:
-        return np.nonzero(condition)
+    if type(condition) is Tensor:
+        condition = off_tapes(condition)
     if x is ABSENT or y is ABSENT:
+        if x is y:
+            return np.nonzero(condition)
         raise ArgumentError("where: x and y must be given both or neither; got one of them.")
     return bind(_where.primitive, (condition, x, y), NO_PARAMETERS)
 

@@ -83,11 +83,12 @@ def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
     if is_sparse_product(x1, x2):
         return sparse_product(x1, x2)
     x, y = as_array(x1), as_array(x2)
-    x_ndim, y_ndim = x.ndim, y.ndim
-    if x_ndim and y_ndim and x.shape[-1] != y.shape[-2 if y_ndim > 1 else -1]:
+    x_shape, y_shape = x.shape, y.shape
+    x_ndim, y_ndim = len(x_shape), len(y_shape)
+    if x_ndim and y_ndim and x_shape[-1] != y_shape[-2 if y_ndim > 1 else -1]:
         raise ArgumentError(
-            f"matmul: x1 and x2 must have one length to sum over; got shapes {x.shape} and {y.shape}, "
-            f"{x.shape[-1]} and {y.shape[-min(y.ndim, 2)]}."
+            f"matmul: x1 and x2 must have one length to sum over; got shapes {x_shape} and {y_shape}, "
+            f"{x_shape[-1]} and {y_shape[-2 if y_ndim > 1 else -1]}."
         )
     if x_ndim == 2 and y_ndim == 2:
         return matrix_product(x, y)
