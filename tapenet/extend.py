@@ -121,7 +121,7 @@ def _made(
     return attrs.evolve(
         made,
         pullbacks=tuple(_checked(rule, name, own) for rule, own in zip(made.pullbacks, names, strict=True)),
-        pushes=tuple(_checked(rule, name, own) for rule, own in zip(made.pushes, names, strict=True)),
+        pushforwards=tuple(_checked(rule, name, own) for rule, own in zip(made.pushforwards, names, strict=True)),
         is_users=True,
     )
 

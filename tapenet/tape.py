@@ -25,7 +25,7 @@ from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, tree_flatten, tree_leaves, tree_unflatten
 from tapenet.core.record import SHAPE, Records
 from tapenet.core.recorder import Recorder, new_recorder
-from tapenet.core.tensor import Tensor, made_tensor, on_trace, through_closed
+from tapenet.core.tensor import Tensor, made_tensor, on_trace, unwrap_closed
 from tapenet.core.trace import Trace
 from tapenet.diagnostics.connections import (
     Unconnected,
@@ -35,9 +35,9 @@ from tapenet.diagnostics.connections import (
     check_unconnected,
 )
 from tapenet.errors import ArgumentError, PicklingError, ReplayError, TapeStateError
-from tapenet.walks.blocks import batched_blocks, completed, ends_of, in_structure, pulled_blocks
+from tapenet.walks.blocks import batched_blocks, completed, ends_of, in_structure, reverse_mode_blocks
 from tapenet.walks.inputs import Watch, inputs_by_slot
-from tapenet.walks.products import pull, push
+from tapenet.walks.products import jvp_walk, vjp_walk
 from tapenet.walks.reachability import descendants
 from tapenet.walks.replay import replay
 
@@ -174,7 +174,7 @@ class GradientTape:
         sources, spec = tree_flatten(x)
         check_sources(self._trace, "tape.gradient", x, sources)
         targets, cotangents = self._targets(y, output_gradients, unconnected)
-        pulled = pull(self._trace, targets, cotangents, sources)
+        pulled = vjp_walk(self._trace, targets, cotangents, sources)
         if unconnected == "error":
             check_connected("tape.gradient", x, pulled)
         elif unconnected == "zero":
@@ -200,7 +200,7 @@ class GradientTape:
         check_sources(self._trace, "tape.jvp", x, sources)
         directions = matched("tape.jvp", "tangents", tangents, "x", x)
         targets, spec = tree_flatten(y)
-        pushed = push(self._trace, sources, directions, targets)
+        pushed = jvp_walk(self._trace, sources, directions, targets)
         zeros = (zeros_of(target) if dot is None else dot for target, dot in zip(targets, pushed, strict=True))
         return tree_unflatten(spec, list(zeros))
 
@@ -247,11 +247,11 @@ class GradientTape:
         check_chunk_size("tape.jacobian", chunk_size)
 
         def pulled(seeds: Sequence[Array]) -> Sequence[Array | None]:
-            return pull(self._trace, targets, seeds, sources)
+            return vjp_walk(self._trace, targets, seeds, sources)
 
         axis = None if batch_axis is None else common_axis("tape.jacobian", batch_axis, [*targets, *sources])
         ends = ends_of(targets, axis)
-        blocks = (pulled_blocks if axis is None else batched_blocks)(pulled, ends, ends_of(sources), chunk_size)
+        blocks = (reverse_mode_blocks if axis is None else batched_blocks)(pulled, ends, ends_of(sources), chunk_size)
         if unconnected == "none":
             blocks = [
                 [block if self._is_path(source, target) else None for block, source in zip(row, sources, strict=True)]
@@ -319,7 +319,7 @@ class GradientTape:
     def _here(self, tree: Tree) -> Tree:
         """Return a pytree with its Tensors of tapes that were opened and closed since as values on this one."""
         leaves, spec = tree_flatten(tree)
-        return tree_unflatten(spec, [through_closed(self._trace, leaf) for leaf in leaves])
+        return tree_unflatten(spec, [unwrap_closed(self._trace, leaf) for leaf in leaves])
 
     # ---- looking at it: views are imported when they are asked for ----
 

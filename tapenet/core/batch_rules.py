@@ -31,7 +31,7 @@ from tapenet.errors import MappedValueError
 Change = Callable[[Any, int, Shape], Any]  # a parameter's value, the number of examples, the first operand's shape
 
 
-def spread(x: Array, own: bool, size: int) -> Array:
+def broadcast_examples(x: Array, own: bool, size: int) -> Array:
     """An operand with the examples along axis 0, where all are the same too."""
     return x if own else np.broadcast_to(x, (size, *np.shape(x)))
 
@@ -57,7 +57,7 @@ def leading(**changes: Change) -> BatchRule:
     def rule(
         primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
     ) -> Any:
-        operands = [spread(x, own, size) for x, own in zip(arrays, mapped, strict=True)]
+        operands = [broadcast_examples(x, own, size) for x, own in zip(arrays, mapped, strict=True)]
         shape = operands[0].shape[1:]
         changed = {
             name: changes[name](value, size, shape) if name in changes else value for name, value in parameters.items()
@@ -236,7 +236,7 @@ def into_images(*places: int) -> BatchRule:
     ) -> Any:
         if any(own and i not in places for i, own in enumerate(mapped)):
             return one_by_one(primitive, arrays, mapped, size, parameters)
-        images = [spread(x, mapped[i], size) if i in places else x for i, x in enumerate(arrays)]
+        images = [broadcast_examples(x, mapped[i], size) if i in places else x for i, x in enumerate(arrays)]
         count = images[places[0]].shape[1]
         out = primitive(*(_merged(x) if i in places else x for i, x in enumerate(images)), **parameters)
         return np.reshape(out, (size, count, *out.shape[1:]))
@@ -248,19 +248,19 @@ def _merged(x: Array) -> Array:
     return np.reshape(x, (x.shape[0] * x.shape[1], *x.shape[2:]))
 
 
-def into_outputs(place: int, otherwise: BatchRule = one_by_one) -> BatchRule:
+def into_outputs(place: int, fallback: BatchRule = one_by_one) -> BatchRule:
     """The rule of a convolution in the operand whose last axis is the outputs: examples become outputs.
 
     Args:
         place: of that operand; the outputs are the last axis of the result too.
-        otherwise: the rule where it is not mapped, or not alone.
+        fallback: the rule where it is not mapped, or not alone.
     """
 
     def rule(
         primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
     ) -> Any:
         if not mapped[place] or sum(mapped) > 1:
-            return otherwise(primitive, arrays, mapped, size, parameters)
+            return fallback(primitive, arrays, mapped, size, parameters)
         groups = parameters["groups"]  # each has its own outputs: (groups, examples, outputs of a group)
         x = arrays[place]
         outputs = x.shape[-1]

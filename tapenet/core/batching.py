@@ -100,7 +100,7 @@ class Map:
         """Return parameters with the Batch in place of a mapped Tensor."""
         return {name: x._value if type(x) is Tensor and x.owner is self else x for name, x in parameters.items()}
 
-    def present(self, x: Tensor) -> Tensor:
+    def resolve(self, x: Tensor) -> Tensor:
         """Return the Tensor itself, as long as its function runs."""
         if not self.is_open:
             raise MappedValueError(

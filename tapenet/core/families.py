@@ -18,8 +18,8 @@ un-broadcasting and dtypes to the walk.
     elementwise   one rule for each operand, which serves both modes: a diagonal matrix is its own transpose
     linear        a transpose for each operand; forward mode applies the operation itself to the tangents
     multilinear   the same, operand by operand: forward mode replaces one operand at a time by its tangent
-    general       a pullback and a push for each operand, by hand
-    joint         one pullback and one push for all operands at once (variable operand counts, user's rules)
+    general       a pullback and a pushforward for each operand, by hand
+    joint         one pullback and one pushforward for all operands at once (variable operand counts, user's rules)
 
 Each may be given a rule for evaluation over a batch (`tapenet.core.batching`); elementwise primitives have one.
 """
@@ -103,17 +103,17 @@ def multilinear(
 
 
 def general(
-    pulls: Sequence[Rule | None],
-    pushes: Sequence[Rule | None],
+    pullbacks: Sequence[Rule | None],
+    pushforwards: Sequence[Rule | None],
     *,
     name: str,
     with_residual: Callable[..., tuple[Array, Array]] | None = None,
     batch: BatchRule | None = None,
 ) -> Callable[[Callable[..., Array]], Primitive]:
-    """Declare a function by a pullback and a push for each operand."""
+    """Declare a function by a pullback and a pushforward for each operand."""
 
     def declare(forward: Callable[..., Array]) -> Primitive:
-        primitive = built(name, "general", forward, pulls, pushes, batch=batch)
+        primitive = built(name, "general", forward, pullbacks, pushforwards, batch=batch)
         if with_residual is not None:
             residual = choice(
                 lambda *xs, **parameters: with_residual(*xs, **parameters)[1], name=f"residual of {name}", batch=batch
@@ -125,8 +125,8 @@ def general(
 
 
 def joint(
-    pull: Callable[..., Sequence[Array]],
-    push: Callable[..., Array],
+    pullback: Callable[..., Sequence[Array]],
+    pushforward: Callable[..., Array],
     *,
     name: str,
     reads: JointReads,
@@ -135,22 +135,22 @@ def joint(
     """Declare a function of any number of operands, with one rule for all of them.
 
     Args:
-        pull: `(t, operands, shapes, on_tape, **parameters) -> one cotangent for each operand`, None for one
+        pullback: `(t, operands, shapes, on_tape, **parameters) -> one cotangent for each operand`, None for one
             that is not on the tape.
-        push: `(tangents, operands, shapes, **parameters) -> tangent of the output`; a missing tangent is None.
+        pushforward: `(tangents, operands, shapes, **parameters) -> tangent of the output`; a missing tangent is None.
         reads: which operands the rules read; the others are None in `operands`.
     """
 
     def pulled(t: Array, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Sequence[Array]:
         on_tape = [slot is not None for slot in slots]
-        return pull(t, kept[: len(slots)], shapes, on_tape, **parameters)
+        return pullback(t, kept[: len(slots)], shapes, on_tape, **parameters)
 
     def pushed(tangents: Sequence[Array], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Array:
-        return push(tangents, kept[: len(slots)], shapes, **parameters)
+        return pushforward(tangents, kept[: len(slots)], shapes, **parameters)
 
     def declare(forward: Callable[..., Array]) -> Primitive:
         primitive = Primitive(
-            name, "joint", forward, joint_pullback=pulled, joint_push=pushed, joint_reads=reads, batch=batch
+            name, "joint", forward, joint_pullback=pulled, joint_pushforward=pushed, joint_reads=reads, batch=batch
         )
         return register(primitive)
 
@@ -221,8 +221,8 @@ def built(
     name: str,
     family: str,
     forward: Callable[..., Array],
-    pulls: Sequence[Rule | None],
-    pushes: Sequence[Rule | None],
+    pullbacks: Sequence[Rule | None],
+    pushforwards: Sequence[Rule | None],
     operands: tuple[str, ...] | None = None,
     batch: BatchRule | None = None,
     *,
@@ -230,9 +230,9 @@ def built(
 ) -> Primitive:
     """A primitive of rules, one for each operand; not registered."""
     operands = operands or operand_names(forward)
-    if not len(pulls) == len(pushes) == len(operands):
+    if not len(pullbacks) == len(pushforwards) == len(operands):
         raise ArgumentError(
-            f"{name}: there must be one rule for each operand ({', '.join(operands)}); got {len(pulls)}."
+            f"{name}: there must be one rule for each operand ({', '.join(operands)}); got {len(pullbacks)}."
         )
 
     def compiled(rules: Sequence[Rule | None]) -> tuple[CompiledRule | None, ...]:
@@ -243,9 +243,9 @@ def built(
         family,
         forward,
         operands,
-        compiled(pulls),
-        compiled(pushes),
-        tuple(_reads(pair, operands) for pair in zip(pulls, pushes, strict=True)),
+        compiled(pullbacks),
+        compiled(pushforwards),
+        tuple(_reads(pair, operands) for pair in zip(pullbacks, pushforwards, strict=True)),
         batch=batch,
         is_elementwise=is_elementwise,
     )
@@ -262,14 +262,14 @@ def built_multilinear(
     """A primitive of transposes, which in forward mode applies itself to the tangents; not registered."""
     count = len(operands or operand_names(forward))
 
-    def push(i: int) -> CompiledRule:
+    def substituting(i: int) -> CompiledRule:
         def pushed(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
             return bind(primitive, [t if j == i else kept[j] for j in range(count)], parameters)
 
         return pushed
 
     primitive = built(name, family, forward, transposes, transposes, operands, batch)
-    pushes = tuple(rule and push(i) for i, rule in enumerate(transposes))
+    pushforwards = tuple(rule and substituting(i) for i, rule in enumerate(transposes))
     others = tuple(primitive.reads[i] | frozenset(range(count)) - {i} for i in range(count))
-    primitive = attrs.evolve(primitive, pushes=pushes, reads=others)
+    primitive = attrs.evolve(primitive, pushforwards=pushforwards, reads=others)
     return primitive

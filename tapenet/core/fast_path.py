@@ -19,7 +19,7 @@ from tapenet.core.primitive import CONSTANTS, Array, Primitive, bind, named_erro
 from tapenet.core.provided import provided
 from tapenet.core.record import NO_PARAMETERS, SHAPE
 from tapenet.core.recorder import slot_of
-from tapenet.core.tensor import Tensor, UnsealedTensor, new_object, present
+from tapenet.core.tensor import Tensor, UnsealedTensor, new_object, resolve
 
 
 def public_function(primitive: Primitive) -> Callable[..., Array]:
@@ -52,7 +52,7 @@ def _general(primitive: Primitive) -> Callable[..., Array]:
 
 def _slow_path(primitive: Primitive, operands: Sequence[Array], keywords: Mapping[str, Any]) -> Array:
     """Apply an elementwise function in general: several tapes, closed tapes, lists, containers, ufunc keywords."""
-    operands = [present(collected(x)) for x in operands]
+    operands = [resolve(collected(x)) for x in operands]
     if any(map(is_container, operands)):
         return _taken_over(primitive, operands, keywords)
     if not keywords:

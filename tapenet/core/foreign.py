@@ -225,7 +225,7 @@ def _shown(labels: Any) -> str:
 _INSIDE = ("magnitude", "data")  # of pint, of xarray and most others
 
 
-def seen_through(x: Any) -> Any:
+def unwrap_container(x: Any) -> Any:
     """The Tensor that a container holds; anything else as it is."""
     if not is_container(x):
         return x
@@ -234,5 +234,5 @@ def seen_through(x: Any) -> Any:
         if type(inner) is Tensor:
             return inner
         if inner is not None and is_container(inner):
-            return seen_through(inner)
+            return unwrap_container(inner)
     return x

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tapenet.core.source_lines import Place
+from tapenet.core.source_lines import CodeLocation
 
 _SMALL = 1024  # bytes that are kept as they are; of longer arrays a hash of 64 bits is kept
 
@@ -27,8 +27,8 @@ class Guard(NamedTuple):
         keywords: the function's keyword arguments that are constants.
         keyword_slots: those that are on the tape, as slots.
         position: how many records there were before it.
-        answer: what it gave, of an array an `ArraySeen`.
-        place: where in the user's code.
+        answer: what it gave, of an array an `ArraySnapshot`.
+        location: where in the user's code.
     """
 
     name: str
@@ -39,10 +39,10 @@ class Guard(NamedTuple):
     keyword_slots: Mapping[str, int]
     position: int
     answer: Any
-    place: Place
+    location: CodeLocation
 
 
-class ArraySeen(NamedTuple):
+class ArraySnapshot(NamedTuple):
     """An array as it was: the user may write into it afterwards."""
 
     shape: tuple[int, ...]
@@ -50,26 +50,26 @@ class ArraySeen(NamedTuple):
     elements: bytes | int
 
 
-def as_seen(x: Any) -> Any:
-    """What is equal, by `comes_out_alike`, to what equals `x` to the last bit, whatever becomes of `x` later."""
+def snapshot(x: Any) -> Any:
+    """What is equal, by `bitwise_equal`, to what equals `x` to the last bit, whatever becomes of `x` later."""
     if isinstance(x, np.ndarray):
         data = x.tobytes()
-        return ArraySeen(x.shape, x.dtype, data if len(data) <= _SMALL else hash(data))
+        return ArraySnapshot(x.shape, x.dtype, data if len(data) <= _SMALL else hash(data))
     if type(x) is tuple or type(x) is list:
-        return tuple(map(as_seen, x))
+        return tuple(map(snapshot, x))
     return x
 
 
-def comes_out_alike(seen: Any, now: Any) -> bool:
+def bitwise_equal(seen: Any, now: Any) -> bool:
     """Whether a value is what was seen, to the last bit. What cannot be compared is not."""
     if type(seen) is tuple:
         return (
             isinstance(now, tuple | list)
             and len(now) == len(seen)
-            and all(comes_out_alike(x, y) for x, y in zip(seen, now, strict=True))
+            and all(bitwise_equal(x, y) for x, y in zip(seen, now, strict=True))
         )
-    if type(seen) is ArraySeen:
-        return isinstance(now, np.ndarray) and seen == as_seen(now)
+    if type(seen) is ArraySnapshot:
+        return isinstance(now, np.ndarray) and seen == snapshot(now)
     if isinstance(seen, np.generic | float | complex):
         return type(seen) is type(now) and np.asarray(seen).tobytes() == np.asarray(now).tobytes()
     return type(seen) in (bool, int, str, type(None)) and type(seen) is type(now) and bool(seen == now)
@@ -77,7 +77,7 @@ def comes_out_alike(seen: Any, now: Any) -> bool:
 
 def shown(seen: Any) -> str:
     """What was seen, in a few words."""
-    if type(seen) is ArraySeen:
+    if type(seen) is ArraySnapshot:
         return f"an array of shape {seen.shape}, {seen.dtype}"
     text = str(seen)
     return text if len(text) <= 60 else type(seen).__name__

@@ -25,12 +25,12 @@ from tapenet.core.primitive import NO_PATH, Array, BatchRule, Primitive, Shapes,
 from tapenet.core.pytrees import TreeSpec, tree_flatten, tree_unflatten
 from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.signatures import elementwise_signature
-from tapenet.core.tensor import Tensor, innermost, note_read, present, read_only, unwrap, unwrap_batches
+from tapenet.core.tensor import Tensor, innermost, read_only, record_guard, resolve, unwrap, unwrap_batches
 from tapenet.errors import ArgumentTypeError
 
 
 @attrs.frozen(eq=False, repr=False)
-class PlainFunction:
+class NondifferentiableFunction:
     """A function without a derivative, of values that are taken off their tapes.
 
     Attributes:
@@ -54,14 +54,14 @@ class PlainFunction:
         keywords = {name: self._taken_off(x) for name, x in parameters.items()}
         mapping: Any = innermost((*values, *keywords.values()))  # only traces that hold a batch are left
         result = self.forward(*values, **keywords) if mapping is None else self._mapped(mapping, values, keywords)
-        note_read(self.name, self, operands, parameters, result)
+        record_guard(self.name, self, operands, parameters, result)
         return result
 
     def _taken_off(self, x: Any) -> Any:
         """Return what is under a Tensor; a Python number that was watched stays one for a ufunc, as NEP 50 has it."""
         if type(x) is not Tensor:
             return x
-        value = unwrap(present(x))
+        value = unwrap(resolve(x))
         return value if isinstance(self.forward, np.ufunc) else as_numpy_number(value)
 
     def _mapped(self, mapping: Map, values: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
@@ -73,11 +73,11 @@ class PlainFunction:
         if rule is one_by_one:  # which calls the function for each example, and so notes each read
             return mapping.mapped_results(function(*arrays))
         out = function(*map(unwrap, arrays))
-        note_read(self.name, function, arrays, {}, out)
+        record_guard(self.name, function, arrays, {}, out)
         return mapping.mapped_results(out)
 
 
-def plain(
+def nondifferentiable(
     function: Callable[..., Any],
     *,
     name: str | None = None,
@@ -92,7 +92,7 @@ def plain(
         doc: the docstring; the function's own by default.
         batch: how it is evaluated over a batch (see `tapenet.core.batching`); one by one by default.
     """
-    of_tensors = PlainFunction(name or function.__name__, function, batch)
+    of_tensors = NondifferentiableFunction(name or function.__name__, function, batch)
     place = _place_of_out(function)
 
     @functools.wraps(function, updated=())
@@ -149,7 +149,7 @@ def choice(function: Callable[..., Any], *, name: str | None = None, batch: Batc
         "choice",
         forward,
         joint_pullback=_no_cotangents,
-        joint_push=_no_tangent,
+        joint_pushforward=_no_tangent,
         joint_reads="none",
         batch=batch,
         is_discrete=True,
@@ -188,11 +188,11 @@ def of_lists(function: Callable[..., Any], *, doc: str | None = None, refuses: s
         arguments, keywords = tree_unflatten(structure, leaves)
         return function(*arguments, **keywords)
 
-    of_tensors = PlainFunction(function.__name__, of_leaves)
+    of_tensors = NondifferentiableFunction(function.__name__, of_leaves)
     return documented(without_tape, function, doc)
 
 
-def decision(function: Callable[..., Any]) -> Callable[..., Any]:
+def branch_condition(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as a question that a way of computing depends on, asked once for all examples under `vmap`.
 
     Args:
@@ -201,14 +201,14 @@ def decision(function: Callable[..., Any]) -> Callable[..., Any]:
     name = function.__name__.strip("_").replace("_", " ")
 
     @functools.wraps(function)
-    def decided(*arguments: Array) -> Any:
+    def condition(*arguments: Array) -> Any:
         if not any(type(x) is Tensor for x in arguments):
             return function(*arguments)
         answer = function(*map(unwrap_batches, arguments))
-        note_read(name, function, arguments, {}, answer, through_batches=True)
+        record_guard(name, function, arguments, {}, answer, through_batches=True)
         return answer
 
-    return decided
+    return condition
 
 
-constant = plain(read_only, name="stop_gradient", batch=elementwise_rule)
+constant = nondifferentiable(read_only, name="stop_gradient", batch=elementwise_rule)

@@ -15,7 +15,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.record import Kept, Parameters, Shape, Slots
-from tapenet.core.tensor import Tensor, present
+from tapenet.core.tensor import Tensor, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, IndexingError, LinAlgError, MissingRuleError, TapenetError
 
 Array = Any  # whatever implements NumPy's dispatch protocols: ndarray, NumPy scalar, Tensor
@@ -51,12 +51,14 @@ class Primitive:
         forward: computes the value, on plain arrays.
         operands: the operands' names; empty where their number varies.
         pullbacks: for each operand its cotangent's rule, or None where it has no derivative.
-        pushes: for each operand its tangent's rule, or None.
+        pushforwards: for each operand its tangent's rule, or None.
         reads: for each operand the places in `Record.kept` that its rules read.
         joint_pullback: instead of `pullbacks`, `(t, slots, kept, parameters, shapes) -> one cotangent for each
             operand`.
-        joint_push: instead of `pushes`, `(tangents, slots, kept, parameters, shapes) -> tangent of the output`.
-        joint_push_over_reverse: instead of `joint_push`, in a forward walk to what a recorded backward walk computed.
+        joint_pushforward: instead of `pushforwards`, `(tangents, slots, kept, parameters, shapes) -> tangent of the
+            output`.
+        joint_pushforward_over_reverse: instead of `joint_pushforward`, in a forward walk to what a recorded backward
+            walk computed.
         joint_reads: which operands the joint rules read: none, for each operand the others, all, or those from a place
             on.
         with_residual: where rules read a residual, computes (out, residual) instead of `forward`; the residual
@@ -76,11 +78,11 @@ class Primitive:
     forward: Callable[..., Array]
     operands: tuple[str, ...] = ()
     pullbacks: tuple[CompiledRule | None, ...] = ()
-    pushes: tuple[CompiledRule | None, ...] = ()
+    pushforwards: tuple[CompiledRule | None, ...] = ()
     reads: tuple[frozenset[int], ...] = ()
     joint_pullback: JointRule | None = None
-    joint_push: JointRule | None = None
-    joint_push_over_reverse: JointRule | None = None
+    joint_pushforward: JointRule | None = None
+    joint_pushforward_over_reverse: JointRule | None = None
     joint_reads: JointReads = "all"
     with_residual: Callable[..., tuple[Array, Array]] | None = None
     residual: Callable[..., Array] | None = None
@@ -89,7 +91,7 @@ class Primitive:
     is_elementwise: bool = False
     is_discrete: bool = False
     is_users: bool = False
-    _keeps: dict[tuple[bool, ...], tuple[bool, ...]] = attrs.field(factory=dict, init=False)
+    _known_keeps: dict[tuple[bool, ...], tuple[bool, ...]] = attrs.field(factory=dict, init=False)
 
     def __call__(self, *operands: Array, **parameters: Any) -> Array:
         """Compute, and record on every open tape that an operand belongs to."""
@@ -108,9 +110,9 @@ class Primitive:
             all_read = reads == "all" or (reads == "others" and constant.count(False) > 1)
             first = 0 if all_read else reads if isinstance(reads, int) else len(constant)
             return (*(place >= first or is_constant for place, is_constant in enumerate(constant)), False)
-        known = self._keeps.get(constant)
+        known = self._known_keeps.get(constant)
         if known is None:
-            known = self._keeps[constant] = self._find_keeps(constant)
+            known = self._known_keeps[constant] = self._find_keeps(constant)
         return known
 
     def _find_keeps(self, constant: tuple[bool, ...]) -> tuple[bool, ...]:
@@ -158,8 +160,8 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters
     for x in operands:
         if type(x) is Tensor:
             own = x.owner
-            if not own.is_fast and present(x) is not x:
-                return bind(primitive, [present(operand) for operand in operands], parameters)
+            if not own.is_fast and resolve(x) is not x:
+                return bind(primitive, [resolve(operand) for operand in operands], parameters)
             if trace is None or own.level > trace.level:
                 trace = own
     if trace is None:
@@ -226,7 +228,7 @@ PART = register(
         lambda whole, *, index: whole[index],
         operands=("whole",),
         pullbacks=(lambda t, kept, parameters, shape: Parts({parameters["index"]: t}),),
-        pushes=(lambda t, kept, parameters, shape: t[parameters["index"]],),
+        pushforwards=(lambda t, kept, parameters, shape: t[parameters["index"]],),
         reads=(frozenset(),),
     )
 )

@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 import optree
 
-from tapenet.core.foreign import Kind, kind_of, seen_through
+from tapenet.core.foreign import Kind, kind_of, unwrap_container
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
 
@@ -63,7 +63,7 @@ def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
     _CONTAINERS.update(kind for kind in unknown if kind_of(kind) is Kind.CONTAINER)
     _LEAVES.update(unknown.difference(nodes))
     if not nodes:
-        return (list(map(seen_through, leaves)) if _CONTAINERS else leaves), spec
+        return (list(map(unwrap_container, leaves)) if _CONTAINERS else leaves), spec
     with _REGISTERING:
         for kind in nodes:
             if optree.register_pytree_node.get(kind, namespace=NAMESPACE) is None:
@@ -75,7 +75,7 @@ def tree_flatten_with_none(tree: Tree) -> tuple[list[Any], TreeSpec]:
     """The leaves of a pytree, None among them, and its structure."""
     tree_flatten(tree)  # registers attrs classes met for the first time
     leaves, spec = optree.tree_flatten(tree, none_is_leaf=True, namespace=NAMESPACE)
-    return (list(map(seen_through, leaves)) if _CONTAINERS else leaves), spec
+    return (list(map(unwrap_container, leaves)) if _CONTAINERS else leaves), spec
 
 
 def tree_unflatten(spec: TreeSpec, leaves: Sequence[Any]) -> Tree:

@@ -20,8 +20,8 @@ from tapenet.core.guards import Guard
 from tapenet.core.leaf_checks import dtype_of
 from tapenet.core.primitive import CONSTANTS, PART, Array, Primitive, as_numpy_number, bind, evaluate, register
 from tapenet.core.record import NO_PARAMETERS, Entry, Parameters, Slots
-from tapenet.core.source_lines import Place
-from tapenet.core.tensor import Tensor, made_tensor, note_read, present
+from tapenet.core.source_lines import CodeLocation
+from tapenet.core.tensor import Tensor, made_tensor, record_guard, resolve
 from tapenet.core.trace import STAND_INS, next_level
 from tapenet.errors import ArgumentTypeError, TapeStateError
 
@@ -59,7 +59,7 @@ class Recorder:
     pauses: set[Any] = attrs.field(factory=set, init=False)
     spans: list[tuple[int, int]] = attrs.field(factory=list, init=False)
     watches: list[Any] = attrs.field(factory=list, init=False)
-    places: dict[int, Place] | None = attrs.field(default=None, init=False)
+    locations: dict[int, CodeLocation] | None = attrs.field(default=None, init=False)
     tape_reference: Callable[[], Any] | None = attrs.field(default=None, init=False)
     guards: list[Guard] | None = attrs.field()
 
@@ -114,7 +114,7 @@ class Recorder:
 
     # ---- as a trace ----
 
-    def present(self, x: Tensor) -> Any:
+    def resolve(self, x: Tensor) -> Any:
         """Return the Tensor itself, what stands in for it where the tape is paused, or its value."""
         if not self.is_open:
             self.outlived = True
@@ -134,7 +134,7 @@ class Recorder:
 
     def watch(self, leaf: Any) -> Tensor:
         """Return a leaf as a value on the tape."""
-        leaf = present(leaf)
+        leaf = resolve(leaf)
         if isinstance(leaf, np.ndarray):
             leaf = np.asarray(leaf)  # of a subclass the plain array
         if type(leaf) is Tensor and leaf.owner is self:
@@ -155,7 +155,7 @@ class TapeRecorder(Recorder):
         """Compute an operation and record it."""
         slots, values = partition(self, primitive, operands)
         out, residual = compute(primitive, values, parameters)
-        return note(self, primitive, operands, slots, values, parameters, out, residual)
+        return record_output(self, primitive, operands, slots, values, parameters, out, residual)
 
     def write(self, entry: Entry, value: Array | None = None) -> int:
         """Put down a record, and return its slot."""
@@ -226,7 +226,7 @@ def compute(primitive: Primitive, values: Sequence[Array], parameters: Parameter
     return out, (found,)
 
 
-def note(
+def record_output(
     trace: Recorder,
     primitive: Primitive,
     operands: Sequence[Array],
@@ -245,7 +245,7 @@ def note(
     if kind not in "fc" and not primitive.is_discrete:
         if kind not in "biu":
             raise ArgumentTypeError(_not_numeric(primitive.name, values, out))
-        note_read(primitive.name, primitive.forward, operands, parameters, out)
+        record_guard(primitive.name, primitive.forward, operands, parameters, out)
         return out
     return made_tensor(out, trace, trace.write((primitive, slots, kept, parameters, out.shape, out.dtype)))
 
@@ -276,7 +276,7 @@ def _note_parts(
         if part.dtype.kind in "fc" or primitive.is_discrete:
             given.append(made_tensor(part, trace, whole + 1 + i))
         else:
-            note_read(primitive.name, _part_of(primitive, i), operands, entry[3], part)
+            record_guard(primitive.name, _part_of(primitive, i), operands, entry[3], part)
             given.append(part)
     return tuple(given)
 

@@ -15,14 +15,15 @@ import numpy as np
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 _NOT_THE_USERS = (_PACKAGE + os.sep, os.path.dirname(np.__file__) + os.sep)
 
-Place = tuple[CodeType, int]  # code and an instruction in it: taken in a fraction of the time that the line takes
+# Code and an instruction in it: taken in a fraction of the time that the line takes.
+CodeLocation = tuple[CodeType, int]
 
 
 _IS_THE_USERS: dict[str, bool] = {}  # by file name
 _WARNED: dict[str, dict[Any, Any]] = {}  # by file name, what Python notes of warnings that were shown
 
 
-def user_place() -> Place:
+def user_location() -> CodeLocation:
     """The innermost place on the stack outside of tapenet; `line_of` tells its line."""
     frame = sys._getframe(1)
     while True:
@@ -36,16 +37,16 @@ def user_place() -> Place:
         frame = outer
 
 
-def line_of(place: Place) -> str:
-    """A place as `file.py:12`."""
-    code, instruction = place
+def line_of(location: CodeLocation) -> str:
+    """Return a location as `file.py:12`."""
+    code, instruction = location
     line = next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
     return f"{code.co_filename}:{code.co_firstlineno if line is None else line}"
 
 
 def user_line() -> str:
     """The innermost line on the stack outside of tapenet, as `file.py:12`."""
-    return line_of(user_place())
+    return line_of(user_location())
 
 
 def warn_at_user_line(text: str, category: type[Warning]) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from tapenet.core.guards import Guard, as_seen
+from tapenet.core.guards import Guard, snapshot
 from tapenet.core.provided import provided
-from tapenet.core.source_lines import user_line, user_place
+from tapenet.core.source_lines import user_line, user_location
 from tapenet.core.trace import Trace
 from tapenet.errors import ArgumentTypeError, AssignmentError, ConversionError, MappedValueError, PicklingError
 
@@ -58,9 +58,9 @@ class Tensor(UnsealedTensor):
         """
         if self.owner.holds_batch:
             raise mapped_value_error("x.value")
-        own = present(self) if self.owner.is_open else self
+        own = resolve(self) if self.owner.is_open else self
         if own.owner.is_open and own.owner.guards is not None:
-            note_on(own.owner, "x.value", _same, (own,), {}, unwrap(own))
+            record_guard_on(own.owner, "x.value", _same, (own,), {}, unwrap(own))
         return read_only(self._value)
 
     # ---- what it looks like ----
@@ -110,7 +110,7 @@ class Tensor(UnsealedTensor):
 
     def __bool__(self) -> bool:
         answer = bool(_one_value(self, "if x:"))
-        note_read("if x:", bool, (self,), {}, answer)
+        record_guard("if x:", bool, (self,), {}, answer)
         return answer
 
     def __float__(self) -> float:
@@ -195,13 +195,13 @@ def made_tensor(value: Any, trace: Trace, slot: int) -> Tensor:
     return sealed
 
 
-def present(x: Any) -> Any:
+def resolve(x: Any) -> Any:
     """Return `x` as an operation of this thread and task sees it.
 
     A Tensor of a closed tape is its value; one of a tape that is paused in this context is what stands in for it.
     """
     while type(x) is Tensor:
-        seen = x.owner.present(x)
+        seen = x.owner.resolve(x)
         if seen is x:
             return x
         x = seen
@@ -220,14 +220,14 @@ def innermost(operands: Iterable[Any]) -> Trace | None:
 def unwrap(x: Any) -> Any:
     """Return what is under a Tensor, however many tapes deep: a plain value, or a Tensor of a batch.
 
-    For what a computation does not depend on (its kind, a picture of it); `off_tapes` is for what it does.
+    For what a computation does not depend on (its kind, a picture of it); `read_value` is for what it does.
     """
     while type(x) is Tensor and not x.owner.holds_batch:
         x = x._value
     return x
 
 
-def off_tapes(x: Any) -> Any:
+def read_value(x: Any) -> Any:
     """Return what is under a Tensor, as `unwrap`, and note on open tapes that it was read.
 
     A Tensor of integers or truth values stays as it is: a tape holds it so that a replay computes it anew.
@@ -235,7 +235,7 @@ def off_tapes(x: Any) -> Any:
     if type(x) is not Tensor or x.dtype.kind not in "fc":
         return x
     value = unwrap(x)
-    note_read("a value", _same, (x,), {}, value)
+    record_guard("a value", _same, (x,), {}, value)
     return value
 
 
@@ -246,12 +246,12 @@ def unwrap_batches(x: Any) -> Any:
     return x
 
 
-def plain_value(x: Any, needed_by: str) -> Any:
+def read_single_value(x: Any, needed_by: str) -> Any:
     """Return the plain value under a Tensor and note the read; under `vmap`, where there is not one, raise."""
     if type(x) is not Tensor:
         return x
     value = _one_value(x, needed_by)
-    note_read(needed_by, _same, (x,), {}, value)
+    record_guard(needed_by, _same, (x,), {}, value)
     return value
 
 
@@ -277,7 +277,7 @@ def _same(x: Any) -> Any:
     return x
 
 
-def note_read(
+def record_guard(
     name: str,
     function: Callable[..., Any],
     arguments: Sequence[Any],
@@ -295,12 +295,12 @@ def note_read(
         through_batches: whether the function takes all examples of mapped values at once, so that tapes further out
             than the map are told too.
     """
-    arguments = [present(x) for x in arguments]
+    arguments = [resolve(x) for x in arguments]
     part = result[0] if type(result) is tuple and result else result
     level = part.owner.level if type(part) is Tensor else -1  # tapes further out than a map are told by the map
     for trace in _open_tapes((*arguments, *keywords.values()) if keywords else arguments, through_batches):
         if trace.level > level:
-            note_on(trace, name, function, arguments, keywords, result, through_batches)
+            record_guard_on(trace, name, function, arguments, keywords, result, through_batches)
 
 
 def _open_tapes(arguments: Sequence[Any], through_batches: bool) -> list[Trace]:
@@ -317,7 +317,7 @@ def _open_tapes(arguments: Sequence[Any], through_batches: bool) -> list[Trace]:
     return traces
 
 
-def note_on(
+def record_guard_on(
     trace: Trace,
     name: str,
     function: Callable[..., Any],
@@ -326,7 +326,7 @@ def note_on(
     result: Any,
     through_batches: bool = False,
 ) -> None:
-    """Note a read on one trace; see `note_read`."""
+    """Note a read on one trace; see `record_guard`."""
     assert trace.guards is not None
     plain = unwrap_batches if through_batches else unwrap
     slots: list[int | None] = []
@@ -348,8 +348,8 @@ def note_on(
             keywords,
             keyword_slots,
             trace.position(),
-            as_seen(result),
-            user_place(),
+            snapshot(result),
+            user_location(),
         )
     )
 
@@ -363,7 +363,7 @@ def on_trace(trace: Trace, x: Any) -> Tensor | None:
     return None
 
 
-def through_closed(trace: Trace, x: Any) -> Any:
+def unwrap_closed(trace: Trace, x: Any) -> Any:
     """Return a value on `trace` that lies under traces which have closed since; anything else as it is."""
     seen = x
     while type(seen) is Tensor and seen.owner is not trace and not seen.owner.is_open:

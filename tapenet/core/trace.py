@@ -51,7 +51,7 @@ class Trace(Protocol):
     def apply(self, primitive: Primitive, operands: Sequence[Any], parameters: Mapping[str, Any]) -> Any:
         """Do what an operation does here; at least one operand is a Tensor of this trace, none of one further in."""
 
-    def present(self, x: Tensor) -> Any:
+    def resolve(self, x: Tensor) -> Any:
         """Return what a Tensor of this trace is for an operation now: itself, its value, or what stands in for it."""
 
     def inner(self, x: Tensor) -> Any:

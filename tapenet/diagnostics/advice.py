@@ -24,6 +24,6 @@ _BY_NAME = {
 }
 
 
-def recipe(name: str, bad: str) -> str:
+def numerical_advice(name: str) -> str:
     """Advice for an operation that gives NaN or infinity."""
     return _BY_NAME.get(name, _SECOND_WHERE).format(f=f"tnp.{name}")

@@ -13,7 +13,7 @@ from tapenet.core.pieces import Piece
 from tapenet.core.primitive import Primitive
 from tapenet.core.record import SHAPE, Entry
 from tapenet.core.tensor import Tensor
-from tapenet.diagnostics.advice import recipe
+from tapenet.diagnostics.advice import numerical_advice
 from tapenet.diagnostics.checker import Checker, appeared
 from tapenet.errors import NumericalError, UnconnectedError
 from tapenet.walks.substituted import SubstitutedEntries, with_rules
@@ -25,8 +25,8 @@ def checked_entries(entries: Sequence[Entry], checker: Checker) -> SubstitutedEn
     def substitute(primitive: Primitive, slot: int) -> Primitive:
         return with_rules(
             primitive,
-            pull=_Watched(primitive, slot, checker, "backward", "cotangent").rule,
-            push=_Watched(primitive, slot, checker, "forward", "tangent").rule,
+            pullback=_Watched(primitive, slot, checker, "backward", "cotangent").rule,
+            pushforward=_Watched(primitive, slot, checker, "forward", "tangent").rule,
         )
 
     return SubstitutedEntries(entries, substitute)
@@ -75,7 +75,7 @@ class _Watched:
             recorded = "" if line is None else f", recorded at {line}"
             raise NumericalError(
                 f"{self._here()} the {self.what} by {name} must be finite for finite operands; got {bad}{recorded}. "
-                f"{recipe(self.primitive.name, bad)}"
+                f"{numerical_advice(self.primitive.name)}"
             )
 
     def _here(self) -> str:

@@ -9,12 +9,12 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.core.guards import ArraySeen, as_seen
+from tapenet.core.guards import ArraySnapshot, snapshot
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.record import Entry
-from tapenet.core.source_lines import Place, line_of, user_place
+from tapenet.core.source_lines import CodeLocation, line_of, user_location
 from tapenet.core.tensor import unwrap_batches
-from tapenet.diagnostics.advice import recipe
+from tapenet.diagnostics.advice import numerical_advice
 from tapenet.errors import MutationError, NumericalError
 
 
@@ -32,7 +32,7 @@ class Held:
     """An array that a tape holds, as it was when it was recorded."""
 
     array: np.ndarray[Any, Any]
-    seen: ArraySeen
+    seen: ArraySnapshot
     slot: int
     role: str
 
@@ -48,12 +48,12 @@ class Checker:
     """
 
     checks: Checks
-    places: dict[int, Place] = attrs.field(factory=dict, init=False)
+    locations: dict[int, CodeLocation] = attrs.field(factory=dict, init=False)
     held: dict[int, Held] = attrs.field(factory=dict, init=False)
 
     def line(self, slot: int) -> str | None:
         """The user's line that made a record; None where it was not watched."""
-        place = self.places.get(slot)
+        place = self.locations.get(slot)
         return None if place is None else line_of(place)
 
     # ---- while it records ----
@@ -73,12 +73,12 @@ class Checker:
                 shapes = ", ".join(f"{name} {_shape(x)}" for name, x in zip(names, operands, strict=False))
                 raise NumericalError(
                     f"{primitive.name}: the output must be finite for finite operands; got {bad} from {shapes}, "
-                    f"at {line_of(user_place())}. {recipe(primitive.name, bad)}"
+                    f"at {line_of(user_location())}. {numerical_advice(primitive.name)}"
                 )
 
     def note(self, slot: int, entry: Entry, value: Array | None = None) -> None:
         """Keep the line of a record, and what the arrays that it holds look like; for a leaf those of its value."""
-        self.places[slot] = user_place()
+        self.locations[slot] = user_location()
         if not self.checks.mutation:
             return
         primitive, slots, kept, _, _, _ = entry
@@ -88,14 +88,14 @@ class Checker:
         for name, x in zip(names, kept, strict=False):
             for part in x if type(x) is tuple else (x,):
                 if isinstance(part, np.ndarray) and id(part) not in self.held:
-                    self.held[id(part)] = Held(part, as_seen(part), slot, name)
+                    self.held[id(part)] = Held(part, snapshot(part), slot, name)
 
     # ---- before it is walked ----
 
     def check_unchanged(self, entries: Sequence[Entry]) -> None:
         """Raise where an array that the tape holds has changed since it was recorded."""
         for held in self.held.values():
-            if as_seen(held.array) != held.seen:
+            if snapshot(held.array) != held.seen:
                 primitive = entries[held.slot][0]
                 line = self.line(held.slot)
                 raise MutationError(

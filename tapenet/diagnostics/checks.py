@@ -12,7 +12,7 @@ from tapenet.core.argument_checks import checked_flag
 from tapenet.core.guards import Guard
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.record import Entry, Parameters
-from tapenet.core.recorder import INSTRUMENTS, Recorder, compute, note, partition, put_group, slot_of
+from tapenet.core.recorder import INSTRUMENTS, Recorder, compute, partition, put_group, record_output, slot_of
 from tapenet.diagnostics.checked_walks import check_not_constant, checked_entries
 from tapenet.diagnostics.checker import Checker, Checks
 
@@ -78,7 +78,7 @@ class CheckedRecorder(Recorder):
     checker: Checker
 
     def __attrs_post_init__(self) -> None:
-        self.places = self.checker.places
+        self.locations = self.checker.locations
 
     def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
         """Compute an operation, check what it gives, and record it."""
@@ -86,7 +86,7 @@ class CheckedRecorder(Recorder):
         with self.checker.quiet():
             out, residual = compute(primitive, values, parameters)
         self.checker.check_output(primitive, values, out)
-        return note(self, primitive, operands, slots, values, parameters, out, residual)
+        return record_output(self, primitive, operands, slots, values, parameters, out, residual)
 
     def write(self, entry: Entry, value: Array | None = None) -> int:
         """Put down a record, its place in the user's code and what its arrays look like."""

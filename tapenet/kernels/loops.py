@@ -87,7 +87,7 @@ def _map(reach: int, x: Array, begin: int, step: int, out: Array, out_begin: int
     if reach == 4:
         _combine(x, begin, step, out, out_begin, out_step, size)
     else:
-        _spread(x, begin, step, out, out_begin, out_step, size)
+        _transform_cotangents(x, begin, step, out, out_begin, out_step, size)
 
 
 @_compiled
@@ -105,7 +105,9 @@ def _combine(d: Array, begin: int, step: int, out: Array, out_begin: int, out_st
 
 
 @_compiled
-def _spread(t: Array, begin: int, step: int, out: Array, out_begin: int, out_step: int, size: int) -> None:
+def _transform_cotangents(
+    t: Array, begin: int, step: int, out: Array, out_begin: int, out_step: int, size: int
+) -> None:
     """Write A t, as `_combine` does B^T d."""
     t0, t1 = np.uintp(begin), np.uintp(begin + step)
     out0, out1 = np.uintp(out_begin), np.uintp(out_begin + out_step)

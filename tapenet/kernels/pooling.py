@@ -215,8 +215,8 @@ def avg_pool_input(t: Array, *, input_size: Pair, window: Pair, stride: Pair, pa
     def work(images: slice) -> None:
         part = t[images] / _sizes(rows, columns, dtype)
         row = zeros((part.shape[0] * rows.count, columns.size, x.shape[3]), dtype)
-        _spread(_along_columns(part), columns, row)
-        _spread(row.reshape(part.shape[0], rows.count, columns.size * x.shape[3]), rows, _along_rows(x[images]))
+        _add_to_windows(_along_columns(part), columns, row)
+        _add_to_windows(row.reshape(part.shape[0], rows.count, columns.size * x.shape[3]), rows, _along_rows(x[images]))
 
     _by_images(work, x)
     return x.astype(t.dtype, copy=False)
@@ -313,7 +313,7 @@ def _let_nan_win(x: Array, winners: Array, rows: Axis, columns: Axis) -> None:
         winners[outputs][np.isnan(x[places])] = i * columns.window + j
 
 
-def _spread(t: Array, axis: Axis, x: Array) -> None:
+def _add_to_windows(t: Array, axis: Axis, x: Array) -> None:
     """Add each element of t, shape (batch, count, inner), to its window in x, shape (batch, size, inner)."""
     for _, outputs, places in axis.taps():
         if axis.disjoint:

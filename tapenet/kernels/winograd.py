@@ -221,8 +221,8 @@ def _transformed_cotangents(t: Array, tiles: Pair) -> Array:
     transformed = empty((4, 4, len(t), rows, columns, outputs), t.dtype)
 
     def work(images: slice) -> None:
-        _spread(t[images, :, 0::2], t[images, :, 1::2], halfway[:, images])
-        _spread(halfway[:, images, 0::2], halfway[:, images, 1::2], transformed[:, :, images])
+        _transform_cotangents(t[images, :, 0::2], t[images, :, 1::2], halfway[:, images])
+        _transform_cotangents(halfway[:, images, 0::2], halfway[:, images, 1::2], transformed[:, :, images])
 
     share(work, len(t), 2 * transformed.nbytes)
     return transformed
@@ -257,7 +257,7 @@ def _combine(d0: Array, d1: Array, d2: Array, d3: Array, out: Array) -> None:
     np.subtract(d1, d3, out=out[3])
 
 
-def _spread(t0: Array, t1: Array, out: Array) -> None:
+def _transform_cotangents(t0: Array, t1: Array, out: Array) -> None:
     """Write A t."""
     out[0] = t0
     np.add(t0, t1, out=out[1])

@@ -17,10 +17,10 @@ from tapenet.core.argument_checks import (
     checked_rng,
 )
 from tapenet.core.arguments import axes_of
-from tapenet.core.nondifferentiable import decision
+from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
 from tapenet.core.source_lines import warn_at_user_line
-from tapenet.core.tensor import Tensor, off_tapes
+from tapenet.core.tensor import Tensor, read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError, PrecisionWarning
 from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, sides
 from tapenet.ops.arrays.indexing import take
@@ -449,7 +449,7 @@ def embedding(table: Array, indices: Array) -> Array:
     array([[0., 0., 1.]])
     """
     table = checked_array("embedding", "table", table)
-    places = checked_array("embedding", "indices", off_tapes(indices))
+    places = checked_array("embedding", "indices", read_value(indices))
     if table.ndim != 2:
         raise ArgumentError(f"embedding: table must have shape (rows, features); got {table.shape}.")
     check_labels("embedding", "indices", places, table.shape[0])
@@ -478,7 +478,7 @@ def one_hot(labels: Array, num_classes: int, dtype: Any = np.float32) -> Array:
     """
     num_classes = checked_count("one_hot", "num_classes", num_classes)
     dtype = checked_dtype("one_hot", "dtype", dtype, "biufc", "a numeric dtype")
-    places = checked_array("one_hot", "labels", off_tapes(labels))
+    places = checked_array("one_hot", "labels", read_value(labels))
     check_labels("one_hot", "labels", places, num_classes)
     return (places[..., None] == np.arange(num_classes)).astype(dtype)
 
@@ -492,7 +492,7 @@ def check_labels(function: str, name: str, labels: Array, count: int) -> None:
         raise ArgumentError(f"{function}: {name} must be in [0, {count}); got {wrong}.")
 
 
-@decision
+@branch_condition
 def _label_out_of_range(labels: Array, count: int) -> Any:
     """Find a label outside of [0, count), or None."""
     if labels.size and labels.min() < 0:

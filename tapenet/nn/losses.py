@@ -8,9 +8,9 @@ import numpy as np
 
 from tapenet.core.argument_checks import check_real, checked_array, checked_choice, checked_number
 from tapenet.core.batching import elementwise_rule
-from tapenet.core.nondifferentiable import choice, decision
+from tapenet.core.nondifferentiable import branch_condition, choice
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import off_tapes
+from tapenet.core.tensor import read_value
 from tapenet.errors import ArgumentError
 from tapenet.nn.activations import log_softmax, softplus
 from tapenet.nn.functions import as_result, check_labels, widened
@@ -85,7 +85,7 @@ def cross_entropy(logits: Array, labels: Array, reduction: Reduction = "mean") -
             f"cross_entropy: labels must have shape {logits.shape[:-1]}, or {logits.shape} as probabilities; "
             f"got {labels.shape}."
         )
-    places = off_tapes(labels)
+    places = read_value(labels)
     check_labels("cross_entropy", "labels", places, logits.shape[-1])
     chosen = take_along_axis(log_p, places[..., None], -1)
     if reduction == "none":
@@ -131,7 +131,7 @@ _opposite_sign = choice(_find_opposite_sign, name="opposite_sign", batch=element
 _is_positive = choice(lambda x: x > 0, name="is_positive", batch=elementwise_rule)
 
 
-@decision
+@branch_condition
 def _no_probability(y: Array) -> Any:
     """Find an element outside of [0, 1], or None."""
     if y.size and not y.min() >= 0:

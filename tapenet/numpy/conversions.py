@@ -16,7 +16,7 @@ import tapenet.numpy as tnp
 from tapenet.core.families import constant_rule
 from tapenet.core.record import Entry
 from tapenet.core.recorder import Recorder
-from tapenet.core.tensor import Tensor, note_read, plain_value, unwrap
+from tapenet.core.tensor import Tensor, read_single_value, record_guard, unwrap
 from tapenet.errors import ConversionError, MappedValueError
 from tapenet.numpy.outside import advice_for
 
@@ -27,7 +27,7 @@ def _number(convert: Callable[[Any], Any], name: str) -> Callable[[Tensor], Any]
     own = getattr(Tensor, f"__{convert.__name__}__")
 
     def converted(self: Tensor) -> Any:
-        return convert(plain_value(self, name)) if _is_piecewise_constant(self) else own(self)
+        return convert(read_single_value(self, name)) if _is_piecewise_constant(self) else own(self)
 
     return converted
 
@@ -77,7 +77,7 @@ def _text(convert: Callable[..., str], name: str) -> Callable[..., str]:
     def shown(self: Tensor, *specification: str) -> str:
         value = unwrap(self)
         if type(value) is not Tensor:
-            note_read(name, convert, (self, *specification), {}, convert(value, *specification))
+            record_guard(name, convert, (self, *specification), {}, convert(value, *specification))
         text: str = own(self, *specification)
         return text
 

@@ -11,7 +11,7 @@ import tapenet.numpy as tnp
 from tapenet.core.fast_path import operator_function
 from tapenet.core.foreign import defers_to, is_sparse_matrix
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor, off_tapes, present
+from tapenet.core.tensor import Tensor, read_value, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError, MissingAttributeError
 from tapenet.numpy.conversions import CONVERSIONS
 from tapenet.numpy.outside import Flat
@@ -217,11 +217,11 @@ def _dumped(method: str, instead: str) -> Callable[..., Any]:
 
 
 def _off_closed_tapes(x: Tensor, conversion: str, instead: str, error: type[ConversionError] = ConversionError) -> Any:
-    if type(present(x)) is Tensor:
+    if type(resolve(x)) is Tensor:
         raise error(
             f"{conversion}: x is a Tensor of an open tape, and its bytes alone are not a value on it. Write {instead}."
         )
-    return np.asarray(off_tapes(x))
+    return np.asarray(read_value(x))
 
 
 _METHODS: dict[str, Callable[..., Any]] = {name: getattr(tnp, name) for name in _SAME_NAME} | {

@@ -15,7 +15,7 @@ from tapenet.core.leaf_checks import described, dtype_of
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten_with_none, tree_unflatten
 from tapenet.core.record import Shape
-from tapenet.core.tensor import Tensor, innermost, present
+from tapenet.core.tensor import Tensor, innermost, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, RuleError
 
 # ---- pytrees of arrays and other things ----
@@ -44,7 +44,7 @@ class Structure:
         return tree_unflatten(self.spec, leaves)
 
 
-def taken_apart(tree: Tree) -> tuple[list[Array], Structure]:
+def split_arrays(tree: Tree) -> tuple[list[Array], Structure]:
     """The arrays and scalars of floats of a pytree, with what is left; integers of Python count as structure."""
     leaves, spec = tree_flatten_with_none(tree)
     places = tuple(i for i, leaf in enumerate(leaves) if is_array(leaf))
@@ -90,7 +90,7 @@ class Call:
 
     def evaluated(self, name: str, y: Tree) -> tuple[Array, ...]:
         """The parts of a result, after noting what it looks like."""
-        arrays, structure = taken_apart(all_present(y))
+        arrays, structure = split_arrays(resolve_leaves(y))
         check_no_capture(name, arrays)
         parts = tuple(array if hasattr(array, "shape") else np.asarray(array)[()] for array in arrays)
         self.result, self.parts = structure, tuple((part.shape, part.dtype) for part in parts)
@@ -104,10 +104,10 @@ class Call:
         ]
 
 
-def all_present(tree: Tree) -> Tree:
+def resolve_leaves(tree: Tree) -> Tree:
     """Return a pytree with its Tensors as operations see them now: those of closed tapes are their values."""
     leaves, spec = tree_flatten_with_none(tree)
-    return tree_unflatten(spec, [present(leaf) for leaf in leaves])
+    return tree_unflatten(spec, [resolve(leaf) for leaf in leaves])
 
 
 def check_no_capture(name: str, arrays: Sequence[Array]) -> None:
@@ -144,7 +144,7 @@ def by_example(name: str, function: Callable[[list[Any]], list[Any]], arrays: Se
 
     A user's rule may call what cannot be mapped, or branch on values.
     """
-    given = [present(x) for x in arrays]
+    given = [resolve(x) for x in arrays]
     mapping = innermost(given)
     if not isinstance(mapping, Map):
         return function(given)

@@ -21,15 +21,15 @@ from tapenet.core.argument_checks import check_transform
 from tapenet.core.primitive import NO_PATH, Array, Parts, Primitive, Shapes
 from tapenet.core.pytrees import NAMESPACE, tree_flatten_with_none, tree_leaves, tree_unflatten
 from tapenet.core.record import Entry, Kept, Parameters, Slots
-from tapenet.core.recorder import Recorder, compute, new_recorder, note, partition, put_group
-from tapenet.core.tensor import Tensor, present, unwrap
+from tapenet.core.recorder import Recorder, compute, new_recorder, partition, put_group, record_output
+from tapenet.core.tensor import Tensor, resolve, unwrap
 from tapenet.core.trace import STAND_INS, Trace
 from tapenet.errors import ArgumentError, TapeStateError
 from tapenet.transforms.calls import name_of
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.programs import Program, program_of, without_values
 from tapenet.transforms.recording import like
-from tapenet.walks.products import pull, push
+from tapenet.walks.products import jvp_walk, vjp_walk
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,7 +60,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     @like(f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         leaves, spec = tree_flatten_with_none((args, kwargs))
-        leaves = [present(x) for x in leaves]
+        leaves = [resolve(x) for x in leaves]
         traces = _to_pause([*leaves, *_captured(f, set())])
         if not traces:
             return f(*args, **kwargs)
@@ -69,7 +69,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
             given = [region.read(x) if type(x) is Tensor and x.owner in traces else x for x in leaves]
             positional, keywords = tree_unflatten(spec, given)
             results, result_spec = tree_flatten_with_none(f(*positional, **keywords))
-            results = [present(x) for x in results]
+            results = [resolve(x) for x in results]
         return tree_unflatten(result_spec, region.recorded(results))
 
     return checkpointed
@@ -141,7 +141,7 @@ class RegionRecorder(Recorder):
         """Compute an operation and record it."""
         slots, values = partition(self, primitive, operands)
         out, residual = compute(primitive, values, parameters)
-        return note(self, primitive, operands, slots, values, parameters, out, residual)
+        return record_output(self, primitive, operands, slots, values, parameters, out, residual)
 
     def write(self, entry: Entry, value: Array | None = None) -> int:
         """Put down a record without its values, and return its slot."""
@@ -155,14 +155,14 @@ class RegionRecorder(Recorder):
         """Return the entries; nobody walks them."""
         return self.entries
 
-    def present(self, x: Tensor) -> Any:
+    def resolve(self, x: Tensor) -> Any:
         """Return the Tensor itself, as long as the function runs."""
         if not self.is_open:
             raise TapeStateError(
                 f"checkpoint: a value of {self.name} must leave it as a result; got one that was kept elsewhere (in a "
                 "list, an attribute, a variable around it, or a generator that runs on). Return it."
             )
-        return Recorder.present(self, x)
+        return Recorder.resolve(self, x)
 
 
 @attrs.define(eq=False)
@@ -255,24 +255,24 @@ class _Run:
 # ---- the operation ----
 
 
-def _pull(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Array | None]:
+def _pullback(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Array | None]:
     with new_recorder(replayable=False) as trace:
         operands = [x if slot is None else trace.watch(x) for x, slot in zip(kept, slots, strict=False)]
         outs = parameters["run"](*operands)
     sources = [x for x, slot in zip(operands, slots, strict=True) if slot is not None]
-    pulled = iter(pull(trace, [outs[i] for i in t.parts], list(t.parts.values()), sources))
+    pulled = iter(vjp_walk(trace, [outs[i] for i in t.parts], list(t.parts.values()), sources))
     found = [None if slot is None else next(pulled) for slot in slots]
     return [NO_PATH if bar is None and slot is not None else bar for bar, slot in zip(found, slots, strict=True)]
 
 
-def _push(
+def _pushforward(
     tangents: Sequence[Array | None], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
 ) -> list[Array | None]:
     with new_recorder(replayable=False) as trace:
         operands = [x if dot is None else trace.watch(x) for x, dot in zip(kept, tangents, strict=False)]
         outs = parameters["run"](*operands)
     pairs = [(x, dot) for x, dot in zip(operands, tangents, strict=True) if dot is not None]
-    return push(trace, [x for x, _ in pairs], [dot for _, dot in pairs], outs)
+    return jvp_walk(trace, [x for x, _ in pairs], [dot for _, dot in pairs], outs)
 
 
 def _batched(primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Any) -> Any:
@@ -284,8 +284,8 @@ CHECKPOINT = Primitive(
     "checkpoint",
     "checkpoint",
     lambda *operands, run: run(*operands),
-    joint_pullback=_pull,
-    joint_push=_push,
+    joint_pullback=_pullback,
+    joint_pushforward=_pushforward,
     batch=_batched,
     is_users=True,
 )

@@ -13,12 +13,11 @@ from tapenet.core.primitive import Array, Parts, Primitive, Shapes
 from tapenet.core.pytrees import Tree, tree_flatten_with_none
 from tapenet.core.record import Kept, Parameters, Shape, Slots
 from tapenet.core.recorder import Recorder, new_recorder
-from tapenet.core.tensor import Tensor, present
+from tapenet.core.tensor import Tensor, resolve
 from tapenet.errors import MissingRuleError, RuleError
 from tapenet.transforms.calls import (
     Call,
     Structure,
-    all_present,
     as_pair,
     by_example,
     check_no_capture,
@@ -27,11 +26,12 @@ from tapenet.transforms.calls import (
     is_differentiable,
     name_of,
     positional,
+    resolve_leaves,
     shown,
-    taken_apart,
+    split_arrays,
 )
 from tapenet.transforms.recording import like
-from tapenet.walks.products import pull
+from tapenet.walks.products import vjp_walk
 
 
 def custom_vjp(
@@ -103,8 +103,8 @@ def operation(f: Callable[..., Any], primitive: Primitive) -> Callable[..., Any]
 
     @like(f)
     def recorded(*args: Any, **kwargs: Any) -> Any:
-        operands, structure = taken_apart(positional(primitive.name, f, args, kwargs))
-        operands = [present(x) for x in operands]
+        operands, structure = split_arrays(positional(primitive.name, f, args, kwargs))
+        operands = [resolve(x) for x in operands]
         if not any(type(x) is Tensor for x in operands):
             return f(*args, **kwargs)
         call = Call(structure)
@@ -153,27 +153,28 @@ class _VjpRule:
             self.name,
             "custom_vjp",
             lambda *operands, call: self.with_residual(*operands, call=call)[0],
-            joint_pullback=self.pull,
-            joint_push=self.push_over_reverse,  # a walk gets here past a tape further in, which it pulled back
+            joint_pullback=self.pullback,
+            # A forward walk gets here past a tape further in, which it pulled back.
+            joint_pushforward=self.pushforward_over_reverse,
             with_residual=self.with_residual,
             residual=self.residual,
             is_users=True,
         )
         return attrs.evolve(
             further_out,
-            joint_push=self.push,
-            joint_push_over_reverse=self.push_over_reverse,
+            joint_pushforward=self.pushforward,
+            joint_pushforward_over_reverse=self.pushforward_over_reverse,
             further_out=further_out,
         )
 
     def _run(self, operands: Sequence[Array], call: Call) -> tuple[Tree, list[Array], Structure]:
         answer = self.forward(*call.arguments.filled(operands))
         y, residuals = as_pair(self.name, "forward", answer, "(y, residuals)")
-        return y, *taken_apart(residuals)
+        return y, *split_arrays(residuals)
 
     def with_residual(self, *operands: Array, call: Call) -> tuple[tuple[Array, ...], _Residuals]:
         y, arrays, structure = self._run(operands, call)
-        arrays = [present(x) for x in arrays]
+        arrays = [resolve(x) for x in arrays]
         check_no_capture(self.name, arrays)
         return call.evaluated(self.name, y), _Residuals(arrays, structure, operands)
 
@@ -189,7 +190,9 @@ class _VjpRule:
         arrays = by_example(self.name, arrays_of, operands)
         return _Residuals(arrays, structures[0], operands)
 
-    def pull(self, t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Array | None]:
+    def pullback(
+        self, t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
+    ) -> list[Array | None]:
         call: Call = parameters["call"]
         *operands, _, residuals = kept
         y_bars = call.cotangents(t.parts)
@@ -229,7 +232,7 @@ class _VjpRule:
 
         return by_example(self.name, cotangents, [*residuals.arrays, *y_bars])
 
-    def push(
+    def pushforward(
         self, tangents: Sequence[Array | None], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
     ) -> list[Array | None]:
         """Refuse forward mode, which has no rule."""
@@ -238,7 +241,7 @@ class _VjpRule:
             "Define the function by tn.custom_jvp, from which both modes follow."
         )
 
-    def push_over_reverse(
+    def pushforward_over_reverse(
         self, tangents: Sequence[Array | None], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
     ) -> list[Array | None]:
         """Push tangents in a forward walk over what a backward walk computed: the transpose of the rule."""
@@ -275,8 +278,8 @@ class JvpRule:
             self.name,
             "custom_jvp",
             lambda *operands, call: call.evaluated(self.name, self.f(*call.arguments.filled(operands))),
-            joint_pullback=self.pull,
-            joint_push=self.push,
+            joint_pullback=self.pullback,
+            joint_pushforward=self.pushforward,
             is_users=True,
         )
 
@@ -294,7 +297,7 @@ class JvpRule:
         spaces: list[tuple[Shape, Any] | None] = [None] * len(result.leaves)
         for place, space in zip(result.places, call.parts, strict=True):
             spaces[place] = space if space[1].kind in "fc" else None
-        leaves = checked(self.name, "rule's tangent", y_dot, all_present(y), "y", spaces)
+        leaves = checked(self.name, "rule's tangent", y_dot, resolve_leaves(y), "y", spaces)
         return [self._required(leaves[place], spaces[place]) for place in result.places]
 
     def _required(self, tangent: Array | None, space: tuple[Shape, Any] | None) -> Array | None:
@@ -302,7 +305,7 @@ class JvpRule:
             raise RuleError(f"{self.name}: rule's tangent must have shape {space[0]}, {space[1]}; got None.")
         return tangent
 
-    def push(
+    def pushforward(
         self, tangents: Sequence[Array | None], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
     ) -> list[Array | None]:
         call: Call = parameters["call"]
@@ -311,7 +314,9 @@ class JvpRule:
         count = len(operands)
         return self._applied(lambda arrays: self._tangents(call, arrays[:count], arrays[count:]), [*operands, *dots])
 
-    def pull(self, t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Array | None]:
+    def pullback(
+        self, t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
+    ) -> list[Array | None]:
         """Reverse mode: the rule, linear in the tangents, recorded from them and walked back."""
         call: Call = parameters["call"]
         count = len(slots)
@@ -344,7 +349,7 @@ def _pulled_to(
     """The cotangents of x: zero where no y depends on it, None for what is not on the tape."""
     pairs = [(y, y_bar) for y, y_bar in zip(ys, y_bars, strict=True) if y is not None and y_bar is not None]
     sources = [x for x in xs if type(x) is Tensor and x.owner is trace]
-    pulled = iter(pull(trace, [y for y, _ in pairs], [y_bar for _, y_bar in pairs], sources))
+    pulled = iter(vjp_walk(trace, [y for y, _ in pairs], [y_bar for _, y_bar in pairs], sources))
 
     def answer(x: Array | None) -> Array | None:
         if type(x) is not Tensor or x.owner is not trace:

@@ -10,19 +10,19 @@ from tapenet.core.leaf_checks import check_scalar
 from tapenet.core.nondifferentiable import constant
 from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.errors import ArgumentError
-from tapenet.transforms.recording import Argnums, by_argnums, like, ones_for, places_of, record
+from tapenet.transforms.recording import Argnums, argument_keys, by_argnums, like, ones_for, record
 
 
 def _gradient_of(
     function: str, f: Callable[..., Any], argnums: Argnums, has_aux: bool, args: tuple[Any, ...], kwargs: Any
 ) -> tuple[Tree, Tree, Tree]:
     """The value of `f`, its gradient and aux."""
-    places = places_of(function, f, argnums, args, kwargs)
+    places = argument_keys(function, f, argnums, args, kwargs)
     recording = record(function, f, args, kwargs, places, has_aux)
     check_scalar(
         function, tree_leaves(recording.y), "For other outputs use tn.vjp or tn.jacobian, or sum it first: y.sum()."
     )
-    gradients = recording.pull(ones_for(recording.y))
+    gradients = recording.vjp(ones_for(recording.y))
     return recording.value, by_argnums(argnums, gradients), recording.aux
 
 
@@ -105,14 +105,14 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool 
 
     @like(f)
     def derivative_of(*args: Any, **kwargs: Any) -> Any:
-        places = places_of("elementwise_grad", f, argnums, args, kwargs)
+        places = argument_keys("elementwise_grad", f, argnums, args, kwargs)
         recording = record("elementwise_grad", f, args, kwargs, places, has_aux)
         leaves = tree_leaves(recording.y)
         if len(leaves) != 1:
             raise ArgumentError(f"elementwise_grad: y must be one array; got a pytree of {len(leaves)} leaves.")
         cotangents = ones_for(recording.y)
         check_scalar("elementwise_grad", [x.ravel()[0] if x.size else x.sum() for x in cotangents])
-        gradients = recording.pull(cotangents)
+        gradients = recording.vjp(cotangents)
         gradient = by_argnums(argnums, gradients)
         return (gradient, recording.aux) if has_aux else gradient
 

@@ -21,7 +21,7 @@ from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten, tree_
 from tapenet.errors import ArgumentError, ArgumentTypeError, ConvergenceError
 from tapenet.ops.arrays.shaping import concatenate, ravel, reshape, transpose
 from tapenet.ops.elementwise.casting import astype
-from tapenet.transforms.calls import check_no_capture, is_differentiable, shown, taken_apart
+from tapenet.transforms.calls import check_no_capture, is_differentiable, shown, split_arrays
 from tapenet.transforms.custom import JvpRule, operation
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.products import jvp, linearize
@@ -184,7 +184,7 @@ class _Problem:
         """The solution, on the tapes of the arguments."""
         if self.layout.size == 0:
             return x0
-        arrays, structure = taken_apart(args)
+        arrays, structure = split_arrays(args)
 
         def solve(*operands: Array) -> Array:
             """The solution's vector, from those of x0 and the arguments' arrays."""
@@ -204,8 +204,8 @@ class _Problem:
         """The derivative of the solution: A x_dot = -dF/da a_dot."""
         found, *args = primals
         x = self.dependent(found, *args)  # so that the derivative is differentiable itself
-        arrays, structure = taken_apart(tuple(args))
-        dots, _ = taken_apart(tuple(tangents[1:]))
+        arrays, structure = split_arrays(tuple(args))
+        dots, _ = split_arrays(tuple(tangents[1:]))
         places = [i for i, array in enumerate(arrays) if is_differentiable(array)]
 
         def by_args(*values: Array) -> Array:

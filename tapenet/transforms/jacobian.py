@@ -16,17 +16,17 @@ from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, MissingRuleError
 from tapenet.transforms.recording import (
     Argnums,
-    Place,
+    ArgumentKey,
     Recording,
+    argument_keys,
     by_argnums,
     like,
     ones_for,
-    places_of,
     record,
     split_aux,
 )
-from tapenet.walks.blocks import Blocks, completed, ends_of, in_structure, pulled_blocks, pushed_blocks
-from tapenet.walks.products import pull, push
+from tapenet.walks.blocks import Blocks, completed, ends_of, forward_mode_blocks, in_structure, reverse_mode_blocks
+from tapenet.walks.products import jvp_walk, vjp_walk
 
 
 def jacobian(
@@ -118,7 +118,7 @@ def hessian(
 
     @like(f)
     def hessian_of(*args: Any, **kwargs: Any) -> Any:
-        places = places_of("hessian", f, argnums, args, kwargs)
+        places = argument_keys("hessian", f, argnums, args, kwargs)
 
         def first(y: Tree, x: tuple[Tree, ...], sources: Sequence[Tensor]) -> Tree:
             targets = tree_leaves(y)
@@ -161,14 +161,14 @@ def hvp(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> C
         if not args:
             raise ArgumentError("hvp: there must be the arguments of f and then a vector; got no positional argument.")
         *arguments, v = args
-        places = places_of("hvp", f, argnums, arguments, kwargs)
+        places = argument_keys("hvp", f, argnums, arguments, kwargs)
         x = by_argnums(argnums, tuple(arguments[i] if isinstance(i, int) else kwargs[i] for i in places))
         directions = matched("hvp", "v", v, "x", x)
 
         def gradient(y: Tree, x: tuple[Tree, ...], sources: Sequence[Tensor]) -> Tree:
             targets = tree_leaves(y)
             check_scalar("hvp", targets, "Sum it first, y.sum(), or take tn.hessian.")
-            found = pull(_trace_of(sources), targets, ones_for(y), sources) if sources else []
+            found = vjp_walk(_trace_of(sources), targets, ones_for(y), sources) if sources else []
             gradients = [zeros_of(x) if g is None else g for x, g in zip(sources, found, strict=True)]
             return by_argnums(argnums, tree_unflatten(tree_flatten(x)[1], gradients))
 
@@ -196,7 +196,7 @@ def _transform(
 
     @like(f)
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        places = places_of(function, f, argnums, args, kwargs)
+        places = argument_keys(function, f, argnums, args, kwargs)
         recording = record(function, f, args, kwargs, places, has_aux)
         targets = tree_leaves(recording.y)
         _check_outputs(function, recording.y, targets)
@@ -210,8 +210,8 @@ def _pulled(targets: Sequence[Any], sources: Sequence[Tensor], chunk_size: int |
     if not sources:
         return [[] for _ in targets]
     trace = _trace_of(sources)
-    blocks = pulled_blocks(
-        lambda seeds: pull(trace, targets, seeds, sources), ends_of(targets), ends_of(sources), chunk_size
+    blocks = reverse_mode_blocks(
+        lambda seeds: vjp_walk(trace, targets, seeds, sources), ends_of(targets), ends_of(sources), chunk_size
     )
     return completed(blocks, ends_of(targets), sources, "source")
 
@@ -220,8 +220,8 @@ def _pushed(targets: Sequence[Any], sources: Sequence[Tensor], chunk_size: int |
     if not sources:
         return [[] for _ in targets]
     trace = _trace_of(sources)
-    blocks = pushed_blocks(
-        lambda seeds: push(trace, sources, seeds, targets), ends_of(targets), ends_of(sources), chunk_size
+    blocks = forward_mode_blocks(
+        lambda seeds: jvp_walk(trace, sources, seeds, targets), ends_of(targets), ends_of(sources), chunk_size
     )
     return completed(blocks, ends_of(targets), sources, "target")
 
@@ -246,15 +246,15 @@ def _second(firsts: Sequence[Any], sources: Sequence[Tensor], chunk_size: int | 
 def _pushed_along(recording: Recording, directions: Sequence[Array]) -> Tree:
     """The tangent of a recording's y, also through functions with a rule for reverse mode alone."""
     try:
-        return recording.push(directions)
+        return recording.jvp(directions)
     except MissingRuleError:
-        # A pullback is linear in what it pulls, and its transpose is the push.
+        # A pullback is linear in what it pulls, and its transpose is the pushforward.
         targets, spec = tree_flatten(recording.y)
         with new_recorder(replayable=False) as trace:
             seeds = [trace.watch(zeros_of(target)) for target in targets]
-            bars = pull(recording.trace, targets, seeds, recording.sources)
+            bars = vjp_walk(recording.trace, targets, seeds, recording.sources)
         pairs = [(bar, v) for bar, v in zip(bars, directions, strict=True) if bar is not None]
-        pushed = pull(trace, [bar for bar, _ in pairs], [v for _, v in pairs], seeds)
+        pushed = vjp_walk(trace, [bar for bar, _ in pairs], [v for _, v in pairs], seeds)
         zeros = (zeros_of(x) if dot is None else dot for x, dot in zip(targets, pushed, strict=True))
         return tree_unflatten(spec, list(zeros))
 
@@ -264,7 +264,7 @@ def _assembled(recording: Recording, argnums: Argnums, blocks: Blocks) -> Tree:
 
 
 def _then(
-    compute: Callable[..., Tree], function: str, f: Callable[..., Any], places: Sequence[Place], has_aux: bool
+    compute: Callable[..., Tree], function: str, f: Callable[..., Any], places: Sequence[ArgumentKey], has_aux: bool
 ) -> Callable[..., Any]:
     """f followed by a computation on its y, its chosen arguments and their leaves, recorded on the same tape."""
 

@@ -15,7 +15,7 @@ from tapenet.core.batching import Map
 from tapenet.core.leaf_checks import check_result, described, plain_leaf
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import NAMESPACE, Tree, leaf_paths, tree_flatten_with_none
-from tapenet.core.tensor import Tensor, through_closed
+from tapenet.core.tensor import Tensor, unwrap_closed
 from tapenet.core.trace import next_level
 from tapenet.errors import ArgumentError, ArgumentTypeError
 
@@ -53,7 +53,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
     @functools.wraps(f, updated=())
     def mapped_function(*args: Any, **kwargs: Any) -> Any:
         inputs = (args, kwargs)
-        axes = _spread((in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(args), 0), inputs)
+        axes = _axis_of_each_leaf((in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(args), 0), inputs)
         leaves, spec = tree_flatten_with_none(inputs)
         batches, size = _batches(leaves, axes, inputs)
         mapping = Map(size, next_level())
@@ -69,15 +69,15 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
     return mapped_function
 
 
-def _spread(axes: Axes, tree: Tree) -> list[int | None]:
+def _axis_of_each_leaf(axes: Axes, tree: Tree) -> list[int | None]:
     """An axis, or None, for each leaf of a tree of which `axes` is a prefix."""
     try:
-        spread: list[int | None] = optree.broadcast_prefix(axes, tree, none_is_leaf=True, namespace=NAMESPACE)
+        prefix: list[int | None] = optree.broadcast_prefix(axes, tree, none_is_leaf=True, namespace=NAMESPACE)
     except ValueError as error:
         raise ArgumentError(
             f"vmap: axes must be an int, None, or a pytree of them that is a prefix of what they are for; got {axes!r}."
         ) from error
-    return spread
+    return prefix
 
 
 def _batches(leaves: Sequence[Any], axes: Sequence[int | None], inputs: Tree) -> tuple[list[Any], int]:
@@ -115,14 +115,14 @@ def _path(inputs: Tree, i: int) -> str:
 def _collected(result: Tree, out_axes: Axes, mapping: Map) -> Tree:
     """What a mapped function returned, as arrays of all examples."""
     leaves, spec = tree_flatten_with_none(result)
-    axes = _spread(out_axes, result)
+    axes = _axis_of_each_leaf(out_axes, result)
     return optree.tree_unflatten(spec, [_out(x, axis, mapping) for x, axis in zip(leaves, axes, strict=True)])
 
 
 def _out(x: Any, axis: int | None, mapping: Map) -> Array:
     if x is None:
         return None
-    x = through_closed(mapping, x)
+    x = unwrap_closed(mapping, x)
     is_mapped = type(x) is Tensor and x.owner is mapping
     if axis is None:
         if is_mapped:

@@ -37,7 +37,7 @@ def vjp(f: Callable[..., Any], *args: Tree, has_aux: bool = False) -> Any:
     recording = record("vjp", f, args, {}, range(len(args)), has_aux)
 
     def pullback(y_bar: Tree) -> tuple[Tree, ...]:
-        return recording.pull(matched("pullback", "y_bar", y_bar, "y", recording.y))
+        return recording.vjp(matched("pullback", "y_bar", y_bar, "y", recording.y))
 
     value = recording.value
     return (value, pullback, recording.aux) if has_aux else (value, pullback)
@@ -70,7 +70,7 @@ def jvp(f: Callable[..., Any], args: Sequence[Tree], tangents: Sequence[Tree], h
                 f"got {type(given).__name__}. Write jvp(f, (x,), (x_dot,))."
             )
     recording = record("jvp", f, args, {}, range(len(args)), has_aux)
-    y_dot = recording.push(recording.matched_tangents(tangents, "tangents"))
+    y_dot = recording.jvp(recording.matched_tangents(tangents, "tangents"))
     return (recording.value, y_dot, recording.aux) if has_aux else (recording.value, y_dot)
 
 
@@ -93,4 +93,4 @@ def linearize(f: Callable[..., Any], *args: Tree) -> tuple[Tree, Callable[..., T
     """
     check_transform("linearize", f)
     recording = record("linearize", f, args, {}, range(len(args)), False)
-    return recording.value, lambda *tangents: recording.push(recording.matched_tangents(tangents, "tangents"))
+    return recording.value, lambda *tangents: recording.jvp(recording.matched_tangents(tangents, "tangents"))

@@ -7,12 +7,12 @@ from typing import Any
 
 import attrs
 
-from tapenet.core.guards import Guard, comes_out_alike
+from tapenet.core.guards import Guard, bitwise_equal
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.record import Entry
 from tapenet.core.tensor import Tensor
 from tapenet.walks.reachability import needed_slots
-from tapenet.walks.replay import comes_out_otherwise, read_again, read_slots
+from tapenet.walks.replay import guard_failed, read_again, read_slots
 
 
 @attrs.frozen
@@ -30,8 +30,8 @@ class Reading:
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         answer = read_again(self.guard, arguments, keywords)
-        if type(answer) is not Tensor and not comes_out_alike(self.guard.answer, answer):
-            raise comes_out_otherwise(self.guard, answer)
+        if type(answer) is not Tensor and not bitwise_equal(self.guard.answer, answer):
+            raise guard_failed(self.guard, answer)
         return answer
 
 

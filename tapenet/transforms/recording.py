@@ -15,12 +15,12 @@ from tapenet.core.leaf_checks import check_differentiable, check_result, dtype_o
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
 from tapenet.core.recorder import Recorder, new_recorder
-from tapenet.core.tensor import Tensor, through_closed
+from tapenet.core.tensor import Tensor, unwrap_closed
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.walks.products import pull, push
+from tapenet.walks.products import jvp_walk, vjp_walk
 
 Argnums = int | str | Sequence[int | str]  # a position or a name, or several
-Place = int | str  # of an argument: its position, or the name it was given by
+ArgumentKey = int | str  # of an argument: its position, or the name it was given by
 
 
 def is_single(argnums: Argnums) -> bool:
@@ -39,15 +39,15 @@ def _several(function: str, argnums: Any) -> Sequence[int | str]:
     return argnums
 
 
-def places_of(
+def argument_keys(
     function: str, f: Callable[..., Any], argnums: Argnums, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[Place, ...]:
+) -> tuple[ArgumentKey, ...]:
     """The arguments that argnums names, checked against the arguments given."""
     count = len(args)
-    places: list[Place] = []
+    places: list[ArgumentKey] = []
     for place in _several(function, argnums):
         if isinstance(place, str):
-            places.append(_place_of_name(function, f, place, count, kwargs))
+            places.append(_key_of_name(function, f, place, count, kwargs))
         elif isinstance(place, int | np.integer) and -count <= place < count:
             places.append(int(place) % count)
         else:
@@ -57,7 +57,7 @@ def places_of(
     return tuple(places)
 
 
-def _place_of_name(function: str, f: Callable[..., Any], name: str, count: int, kwargs: Mapping[str, Any]) -> Place:
+def _key_of_name(function: str, f: Callable[..., Any], name: str, count: int, kwargs: Mapping[str, Any]) -> ArgumentKey:
     """Where the argument of a name was given."""
     if name in kwargs:
         return name
@@ -104,18 +104,18 @@ class Recording:
         """What the function returned, off the tape."""
         return _off(self.trace, self.y)
 
-    def pull(self, cotangents: Sequence[Array]) -> tuple[Tree, ...]:
+    def vjp(self, cotangents: Sequence[Array]) -> tuple[Tree, ...]:
         """A cotangent for each chosen argument, from one for each leaf of y; zeros where y does not depend on it."""
-        pulled = pull(self.trace, tree_leaves(self.y), cotangents, self.sources)
+        pulled = vjp_walk(self.trace, tree_leaves(self.y), cotangents, self.sources)
         leaves = iter(
             zeros_of(source) if answer is None else answer for source, answer in zip(self.sources, pulled, strict=True)
         )
         return tuple(tree_unflatten(spec, [next(leaves) for _ in range(spec.num_leaves)]) for spec in self.specs)
 
-    def push(self, tangents: Sequence[Array]) -> Tree:
+    def jvp(self, tangents: Sequence[Array]) -> Tree:
         """The tangent of y, from one for each source; zeros where y does not depend on any."""
         targets, spec = tree_flatten(self.y)
-        pushed = push(self.trace, self.sources, tangents, targets)
+        pushed = jvp_walk(self.trace, self.sources, tangents, targets)
         zeros = (zeros_of(target) if dot is None else dot for target, dot in zip(targets, pushed, strict=True))
         return tree_unflatten(spec, list(zeros))
 
@@ -137,11 +137,11 @@ def record(
     f: Callable[..., Any],
     arguments: Sequence[Any],
     keywords: Mapping[str, Any],
-    places: Sequence[Place],
+    places: Sequence[ArgumentKey],
     has_aux: bool,
 ) -> Recording:
     """Run `f` with the arguments at `places` watched."""
-    given: dict[Place, Any] = {**dict(enumerate(arguments)), **keywords}  # type: ignore[dict-item]  # int and str keys
+    given: dict[ArgumentKey, Any] = {**dict(enumerate(arguments)), **keywords}  # type: ignore[dict-item]  # int and str keys
     for place in places:
         name = place if isinstance(place, str) else f"args[{place}]"
         check_differentiable(function, name, given[place], tree_leaves(given[place]))
@@ -179,7 +179,7 @@ def _seen(trace: Recorder, tree: Tree) -> Tree:
     """Return a result as values on `trace` wherever it is that, also under tapes that have closed since."""
     if tree is None or (type(tree) is Tensor and tree.owner is trace):
         return tree
-    return tree_map(lambda x: through_closed(trace, x), tree)
+    return tree_map(lambda x: unwrap_closed(trace, x), tree)
 
 
 def _off(trace: Recorder, tree: Tree) -> Tree:

@@ -29,7 +29,7 @@ def listing(title: str, trace: Recorder) -> str:
 
 def head(trace: Recorder) -> tuple[str, ...]:
     """The names of the columns; source lines are known to a tape that was opened under `checks`."""
-    return _HEAD if trace.places is None else (*_HEAD, "line")
+    return _HEAD if trace.locations is None else (*_HEAD, "line")
 
 
 def listed_rows(trace: Recorder) -> tuple[list[tuple[str, ...]], int]:
@@ -50,9 +50,9 @@ def _row(trace: Recorder, slot: int) -> tuple[str, ...]:
         "" if dtype is None else str(dtype),
         readable(bytes_of(kept_arrays(kept))),
     )
-    if trace.places is None:
+    if trace.locations is None:
         return cells
-    return (*cells, line_of(trace.places[slot]) if slot in trace.places else "")
+    return (*cells, line_of(trace.locations[slot]) if slot in trace.locations else "")
 
 
 def operands_of(entry: Entry) -> str:

@@ -144,4 +144,4 @@ def _with_timed_rules(primitive: Primitive, watch: _Stopwatch) -> Primitive:
     def timed(rule: Callable[..., Any], place: int | None) -> Callable[..., Any]:
         return lambda *given: watch.timed(primitive.name, lambda: rule(*given))
 
-    return with_rules(primitive, pull=timed)
+    return with_rules(primitive, pullback=timed)

@@ -11,7 +11,7 @@ from tapenet.core.primitive import NO_PATH, Array, CompiledRule, Primitive, miss
 from tapenet.core.record import SHAPE, Entry, Kept, Parameters, Shape, Slots, operand_shapes
 from tapenet.errors import RuleError
 from tapenet.walks.lifting import Lift
-from tapenet.walks.projection import onto
+from tapenet.walks.projection import project_cotangent
 from tapenet.walks.reachability import descendants
 from tapenet.walks.sums import Sums
 
@@ -81,7 +81,7 @@ def backward(
                 if type(contribution) is Piece:
                     bars[operand_slot] = sums.with_piece(bars[operand_slot], contribution, operand_slot, shape, dtype)
                     continue
-                contribution = onto(contribution, shape, dtype, primitive.name)
+                contribution = project_cotangent(contribution, shape, dtype, primitive.name)
             bar = bars[operand_slot]
             if bar is None:
                 bars[operand_slot] = contribution

@@ -23,23 +23,23 @@ def ends_of(leaves: Sequence[Any], batch_axis: int | None = None) -> list[End]:
     return [End(getattr(leaf, "shape", ()), np.dtype(dtype_of(leaf)), batch_axis) for leaf in leaves]
 
 
-def pulled_blocks(pull: Walk, targets: Sequence[End], sources: Sequence[End], chunk_size: int | None) -> Blocks:
+def reverse_mode_blocks(vjp: Walk, targets: Sequence[End], sources: Sequence[End], chunk_size: int | None) -> Blocks:
     """The blocks by backward walks, of shape (*target's seeded shape, *source's shape)."""
-    blocks = _cut(rows(pull, targets, chunk_size), targets)
+    blocks = _cut(rows(vjp, targets, chunk_size), targets)
     if any(source.dtype.kind == "f" for source in sources):
         # A real source gets the real part of a cotangent: from t = 1 the derivative's real part, from t = -i the other.
-        for i, parts in _of_complex_ends(pull, targets, chunk_size, -1j):
+        for i, parts in _of_complex_ends(vjp, targets, chunk_size, -1j):
             for j, source in enumerate(sources):
                 blocks[i][j] = _joined(blocks[i][j], parts[j], 1j, source.dtype.kind == "f")
     return blocks
 
 
-def pushed_blocks(push: Walk, targets: Sequence[End], sources: Sequence[End], chunk_size: int | None) -> Blocks:
+def forward_mode_blocks(jvp: Walk, targets: Sequence[End], sources: Sequence[End], chunk_size: int | None) -> Blocks:
     """The blocks by forward walks, of shape (*target's shape, *source's shape)."""
-    columns = _cut(rows(push, sources, chunk_size), sources)
+    columns = _cut(rows(jvp, sources, chunk_size), sources)
     if any(target.dtype.kind == "f" for target in targets):
         # Of y_dot = Re(g x_dot) the tangent 1 gives the real part of g, and i its imaginary part, negated.
-        for j, parts in _of_complex_ends(push, sources, chunk_size, 1j):
+        for j, parts in _of_complex_ends(jvp, sources, chunk_size, 1j):
             for i, target in enumerate(targets):
                 columns[j][i] = _joined(columns[j][i], parts[i], -1j, target.dtype.kind == "f")
     return [[_last(columns[j][i], len(source.shape)) for j, source in enumerate(sources)] for i in range(len(targets))]
@@ -124,7 +124,7 @@ def in_structure(y: Tree, x: Tree, blocks: Blocks, for_each: Callable[[Tree], Tr
 # ---- one Jacobian for each example ----
 
 
-def batched_blocks(pull: Walk, targets: Sequence[End], sources: Sequence[End], chunk_size: int | None) -> Blocks:
+def batched_blocks(vjp: Walk, targets: Sequence[End], sources: Sequence[End], chunk_size: int | None) -> Blocks:
     """The blocks of each example's y by the same example's x, of shape (examples, *y's other axes, *x's other axes).
 
     One walk serves all examples: a seed is 1 in all of them, and each example's x receives its own.
@@ -132,8 +132,8 @@ def batched_blocks(pull: Walk, targets: Sequence[End], sources: Sequence[End], c
     Args:
         targets: with their `batch_axis`, which is that of the sources too.
     """
-    _check_independent(pull, targets, sources)
-    blocks = pulled_blocks(pull, targets, sources, chunk_size)
+    _check_independent(vjp, targets, sources)
+    blocks = reverse_mode_blocks(vjp, targets, sources, chunk_size)
     return [
         [None if block is None else _examples_first(block, end) for block in row]
         for row, end in zip(blocks, targets, strict=True)
@@ -146,7 +146,7 @@ def _examples_first(block: Array, target: End) -> Array:
     return np.moveaxis(block, len(target.seeded) + target.batch_axis, 0)
 
 
-def _check_independent(pull: Walk, targets: Sequence[End], sources: Sequence[End]) -> None:
+def _check_independent(vjp: Walk, targets: Sequence[End], sources: Sequence[End]) -> None:
     """Raise where the first example's y depends on another's x: what a seed in all examples gives is a sum then."""
     rng = np.random.default_rng(0)  # weights that do not happen to cancel
     seeds = []
@@ -156,7 +156,7 @@ def _check_independent(pull: Walk, targets: Sequence[End], sources: Sequence[End
         first = (slice(None),) * axis + (slice(0, 1),)
         seed[first] = rng.uniform(0.5, 1.5, seed[first].shape)
         seeds.append(seed)
-    for source, bar in zip(sources, pull(seeds), strict=True):
+    for source, bar in zip(sources, vjp(seeds), strict=True):
         if type(bar) is not np.ndarray:
             continue  # recorded or mapped: to look at values is not possible here
         others = np.delete(bar, 0, axis)

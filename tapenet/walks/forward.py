@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from tapenet.core.primitive import Array, Primitive, missing_rule
 from tapenet.core.record import SHAPE, Entry, Kept, Parameters, Slots, operand_shapes
 from tapenet.walks.lifting import Lift
-from tapenet.walks.projection import up_to
+from tapenet.walks.projection import project_tangent
 from tapenet.walks.reachability import ancestors
 
 
@@ -43,18 +43,18 @@ def forward(
             continue
         if lift is not None:
             kept = lift(kept, slots, slot)
-        joint_push = primitive.joint_push
-        if primitive.joint_push_over_reverse is not None and _leads_through(spans, slot, needed, first):
-            joint_push = primitive.joint_push_over_reverse
-        if joint_push is not None:
+        joint_pushforward = primitive.joint_pushforward
+        if primitive.joint_pushforward_over_reverse is not None and _leads_through(spans, slot, needed, first):
+            joint_pushforward = primitive.joint_pushforward_over_reverse
+        if joint_pushforward is not None:
             each = [None if operand is None else dots.get(operand) for operand in slots]
-            dot = joint_push(each, slots, kept, parameters, operand_shapes(entries, slots, kept))
+            dot = joint_pushforward(each, slots, kept, parameters, operand_shapes(entries, slots, kept))
         else:
             dot = _pushed(entries, primitive, slots, kept, parameters, dots)
         if dot is None:
             continue
         if shape is not None and (dot.shape != shape or dot.dtype is not dtype):
-            dot = up_to(dot, shape, dtype, primitive.name)
+            dot = project_tangent(dot, shape, dtype, primitive.name)
         dots[slot] = dot
     return {slot: dots[slot] for slot in targets if slot in dots}
 
@@ -77,9 +77,9 @@ def _pushed(
     for place, slot in enumerate(slots):
         if slot is None or slot not in dots:
             continue
-        push = primitive.pushes[place]
-        if push is None:
+        pushforward = primitive.pushforwards[place]
+        if pushforward is None:
             raise missing_rule(primitive, place, "forward mode")
-        dot = push(dots[slot], kept, parameters, entries[slot][SHAPE])
+        dot = pushforward(dots[slot], kept, parameters, entries[slot][SHAPE])
         total = dot if total is None else total + dot
     return total

@@ -1,4 +1,4 @@
-"""Walks of a tape between Tensors: `pull` for vector-Jacobian products, `push` for Jacobian-vector products."""
+"""Walks of a tape between Tensors: vector-Jacobian products backward, Jacobian-vector products forward."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from tapenet.core.primitive import Array
 from tapenet.core.recorder import Recorder
-from tapenet.core.tensor import Tensor, through_closed
+from tapenet.core.tensor import Tensor, unwrap_closed
 from tapenet.walks.backward import backward
 from tapenet.walks.forward import forward
 from tapenet.walks.lifting import lift_onto
 from tapenet.walks.results import as_kind_of, fresh
 
 
-def pull(
+def vjp_walk(
     trace: Recorder, targets: Sequence[Any], cotangents: Sequence[Array], sources: Sequence[Tensor]
 ) -> list[Array | None]:
     """Walk backward from cotangents of targets: one for each source, None for one that no target depends on.
@@ -22,7 +22,7 @@ def pull(
     Targets that are not values on this tape are passed over; nothing is checked. On an open tape the walk is recorded.
     """
     trace.check_not_paused("tape.gradient")
-    seeds = _summed([through_closed(trace, target) for target in targets], cotangents, trace)
+    seeds = _summed([unwrap_closed(trace, target) for target in targets], cotangents, trace)
     slots = {source.slot for source in sources}
     entries = trace.entries_to_walk(seeds, slots)
     start = trace.position()
@@ -34,7 +34,7 @@ def pull(
     return list(map(as_kind_of, sources, pulled))
 
 
-def push(
+def jvp_walk(
     trace: Recorder, sources: Sequence[Tensor], tangents: Sequence[Array], targets: Sequence[Any]
 ) -> list[Array | None]:
     """Walk forward from tangents of sources: one for each target, None for one that depends on no source.
@@ -43,7 +43,7 @@ def push(
     """
     trace.check_not_paused("tape.jvp")
     dots = _summed(sources, tangents, trace)
-    seen = [through_closed(trace, target) for target in targets]
+    seen = [unwrap_closed(trace, target) for target in targets]
     here = [target.slot if type(target) is Tensor and target.owner is trace else None for target in seen]
     lift = lift_onto(trace) if trace.is_open else None
     wanted = {slot for slot in here if slot is not None}

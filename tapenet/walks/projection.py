@@ -15,14 +15,14 @@ from tapenet.ops.elementwise.complex import real
 from tapenet.ops.reductions.reduction import add_cotangents
 
 
-def onto(cotangent: Array, shape: Shape | None, dtype: Any, primitive: str) -> Array:
+def project_cotangent(cotangent: Array, shape: Shape | None, dtype: Any, primitive: str) -> Array:
     """A cotangent as one of an operand: broadcast axes summed away, real where it is real, of its dtype."""
     if cotangent.shape != shape:
         cotangent = _unbroadcast(cotangent, shape, primitive)
     return as_dtype(cotangent, dtype)
 
 
-def up_to(tangent: Array, shape: Shape, dtype: Any, primitive: str) -> Array:
+def project_tangent(tangent: Array, shape: Shape, dtype: Any, primitive: str) -> Array:
     """A tangent as one of an output: broadcast to its shape, real where it is real, of its dtype."""
     if tangent.shape != shape:
         if not _broadcasts(tangent.shape, shape):

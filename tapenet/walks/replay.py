@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from tapenet.core.guards import Guard, as_seen, comes_out_alike, shown
-from tapenet.core.nondifferentiable import PlainFunction
+from tapenet.core.guards import Guard, bitwise_equal, shown, snapshot
+from tapenet.core.nondifferentiable import NondifferentiableFunction
 from tapenet.core.primitive import Array, Primitive, bind
 from tapenet.core.record import Entry
 from tapenet.core.source_lines import line_of
-from tapenet.core.tensor import note_read, unwrap
+from tapenet.core.tensor import record_guard, unwrap
 from tapenet.errors import ReplayError
 from tapenet.walks.reachability import needed_slots
 
@@ -77,24 +77,24 @@ def _hold(guard: Guard, values: Mapping[int, Array]) -> None:
     ]
     keywords = {**guard.keywords, **{name: values[slot] for name, slot in guard.keyword_slots.items()}}
     answer = read_again(guard, arguments, keywords)
-    if not comes_out_alike(guard.answer, answer):
-        raise comes_out_otherwise(guard, answer)
+    if not bitwise_equal(guard.answer, answer):
+        raise guard_failed(guard, answer)
 
 
 def read_again(guard: Guard, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
     """What a guard's function gives for these arguments; open tapes that they belong to note it."""
-    if isinstance(guard.function, PlainFunction):
+    if isinstance(guard.function, NondifferentiableFunction):
         return guard.function(*arguments, **keywords)
     answer = guard.function(*map(unwrap, arguments), **{name: unwrap(x) for name, x in keywords.items()})
-    note_read(guard.name, guard.function, arguments, keywords, answer)
+    record_guard(guard.name, guard.function, arguments, keywords, answer)
     return answer
 
 
-def comes_out_otherwise(guard: Guard, answer: Any) -> ReplayError:
+def guard_failed(guard: Guard, answer: Any) -> ReplayError:
     """The error for a guard that does not hold."""
-    before, now = shown(guard.answer), shown(as_seen(answer))
+    before, now = shown(guard.answer), shown(snapshot(answer))
     came = f"got other elements in {before}" if before == now else f"got {now} in place of {before}"
     return ReplayError(
-        f"tape.replay: {guard.name} at {line_of(guard.place)} must give what it gave when it was recorded; {came}. "
+        f"tape.replay: {guard.name} at {line_of(guard.location)} must give what it gave when it was recorded; {came}. "
         "The program may go another way for these inputs: record it again, or pass otherwise=f to run f on them."
     )

@@ -37,15 +37,17 @@ class SubstitutedEntries(Sequence[Entry]):
         return self._substitute(primitive, index), slots, kept, parameters, shape, dtype
 
 
-def with_rules(primitive: Primitive, *, pull: Wrapper | None = None, push: Wrapper | None = None) -> Primitive:
+def with_rules(
+    primitive: Primitive, *, pullback: Wrapper | None = None, pushforward: Wrapper | None = None
+) -> Primitive:
     """The primitive with its rules wrapped; the place is None for a rule that serves all operands."""
     changes: dict[str, Any] = {}
-    if pull is not None:
-        changes["pullbacks"] = _each(primitive.pullbacks, pull)
-        changes["joint_pullback"] = primitive.joint_pullback and pull(primitive.joint_pullback, None)
-    if push is not None:
-        changes["pushes"] = _each(primitive.pushes, push)
-        changes["joint_push"] = primitive.joint_push and push(primitive.joint_push, None)
+    if pullback is not None:
+        changes["pullbacks"] = _each(primitive.pullbacks, pullback)
+        changes["joint_pullback"] = primitive.joint_pullback and pullback(primitive.joint_pullback, None)
+    if pushforward is not None:
+        changes["pushforwards"] = _each(primitive.pushforwards, pushforward)
+        changes["joint_pushforward"] = primitive.joint_pushforward and pushforward(primitive.joint_pushforward, None)
     return attrs.evolve(primitive, **changes)
 
 

@@ -255,7 +255,7 @@ def _part(draw: Draw, primitive: Primitive) -> Sample:
         joint_pullback=lambda t, slots, kept, parameters, shapes: [
             PART_OF_HALVES(t.parts.get(0), t.parts.get(1), shapes[0]),
         ],
-        joint_push=lambda tangents, slots, kept, parameters, shapes: (tangents[0][:2], tangents[0][2:]),
+        joint_pushforward=lambda tangents, slots, kept, parameters, shapes: (tangents[0][:2], tangents[0][2:]),
         joint_reads="none",
     )
     weight = numbers(draw, ())

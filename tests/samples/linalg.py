@@ -19,7 +19,7 @@ def _orthonormal(draw: Draw, shape: Shape, is_complex: bool) -> Array:
     return np.linalg.qr(gaussian(draw, shape, is_complex))[0]
 
 
-def _spread(draw: Draw, shape: Shape) -> Array:
+def _distinct_values(draw: Draw, shape: Shape) -> Array:
     """Positive numbers, in each row in descending order at distances of at least 0.4."""
     return 0.6 + (np.arange(shape[-1]) * 0.6)[::-1] + numbers(draw, shape, 0.0, 0.2)
 
@@ -30,7 +30,7 @@ def _matrix(draw: Draw, m: int | None = None, n: int | None = None) -> Array:
     m, n = draw(sides) if m is None else m, draw(sides) if n is None else n
     k = min(m, n)
     u, v = _orthonormal(draw, (*stack, m, k), is_complex), _orthonormal(draw, (*stack, n, k), is_complex)
-    return u * _spread(draw, (*stack, 1, k)) @ v.mT.conj()
+    return u * _distinct_values(draw, (*stack, 1, k)) @ v.mT.conj()
 
 
 def _square(draw: Draw) -> Array:
@@ -42,7 +42,7 @@ def _hermitian(draw: Draw) -> Array:
     """A positive-definite matrix, or a stack of two, with eigenvalues well apart; what is not read is noise."""
     stack, is_complex, n = draw(stacks), draw(st.booleans()), draw(sides)
     v = _orthonormal(draw, (*stack, n, n), is_complex)
-    return v * _spread(draw, (*stack, 1, n)) @ v.mT.conj()
+    return v * _distinct_values(draw, (*stack, 1, n)) @ v.mT.conj()
 
 
 def _joined(*parts: Array) -> Array:
@@ -156,7 +156,7 @@ def _diagonalizable(draw: Draw) -> Array:
     if n == 3 and draw(st.booleans()):
         w = np.array([[0.5, 1.0, 0], [-1.0, 0.5, 0], [0, 0, 2]])  # complex eigenvalues of a real matrix
     else:
-        w = np.diag(_spread(draw, (n,)))
+        w = np.diag(_distinct_values(draw, (n,)))
     v = _orthonormal(draw, (n, n), draw(st.booleans())) + numbers(draw, (n, n), -0.15, 0.15)
     a = np.linalg.solve(v, w @ v)
     magnitudes = np.sort(np.abs(np.linalg.eig(a).eigenvectors), 0)

@@ -46,7 +46,7 @@ def wrong(name: str, factor: float, *, modes: str) -> Primitive:
     if "reverse" in modes:
         changes["pullbacks"] = tuple(map(off, right.pullbacks))
     if "forward" in modes:
-        changes["pushes"] = tuple(map(off, right.pushes))
+        changes["pushforwards"] = tuple(map(off, right.pushforwards))
     return attrs.evolve(right, **changes)
 
 
@@ -133,7 +133,7 @@ def test_only_the_arguments_of_argnums_are_differentiated() -> None:
         check_grads(wrong_by_k, (2.0, 3.0), modes=("reverse",), order=1, argnums=-1)
 
 
-@pytest.mark.parametrize(("mode", "rules"), [("reverse", "pullbacks"), ("forward", "pushes")])
+@pytest.mark.parametrize(("mode", "rules"), [("reverse", "pullbacks"), ("forward", "pushforwards")])
 def test_a_rule_that_was_not_given_is_named(mode: str, rules: str) -> None:
     incomplete = attrs.evolve(REGISTRY["multiply"], **{rules: (None, None)})
     message = f"multiply: {mode} mode needs a rule for operand x, which has none"

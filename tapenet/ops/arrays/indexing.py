@@ -22,7 +22,7 @@ from tapenet.core.pieces import Piece
 from tapenet.core.primitive import Array, Primitive, Shapes
 from tapenet.core.record import Parameters
 from tapenet.core.shapes import along, at as index_at
-from tapenet.core.tensor import Tensor, off_tapes, plain_value
+from tapenet.core.tensor import Tensor, read_single_value, read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError, IndexingError
 from tapenet.ops.arrays.indices import (
     ARRAY,
@@ -49,7 +49,7 @@ def _split(index: Any) -> tuple[Structure, list[Array]]:
     arrays: list[Array] = []
     for part in index if type(index) is tuple else (index,):
         if type(part) is Tensor:
-            part = off_tapes(part)
+            part = read_value(part)
         if type(part) is int or part is None or part is Ellipsis:
             structure.append(part)
         elif type(part) is slice:
@@ -81,7 +81,7 @@ def _joined(structure: Structure, arrays: Sequence[Array]) -> Any:
 def _read_shape(structure: Structure, arrays: Sequence[Array], shape: tuple[int, ...]) -> tuple[int, ...]:
     """Find the shape of what an index reads from an array of `shape`."""
     stand_ins = [
-        np.zeros(array.shape, np.intp) if _is_mapped_number(array) else plain_value(array, "a mask as an index")
+        np.zeros(array.shape, np.intp) if _is_mapped_number(array) else read_single_value(array, "a mask as an index")
         for array in arrays
     ]
     # An array of no memory of its own: a basic index into it costs nothing, however large x is.
@@ -117,22 +117,24 @@ def _place(x: Array, *, index: Structure, shape: tuple[int, ...]) -> Array:
     return placed
 
 
-def _gather_pull(
+def _gather_pullback(
     t: Array, operands: Sequence[Array], shapes: Shapes, on_tape: Sequence[bool], index: Structure
 ) -> list[Array]:
     return [Piece(t, index, tuple(operands[1:]), _ASSEMBLY), *[None] * (len(operands) - 1)]
 
 
-def _gather_push(tangents: Sequence[Array], operands: Sequence[Array], shapes: Shapes, index: Structure) -> Array:
+def _gather_pushforward(
+    tangents: Sequence[Array], operands: Sequence[Array], shapes: Shapes, index: Structure
+) -> Array:
     return _gather(tangents[0], *operands[1:], index=index)
 
 
-@joint(_gather_pull, _gather_push, name="gather", reads=1, batch=gather_rule)
+@joint(_gather_pullback, _gather_pushforward, name="gather", reads=1, batch=gather_rule)
 def _gather(x: Array, *arrays: Array, index: Structure) -> Array:
     return x[_joined(index, arrays)]
 
 
-def _scatter_pull(
+def _scatter_pullback(
     t: Array,
     operands: Sequence[Array],
     shapes: Shapes,
@@ -143,7 +145,7 @@ def _scatter_pull(
     return [_gather(t, *operands[1:], index=index)] + [None] * (len(operands) - 1)
 
 
-def _scatter_push(
+def _scatter_pushforward(
     tangents: Sequence[Array],
     operands: Sequence[Array],
     shapes: Shapes,
@@ -156,7 +158,7 @@ def _scatter_push(
 _MOST_AXES = 32  # beyond them NumPy's add.at writes where it should not, and kills the process
 
 
-@joint(_scatter_pull, _scatter_push, name="scatter", reads=1, batch=scatter_rule)
+@joint(_scatter_pullback, _scatter_pushforward, name="scatter", reads=1, batch=scatter_rule)
 def _scatter(x: Array, *arrays: Array, index: Structure, shape: tuple[int, ...]) -> Array:
     if not _may_repeat(arrays):
         placed = np.zeros(shape, x.dtype)
@@ -210,7 +212,7 @@ def _by_piece(operands: Sequence[Any], indices: _Indices) -> list[tuple[Any, lis
     return [(next(remaining), [next(remaining) for _ in range(count)], index) for index, count in indices]
 
 
-def _assemble_pull(
+def _assemble_pullback(
     t: Array,
     operands: Sequence[Array],
     shapes: Shapes,
@@ -225,7 +227,7 @@ def _assemble_pull(
     return answers
 
 
-def _assemble_push(
+def _assemble_pushforward(
     tangents: Sequence[Array], operands: Sequence[Array], shapes: Shapes, indices: _Indices, shape: tuple[int, ...]
 ) -> Array:
     pairs = zip(_by_piece(tangents, indices), _by_piece(operands, indices), strict=True)
@@ -254,7 +256,7 @@ def _assemble_rule(
     return total
 
 
-@joint(_assemble_pull, _assemble_push, name="assemble", reads="all", batch=_assemble_rule)
+@joint(_assemble_pullback, _assemble_pushforward, name="assemble", reads="all", batch=_assemble_rule)
 def _assemble(*operands: Array, indices: _Indices, shape: tuple[int, ...]) -> Array:
     total = np.zeros(shape, operands[0].dtype)
     for values, arrays, index in _by_piece(operands, indices):
@@ -304,7 +306,7 @@ def _written(value: Array, index: Structure, arrays: Sequence[Array], shape: tup
     return where(_lasting(*arrays, index=index, shape=shape), value, 0) if _may_repeat(arrays) else value
 
 
-def _set_pull(
+def _set_pullback(
     t: Array, operands: Sequence[Array], shapes: Shapes, on_tape: Sequence[bool], index: Structure
 ) -> list[Array]:
     x_shape = shapes[0]
@@ -316,14 +318,14 @@ def _set_pull(
     ] * len(arrays)
 
 
-def _set_push(tangents: Sequence[Array], operands: Sequence[Array], shapes: Shapes, index: Structure) -> Array:
+def _set_pushforward(tangents: Sequence[Array], operands: Sequence[Array], shapes: Shapes, index: Structure) -> Array:
     x_dot, value_dot = tangents[:2]
     if x_dot is None:
         x_dot = np.zeros(shapes[0], value_dot.dtype)
     return _set(x_dot, np.zeros((), x_dot.dtype) if value_dot is None else value_dot, *operands[2:], index=index)
 
 
-@joint(_set_pull, _set_push, name="set", reads=2, batch=set_rule)
+@joint(_set_pullback, _set_pushforward, name="set", reads=2, batch=set_rule)
 def _set(x: Array, value: Array, *arrays: Array, index: Structure) -> Array:
     changed = np.array(x)
     changed[_joined(index, arrays)] = value
@@ -336,15 +338,15 @@ class At:
 
     _x: Array
 
-    def __getitem__(self, index: Any) -> Place:
-        return Place(self._x, index)
+    def __getitem__(self, index: Any) -> IndexedUpdate:
+        return IndexedUpdate(self._x, index)
 
     def __repr__(self) -> str:
         return f"{self._x!r}.at"
 
 
 @attrs.frozen(eq=False)
-class Place:
+class IndexedUpdate:
     """`x.at[index]`: makes new values, each a copy of x with the elements there changed.
 
     They have the dtype and shape of x, as after an assignment to `x[index]`: values are broadcast to what the index
@@ -431,7 +433,7 @@ class Place:
         if not _may_repeat(arrays):
             return self._stored(method, operation(self.get(), value))
         shape = self._x.shape
-        arrays = [plain_value(array, f"at[...].{method} with repeated indices") for array in arrays]
+        arrays = [read_single_value(array, f"at[...].{method} with repeated indices") for array in arrays]
         places = np.arange(math.prod(shape)).reshape(shape)[_joined(index, arrays)]
         values = ravel(broadcast_to(value, places.shape))
         flat = ravel(self._x)
@@ -489,7 +491,7 @@ def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mo
     >>> tn.grad(lambda x: tnp.take(x, [0, 0]).sum())(np.array([1.0, 2.0]))
     array([2., 0.])
     """
-    indices = off_tapes(indices)
+    indices = read_value(indices)
     a = as_array(a)
     if axis is None:
         a, axis = ravel(a), 0
@@ -516,7 +518,7 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     >>> tnp.take_along_axis(np.array([[3.0, 1.0]]), np.array([[1, 0]]), 1)
     array([[1., 3.]])
     """
-    indices = off_tapes(indices)
+    indices = read_value(indices)
     if axis is None:
         return _read(ravel(arr), indices)
     axis = axis_of("take_along_axis", axis, arr.ndim)

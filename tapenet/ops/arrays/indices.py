@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.core.batch_rules import aligned, depends_on_values, leading, spread, with_examples
+from tapenet.core.batch_rules import aligned, broadcast_examples, depends_on_values, leading, with_examples
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.record import Parameters, Shape
 
@@ -171,7 +171,7 @@ def scatter_rule(
     x, *places = arrays
     shape = parameters["shape"]
     batched = batched_index(parameters["index"], places, mapped[1:], size, len(shape))
-    x = batched.written(spread(x, mapped[0], size))
+    x = batched.written(broadcast_examples(x, mapped[0], size))
     return primitive(x, *batched.arrays, index=batched.index, shape=(size, *shape))
 
 
@@ -180,7 +180,7 @@ def set_rule(
 ) -> Any:
     """Evaluate `set` over a batch."""
     x, value, *places = arrays
-    x = spread(x, mapped[0], size)
+    x = broadcast_examples(x, mapped[0], size)
     batched = batched_index(parameters["index"], places, mapped[2:], size, np.ndim(x) - 1)
     ndim = batched.layout.ndim
     shape = np.shape(value)[mapped[1] :]

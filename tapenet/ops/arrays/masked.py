@@ -9,7 +9,7 @@ import numpy as np
 
 from tapenet.core.arguments import as_array, refuse
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor, off_tapes
+from tapenet.core.tensor import Tensor, read_value
 from tapenet.errors import ArgumentTypeError
 from tapenet.ops.arrays.indexing import at, getitem
 from tapenet.ops.arrays.shaping import broadcast_to
@@ -34,7 +34,7 @@ def with_ufunc_keywords(
         operands = [_cast(name, as_array(x), np.dtype(dtype), casting) for x in operands]
     if where is True:
         return function(*operands)
-    mask = off_tapes(as_array(where))
+    mask = read_value(as_array(where))
     if mask.dtype.kind != "b":
         raise ArgumentTypeError(f"{name}: where must be boolean; got {mask.dtype}.")
     if type(mask) is Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.arguments import as_array, check_device, numpy_function
-from tapenet.core.nondifferentiable import plain
+from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.ops.arrays.shaping import broadcast_arrays, concatenate, moveaxis
 from tapenet.ops.arrays.structure import result_type
@@ -104,7 +104,7 @@ def geomspace(
     return line if dtype is None else astype(line, dtype)
 
 
-@plain
+@nondifferentiable
 def _length(start: Array, stop: Array, step: Array) -> int:
     return len(np.arange(start, stop, step))
 

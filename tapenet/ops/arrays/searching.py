@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from tapenet.core.batch_rules import along_axis, over_operand, refused
-from tapenet.core.nondifferentiable import of_lists, plain
+from tapenet.core.nondifferentiable import nondifferentiable, of_lists
 
 # ---- tests of whole arrays ----
 
-allclose = plain(
+allclose = nondifferentiable(
     np.allclose,
     doc="""Tell whether |a - b| <= atol + rtol |b| everywhere.
 
@@ -19,7 +19,7 @@ allclose = plain(
     True
     """,
 )
-array_equal = plain(
+array_equal = nondifferentiable(
     np.array_equal,
     doc="""Tell whether two arrays have the same shape and equal elements.
 
@@ -29,7 +29,7 @@ array_equal = plain(
     False
     """,
 )
-array_equiv = plain(
+array_equiv = nondifferentiable(
     np.array_equiv,
     doc="""Tell whether two arrays broadcast against each other and have equal elements then.
 
@@ -39,7 +39,7 @@ array_equiv = plain(
     True
     """,
 )
-all = plain(
+all = nondifferentiable(
     np.all,
     batch=along_axis,
     doc="""Tell whether all elements are nonzero, along axes.
@@ -50,7 +50,7 @@ all = plain(
     array([False,  True])
     """,
 )
-any = plain(
+any = nondifferentiable(
     np.any,
     batch=along_axis,
     doc="""Tell whether some element is nonzero, along axes.
@@ -64,7 +64,7 @@ any = plain(
 
 # ---- places ----
 
-argmax = plain(
+argmax = nondifferentiable(
     np.argmax,
     batch=along_axis,
     doc="""Find the place of the largest element, the first of equal ones.
@@ -75,7 +75,7 @@ argmax = plain(
     1
     """,
 )
-argmin = plain(
+argmin = nondifferentiable(
     np.argmin,
     batch=along_axis,
     doc="""Find the place of the smallest element, the first of equal ones.
@@ -86,8 +86,8 @@ argmin = plain(
     1
     """,
 )
-argsort = plain(np.argsort, batch=along_axis)
-argpartition = plain(
+argsort = nondifferentiable(np.argsort, batch=along_axis)
+argpartition = nondifferentiable(
     np.argpartition,
     batch=along_axis,
     doc="""Find an order that partitions an array: place kth gets the element that sorting puts there.
@@ -98,7 +98,7 @@ argpartition = plain(
     1
     """,
 )
-argwhere = plain(
+argwhere = nondifferentiable(
     np.argwhere,
     batch=refused,
     doc="""Find the indices of nonzero elements, one row for each.
@@ -109,7 +109,7 @@ argwhere = plain(
     array([[1]])
     """,
 )
-nonzero = plain(
+nonzero = nondifferentiable(
     np.nonzero,
     batch=refused,
     doc="""Find the indices of nonzero elements, one array for each axis.
@@ -120,7 +120,7 @@ nonzero = plain(
     (array([1]),)
     """,
 )
-flatnonzero = plain(
+flatnonzero = nondifferentiable(
     np.flatnonzero,
     batch=refused,
     doc="""Find the places of nonzero elements in the flat array.
@@ -131,7 +131,7 @@ flatnonzero = plain(
     array([1, 2])
     """,
 )
-count_nonzero = plain(
+count_nonzero = nondifferentiable(
     np.count_nonzero,
     batch=along_axis,
     doc="""Count nonzero elements, along axes.
@@ -142,7 +142,7 @@ count_nonzero = plain(
     2
     """,
 )
-searchsorted = plain(
+searchsorted = nondifferentiable(
     np.searchsorted,
     batch=over_operand(1),
     doc="""Find where each element of v belongs in the sorted vector a.
@@ -153,7 +153,7 @@ searchsorted = plain(
     array([0, 1])
     """,
 )
-digitize = plain(
+digitize = nondifferentiable(
     np.digitize,
     batch=over_operand(0),
     doc="""Find the bin that each element belongs to, from the edges of the bins.
@@ -164,7 +164,7 @@ digitize = plain(
     array([1, 2])
     """,
 )
-nanargmax = plain(
+nanargmax = nondifferentiable(
     np.nanargmax,
     batch=along_axis,
     doc="""Find the place of the largest element that is not NaN.
@@ -175,7 +175,7 @@ nanargmax = plain(
     2
     """,
 )
-nanargmin = plain(
+nanargmin = nondifferentiable(
     np.nanargmin,
     batch=along_axis,
     doc="""Find the place of the smallest element that is not NaN.
@@ -209,7 +209,7 @@ isin = of_lists(
 
 # ---- counts ----
 
-histogram_bin_edges = plain(
+histogram_bin_edges = nondifferentiable(
     np.histogram_bin_edges,
     doc="""Compute the edges of the bins that `histogram` counts in.
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.batch_rules import one_value
-from tapenet.core.nondifferentiable import documented, of_lists, plain
+from tapenet.core.nondifferentiable import documented, nondifferentiable, of_lists
 from tapenet.core.tensor import Tensor
 from tapenet.ops.arrays.shaping import broadcast_to
 
 # ---- indices ----
 
-ix_ = plain(
+ix_ = nondifferentiable(
     np.ix_,
     doc="""Make an open grid of indices from vectors of integers or truths.
 
@@ -36,7 +36,7 @@ ravel_multi_index = of_lists(
     6
     """,
 )
-unravel_index = plain(
+unravel_index = nondifferentiable(
     np.unravel_index,
     doc="""Turn places in the flat array into indices along each axis.
 
@@ -49,7 +49,7 @@ unravel_index = plain(
 
 # ---- bits ----
 
-packbits = plain(
+packbits = nondifferentiable(
     np.packbits,
     doc="""Pack truths into the bits of bytes.
 
@@ -59,7 +59,7 @@ packbits = plain(
     array([160], dtype=uint8)
     """,
 )
-unpackbits = plain(
+unpackbits = nondifferentiable(
     np.unpackbits,
     doc="""Unpack the bits of bytes.
 
@@ -72,7 +72,7 @@ unpackbits = plain(
 
 # ---- text ----
 
-array_repr = plain(
+array_repr = nondifferentiable(
     np.array_repr,
     batch=one_value,
     doc="""Write an array as text that makes it.
@@ -83,7 +83,7 @@ array_repr = plain(
     'array([1.])'
     """,
 )
-array_str = plain(
+array_str = nondifferentiable(
     np.array_str,
     batch=one_value,
     doc="""Write the elements of an array as text.
@@ -97,7 +97,7 @@ array_str = plain(
     '[1.]'
     """,
 )
-array2string = plain(
+array2string = nondifferentiable(
     np.array2string,
     batch=one_value,
     doc="""Write the elements of an array as text, with options.
@@ -108,7 +108,7 @@ array2string = plain(
     '[1.,2.]'
     """,
 )
-format_float_positional = plain(
+format_float_positional = nondifferentiable(
     np.format_float_positional,
     batch=one_value,
     doc="""Write a number in positional notation.
@@ -119,7 +119,7 @@ format_float_positional = plain(
     '0.5'
     """,
 )
-format_float_scientific = plain(
+format_float_scientific = nondifferentiable(
     np.format_float_scientific,
     batch=one_value,
     doc="""Write a number in scientific notation.
@@ -133,7 +133,7 @@ format_float_scientific = plain(
 
 # ---- functions of a number's value ----
 
-min_scalar_type = plain(
+min_scalar_type = nondifferentiable(
     np.min_scalar_type,
     batch=one_value,
     doc="""Find the smallest dtype of a number; of an array, its dtype.

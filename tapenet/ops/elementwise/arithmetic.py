@@ -9,10 +9,10 @@ import numpy as np
 from tapenet.core.arguments import ABSENT, given, numpy_function, refuse
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise, piecewise_constant
-from tapenet.core.nondifferentiable import plain
+from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array, bind
 from tapenet.core.record import NO_PARAMETERS
-from tapenet.core.tensor import Tensor, off_tapes
+from tapenet.core.tensor import Tensor, read_value
 from tapenet.errors import ArgumentError
 from tapenet.kernels import elementwise as kernels
 from tapenet.ops.elementwise.comparison import equal, greater, isnan, less
@@ -291,7 +291,7 @@ def where(condition: Array, x: Array = ABSENT, y: Array = ABSENT) -> Array:
     array([1., 2.])
     """
     if type(condition) is Tensor:
-        condition = off_tapes(condition)
+        condition = read_value(condition)
     if x is ABSENT or y is ABSENT:
         if x is y:
             return np.nonzero(condition)
@@ -299,7 +299,7 @@ def where(condition: Array, x: Array = ABSENT, y: Array = ABSENT) -> Array:
     return bind(_where.primitive, (condition, x, y), NO_PARAMETERS)
 
 
-_larger = plain(np.maximum, batch=elementwise_rule)
+_larger = nondifferentiable(np.maximum, batch=elementwise_rule)
 
 _clip = elementwise(
     np.clip,

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.batching import elementwise_rule
-from tapenet.core.nondifferentiable import plain
+from tapenet.core.nondifferentiable import nondifferentiable
 
 
 def _elementwise(function: Callable[..., Any], doc: str) -> Callable[..., Any]:
-    return plain(function, doc=doc, batch=elementwise_rule)
+    return nondifferentiable(function, doc=doc, batch=elementwise_rule)
 
 
 # ---- truths ----

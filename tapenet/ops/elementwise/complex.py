@@ -12,7 +12,7 @@ import numpy as np
 from tapenet.core.arguments import numpy_function
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise, general
-from tapenet.core.nondifferentiable import plain
+from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
 from tapenet.ops.elementwise.arithmetic import where
@@ -165,6 +165,6 @@ def real_if_close(a: Array, tol: float = 100) -> Array:
     return real(a) if _is_close_to_real(a, tol) else a
 
 
-@plain
+@nondifferentiable
 def _is_close_to_real(a: Array, tol: float) -> bool:
     return a.dtype.kind == "c" and not np.iscomplexobj(np.real_if_close(a, tol))

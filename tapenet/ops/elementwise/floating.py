@@ -9,7 +9,7 @@ import numpy as np
 from tapenet.core.arguments import as_array, numpy_function
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise, piecewise_constant
-from tapenet.core.nondifferentiable import plain
+from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.ops.elementwise.arithmetic import add, multiply, negative, where
 from tapenet.ops.elementwise.comparison import isnan, isneginf, isposinf
@@ -70,7 +70,7 @@ ldexp = elementwise(
 )
 
 
-_exponent = plain(lambda x: np.frexp(x)[1], name="frexp", batch=elementwise_rule)
+_exponent = nondifferentiable(lambda x: np.frexp(x)[1], name="frexp", batch=elementwise_rule)
 
 
 @numpy_function(np.frexp)

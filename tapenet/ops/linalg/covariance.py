@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.arguments import as_array, numpy_function
-from tapenet.core.nondifferentiable import plain
+from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.joining import atleast_2d
@@ -90,7 +90,7 @@ def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = Non
     return add(c, _past_the_ends(c))
 
 
-@plain
+@nondifferentiable
 def _past_the_ends(c: Array) -> Array:
     """Compute the correction that takes coefficients beyond [-1, 1] back; it only removes rounding errors."""
     clipped = np.clip(c.real, -1, 1)

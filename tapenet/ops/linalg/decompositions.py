@@ -57,20 +57,20 @@ def _half_lower(x: Array) -> Array:
     return strictly_lower(x) + on_diagonal(0.5 * diagonal_of(x))
 
 
-def _cholesky_pull(t: Array, out: Array, upper: bool) -> Array:
+def _cholesky_pullback(t: Array, out: Array, upper: bool) -> Array:
     lower, bar = (adjoint(out), adjoint(conj(t))) if upper else (out, conj(t))
     inverse = inv(lower)
     return mirrored_transpose(conj(adjoint(inverse) @ _half_lower(adjoint(lower) @ bar) @ inverse), upper)
 
 
-def _cholesky_push(t: Array, out: Array, upper: bool) -> Array:
+def _cholesky_pushforward(t: Array, out: Array, upper: bool) -> Array:
     lower = adjoint(out) if upper else out
     inverse = inv(lower)
     pushed = lower @ _half_lower(inverse @ mirrored(t, upper) @ adjoint(inverse))
     return adjoint(pushed) if upper else pushed
 
 
-@general(name="cholesky", pulls=[_cholesky_pull], pushes=[_cholesky_push], batch=stack_rule)
+@general(name="cholesky", pullbacks=[_cholesky_pullback], pushforwards=[_cholesky_pushforward], batch=stack_rule)
 def _cholesky(a: Array, *, upper: bool) -> Array:
     return np.linalg.cholesky(a, upper=upper)
 
@@ -121,7 +121,7 @@ def _skew_part_transpose(m: Array) -> Array:
     return skew + imaginary_diagonal(m) if m.dtype.kind == "c" else skew
 
 
-def _qr_pull(t: Parts, out: tuple[Array, Array], mode: str) -> Array:
+def _qr_pullback(t: Parts, out: tuple[Array, Array], mode: str) -> Array:
     q, r = out
     k = min(q.shape[-2], r.shape[-1])
     q_bar, r_bar = conj(cotangent_of(t, 0, q)), conj(cotangent_of(t, 1, r))[..., :k, :]
@@ -136,7 +136,7 @@ def _qr_pull(t: Parts, out: tuple[Array, Array], mode: str) -> Array:
     return conj(a_bar if r.shape[-1] == k else concatenate([a_bar, q1 @ r_bar[..., k:]], -1))
 
 
-def _qr_push(t: Array, out: tuple[Array, Array], mode: str) -> tuple[Array, Array]:
+def _qr_pushforward(t: Array, out: tuple[Array, Array], mode: str) -> tuple[Array, Array]:
     q, r = out
     k = min(q.shape[-2], r.shape[-1])
     q1, r1 = q[..., :k], r[..., :k, :k]
@@ -152,7 +152,7 @@ def _qr_push(t: Array, out: tuple[Array, Array], mode: str) -> tuple[Array, Arra
     return q_dot, r_dot
 
 
-@general(name="qr", pulls=[_qr_pull], pushes=[_qr_push], batch=stack_rule)
+@general(name="qr", pullbacks=[_qr_pullback], pushforwards=[_qr_pushforward], batch=stack_rule)
 def _qr(a: Array, *, mode: str) -> tuple[Array, Array]:
     q, r = np.linalg.qr(a, mode)
     return q, r
@@ -208,7 +208,7 @@ def _row(s: Array) -> Array:
     return s[..., None, :]
 
 
-def _svd_pull(t: Parts, out: tuple[Array, Array, Array], full_matrices: bool) -> Array:
+def _svd_pullback(t: Parts, out: tuple[Array, Array, Array], full_matrices: bool) -> Array:
     u, s, vh = out
     k = s.shape[-1]
     u1, vh1 = u[..., :k], vh[..., :k, :]
@@ -253,7 +253,7 @@ def _turned(u: Array, within: Array, beyond: Array, s: Array) -> Array:
     return concatenate([first + away, -u[..., :k] @ (adjoint(away) @ u[..., k:])], -1)
 
 
-def _svd_push(t: Array, out: tuple[Array, Array, Array], full_matrices: bool) -> tuple[Array, Array, Array]:
+def _svd_pushforward(t: Array, out: tuple[Array, Array, Array], full_matrices: bool) -> tuple[Array, Array, Array]:
     u, s, vh = out
     k = s.shape[-1]
     u1, vh1 = u[..., :k], vh[..., :k, :]
@@ -270,23 +270,23 @@ def _svd_push(t: Array, out: tuple[Array, Array, Array], full_matrices: bool) ->
     return u_dot, _where_positive(real_part(diagonal_of(p)), s), adjoint(v_dot)
 
 
-@general(name="svd", pulls=[_svd_pull], pushes=[_svd_push], batch=stack_rule)
+@general(name="svd", pullbacks=[_svd_pullback], pushforwards=[_svd_pushforward], batch=stack_rule)
 def _svd(a: Array, *, full_matrices: bool) -> tuple[Array, Array, Array]:
     u, s, vh = np.linalg.svd(a, full_matrices)
     return u, s, vh
 
 
-def _svdvals_pull(t: Array, a: Array, out: Array) -> Array:
+def _svdvals_pullback(t: Array, a: Array, out: Array) -> Array:
     u, _, vh = svd(a, full_matrices=False)
     return conj(u * _row(_where_positive(t, out)) @ vh)
 
 
-def _svdvals_push(t: Array, a: Array, out: Array) -> Array:
+def _svdvals_pushforward(t: Array, a: Array, out: Array) -> Array:
     u, _, vh = svd(a, full_matrices=False)
     return _where_positive(real_part(sum(adjoint(u) @ t * conj(vh), -1)), out)
 
 
-@general(name="svdvals", pulls=[_svdvals_pull], pushes=[_svdvals_push], batch=stack_rule)
+@general(name="svdvals", pullbacks=[_svdvals_pullback], pushforwards=[_svdvals_pushforward], batch=stack_rule)
 def _svdvals(a: Array) -> Array:
     return np.linalg.svdvals(a)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tapenet.core.arguments import numpy_function
 from tapenet.core.families import general
-from tapenet.core.nondifferentiable import decision, plain
+from tapenet.core.nondifferentiable import branch_condition, nondifferentiable
 from tapenet.core.primitive import Array, Parts
 from tapenet.core.provided import provided
 from tapenet.ops.arrays.shaping import flip, matrix_transpose
@@ -26,21 +26,21 @@ from tapenet.ops.linalg.result_classes import result_class
 from tapenet.ops.reductions.reduction import sum
 
 
-def _det_pull(t: Array, a: Array, out: Array) -> Array:
+def _det_pullback(t: Array, a: Array, out: Array) -> Array:
     inverse = _accurate_inverse(a)
     if inverse is not None:
         return (t * out)[..., None, None] * matrix_transpose(inverse)
     return provided.vjp(_det_of_nearly_singular, a)[1](t)[0]
 
 
-def _det_push(t: Array, a: Array, out: Array) -> Array:
+def _det_pushforward(t: Array, a: Array, out: Array) -> Array:
     inverse = _accurate_inverse(a)
     if inverse is not None:
         return out * _trace(inverse @ t)
     return provided.jvp(_det_of_nearly_singular, (a,), (t,))[1]
 
 
-@general(name="det", pulls=[_det_pull], pushes=[_det_push], batch=stack_rule)
+@general(name="det", pullbacks=[_det_pullback], pushforwards=[_det_pushforward], batch=stack_rule)
 def _det(a: Array) -> Array:
     return np.linalg.det(a)
 
@@ -88,7 +88,7 @@ def _accurate_inverse(a: Array) -> Array | None:
     return inverse if _is_well_conditioned(a, inverse) else None
 
 
-@decision
+@branch_condition
 def _is_well_conditioned(a: Array, inverse: Array) -> bool:
     """Tell whether all matrices of a stack are well conditioned; those that are not finite count as such."""
     condition = _largest_column_sum(a) * _largest_column_sum(inverse)
@@ -108,7 +108,7 @@ def _finite(a: Array) -> Array:
     return np.where(np.isfinite(a).all((-2, -1), keepdims=True), a, np.eye(a.shape[-1], dtype=a.dtype))
 
 
-@decision
+@branch_condition
 def _small_singular_values(a: Array) -> int:
     """Count the singular values of a matrix that are too small to divide by: the most in the stack, at least 1."""
     s = np.linalg.svdvals(_finite(a))
@@ -121,7 +121,7 @@ def _find_singular_frame(a: Array) -> tuple[Array, Array, Array]:
     return u.mT.conj(), vh.mT.conj(), np.linalg.det(u @ vh)
 
 
-_singular_frame = plain(_find_singular_frame, name="singular_frame", batch=stack_rule)
+_singular_frame = nondifferentiable(_find_singular_frame, name="singular_frame", batch=stack_rule)
 
 
 def _det_of_nearly_singular(a: Array) -> Array:
@@ -150,7 +150,7 @@ def _det_without_division(a: Array) -> Array:
 # ---- logarithms ----
 
 
-def _slogdet_pull(t: Parts, a: Array, out: tuple[Array, Array]) -> Array:
+def _slogdet_pullback(t: Parts, a: Array, out: tuple[Array, Array]) -> Array:
     sign, _ = out
     factor = cotangent_of(t, 1, out[1])
     if sign.dtype.kind == "c":
@@ -158,7 +158,7 @@ def _slogdet_pull(t: Parts, a: Array, out: tuple[Array, Array]) -> Array:
     return factor[..., None, None] * matrix_transpose(inverse_for_rule("slogdet", "a", a))
 
 
-def _slogdet_push(t: Array, a: Array, out: tuple[Array, Array]) -> tuple[Array, Array]:
+def _slogdet_pushforward(t: Array, a: Array, out: tuple[Array, Array]) -> tuple[Array, Array]:
     sign, _ = out
     change = _trace(inverse_for_rule("slogdet", "a", a) @ t)  # of log det
     if sign.dtype.kind == "c":
@@ -166,7 +166,7 @@ def _slogdet_push(t: Array, a: Array, out: tuple[Array, Array]) -> tuple[Array, 
     return np.zeros(sign.shape, sign.dtype), change
 
 
-@general(name="slogdet", pulls=[_slogdet_pull], pushes=[_slogdet_push], batch=stack_rule)
+@general(name="slogdet", pullbacks=[_slogdet_pullback], pushforwards=[_slogdet_pushforward], batch=stack_rule)
 def _slogdet(a: Array) -> tuple[Array, Array]:
     sign, logabsdet = np.linalg.slogdet(a)
     return sign, logabsdet

@@ -12,7 +12,7 @@ import numpy as np
 
 from tapenet.core.arguments import numpy_function
 from tapenet.core.families import general
-from tapenet.core.nondifferentiable import plain
+from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array, Parts
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.shaping import matrix_transpose
@@ -42,7 +42,7 @@ from tapenet.ops.reductions.reduction import sum
 # With M = V^H a_dot V: w_dot = diag M, and V_dot = V (F * M), F_ij = 1 / (w_j - w_i).
 
 
-def _eigh_pull(t: Parts, out: tuple[Array, Array], UPLO: str) -> Array:
+def _eigh_pullback(t: Parts, out: tuple[Array, Array], UPLO: str) -> Array:
     w, v = out
     core = on_diagonal(cotangent_of(t, 0, w))
     if 1 in t.parts:
@@ -50,29 +50,29 @@ def _eigh_pull(t: Parts, out: tuple[Array, Array], UPLO: str) -> Array:
     return mirrored_transpose(conj(v) @ core @ matrix_transpose(v), UPLO == "U")
 
 
-def _eigh_push(t: Array, out: tuple[Array, Array], UPLO: str) -> tuple[Array, Array]:
+def _eigh_pushforward(t: Array, out: tuple[Array, Array], UPLO: str) -> tuple[Array, Array]:
     w, v = out
     m = adjoint(v) @ mirrored(t, UPLO == "U") @ v
     return real_part(diagonal_of(m)), v @ (reciprocal_gaps(w) * m)
 
 
-@general(name="eigh", pulls=[_eigh_pull], pushes=[_eigh_push], batch=stack_rule)
+@general(name="eigh", pullbacks=[_eigh_pullback], pushforwards=[_eigh_pushforward], batch=stack_rule)
 def _eigh(a: Array, *, UPLO: str) -> tuple[Array, Array]:
     w, v = np.linalg.eigh(a, UPLO)
     return w, v
 
 
-def _eigvalsh_pull(t: Array, a: Array, UPLO: str) -> Array:
+def _eigvalsh_pullback(t: Array, a: Array, UPLO: str) -> Array:
     v = _eigh(a, UPLO=UPLO)[1]
     return mirrored_transpose(conj(v) * t[..., None, :] @ matrix_transpose(v), UPLO == "U")
 
 
-def _eigvalsh_push(t: Array, a: Array, UPLO: str) -> Array:
+def _eigvalsh_pushforward(t: Array, a: Array, UPLO: str) -> Array:
     v = _eigh(a, UPLO=UPLO)[1]
     return real_part(sum(conj(v) * (mirrored(t, UPLO == "U") @ v), -2))
 
 
-@general(name="eigvalsh", pulls=[_eigvalsh_pull], pushes=[_eigvalsh_push], batch=stack_rule)
+@general(name="eigvalsh", pullbacks=[_eigvalsh_pullback], pushforwards=[_eigvalsh_pushforward], batch=stack_rule)
 def _eigvalsh(a: Array, *, UPLO: str) -> Array:
     return np.linalg.eigvalsh(a, UPLO)
 
@@ -148,7 +148,7 @@ def _find_largest(v: Array) -> Array:
     return np.arange(v.shape[-2])[:, None] == np.argmax(preference, -2, keepdims=True)
 
 
-_largest = plain(_find_largest, name="largest", batch=stack_rule)
+_largest = nondifferentiable(_find_largest, name="largest", batch=stack_rule)
 
 
 def _normalized(u: Array, v: Array) -> Array:
@@ -171,7 +171,7 @@ def _normalized_transpose(t: Array, v: Array) -> Array:
     return t - conj(v) * real(share) - where(largest, turn * 1j, 0)
 
 
-def _eig_pull(t: Parts, out: tuple[Array, Array]) -> Array:
+def _eig_pullback(t: Parts, out: tuple[Array, Array]) -> Array:
     w, v = out
     vt = matrix_transpose(v)
     core = on_diagonal(cotangent_of(t, 0, w))
@@ -180,29 +180,29 @@ def _eig_pull(t: Parts, out: tuple[Array, Array]) -> Array:
     return solve(vt, core @ vt)
 
 
-def _eig_push(t: Array, out: tuple[Array, Array]) -> tuple[Array, Array]:
+def _eig_pushforward(t: Array, out: tuple[Array, Array]) -> tuple[Array, Array]:
     w, v = out
     m = solve(v, t @ v)
     return diagonal_of(m), _normalized(v @ (reciprocal_gaps(w) * m), v)
 
 
-@general(name="eig", pulls=[_eig_pull], pushes=[_eig_push], batch=stack_rule)
+@general(name="eig", pullbacks=[_eig_pullback], pushforwards=[_eig_pushforward], batch=stack_rule)
 def _eig(a: Array) -> tuple[Array, Array]:
     w, v = np.linalg.eig(a)
     return w, v
 
 
-def _eigvals_pull(t: Array, a: Array) -> Array:
+def _eigvals_pullback(t: Array, a: Array) -> Array:
     vt = matrix_transpose(_eig(a)[1])
     return solve(vt, t[..., :, None] * vt)
 
 
-def _eigvals_push(t: Array, a: Array) -> Array:
+def _eigvals_pushforward(t: Array, a: Array) -> Array:
     v = _eig(a)[1]
     return diagonal_of(solve(v, t @ v))
 
 
-@general(name="eigvals", pulls=[_eigvals_pull], pushes=[_eigvals_push], batch=stack_rule)
+@general(name="eigvals", pullbacks=[_eigvals_pullback], pushforwards=[_eigvals_pushforward], batch=stack_rule)
 def _eigvals(a: Array) -> Array:
     return np.linalg.eigvals(a)
 

@@ -17,7 +17,7 @@ import numpy as np
 from tapenet.core.arguments import ABSENT, as_array, numpy_function
 from tapenet.core.batching import one_by_one
 from tapenet.core.families import general
-from tapenet.core.nondifferentiable import decision, plain
+from tapenet.core.nondifferentiable import branch_condition, nondifferentiable
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.provided import provided
 from tapenet.errors import ArgumentError, LinAlgError, MappedValueError
@@ -39,7 +39,7 @@ from tapenet.ops.reductions.reduction import sum
 # ---- cutoffs ----
 
 
-@decision
+@branch_condition
 def _cuts_off(a: Array, rcond: Array) -> bool:
     """Tell whether rcond cuts off singular values that are not just rounding errors."""
     noise = 100 * float(np.finfo(a.dtype).eps) * max(a.shape[-2:], default=0)
@@ -58,7 +58,7 @@ def _pinv_by_singular_values(a: Array, rcond: Array, hermitian: bool) -> Array:
 # ---- pseudoinverse: x_dot = -x t x + x x^H t^H (1 - a x) + (1 - x a) t^H x^H x ----
 
 
-def _pinv_pull(t: Array, a: Array, rcond: Array, out: Array, hermitian: bool) -> Array:
+def _pinv_pullback(t: Array, a: Array, rcond: Array, out: Array, hermitian: bool) -> Array:
     if _cuts_off(a, rcond):
         return provided.vjp(lambda a: _pinv_by_singular_values(a, rcond, hermitian), a)[1](t)[0]
     if hermitian:
@@ -70,7 +70,7 @@ def _pinv_pull(t: Array, a: Array, rcond: Array, out: Array, hermitian: bool) ->
     return mirrored_transpose(a_bar, upper=False) if hermitian else a_bar
 
 
-def _pinv_push(t: Array, a: Array, rcond: Array, out: Array, hermitian: bool) -> Array:
+def _pinv_pushforward(t: Array, a: Array, rcond: Array, out: Array, hermitian: bool) -> Array:
     if _cuts_off(a, rcond):
         return provided.jvp(lambda a: _pinv_by_singular_values(a, rcond, hermitian), (a,), (t,))[1]
     if hermitian:
@@ -88,7 +88,7 @@ def _pinv_rule(
     return rule(primitive, arrays, mapped, size, parameters)
 
 
-@general(name="pinv", pulls=[_pinv_pull, None], pushes=[_pinv_push, None], batch=_pinv_rule)
+@general(name="pinv", pullbacks=[_pinv_pullback, None], pushforwards=[_pinv_pushforward, None], batch=_pinv_rule)
 def _pinv(a: Array, rcond: Array, *, hermitian: bool) -> Array:
     return np.linalg.pinv(a, rcond, hermitian)
 
@@ -139,7 +139,7 @@ def _cutoff(a: Array, rcond: float | None) -> float:
     return eps if rcond < 0 else rcond
 
 
-def _lstsq_pull_a(t: Array, a: Array, b: Array, out: Array, rcond: float | None) -> Array:
+def _lstsq_pullback_a(t: Array, a: Array, b: Array, out: Array, rcond: float | None) -> Array:
     cutoff = _cutoff(a, rcond)
     if _cuts_off(a, cutoff):
         return provided.vjp(lambda a: pinv(a, cutoff) @ b, a)[1](t)[0]
@@ -150,7 +150,7 @@ def _lstsq_pull_a(t: Array, a: Array, b: Array, out: Array, rcond: float | None)
     return conj(a_bar)
 
 
-def _lstsq_push_a(t: Array, a: Array, b: Array, out: Array, rcond: float | None) -> Array:
+def _lstsq_pushforward_a(t: Array, a: Array, b: Array, out: Array, rcond: float | None) -> Array:
     cutoff = _cutoff(a, rcond)
     if _cuts_off(a, cutoff):
         return provided.jvp(lambda a: pinv(a, cutoff) @ b, (a,), (t,))[1]
@@ -162,21 +162,21 @@ def _lstsq_push_a(t: Array, a: Array, b: Array, out: Array, rcond: float | None)
 
 @general(
     name="lstsq",
-    pulls=[_lstsq_pull_a, lambda t, a, rcond: matrix_transpose(pinv(a, _cutoff(a, rcond))) @ t],
-    pushes=[_lstsq_push_a, lambda t, a, rcond: pinv(a, _cutoff(a, rcond)) @ t],
+    pullbacks=[_lstsq_pullback_a, lambda t, a, rcond: matrix_transpose(pinv(a, _cutoff(a, rcond))) @ t],
+    pushforwards=[_lstsq_pushforward_a, lambda t, a, rcond: pinv(a, _cutoff(a, rcond)) @ t],
 )
 def _lstsq(a: Array, b: Array, *, rcond: float | None) -> Array:
     return np.linalg.lstsq(a, b, rcond)[0]
 
 
-_rank = plain(lambda s, *, cutoff: np.int32(np.count_nonzero(s > cutoff * s[:1])), name="rank")
+_rank = nondifferentiable(lambda s, *, cutoff: np.int32(np.count_nonzero(s > cutoff * s[:1])), name="rank")
 
 
 def _has_residuals(a: Array, rank: Array) -> bool:
     return a.shape[0] > a.shape[1] and bool(_is_full(rank, a.shape[1]))
 
 
-@decision
+@branch_condition
 def _is_full(rank: Array, full: int) -> bool:
     """Tell whether a rank is full."""
     is_full = np.asarray(rank) == full

@@ -17,8 +17,8 @@ from tapenet.ops.linalg.matrices import check_square, stack_rule
 
 @general(
     name="inv",
-    pulls=[lambda t, out: -matrix_transpose(out) @ t @ matrix_transpose(out)],
-    pushes=[lambda t, out: -out @ t @ out],
+    pullbacks=[lambda t, out: -matrix_transpose(out) @ t @ matrix_transpose(out)],
+    pushforwards=[lambda t, out: -out @ t @ out],
     batch=stack_rule,
 )
 def _inv(a: Array) -> Array:
@@ -60,11 +60,11 @@ def inverse_for_rule(function: str, name: str, a: Array) -> Array:
 
 @general(
     name="solve",
-    pulls=[
+    pullbacks=[
         lambda t, a, out: -_solve(matrix_transpose(a), t) @ matrix_transpose(out),
         lambda t, a: _solve(matrix_transpose(a), t),
     ],
-    pushes=[
+    pushforwards=[
         lambda t, a, out: -_solve(a, t @ out),
         lambda t, a: _solve(a, t),
     ],

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from tapenet.core.batching import elementwise_rule
-from tapenet.core.nondifferentiable import plain
+from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array, Parts
 from tapenet.errors import LinAlgError
 from tapenet.ops.arrays.shaping import matrix_transpose
@@ -89,7 +89,7 @@ def reciprocal_gaps(w: Array) -> Array:
 
 # A cotangent of 0 says that nothing depends on a vector. Then it does not matter that the vector has no derivative.
 
-used = plain(lambda t: np.any(t != 0, axis=-2, keepdims=True), name="used", batch=stack_rule)
+used = nondifferentiable(lambda t: np.any(t != 0, axis=-2, keepdims=True), name="used", batch=stack_rule)
 
 
 def over_gaps(c: Array, w: Array, needed: Array) -> Array:

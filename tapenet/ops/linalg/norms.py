@@ -15,7 +15,7 @@ from tapenet.core import shapes
 from tapenet.core.arguments import axes_of, numpy_function
 from tapenet.core.batch_rules import leading, over_operand, shifted
 from tapenet.core.families import general
-from tapenet.core.nondifferentiable import decision, plain
+from tapenet.core.nondifferentiable import branch_condition, nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.core.shapes import Axes
 from tapenet.core.tensor import Tensor
@@ -39,7 +39,7 @@ Order = float | str | None
 # there, which is a constant: that of the quotient does not depend on it.
 
 
-@decision
+@branch_condition
 def _is_in_range(out: Array) -> bool:
     """Whether no square in norms overflows, and none that counts underflows."""
     limits = np.finfo(out.dtype)
@@ -52,7 +52,7 @@ def _find_largest_size(x: Array, *, axis: Axes) -> Array:
     return np.where((size == 0) | ~np.isfinite(size), 1, size).astype(size.dtype)
 
 
-_largest_size = plain(_find_largest_size, name="largest_size", batch=leading(axis=shifted))
+_largest_size = nondifferentiable(_find_largest_size, name="largest_size", batch=leading(axis=shifted))
 
 
 def _unless_zero(z: Array, norm: Array) -> Array:
@@ -79,15 +79,15 @@ def _kept(z: Array, shape: Sequence[int], axis: Axes) -> Array:
     return reshape(z, shapes.kept(shape, axis))
 
 
-def _norm_pull(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool) -> Array:
+def _norm_pullback(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool) -> Array:
     return _kept(t, x.shape, axis) * conj(_direction(x, _kept(out, x.shape, axis), axis))
 
 
-def _norm_push(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool) -> Array:
+def _norm_pushforward(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool) -> Array:
     return sum(real_part(conj(_direction(x, _kept(out, x.shape, axis), axis)) * t), axis, keepdims=keepdims)
 
 
-@general([_norm_pull], [_norm_push], name="norm", batch=leading(axis=shifted))
+@general([_norm_pullback], [_norm_pushforward], name="norm", batch=leading(axis=shifted))
 def _norm(x: Array, *, axis: Axes, keepdims: bool) -> Array:
     if axis is None or len(axis) in (1, 2):
         return np.linalg.norm(x, axis=axis, keepdims=keepdims)
@@ -103,15 +103,15 @@ def _power_direction(x: Array, order: float, axis: Axes) -> Array:
     return sign(x) * power(_unless_zero(size, norm), order - 1)
 
 
-def _power_norm_pull(t: Array, x: Array, order: float, axis: Axes, keepdims: bool) -> Array:
+def _power_norm_pullback(t: Array, x: Array, order: float, axis: Axes, keepdims: bool) -> Array:
     return _kept(t, x.shape, axis) * conj(_power_direction(x, order, axis))
 
 
-def _power_norm_push(t: Array, x: Array, order: float, axis: Axes, keepdims: bool) -> Array:
+def _power_norm_pushforward(t: Array, x: Array, order: float, axis: Axes, keepdims: bool) -> Array:
     return sum(real_part(conj(_power_direction(x, order, axis)) * t), axis, keepdims=keepdims)
 
 
-@general([_power_norm_pull], [_power_norm_push], name="power_norm", batch=leading(axis=shifted))
+@general([_power_norm_pullback], [_power_norm_pushforward], name="power_norm", batch=leading(axis=shifted))
 def _power_norm(x: Array, *, order: float, axis: Axes, keepdims: bool) -> Array:
     (only,) = axis or ()
     return np.linalg.norm(x, order, only, keepdims=keepdims)
@@ -251,7 +251,7 @@ def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: float | str = "fro"
     return norm(x, ord, (-2, -1), keepdims)
 
 
-matrix_rank = plain(
+matrix_rank = nondifferentiable(
     np.linalg.matrix_rank,
     batch=over_operand(0),
     doc="""Count the singular values of a matrix that are above a tolerance.
@@ -267,7 +267,7 @@ matrix_rank = plain(
 # ---- condition ----
 
 
-_is_singular = plain(lambda a: np.linalg.slogdet(a)[0] == 0, name="cond", batch=stack_rule)
+_is_singular = nondifferentiable(lambda a: np.linalg.slogdet(a)[0] == 0, name="cond", batch=stack_rule)
 
 
 def _quotient(x: Array, y: Array) -> Array:

@@ -13,7 +13,7 @@ from tapenet.core.batch_rules import einsum_rule, matmul_rule
 from tapenet.core.families import joint, multilinear
 from tapenet.core.primitive import Array, Primitive, Shapes
 from tapenet.core.record import Parameters
-from tapenet.core.tensor import plain_value
+from tapenet.core.tensor import read_single_value
 from tapenet.errors import ArgumentError
 from tapenet.kernels import products as kernels
 from tapenet.ops.arrays.indexing import at
@@ -239,7 +239,7 @@ def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
 # ---- einsum ----
 
 
-def _einsum_pull(
+def _einsum_pullback(
     t: Array,
     operands: Sequence[Array],
     shapes: Shapes,
@@ -283,7 +283,7 @@ def _onto_labels(c: Array, reached: str, own: str, shape: tuple[int, ...]) -> Ar
     return at(np.zeros(shape, c.dtype))[tuple(grid[label] for label in own)].set(c)
 
 
-def _einsum_push(
+def _einsum_pushforward(
     tangents: Sequence[Array], operands: Sequence[Array], shapes: Shapes, labels: tuple[str, ...], out: str
 ) -> Array:
     total = None
@@ -297,7 +297,7 @@ def _einsum_push(
 _SMALL = 4096  # elements below which finding a path for BLAS costs more than it saves
 
 
-@joint(_einsum_pull, _einsum_push, name="einsum", reads="others", batch=einsum_rule)
+@joint(_einsum_pullback, _einsum_pushforward, name="einsum", reads="others", batch=einsum_rule)
 def _einsum(*operands: Array, labels: tuple[str, ...], out: str) -> Array:
     large = len(operands) > 1 and max(np.size(x) for x in operands) > _SMALL
     return np.einsum(f"{','.join(labels)}->{out}", *operands, optimize=large)
@@ -328,7 +328,7 @@ def _as_string(arguments: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
     letters = string.ascii_letters
 
     def written(axes: Sequence[Any]) -> str:
-        numbers = [axis if axis is Ellipsis else plain_value(axis, "einsum with axis numbers") for axis in axes]
+        numbers = [axis if axis is Ellipsis else read_single_value(axis, "einsum with axis numbers") for axis in axes]
         return "".join("..." if number is Ellipsis else letters[number] for number in numbers)
 
     pairs = len(arguments) // 2

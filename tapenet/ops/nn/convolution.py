@@ -27,7 +27,7 @@ Pair = tuple[int, int]
     lambda t, kernel, x_shape, **geometry: conv_input(t, kernel, input_size=x_shape[1:3], **geometry),
     lambda t, x, kernel_shape, **geometry: conv_kernel(x, t, kernel_size=kernel_shape[:2], **geometry),
     name="conv",
-    batch=into_outputs(1, otherwise=into_images(0)),
+    batch=into_outputs(1, fallback=into_images(0)),
 )
 def conv(x: Array, kernel: Array, **geometry: Any) -> Array:
     """Compute the cross-correlation (N, OH, OW, O) of x (N, H, W, C) with kernel (kh, kw, C // groups, O)."""

@@ -10,7 +10,7 @@ import numpy as np
 from tapenet.core.arguments import ABSENT, as_array, given, numpy_function
 from tapenet.core.batch_rules import leading, shifted
 from tapenet.core.families import general
-from tapenet.core.nondifferentiable import plain
+from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.shapes import Axes
 from tapenet.errors import ArgumentTypeError
@@ -21,13 +21,13 @@ from tapenet.ops.elementwise.complex import absolute
 from tapenet.ops.reductions.cumulative import cumprod, cumsum
 from tapenet.ops.reductions.reduction import (
     Axis,
+    broadcast_back,
     normalized_axes,
     number_where,
     over_count,
     prod,
     published,
     root_of_variance,
-    spread,
     sum,
 )
 
@@ -212,19 +212,20 @@ def _find_shares(x: Array, out: Array, *, axis: Axes) -> Array:
     return (won / np.maximum(np.add.reduce(won, axis=axis, keepdims=True), 1)).astype(x.dtype)
 
 
-_shares = plain(_find_shares, name="shares", batch=leading(axis=shifted))
+_shares = nondifferentiable(_find_shares, name="shares", batch=leading(axis=shifted))
 
 
 _EXTREMUM_RULES: dict[str, Any] = {
     "batch": leading(axis=shifted),
-    "pulls": [
+    "pullbacks": [
         lambda t, x, out, x_shape, axis, keepdims: (
-            spread(t, x_shape, axis, keepdims) * _shares(x, spread(out, x_shape, axis, keepdims), axis=axis)
+            broadcast_back(t, x_shape, axis, keepdims)
+            * _shares(x, broadcast_back(out, x_shape, axis, keepdims), axis=axis)
         )
     ],
-    "pushes": [
+    "pushforwards": [
         lambda t, x, out, axis, keepdims: sum(
-            t * _shares(x, spread(out, x.shape, axis, keepdims), axis=axis), axis, keepdims=keepdims
+            t * _shares(x, broadcast_back(out, x.shape, axis, keepdims), axis=axis), axis, keepdims=keepdims
         )
     ],
 }

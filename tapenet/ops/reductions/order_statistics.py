@@ -9,7 +9,7 @@ import numpy as np
 from tapenet.core import shapes
 from tapenet.core.arguments import as_array, axes_of, numpy_function
 from tapenet.core.batching import elementwise_rule
-from tapenet.core.nondifferentiable import constant, plain
+from tapenet.core.nondifferentiable import constant, nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError
@@ -38,7 +38,7 @@ def _count_of_each(rows: Array) -> Array:
     return np.sum(~np.isnan(rows), -1)
 
 
-_counts = plain(_count_of_each, name="counts", batch=elementwise_rule)  # rows in front of rows
+_counts = nondifferentiable(_count_of_each, name="counts", batch=elementwise_rule)  # rows in front of rows
 
 
 def _at(rows: Array, places: Array) -> Array:
@@ -115,7 +115,7 @@ _OF_ELEMENTS = ("inverted_cdf", "closest_observation", "lower", "higher", "neare
 _METHODS = (*_CONTINUOUS, *_BETWEEN, *_OF_ELEMENTS)
 
 
-@plain
+@nondifferentiable
 def _places(q: Array, counts: Array, *, method: str) -> Array:
     """Find for each q, and each count, the place of the quantile among the elements in order.
 
@@ -217,7 +217,7 @@ def _weights_of_rows(function: str, a: Array, weights: Array, axis: Axis) -> Arr
     return _as_rows(function, weights, axis)[0]
 
 
-@plain
+@nondifferentiable
 def _places_by_weight(rows: Array, q: Array, weights: Array, *, method: str, skips_nan: bool) -> Array:
     """Find for each q, and each row, the first place of the element that is the quantile by weight."""
     quantile_of = np.nanquantile if skips_nan else np.quantile

@@ -18,7 +18,7 @@ from tapenet.core import shapes
 from tapenet.core.arguments import ABSENT, as_array, axes_of, given, numpy_function
 from tapenet.core.batch_rules import leading, shifted as with_batch_axis
 from tapenet.core.families import elementwise, general, linear
-from tapenet.core.nondifferentiable import constant, decision, plain
+from tapenet.core.nondifferentiable import branch_condition, constant, nondifferentiable
 from tapenet.core.primitive import Array, Primitive, bind
 from tapenet.core.record import Parameters
 from tapenet.core.shapes import Axes
@@ -46,7 +46,7 @@ Axis = int | Sequence[int] | None
 _batched = leading(axis=with_batch_axis)
 
 
-def spread(t: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:
+def broadcast_back(t: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:
     """`t`, a reduction's result, broadcast back over the reduced axes."""
     return broadcast_to(t if axis is None else with_reduced_axes(t, shape, axis, keepdims), shape)
 
@@ -164,7 +164,7 @@ def published(
 # ---- sums ----
 
 
-@linear(lambda t, x_shape, axis, keepdims: spread(t, x_shape, axis, keepdims), name="sum", batch=_batched)
+@linear(lambda t, x_shape, axis, keepdims: broadcast_back(t, x_shape, axis, keepdims), name="sum", batch=_batched)
 def _sum(x: Array, *, axis: Axes, keepdims: bool, dtype: Any = None) -> Array:
     return add_up(x, axis, keepdims) if dtype is None else np.add.reduce(x, axis, dtype, None, keepdims)
 
@@ -193,7 +193,9 @@ def add_cotangents(t: Array, axes: tuple[int, ...], keepdims: bool = False) -> A
 
 
 @linear(
-    lambda t, x_shape, axis, keepdims: spread(over_count(t, shapes.count(x_shape, axis)), x_shape, axis, keepdims),
+    lambda t, x_shape, axis, keepdims: broadcast_back(
+        over_count(t, shapes.count(x_shape, axis)), x_shape, axis, keepdims
+    ),
     name="mean",
     batch=_batched,
 )
@@ -230,7 +232,7 @@ def mean(
     return found if wide is dtype else astype(found, x.dtype)
 
 
-@plain
+@nondifferentiable
 def number_where(where: Array, x: Array, *, axis: Axis, keepdims: bool) -> Array:
     """How many elements of x along axes a mask names."""
     return np.sum(np.broadcast_to(where, x.shape), axis, np.intp, keepdims=keepdims)
@@ -315,7 +317,7 @@ def quotient_or_zero(x: Array, y: Array) -> Array:
 root_of_squares = elementwise(np.sqrt, lambda t, out: quotient_or_zero(0.5 * t, out), name="root_of_squares")
 
 
-@decision
+@branch_condition
 def _needs_scale(out: Array) -> bool:
     """Whether squares overflowed or underflowed on the way to a standard deviation."""
     limits = np.finfo(out.dtype)
@@ -399,17 +401,17 @@ def _find_winners(x: Array, out: Array, *, axis: Axes, keepdims: bool) -> Array:
     return (won / np.add.reduce(won, axis=axis, keepdims=True)).astype(np.asarray(x).dtype)
 
 
-_winners = plain(_find_winners, name="winners", batch=_batched)
+_winners = nondifferentiable(_find_winners, name="winners", batch=_batched)
 
 
 _EXTREMUM_RULES: dict[str, Any] = {
     "batch": _batched,
-    "pulls": [
+    "pullbacks": [
         lambda t, x, out, x_shape, axis, keepdims: (
             with_reduced_axes(t, x_shape, axis, keepdims) * _winners(x, out, axis=axis, keepdims=keepdims)
         )
     ],
-    "pushes": [
+    "pushforwards": [
         lambda t, x, out, axis, keepdims: sum(
             t * _winners(x, out, axis=axis, keepdims=keepdims), axis, keepdims=keepdims
         )

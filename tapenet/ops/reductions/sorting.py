@@ -9,7 +9,7 @@ import numpy as np
 
 from tapenet.core.arguments import as_array, axis_of, numpy_function
 from tapenet.core.batch_rules import leading, refused, shifted
-from tapenet.core.nondifferentiable import choice, plain
+from tapenet.core.nondifferentiable import choice, nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.ops.arrays.indexing import getitem, take, take_along_axis
 from tapenet.ops.arrays.searching import argpartition, argsort as places_in_order
@@ -127,7 +127,7 @@ def sort_complex(a: Array) -> Array:
 # ---- sets ----
 
 
-@plain
+@nondifferentiable
 def _places_of(x: Array, found: Array) -> Array:
     """Find for each of the values found the first place where it occurs in the flat x."""
     order = np.argsort(x, kind="stable")
@@ -138,7 +138,7 @@ def _picked(x: Array, found: Array) -> Array:
     return getitem(x, _places_of(x, found)) if x.size else x
 
 
-_unique_places = plain(np.unique, batch=refused)
+_unique_places = nondifferentiable(np.unique, batch=refused)
 
 
 @numpy_function(np.unique)
@@ -167,8 +167,14 @@ def unique(
     return (values, *rest) if rest else values
 
 
-_all_unique, _counts_of_unique = plain(np.unique_all, batch=refused), plain(np.unique_counts, batch=refused)
-_inverse_of_unique, _unique = plain(np.unique_inverse, batch=refused), plain(np.unique_values, batch=refused)
+_all_unique, _counts_of_unique = (
+    nondifferentiable(np.unique_all, batch=refused),
+    nondifferentiable(np.unique_counts, batch=refused),
+)
+_inverse_of_unique, _unique = (
+    nondifferentiable(np.unique_inverse, batch=refused),
+    nondifferentiable(np.unique_values, batch=refused),
+)
 
 
 @numpy_function(np.unique_all)
@@ -222,9 +228,9 @@ def unique_values(x: Array) -> Array:
     return _picked(ravel(x), _unique(x))
 
 
-_common = plain(np.intersect1d, batch=refused)
-_only_first = plain(np.setdiff1d, batch=refused)
-_in_one = plain(np.setxor1d, batch=refused)
+_common = nondifferentiable(np.intersect1d, batch=refused)
+_only_first = nondifferentiable(np.setdiff1d, batch=refused)
+_in_one = nondifferentiable(np.setxor1d, batch=refused)
 
 
 @numpy_function(np.union1d)

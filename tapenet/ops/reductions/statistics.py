@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.arguments import as_array, axes_of, numpy_function
-from tapenet.core.nondifferentiable import decision
+from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.ops.arrays.indexing import at
@@ -86,6 +86,6 @@ def bincount(x: Array, /, weights: Array = None, minlength: int = 0) -> Array:
     return at(np.zeros(_number_of_bins(places, minlength), added.dtype))[places].add(added)
 
 
-@decision
+@branch_condition
 def _number_of_bins(places: Array, minlength: Array) -> int:
     return len(np.bincount(np.ravel(places), minlength=minlength))

@@ -8,7 +8,7 @@ import numpy as np
 
 from tapenet.core.arguments import as_array, numpy_function
 from tapenet.core.families import general
-from tapenet.core.nondifferentiable import plain
+from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.joining import atleast_1d
@@ -190,16 +190,16 @@ def polyint(p: Array, m: int = 1, k: Array = None) -> Array:
 
 
 # At a root r of p, p'(r) dr = -dp(r). At a double root p'(r) is 0 and the derivative infinite.
-def _root_pull(t: Array, x: Array, out: Array) -> Array:
+def _root_pullback(t: Array, x: Array, out: Array) -> Array:
     at_roots = negative(divide(t, polyval(polyder(x), out)))
     return matmul(at_roots, vander(out, len(x)))
 
 
-def _root_push(t: Array, x: Array, out: Array) -> Array:
+def _root_pushforward(t: Array, x: Array, out: Array) -> Array:
     return negative(divide(polyval(t, out), polyval(polyder(x), out)))
 
 
-@general([lambda t, x, out: _root_pull(t, x, out)], [lambda t, x, out: _root_push(t, x, out)], name="roots")
+@general([lambda t, x, out: _root_pullback(t, x, out)], [lambda t, x, out: _root_pushforward(t, x, out)], name="roots")
 def _roots(x: Array) -> Array:
     return np.roots(x).astype(np.result_type(x, np.complex64))
 
@@ -238,7 +238,7 @@ def poly(seq_of_zeros: Array) -> Array:
     return real(p) if is_real else p
 
 
-@plain
+@nondifferentiable
 def _come_in_pairs(zeros: Array) -> bool:
     """Tell whether each complex root occurs with its conjugate, as NumPy does: then the polynomial is real."""
     return zeros.ndim == 1 and np.array_equal(np.sort(zeros), np.sort(zeros.conj()))

@@ -30,14 +30,14 @@ def gaussian(*shape: int, dtype: Any = float) -> Array:
     return (x + 1j * RNG.standard_normal(shape) if np.dtype(dtype).kind == "c" else x).astype(dtype)
 
 
-def spread(*shape: int, dtype: Any = float) -> Array:
+def well_conditioned(*shape: int, dtype: Any = float) -> Array:
     """Matrices with singular values 1, 1.7, 2.4, ..."""
     u, _, vh = np.linalg.svd(gaussian(*shape, dtype=dtype), full_matrices=False)
     return u * (1 + 0.7 * np.arange(u.shape[-1])) @ vh
 
 
-SQUARE, STACK, COMPLEX = spread(3, 3), spread(2, 3, 3), spread(2, 3, 3, dtype=complex)
-TALL, WIDE = spread(4, 2), spread(2, 4)
+SQUARE, STACK, COMPLEX = well_conditioned(3, 3), well_conditioned(2, 3, 3), well_conditioned(2, 3, 3, dtype=complex)
+TALL, WIDE = well_conditioned(4, 2), well_conditioned(2, 4)
 POSITIVE = STACK @ STACK.mT
 HERMITIAN = COMPLEX @ COMPLEX.mT.conj()
 RANK_1 = np.outer([1.0, 2.0, -1.0], [0.5, 1.0])
@@ -55,13 +55,13 @@ CASES: dict[str, tuple[Function, tuple[Array, ...]]] = {
     "solve vector": (lambda la, a, b: la.solve(a, b), (STACK, gaussian(3))),
     "solve matrix": (lambda la, a, b: la.solve(a, b), (COMPLEX, gaussian(3, 2))),
     "solve constant": (lambda la, b: la.solve(SQUARE, b), (gaussian(2, 3, 1),)),
-    "tensorsolve": (lambda la, a, b: la.tensorsolve(a, b), (spread(6, 6).reshape(2, 3, 6), gaussian(2, 3))),
+    "tensorsolve": (lambda la, a, b: la.tensorsolve(a, b), (well_conditioned(6, 6).reshape(2, 3, 6), gaussian(2, 3))),
     "tensorsolve axes": (
         lambda la, a, b: la.tensorsolve(a, b, axes=(0, 2)),
-        (spread(6, 6).reshape(6, 2, 3).transpose(1, 0, 2), gaussian(6)),
+        (well_conditioned(6, 6).reshape(6, 2, 3).transpose(1, 0, 2), gaussian(6)),
     ),
-    "tensorinv": (lambda la, a: la.tensorinv(a), (spread(6, 6).reshape(2, 3, 6),)),
-    "tensorinv ind": (lambda la, a: la.tensorinv(a, ind=1), (spread(6, 6).reshape(6, 3, 2),)),
+    "tensorinv": (lambda la, a: la.tensorinv(a), (well_conditioned(6, 6).reshape(2, 3, 6),)),
+    "tensorinv ind": (lambda la, a: la.tensorinv(a, ind=1), (well_conditioned(6, 6).reshape(6, 3, 2),)),
     "pinv": (lambda la, a: la.pinv(a), (TALL,)),
     "pinv complex": (lambda la, a: la.pinv(a), (gaussian(2, 2, 3, dtype=complex),)),
     "pinv rcond": (lambda la, a: la.pinv(a, 0.5), (np.diag([4.0, 3.0, 0.5]) + 0.1 * SQUARE,)),
