@@ -90,11 +90,14 @@ cube_by_jvp = tn.custom_jvp(lambda x: x**3, lambda x, t: (x[0] ** 3, 3 * x[0] * 
 own = tn.primitive(lambda x: np.asarray(x) ** 3, lambda t, x: 3 * x * x * t, name="own_cube")
 
 TRANSFORMS: dict[str, Function] = {
+    "custom_vjp": cube_by_vjp,
     "custom_jvp": cube_by_jvp,
     "primitive": own,
     "checkpoint": tn.checkpoint(lambda x: tnp.sin(x) * x),
     "checkpoint of custom_vjp": tn.checkpoint(lambda x: cube_by_vjp(x) * x),
     "vmap": tn.vmap(lambda x: tnp.sin(x) * x),
+    "vmap of custom_vjp": tn.vmap(cube_by_vjp),
+    "several": lambda x: cube_by_vjp(tn.checkpoint(tnp.sin)(x)) * cube_by_jvp(x),
     "grad": lambda x: tn.grad(lambda x: (tnp.sin(x) * x).sum())(x),
     "grad of custom_vjp": lambda x: tn.grad(lambda x: cube_by_vjp(x).sum())(x),
     "jvp": lambda x: tn.jvp(lambda x: tnp.sin(x) * x, (x,), (x,))[1],
