@@ -47,6 +47,7 @@ from tapenet.extend import primitive as primitive
 from tapenet.kernels.allocator import keep_freed_memory as keep_freed_memory
 from tapenet.kernels.backends import use_backend as use_backend
 from tapenet.kernels.memory import empty_cache as empty_cache
+from tapenet.kernels.pooled import is_large as _is_large, pooled as _pooled
 from tapenet.kernels.processors import num_threads as num_threads, set_num_threads as set_num_threads
 from tapenet.numpy.methods import give_methods
 from tapenet.ops.arrays.indexing import at as at
@@ -136,6 +137,7 @@ give_methods(Tensor)
 _provided.array = numpy.array
 _provided.with_ufunc_keywords = _with_ufunc_keywords
 _provided.tape_of = _tape_of
+_provided.is_large, _provided.pooled = _is_large, _pooled
 _provided.jvp, _provided.vjp = jvp, vjp
 
 

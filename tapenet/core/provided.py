@@ -16,12 +16,16 @@ class Provided:
         array: a nested list or tuple that holds Tensors, as one Tensor.
         with_ufunc_keywords: `(name, function, operands, keywords)`, a function applied as a ufunc with these keywords.
         tape_of: the GradientTape of a trace, None for a trace that is not a tape's.
+        is_large: whether an array is so large that its results are worth memory that is used again.
+        pooled: an elementwise function with large results in such memory.
         jvp, vjp: the transforms, for the few rules that differentiate a function rather than state its derivative.
     """
 
     array: Callable[..., Any] = attrs.field(init=False)
     with_ufunc_keywords: Callable[..., Any] = attrs.field(init=False)
     tape_of: Callable[..., Any] = attrs.field(init=False)
+    is_large: Callable[[Any], bool] = attrs.field(init=False)
+    pooled: Callable[..., Callable[..., Any]] = attrs.field(init=False)
     jvp: Callable[..., Any] = attrs.field(init=False)
     vjp: Callable[..., Any] = attrs.field(init=False)
 

@@ -19,6 +19,7 @@ from tapenet.core.foreign import as_constant, check_labels, has_labels
 from tapenet.core.guards import Guard
 from tapenet.core.leaf_checks import dtype_of
 from tapenet.core.primitive import CONSTANTS, PART, Array, Primitive, as_numpy_number, bind, evaluate, register
+from tapenet.core.provided import provided
 from tapenet.core.record import NO_PARAMETERS, Entry, Parameters, Slots
 from tapenet.core.source_lines import CodeLocation
 from tapenet.core.tensor import Tensor, made_tensor, record_guard, resolve
@@ -37,6 +38,8 @@ class Recorder:
         append: of `entries`, bound once: recording is the hot path.
         leaves: the slots of watched values.
         outlived: whether its Tensors were computed with after it closed.
+        holds_large: whether a watched array is so large that results are put into memory that is used again. The fast
+            path leaves such tapes alone: it has no time to ask for sizes.
         pauses: the regions of `checkpoint` that pause it, each in a context of its own.
         spans: for each walk that was recorded the first slot of its records, and the first after them.
         watches: the calls of `GradientTape.watch`, for replays.
@@ -56,6 +59,7 @@ class Recorder:
     level: int = attrs.field(default=-1, init=False)
     leaves: set[int] = attrs.field(factory=set, init=False)
     outlived: bool = attrs.field(default=False, init=False)
+    holds_large: bool = attrs.field(default=False, init=False)
     pauses: set[Any] = attrs.field(factory=set, init=False)
     spans: list[tuple[int, int]] = attrs.field(factory=list, init=False)
     watches: list[Any] = attrs.field(factory=list, init=False)
@@ -100,7 +104,7 @@ class Recorder:
 
     def refresh(self) -> None:
         """Find out whether the fast path may record on it."""
-        self.is_fast = self.is_open and self.records_alone and not self.pauses
+        self.is_fast = self.is_open and self.records_alone and not self.pauses and not self.holds_large
         if self.pauses:  # a region that began meanwhile, in another thread
             self.is_fast = False
 
@@ -142,6 +146,9 @@ class Recorder:
         entry = (WATCHED, (), (None,), NO_PARAMETERS, getattr(leaf, "shape", ()), dtype_of(leaf))
         slot = self.write(entry, leaf)
         self.leaves.add(slot)
+        if not self.holds_large and provided.is_large(leaf):
+            self.holds_large = True
+            self.refresh()
         return made_tensor(leaf, self, slot)
 
 
@@ -221,6 +228,8 @@ def compute(primitive: Primitive, values: Sequence[Array], parameters: Parameter
             residual = () if primitive.residual is None else (primitive.residual(*values, **parameters),)
             return bind(primitive.further_out or primitive, values, parameters), residual
     if primitive.with_residual is None:
+        if primitive.is_elementwise and not parameters:
+            return evaluate(primitive, provided.pooled(primitive.forward), values, parameters), ()
         return evaluate(primitive, primitive.forward, values, parameters), ()
     out, found = evaluate(primitive, primitive.with_residual, values, parameters)
     return out, (found,)

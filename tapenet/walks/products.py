@@ -11,6 +11,7 @@ from tapenet.core.tensor import Tensor, unwrap_closed
 from tapenet.walks.backward import backward
 from tapenet.walks.forward import forward
 from tapenet.walks.lifting import lift_onto
+from tapenet.walks.pooling import pooled_entries
 from tapenet.walks.results import as_kind_of, fresh
 
 
@@ -24,7 +25,7 @@ def vjp_walk(
     trace.check_not_paused("tape.gradient")
     seeds = _summed([unwrap_closed(trace, target) for target in targets], cotangents, trace)
     slots = {source.slot for source in sources}
-    entries = trace.entries_to_walk(seeds, slots)
+    entries = pooled_entries(trace, trace.entries_to_walk(seeds, slots))
     start = trace.position()
     lift = lift_onto(trace) if trace.is_open else None
     found = backward(entries, seeds, slots, covers_leaves=slots >= trace.leaves, lift=lift)
@@ -47,7 +48,7 @@ def jvp_walk(
     here = [target.slot if type(target) is Tensor and target.owner is trace else None for target in seen]
     lift = lift_onto(trace) if trace.is_open else None
     wanted = {slot for slot in here if slot is not None}
-    found = forward(trace.entries_to_walk(), dots, wanted, lift=lift, spans=trace.spans)
+    found = forward(pooled_entries(trace, trace.entries_to_walk()), dots, wanted, lift=lift, spans=trace.spans)
     pushed = fresh([None if slot is None else found.get(slot) for slot in here], tangents)
     return list(map(as_kind_of, targets, pushed))
 
