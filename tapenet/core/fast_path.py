@@ -7,6 +7,7 @@ operands recording is spelled out in one function, compiled from the one templat
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -132,13 +133,13 @@ _BINARY = """
                 return slow_path(primitive, (x, y), keywords)
             y_value = y._value
             slots = (first, y.slot)
-            keeps_x, keeps_y, keeps_out = both_keep
+            {both_keep}
         else:
             if keywords or not trace.is_fast or type(y) not in CONSTANTS:
                 return slow_path(primitive, (x, y), keywords)
             y_value = y
             slots = (first, None)
-            keeps_x, keeps_y, keeps_out = x_keeps
+            {x_keeps}
     elif type(y) is Tensor:
         trace = y.owner
         if keywords or not trace.is_fast or type(x) not in CONSTANTS:
@@ -146,7 +147,7 @@ _BINARY = """
         x_value, y_value = x, y._value
         first = y.slot
         slots = (None, first)
-        keeps_x, keeps_y, keeps_out = y_keeps
+        {y_keeps}
     else:
         try:
             return slow_path(primitive, (x, y), keywords) if keywords else forward(x, y)
@@ -156,12 +157,12 @@ _BINARY = """
 
 # One tuple for the shapes of output and operand: long tapes are bound by fresh memory.
 _SHAPE_OF_ONE = """
-    shape = entries[first][SHAPE]
+    shape = entries[first][{SHAPE}]
 """
 
 _SHAPE_OF_TWO = """
     shape = out.shape
-    operand_shape = entries[first][SHAPE]
+    operand_shape = entries[first][{SHAPE}]
     if shape == operand_shape:
         shape = operand_shape
 """
@@ -173,7 +174,7 @@ _PARTITIONS: dict[int, Mapping[str, str]] = {
         "partition": _UNARY,
         "shape": _SHAPE_OF_ONE,
         "recurse": "function(x_value) if type(x_value) is Tensor else ",
-        "kept": "(x_value if keeps_x else None, out if keeps_out else None)",
+        "kept": "({kept_x}, {kept_out})",
     },
     2: {
         "operands": "x, y",
@@ -181,24 +182,25 @@ _PARTITIONS: dict[int, Mapping[str, str]] = {
         "partition": _BINARY,
         "shape": _SHAPE_OF_TWO,
         "recurse": "function(x_value, y_value) if type(x_value) is Tensor or type(y_value) is Tensor else ",
-        "kept": "(x_value if keeps_x else None, y_value if keeps_y else None, out if keeps_out else None)",
+        "kept": "(kept_x, kept_y, out if keeps_out else None)",
     },
 }
 _NAME = os.path.join(os.path.dirname(__file__), "<fast path>")  # for tracebacks
-# What differs between primitives comes in cells and not in globals: all functions of a template share one code object,
-# and the interpreter specializes its loads of globals for one dictionary.
-_CELLS = "primitive, forward, slow_path, keeps_x, keeps_out, both_keep, x_keeps, y_keeps"
+# What differs between primitives comes in cells and not in globals: functions of a template share one code object, and
+# the interpreter specializes its loads of globals for one dictionary. What a record keeps is written into the code.
+_MAKE = "def make(primitive, forward, slow_path):{body}\n    return function\n"
 
 
-def _maker(parts: Mapping[str, str]) -> Callable[..., Callable[..., Array]]:
-    """Return what makes a template's function, given what differs between primitives."""
-    body = _TEMPLATE.format(**{key: text.strip("\n") for key, text in parts.items()})
-    indented = body.replace("\n", "\n    ")
+@functools.cache
+def _maker(count: int, keeps: tuple[tuple[bool, ...], ...]) -> Callable[..., Callable[..., Array]]:
+    """Return what makes a template's function for primitives of as many operands whose records keep the same."""
+    fill = _kept_by_one(*keeps) if count == 1 else _kept_by_two(*keeps)
+    body = _TEMPLATE.format(**{key: text.strip("\n") for key, text in _PARTITIONS[count].items()})
+    body = body.format(SHAPE=SHAPE, **fill).replace("\n", "\n    ")
     names: dict[str, Any] = {
         "__name__": __name__,
         "CONSTANTS": CONSTANTS,
         "NO_PARAMETERS": NO_PARAMETERS,
-        "SHAPE": SHAPE,
         "Tensor": Tensor,
         "UnsealedTensor": UnsealedTensor,
         "named_error": named_error,
@@ -206,19 +208,28 @@ def _maker(parts: Mapping[str, str]) -> Callable[..., Callable[..., Array]]:
         "of_lists": _of_lists,
         "slot_of": slot_of,
     }
-    exec(compile(f"def make({_CELLS}):{indented}\n    return function\n", _NAME, "exec"), names)
+    exec(compile(_MAKE.format(body=body), _NAME, "exec"), names)
     made: Callable[..., Callable[..., Array]] = names["make"]
     return made
 
 
-_MAKERS = {count: _maker(parts) for count, parts in _PARTITIONS.items()}
+def _kept_by_one(keeps: tuple[bool, ...]) -> dict[str, str]:
+    """Return the expressions of what a record of one operand keeps."""
+    return {"kept_x": "x_value" if keeps[0] else "None", "kept_out": "out" if keeps[1] else "None"}
+
+
+def _kept_by_two(*keeps: tuple[bool, ...]) -> dict[str, str]:
+    """Return for each mix of Tensors and constants the statement that says what a record of two operands keeps."""
+
+    def statement(keeps_x: bool, keeps_y: bool, keeps_out: bool) -> str:
+        kept = "x_value" if keeps_x else "None", "y_value" if keeps_y else "None"
+        return f"kept_x, kept_y, keeps_out = {kept[0]}, {kept[1]}, {keeps_out}"
+
+    return {name: statement(*own) for name, own in zip(("both_keep", "x_keeps", "y_keeps"), keeps, strict=True)}
 
 
 def _compiled(primitive: Primitive, count: int, slow_path: Callable[..., Array]) -> Callable[..., Array]:
     """Return the template's function for a primitive of one or two operands."""
-    keeps: tuple[Any, ...]
-    if count == 1:
-        keeps = (*primitive.keeps((False,)), None, None, None)
-    else:
-        keeps = (None, None, *(primitive.keeps(pattern) for pattern in ((False, False), (False, True), (True, False))))
-    return _MAKERS[count](primitive, primitive.forward, slow_path, *keeps)
+    patterns = ((False,),) if count == 1 else ((False, False), (False, True), (True, False))
+    keeps = tuple(primitive.keeps(pattern) for pattern in patterns)
+    return _maker(count, keeps)(primitive, primitive.forward, slow_path)

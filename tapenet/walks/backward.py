@@ -47,11 +47,11 @@ def backward(
     for slot, cotangent in cotangents.items():
         bars[slot] = cotangent
     sums = Sums()
-    owned, wide, held_back = sums.owned, sums.wide, sums.held_back
+    owned, unfinished = sums.owned, sums.unfinished
     found: dict[int, Array] = {}
     for slot in range(last, min(sources) - 1, -1):
         t = bars[slot]
-        if wide or held_back:
+        if unfinished and slot in unfinished:
             t = sums.ended(t, slot, *entries[slot][SHAPE:])
         if t is None:
             continue

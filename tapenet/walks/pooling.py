@@ -25,6 +25,7 @@ def pooled_entries(trace: Recorder, entries: Sequence[Entry]) -> Sequence[Entry]
 def _pooled(primitive: Primitive) -> Primitive:
     made = _POOLED.get(primitive)
     if made is None:
-        pullbacks, pushes = (tuple(map(pooled_rule, rules)) for rules in (primitive.pullbacks, primitive.pushes))
-        made = _POOLED[primitive] = attrs.evolve(primitive, pullbacks=pullbacks, pushes=pushes)
+        rules = primitive.pullbacks, primitive.pushforwards
+        pullbacks, pushforwards = (tuple(map(pooled_rule, own)) for own in rules)
+        made = _POOLED[primitive] = attrs.evolve(primitive, pullbacks=pullbacks, pushforwards=pushforwards)
     return made

@@ -20,18 +20,18 @@ class Sums:
 
     Attributes:
         owned: those that are arrays of the walk's own, so that it may add to them in place.
-        wide: those of float16 that are added up in float32, since a sum of ones in float16 stops at 2048.
-        held_back: pieces of values that are recorded themselves, which become one operation.
+        unfinished: those that `ended` has to finish, with the pieces that are held back: sums of float16, which are added
+            up in float32, since a sum of ones in float16 stops at 2048, and pieces of values that are recorded
+            themselves, which become one operation.
     """
 
     owned: set[int] = attrs.field(factory=set, init=False)
-    wide: set[int] = attrs.field(factory=set, init=False)
-    held_back: dict[int, list[Piece]] = attrs.field(factory=dict, init=False)
+    unfinished: dict[int, list[Piece]] = attrs.field(factory=dict, init=False)
 
     def begun(self, bar: Array, contribution: Array, slot: int, dtype: Any) -> Array:
         """Return the sum of two cotangents, or of one that the walk does not own and another."""
         if dtype is not None and dtype.char == "e":
-            self.wide.add(slot)
+            self.unfinished.setdefault(slot, [])
             bar = as_dtype(bar, _WIDE)
         total = bar + contribution
         if type(total) is np.ndarray:
@@ -43,7 +43,7 @@ class Sums:
         if piece.values.dtype != dtype:
             piece = attrs.evolve(piece, values=as_dtype(piece.values, dtype))
         if type(bar) is Tensor or any(type(x) is Tensor for x in (piece.values, *piece.arrays)):
-            self.held_back.setdefault(slot, []).append(piece)
+            self.unfinished.setdefault(slot, []).append(piece)
             return bar
         if bar is None or slot not in self.owned:
             bar = self._own(bar, slot, shape, dtype)
@@ -54,17 +54,17 @@ class Sums:
         """Return an array of the walk's own that holds a cotangent so far."""
         self.owned.add(slot)
         if dtype.char == "e":
-            self.wide.add(slot)
+            self.unfinished.setdefault(slot, [])
             dtype = _WIDE
         return np.zeros(shape, dtype) if bar is None else np.array(bar, dtype, order="C")
 
     def ended(self, bar: Array | None, slot: int, shape: Shape, dtype: Any) -> Array | None:
         """Return the whole cotangent of a value, in its dtype."""
-        pieces = self.held_back.pop(slot, None)
-        if pieces is not None:
+        pieces = self.unfinished.pop(slot)
+        if pieces:
             total = pieces[0].assembly.assembled(pieces, shape)
             bar = total if bar is None else bar + total
-        return as_dtype(bar, dtype) if slot in self.wide else bar
+        return None if bar is None else as_dtype(bar, dtype)
 
 
 _WIDE = np.dtype(np.float32)
