@@ -154,6 +154,51 @@ ERRORS: dict[str, tuple[Callable[[Array], Any], str]] = {
     ),
     "histogram": (lambda x: tnp.histogram([1.0, 2.0, 3.0], weights=x), "histogram: weights must be no Tensor"),
     "astype": (lambda x: x.astype(int, casting="safe"), "x.astype: dtype must be one that float64 casts to by 'safe'"),
+    "moveaxis": (
+        lambda x: tnp.moveaxis(x[None], (0, 1), 0),
+        "moveaxis: source and destination must be of equal length; got 2 and 1",
+    ),
+    "squeeze": (lambda x: tnp.squeeze(x, 0), r"squeeze: axis 0 must have length 1; got shape \(3,\)"),
+    "concatenate": (
+        lambda x: tnp.concatenate([x[0], x[1]]),
+        r"concatenate: arrays must have at least one axis; got one of shape \(\)\. Use stack",
+    ),
+    "concatenate-dtype": (
+        lambda x: tnp.concatenate([x, x], dtype=int),
+        "concatenate: dtype must be one that float64 casts to by 'same_kind'; got int64",
+    ),
+    "stack": (lambda x: tnp.stack([x, x[:2]]), r"stack: arrays must have one shape; got \(2,\), \(3,\)"),
+    "split": (lambda x: tnp.split(x, 2), "split: axis 0 must divide into 2 equal parts"),
+    "diff-scalar": (lambda x: tnp.diff(x[0]), r"diff: a must have at least one axis; got shape \(\)"),
+    "gradient-coordinates": (
+        lambda x: tnp.gradient(tnp.stack([x, x]), [0.0, 1.0, 3.0]),
+        "gradient: coordinates must be given for each of 2 axes; got one",
+    ),
+    "gradient-spacing": (
+        lambda x: tnp.gradient(x, [0.0, 1.0]),
+        r"gradient: coordinates must have shape \(3,\); got \(2,\)",
+    ),
+    "interp-period": (lambda x: tnp.interp(x, x, x, period=0), "interp: period must not be 0; got 0"),
+    "convolve-empty": (
+        lambda x: tnp.convolve(x, []),
+        r"convolve: a and v must not be empty; got shapes \(3,\), \(0,\)",
+    ),
+    "correlate-empty": (
+        lambda x: tnp.correlate(x[:0], x),
+        r"correlate: a and v must not be empty; got shapes \(0,\), \(3,\)",
+    ),
+    "ufunc over axes": (
+        lambda x: np.subtract.reduce(tnp.stack([x, x]), axis=(0, 1)),
+        r"subtract.reduce: axis must be one axis, as the order matters; got \(0, 1\)",
+    ),
+    "ufunc of nothing": (
+        lambda x: np.subtract.reduce(x[:0]),
+        r"subtract.reduce: x must hold an element along axis; got shape \(0,\)",
+    ),
+    "reduceat": (
+        lambda x: np.add.reduceat(x, [0, 3]),
+        r"add.reduceat: indices must be in \[0, 3\); got 3",
+    ),
     "apply_over_axes": (lambda x: tnp.apply_over_axes(lambda a, i: a[0, 0], x[:, None, None], 0), "must reduce"),
 }
 
