@@ -13,7 +13,7 @@ import numpy as np
 from tapenet.core.argument_checks import checked_function, shown
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import Rule, built, built_multilinear, read_names
-from tapenet.core.leaf_checks import described
+from tapenet.core.leaf_checks import described, detached
 from tapenet.core.primitive import Array, BatchRule, CompiledRule, Primitive, bind
 from tapenet.core.record import Kept, Parameters, Shape
 from tapenet.core.tensor import Tensor
@@ -123,6 +123,7 @@ def _made(
         pullbacks=tuple(_checked(rule, name, own) for rule, own in zip(made.pullbacks, names, strict=True)),
         pushforwards=tuple(_checked(rule, name, own) for rule, own in zip(made.pushforwards, names, strict=True)),
         is_users=True,
+        users_rules="each",
     )
 
 
@@ -239,7 +240,7 @@ def _checked(rule: CompiledRule | None, name: str, operand: str) -> CompiledRule
         answer = _as_array(rule(t, kept, parameters, shape), what)
         if answer.dtype.kind not in "fc":
             raise RuleError(f"{what}; got {described(answer)}.")
-        return answer
+        return detached(answer)
 
     return checked
 

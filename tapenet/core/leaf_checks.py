@@ -12,7 +12,7 @@ from tapenet.core.arguments import axis_of
 from tapenet.core.foreign import Kind, kind_of, plain_array, refusal
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves
-from tapenet.core.tensor import Tensor, unwrap
+from tapenet.core.tensor import Tensor, resolve, unwrap
 from tapenet.errors import ArgumentError, ArgumentTypeError
 
 
@@ -141,10 +141,26 @@ def _as_scalar(leaf: Any) -> Any:
     return array if array.dtype == object else array[()]
 
 
+def detached(answer: Any) -> Any:
+    """Return what a user's rule gave as an array that nothing else holds.
+
+    The rule may hold what it returns, write into it at its next call, or return an operand: so a gradient, or a sum
+    that a walk is about to make, must not be that array. The library's own rules return arrays of their own, or
+    their cotangent, and pay nothing.
+    """
+    answer = resolve(answer)
+    return np.array(answer, order="K") if isinstance(answer, np.ndarray) else answer
+
+
 def zeros_of(x: Any) -> Array:
     """Zeros of the shape, dtype and kind of `x`: an array or a NumPy scalar."""
     zeros = np.zeros(getattr(x, "shape", ()), dtype_of(x))
     return zeros if type(unwrap(x)) is np.ndarray else zeros[()]
+
+
+def filled_like(x: Array, number: float) -> Array:
+    """A constant of the shape and dtype of `x`; a NumPy scalar where the shape is ()."""
+    return np.full(np.shape(x), number, dtype_of(x))[()]
 
 
 def described(x: Any) -> str:

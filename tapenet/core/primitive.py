@@ -71,6 +71,8 @@ class Primitive:
         is_discrete: whether it gives integers, truth values or what else has no derivative, and is recorded all the
             same: for the library's own choices, which a replay computes anew.
         is_users: whether `forward` is a user's own function, whose exceptions pass unchanged.
+        users_rules: which rules are a user's own, so that checked walks hold them to be linear: each, or the
+            pushforward alone where the pullback is its transpose.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Primitive:
     is_elementwise: bool = False
     is_discrete: bool = False
     is_users: bool = False
+    users_rules: Literal["none", "each", "pushforward"] = "none"
     _known_keeps: dict[tuple[bool, ...], tuple[bool, ...]] = attrs.field(factory=dict, init=False)
 
     def __call__(self, *operands: Array, **parameters: Any) -> Array:

@@ -15,6 +15,7 @@ from tapenet.core.record import SHAPE, Entry
 from tapenet.core.tensor import Tensor
 from tapenet.diagnostics.advice import numerical_advice
 from tapenet.diagnostics.checker import Checker, appeared
+from tapenet.diagnostics.linearity import check_pushforward_linear, check_rule_linear
 from tapenet.errors import NumericalError, UnconnectedError
 from tapenet.walks.substituted import SubstitutedEntries, with_rules
 
@@ -48,12 +49,22 @@ class _Watched:
         def watched(t: Any, *rest: Any) -> Any:
             kept = rest[0] if place is not None else rest[1]
             answer = self._run(lambda: rule(t, *rest))
+            self._run(lambda: self._check_linear(rule, t, rest, answer, place))
             given = (*(t if isinstance(t, list | tuple) else [t]), *kept)
             for part in answer if isinstance(answer, list | tuple) else [answer]:
                 self._check(part, given, place)
             return answer
 
         return watched
+
+    def _check_linear(
+        self, rule: Callable[..., Any], t: Any, rest: Sequence[Any], answer: Any, place: int | None
+    ) -> None:
+        """Raise where a user's rule is not linear in t."""
+        if self.primitive.users_rules == "pushforward" and self.mode == "backward":
+            check_pushforward_linear(self.primitive, *rest)
+        elif self.primitive.users_rules != "none":
+            check_rule_linear(self.primitive, rule, t, rest, answer, place, self.what)
 
     def _run(self, rule: Callable[[], Any]) -> Any:
         """What a rule gives; where its own operations are watched, their error says whose derivative it is."""

@@ -34,8 +34,12 @@ def checks(*, nan: bool = True, mutation: bool = True, constant: bool = False) -
             piecewise constant there (`floor`, `round`, `sign`), so that its cotangent can only be zero. Not watched
             for by default: a program may mean to round.
 
+    Rules of yours (`custom_vjp`, `custom_jvp`, `primitive`) run twice in a watched walk, which finds those that are not
+    linear in their cotangents or tangents: of these the walk would give a number that is not a derivative.
+
     Raises:
         NumericalError: NaN or infinity appears; suggests how to write the expression.
+        RuleError: a rule of yours is not linear.
         MutationError: from a walk or replay, an array has changed.
         UnconnectedError: every path is piecewise constant.
 

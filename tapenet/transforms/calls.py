@@ -11,12 +11,13 @@ import attrs
 import numpy as np
 
 from tapenet.core.batching import Map, stacked
-from tapenet.core.leaf_checks import described, dtype_of
+from tapenet.core.leaf_checks import described, detached, dtype_of
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten_with_none, tree_unflatten
 from tapenet.core.record import Shape
 from tapenet.core.tensor import Tensor, innermost, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, RuleError
+from tapenet.ops.elementwise.complex import real
 
 # ---- pytrees of arrays and other things ----
 
@@ -64,11 +65,6 @@ def is_array(x: Any) -> bool:
 def is_differentiable(x: Any) -> bool:
     """Whether an array is float or complex."""
     return np.dtype(dtype_of(x)).kind in "fc"
-
-
-def filled_like(x: Array, number: float) -> Array:
-    """A constant of the shape and dtype of `x`; a NumPy scalar where the shape is ()."""
-    return np.full(np.shape(x), number, dtype_of(x))[()]
 
 
 # ---- calls ----
@@ -181,7 +177,8 @@ def checked(
         what: the answer's, such as "backward must return".
         answer: a pytree of the structure of `like`; None for a whole part of it stands for None at each leaf.
         like: what it belongs to, called `like_name` in errors.
-        spaces: for each leaf the shape and dtype that it must have, None where it must be None.
+        spaces: for each leaf the shape and dtype that it must have, None where it must be None. A complex answer for
+            a real one is projected onto the reals.
     """
     leaves = _leaves_like(name, what, answer, like, like_name)
 
@@ -224,9 +221,8 @@ def _checked_leaf(what: str, leaf: Any, space: tuple[Shape, Any] | None, path: C
         raise RuleError(f"{what} for {path()} must be float or complex; got {described(leaf)}.")
     if array.shape != shape:
         raise RuleError(f"{what} for {path()} must have shape {shape}; got {array.shape}.")
-    if array.dtype.kind == "c" and dtype.kind == "f":
-        raise RuleError(f"{what} for {path()} must be real, as {dtype}; got {array.dtype}. Return its real part.")
-    return array
+    array = detached(array)
+    return real(array) if array.dtype.kind == "c" and dtype.kind == "f" else array
 
 
 def _as_array(leaf: Any) -> Array:

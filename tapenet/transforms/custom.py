@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from tapenet.core.argument_checks import checked_function
-from tapenet.core.leaf_checks import dtype_of, zeros_of
+from tapenet.core.leaf_checks import dtype_of, filled_like, zeros_of
 from tapenet.core.primitive import Array, Parts, Primitive, Shapes
 from tapenet.core.pytrees import Tree, tree_flatten_with_none
 from tapenet.core.record import Kept, Parameters, Shape, Slots
@@ -22,7 +22,6 @@ from tapenet.transforms.calls import (
     by_example,
     check_no_capture,
     checked,
-    filled_like,
     is_differentiable,
     name_of,
     positional,
@@ -35,7 +34,11 @@ from tapenet.walks.products import vjp_walk
 
 
 def custom_vjp(
-    f: Callable[..., Any], forward: Callable[..., tuple[Any, Any]], backward: Callable[[Any, Any], Sequence[Any]]
+    f: Callable[..., Any],
+    forward: Callable[..., tuple[Any, Any]],
+    backward: Callable[[Any, Any], Sequence[Any]],
+    *,
+    jvp: Callable[[Any, Any], tuple[Any, Any]] | None = None,
 ) -> Callable[..., Any]:
     """Make a function that computes what f does, and whose cotangents come from a rule of yours.
 
@@ -45,19 +48,21 @@ def custom_vjp(
             any pytree of what `backward` needs.
         backward: `backward(residuals, y_bar) -> one cotangent for each argument`, linear in y_bar; y_bar has the
             structure and shapes of y, with None in the places of integers and of what is no array. A cotangent has
-            the structure and shapes of its argument; it is None for an integer, for what is no array, and for an
-            argument that there is no rule for.
+            the structure and shapes of its argument; it is None for an integer, for what is not an array, and for
+            an argument that there is no rule for. A complex cotangent of a real argument is projected onto the reals.
+        jvp: the rule of forward mode, `jvp(primals, tangents) -> (y, y_dot)`, as that of `custom_jvp`. Without it
+            forward mode raises.
 
     Returns:
         A function of f's arguments. Derivatives of higher order are those of the rule as it is written. Under
-        `vmap` all three run on one example after the other.
+        `vmap` all functions run on one example after the other.
 
     Raises:
         RuleError: where the derivative is taken, a rule's answer of the wrong count, structure, shape or dtype.
-        MissingRuleError: forward mode; reverse mode by an argument whose cotangent is None.
-        ArgumentError: a result that depends on a Tensor that is no argument.
+        MissingRuleError: forward mode without `jvp`; reverse mode by an argument whose cotangent is None.
+        ArgumentError: a result that depends on a Tensor that is not an argument.
 
-    What the three functions raise themselves passes unchanged.
+    What the functions raise themselves passes unchanged. What a rule returns is copied: it may hold the array.
 
     >>> clipped = custom_vjp(lambda x: x, lambda x: (x, None), lambda _, t: (np.clip(t, -1, 1),))
     >>> tn.grad(lambda x: 5 * clipped(x))(2.0)
@@ -66,7 +71,9 @@ def custom_vjp(
     checked_function("custom_vjp", "f", f)
     checked_function("custom_vjp", "forward", forward)
     checked_function("custom_vjp", "backward", backward)
-    return operation(f, _VjpRule(name_of(f), forward, backward).primitive())
+    if jvp is not None:
+        checked_function("custom_vjp", "jvp", jvp)
+    return operation(f, _VjpRule(name_of(f), f, forward, backward, jvp).primitive())
 
 
 def custom_jvp(f: Callable[..., Any], rule: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[..., Any]:
@@ -85,9 +92,10 @@ def custom_jvp(f: Callable[..., Any], rule: Callable[[Any, Any], tuple[Any, Any]
 
     Raises:
         RuleError: where the derivative is taken, a rule's answer of the wrong structure, shape or dtype.
-        ArgumentError: a result that depends on a Tensor that is no argument.
+        ArgumentError: a result that depends on a Tensor that is not an argument.
+        RuleError: under `tn.checks()`, a rule that is not linear in the tangents.
 
-    What the two functions raise themselves passes unchanged.
+    What the two functions raise themselves passes unchanged. What the rule returns is copied: it may hold the array.
 
     >>> cube = custom_jvp(lambda x: x**3, lambda p, t: (p[0] ** 3, 3 * p[0] ** 2 * t[0]))
     >>> tn.grad(cube)(2.0), tn.jvp(cube, (2.0,), (1.0,))[1]
@@ -145,10 +153,25 @@ class _Residuals:
 @attrs.frozen(eq=False)
 class _VjpRule:
     name: str
+    f: Callable[..., Any]
     forward: Callable[..., tuple[Any, Any]]
     backward: Callable[[Any, Any], Sequence[Any]]
+    jvp: Callable[[Any, Any], tuple[Any, Any]] | None
 
     def primitive(self) -> Primitive:
+        if self.jvp is None:
+            return self._of_reverse_mode()
+        return attrs.evolve(
+            JvpRule(self.name, self.f, self.jvp).primitive(),
+            family="custom_vjp",
+            forward=lambda *operands, call: self.with_residual(*operands, call=call)[0],
+            joint_pullback=self.pullback,
+            with_residual=self.with_residual,
+            residual=self.residual,
+            users_rules="each",
+        )
+
+    def _of_reverse_mode(self) -> Primitive:
         further_out = Primitive(
             self.name,
             "custom_vjp",
@@ -159,6 +182,7 @@ class _VjpRule:
             with_residual=self.with_residual,
             residual=self.residual,
             is_users=True,
+            users_rules="each",
         )
         return attrs.evolve(
             further_out,
@@ -238,7 +262,7 @@ class _VjpRule:
         """Refuse forward mode, which has no rule."""
         raise MissingRuleError(
             f"{self.name}: forward mode needs a rule, and custom_vjp gives one for reverse mode alone. "
-            "Define the function by tn.custom_jvp, from which both modes follow."
+            "Pass jvp=rule, or define the function by tn.custom_jvp, from which both modes follow."
         )
 
     def pushforward_over_reverse(
@@ -281,6 +305,7 @@ class JvpRule:
             joint_pullback=self.pullback,
             joint_pushforward=self.pushforward,
             is_users=True,
+            users_rules="none" if self.maps else "pushforward",
         )
 
     def _tangents(self, call: Call, operands: Sequence[Array], dots: Sequence[Array | None]) -> list[Array | None]:

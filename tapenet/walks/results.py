@@ -15,8 +15,9 @@ from tapenet.kernels.memory import is_own
 def fresh(results: Sequence[Array | None], given: Sequence[Array]) -> list[Array | None]:
     """Results that share no memory with each other nor with what was given, copied where they would.
 
-    A rule may return its cotangent as it came, or a view of it; nothing else of a tape's is ever returned. So
-    an array that owns its memory, was not given and comes once is the walk's own.
+    A rule may return its cotangent as it came, or a view of it; nothing else of a tape's is ever returned, and what a
+    user's rule returns is copied at once (`detached`). So an array that owns its memory, was not given and comes once
+    is the walk's own.
     """
     seen = {id(x) for x in given}
     copied = []
