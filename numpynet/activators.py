@@ -13,7 +13,7 @@ class ReluActivator:
     name = "Relu"
 
     def forward(self, X: Variable, if_train: bool = True) -> Variable:
-        """The rectified input."""
+        """Return the rectified input."""
         return Variable(elementwise(tn.nn.relu, X.value))
 
 
@@ -23,7 +23,7 @@ class IdentityActivator:
     name = "Identity"
 
     def forward(self, X: Variable, if_train: bool = True) -> Variable:
-        """The input."""
+        """Return the input."""
         return X
 
 
@@ -33,7 +33,7 @@ class SigmoidActivator:
     name = "Sigmoid"
 
     def forward(self, X: Variable, if_train: bool = True) -> Variable:
-        """The logistic function of the input."""
+        """Return the logistic function of the input."""
         return Variable(elementwise(tn.nn.sigmoid, X.value))
 
 
@@ -43,5 +43,5 @@ class TanhActivator:
     name = "Tanh"
 
     def forward(self, X: Variable, if_train: bool = True) -> Variable:
-        """The hyperbolic tangent of the input."""
+        """Return the hyperbolic tangent of the input."""
         return Variable(elementwise(tn.nn.tanh, X.value))

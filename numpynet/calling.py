@@ -19,7 +19,7 @@ from numpynet.symbols import Array, Symbol, Variable, flat, holding, mapped, pla
 
 
 def call(symbol: Symbol, where: str, inputs: list[Any], if_train: bool) -> Array:
-    """The value of a symbol.
+    """Compute the value of a symbol.
 
     Args:
         symbol: a node or a loss.
@@ -49,7 +49,7 @@ def _forward(operator: Any, inputs: Sequence[Any], if_train: bool) -> Array:
 
 @functools.cache
 def _style(forward: Callable[..., Any], count: int) -> Literal["without", "by name", "in place"]:
-    """How `forward`, given `count` inputs, takes `if_train`."""
+    """Decide how `forward`, given `count` inputs, takes `if_train`."""
     signature = inspect.signature(forward)
     if "if_train" in signature.parameters:
         return "by name"
@@ -103,13 +103,13 @@ def _with_own_backward(symbol: Symbol, where: str, inputs: list[Any], if_train: 
 
 
 def _held(attributes: dict[str, Any]) -> list[Variable]:
-    """The Variables that an operator holds, as `BatchNorm(gamma, beta)` holds two."""
+    """Return the Variables that an operator holds, as `BatchNorm(gamma, beta)` holds two."""
     members = flat([list(x.values()) if isinstance(x, dict) else x for x in attributes.values()])
     return list(dict.fromkeys(member for member in members if isinstance(member, Variable)))
 
 
 def _cotangent(where: str, variable: Variable) -> Array:
-    """The `.D` that a backward has set: a number for all elements, or of a shape that the value broadcasts to."""
+    """Return the `.D` that a backward has set: a number for all elements, or an array that broadcasts."""
     shape = variable.shape
     if variable.D is None:
         raise tn.ArgumentError(

@@ -45,7 +45,7 @@ def evaluate(function: str, nodes: Sequence[Node], X: Variable | None, if_train:
 
 
 def computed(symbol: Symbol, where: str, inputs: list[Any], if_train: bool) -> Array:
-    """The value of a symbol; what is wrong with its inputs is told under its name, with their shapes."""
+    """Compute the value of a symbol; errors of its inputs name it and their shapes."""
     try:
         return call(symbol, where, inputs, if_train)
     except (ValueError, TypeError, IndexError) as error:
@@ -55,7 +55,7 @@ def computed(symbol: Symbol, where: str, inputs: list[Any], if_train: bool) -> A
 
 
 def position(nodes: Sequence[Node], node: Node) -> str:
-    """What errors call a node: its place in the order of adding, and its operation."""
+    """Return what errors call a node: its index in the order of adding, and its operation."""
     return f"node {nodes.index(node)}, {node.name}"
 
 
@@ -79,7 +79,7 @@ def _in_order_of_links(function: str, nodes: Sequence[Node]) -> list[Node]:
 
 
 def _places_of_input(function: str, nodes: Sequence[Node], X: Variable | None) -> Collection[Link]:
-    """The links that stand for the input: Placeholders, or without one the Variable that the first node reads."""
+    """Return the links that stand for the input: Placeholders, or else the Variable that the first node reads."""
     places = {link for node in nodes for link in node.links if link is None or isinstance(link, Placeholder)}
     if places or X is None:
         return places

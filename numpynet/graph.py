@@ -206,7 +206,7 @@ class Graph:
     # ---- inference ----
 
     def predict(self, X: Variable | Array) -> Array:
-        """What the loss predicts for X, without dropout: for `Softmax` probabilities.
+        """Compute what the loss predicts for X, without dropout: for `Softmax` probabilities.
 
         Leaves a `forward` that waits for its `backward` as it is.
 
@@ -217,7 +217,7 @@ class Graph:
         return self.output
 
     def accuracy(self, batches: Iterable[Any], batchs: int | None = None) -> float:
-        """The share of rows whose largest prediction is where their largest label is.
+        """Compute the fraction of rows whose largest prediction is where their largest label is.
 
         Args:
             batches: pairs (X, Y), such as `miniBatch` gives.
@@ -266,7 +266,7 @@ class Graph:
 
 
 def _pairs(batches: Any) -> Iterator[tuple[Any, Any]]:
-    """The pairs (X, Y) among batches."""
+    """Return the pairs (X, Y) among batches."""
     if not isinstance(batches, Iterable):
         raise tn.ArgumentTypeError(f"accuracy: batches must hold pairs (X, Y); got {shown(batches)}.")
     for batch in batches:

@@ -53,6 +53,6 @@ def _sizes(function: str, shape: Shape) -> tuple[int, ...]:
 
 
 def _whole(size: Any) -> int | None:
-    """A whole number as an int, None for anything else."""
+    """Return a whole number as an int; None for anything else."""
     is_number = isinstance(size, numbers.Real) and not isinstance(size, bool)
     return int(size) if is_number and size % 1 == 0 else None

@@ -13,7 +13,7 @@ from numpynet.symbols import Array
 
 
 def channels_last(x: Array, ndim: int) -> Array:
-    """What broadcasts against (N, C, H, W) as a view that does against (N, H, W, C); all else with ndim axes.
+    """Return what broadcasts against (N, C, H, W) as a view that does against (N, H, W, C); all else with ndim axes.
 
     NumPy lays out what it computes from operands of different orders in the order of the axes: where images
     that lie channels last meet a gamma that does not, the axes must be in that order for them to stay so.
@@ -29,5 +29,5 @@ def channels_first(x: Array) -> Array:
 
 
 def elementwise(function: Callable[[Array], Array], x: Array) -> Array:
-    """A function of each element, over images in the order in which they lie."""
+    """Make a function of each element, over images in the order in which they lie."""
     return channels_first(function(channels_last(x, x.ndim)))

@@ -28,11 +28,11 @@ class Loss(Symbol):
         self.loss: Any = None
 
     def pull(self, D: Array, inputs: list[Any], output: Array) -> None:
-        """A loss function's `backward()` returns the gradient by the output."""
+        """Set `.D` of the output from `backward()`, which for a loss function returns the gradient by it."""
         inputs[0].D = D * self.operator.backward()
 
     def predict(self, X: Variable) -> Array:
-        """What the loss function predicts for an output; where it has no `predict`, the output itself."""
+        """Return what the loss function predicts for an output; where it has no `predict`, the output itself."""
         predict = getattr(self.operator, "predict", None)
         return Variable(X if predict is None else predict(X)).value
 
@@ -50,11 +50,11 @@ class MSE:
     name = "MSE"
 
     def forward(self, output: Variable, Y: Variable) -> Array:
-        """The loss of an output, Y being of its shape."""
+        """Return the loss of an output, Y being of its shape."""
         return 0.5 * tn.nn.mean_squared_error(output.value, Y.value, reduction="sum")
 
     def predict(self, X: Variable) -> Array:
-        """The output itself."""
+        """Return the output itself."""
         return X.value
 
 
@@ -68,9 +68,9 @@ class Softmax:
     name = "Softmax"
 
     def forward(self, output: Variable, Y: Variable) -> Array:
-        """The loss of logits (N, classes), Y being one-hot rows of the same shape."""
+        """Return the loss of logits (N, classes), Y being one-hot rows of the same shape."""
         return tn.nn.cross_entropy(output.value, Y.value, reduction="sum")
 
     def predict(self, X: Variable) -> Array:
-        """The probabilities of the classes, (N, classes)."""
+        """Return the probabilities of the classes, (N, classes)."""
         return tn.nn.softmax(X.value)

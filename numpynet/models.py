@@ -93,7 +93,7 @@ class Model:
         self.graph.add_layer(self._end)
 
     def _weights(self, *shape: int) -> list[Variable]:
-        """A kernel whose last axis is its outputs, and a bias; both added to the graph."""
+        """Return a kernel whose last axis is its outputs, and a bias; both added to the graph."""
         scale = math.sqrt(2 / math.prod(shape[:-1]))
         W = Variable(NormalInit(shape, scale=scale).astype(np.float32), self.lr)
         b = Variable(np.zeros((shape[-1], 1), np.float32), self.lr)

@@ -36,7 +36,7 @@ class Identity:
     name = "Identity"
 
     def forward(self, X1: Variable, if_train: bool = True) -> Variable:
-        """The input."""
+        """Return the input."""
         return X1
 
 
@@ -143,7 +143,7 @@ class Dropout:
         self.p = checked_number("Dropout", "p", p, "(0, 1]")
 
     def forward(self, X1: Variable, if_train: bool = True) -> Variable:
-        """The input with some values at 0."""
+        """Return the input with some values at 0."""
         if not if_train:
             return X1
         kept = np.random.random(X1.shape) < self.p
@@ -172,7 +172,7 @@ class BatchNorm:
         self.bn_var: Array = None
 
     def forward(self, X1: Variable, if_train: bool = True) -> Variable:
-        """The normalized input, of its shape."""
+        """Return the normalized input, of its shape."""
         ndim = len(X1.shape)
         x, gamma, beta = (channels_last(v.value, ndim) for v in (X1, self.gamma, self.beta))
         mean, var = self.bn_mu, self.bn_var
@@ -199,7 +199,7 @@ def _images(operation: str, X1: Variable) -> Array:
 
 
 def _weight_and_bias(X2: Weights) -> tuple[Array, Array]:
-    """The arrays of W and b; None for a b that is not given."""
+    """Return the arrays of W and b; None for a b that is not given."""
     given = [X2] if isinstance(X2, Variable) else X2
     if len(given) not in (1, 2):
         raise tn.ArgumentError(f"X2 must be a Variable, or a list [W, b]; got a list of {len(given)}.")
@@ -207,7 +207,7 @@ def _weight_and_bias(X2: Weights) -> tuple[Array, Array]:
 
 
 def _flat_bias(b: Array, outputs: int) -> Array:
-    """A bias (outputs, 1) as (outputs,)."""
+    """Return a bias (outputs, 1) as (outputs,)."""
     if b.shape not in ((outputs, 1), (outputs,), (1, outputs)):
         raise tn.ArgumentError(f"b must have shape ({outputs}, 1), one number for each output; got {b.shape}.")
     return tnp.reshape(b, (outputs,))

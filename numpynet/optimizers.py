@@ -30,7 +30,7 @@ class Optimizer(abc.ABC):
 
     @abc.abstractmethod
     def rule(self, lr: float, v: Array, D: Array, *kept: Array) -> tuple[Array, ...]:
-        """The value after the step, and then what is kept."""
+        """Return the value after the step, and then what is kept."""
 
     def update(self, var: Variable) -> None:
         """Take one step: give `var` a new value, and what is to be kept, in new memory."""

@@ -19,7 +19,7 @@ class Recording:
     result: Array
 
     def gradients(self, cotangent: Array = None) -> list[Array]:
-        """The gradient of the result by each of them; None where it does not depend on it."""
+        """Return the gradient of the result by each of them; None where it does not depend on it."""
         answers: list[Array] = self.tape.gradient(self.result, self.watched, cotangent, unconnected="none")
         return answers
 

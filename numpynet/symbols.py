@@ -65,14 +65,14 @@ def floating(value: Array) -> Array:
 
 
 def checked_variable(function: str, name: str, value: Any) -> Variable:
-    """A Variable."""
+    """Check a Variable."""
     if not isinstance(value, Variable):
         raise tn.ArgumentTypeError(f"{function}: {name} must be a Variable; got {shown(value)}. Write Variable(array).")
     return value
 
 
 def checked_data(function: str, name: str, value: Any) -> Array:
-    """The array of what is a Variable or an array."""
+    """Return the array of what is a Variable or an array."""
     return value.value if isinstance(value, Variable) else checked_array(function, name, value)
 
 
@@ -148,7 +148,7 @@ class Node(Symbol):
         return [self.X1, *([] if self.X2 is None else flat(self.X2))]
 
     def pull(self, D: Array, inputs: list[Any], output: Array) -> None:
-        """An operation's `backward(nextop)` reads `nextop.D` and sets `.D` itself."""
+        """Call `backward(nextop)`, which for an operation reads `nextop.D` and sets `.D` itself."""
         self.operator.backward(NextOp(D))
 
     def __repr__(self) -> str:
@@ -185,7 +185,7 @@ class Layer(Node):
         super().__init__(activator, X)
 
     def pull(self, D: Array, inputs: list[Any], output: Array) -> None:
-        """An activator's `backward(output)` returns the slope; it may write into its argument."""
+        """Call `backward(output)`, which for an activator returns the slope and may write into its argument."""
         inputs[0].D = D * self.operator.backward(output.copy())
 
 
@@ -201,22 +201,22 @@ class NextOp:
 
 
 def flat(link: Link) -> list[Link]:
-    """The members of a list, of its lists, and so on, in order; a list of one for anything else."""
+    """Return the members of a list, of its lists, and so on, in order; a list of one for anything else."""
     return [leaf for member in link for leaf in flat(member)] if isinstance(link, list | tuple) else [link]
 
 
 def mapped(function: Callable[[Link], Any], link: Link) -> Any:
-    """The same lists with every member replaced by `function` of it."""
+    """Replace every member of the lists by `function` of it."""
     return [mapped(function, member) for member in link] if isinstance(link, list | tuple) else function(link)
 
 
 def plain(value: Array) -> Array:
-    """The array under a Tensor; anything else as it is."""
+    """Return the array under a Tensor; anything else as it is."""
     return value.value if isinstance(value, tn.Tensor) else value
 
 
 def as_variable(function: str, name: str, value: Variable | Array) -> Variable:
-    """A Variable as it is, an array as one that is not trained."""
+    """Return a Variable as it is, and an array as one that is not trained."""
     return value if isinstance(value, Variable) else Variable(checked_array(function, name, value))
 
 

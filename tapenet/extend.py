@@ -191,7 +191,7 @@ def _check_reads(
 
 
 def _parameters(forward: Callable[..., Array]) -> list[tuple[str, Any]]:
-    """Forward's keyword parameters, as far as they can be read, with their defaults; a ufunc's are not taken."""
+    """Return forward's keyword parameters with their defaults, as far as they can be read; for a ufunc none."""
     if isinstance(forward, np.ufunc):
         return []
     try:
@@ -215,7 +215,7 @@ def _takes_any_keyword(forward: Callable[..., Array]) -> bool:
 
 
 def _computed(forward: Callable[..., Array], name: str, family: Family) -> Callable[..., Array]:
-    """The forward function, its answer as an array and checked."""
+    """Return the forward function with its answer checked and as an array."""
 
     def computed(*operands: Array, **parameters: Any) -> Array:
         out = _as_array(forward(*operands, **parameters), f"{name}: forward must return one array")

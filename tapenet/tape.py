@@ -1,4 +1,4 @@
-"""The tape: a list of what was computed, to be walked as often as one likes."""
+"""`GradientTape`: records what is computed, and differentiates by walking the records, any number of times."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ if TYPE_CHECKING:
 class GradientTape:
     """Records operations on watched values while they run, and differentiates by walking what it recorded.
 
-    A tape is open inside its `with` block, once. Operations record on the tape of their operands, and there
-    is no current tape: tapes nest, and threads do not meet. What is computed from watched values inside the
-    block can be differentiated there (the walk is then recorded too, so that its result can be differentiated
-    again) and after it, as often as one likes. After the block its Tensors are plain values, and operations
-    on them are not recorded.
+    A tape is open inside its `with` block, once. Operations record on the tape of their operands. There is not a
+    current tape: tapes nest, and threads do not interfere. What is computed from watched values inside the block
+    can be differentiated there and after it, any number of times. Inside the block the walk is recorded too, so
+    that its result can be differentiated again. After the block its Tensors are plain values, and operations on
+    them are not recorded.
 
     Args:
-        replayable: whether to note what is read off the tape (branches, masks, `x.value`), for `replay`. It costs
-            little, and nothing where nothing is read.
+        replayable: whether to record guards of what is read off the tape (branches, masks, `x.value`), for
+            `replay`. Reads cost a little more with it; operations do not.
 
     >>> with GradientTape() as tape:
     ...     x = tape.watch(3.0)
@@ -79,7 +79,7 @@ class GradientTape:
             raise TapeStateError(
                 f"GradientTape: a tape must be entered once; got one that is {self._state}. Make a new GradientTape()."
             )
-        self._trace = new_recorder(replayable=self._replayable)  # as the block around it says
+        self._trace = new_recorder(replayable=self._replayable)  # made again: `checks` may have begun since
         self._trace.__enter__()
         self._trace.tape_reference = weakref.ref(self)
         return self
@@ -93,7 +93,7 @@ class GradientTape:
         return self
 
     def __deepcopy__(self, memo: Any) -> GradientTape:
-        return self  # as its Tensors are: values on this tape
+        return self  # its Tensors are values on this tape, so that a copy of it would not know them
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise PicklingError(
@@ -103,7 +103,7 @@ class GradientTape:
 
     @property
     def records(self) -> Records:
-        """What was recorded so far, in order; a record's place is its slot."""
+        """The records so far, in order; a record's index is its slot."""
         return Records(self._trace.entries, len(self._trace.entries))
 
     @property
@@ -127,7 +127,7 @@ class GradientTape:
             The same structure, of Tensors.
 
         Raises:
-            ArgumentTypeError: a leaf that is integer, boolean or no number; names its path.
+            ArgumentTypeError: a leaf that is integer, boolean or not a number; names its path.
             TapeStateError: outside the tape's block.
         """
         trace = self._trace
@@ -170,7 +170,7 @@ class GradientTape:
             UnconnectedError: says why y and x are not connected, and names the leaves of x.
         """
         check_unconnected("tape.gradient", unconnected)
-        x, y = self._here(x), self._here(y)
+        x, y = self._on_this_tape(x), self._on_this_tape(y)
         sources, spec = tree_flatten(x)
         check_sources(self._trace, "tape.gradient", x, sources)
         targets, cotangents = self._targets(y, output_gradients, unconnected)
@@ -182,7 +182,7 @@ class GradientTape:
         return tree_unflatten(spec, pulled)
 
     def jvp(self, y: Tree, x: Tree, tangents: Tree) -> Tree:
-        """The derivative of y along tangents of x, walked forward (Jacobian-vector product).
+        """Compute the derivative of y along tangents of x, walked forward (Jacobian-vector product).
 
         Args:
             y: a pytree of Tensors of this tape.
@@ -195,7 +195,7 @@ class GradientTape:
         Raises:
             ArgumentError: tangents of another structure or of other shapes than x.
         """
-        x, y = self._here(x), self._here(y)
+        x, y = self._on_this_tape(x), self._on_this_tape(y)
         sources = tree_leaves(x)
         check_sources(self._trace, "tape.jvp", x, sources)
         directions = matched("tape.jvp", "tangents", tangents, "x", x)
@@ -213,7 +213,7 @@ class GradientTape:
         batch_axis: int | None = None,
         chunk_size: int | None = None,
     ) -> Tree:
-        """The Jacobian of y by x: one backward walk that carries all rows.
+        """Compute the Jacobian of y by x, in one backward walk that carries all rows.
 
         Args:
             y: the targets, a pytree of Tensors of this tape.
@@ -240,7 +240,7 @@ class GradientTape:
                [0., 4.]])
         """
         check_unconnected("tape.jacobian", unconnected)
-        x, y = self._here(x), self._here(y)
+        x, y = self._on_this_tape(x), self._on_this_tape(y)
         sources, targets = tree_leaves(x), tree_leaves(y)
         check_sources(self._trace, "tape.jacobian", x, sources)
         check_targets(self._trace, "tape.jacobian", y, targets, unconnected)
@@ -262,23 +262,23 @@ class GradientTape:
         return in_structure(y, x, blocks if unconnected == "none" else completed(blocks, ends, sources, "source"))
 
     def replay(self, inputs: Tree, y: Tree = None, *, otherwise: Callable[..., Tree] | None = None) -> Tree:
-        """What the recorded program would have returned for other inputs, from its records alone.
+        """Run the recorded program again for other inputs, from its records alone.
 
-        What was read off the tape while it was open (a branch `if x > 0:`, a mask, `x.value`, `tn.stop_gradient(x)`,
-        an index found from values) went into the program, and is read again in its order: where it comes out
-        otherwise, a replay raises, and never takes the wrong branch. Captured arrays and random draws are those of
-        the recording. Inputs may be Tensors of another tape: the replay is then recorded on it.
+        Each read of a value while the tape was open (a branch `if x > 0:`, a mask, `x.value`,
+        `tn.stop_gradient(x)`, an index computed from values) is a guard. A replay repeats the reads in order, and
+        raises where one gives another answer: it never takes the wrong branch. Captured arrays and random draws are
+        those of the recording. Inputs may be Tensors of another tape: the replay is then recorded on it.
 
         Args:
-            inputs: what was watched, anew: of the same structure, shapes and dtypes; a tuple of such where
-                `tape.watch` was called several times, in order.
-            y: a pytree of Tensors of this tape, of what is wanted; other leaves come back as they are. By default
-                the last value that was recorded.
-            otherwise: a function to call with the inputs (separately, where there are several) and return from,
-                where something comes out otherwise.
+            inputs: what takes the place of the watched values, of the same structure, shapes and dtypes; a tuple of
+                such where `tape.watch` was called several times, in order.
+            y: the values to compute, a pytree of Tensors of this tape; other leaves come back as they are. By
+                default the last value that was recorded.
+            otherwise: a function of the inputs (separately, where there are several), which is called and whose
+                result is returned where a guard failed.
 
         Raises:
-            ReplayError: something that was read comes out otherwise; names what read it, and the line.
+            ReplayError: a guard failed, and `otherwise` is not given; names what was read, and the line.
             ArgumentError, ArgumentTypeError: inputs of another structure, shape or dtype.
             TapeStateError: a tape made with `replayable=False`.
 
@@ -293,15 +293,15 @@ class GradientTape:
             checked_function("tape.replay", "otherwise", otherwise)
         leaves, spec = tree_flatten(self._last("tape.replay") if y is None else y)
         trace = self._trace
-        here = [on_trace(trace, leaf) for leaf in leaves]
-        trace.entries_to_walk()
+        on_tape = [on_trace(trace, leaf) for leaf in leaves]
+        trace.entries_to_walk()  # inside `checks` raises where an array has changed
         try:
-            found = replay(trace.entries, trace.guards or (), values, {x.slot for x in here if x is not None})
+            found = replay(trace.entries, trace.guards or (), values, {x.slot for x in on_tape if x is not None})
         except ReplayError:
             if otherwise is None:
                 raise
             return otherwise(inputs) if len(self._trace.watches) == 1 else otherwise(*inputs)
-        results = [leaf if x is None else found[x.slot] for leaf, x in zip(leaves, here, strict=True)]
+        results = [leaf if x is None else found[x.slot] for leaf, x in zip(leaves, on_tape, strict=True)]
         return tree_unflatten(spec, results)
 
     def _inputs(self, function: str, inputs: Tree) -> dict[int, Array]:
@@ -316,12 +316,12 @@ class GradientTape:
             raise ArgumentError(f"{function}: there must be at least one record; got an empty tape.")
         return made_tensor(None, self._trace, len(self._trace.entries) - 1)
 
-    def _here(self, tree: Tree) -> Tree:
-        """Return a pytree with its Tensors of tapes that were opened and closed since as values on this one."""
+    def _on_this_tape(self, tree: Tree) -> Tree:
+        """Return a pytree with its Tensors of inner tapes that have closed as values on this one."""
         leaves, spec = tree_flatten(tree)
         return tree_unflatten(spec, [unwrap_closed(self._trace, leaf) for leaf in leaves])
 
-    # ---- looking at it: views are imported when they are asked for ----
+    # ---- views, which are imported at first use ----
 
     def __repr__(self) -> str:
         return f"<GradientTape, {self._state}, {len(self._trace.entries)} records>"
@@ -337,13 +337,13 @@ class GradientTape:
         return html_listing(repr(self), self._trace)
 
     def summary(self) -> Summary:
-        """Records, bytes and estimated operations on numbers, by operation; `print` it for a table."""
+        """Count records, bytes and estimated operations on numbers, by operation; `print` it for a table."""
         from tapenet.views.summary import summarize
 
         return summarize(self._trace.entries)
 
     def to_dot(self) -> str:
-        """The tape as a graph, in Graphviz's language."""
+        """Write the tape as a graph in Graphviz's language."""
         from tapenet.views.dot import dot_text
 
         return dot_text(self._trace.entries)
@@ -353,14 +353,14 @@ class GradientTape:
 
         Raises:
             DrawingError: Graphviz's program `dot` is not installed, or fails. No file is left behind.
-            ArgumentError: an ending that is none of a picture.
+            ArgumentError: an ending that is not a format of pictures.
         """
         from tapenet.views.dot import draw
 
         draw(self._trace.entries, path)
 
     def profile(self, inputs: Tree, y: Tree = None, *, rounds: int = 3) -> Profile:
-        """Time and bytes by operation: of a replay on inputs, and of a walk back from y to all that was watched.
+        """Measure time and bytes by operation, of a replay on inputs and of a walk back from y to all that was watched.
 
         Args:
             inputs, y: as for `replay`. The walk starts from a cotangent of ones.
@@ -380,8 +380,8 @@ class GradientTape:
         values = self._inputs("tape.profile", inputs)
         targets = tree_leaves(self._last("tape.profile") if y is None else y)
         trace = self._trace
-        here = [x for x in (on_trace(trace, target) for target in targets) if x is not None]
-        ones = {x.slot: np.ones(*trace.entries[x.slot][SHAPE:]) for x in here}
+        on_tape = [x for x in (on_trace(trace, target) for target in targets) if x is not None]
+        ones = {x.slot: np.ones(*trace.entries[x.slot][SHAPE:]) for x in on_tape}
         return profile(trace.entries, trace.guards or (), values, ones, trace.leaves, rounds)
 
     # ---- checks ----
@@ -409,7 +409,7 @@ def tape_of(trace: Trace) -> GradientTape | None:
     if not isinstance(trace, Recorder):
         return None
     tape: GradientTape | None = None if trace.tape_reference is None else trace.tape_reference()
-    if tape is None:  # of a transform, or of a tape whose last name is gone
+    if tape is None:  # of a transform, or of a tape that was freed
         tape = GradientTape(replayable=trace.guards is not None)
         tape._trace = trace
         trace.tape_reference = weakref.ref(tape)

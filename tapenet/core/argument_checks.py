@@ -33,7 +33,7 @@ MOST_SHOWN = 80  # characters of a value in an error
 
 
 def checked_number(function: str, name: str, value: Any, interval: str = EVERY_NUMBER, wanted: str = "") -> Any:
-    """A real number of an interval, as a float, which takes on the precision of the arrays it meets.
+    """Check a real number of an interval, and return it as a float, which takes on the precision of arrays.
 
     A Tensor of shape (), or another array type's scalar, is given as it is, so that a derivative by it exists; its
     value is checked.
@@ -68,7 +68,7 @@ def _is_real_scalar(value: Any) -> bool:
 
 @functools.cache
 def _membership(interval: str) -> Callable[[Any], bool]:
-    """Whether a number lies in an interval; NaN lies in none."""
+    """Return whether a number lies in an interval; NaN lies in none."""
     low, high = map(float, interval[1:-1].split(","))
     above = operator.le if interval[0] == "[" else operator.lt
     below = operator.le if interval[-1] == "]" else operator.lt
@@ -76,7 +76,7 @@ def _membership(interval: str) -> Callable[[Any], bool]:
 
 
 def checked_count(function: str, name: str, value: Any, low: int = 1, high: int = sys.maxsize) -> int:
-    """An integer of at least `low`; True is not one."""
+    """Check an integer of at least `low`, and return it as an int; True is not one."""
     wanted = "a positive int" if low == 1 else f"an int of at least {low}"
     count = _as_int(value)
     if count is None:
@@ -88,7 +88,7 @@ def checked_count(function: str, name: str, value: Any, low: int = 1, high: int 
 
 
 def _as_int(value: Any) -> int | None:
-    """An integer of any type as an int; None for anything else."""
+    """Return an integer of any type as an int; None for anything else."""
     try:
         return None if isinstance(value, bool) else operator.index(value)
     except TypeError:
@@ -96,7 +96,7 @@ def _as_int(value: Any) -> int | None:
 
 
 def checked_pair(function: str, name: str, value: Any, low: int = 1, high: int = sys.maxsize) -> Pair:
-    """An integer for both axes of images, or one for each, of at least `low` and at most `high`."""
+    """Check one integer for both axes of images, or one for each, of at least `low` and at most `high`."""
     several = value if isinstance(value, Sequence | np.ndarray) and np.ndim(value) else (value, value)
     found = [_as_int(x) for x in several] if not isinstance(value, str) else []
     if len(found) != 2 or None in found:
@@ -109,7 +109,7 @@ def checked_pair(function: str, name: str, value: Any, low: int = 1, high: int =
 
 
 def checked_shape(function: str, name: str, value: Any, itemsize: int = 1) -> tuple[int, ...]:
-    """An integer or a sequence of integers, of an array that memory can address."""
+    """Check an integer or a sequence of integers: the shape of an array that memory can address."""
     several = value if np.iterable(value) and not isinstance(value, str | dict) else (value,)
     found = [_as_int(x) for x in several]
     if None in found:
@@ -126,7 +126,7 @@ def checked_shape(function: str, name: str, value: Any, itemsize: int = 1) -> tu
 
 
 def checked_dtype(function: str, name: str, value: Any, kinds: str = "f", wanted: str = "a real floating dtype") -> Any:
-    """A dtype of one of the kinds; None is not one."""
+    """Check a dtype, which must be of one of the kinds; None is not one."""
     try:
         dtype = None if value is None else np.dtype(value)
     except Exception:  # of several classes, by what NumPy makes of the value
@@ -137,7 +137,7 @@ def checked_dtype(function: str, name: str, value: Any, kinds: str = "f", wanted
 
 
 def checked_choice(function: str, name: str, value: Any, choices: Collection[str]) -> Any:
-    """One of a few words."""
+    """Check a word, which must be one of a few."""
     if isinstance(value, str) and value in choices:
         return value
     *first, last = map(repr, choices)
@@ -145,7 +145,7 @@ def checked_choice(function: str, name: str, value: Any, choices: Collection[str
 
 
 def checked_flag(function: str, name: str, value: Any) -> bool:
-    """True or False."""
+    """Check a flag, which must be True or False."""
     if value is True or value is False or isinstance(value, np.bool_):
         return bool(value)
     raise ArgumentTypeError(f"{function}: {name} must be True or False; got {shown(value)}.")
@@ -160,14 +160,14 @@ def check_transform(function: str, f: Any, has_aux: Any = False) -> None:
 
 
 def checked_function(function: str, name: str, value: Any, advice: str = "") -> Any:
-    """Something that can be called."""
+    """Check a function, or anything else that can be called."""
     if not callable(value):
         raise ArgumentTypeError(f"{function}: {name} must be a function; got {shown(value)}.{advice and ' '}{advice}")
     return value
 
 
 def checked_rng(function: str, value: Any, name: str = "rng") -> np.random.Generator:
-    """A generator of random numbers."""
+    """Check a generator of random numbers."""
     if not isinstance(value, np.random.Generator):
         raise ArgumentTypeError(
             f"{function}: {name} must be a numpy.random.Generator; got {type(value).__name__}. "
@@ -177,7 +177,7 @@ def checked_rng(function: str, value: Any, name: str = "rng") -> np.random.Gener
 
 
 def checked_array(function: str, name: str, value: Any) -> Array:
-    """An array of numbers; a list of them as an array, and a Tensor as it is."""
+    """Check an array of numbers; return a list of them as an array, and a Tensor as it is."""
     array = value
     if type(value) is not Tensor and type(value) is not np.ndarray:
         array = _as_array(function, name, value)
@@ -187,7 +187,7 @@ def checked_array(function: str, name: str, value: Any) -> Array:
 
 
 def checked_operand(function: str, name: str, value: Any) -> Array:
-    """As `checked_array`, with a scalar as it is."""
+    """Check an operand as `checked_array` does, but return a scalar as it is."""
     if type(value) is float or type(value) is int or isinstance(value, np.number):
         return value
     return checked_array(function, name, value)
@@ -223,7 +223,7 @@ def check_array_class(function: str, name: str, value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value in an error: arrays by shape and dtype, anything else as it is written, cut where it is long."""
+    """Return a value as errors show it: arrays by shape and dtype, anything else by its repr, cut where it is long."""
     if hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, np.generic):
         return described(value)
     written = repr(value)

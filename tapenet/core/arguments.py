@@ -58,7 +58,7 @@ def check_device(function: str, device: Any) -> None:
 
 
 def axis_of(function: str, axis: Any, ndim: int, name: str = "axis") -> int:
-    """One axis, as a number in [0, ndim)."""
+    """Return one axis as a number in [0, ndim)."""
     try:
         place = operator.index(axis)
     except TypeError:
@@ -69,7 +69,7 @@ def axis_of(function: str, axis: Any, ndim: int, name: str = "axis") -> int:
 
 
 def axes_of(function: str, axes: Any, ndim: int, name: str = "axis") -> tuple[int, ...]:
-    """Axes, one or several, as distinct numbers in [0, ndim)."""
+    """Return axes, one or several, as distinct numbers in [0, ndim)."""
     several = axes if isinstance(axes, (tuple, list, np.ndarray, Sequence)) else (axes,)
     places = tuple(axis_of(function, axis, ndim, name) for axis in several)
     if len(set(places)) != len(places):
@@ -85,7 +85,7 @@ _SHARED_KEYWORDS = frozenset({"axis", "dtype", "keepdims"})  # of functions and 
 
 
 def holds_tensor(x: Any) -> bool:
-    """Whether x is a Tensor, or a list or tuple with one somewhere in it."""
+    """Return whether x is a Tensor, or a list or tuple with one somewhere in it."""
     if type(x) is Tensor:
         return True
     if not isinstance(x, (list, tuple)):
@@ -97,19 +97,19 @@ def holds_tensor(x: Any) -> bool:
 
 
 def collected(x: Any) -> Array:
-    """A list or tuple that holds Tensors as one Tensor; anything else as it is."""
+    """Return a list or tuple that holds Tensors as one Tensor; anything else as it is."""
     return provided.array(x) if isinstance(x, (list, tuple)) and holds_tensor(x) else x
 
 
 def _from_list(x: Any) -> Array:
-    """A list or tuple as an array, or as one Tensor where it holds Tensors; anything else as it is."""
+    """Return a list or tuple as an array, or as one Tensor where it holds Tensors; anything else as it is."""
     if not isinstance(x, (list, tuple)):
         return x
     return provided.array(x) if holds_tensor(x) else np.asarray(x)
 
 
 def as_array(x: Any) -> Array:
-    """A list as an array, or as a Tensor where it holds one; an array or a Tensor as it is, of a constant its array."""
+    """Return a list as an array, or as a Tensor where it holds one; a constant as its array; else `x` as it is."""
     if type(x) is np.ndarray or type(x) is Tensor:
         return x
     kind = kind_of(type(x))
@@ -121,7 +121,7 @@ def as_array(x: Any) -> Array:
 
 
 def given(**arguments: Any) -> dict[str, Any]:
-    """The arguments that were given, of those whose default is ABSENT."""
+    """Return the arguments that were given, of those whose default is ABSENT."""
     return {name: value for name, value in arguments.items() if value is not ABSENT}
 
 

@@ -32,12 +32,12 @@ Change = Callable[[Any, int, Shape], Any]  # a parameter's value, the number of 
 
 
 def broadcast_examples(x: Array, own: bool, size: int) -> Array:
-    """An operand with the examples along axis 0, where all are the same too."""
+    """Return an operand with the examples along axis 0; one that is not mapped is broadcast."""
     return x if own else np.broadcast_to(x, (size, *np.shape(x)))
 
 
 def aligned(x: Array, own: bool, ndim: int) -> Array:
-    """A mapped operand with axes of length 1 behind the examples' axis, up to `ndim` axes for each example."""
+    """Insert axes of length 1 behind the examples' axis of a mapped operand, up to `ndim` axes for each example."""
     if not own or np.ndim(x) - 1 >= ndim:
         return x
     size, *shape = x.shape
@@ -48,7 +48,7 @@ def aligned(x: Array, own: bool, ndim: int) -> Array:
 
 
 def leading(**changes: Change) -> BatchRule:
-    """The rule of a primitive that need only be told of one more axis in front.
+    """Make the rule of a primitive that works on leading axes as well, once its parameters are shifted by one axis.
 
     Args:
         changes: for each parameter that speaks of axes or shapes, how.
@@ -68,7 +68,7 @@ def leading(**changes: Change) -> BatchRule:
 
 
 def shifted(axis: Any, size: int, shape: Shape) -> Any:
-    """An axis, several, or None for all, behind the examples' axis."""
+    """Shift an axis, several, or None for all, behind the examples' axis."""
     if axis is None:
         return tuple(range(1, len(shape) + 1))
     if isinstance(axis, tuple):
@@ -77,12 +77,12 @@ def shifted(axis: Any, size: int, shape: Shape) -> Any:
 
 
 def reordered(axes: tuple[int, ...], size: int, shape: Shape) -> tuple[int, ...]:
-    """An order of axes, after the examples' axis."""
+    """Shift an order of axes behind the examples' axis."""
     return (0, *(i + 1 for i in axes))
 
 
 def with_examples(shape: Shape, size: int, own_shape: Shape) -> Shape:
-    """A shape, with the examples' axis."""
+    """Put the examples' axis in front of a shape."""
     if -1 in shape and size == 0:  # the length that -1 stands for cannot be found from no elements
         known = math.prod(length for length in shape if length != -1)
         shape = tuple(math.prod(own_shape) // max(known, 1) if length == -1 else length for length in shape)
@@ -97,13 +97,13 @@ def untouched(width: tuple[tuple[int, int], ...], size: int, shape: Shape) -> tu
 def broadcast_rule(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
-    """The rule of `broadcast_to`: aligned at the end, as broadcasting goes."""
+    """Evaluate `broadcast_to`: operands are aligned at their last axes, as in broadcasting."""
     shape = parameters["shape"]
     return primitive(aligned(arrays[0], True, len(shape)), shape=(size, *shape))
 
 
 def leading_axes(*cores: int) -> BatchRule:
-    """The rule of a function that broadcasts over leading axes.
+    """Make the rule of a function that broadcasts over leading axes.
 
     Args:
         cores: for each operand the number of trailing axes that it works on: 2 for a matrix. Mapped operands get
@@ -131,7 +131,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 def along_axis(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
-    """The rule of a plain function of one array with NumPy's argument `axis`; None there takes all elements."""
+    """Evaluate a function of one array with NumPy's argument `axis`, of which None stands for all elements."""
     if not mapped[0] or any(mapped[1:]):
         return one_by_one(primitive, arrays, mapped, size, parameters)
     signature = _signature(primitive.forward)
@@ -152,7 +152,7 @@ def along_axis(
 
 
 def over_operand(place: int) -> BatchRule:
-    """The rule of a function that works element by element in one operand: at once if that one alone is mapped."""
+    """Make the rule of a function that is elementwise in one operand: one call, if that one alone is mapped."""
 
     def rule(
         primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
@@ -167,19 +167,19 @@ def over_operand(place: int) -> BatchRule:
 def refused(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
-    """The rule of a function whose result's shape depends on values: there is none."""
+    """Raise: the shape of the result depends on values, which differ between examples."""
     raise depends_on_values(primitive.name, "Write tnp.where(condition, a, b), which keeps the shape.")
 
 
 def one_value(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
-    """Raise: a function whose result is not an array, such as a text, has no rule."""
+    """Raise: the result is not an array, such as a text, so that examples cannot be stacked."""
     raise mapped_value_error(primitive.name)
 
 
 def depends_on_values(what: str, advice: str) -> MappedValueError:
-    """The error for a result whose shape would differ from example to example."""
+    """Return the error for a result whose shape would differ from example to example."""
     return MappedValueError(
         f"vmap: {what}, at {user_line()}, needs the values of its argument for the shape of its result; got x of a "
         f"mapped function, where they differ from one example to the next. {advice}"
@@ -192,7 +192,7 @@ def depends_on_values(what: str, advice: str) -> MappedValueError:
 def matmul_rule(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
-    """The rule of `matmul`: one large product where one operand is the same matrix for all examples."""
+    """Evaluate `matmul`, as one large product where one operand is the same matrix for all examples."""
     x, y = arrays
     if not mapped[1] and np.ndim(y) == 2:
         rows = primitive(np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1])), y)
@@ -208,7 +208,7 @@ _over_leading = leading_axes(2, 2)
 def einsum_rule(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
-    """The rule of `einsum`: a label for the examples, on each mapped operand and on the output."""
+    """Evaluate `einsum` with a label for the examples, on each mapped operand and on the output."""
     labels = parameters["labels"]
     used = set().union(*labels)
     label = next((letter for letter in _LETTERS if letter not in used), None)
@@ -225,7 +225,7 @@ _LETTERS = [chr(first + i) for first in (ord("A"), ord("a")) for i in range(26)]
 
 
 def into_images(*places: int) -> BatchRule:
-    """The rule of a function of images, shape (N, H, W, C), each by itself: the examples merge into N.
+    """Make the rule of a function of images, shape (N, H, W, C), each by itself: the examples merge into N.
 
     Args:
         places: of the operands that are images; where another one is mapped, examples go one by one.
@@ -249,7 +249,7 @@ def _merged(x: Array) -> Array:
 
 
 def into_outputs(place: int, fallback: BatchRule = one_by_one) -> BatchRule:
-    """The rule of a convolution in the operand whose last axis is the outputs: examples become outputs.
+    """Make the rule of a convolution in the operand whose last axis is the outputs: examples become outputs.
 
     Args:
         place: of that operand; the outputs are the last axis of the result too.

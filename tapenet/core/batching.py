@@ -68,7 +68,7 @@ class Map:
     is_open: bool = True
 
     def mapped(self, array: Array) -> Tensor:
-        """The Tensor that stands for one of the examples along axis 0."""
+        """Return the Tensor that stands for one of the examples along axis 0."""
         return made_tensor(Batch(array), self, 0)
 
     def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
@@ -124,7 +124,7 @@ class Map:
 def one_by_one(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
-    """The rule of a primitive that has none: each example by itself, stacked."""
+    """Evaluate a primitive without a rule: each example by itself, stacked."""
 
     def example(i: int) -> Any:
         operands = [x[i] if own else x for x, own in zip(arrays, mapped, strict=True)]
@@ -139,7 +139,7 @@ def one_by_one(
 
 
 def stacked(name: str, examples: Sequence[Array]) -> Array:
-    """What an operation gave for each example, as one array."""
+    """Stack what an operation gave for each example."""
     shapes = {np.shape(x) for x in examples}
     if len(shapes) > 1:
         raise MappedValueError(
@@ -152,7 +152,7 @@ def stacked(name: str, examples: Sequence[Array]) -> Array:
 def elementwise_rule(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
-    """The rule of elementwise primitives: broadcasting, once the examples' axes are aligned at their ends."""
+    """Evaluate an elementwise primitive by broadcasting, once the examples' axes are aligned at their ends."""
     ndims = [np.ndim(x) - own for x, own in zip(arrays, mapped, strict=True)]
     ndim = max(ndims)
     places = zip(arrays, mapped, ndims, strict=True)

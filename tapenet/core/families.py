@@ -76,7 +76,7 @@ def elementwise(
 
 
 def piecewise_constant(t: Array) -> Array:
-    """The rule of a function whose derivative is zero wherever it has one."""
+    """Return zeros: the rule of a function whose derivative is zero wherever it has one."""
     return np.zeros(t.shape, t.dtype)
 
 
@@ -161,18 +161,18 @@ def joint(
 
 
 def read_names(rule: Rule) -> tuple[str, ...]:
-    """The names of a rule's parameters after `t`."""
+    """Return the names of a rule's parameters after `t`."""
     code: CodeType = rule.__code__
     return code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
 
 
 def constant_rule(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
-    """`piecewise_constant`, compiled: one object, by which it is known."""
+    """Return zeros: `piecewise_constant`, compiled. One object, so that it can be recognized."""
     return piecewise_constant(t)
 
 
 def _compile(rule: Rule, operands: Sequence[str], own: str) -> CompiledRule:
-    """A rule that finds what it reads in the record, by name."""
+    """Return a rule that finds what it reads in the record, by name."""
     if rule is piecewise_constant:
         return constant_rule
     names = read_names(rule)
@@ -203,14 +203,14 @@ def _compile(rule: Rule, operands: Sequence[str], own: str) -> CompiledRule:
 
 
 def _reads(rules: Sequence[Rule | None], operands: Sequence[str]) -> frozenset[int]:
-    """The places in `Record.kept` that rules read."""
+    """Return the indices in `Record.kept` that rules read."""
     places = {name: i for i, name in enumerate((*operands, "out"))}
     names = {name for rule in rules if rule is not None for name in read_names(rule)}
     return frozenset(places[name] for name in names if name in places)
 
 
 def operand_names(forward: Callable[..., Array]) -> tuple[str, ...]:
-    """The positional parameters of a forward function; for a NumPy ufunc x, or x and y."""
+    """Return the positional parameters of a forward function; for a NumPy ufunc x, or x and y."""
     if isinstance(forward, np.ufunc):
         return ("x", "y", "z")[: forward.nin]
     code: CodeType = forward.__code__
@@ -228,7 +228,7 @@ def built(
     *,
     is_elementwise: bool = False,
 ) -> Primitive:
-    """A primitive of rules, one for each operand; not registered."""
+    """Build a primitive of rules, one for each operand, without registering it."""
     operands = operands or operand_names(forward)
     if not len(pullbacks) == len(pushforwards) == len(operands):
         raise ArgumentError(
@@ -259,7 +259,7 @@ def built_multilinear(
     operands: tuple[str, ...] | None = None,
     batch: BatchRule | None = None,
 ) -> Primitive:
-    """A primitive of transposes, which in forward mode applies itself to the tangents; not registered."""
+    """Build a primitive of transposes, which in forward mode applies itself to the tangents, without registering it."""
     count = len(operands or operand_names(forward))
 
     def substituting(i: int) -> CompiledRule:

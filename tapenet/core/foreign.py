@@ -41,7 +41,7 @@ _KINDS: dict[type, Kind] = {}
 
 
 def kind_of(of: type) -> Kind:
-    """What an operand of this type is."""
+    """Return what an operand of this type is."""
     kind = _KINDS.get(of)
     if kind is None:
         kind = _KINDS[of] = _found_kind(of)
@@ -79,37 +79,37 @@ def _kind_of_subclass(of: type[np.ndarray[Any, Any]]) -> Kind:
 
 
 def is_masked(of: type) -> bool:
-    """Whether a type is one of numpy.ma, which is not imported for the question."""
+    """Return whether a type is one of numpy.ma, which is not imported for the question."""
     return any(base.__module__.startswith("numpy.ma") and base.__name__ == "MaskedArray" for base in of.__mro__)
 
 
 def is_pandas(of: type) -> bool:
-    """Whether a type is one of pandas' arrays with labels."""
+    """Return whether a type is one of pandas' arrays with labels."""
     return any(base.__module__.partition(".")[0] == "pandas" for base in of.__mro__) and hasattr(of, "__array__")
 
 
 def is_sparse(of: type) -> bool:
-    """Whether a type is one of scipy.sparse's matrices or arrays."""
+    """Return whether a type is one of scipy.sparse's matrices or arrays."""
     return any(base.__module__ == "scipy.sparse._base" and base.__name__ == "_spbase" for base in of.__mro__)
 
 
 def is_sparse_matrix(of: type) -> bool:
-    """Whether a type is one of scipy.sparse's matrices, of which `*` is the matrix product; not an array."""
+    """Return whether a type is one of scipy.sparse's matrices, of which `*` is the matrix product; not an array."""
     return is_sparse(of) and any(base.__name__ == "spmatrix" for base in of.__mro__)
 
 
 def is_container(x: Any) -> bool:
-    """Whether an operand takes the operation over."""
+    """Return whether an operand takes the operation over."""
     return kind_of(type(x)) is Kind.CONTAINER
 
 
 def holds_container(x: Any) -> bool:
-    """Whether an argument is a container, or a list or tuple with one in it."""
+    """Return whether an argument is a container, or a list or tuple with one in it."""
     return any(map(holds_container, x)) if isinstance(x, list | tuple) else is_container(x)
 
 
 def defers_to(x: Any, reflected: str) -> bool:
-    """Whether a Tensor's operator leaves the operation to the other operand's reflected one."""
+    """Return whether a Tensor's operator leaves the operation to the other operand's reflected one."""
     kind = kind_of(type(x))
     if kind is Kind.DEFERRED:
         return True
@@ -118,7 +118,7 @@ def defers_to(x: Any, reflected: str) -> bool:
 
 
 def as_constant(function: str, x: Any) -> Any:
-    """An operand that is on no tape, as an array."""
+    """Return an operand that is not on a tape as an array."""
     kind = kind_of(type(x))
     if kind is Kind.VALUE and type(x) is not np.ndarray:
         return x
@@ -136,7 +136,7 @@ def _cast_advice(array: np.ndarray[Any, Any]) -> str:
 
 
 def refusal(function: str, what: str, x: Any) -> str:
-    """The text of the error for an array of a type that is not taken."""
+    """Return the text of the error for an array of a type that is not taken."""
     return f"{function}: {what} must not be {_described(x)}. {advice_for(x)}"
 
 
@@ -148,7 +148,7 @@ def _described(x: Any) -> str:
 
 
 def advice_for(x: Any) -> str:
-    """What to write in place of an array of a type that is not taken."""
+    """Return what to write in place of an array of a type that is not taken."""
     if is_masked(type(x)):
         return "Fill it first: x.filled(0.0)."
     if kind_of(type(x)) is Kind.CONTAINER:
@@ -163,7 +163,7 @@ def advice_for(x: Any) -> str:
 
 
 def plain_array(x: Any) -> np.ndarray[Any, Any]:
-    """The plain array of a constant; of pandas' the array of its elements in order, which remembers the labels."""
+    """Return the plain array of a constant. That of pandas' objects remembers their labels."""
     if is_sparse(type(x)):
         return np.asarray(x.toarray())
     array = np.asarray(x).view()
@@ -211,7 +211,7 @@ def check_labels(tape: Any, function: str, x: Any) -> None:
 
 
 def has_labels() -> bool:
-    """Whether any array in use came from pandas."""
+    """Return whether any array in use came from pandas."""
     return bool(_LABELS)
 
 
@@ -226,7 +226,7 @@ _INSIDE = ("magnitude", "data")  # of pint, of xarray and most others
 
 
 def unwrap_container(x: Any) -> Any:
-    """The Tensor that a container holds; anything else as it is."""
+    """Return the Tensor that a container holds; anything else as it is."""
     if not is_container(x):
         return x
     for name in _INSIDE:

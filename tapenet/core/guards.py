@@ -1,7 +1,7 @@
-"""Guards: what was read off a tape while it was open, so that a replay can see whether it would come out alike.
+"""Guards: the reads of values of an open tape, so that a replay can check that they give the same again.
 
-A Python branch, a mask or an index that was found from values is no record: it went into the user's program. A replay
-on other inputs reads again what was read, and stops where the answer is another one.
+A Python branch, a mask or an index that was computed from values is not a record: it went into the user's program. A
+replay on other inputs repeats each read in order, and stops where a guard fails.
 """
 
 from __future__ import annotations
@@ -13,22 +13,26 @@ import numpy as np
 
 from tapenet.core.source_lines import CodeLocation
 
-_SMALL = 1024  # bytes that are kept as they are; of longer arrays a hash of 64 bits is kept
+# Bytes of an array that are kept as they are. Of a longer one its 64-bit hash is kept: a copy of each mask that a
+# program reads would double its memory, and two arrays share a hash once in 2**64.
+_SMALL = 1024
 
 
 class Guard(NamedTuple):
-    """One read. A named tuple, as it is made in a fraction of the time of an attrs object, while a program records.
+    """One read, and what it gave.
+
+    A named tuple: recording is the hot path, and an attrs object takes several times as long to make.
 
     Attributes:
-        name: the function that read, as the user knows it.
-        function: computes what was read, from plain values; a primitive without derivative from any.
+        name: of the function that read, as the user knows it.
+        function: computes what was read, from plain values; a nondifferentiable function from Tensors too.
         slots: for each argument the slot of its value, or None for a constant.
         constants: for each argument its value where it is a constant, else None.
         keywords: the function's keyword arguments that are constants.
         keyword_slots: those that are on the tape, as slots.
-        position: how many records there were before it.
-        answer: what it gave, of an array an `ArraySnapshot`.
-        location: where in the user's code.
+        position: the number of records before it.
+        answer: what it gave, as `snapshot` returns it.
+        location: of the read in the user's code.
     """
 
     name: str
@@ -43,7 +47,7 @@ class Guard(NamedTuple):
 
 
 class ArraySnapshot(NamedTuple):
-    """An array as it was: the user may write into it afterwards."""
+    """An array at one time: the user may write into it afterwards."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -51,7 +55,7 @@ class ArraySnapshot(NamedTuple):
 
 
 def snapshot(x: Any) -> Any:
-    """What is equal, by `bitwise_equal`, to what equals `x` to the last bit, whatever becomes of `x` later."""
+    """Return what stays equal to `x` as it is now, whatever is written into `x` later; see `bitwise_equal`."""
     if isinstance(x, np.ndarray):
         data = x.tobytes()
         return ArraySnapshot(x.shape, x.dtype, data if len(data) <= _SMALL else hash(data))
@@ -60,24 +64,24 @@ def snapshot(x: Any) -> Any:
     return x
 
 
-def bitwise_equal(seen: Any, now: Any) -> bool:
-    """Whether a value is what was seen, to the last bit. What cannot be compared is not."""
-    if type(seen) is tuple:
+def bitwise_equal(before: Any, now: Any) -> bool:
+    """Return whether a value is that of a snapshot, to the last bit; False where they cannot be compared."""
+    if type(before) is tuple:
         return (
             isinstance(now, tuple | list)
-            and len(now) == len(seen)
-            and all(bitwise_equal(x, y) for x, y in zip(seen, now, strict=True))
+            and len(now) == len(before)
+            and all(bitwise_equal(x, y) for x, y in zip(before, now, strict=True))
         )
-    if type(seen) is ArraySnapshot:
-        return isinstance(now, np.ndarray) and seen == snapshot(now)
-    if isinstance(seen, np.generic | float | complex):
-        return type(seen) is type(now) and np.asarray(seen).tobytes() == np.asarray(now).tobytes()
-    return type(seen) in (bool, int, str, type(None)) and type(seen) is type(now) and bool(seen == now)
+    if type(before) is ArraySnapshot:
+        return isinstance(now, np.ndarray) and before == snapshot(now)
+    if isinstance(before, np.generic | float | complex):
+        return type(before) is type(now) and np.asarray(before).tobytes() == np.asarray(now).tobytes()
+    return type(before) in (bool, int, str, type(None)) and type(before) is type(now) and bool(before == now)
 
 
-def shown(seen: Any) -> str:
-    """What was seen, in a few words."""
-    if type(seen) is ArraySnapshot:
-        return f"an array of shape {seen.shape}, {seen.dtype}"
-    text = str(seen)
-    return text if len(text) <= 60 else type(seen).__name__
+def shown(before: Any) -> str:
+    """Describe a snapshot in a few words, for errors."""
+    if type(before) is ArraySnapshot:
+        return f"an array of shape {before.shape}, {before.dtype}"
+    text = str(before)
+    return text if len(text) <= 60 else type(before).__name__

@@ -17,7 +17,7 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 
 
 def dtype_of(x: Any) -> Any:
-    """The dtype of an array, Tensor or Python scalar; None for anything else."""
+    """Return the dtype of an array, Tensor or Python scalar; None for anything else."""
     if hasattr(x, "dtype"):
         return x.dtype
     return np.dtype(type(x)) if type(x) in (bool, int, float, complex) else None
@@ -42,7 +42,7 @@ def check_differentiable(function: str, name: str, tree: Tree, leaves: Sequence[
 
 
 def plain_leaf(function: str, path: Callable[[], str], x: Any) -> Any:
-    """A leaf as an operand: of a constant its plain array; an array of a type that is not taken is an error."""
+    """Return a leaf as an operand: of a constant its plain array. Raise for an array type that is not supported."""
     kind = kind_of(type(x))
     if kind in (Kind.VALUE, Kind.OTHER):
         return x
@@ -92,7 +92,7 @@ def check_chunk_size(function: str, chunk_size: int | None) -> None:
 
 
 def common_axis(function: str, axis: int, leaves: Sequence[Any]) -> int:
-    """The place of the examples' axis, after checking that all leaves have as many."""
+    """Return the index of the examples' axis, after checking that all leaves have equally many."""
     places = {axis_of(function, axis, len(leaf.shape), "batch_axis") for leaf in leaves}
     lengths = sorted({leaf.shape[axis] for leaf in leaves})
     if len(lengths) > 1 or len(places) > 1:
@@ -104,7 +104,7 @@ def common_axis(function: str, axis: int, leaves: Sequence[Any]) -> int:
 
 
 def matched(function: str, name: str, tree: Tree, like_name: str, like: Tree) -> list[Array]:
-    """The leaves of `tree` as arrays, after checking its structure and shapes against those of `like`."""
+    """Return the leaves of `tree` as arrays, after checking its structure and shapes against those of `like`."""
     likes, spec = tree_flatten(like)
     leaves, own_spec = tree_flatten(tree)
     if own_spec != spec:
@@ -136,7 +136,7 @@ def _path(tree: Tree, name: str, i: int) -> str:
 
 
 def _as_scalar(leaf: Any) -> Any:
-    """A leaf without a dtype as NumPy's scalar; an object as an array of it."""
+    """Return a leaf without a dtype as NumPy's scalar; an object as an array of it."""
     array = np.asarray(leaf)
     return array if array.dtype == object else array[()]
 
@@ -159,12 +159,12 @@ def zeros_of(x: Any) -> Array:
 
 
 def filled_like(x: Array, number: float) -> Array:
-    """A constant of the shape and dtype of `x`; a NumPy scalar where the shape is ()."""
+    """Return a constant of the shape and dtype of `x`; a NumPy scalar where the shape is ()."""
     return np.full(np.shape(x), number, dtype_of(x))[()]
 
 
 def described(x: Any) -> str:
-    """What a value is, in a few words."""
+    """Describe a value in a few words, for errors."""
     if hasattr(x, "dtype") and hasattr(x, "shape"):
         kind = "a Tensor" if type(x) is Tensor else f"a {type(x).__name__}"
         return f"{kind} of shape {x.shape}, {x.dtype}"

@@ -109,7 +109,7 @@ def nondifferentiable(
 
 
 def _place_of_out(function: Callable[..., Any]) -> int:
-    """Where among its positional arguments those begin that NumPy's function writes into; past any for all others."""
+    """Return the index of the first positional argument that NumPy's function writes into; maxsize without one."""
     if isinstance(function, np.ufunc):
         return function.nin
     is_numpys = (getattr(function, "__module__", None) or "").startswith("numpy")
@@ -165,7 +165,7 @@ def _no_tangent(tangents: Sequence[Array], slots: Slots, kept: Kept, parameters:
 
 
 def of_lists(function: Callable[..., Any], *, doc: str | None = None, refuses: str = "") -> Callable[..., Any]:
-    """A function without a derivative that takes lists of arrays, of which some may be Tensors.
+    """Make a function without a derivative that takes lists of arrays, of which some may be Tensors.
 
     Args:
         doc: the docstring; the function's own by default.
@@ -193,7 +193,7 @@ def of_lists(function: Callable[..., Any], *, doc: str | None = None, refuses: s
 
 
 def branch_condition(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as a question that a way of computing depends on, asked once for all examples under `vmap`.
+    """Declare a function of values that a branch depends on, evaluated once for all examples under `vmap`.
 
     Args:
         function: of plain arrays, under `vmap` with the examples along an axis in front; answers by a bool or a number.

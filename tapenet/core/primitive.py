@@ -104,7 +104,7 @@ class Primitive:
         return f"<{self.family} primitive {self.name}>"
 
     def keeps(self, constant: tuple[bool, ...]) -> tuple[bool, ...]:
-        """Which operands a record keeps, and last whether it keeps the output, given which are constants.
+        """Return which operands a record keeps, and last whether it keeps the output, given which are constants.
 
         It keeps the constants, and of the rest only what the rules of the operands on the tape read.
         """
@@ -141,7 +141,7 @@ def _definition(primitive: Primitive) -> object:
 
 
 def missing_rule(primitive: Primitive, place: int, mode: str) -> MissingRuleError:
-    """The error of a walk that needs a rule for the operand at `place` and finds none."""
+    """Return the error of a walk that needs a rule for the operand at `place` and finds none."""
     operand = primitive.operands[place] if primitive.operands else f"number {place}"
     return MissingRuleError(f"{primitive.name}: {mode} needs a rule for operand {operand}, which has none.")
 
@@ -175,7 +175,7 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters
 def evaluate(
     primitive: Named, forward: Callable[..., Array], values: Sequence[Array], parameters: Mapping[str, Any]
 ) -> Array:
-    """A forward function on plain values; what NumPy finds wrong with them is told under the primitive's name."""
+    """Evaluate a forward function on plain values; NumPy's errors come back under the primitive's name."""
     try:
         return forward(*values, **parameters)
     except (ValueError, TypeError, IndexError) as error:
@@ -185,7 +185,7 @@ def evaluate(
 
 
 def named_error(name: str, error: Exception) -> Exception:
-    """An error of NumPy's as one of the library's that names the operation."""
+    """Return an error of NumPy's as one of the library's that names the operation."""
     if isinstance(error, TapenetError):
         return error
     kinds: dict[type[Exception], type[TapenetError]] = {

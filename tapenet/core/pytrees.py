@@ -34,12 +34,12 @@ _LEAF = optree.tree_flatten(_BARE_LEAF, namespace=NAMESPACE)[1]
 
 
 def static_field(**options: Any) -> Any:
-    """An `attrs.field` that belongs to the structure of a pytree and is not one of its children."""
+    """Declare an attrs field that belongs to the structure of a pytree and is not one of its children."""
     return attrs.field(metadata={_STATIC: True}, **options)
 
 
 def evolve(node: Node, **changes: Any) -> Node:
-    """A copy of an attrs instance with some fields changed, past its `__init__`, as pytrees are rebuilt."""
+    """Copy an attrs instance with some fields changed, without calling `__init__`, as pytrees are rebuilt."""
     copy = object.__new__(type(node))
     kind: Any = type(node)
     for field in attrs.fields(kind):
@@ -48,7 +48,7 @@ def evolve(node: Node, **changes: Any) -> Node:
 
 
 def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
-    """The leaves of a pytree, and its structure."""
+    """Return the leaves of a pytree, and its structure."""
     if type(tree) in _BARE:
         return [tree], _LEAF
     try:
@@ -72,14 +72,14 @@ def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
 
 
 def tree_flatten_with_none(tree: Tree) -> tuple[list[Any], TreeSpec]:
-    """The leaves of a pytree, None among them, and its structure."""
+    """Return the leaves of a pytree, None among them, and its structure."""
     tree_flatten(tree)  # registers attrs classes met for the first time
     leaves, spec = optree.tree_flatten(tree, none_is_leaf=True, namespace=NAMESPACE)
     return (list(map(unwrap_container, leaves)) if _CONTAINERS else leaves), spec
 
 
 def tree_unflatten(spec: TreeSpec, leaves: Sequence[Any]) -> Tree:
-    """The pytree of a structure with these leaves."""
+    """Return the pytree of a structure with these leaves."""
     if spec is _LEAF:
         (tree,) = leaves
         return tree
@@ -87,19 +87,19 @@ def tree_unflatten(spec: TreeSpec, leaves: Sequence[Any]) -> Tree:
 
 
 def tree_leaves(tree: Tree) -> list[Any]:
-    """The leaves of a pytree, from left to right."""
+    """Return the leaves of a pytree, from left to right."""
     return tree_flatten(tree)[0]
 
 
 def tree_map(function: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
-    """A pytree of `function` applied leaf by leaf; further trees have the structure of the first."""
+    """Apply `function` leaf by leaf; further trees have the structure of the first."""
     leaves, spec = tree_flatten(tree)
     others = [spec.flatten_up_to(other) for other in rest]
     return tree_unflatten(spec, [function(*group) for group in zip(leaves, *others, strict=True)])
 
 
 def leaf_paths(tree: Tree, name: str, none_is_leaf: bool = False) -> list[str]:
-    """For each leaf the expression that reaches it from `name`, such as `params['dense'].weight[0]`."""
+    """Return for each leaf the expression that reaches it from `name`, such as `params['dense'].weight[0]`."""
     tree_flatten(tree)  # registers attrs classes met for the first time
     accessors = optree.tree_accessors(tree, none_is_leaf=none_is_leaf, namespace=NAMESPACE)
     return [accessor.codify(name) for accessor in accessors]

@@ -24,7 +24,7 @@ _WARNED: dict[str, dict[Any, Any]] = {}  # by file name, what Python notes of wa
 
 
 def user_location() -> CodeLocation:
-    """The innermost place on the stack outside of tapenet; `line_of` tells its line."""
+    """Return the innermost location on the stack outside of tapenet; `line_of` gives its line."""
     frame = sys._getframe(1)
     while True:
         code = frame.f_code
@@ -45,7 +45,7 @@ def line_of(location: CodeLocation) -> str:
 
 
 def user_line() -> str:
-    """The innermost line on the stack outside of tapenet, as `file.py:12`."""
+    """Return the innermost line on the stack outside of tapenet, as `file.py:12`."""
     return line_of(user_location())
 
 
@@ -56,6 +56,6 @@ def warn_at_user_line(text: str, category: type[Warning]) -> None:
 
 
 def user_text() -> str:
-    """The text of that line; empty where its file cannot be read."""
+    """Return the text of that line; empty where its file cannot be read."""
     path, _, number = user_line().rpartition(":")
     return linecache.getline(path, int(number)).strip()

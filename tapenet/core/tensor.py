@@ -1,4 +1,4 @@
-"""The value on a tape."""
+"""`Tensor`, a value on a tape, and how values are read from it."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ class UnsealedTensor:
 class Tensor(UnsealedTensor):
     """A value on a tape: an immutable stand-in for the array it holds.
 
-    Made by `GradientTape.watch` and by operations on other Tensors; never by hand. It behaves as a NumPy
-    array of its value does: operators, methods, `tapenet.numpy` and plain `numpy` functions, of which each
-    is recorded on the tape. Its value may be a Tensor of an outer tape: that is how tapes nest.
+    `GradientTape.watch` and operations on other Tensors make Tensors; users do not construct them. A Tensor behaves
+    as a NumPy array of its value does: operators, methods, `tapenet.numpy` and plain `numpy` functions, each of
+    which is recorded on the tape. Its value may be a Tensor of an outer tape: that is how tapes nest.
 
-    Comparisons and other functions without a derivative give plain arrays, so `if x > 0:` works. What would
-    drop the value off an open tape unseen (`float(x)`, `numpy.asarray(x)`, pickling, `x[0] = 1`) raises
+    Comparisons and other functions without a derivative return plain arrays, so that `if x > 0:` works. What would
+    silently take the value off an open tape (`float(x)`, `numpy.asarray(x)`, pickling, `x[0] = 1`) raises
     `ConversionError`, `PicklingError` or `AssignmentError` with the line to write instead. After its tape has
     closed, a Tensor converts freely.
 
     Attributes:
-        owner: what records, or otherwise evaluates, the operations on it.
-        slot: the place in `tape.records` of the record that made it.
+        owner: the trace that records or evaluates operations on it.
+        slot: the index in `tape.records` of the record that made it.
     """
 
     @property
@@ -58,12 +58,12 @@ class Tensor(UnsealedTensor):
         """
         if self.owner.holds_batch:
             raise mapped_value_error("x.value")
-        own = resolve(self) if self.owner.is_open else self
-        if own.owner.is_open and own.owner.guards is not None:
-            record_guard_on(own.owner, "x.value", _same, (own,), {}, unwrap(own))
+        x = resolve(self) if self.owner.is_open else self
+        if x.owner.is_open and x.owner.guards is not None:
+            record_guard_on(x.owner, "x.value", _identity, (x,), {}, unwrap(x))
         return read_only(self._value)
 
-    # ---- what it looks like ----
+    # ---- shape and text ----
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -106,7 +106,7 @@ class Tensor(UnsealedTensor):
     def __format__(self, specification: str) -> str:
         return format(_shown(self), specification)
 
-    # ---- conversions: silent nowhere ----
+    # ---- conversions, which raise on an open tape ----
 
     def __bool__(self) -> bool:
         answer = bool(_one_value(self, "if x:"))
@@ -129,11 +129,11 @@ class Tensor(UnsealedTensor):
         return np.array(_converted(self, "numpy.asarray(x)"), dtype=dtype, copy=copy)
 
     def item(self, *index: Any) -> Any:
-        """The value as a Python scalar, once the tape has closed."""
+        """Return the value as a Python scalar, once the tape has closed."""
         return np.asarray(_converted(self, "x.item()")).item(*index)
 
     def tolist(self) -> Any:
-        """The value as nested lists of Python scalars, once the tape has closed."""
+        """Return the value as nested lists of Python scalars, once the tape has closed."""
         return np.asarray(_converted(self, "x.tolist()")).tolist()
 
     def __copy__(self) -> Tensor:
@@ -196,20 +196,20 @@ def made_tensor(value: Any, trace: Trace, slot: int) -> Tensor:
 
 
 def resolve(x: Any) -> Any:
-    """Return `x` as an operation of this thread and task sees it.
+    """Return what `x` is for an operation of this thread and task.
 
-    A Tensor of a closed tape is its value; one of a tape that is paused in this context is what stands in for it.
+    A Tensor of a closed tape is its value; one of a tape that is paused in this context is its stand-in.
     """
     while type(x) is Tensor:
-        seen = x.owner.resolve(x)
-        if seen is x:
+        resolved = x.owner.resolve(x)
+        if resolved is x:
             return x
-        x = seen
+        x = resolved
     return x
 
 
 def innermost(operands: Iterable[Any]) -> Trace | None:
-    """Return the innermost trace of operands that are present."""
+    """Return the innermost trace of resolved operands; None where none is a Tensor."""
     trace = None
     for x in operands:
         if type(x) is Tensor and (trace is None or x.owner.level > trace.level):
@@ -220,7 +220,8 @@ def innermost(operands: Iterable[Any]) -> Trace | None:
 def unwrap(x: Any) -> Any:
     """Return what is under a Tensor, however many tapes deep: a plain value, or a Tensor of a batch.
 
-    For what a computation does not depend on (its kind, a picture of it); `read_value` is for what it does.
+    No guard is recorded: it is for types, text and pictures. A value that a computation depends on is taken by
+    `read_value`.
     """
     while type(x) is Tensor and not x.owner.holds_batch:
         x = x._value
@@ -228,30 +229,30 @@ def unwrap(x: Any) -> Any:
 
 
 def read_value(x: Any) -> Any:
-    """Return what is under a Tensor, as `unwrap`, and note on open tapes that it was read.
+    """Return what is under a Tensor, as `unwrap`, and record a guard on open tapes.
 
-    A Tensor of integers or truth values stays as it is: a tape holds it so that a replay computes it anew.
+    A Tensor of integers or booleans stays as it is: it is a record, which a replay computes again.
     """
     if type(x) is not Tensor or x.dtype.kind not in "fc":
         return x
     value = unwrap(x)
-    record_guard("a value", _same, (x,), {}, value)
+    record_guard("a value", _identity, (x,), {}, value)
     return value
 
 
 def unwrap_batches(x: Any) -> Any:
-    """Return what is under a Tensor, under `vmap` of all examples; no tape notes it."""
+    """Return what is under a Tensor, under `vmap` of all examples, without recording a guard."""
     while type(x) is Tensor:
         x = x.owner.inner(x)
     return x
 
 
 def read_single_value(x: Any, needed_by: str) -> Any:
-    """Return the plain value under a Tensor and note the read; under `vmap`, where there is not one, raise."""
+    """Return the plain value under a Tensor and record a guard; under `vmap`, where there is not one value, raise."""
     if type(x) is not Tensor:
         return x
     value = _one_value(x, needed_by)
-    record_guard(needed_by, _same, (x,), {}, value)
+    record_guard(needed_by, _identity, (x,), {}, value)
     return value
 
 
@@ -263,17 +264,17 @@ def _one_value(x: Any, needed_by: str) -> Any:
 
 
 def read_only(value: Any) -> Any:
-    """Return a value of a tape for a user to look at: an array cannot be written into."""
+    """Return a value of a tape as users get it: an array as a read-only view."""
     if type(value) is np.ndarray:
         value = value.view()
         value.flags.writeable = False
     return value
 
 
-# ---- reads, which a replay repeats ----
+# ---- guards ----
 
 
-def _same(x: Any) -> Any:
+def _identity(x: Any) -> Any:
     return x
 
 
@@ -285,7 +286,7 @@ def record_guard(
     result: Any,
     through_batches: bool = False,
 ) -> None:
-    """Note, on every open tape that an argument belongs to, that a value was computed from it and left the tape.
+    """Record a guard on every open tape that an argument belongs to: a value was computed from it and left the tape.
 
     Args:
         name: of the function, for errors.
@@ -293,18 +294,19 @@ def record_guard(
         arguments, keywords: what it was called with, Tensors among them.
         result: what it gave.
         through_batches: whether the function takes all examples of mapped values at once, so that tapes further out
-            than the map are told too.
+            than the map record it too.
     """
     arguments = [resolve(x) for x in arguments]
     part = result[0] if type(result) is tuple and result else result
-    level = part.owner.level if type(part) is Tensor else -1  # tapes further out than a map are told by the map
+    # Of a mapped result, tapes further out than the map have recorded a guard when the map evaluated it.
+    level = part.owner.level if type(part) is Tensor else -1
     for trace in _open_tapes((*arguments, *keywords.values()) if keywords else arguments, through_batches):
         if trace.level > level:
             record_guard_on(trace, name, function, arguments, keywords, result, through_batches)
 
 
 def _open_tapes(arguments: Sequence[Any], through_batches: bool) -> list[Trace]:
-    """Return the traces, to be told of reads, that arguments belong to."""
+    """Return the open traces with guards that arguments belong to."""
     traces: list[Trace] = []
     for x in arguments:
         while type(x) is Tensor:
@@ -326,19 +328,19 @@ def record_guard_on(
     result: Any,
     through_batches: bool = False,
 ) -> None:
-    """Note a read on one trace; see `record_guard`."""
+    """Record a guard on one trace; see `record_guard`."""
     assert trace.guards is not None
-    plain = unwrap_batches if through_batches else unwrap
+    unwrapped = unwrap_batches if through_batches else unwrap
     slots: list[int | None] = []
     constants: list[Any] = []
     for x in arguments:
-        own = on_trace(trace, x)
-        slots.append(None if own is None else own.slot)
-        constants.append(plain(x) if own is None else None)
+        value = on_trace(trace, x)
+        slots.append(None if value is None else value.slot)
+        constants.append(unwrapped(x) if value is None else None)
     keyword_slots = {}
     if keywords:
-        keyword_slots = {key: own.slot for key, x in keywords.items() if (own := on_trace(trace, x)) is not None}
-        keywords = {key: plain(x) for key, x in keywords.items() if key not in keyword_slots}
+        keyword_slots = {key: value.slot for key, x in keywords.items() if (value := on_trace(trace, x)) is not None}
+        keywords = {key: unwrapped(x) for key, x in keywords.items() if key not in keyword_slots}
     trace.guards.append(
         Guard(
             name,
@@ -365,14 +367,14 @@ def on_trace(trace: Trace, x: Any) -> Tensor | None:
 
 def unwrap_closed(trace: Trace, x: Any) -> Any:
     """Return a value on `trace` that lies under traces which have closed since; anything else as it is."""
-    seen = x
-    while type(seen) is Tensor and seen.owner is not trace and not seen.owner.is_open:
-        seen = seen.owner.inner(seen)
-    return seen if type(seen) is Tensor and seen.owner is trace else x
+    inside = x
+    while type(inside) is Tensor and inside.owner is not trace and not inside.owner.is_open:
+        inside = inside.owner.inner(inside)
+    return inside if type(inside) is Tensor and inside.owner is trace else x
 
 
 def _shown(x: Any) -> Any:
-    """What a Tensor looks like: its plain value, or under `vmap` the values of all examples."""
+    """Return a Tensor as it is printed: its plain value, or under `vmap` the values of all examples."""
     x = unwrap(x)
     return x.owner.inner(x) if type(x) is Tensor else x
 
@@ -395,7 +397,7 @@ def _is_on_open_tape(x: Any) -> bool:
 
 
 def _converted(x: Tensor, conversion: str) -> Any:
-    """The plain value of `x`, or an error where one of its tapes is open."""
+    """Return the plain value of `x`, or raise where one of its tapes is open."""
     if _is_on_open_tape(x):
         raise ConversionError(
             f"{conversion}: x is a Tensor of an open tape, and the conversion would drop it off the tape. "
@@ -410,7 +412,7 @@ def _unpickled(value: Any) -> Any:
 
 
 def _as_written(index: Any) -> str:
-    """An index as the user wrote it between the brackets, near enough to paste."""
+    """Format an index as the user wrote it in `x[...]`, near enough to paste."""
     if isinstance(index, tuple) and index:
         return ", ".join(map(_as_written, index))
     if isinstance(index, slice):

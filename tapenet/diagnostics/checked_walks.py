@@ -21,7 +21,7 @@ from tapenet.walks.substituted import SubstitutedEntries, with_rules
 
 
 def checked_entries(entries: Sequence[Entry], checker: Checker) -> SubstitutedEntries:
-    """A tape's entries, with rules that are watched."""
+    """Return a tape's entries with rules that are checked."""
 
     def substitute(primitive: Primitive, slot: int) -> Primitive:
         return with_rules(
@@ -44,7 +44,7 @@ class _Watched:
     what: str
 
     def rule(self, rule: Callable[..., Any], place: int | None) -> Callable[..., Any]:
-        """A rule that looks at what it gives; see `tapenet.core.primitive` for its arguments."""
+        """Wrap a rule so that what it returns is checked; see `tapenet.core.primitive` for its arguments."""
 
         def watched(t: Any, *rest: Any) -> Any:
             kept = rest[0] if place is not None else rest[1]
@@ -67,7 +67,7 @@ class _Watched:
             check_rule_linear(self.primitive, rule, t, rest, answer, place, self.what)
 
     def _run(self, rule: Callable[[], Any]) -> Any:
-        """What a rule gives; where its own operations are watched, their error says whose derivative it is."""
+        """Run a rule; where an operation in it is checked and fails, its error is prefixed by this derivative."""
         try:
             with np.errstate(all="ignore"):  # what NumPy would warn of is what is watched for
                 return rule()

@@ -52,14 +52,14 @@ class Checker:
     held: dict[int, Held] = attrs.field(factory=dict, init=False)
 
     def line(self, slot: int) -> str | None:
-        """The user's line that made a record; None where it was not watched."""
+        """Return the user's line that made a record; None where it was not watched."""
         place = self.locations.get(slot)
         return None if place is None else line_of(place)
 
     # ---- while it records ----
 
     def quiet(self) -> contextlib.AbstractContextManager[Any]:
-        """NumPy's warnings off, where what they warn of is watched for: the error says more."""
+        """Silence the NumPy warnings of what is checked for: the error says more."""
         return np.errstate(all="ignore") if self.checks.nan else contextlib.nullcontext()
 
     def check_output(self, primitive: Primitive, operands: Sequence[Array], out: Array) -> None:
@@ -77,7 +77,7 @@ class Checker:
                 )
 
     def note(self, slot: int, entry: Entry, value: Array | None = None) -> None:
-        """Keep the line of a record, and what the arrays that it holds look like; for a leaf those of its value."""
+        """Keep the line of a record and snapshots of the arrays that it holds; for a leaf of its value."""
         self.locations[slot] = user_location()
         if not self.checks.mutation:
             return
@@ -106,7 +106,7 @@ class Checker:
 
 
 def appeared(out: Any, inputs: Sequence[Any]) -> str:
-    """Which of NaN and infinity an array holds and no input held, with the first place of it; else nothing."""
+    """Describe the first NaN or infinity of an array whose inputs held none; return "" where there is not one."""
     out = unwrap_batches(out)
     if _holds_only_finite(out):
         return ""

@@ -104,7 +104,7 @@ def _version(package: str) -> str | None:
 
 
 def _blas() -> dict[str, Any]:
-    """What NumPy was built with, and what threadpoolctl sees of it in this process."""
+    """Return what NumPy was built with, and what threadpoolctl sees of it in this process."""
     built: Any = np.show_config(mode="dicts")
     found = built.get("Build Dependencies", {}).get("blas", {})
     blas = {key: found[key] for key in ("name", "version") if key in found}

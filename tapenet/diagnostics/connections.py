@@ -1,4 +1,4 @@
-"""Whether a tape connects targets and sources, and what to say where it does not."""
+"""Checks that a tape connects targets and sources, and errors that say why it does not."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Unconnected = Literal["error", "zero", "none"]
 
 
 def check_unconnected(function: str, unconnected: str) -> None:
-    """Raise for what is no way to treat unconnected sources."""
+    """Raise unless `unconnected` is one of the three ways to treat unconnected sources."""
     if unconnected not in ("error", "zero", "none"):
         raise ArgumentError(f"{function}: unconnected must be 'error', 'zero' or 'none'; got {unconnected!r}.")
 
 
 def check_sources(trace: Recorder, function: str, x: Tree, sources: Sequence[Any]) -> None:
-    """Raise for a source that is no value on the tape."""
+    """Raise for a source that is not a value on the tape."""
     for i, source in enumerate(sources):
         if type(source) is Tensor and source.owner is trace:
             continue
@@ -38,14 +38,14 @@ def check_sources(trace: Recorder, function: str, x: Tree, sources: Sequence[Any
 
 
 def check_targets(trace: Recorder, function: str, y: Tree, targets: Sequence[Any], unconnected: Unconnected) -> None:
-    """Raise for a target that is no value on the tape, unless it may be unconnected."""
+    """Raise for a target that is not a value on the tape, unless it may be unconnected."""
     for i, target in enumerate(targets):
         if unconnected == "error" and (type(target) is not Tensor or target.owner is not trace):
             raise UnconnectedError(f"{function}: {leaf_paths(y, 'y')[i]} {_why_not_on(trace, target)}")
 
 
 def _why_not_on(trace: Recorder, target: Any) -> str:
-    """Why a target is no value on a tape."""
+    """Return why a target is not a value on the tape, as errors say it."""
     if type(target) is Tensor:
         return "is a Tensor of another tape."
     if dtype_of(target) is None or np.dtype(dtype_of(target)).kind not in "fc":
@@ -59,7 +59,7 @@ def _why_not_on(trace: Recorder, target: Any) -> str:
             "`with` block are not recorded. Move them into the block."
         )
     return (
-        f"was never watched: it is {described(target)}, computed from no value on this tape. "
+        f"was never watched: it is {described(target)}, and was not computed from values on this tape. "
         "Use what tape.watch returned: x = tape.watch(x0)."
     )
 

@@ -45,6 +45,6 @@ def keep_freed_memory(size: int = 2**28) -> bool:
 
 
 def _gnu_library() -> Any:
-    """GNU's C library, None where the process has another."""
+    """Return GNU's C library; None where the process has another."""
     library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
     return library if hasattr(library, "gnu_get_libc_version") and hasattr(library, "mallopt") else None

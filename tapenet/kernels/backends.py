@@ -73,7 +73,7 @@ def current_backend() -> str:
 
 
 def loops_for(*arrays: Any) -> Any:
-    """The compiled loops, if they are asked for and fit: arrays of one dtype, float32 or float64, and in C order."""
+    """Return the compiled loops, if they are chosen and fit: arrays of one dtype, float32 or float64, in C order."""
     if _choice.loops is None:
         return None
     dtype = arrays[0].dtype

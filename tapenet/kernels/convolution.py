@@ -287,7 +287,7 @@ PLACEWISE = _Way(_placewise, _placewise_input, _placewise_kernel)
 
 
 def _way(kernel: Array, groups: int, rows: Axis, columns: Axis) -> _Way:
-    """The fastest way.
+    """Choose the fastest algorithm.
 
     Place by place no multiplication with padding is made, and no copy of the kernel. That wins where the kernel is
     large and there are few places, most of which look at padding.
@@ -299,7 +299,7 @@ def _way(kernel: Array, groups: int, rows: Axis, columns: Axis) -> _Way:
 
 
 def _work_size(x: Array, kernel: Array, y: Array) -> int:
-    """The bytes that a convolution reads and writes, about, if the images are many for the kernel; else 0.
+    """Estimate the bytes that a convolution reads and writes, if the images are many for the kernel; else 0.
 
     With few images each thread would read the whole kernel for little; BLAS then has the better cut.
     """
@@ -331,7 +331,7 @@ def _is_depthwise(kernel: Array, groups: int) -> bool:
 
 
 def _at_once(kernel: Array, products: Array, columns: Axis) -> bool:
-    """Whether to multiply all windows at once rather than by columns, given y as (N * OH, OW, O).
+    """Decide whether to multiply all windows at once rather than by columns, given y as (N * OH, OW, O).
 
     Measured: columns of less than O windows spend their time on reading the kernel, small ones on the calls.
     """

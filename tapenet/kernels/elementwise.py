@@ -23,7 +23,7 @@ SHORT_ROW = 256
 
 
 def where(condition: Any, /, *choices: Any) -> Any:
-    """`np.where`, bit for bit, and faster where it is a choice against zero, as in most derivatives."""
+    """Compute `np.where`, bit for bit, and faster where it is a choice against zero, as in most derivatives."""
     if len(choices) != 2:
         return np.where(condition, *choices)
     x, y = choices
@@ -47,7 +47,7 @@ def _can_keep(mask: Array, x: Array) -> bool:
 
 
 def _keep(mask: Array, x: Array) -> Array:
-    """x where the mask holds, else zero."""
+    """Return x where the mask holds, else zero."""
     out = empty(x.shape, x.dtype)
     flat, flat_mask, flat_out = x.reshape(-1), mask.reshape(-1), out.reshape(-1)
     loops = loops_for(flat)
@@ -70,7 +70,7 @@ def keep(mask: Array, x: Array, out: Array) -> None:
 
 
 def relu(x: Array) -> Array:
-    """max(x, 0)."""
+    """Compute max(x, 0)."""
     if type(x) is not np.ndarray or x.size < MANY or not x.flags.c_contiguous:
         return np.maximum(x, 0)
     out = empty(x.shape, x.dtype)
@@ -80,7 +80,7 @@ def relu(x: Array) -> Array:
 
 
 def add_bias(y: Array, bias: Array) -> Array:
-    """y + bias (one number for each place on the last axis), in the memory of y if that can hold it."""
+    """Compute y + bias, one number for each index of the last axis, in the memory of y if that can hold it."""
     if type(y) is not np.ndarray or (bias.dtype != y.dtype and np.result_type(y, bias) != y.dtype):
         return y + bias
     if y.size < MANY or not y.flags.c_contiguous:
@@ -94,7 +94,7 @@ def add_bias(y: Array, bias: Array) -> Array:
 
 
 def add_up(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """`np.sum`, at a fifth of its overhead, and faster over leading axes with short rows.
+    """Compute `np.sum`, at a fifth of its overhead, and faster over leading axes with short rows.
 
     NumPy adds row by row, each with an overhead of its own. So many short rows are added as one long row first.
     """

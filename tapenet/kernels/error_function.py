@@ -47,7 +47,7 @@ _STEP, _STEPS = 0.4, 18  # of the sum for longdouble: an error of e^(-(pi / step
 
 
 def erf(x: Array) -> Any:
-    """2 / sqrt(pi) times the integral of e^(-s^2) from 0 to x."""
+    """Compute erf x: 2 / sqrt(pi) times the integral of e^(-s^2) from 0 to x."""
     given = _floating(x)
     size = np.minimum(np.abs(given), _LARGEST)
     large = np.sign(given) * (1 - _gaussian(size, 1) * _scaled_complement(size))
@@ -55,7 +55,7 @@ def erf(x: Array) -> Any:
 
 
 def normal_cdf(x: Array) -> Any:
-    """The normal distribution function, erfc(-x / sqrt(2)) / 2."""
+    """Compute the normal distribution function, erfc(-x / sqrt(2)) / 2."""
     given = _floating(x)
     scaled = given * np.sqrt(given.dtype.type(0.5))
     size = np.minimum(np.abs(scaled), _LARGEST)
@@ -65,12 +65,12 @@ def normal_cdf(x: Array) -> Any:
 
 
 def gaussian(x: Array) -> Any:
-    """e^(-x^2)."""
+    """Compute e^(-x^2)."""
     return _gaussian(_floating(x), 1)[()]
 
 
 def normal_density(x: Array) -> Any:
-    """e^(-x^2 / 2) / sqrt(2 pi)."""
+    """Compute e^(-x^2 / 2) / sqrt(2 pi)."""
     given = _floating(x)
     two_pi = 8 * np.arctan(given.dtype.type(1))
     return (_gaussian(given, 0.5) / np.sqrt(two_pi))[()]
@@ -82,7 +82,7 @@ def _floating(x: Array) -> Any:
 
 
 def _gaussian(x: Any, factor: float) -> Any:
-    """e^(-factor x^2): the rounding error of the square, x^2 times as large in the result, is put back."""
+    """Compute e^(-factor x^2), corrected for the rounding error of the square, x^2 times as large in the result."""
     if x.dtype.itemsize < 8:
         wide = x.astype(np.float64)
         return np.exp(-factor * wide * wide).astype(x.dtype)
@@ -92,7 +92,7 @@ def _gaussian(x: Any, factor: float) -> Any:
 
 
 def _erf_by_series(x: Any) -> Any:
-    """The Taylor series: 2 / sqrt(pi) times the sum of (-1)^n x^(2n + 1) / (n! (2n + 1)), by Horner."""
+    """Sum the Taylor series 2 / sqrt(pi) (-1)^n x^(2n + 1) / (n! (2n + 1)), by Horner."""
     near = np.where(np.abs(x) < _SMALL, x, 0)
     square, total = near * near, np.zeros_like(near)
     is_wide = x.dtype.itemsize > 8
@@ -103,7 +103,7 @@ def _erf_by_series(x: Any) -> Any:
 
 
 def _scaled_complement(x: Any) -> Any:
-    """e^(x^2) erfc x for x >= 0."""
+    """Compute e^(x^2) erfc x for x >= 0."""
     if x.dtype.itemsize > 8:
         return _scaled_complement_by_sum(np.maximum(x, _NEAR))
     t = (x - 3.75) / (x + 3.75)
@@ -115,7 +115,7 @@ def _scaled_complement(x: Any) -> Any:
 
 
 def _scaled_complement_by_sum(x: Any) -> Any:
-    """The trapezoidal rule for x / pi times the integral of e^(-s^2) / (x^2 + s^2), less the pole's share.
+    """Apply the trapezoidal rule to x / pi times the integral of e^(-s^2) / (x^2 + s^2), less the pole's part.
 
     Source: Matta and Reichel, "Uniform computation of the error function and other related functions", Math. Comp. 25
     (1971).

@@ -27,7 +27,7 @@ class _Forks:
         self.held: list[Lock] = []
 
     def new_lock(self) -> Lock:
-        """The lock of a thread that has none."""
+        """Return a lock for a thread that has none."""
         lock = threading.RLock()
         with self.adding:
             self.locks.add(lock)
@@ -62,7 +62,7 @@ _own = _Own()
 
 
 def between_forks() -> Lock:
-    """A context for a product: no other thread forks the process meanwhile."""
+    """Return a context for a product: no other thread forks the process meanwhile."""
     return _own.lock
 
 

@@ -222,7 +222,7 @@ def adam(
     parameter: Array, gradient: Array, mean: Array, square_mean: Array,
     decay: Any, shrink: Any, b1: Any, c1: Any, b2: Any, c2: Any, eps: Any, rate: Any
 ) -> None:  # fmt: skip
-    """One step of Adam in place, on flat arrays, in one pass.
+    """Take one step of Adam in place, on flat arrays, in one pass.
 
     g = gradient + decay * parameter
     mean <- b1 mean + c1 g

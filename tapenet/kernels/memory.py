@@ -37,7 +37,7 @@ HUGE = 2**22
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:
-    """`np.empty` in C order; the `base` of a large array is the lease of the block that it lies in."""
+    """Return `np.empty` in C order; the `base` of a large array is the lease of the block that it lies in."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     if size < LARGE or dtype.kind not in "biufc":
@@ -46,14 +46,14 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
-    """`np.zeros`, as `empty` is `np.empty`."""
+    """Return `np.zeros`, as `empty` does `np.empty`."""
     array = empty(shape, dtype)
     array.fill(0)
     return array
 
 
 def is_own(x: Array) -> bool:
-    """Whether x owns its memory or has the lease of a block, and is not a view of another array."""
+    """Return whether x owns its memory or has the lease of a block, and is not a view of another array."""
     base: Any = x.base
     return base is None or type(base) is _Lease
 
@@ -135,7 +135,7 @@ class _Pool:
         self.requests = itertools.count()
 
     def array(self, shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> Array:
-        """An array in a free block, or in a new one."""
+        """Return an array in a free block, or in a new one."""
         size = _rounded(size)
         self.asked[size] = next(self.requests)
         ends = self.free.get(size)
@@ -169,7 +169,7 @@ class _Pool:
 
 
 def _rounded(size: int) -> int:
-    """A size of blocks, of which there are eight to each doubling, so that there are not many."""
+    """Round to a size of blocks, of which there are eight to each doubling, so that there are few sizes."""
     step = 1 << max(12, size.bit_length() - 4)
     return -(-size // step) * step
 

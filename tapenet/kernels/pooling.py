@@ -81,7 +81,7 @@ def _find_winners(x: Array, y: Array, winners: Array, rows: Axis, columns: Axis)
 
 
 def _find_in_pairs(x: Array, y: Array, winners: Array, rows: Axis, columns: Axis) -> None:
-    """`_find_winners` of windows of 2x2, side by side: with four comparisons and three maxima, in two of each row."""
+    """Find the winners of windows of 2x2, side by side, with four comparisons and three maxima, two in each row."""
     (a, b), (c, d) = ([x[:, i : 2 * rows.count : 2, j : 2 * columns.count : 2] for j in (0, 1)] for i in (0, 1))
     upper, lower = np.maximum(a, b), np.maximum(c, d)
     in_upper, in_lower = np.greater(b, a).view(np.uint8), np.greater(d, c).view(np.uint8)
@@ -323,7 +323,7 @@ def _add_to_windows(t: Array, axis: Axis, x: Array) -> None:
 
 
 def _kept(wins: Array, x: Array) -> Array:
-    """x where it wins, and zero elsewhere."""
+    """Return x where it wins, and zero elsewhere."""
     out = empty(x.shape, x.dtype)
     keep(wins, x, out)
     return out

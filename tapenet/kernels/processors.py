@@ -82,7 +82,7 @@ def set_num_threads(n: int | None) -> int:
 
 
 def default_count(environment: Mapping[str, str], read: Reader | None = None) -> int:
-    """How many threads to use where the user has set no number.
+    """Return how many threads to use where the user has not set a number.
 
     Args:
         environment: the environment variables.
@@ -101,12 +101,12 @@ def _processors() -> int:
 
 
 def cpu_quota(read: Reader) -> float:
-    """How many processors' time the control groups of this process grant it; infinity where there is no limit."""
+    """Return how many processors' time the control groups of this process grant it; infinity without a limit."""
     return min((quota for group in _groups(read) for quota in (_quota(read, group),) if quota > 0), default=math.inf)
 
 
 def _groups(read: Reader) -> Iterator[str]:
-    """The folders that may limit this process: of its groups, and of those that these lie in.
+    """Return the folders that may limit this process: of its groups, and of those that these lie in.
 
     In a container the path may be that of the host, of which the root alone is seen.
     """
@@ -126,7 +126,7 @@ def _groups(read: Reader) -> Iterator[str]:
 
 
 def _quota(read: Reader, folder: str) -> float:
-    """The quota that one group sets, in processors; infinity where it sets none."""
+    """Return the quota that one group sets, in processors; infinity where it sets none."""
     both = (read(f"{folder}/cpu.max") or "").split()  # version 2
     if len(both) != 2:
         both = [read(f"{folder}/cpu.cfs_{name}_us") or "" for name in ("quota", "period")]

@@ -37,7 +37,7 @@ LARGE_MATRIX = 2**17
 
 
 def matmul(x: Any, y: Any) -> Any:
-    """`np.matmul`; threads share large products, by rows or by columns, and stacks of them."""
+    """Compute `np.matmul`; threads share large products, by rows or by columns, and stacks of them."""
     are_arrays = type(x) is np.ndarray and type(y) is np.ndarray
     if are_arrays and x.ndim == y.ndim == 2 and x.size * y.shape[1] <= SMALL_PRODUCT and len(x) > 1 < y.shape[1]:
         with between_forks():
@@ -78,7 +78,7 @@ def _is_large_stack(x: Any, y: Any) -> bool:
 
 
 def _stacked(x: Array, y: Array) -> Array:
-    """The products of stacks of large matrices."""
+    """Multiply stacks of large matrices."""
     stack = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     x, y = (np.broadcast_to(a, (*stack, *a.shape[-2:])) for a in (x, y))
     out = empty((*stack, x.shape[-2], y.shape[-1]), x.dtype)
@@ -107,7 +107,7 @@ def _in_parts(x: Array, y: Array) -> Array:
 
 
 def product(x: Array, y: Array) -> Array:
-    """The product of two matrices, computed in this thread."""
+    """Multiply two matrices in this thread."""
     out = empty((len(x), y.shape[1]), x.dtype)
     multiply(x, y, out)
     return out
@@ -178,5 +178,5 @@ def _multiply_tiles(x: Array, y: Array, out: Array, most: int) -> None:
 
 
 def _even(total: int, most: int) -> int:
-    """The length of equal pieces of `total`, each at most `most`; the last one may be shorter."""
+    """Return the length of equal pieces of `total`, each at most `most`; the last one may be shorter."""
     return -(-total // -(-total // most))

@@ -23,7 +23,7 @@ quiet = _Quiet()
 
 
 def quietly(function: Callable[..., Any], *arguments: Any) -> Any:
-    """The function's result; what overflows is infinite, and nothing is said of it."""
+    """Call a function without NumPy's warnings; what overflows is infinite."""
     try:
         return quiet.run(function, *arguments)
     except RuntimeError:  # entered already: a signal's handler, in the middle of another call

@@ -17,7 +17,7 @@ _TERMS = 20  # of the series of sinc: enough for longdouble
 
 
 def over_square_of_cosh(t: Array, x: Array) -> Array:
-    """t / cosh^2 x."""
+    """Compute t / cosh^2 x."""
     try:
         if x.dtype.kind == "c":
             return _over_square_of_complex_cosh(t, x)
@@ -37,7 +37,7 @@ def _over_square_of_complex_cosh(t: Array, z: Array) -> Array:
 
 
 def over_one_more_square(t: Array, x: Array) -> Any:
-    """t / (1 + x^2)."""
+    """Compute t / (1 + x^2)."""
     if np.iscomplexobj(x):
         return t / (1 + 1j * x) / (1 - 1j * x)
     square = quietly(np.multiply, x, x)
@@ -51,7 +51,7 @@ def _over_square(t: Array, x: Array) -> Any:
 
 
 def sinc(x: Array, *, order: int) -> Any:
-    """The derivative of sin(pi x) / (pi x) of an order."""
+    """Compute the derivative of sin(pi x) / (pi x) of an order."""
     if order == 0:
         return np.sinc(x)
     given = np.asarray(x)
@@ -72,7 +72,7 @@ def _sinc_by_series(x: Array, order: int, pi: Any) -> Any:
 
 
 def _sinc_by_recurrence(x: Array, order: int, pi: Any) -> Any:
-    """x f_k + k f_(k-1) = pi^(k-1) sin(pi x + k pi / 2), upward from f_0; stable for pi |x| > k."""
+    """Use x f_k + k f_(k-1) = pi^(k-1) sin(pi x + k pi / 2), upward from f_0; stable for pi |x| > k."""
     sine, cosine = _sine_and_cosine_of_pi(x, pi)
     found = sine / (pi * x)
     for k in range(1, order + 1):
@@ -82,7 +82,7 @@ def _sinc_by_recurrence(x: Array, order: int, pi: Any) -> Any:
 
 
 def _sine_and_cosine_of_pi(x: Array, pi: Any) -> tuple[Array, Array]:
-    """sin(pi x) and cos(pi x): the integer part is taken off before pi is multiplied by, as pi x would round it."""
+    """Compute sin(pi x) and cos(pi x). The integer part is removed before the product with pi, which would round it."""
     whole = np.rint(x.real)
     rest = x - whole
     flips = np.where(np.remainder(whole, 2) == 1, -1, 1)

@@ -140,7 +140,7 @@ class Call:
 
 
 def _nothing(part: slice) -> None:
-    """What is left to do of a call that is over."""
+    """Do nothing: the remaining work of a call that is over."""
 
 
 class _Current(threading.local):

@@ -52,7 +52,7 @@ def computing_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def inside(*, start: int, step: int, count: int, size: int) -> tuple[slice, slice]:
-    """Of the places `start + k * step` for k in range(count), find those in range(size).
+    """Find those of the indices `start + k * step` for k in range(count) that lie in range(size).
 
     Returns:
         The slice of those k, and the slice of their places (both may be empty).

@@ -50,7 +50,7 @@ _G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 
 
 def suits(kernel_shape: tuple[int, ...], outputs: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
-    """Whether an undilated convolution of stride 1, in one group, is faster so than directly.
+    """Decide whether an undilated convolution of stride 1, in one group, is faster so than directly.
 
     Args:
         kernel_shape: (kh, kw, C, O).
@@ -87,7 +87,7 @@ def convolve(x: Array, kernel: Array, before: Pair, y: Array, *, turned: bool = 
 
 
 def convolve_kernel(x: Array, t: Array, before: Pair) -> Array:
-    """The cotangent (3, 3, C, O) of the kernel in `convolve`, of t (N, OH, OW, O)."""
+    """Compute the cotangent (3, 3, C, O) of the kernel in `convolve`, of t (N, OH, OW, O)."""
     channels, outputs = x.shape[3], t.shape[3]
     tiles, width = _tiles(t.shape), max(channels, outputs) * x.itemsize
     totals: dict[int, Array] = {}
@@ -110,7 +110,7 @@ def convolve_kernel(x: Array, t: Array, before: Pair) -> Array:
 
 
 def _tiles(outputs: tuple[int, ...]) -> Pair:
-    """How many tiles cover outputs (N, OH, OW, O), along each axis."""
+    """Count the tiles that cover outputs (N, OH, OW, O), along each axis."""
     return -(-outputs[1] // 2), -(-outputs[2] // 2)
 
 
@@ -131,7 +131,7 @@ def _share_images(work: Callable[[slice], None], outputs: tuple[int, ...], width
 
 
 def _product(a: Array, b: Array) -> Array:
-    """The products of two stacks of 16 matrices."""
+    """Multiply two stacks of 16 matrices."""
     out = empty((16, a.shape[1], b.shape[2]), a.dtype)
 
     def work(part: slice) -> None:
@@ -146,13 +146,13 @@ def _product(a: Array, b: Array) -> Array:
 
 
 def _transformed_kernel(kernel: Array, turned: bool) -> Array:
-    """G g G^T of each channel and output, or of g turned around: shape (16, *kernel.shape[2:])."""
+    """Compute G g G^T of each channel and output, or of g turned around: shape (16, *kernel.shape[2:])."""
     g = _G[:, ::-1] if turned else _G
     return _in_columns(np.kron(g, g), kernel.reshape(9, *kernel.shape[2:]))
 
 
 def _in_columns(matrix: Array, x: Array) -> Array:
-    """The product of a small matrix with x along its first axis; as many columns at a time as a cache holds."""
+    """Multiply a small matrix with x along its first axis, as many columns at a time as a cache holds."""
     columns = x.reshape(len(x), -1)
     product = empty((len(matrix), columns.shape[1]), x.dtype)
     matrix = matrix.astype(x.dtype)
@@ -165,7 +165,7 @@ def _in_columns(matrix: Array, x: Array) -> Array:
 
 
 def _transformed_images(x: Array, before: Pair, tiles: Pair) -> Array:
-    """B^T d B of each tile of images (N, H, W, C): shape (4, 4, N, *tiles, C)."""
+    """Compute B^T d B of each tile of images (N, H, W, C): shape (4, 4, N, *tiles, C)."""
     (rows, columns), channels = tiles, x.shape[3]
     loops = loops_for(x)
     if loops is not None:
@@ -187,7 +187,7 @@ def _transformed_images(x: Array, before: Pair, tiles: Pair) -> Array:
 
 
 def _in_loop(transform: Callable[..., None], x: Array, reach: int, before: Pair, tiles: Pair) -> Array:
-    """What `loops.transform_tiles` writes of all images, on several threads."""
+    """Apply `loops.transform_tiles` to all images, on several threads."""
     transformed = empty((4, 4, len(x), *tiles, x.shape[3]), x.dtype)
 
     def work(images: slice) -> None:
@@ -208,7 +208,7 @@ def _split(x: Array, before: Pair, planes: Array) -> None:
 
 
 def _transformed_cotangents(t: Array, tiles: Pair) -> Array:
-    """A t A^T of each tile of t (N, OH, OW, O): shape (4, 4, N, *tiles, O)."""
+    """Compute A t A^T of each tile of t (N, OH, OW, O): shape (4, 4, N, *tiles, O)."""
     (rows, columns), outputs = tiles, t.shape[3]
     loops = loops_for(t)
     if loops is not None:

@@ -44,7 +44,7 @@ class RmspropMomentumState(NamedTuple):
 
 
 def running_mean(mean: Array, value: Array, decay: Any) -> Array:
-    """The exponentially weighted mean of a sequence, after one value more."""
+    """Update the exponentially weighted mean of a sequence by one value."""
     return decay * mean + (1 - decay) * value
 
 

@@ -33,7 +33,7 @@ def as_number(value: Any) -> Any:
 
 
 def parameter_leaves(function: str, params: Tree) -> tuple[list[Any], TreeSpec]:
-    """The leaves of `params` and their structure.
+    """Return the leaves of `params` and their structure.
 
     Raises:
         ArgumentTypeError: a leaf is neither floating nor complex.
@@ -45,7 +45,7 @@ def parameter_leaves(function: str, params: Tree) -> tuple[list[Any], TreeSpec]:
 
 
 def _is_inexact(leaf: Any) -> bool:
-    """Whether a leaf is a floating or complex array, of any type whose operators an update can use."""
+    """Return whether a leaf is a floating or complex array, of any type whose operators an update can use."""
     dtype = dtype_of(leaf)
     return isinstance(dtype, np.dtype) and dtype.kind in "fc" and kind_of(type(leaf)) is not Kind.REFUSED
 
@@ -53,7 +53,7 @@ def _is_inexact(leaf: Any) -> bool:
 def fitting_leaves(
     function: str, name: str, tree: Tree, parameters: list[Any], spec: TreeSpec, params: Tree
 ) -> list[Any]:
-    """The leaves of a tree that goes with `params`, leaf for leaf.
+    """Return the leaves of a tree that goes with `params`, leaf for leaf.
 
     Raises:
         ArgumentError: its structure or a shape differs from that of `params`.
@@ -76,7 +76,7 @@ def fitting_leaves(
 
 
 def _difference(name: str, tree: Tree, tree_spec: TreeSpec, params: Tree, spec: TreeSpec) -> str:
-    """Where two structures part: the first path that only one of them has, else both structures."""
+    """Describe where two structures differ: the first path that only one of them has, else both structures."""
     actual, expected = leaf_paths(tree, name), leaf_paths(params, name)
     for path in expected:
         if path not in actual:

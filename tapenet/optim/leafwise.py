@@ -34,12 +34,12 @@ SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a value is NumPy's or Python's own, and not on a tape or another library's."""
+    """Return whether a value is NumPy's or Python's own, and not on a tape or another library's."""
     return isinstance(value, np.ndarray | np.generic | int | float | complex)
 
 
 def working_dtype(leaf: Array) -> np.dtype[Any]:
-    """The dtype to compute in and to remember in: that of the leaf, but at least single precision.
+    """Return the dtype to compute in and to remember in: that of the leaf, but at least single precision.
 
     In half precision the square of a gradient of 1e-4 is zero already, and so is an `eps` of 1e-8.
     """
@@ -48,7 +48,7 @@ def working_dtype(leaf: Array) -> np.dtype[Any]:
 
 
 def zeros_for(leaf: Array) -> Array:
-    """An array of zeros of the shape of a parameter, to start a state with."""
+    """Return an array of zeros of the shape of a parameter, to start a state with."""
     if is_plain(leaf):
         return np.zeros(np.shape(leaf), working_dtype(leaf))
     return np.zeros_like(leaf, dtype=working_dtype(leaf))
@@ -76,7 +76,7 @@ def apply_rule(rule: Rule, write: Writer, rows: Sequence[Row], *, in_blocks: boo
 
 
 def _donated(rows: Sequence[Row]) -> frozenset[int]:
-    """The ids of arrays that may be overwritten.
+    """Return the ids of arrays that may be overwritten.
 
     Two arrays share memory only if they lie in that of the same array, which is the `base` of a view. Of other kinds of
     memory that is not known: where a gradient lies in such, nothing is overwritten.
@@ -94,7 +94,7 @@ def _donated(rows: Sequence[Row]) -> frozenset[int]:
 
 
 def _owner(array: Array) -> Array:
-    """The array whose memory an array lies in, perhaps itself; None where that is not a plain array of NumPy's."""
+    """Return the array that owns an array's memory, perhaps itself; None where that is not a plain ndarray."""
     if type(array) is np.ndarray and is_own(array):
         return array
     owner = getattr(array, "base", None)
@@ -136,7 +136,7 @@ class _Job:
         return int(self.inputs[0].size)
 
     def blocks(self, begin: int, end: int) -> Iterator[slice]:
-        """The elements from `begin` to `end` in pieces."""
+        """Split the elements from `begin` to `end` into pieces."""
         length = BLOCK_BYTES // self.working.itemsize
         return (slice(start, min(start + length, end)) for start in range(begin, end, length))
 

@@ -35,16 +35,16 @@ class _MomentEstimates(Optimizer):
     weight_decay: float = number_field()
 
     def moments(self, gradient: Array, mean: Array, square_mean: Array) -> tuple[Array, Array]:
-        """The two running means after one gradient more."""
+        """Update the two running means by one gradient."""
         return running_mean(mean, gradient, self.b1), running_mean(square_mean, gradient * gradient, self.b2)
 
     def change(self, mean: Array, square_mean: Array, rate: Any, step: int) -> Array:
-        """What to subtract from the parameter; the means are freed of the zero that they started from."""
+        """Compute what to subtract from the parameter; the means are freed of the zero that they started from."""
         rate = rate / (1 - self.b1 ** (step + 1))
         return rate * mean / (np.sqrt(square_mean / (1 - self.b2 ** (step + 1))) + self.eps)
 
     def write_moments(self, outputs: Sequence[Array], scratch: Array, gradient: Array, *means: Array) -> None:
-        """`moments`, in place."""
+        """Compute `moments`, in place."""
         (mean, square_mean), (new_mean, new_square_mean) = means, outputs
         np.multiply(gradient, 1 - self.b1, out=scratch)
         np.multiply(mean, self.b1, out=new_mean)
@@ -55,7 +55,7 @@ class _MomentEstimates(Optimizer):
         np.add(new_square_mean, scratch, out=new_square_mean)
 
     def write_change(self, scratch: Array, mean: Array, square_mean: Array, rate: Any, step: int) -> None:
-        """`change`, in place: both sides of its fraction are multiplied by the root that corrects square_mean."""
+        """Compute `change` in place, its fraction extended by the root that corrects square_mean."""
         rate, eps = self.corrected(rate, step)
         np.sqrt(square_mean, out=scratch)
         np.add(scratch, eps, out=scratch)
@@ -63,14 +63,14 @@ class _MomentEstimates(Optimizer):
         np.multiply(scratch, rate, out=scratch)
 
     def corrected(self, rate: Any, step: int) -> tuple[Any, float]:
-        """The rate and the eps with which uncorrected means give `change`."""
+        """Return the rate and the eps with which uncorrected means give `change`."""
         root = math.sqrt(1 - self.b2 ** (step + 1))
         return rate * root / (1 - self.b1 ** (step + 1)), self.eps * root
 
     def write_in_loop(
         self, outputs: Sequence[Array], *arrays: Array, rate: Any, step: int, decay: float = 0.0, shrink: Any = 1.0
     ) -> bool:
-        """`rule`, in place, by a compiled loop if there is one; whether there was."""
+        """Apply `rule` in place by a compiled loop; return whether there was one."""
         loops = loops_for(*outputs, *arrays)
         if loops is None:
             return False
@@ -100,7 +100,7 @@ class Adam(_MomentEstimates):
         return parameter - self.change(mean, square_mean, rate, step), mean, square_mean
 
     def write(self, outputs: Sequence[Array], scratch: Sequence[Array], *arrays: Array, rate: Any, step: int) -> None:
-        """`rule`, in place."""
+        """Apply `rule`, in place."""
         if self.write_in_loop(outputs, *arrays, rate=rate, step=step, decay=self.weight_decay):
             return
         (parameter, gradient, *means), (change, decayed) = arrays, scratch
@@ -128,7 +128,7 @@ class AdamW(_MomentEstimates):
         return parameter - self.change(mean, square_mean, rate, step), mean, square_mean
 
     def write(self, outputs: Sequence[Array], scratch: Sequence[Array], *arrays: Array, rate: Any, step: int) -> None:
-        """`rule`, in place."""
+        """Apply `rule`, in place."""
         if self.write_in_loop(outputs, *arrays, rate=rate, step=step, shrink=1 - rate * self.weight_decay):
             return
         (parameter, gradient, *means), (change, decayed) = arrays, scratch

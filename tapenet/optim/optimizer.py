@@ -18,7 +18,7 @@ from tapenet.optim.schedules import Schedule
 
 
 def number_field(interval: str = "[0, inf)") -> Any:
-    """A field that holds a number of an interval."""
+    """Declare a field that holds a number of an interval."""
 
     def check(optimizer: Optimizer, field: attrs.Attribute[Any], value: Any) -> None:
         checked_number(optimizer.name, field.name, value, interval)
@@ -129,7 +129,7 @@ class Optimizer(abc.ABC):
         return params, self.state_type(step + 1, *slots)
 
     def _trees(self, function: str, gradients: Tree, state: Any) -> dict[str, Tree]:
-        """The trees that go with the parameters, by name: the gradients, then those of the state."""
+        """Return the trees that go with the parameters, by name: the gradients, then those of the state."""
         if not isinstance(state, self.state_type):
             raise ArgumentTypeError(
                 f"{function}: state must be {self.state_type.__name__}, from {self.name}.init or update; "
@@ -138,19 +138,19 @@ class Optimizer(abc.ABC):
         return {"gradients": gradients} | {f"state.{slot}": getattr(state, slot) for slot in state._fields[1:]}
 
     def _rate(self, function: str, step: int) -> Any:
-        """The learning rate of the step after `step` steps."""
+        """Return the learning rate of the step after `step` steps."""
         if not callable(self.learning_rate):
             return self.learning_rate
         return checked_number(function, f"learning_rate({step})", self.learning_rate(step), "[0, inf)")
 
     def _is_plain_at(self, rate: Any) -> bool:
-        """Whether all settings are Python floats, which leave the dtype of an array as it is."""
+        """Return whether all settings are Python floats, which leave the dtype of an array as it is."""
         names = (field.name for field in attrs.fields(type(self)) if field.name != "learning_rate")
         return all(type(setting) is float for setting in (rate, *(getattr(self, name) for name in names)))
 
 
 def with_decay(gradient: Array, parameter: Array, weight_decay: Any) -> Array:
-    """The gradient of the loss with the penalty `weight_decay / 2 * sum(parameter ** 2)` added."""
+    """Add the gradient of the penalty `weight_decay / 2 * sum(parameter ** 2)`."""
     # A Tensor of zero goes the long way, because a derivative with respect to it is not zero.
     if isinstance(weight_decay, float) and weight_decay == 0:
         return gradient

@@ -50,7 +50,7 @@ ACCURACY: dict[np.dtype[Any], Accuracy] = dict(
 
 
 def lowest_precision(*trees: Tree) -> np.dtype[Any]:
-    """The real dtype of the lowest precision among the floating leaves; float64 where there is none."""
+    """Return the real dtype of the lowest precision among the floating leaves; float64 where there is none."""
     dtypes = [np.dtype(dtype_of(leaf)) for leaf in tree_leaves(trees)]
     real = [np.zeros((), dtype).real.dtype for dtype in dtypes if dtype.kind in "fc"]
     return min(real, key=lambda dtype: np.finfo(dtype).precision, default=np.dtype(np.float64))

@@ -122,7 +122,7 @@ def assert_same_leaves(function: str, names: tuple[str, str], a: Tree, b: Tree, 
 
 
 def _worst(x: Any, y: Any, tolerance: float) -> tuple[int, ...] | None:
-    """Where two arrays differ most, if by more than is allowed. NaN is equal to NaN, infinity to itself."""
+    """Find where two arrays differ most, if by more than is allowed. NaN is equal to NaN, infinity to itself."""
     if x.size == 0:
         return None
     same = (x == y) | (np.isnan(x) & np.isnan(y))

@@ -50,7 +50,7 @@ class Disagreement:
 
 
 def narrowed(found: Disagreement, derivative: Derivative, judge: Judge) -> Disagreement:
-    """The disagreement as it shows where one argument moves alone, and one of its elements where it can."""
+    """Narrow the disagreement to one argument that moves alone, and to one of its elements where it can."""
     by_leaf = [
         _along(found.line.restricted(i), derivative, judge, path, i)
         for i, path in enumerate(leaf_paths(found.line.args, "args"))
@@ -67,7 +67,7 @@ def narrowed(found: Disagreement, derivative: Derivative, judge: Judge) -> Disag
 
 
 def _as_entry(found: Disagreement, derivative: Derivative, judge: Judge) -> Disagreement:
-    """The disagreement in one entry of the Jacobian, if one element moves and few come out; else as it is."""
+    """Restrict the disagreement to one entry of the Jacobian, if one element moves and few come out."""
     assert found.place is not None
     moving = np.argwhere(np.asarray(tree_leaves(found.line.x_dot)[found.place]))
     outputs = [
@@ -103,7 +103,7 @@ def _indices(leaf: Array) -> Iterator[tuple[int, ...]]:
 
 
 def report(what: str, found: Disagreement, accuracy: Accuracy) -> str:
-    """The text of the error: what was compared, where they disagree, and why most likely."""
+    """Write the text of the error: what was compared, where they disagree, and the likely reason."""
     expected, got = found.expected.value, found.got
     error = abs(got - expected) / max(abs(got), abs(expected), np.finfo(float).tiny)
     return "\n".join(
@@ -138,7 +138,7 @@ def _direction(found: Disagreement) -> str:
 
 
 def _written(leaf: Array) -> str:
-    """A leaf in one line, as one would type it; without the middle where it is large."""
+    """Format a leaf in one line, as one would type it; without the middle where it is large."""
     if np.ndim(leaf) == 0:
         return f"{leaf:.6g}"
     numbers = np.array2string(
@@ -151,7 +151,7 @@ def _written(leaf: Array) -> str:
 
 
 def likely_reason(found: Disagreement, accuracy: Accuracy) -> str:
-    """The first explanation that fits: one of the function or of the differences, else a wrong rule."""
+    """Find the first explanation that fits: one of the function or of the differences, else a wrong rule."""
     explanations = (_not_repeatable, _not_finite, _too_long_a_step, _jump, _kink, _low_precision_inside, _no_path)
     for explain in explanations:
         reason = explain(found, accuracy)

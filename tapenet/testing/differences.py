@@ -65,7 +65,7 @@ class Line:
         return inner(self.y_bar, y).imag
 
     def in_double(self) -> Line:
-        """The line with arguments of at least double precision; itself, where they are."""
+        """Return the line with arguments of at least double precision."""
         if all(np.dtype(dtype_of(leaf)).itemsize >= 8 for leaf in tree_leaves(self.args)):
             return self
 
@@ -76,11 +76,11 @@ class Line:
         return attrs.evolve(self, args=tree_map(widened, self.args))
 
     def restricted(self, place: int, index: tuple[int, ...] | None = None) -> Line:
-        """The line along which one leaf, or one element of it, moves alone."""
+        """Restrict the line to one leaf, or one element of it, that moves alone."""
         return attrs.evolve(self, x_dot=only(self.x_dot, place, index))
 
     def entry(self, place: int, index: tuple[int, ...], out_place: int, out_index: tuple[int, ...]) -> Line:
-        """The line whose derivative is one entry of the Jacobian: of one element of the result by one that moves."""
+        """Make the line whose derivative is one entry of the Jacobian: of one element by one that moves."""
         x_dot, y_bar = unit(self.x_dot, place, index), unit(self.y_bar, out_place, out_index)
         return attrs.evolve(self, x_dot=x_dot, y_bar=y_bar)
 
@@ -123,13 +123,13 @@ class Reference:
     method: str
 
     def agrees(self, other: float) -> bool:
-        """Whether another number is the same derivative; NaN is not."""
+        """Return whether another number is the same derivative; NaN is not."""
         error = abs(other - self.value)
         return bool(error <= self.relative * max(abs(other), abs(self.value)) + self.floor)
 
 
 def reference(line: Line, accuracy: Accuracy, method: Method = "auto", tolerance: float | None = None) -> Reference:
-    """The derivative of g at 0 by a complex step where f is analytic, else by central differences.
+    """Compute the derivative of g at 0, by a complex step where f is analytic, else by central differences.
 
     Raises:
         ArgumentError: with `method="complex"`, an f that is not analytic.
@@ -161,7 +161,7 @@ def by_central_differences(
 
 
 def one_sided(line: Line, h: float) -> tuple[float, float]:
-    """The derivatives from the left and from the right, with an error of order h^2."""
+    """Compute the derivatives from the left and from the right, with an error of order h^2."""
     middle = line.at(0.0)
 
     def side(h: float) -> float:
@@ -175,7 +175,7 @@ def _slope(line: Line, h: float) -> float:
 
 
 def _by_complex_step(line: Line, accuracy: Accuracy, tolerance: float | None) -> Reference:
-    """The imaginary part of g(ih) / h, after a check that g is analytic.
+    """Compute the imaginary part of g(ih) / h, after a check that g is analytic.
 
     Source: Squire and Trapp, Using complex variables to estimate derivatives of real functions, 1998.
     """
@@ -209,7 +209,7 @@ def _check_analytic(line: Line, value: float, tolerance: float) -> None:
 
 
 def _along_and_around(line: Line, h: float) -> tuple[float, float]:
-    """The derivative from points on the real axis, and from points around 0 in the complex plane.
+    """Compute the derivative from points on the real axis, and from points around 0 in the complex plane.
 
     Differences along both axes at h and at 2h. If g is analytic the terms of order h^2, h^4 and h^6 vanish from
     their mean, and the result is as good as rounding allows; if not, the axes differ, and there is no derivative.

@@ -63,13 +63,13 @@ def gradient_test(f: Callable[..., Any], *arguments: Any, settings: Any = None, 
 
 
 def _without_explanation(hypothesis: Any) -> Any:
-    """The settings in force, but for the phase that lists lines run by failing examples: here, of the kit itself."""
+    """Return the settings in force without the phase that lists lines run by failing examples: those of the kit."""
     phases = [phase for phase in hypothesis.settings.default.phases if phase is not hypothesis.Phase.explain]
     return hypothesis.settings(phases=phases)
 
 
 def _names(f: Callable[..., Any], count: int) -> list[str]:
-    """The names of a function's first parameters, and x0, x1 ... where it has none."""
+    """Return the names of a function's first parameters, and x0, x1 ... where it has none."""
     operation = getattr(f, "primitive", None)
     if isinstance(operation, Primitive):
         names = list(operation.operands)

@@ -25,7 +25,7 @@ Argnums = int | Sequence[int] | None
 def differentiated_part(
     function: str, f: Callable[..., Any], args: Sequence[Tree], argnums: Argnums = None
 ) -> tuple[Callable[..., Any], tuple[Tree, ...]]:
-    """The function of the leaves that are differentiated by, and the arguments with None in the places of all others.
+    """Return the function of the leaves that are differentiated by, and the arguments with None at all other leaves.
 
     None is an empty subtree, so that every leaf keeps its path. Where nothing is held fixed both come back as they are.
 
@@ -58,7 +58,7 @@ def differentiated_part(
 
 
 def _filled(whole: Tree, part: Tree) -> Tree:
-    """A pytree with the leaves that a part of it has, and its own where that has None."""
+    """Fill a pytree with the leaves that a part of it has, and its own where that has None."""
     if part is None:
         return whole
     leaves, spec = tree_flatten_with_none(whole)
@@ -94,5 +94,5 @@ def _checked_argnums(function: str, argnums: Any, count: int) -> list[int]:
 
 
 def checked_bound(function: str, name: str, value: Any) -> float | None:
-    """A positive number, or None for the default."""
+    """Check a bound: a positive number, or None for the default."""
     return None if value is None else checked_number(function, name, value, "(0, inf)")

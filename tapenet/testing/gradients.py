@@ -95,7 +95,7 @@ def check_grads(
 
 
 def watched() -> contextlib.AbstractContextManager[Any]:
-    """The context that every check of the kit runs in."""
+    """Return the context that every check of the kit runs in."""
     return checks()
 
 
@@ -169,12 +169,12 @@ class Check:
 
 
 def by_forward(line: Line) -> float:
-    """The derivative of a line at 0 by forward mode."""
+    """Compute the derivative of a line at 0 by forward mode."""
     return inner(line.y_bar, jvp(line.f, line.args, line.x_dot)[1]).real
 
 
 def by_reverse(line: Line) -> float:
-    """The derivative of a line at 0 by reverse mode."""
+    """Compute the derivative of a line at 0 by reverse mode."""
     return inner(vjp(line.f, *line.args)[1](line.y_bar), line.x_dot).real
 
 

@@ -39,7 +39,7 @@ def check_values(f: Callable[..., Any], args: tuple[Tree, ...], y: Tree) -> None
 
 
 def same_numbers(a: Any, b: Any, accuracy: Accuracy) -> bool:
-    """Whether two leaves agree to rounding, relative to their largest number."""
+    """Return whether two leaves agree to rounding, relative to their largest number."""
     with np.errstate(invalid="ignore"):  # inf - inf
         close = np.abs(np.asarray(a) - np.asarray(b)) <= accuracy.identity * largest(a, b)
     same = np.asarray(a) == np.asarray(b)
@@ -55,7 +55,7 @@ def check_unchanged(what: str, name: str, now: Tree, before: Tree, reason: str) 
 
 
 def check_kinds(what: str, name: str, derivative: Tree, like_name: str, like: Tree) -> None:
-    """A derivative must have the shapes and dtypes of what it belongs to."""
+    """Raise unless a derivative has the shapes and dtypes of what it belongs to."""
     for path, leaf, own in zip(leaf_paths(like, like_name), tree_leaves(derivative), tree_leaves(like), strict=True):
         got, expected = (np.shape(leaf), dtype_of(leaf)), (np.shape(own), dtype_of(own))
         if got != expected:
@@ -80,7 +80,7 @@ def check_ownership(gradients: tuple[Tree, ...], args: tuple[Tree, ...], y_bar: 
 
 
 def check_repeated(first: Tree, second: Tree) -> None:
-    """A pullback must give the same each time."""
+    """Raise unless a pullback gives the same each time."""
     for path, one, other in zip(leaf_paths(first, "args"), tree_leaves(first), tree_leaves(second), strict=True):
         if not equal(one, other):
             raise GradientError(

@@ -25,29 +25,29 @@ def direction(like: Tree, rng: np.random.Generator) -> Tree:
 
 
 def inner(a: Tree, b: Tree) -> complex:
-    """The sum of products, without conjugation."""
+    """Sum products, without conjugation."""
     pairs = zip(tree_leaves(a), tree_leaves(b), strict=True)
     return complex(sum(np.sum(np.asarray(x) * np.asarray(y), dtype=np.clongdouble) for x, y in pairs))
 
 
 def inner_of_magnitudes(a: Tree, b: Tree) -> float:
-    """The sum of the magnitudes of products: what the rounding errors of `inner` go by."""
+    """Sum the magnitudes of products, by which the rounding errors of `inner` are judged."""
     pairs = zip(tree_leaves(a), tree_leaves(b), strict=True)
     return float(sum(np.sum(np.abs(np.asarray(x) * np.asarray(y)), dtype=np.longdouble) for x, y in pairs))
 
 
 def largest(*trees: Tree) -> float:
-    """The largest magnitude among all elements."""
+    """Find the largest magnitude among all elements."""
     return max((float(np.max(np.abs(leaf), initial=0.0)) for leaf in tree_leaves(trees)), default=0.0)
 
 
 def total(tree: Tree) -> float:
-    """The sum of the magnitudes of all elements."""
+    """Sum the magnitudes of all elements."""
     return float(sum(np.sum(np.abs(leaf), dtype=np.longdouble) for leaf in tree_leaves(tree)))
 
 
 def only(tree: Tree, place: int, index: tuple[int, ...] | None = None) -> Tree:
-    """The vector with zeros in the place of all leaves but one, and of all its elements but that at `index`."""
+    """Return the vector with zeros in place of all leaves but one, and of all its elements but that at `index`."""
     leaves, spec = tree_flatten(tree)
 
     def kept(i: int, leaf: Array) -> Array:
@@ -62,7 +62,7 @@ def only(tree: Tree, place: int, index: tuple[int, ...] | None = None) -> Tree:
 
 
 def unit(like: Tree, place: int, index: tuple[int, ...]) -> Tree:
-    """The vector of zeros but for a 1 at one element of one leaf."""
+    """Return the vector of zeros but for a 1 at one element of one leaf."""
     leaves, spec = tree_flatten(like)
 
     def made(i: int, leaf: Array) -> Array:
@@ -75,10 +75,10 @@ def unit(like: Tree, place: int, index: tuple[int, ...]) -> Tree:
 
 
 def copied(tree: Tree) -> Tree:
-    """The same values in arrays of their own."""
+    """Copy the values into arrays of their own."""
     return tree_map(lambda x: x.copy() if type(x) is np.ndarray else x, tree)
 
 
 def equal(a: Any, b: Any) -> bool:
-    """Whether two leaves hold the same numbers, bit by bit but for the sign of zero."""
+    """Return whether two leaves hold the same numbers, bit by bit but for the sign of zero."""
     return np.array_equal(unwrap(a), unwrap(b), equal_nan=True)

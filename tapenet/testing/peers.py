@@ -103,7 +103,7 @@ def assert_same_as_jax(
 
 
 def _in_double(jax: Any) -> contextlib.AbstractContextManager[Any]:
-    """JAX's own context for 64-bit numbers, which has moved."""
+    """Return JAX's own context for 64-bit numbers, whose place differs between versions."""
     experimental = needed("jax.experimental", "assert_same_as_jax")
     context: contextlib.AbstractContextManager[Any] = (
         jax.enable_x64(True) if hasattr(jax, "enable_x64") else experimental.enable_x64()
@@ -112,5 +112,5 @@ def _in_double(jax: Any) -> contextlib.AbstractContextManager[Any]:
 
 
 def _as_tuple(gradients: Tree) -> tuple[Tree, ...]:
-    """The gradients of a tuple of arguments, as the tuple that they are."""
+    """Return the gradients of a tuple of arguments as the tuple that they are."""
     return tuple(gradients)

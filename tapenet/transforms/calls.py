@@ -31,14 +31,14 @@ class Structure:
     places: tuple[int, ...]  # of the arrays among the leaves
 
     def filled(self, arrays: Sequence[Any]) -> Tree:
-        """The pytree with these arrays."""
+        """Return the pytree with these arrays."""
         leaves = list(self.leaves)
         for place, array in zip(self.places, arrays, strict=True):
             leaves[place] = array
         return tree_unflatten(self.spec, leaves)
 
     def filled_alone(self, arrays: Sequence[Any]) -> Tree:
-        """The pytree with these arrays, and None for everything else."""
+        """Return the pytree with these arrays, and None for everything else."""
         leaves: list[Any] = [None] * len(self.leaves)
         for place, array in zip(self.places, arrays, strict=True):
             leaves[place] = array
@@ -46,7 +46,7 @@ class Structure:
 
 
 def split_arrays(tree: Tree) -> tuple[list[Array], Structure]:
-    """The arrays and scalars of floats of a pytree, with what is left; integers of Python count as structure."""
+    """Split a pytree into its arrays and floating scalars, and the rest; Python integers belong to the rest."""
     leaves, spec = tree_flatten_with_none(tree)
     places = tuple(i for i, leaf in enumerate(leaves) if is_array(leaf))
     arrays = [leaves[place] for place in places]
@@ -55,7 +55,7 @@ def split_arrays(tree: Tree) -> tuple[list[Array], Structure]:
 
 
 def is_array(x: Any) -> bool:
-    """Whether a leaf is an array, a Tensor, or a scalar that is differentiable by."""
+    """Return whether a leaf is an array, a Tensor, or a scalar that is differentiable by."""
     if type(x) is Tensor or type(x) in (float, complex):
         return True
     known = isinstance(x, np.ndarray | np.generic) or hasattr(type(x), "__array_function__")
@@ -63,7 +63,7 @@ def is_array(x: Any) -> bool:
 
 
 def is_differentiable(x: Any) -> bool:
-    """Whether an array is float or complex."""
+    """Return whether an array is float or complex."""
     return np.dtype(dtype_of(x)).kind in "fc"
 
 
@@ -85,7 +85,7 @@ class Call:
     parts: tuple[tuple[Shape, Any], ...] = ()
 
     def evaluated(self, name: str, y: Tree) -> tuple[Array, ...]:
-        """The parts of a result, after noting what it looks like."""
+        """Return the parts of a result, after keeping its structure."""
         arrays, structure = split_arrays(resolve_leaves(y))
         check_no_capture(name, arrays)
         parts = tuple(array if hasattr(array, "shape") else np.asarray(array)[()] for array in arrays)
@@ -93,7 +93,7 @@ class Call:
         return parts
 
     def cotangents(self, parts: Mapping[int, Array]) -> list[Array | None]:
-        """For each part its cotangent, zero where there is none, and None where it has no derivative."""
+        """Return for each part its cotangent, zero where there is none, and None where it has no derivative."""
         return [
             None if dtype.kind not in "fc" else parts[i] if i in parts else np.zeros(shape, dtype)[()]
             for i, (shape, dtype) in enumerate(self.parts)
@@ -116,7 +116,7 @@ def check_no_capture(name: str, arrays: Sequence[Array]) -> None:
 
 
 def positional(function: str, f: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """All arguments by position."""
+    """Return all arguments by position."""
     if not kwargs:
         return args
     bound = inspect.signature(f).bind(*args, **kwargs)
@@ -129,14 +129,14 @@ def positional(function: str, f: Callable[..., Any], args: tuple[Any, ...], kwar
 
 
 def name_of(f: Callable[..., Any]) -> str:
-    """What a function is called in errors."""
+    """Return what a function is called in errors."""
     while isinstance(f, functools.partial):
         f = f.func
     return getattr(f, "__name__", type(f).__name__)
 
 
 def by_example(name: str, function: Callable[[list[Any]], list[Any]], arrays: Sequence[Any]) -> list[Any]:
-    """A function of arrays; of mapped values, one example after the other, stacked.
+    """Apply a function of arrays; to mapped values one example after the other, stacked.
 
     A user's rule may call what cannot be mapped, or branch on values.
     """
@@ -160,7 +160,7 @@ def by_example(name: str, function: Callable[[list[Any]], list[Any]], arrays: Se
 
 
 def as_pair(name: str, function: str, answer: Any, names: str) -> tuple[Any, Any]:
-    """An answer that must be a pair."""
+    """Return an answer that must be a pair, as a tuple."""
     if not isinstance(answer, tuple | list) or len(answer) != 2:
         came = f"{len(answer)} values" if isinstance(answer, tuple | list) else type(answer).__name__
         raise RuleError(f"{name}: {function} must return a pair {names}; got {came}.")
@@ -170,7 +170,7 @@ def as_pair(name: str, function: str, answer: Any, names: str) -> tuple[Any, Any
 def checked(
     name: str, what: str, answer: Tree, like: Tree, like_name: str, spaces: Sequence[tuple[Shape, Any] | None]
 ) -> list[Any]:
-    """The leaves of a rule's answer, held against the structure, shapes and dtypes that it must have.
+    """Check the structure, shapes and dtypes of a rule's answer, and return its leaves.
 
     Args:
         name: the operation's.
@@ -206,7 +206,7 @@ def _leaves_like(name: str, what: str, answer: Tree, like: Tree, like_name: str)
 
 
 def shown(spec: TreeSpec) -> str:
-    """A structure, for errors."""
+    """Format a structure for errors."""
     return str(spec).replace(", NoneIsLeaf", "")
 
 

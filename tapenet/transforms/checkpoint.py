@@ -90,7 +90,7 @@ def _nest(x: Any) -> Iterator[Trace]:
 
 
 def _captured(f: Any, seen: set[int]) -> Iterator[Tensor]:
-    """The Tensors that a function visibly takes from around it.
+    """Return the Tensors that a function visibly takes from around it.
 
     The others are found as they are read, but what was computed from them before is then on their tape.
     """
@@ -106,7 +106,7 @@ def _captured(f: Any, seen: set[int]) -> Iterator[Tensor]:
 
 
 def _around(f: Any) -> list[Any]:
-    """What a function takes from around it: values of its closure, globals, defaults and object, as far as it shows."""
+    """Return what a function visibly uses from around it: values of its closure, globals, defaults and object."""
     if isinstance(f, functools.partial):
         return [f.func, f.args, f.keywords]
     names = f.__code__.co_names if hasattr(f, "__code__") else ()

@@ -1,4 +1,4 @@
-"""Functions with derivative rules of the user's own: `custom_vjp` for reverse mode, `custom_jvp` for both."""
+"""Functions with users' derivative rules: `custom_vjp` for reverse mode, `custom_jvp` for both."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def custom_vjp(
         forward: `forward(*args) -> (y, residuals)`; runs in place of f where the call is recorded. Residuals are
             any pytree of what `backward` needs.
         backward: `backward(residuals, y_bar) -> one cotangent for each argument`, linear in y_bar; y_bar has the
-            structure and shapes of y, with None in the places of integers and of what is no array. A cotangent has
+            structure and shapes of y, with None for integers and for what is not an array. A cotangent has
             the structure and shapes of its argument; it is None for an integer, for what is not an array, and for
             an argument that there is no rule for. A complex cotangent of a real argument is projected onto the reals.
         jvp: the rule of forward mode, `jvp(primals, tangents) -> (y, y_dot)`, as that of `custom_jvp`. Without it
@@ -82,12 +82,12 @@ def custom_jvp(f: Callable[..., Any], rule: Callable[[Any, Any], tuple[Any, Any]
     Args:
         f: the function, of pytrees.
         rule: `rule(primals, tangents) -> (y, y_dot)`, linear in the tangents; both are tuples with one entry for
-            each argument. A tangent has the structure and shapes of its argument, with None in the places of
-            integers and of what is no array; y_dot likewise that of y.
+            each argument. A tangent has the structure and shapes of its argument, with None for integers
+            and for what is not an array; y_dot has that of y in the same way.
 
     Returns:
-        A function of f's arguments. Reverse mode transposes the rule: it records the tangents' way through it, so
-        the rule is written with functions of NumPy or tapenet. Derivatives of higher order are those of the rule as
+        A function of f's arguments. Reverse mode transposes the rule, by recording what it does with the tangents:
+        it must be written with functions of NumPy or tapenet. Derivatives of higher order are those of the rule as
         it is written. Under `vmap` both run on one example after the other.
 
     Raises:
@@ -107,7 +107,7 @@ def custom_jvp(f: Callable[..., Any], rule: Callable[[Any, Any], tuple[Any, Any]
 
 
 def operation(f: Callable[..., Any], primitive: Primitive) -> Callable[..., Any]:
-    """The function of pytrees that records f as one operation."""
+    """Return the function of pytrees that records f as one operation."""
 
     @like(f)
     def recorded(*args: Any, **kwargs: Any) -> Any:
@@ -124,7 +124,7 @@ def operation(f: Callable[..., Any], primitive: Primitive) -> Callable[..., Any]
 
 
 def _spaces(operands: Sequence[Array], shapes: Shapes, structure: Structure) -> list[tuple[Shape, Any] | None]:
-    """For each leaf of the arguments the space of its cotangent, None where it has none."""
+    """Return for each leaf of the arguments the space of its cotangent, None where it has none."""
     spaces: list[tuple[Shape, Any] | None] = [None] * len(structure.leaves)
     for place, operand, shape in zip(structure.places, operands, shapes, strict=True):
         if is_differentiable(operand):
@@ -203,7 +203,7 @@ class _VjpRule:
         return call.evaluated(self.name, y), _Residuals(arrays, structure, operands)
 
     def residual(self, *operands: Array, call: Call) -> _Residuals:
-        """The residuals of values that are Tensors themselves: forward as it is written."""
+        """Return the residuals of values that are Tensors themselves, by running `forward`."""
         structures = []
 
         def arrays_of(values: list[Array]) -> list[Array]:
@@ -223,7 +223,7 @@ class _VjpRule:
         return self._pulled(call, operands, self._own(residuals, operands, call), y_bars, shapes)
 
     def _own(self, residuals: _Residuals, operands: Sequence[Array], call: Call) -> _Residuals:
-        """The residuals of these operands; anew for a walk that is recorded, where they are Tensors of its tape."""
+        """Return the residuals of these operands, computed again where the walk is recorded and they are Tensors."""
         if all(x is known for x, known in zip(operands, residuals.operands, strict=True)):
             return residuals
         return self.residual(*operands, call=call)
@@ -309,7 +309,7 @@ class JvpRule:
         )
 
     def _tangents(self, call: Call, operands: Sequence[Array], dots: Sequence[Array | None]) -> list[Array | None]:
-        """The rule's answer: a tangent for each part of the result, None where it has none."""
+        """Return the rule's answer: a tangent for each part of the result, None where it has none."""
         answer = self.rule(call.arguments.filled(operands), call.arguments.filled_alone(dots))
         y, y_dot = as_pair(self.name, "rule", answer, "(y, y_dot)")
         result = call.result
@@ -364,14 +364,14 @@ class JvpRule:
 
 
 def _tangent(x: Array, dot: Array | None) -> Array | None:
-    """A tangent for `x`: zero where there is none, None where it has no derivative."""
+    """Return a tangent for `x`: zero where there is none, None where it has no derivative."""
     return dot if dot is not None or not is_differentiable(x) else zeros_of(x)
 
 
 def _pulled_to(
     trace: Recorder, ys: Sequence[Array | None], y_bars: Sequence[Array | None], xs: Sequence[Array | None]
 ) -> list[Array | None]:
-    """The cotangents of x: zero where no y depends on it, None for what is not on the tape."""
+    """Return the cotangents of x: zero where no y depends on it, None for what is not on the tape."""
     pairs = [(y, y_bar) for y, y_bar in zip(ys, y_bars, strict=True) if y is not None and y_bar is not None]
     sources = [x for x in xs if type(x) is Tensor and x.owner is trace]
     pulled = iter(vjp_walk(trace, [y for y, _ in pairs], [y_bar for _, y_bar in pairs], sources))

@@ -16,7 +16,7 @@ from tapenet.transforms.recording import Argnums, argument_keys, by_argnums, lik
 def _gradient_of(
     function: str, f: Callable[..., Any], argnums: Argnums, has_aux: bool, args: tuple[Any, ...], kwargs: Any
 ) -> tuple[Tree, Tree, Tree]:
-    """The value of `f`, its gradient and aux."""
+    """Return the value of `f`, its gradient and aux."""
     places = argument_keys(function, f, argnums, args, kwargs)
     recording = record(function, f, args, kwargs, places, has_aux)
     check_scalar(
@@ -120,7 +120,7 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool 
 
 
 def stop_gradient(x: Tree) -> Tree:
-    """The values of x as constants: arrays that no tape knows.
+    """Return the values of x as constants: arrays that are not on a tape.
 
     Args:
         x: a pytree of anything.

@@ -58,7 +58,7 @@ def root(
     Raises:
         ConvergenceError: no solution in `max_steps`; a Jacobian that is singular on the way; what is not finite.
         ArgumentTypeError: an x0 that is not real and floating.
-        ArgumentError: an f of another structure or shape than x0; an f that uses a Tensor that is no argument.
+        ArgumentError: an f of another structure or shape than x0; an f that uses a Tensor that is not an argument.
 
     >>> tn.grad(lambda a: root(lambda x, a: x**2 - a, 1.0, a))(4.0).round(6)
     np.float64(0.25)
@@ -133,7 +133,7 @@ class _Layout:
         return astype(concatenate(parts), self.dtype)
 
     def leaves(self, vector: Array) -> list[Array]:
-        """The leaves of a vector; of shape () as scalars."""
+        """Return the leaves of a vector; of shape () as scalars."""
         found = []
         start = 0
         for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
@@ -168,7 +168,7 @@ class _Problem:
     def of(
         cls, name: str, f: Function, x0: Tree, tolerance: float | None, max_steps: int, solver: Solver | None
     ) -> _Problem:
-        """The problem of what a user gave, checked."""
+        """Check what a user gave, and return the problem."""
         checked_function(name, "f", f)
         if tolerance is not None:
             tolerance = checked_number(name, "tolerance", tolerance, "[0, inf)")
@@ -181,13 +181,13 @@ class _Problem:
         return float(np.finfo(self.layout.dtype).eps) ** (2 / 3) if self.tolerance is None else self.tolerance
 
     def solution(self, x0: Tree, args: tuple[Any, ...]) -> Tree:
-        """The solution, on the tapes of the arguments."""
+        """Return the solution, on the tapes of the arguments."""
         if self.layout.size == 0:
             return x0
         arrays, structure = split_arrays(args)
 
         def solve(*operands: Array) -> Array:
-            """The solution's vector, from those of x0 and the arguments' arrays."""
+            """Return the solution's vector, from those of x0 and the arguments' arrays."""
             return self.solve(operands[0], structure.filled(operands[1:]))
 
         start = self.layout.vector(tree_flatten(x0)[0])
@@ -195,13 +195,13 @@ class _Problem:
         return self.layout.tree(self.dependent(found, *args))
 
     def dependent(self, found: Array, *args: Any) -> Array:
-        """A solution that was found, as a function of the arguments."""
+        """Return a solution that was found, as a function of the arguments."""
         rule = JvpRule(self.name, _first, self.rule, maps=True)
         x: Array = operation(_first, rule.primitive())(found, *args)
         return x
 
     def rule(self, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
-        """The derivative of the solution: A x_dot = -dF/da a_dot."""
+        """Return the derivative of the solution: A x_dot = -dF/da a_dot."""
         found, *args = primals
         x = self.dependent(found, *args)  # so that the derivative is differentiable itself
         arrays, structure = split_arrays(tuple(args))
@@ -218,7 +218,7 @@ class _Problem:
     # ---- the equation ----
 
     def step(self, x: Array, args: tuple[Any, ...]) -> Array:
-        """f, from vector to vector."""
+        """Evaluate f, from vector to vector."""
         y = self.f(self.layout.tree(x), *args)
         leaves, spec = tree_flatten(y)
         shapes = tuple(np.shape(leaf) for leaf in leaves)
@@ -230,12 +230,12 @@ class _Problem:
         return self.layout.vector(leaves)
 
     def equation(self, x: Array, args: tuple[Any, ...]) -> Array:
-        """What the solution makes zero."""
+        """Evaluate what the solution makes zero."""
         return self.step(x, args) - x if self.name == "fixed_point" else self.step(x, args)
 
     def jacobian(self, x: Array, args: tuple[Any, ...]) -> Array:
-        _, push = linearize(lambda x: self.equation(x, args), x)
-        return transpose(vmap(push)(np.eye(self.layout.size, dtype=self.layout.dtype)))
+        _, pushforward = linearize(lambda x: self.equation(x, args), x)
+        return transpose(vmap(pushforward)(np.eye(self.layout.size, dtype=self.layout.dtype)))
 
     # ---- solvers, on plain values ----
 

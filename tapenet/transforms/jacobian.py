@@ -190,7 +190,7 @@ def _transform(
     chunk_size: int | None,
     blocks_of: Callable[..., Blocks],
 ) -> Callable[..., Any]:
-    """The function of f's Jacobian, by one mode or the other."""
+    """Make the function of f's Jacobian, by one mode or the other."""
     check_transform(function, f, has_aux)
     check_chunk_size(function, chunk_size)
 
@@ -234,7 +234,7 @@ def _trace_of(sources: Sequence[Tensor]) -> Recorder:
 
 
 def _second(firsts: Sequence[Any], sources: Sequence[Tensor], chunk_size: int | None) -> Blocks:
-    """The derivatives of first derivatives, by the mode that has less to carry; a row costs less than a column."""
+    """Compute derivatives of first derivatives, by the mode that carries less; a row costs less than a column."""
     if sum(end.size for end in ends_of(firsts)) <= 2 * sum(source.size for source in sources):
         return _pulled(firsts, sources, chunk_size)
     try:
@@ -244,7 +244,7 @@ def _second(firsts: Sequence[Any], sources: Sequence[Tensor], chunk_size: int | 
 
 
 def _pushed_along(recording: Recording, directions: Sequence[Array]) -> Tree:
-    """The tangent of a recording's y, also through functions with a rule for reverse mode alone."""
+    """Compute the tangent of a recording's y, also through functions with a rule for reverse mode alone."""
     try:
         return recording.jvp(directions)
     except MissingRuleError:
@@ -266,7 +266,7 @@ def _assembled(recording: Recording, argnums: Argnums, blocks: Blocks) -> Tree:
 def _then(
     compute: Callable[..., Tree], function: str, f: Callable[..., Any], places: Sequence[ArgumentKey], has_aux: bool
 ) -> Callable[..., Any]:
-    """f followed by a computation on its y, its chosen arguments and their leaves, recorded on the same tape."""
+    """Make a function that runs f, then a computation on its y, arguments and leaves, on the same tape."""
 
     def followed(*args: Any, **kwargs: Any) -> Any:
         y, aux = split_aux(function, f(*args, **kwargs), has_aux)
@@ -289,7 +289,7 @@ def _check_outputs(function: str, y: Tree, targets: Sequence[Any]) -> None:
 
 
 def _check_real(x: Tree, sources: Sequence[Tensor], targets: Sequence[Any]) -> None:
-    """A real function's gradient by complex numbers is not holomorphic, so that it has no complex derivative."""
+    """Raise for complex x: a real function's gradient is not holomorphic, so that it has no complex derivative."""
     wrong = [i for i, source in enumerate(sources) if source.dtype.kind == "c"]
     if wrong and any(np.dtype(dtype_of(target)).kind == "f" for target in targets):
         raise ArgumentTypeError(

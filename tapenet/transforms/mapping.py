@@ -70,7 +70,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
 
 
 def _axis_of_each_leaf(axes: Axes, tree: Tree) -> list[int | None]:
-    """An axis, or None, for each leaf of a tree of which `axes` is a prefix."""
+    """Return an axis, or None, for each leaf of a tree of which `axes` is a prefix."""
     try:
         prefix: list[int | None] = optree.broadcast_prefix(axes, tree, none_is_leaf=True, namespace=NAMESPACE)
     except ValueError as error:
@@ -81,7 +81,7 @@ def _axis_of_each_leaf(axes: Axes, tree: Tree) -> list[int | None]:
 
 
 def _batches(leaves: Sequence[Any], axes: Sequence[int | None], inputs: Tree) -> tuple[list[Any], int]:
-    """The leaves with their examples along axis 0, and how many there are."""
+    """Return the leaves with their examples along axis 0, and the number of examples."""
     sizes: dict[int, int] = {}  # by the leaf's place
     batches = []
     for i, (leaf, axis) in enumerate(zip(leaves, axes, strict=True)):
@@ -107,13 +107,13 @@ def _batches(leaves: Sequence[Any], axes: Sequence[int | None], inputs: Tree) ->
 
 
 def _path(inputs: Tree, i: int) -> str:
-    """The expression that reaches leaf `i` of the arguments."""
+    """Return the expression that reaches leaf `i` of the arguments."""
     args, kwargs = inputs
     return [*leaf_paths(args, "args", none_is_leaf=True), *leaf_paths(kwargs, "kwargs", none_is_leaf=True)][i]
 
 
 def _collected(result: Tree, out_axes: Axes, mapping: Map) -> Tree:
-    """What a mapped function returned, as arrays of all examples."""
+    """Return what a mapped function returned, as arrays of all examples."""
     leaves, spec = tree_flatten_with_none(result)
     axes = _axis_of_each_leaf(out_axes, result)
     return optree.tree_unflatten(spec, [_out(x, axis, mapping) for x, axis in zip(leaves, axes, strict=True)])

@@ -13,7 +13,7 @@ from tapenet.transforms.recording import record
 
 
 def vjp(f: Callable[..., Any], *args: Tree, has_aux: bool = False) -> Any:
-    """The value of f and its pullback, the vector-Jacobian product.
+    """Evaluate f and return its pullback too, the vector-Jacobian product.
 
     Args:
         f: any function of pytrees of float or complex arrays, returning such a pytree.
@@ -44,7 +44,7 @@ def vjp(f: Callable[..., Any], *args: Tree, has_aux: bool = False) -> Any:
 
 
 def jvp(f: Callable[..., Any], args: Sequence[Tree], tangents: Sequence[Tree], has_aux: bool = False) -> Any:
-    """The value of f and its derivative along tangents, the Jacobian-vector product, in one forward walk.
+    """Evaluate f and its derivative along tangents, the Jacobian-vector product, in one forward walk.
 
     Args:
         f: any function of pytrees of float or complex arrays, returning such a pytree.
@@ -75,7 +75,7 @@ def jvp(f: Callable[..., Any], args: Sequence[Tree], tangents: Sequence[Tree], h
 
 
 def linearize(f: Callable[..., Any], *args: Tree) -> tuple[Tree, Callable[..., Tree]]:
-    """The value of f and its linear approximation there: f is run once, the derivative as often as one likes.
+    """Evaluate f and return its pushforward too: f runs once, and the derivative as often as one likes.
 
     Args:
         f, args: as for `vjp`.

@@ -63,7 +63,7 @@ class Program:
     outputs: tuple[int, ...]
 
     def run(self, *operands: Array) -> tuple[Array, ...]:
-        """The outputs for these inputs; recorded wherever inputs are on tapes, and holding no value too long."""
+        """Compute the outputs for inputs, recorded where these are on tapes; free values after their last use."""
         values: dict[int, Any] = dict(zip(self.inputs, operands, strict=True))
 
         def known(x: Any) -> Any:
@@ -78,7 +78,7 @@ class Program:
 
 
 def without_values(entry: Entry) -> Entry:
-    """A tape's entry that keeps the constants alone."""
+    """Return a tape's entry that keeps the constants alone."""
     primitive, slots, kept, parameters, shape, dtype = entry
     constants = tuple(None if slot is not None else value for value, slot in zip(kept, slots, strict=False))
     return primitive, slots, constants, parameters, shape, dtype
@@ -87,7 +87,7 @@ def without_values(entry: Entry) -> Entry:
 def program_of(
     entries: Sequence[Entry], inputs: Sequence[int], outputs: Sequence[int], guards: Sequence[Guard] = ()
 ) -> tuple[Program, tuple[Tensor, ...]]:
-    """The program of a tape's entries, and the Tensors among its constants, which are its last inputs.
+    """Return the program of a tape's entries, and the Tensors among its constants, which are its last inputs.
 
     Args:
         entries: with or without values.

@@ -24,12 +24,12 @@ ArgumentKey = int | str  # of an argument: its position, or the name it was give
 
 
 def is_single(argnums: Argnums) -> bool:
-    """Whether argnums is one argument, not a sequence of them."""
+    """Return whether argnums is one argument, not a sequence of them."""
     return isinstance(argnums, int | np.integer | str)
 
 
 def _several(function: str, argnums: Any) -> Sequence[int | str]:
-    """Argnums as a sequence."""
+    """Return argnums as a sequence."""
     if is_single(argnums) and not isinstance(argnums, bool):
         return (argnums,)
     if not isinstance(argnums, Sequence):
@@ -42,7 +42,7 @@ def _several(function: str, argnums: Any) -> Sequence[int | str]:
 def argument_keys(
     function: str, f: Callable[..., Any], argnums: Argnums, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[ArgumentKey, ...]:
-    """The arguments that argnums names, checked against the arguments given."""
+    """Return the arguments that argnums names, checked against the arguments given."""
     count = len(args)
     places: list[ArgumentKey] = []
     for place in _several(function, argnums):
@@ -58,7 +58,7 @@ def argument_keys(
 
 
 def _key_of_name(function: str, f: Callable[..., Any], name: str, count: int, kwargs: Mapping[str, Any]) -> ArgumentKey:
-    """Where the argument of a name was given."""
+    """Return how the argument of a name was given: by name, or at which position."""
     if name in kwargs:
         return name
     try:
@@ -73,7 +73,7 @@ def _key_of_name(function: str, f: Callable[..., Any], name: str, count: int, kw
 
 
 def by_argnums(argnums: Argnums, results: tuple[Tree, ...]) -> Tree:
-    """Results, one for each place: a bare one where argnums is one argument, else the tuple."""
+    """Return the results: a bare one where argnums is one argument, else the tuple."""
     return results[0] if is_single(argnums) else results
 
 
@@ -105,7 +105,7 @@ class Recording:
         return _off(self.trace, self.y)
 
     def vjp(self, cotangents: Sequence[Array]) -> tuple[Tree, ...]:
-        """A cotangent for each chosen argument, from one for each leaf of y; zeros where y does not depend on it."""
+        """Compute a cotangent for each chosen argument from one for each leaf of y; zeros without a path."""
         pulled = vjp_walk(self.trace, tree_leaves(self.y), cotangents, self.sources)
         leaves = iter(
             zeros_of(source) if answer is None else answer for source, answer in zip(self.sources, pulled, strict=True)
@@ -113,14 +113,14 @@ class Recording:
         return tuple(tree_unflatten(spec, [next(leaves) for _ in range(spec.num_leaves)]) for spec in self.specs)
 
     def jvp(self, tangents: Sequence[Array]) -> Tree:
-        """The tangent of y, from one for each source; zeros where y does not depend on any."""
+        """Compute the tangent of y from one for each source; zeros where y does not depend on any."""
         targets, spec = tree_flatten(self.y)
         pushed = jvp_walk(self.trace, self.sources, tangents, targets)
         zeros = (zeros_of(target) if dot is None else dot for target, dot in zip(targets, pushed, strict=True))
         return tree_unflatten(spec, list(zeros))
 
     def matched_tangents(self, tangents: Sequence[Tree], name: str) -> list[Array]:
-        """The leaves of one tangent tree for each chosen argument, checked against the arguments."""
+        """Return the leaves of one tangent tree for each chosen argument, checked against the arguments."""
         if len(tangents) != len(self.arguments):
             raise ArgumentError(
                 f"{self.function}: {name} must be one for each of {len(self.arguments)} arguments; got {len(tangents)}."
@@ -165,7 +165,7 @@ def record(
 
 
 def split_aux(function: str, result: Any, has_aux: bool) -> tuple[Tree, Tree]:
-    """What a function returned, as y and aux; None for aux without `has_aux`."""
+    """Return what a function returned, as y and aux; None for aux without `has_aux`."""
     if not has_aux:
         return result, None
     if type(result) is not tuple or len(result) != 2:
@@ -190,7 +190,7 @@ def _off(trace: Recorder, tree: Tree) -> Tree:
 
 
 def ones_for(y: Tree) -> list[Array]:
-    """A cotangent of ones for each leaf."""
+    """Return a cotangent of ones for each leaf."""
     return [np.ones(getattr(leaf, "shape", ()), dtype_of(leaf))[()] for leaf in tree_leaves(y)]
 
 

@@ -17,7 +17,7 @@ _FORMATS = ("svg", "png", "pdf", "ps", "eps", "jpg", "gif", "dot")
 
 
 def dot_text(entries: Sequence[Entry]) -> str:
-    """The records as a graph in Graphviz's language: an arrow from each value to what is computed from it."""
+    """Write the records as a graph in Graphviz's language: an arrow from each value to what is computed from it."""
     lines = ["digraph tape {", "  rankdir=TB;", '  node [shape=box, fontname="monospace"];']
     for slot, (primitive, slots, kept, _, shape, dtype) in enumerate(entries):
         kind = "tuple" if shape is None else f"{shape} {dtype}"

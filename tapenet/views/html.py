@@ -10,7 +10,7 @@ from tapenet.views.listing import head, listed_rows
 
 
 def html_listing(title: str, trace: Recorder) -> str:
-    """The listing as HTML, everything in it escaped."""
+    """Format the listing as HTML, everything in it escaped."""
     rows, left_out = listed_rows(trace)
     columns = head(trace)
     lines = [_line(row, "td") for row in rows]

@@ -18,7 +18,7 @@ _HEAD = ("slot", "operation", "operands", "shape", "dtype", "kept")
 
 
 def listing(title: str, trace: Recorder) -> str:
-    """The records of a tape, aligned; of a long one those at both ends."""
+    """List the records of a tape, aligned; of a long one those at both ends."""
     rows, left_out = listed_rows(trace)
     table = [head(trace), *rows]
     lines = aligned(table, [True] + [False] * 4 + [True] + [False] * (len(table[0]) - 6)).split("\n")
@@ -28,12 +28,12 @@ def listing(title: str, trace: Recorder) -> str:
 
 
 def head(trace: Recorder) -> tuple[str, ...]:
-    """The names of the columns; source lines are known to a tape that was opened under `checks`."""
+    """Return the names of the columns; source lines are known to a tape that was opened under `checks`."""
     return _HEAD if trace.locations is None else (*_HEAD, "line")
 
 
 def listed_rows(trace: Recorder) -> tuple[list[tuple[str, ...]], int]:
-    """The rows of the records that are listed, and how many are left out after the first half of them."""
+    """Return the rows of the records that are listed, and how many are left out after the first half of them."""
     count = len(trace.entries)
     left_out = max(count - 2 * _ENDS, 0)
     slots = range(count) if not left_out else [*range(_ENDS), *range(count - _ENDS, count)]
@@ -64,7 +64,7 @@ def operands_of(entry: Entry) -> str:
 
 
 def constant(x: Any) -> str:
-    """A constant, in a few characters."""
+    """Format a constant in a few characters."""
     if isinstance(x, np.ndarray | Tensor) and (x.ndim or type(x) is Tensor):
         return f"{x.dtype}{list(x.shape)}"
     return _short(str(x))

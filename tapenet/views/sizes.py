@@ -15,24 +15,24 @@ from tapenet.core.tensor import unwrap_batches
 
 
 def kept_arrays(kept: Kept) -> list[Any]:
-    """The arrays and NumPy scalars that a record keeps."""
+    """Return the arrays and NumPy scalars that a record keeps."""
     parts = [part for x in kept for part in (x if type(x) is tuple else (x,))]
     return [array for part in parts if isinstance(array := unwrap_batches(part), np.ndarray | np.generic)]
 
 
 def bytes_of(arrays: Iterable[Any]) -> int:
-    """The bytes of arrays, each counted once."""
+    """Return the bytes of arrays, each counted once."""
     return sum(array.nbytes for array in {id(array): array for array in arrays}.values())
 
 
 def output_bytes(entry: Entry) -> int:
-    """The bytes of what a record computed; 0 for a tuple, whose parts are records."""
+    """Return the bytes of what a record computed; 0 for a tuple, whose parts are records."""
     *_, shape, dtype = entry
     return 0 if shape is None else math.prod(shape) * np.dtype(dtype).itemsize
 
 
 def readable(count: float, unit: str = "B") -> str:
-    """A number of bytes, or of something else, in three digits and a unit."""
+    """Format a number of bytes, or of something else, in three digits and a unit."""
     thousands = 0
     while count >= 999.5 and thousands < 4:
         count /= 1000
@@ -79,7 +79,7 @@ def _convolution_kernel(shapes: _Shapes, out: Shape, parameters: Any) -> int:
 
 
 def _sums_of_products(image: Shape | None, kernel: Shape | None) -> int:
-    """For each number that a convolution puts out, one product for each weight that leads to it."""
+    """Count one product for each output of a convolution and each weight that leads to it."""
     return 2 * math.prod(image or ()) * math.prod((kernel or ())[:-1])
 
 

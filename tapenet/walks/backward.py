@@ -95,7 +95,7 @@ def backward(
 def _joint_answers(
     entries: Sequence[Entry], primitive: Primitive, slots: Slots, kept: Kept, parameters: Parameters, t: Array
 ) -> list[CompiledRule | None]:
-    """The answers of a rule that serves all operands at once, each as a rule that returns its share."""
+    """Return the answers of a rule that serves all operands at once, each as a rule that returns its part."""
     assert primitive.joint_pullback is not None
     answers = primitive.joint_pullback(t, slots, kept, parameters, operand_shapes(entries, slots, kept))
     if len(answers) != len(slots):

@@ -24,7 +24,7 @@ def ends_of(leaves: Sequence[Any], batch_axis: int | None = None) -> list[End]:
 
 
 def reverse_mode_blocks(vjp: Walk, targets: Sequence[End], sources: Sequence[End], chunk_size: int | None) -> Blocks:
-    """The blocks by backward walks, of shape (*target's seeded shape, *source's shape)."""
+    """Return the blocks by backward walks, of shape (*target's seeded shape, *source's shape)."""
     blocks = _cut(rows(vjp, targets, chunk_size), targets)
     if any(source.dtype.kind == "f" for source in sources):
         # A real source gets the real part of a cotangent: from t = 1 the derivative's real part, from t = -i the other.
@@ -35,7 +35,7 @@ def reverse_mode_blocks(vjp: Walk, targets: Sequence[End], sources: Sequence[End
 
 
 def forward_mode_blocks(jvp: Walk, targets: Sequence[End], sources: Sequence[End], chunk_size: int | None) -> Blocks:
-    """The blocks by forward walks, of shape (*target's shape, *source's shape)."""
+    """Return the blocks by forward walks, of shape (*target's shape, *source's shape)."""
     columns = _cut(rows(jvp, sources, chunk_size), sources)
     if any(target.dtype.kind == "f" for target in targets):
         # Of y_dot = Re(g x_dot) the tangent 1 gives the real part of g, and i its imaginary part, negated.
@@ -48,7 +48,7 @@ def forward_mode_blocks(jvp: Walk, targets: Sequence[End], sources: Sequence[End
 def _of_complex_ends(
     walk: Walk, ends: Sequence[End], chunk_size: int | None, scale: complex
 ) -> list[tuple[int, list[Block]]]:
-    """The rows of complex ends alone, from unit vectors times `scale`, each with the end's number."""
+    """Return the rows of complex ends alone, from unit vectors times `scale`, each with the end's number."""
     places = [i for i, end in enumerate(ends) if end.dtype.kind == "c"]
     if not places:
         return []
@@ -77,7 +77,7 @@ def _cut(found: Sequence[Block], ends: Sequence[End]) -> Blocks:
 
 
 def _part(x: Block, start: int, stop: int) -> Block:
-    """Some of the rows; copied, where they are not all, for blocks share no memory."""
+    """Return some of the rows, copied where they are not all: blocks share no memory."""
     if x is None or stop - start == len(x):
         return x
     part = x[start:stop]
@@ -85,7 +85,7 @@ def _part(x: Block, start: int, stop: int) -> Block:
 
 
 def _last(x: Block, count: int) -> Block:
-    """x with its first `count` axes last."""
+    """Move the first `count` axes of x to the end."""
     return x if x is None or count == 0 else np.moveaxis(x, range(count), range(-count, 0))
 
 
@@ -116,7 +116,7 @@ def completed(blocks: Blocks, targets: Sequence[End], sources: Sequence[Any], dt
 
 
 def in_structure(y: Tree, x: Tree, blocks: Blocks, for_each: Callable[[Tree], Tree] = lambda tree: tree) -> Tree:
-    """A pytree of the structure of y, in place of each leaf the blocks in the structure of x."""
+    """Return a pytree of the structure of y, in place of each leaf the blocks in the structure of x."""
     inner = tree_flatten(x)[1]
     return tree_unflatten(tree_flatten(y)[1], [for_each(tree_unflatten(inner, row)) for row in blocks])
 
@@ -125,7 +125,7 @@ def in_structure(y: Tree, x: Tree, blocks: Blocks, for_each: Callable[[Tree], Tr
 
 
 def batched_blocks(vjp: Walk, targets: Sequence[End], sources: Sequence[End], chunk_size: int | None) -> Blocks:
-    """The blocks of each example's y by the same example's x, of shape (examples, *y's other axes, *x's other axes).
+    """Compute each example's y by the same example's x: blocks (examples, *y's other axes, *x's other axes).
 
     One walk serves all examples: a seed is 1 in all of them, and each example's x receives its own.
 
@@ -141,7 +141,7 @@ def batched_blocks(vjp: Walk, targets: Sequence[End], sources: Sequence[End], ch
 
 
 def _examples_first(block: Array, target: End) -> Array:
-    """A block of shape (*seeded, *x.shape), with the examples' axis of x first."""
+    """Return a block of shape (*seeded, *x.shape), with the examples' axis of x first."""
     assert target.batch_axis is not None
     return np.moveaxis(block, len(target.seeded) + target.batch_axis, 0)
 

@@ -72,7 +72,7 @@ def _pushed(
     parameters: Parameters,
     dots: Mapping[int, Array],
 ) -> Array | None:
-    """The tangent of a record's output: the sum of what each operand's tangent is pushed to."""
+    """Return the tangent of a record's output: the sum of the pushforwards of each operand's tangent."""
     total = None
     for place, slot in enumerate(slots):
         if slot is None or slot not in dots:

@@ -31,7 +31,7 @@ class Watch(NamedTuple):
 
 
 def inputs_by_slot(function: str, watches: Sequence[Watch], inputs: Tree, entries: Sequence[Entry]) -> dict[int, Array]:
-    """Inputs in the place of what was watched, after checking structures, shapes and dtypes against it."""
+    """Return inputs by the slot of what they replace, after checking structures, shapes and dtypes against it."""
     if len(watches) != 1 and not (isinstance(inputs, tuple | list) and len(inputs) == len(watches)):
         raise ArgumentError(
             f"{function}: inputs must be a tuple with one entry for each of {len(watches)} calls of tape.watch; "
@@ -55,7 +55,7 @@ def inputs_by_slot(function: str, watches: Sequence[Watch], inputs: Tree, entrie
 def _taken(
     function: str, where: tuple[Tree, str, int], leaf: Any, kind: type, shape: Any, dtype: np.dtype[Any]
 ) -> Array:
-    """One input as the kind of value that was watched, on which the dtypes of the program may depend."""
+    """Return one input as the type of value that was watched, on which the dtypes of the program may depend."""
     if type(leaf) is not np.ndarray:
         check_array_class(function, where[1], leaf)
     if type(leaf) in (int, float, complex) and shape == () and not (type(leaf) is complex and dtype.kind == "f"):

@@ -16,14 +16,14 @@ from tapenet.ops.reductions.reduction import add_cotangents
 
 
 def project_cotangent(cotangent: Array, shape: Shape | None, dtype: Any, primitive: str) -> Array:
-    """A cotangent as one of an operand: broadcast axes summed away, real where it is real, of its dtype."""
+    """Project a cotangent onto the space of an operand: sum over broadcast axes, take the real part, cast."""
     if cotangent.shape != shape:
         cotangent = _unbroadcast(cotangent, shape, primitive)
     return as_dtype(cotangent, dtype)
 
 
 def project_tangent(tangent: Array, shape: Shape, dtype: Any, primitive: str) -> Array:
-    """A tangent as one of an output: broadcast to its shape, real where it is real, of its dtype."""
+    """Project a tangent onto the space of an output: broadcast to its shape, take the real part, cast."""
     if tangent.shape != shape:
         if not _broadcasts(tangent.shape, shape):
             raise RuleError(

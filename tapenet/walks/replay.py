@@ -1,4 +1,4 @@
-"""The replay: the recorded program again, on other inputs."""
+"""The replay: runs the recorded program again, on other inputs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def replay(
         The values of the targets, by slot.
 
     Raises:
-        ReplayError: a guard comes out otherwise than when it was recorded.
+        ReplayError: a guard failed.
     """
     read = {slot for guard in guards for slot in read_slots(guard)}
     needed = needed_slots(entries, read.union(targets))
@@ -50,16 +50,16 @@ def replay(
     pending = list(reversed(guards))
     for slot in needed:
         while pending and pending[-1].position <= slot:
-            _hold(pending.pop(), values)
+            _check_guard(pending.pop(), values)
         if slot not in values:
             values[slot] = _recomputed(entries[slot], values, apply)
     while pending:
-        _hold(pending.pop(), values)
+        _check_guard(pending.pop(), values)
     return {slot: values[slot] for slot in targets}
 
 
 def read_slots(guard: Guard) -> list[int]:
-    """The slots that a guard reads."""
+    """Return the slots that a guard reads."""
     return [*(slot for slot in guard.slots if slot is not None), *guard.keyword_slots.values()]
 
 
@@ -70,8 +70,8 @@ def _recomputed(entry: Entry, values: Mapping[int, Array], apply: Apply) -> Arra
     return apply(primitive, lambda: bind(primitive, operands, parameters))
 
 
-def _hold(guard: Guard, values: Mapping[int, Array]) -> None:
-    """Read again what a guard read; raise where it comes out otherwise."""
+def _check_guard(guard: Guard, values: Mapping[int, Array]) -> None:
+    """Repeat the read of a guard; raise where it fails."""
     arguments = [
         constant if slot is None else values[slot] for slot, constant in zip(guard.slots, guard.constants, strict=True)
     ]
@@ -82,7 +82,7 @@ def _hold(guard: Guard, values: Mapping[int, Array]) -> None:
 
 
 def read_again(guard: Guard, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
-    """What a guard's function gives for these arguments; open tapes that they belong to note it."""
+    """Evaluate the function of a guard for these arguments; open tapes that they belong to record a guard."""
     if isinstance(guard.function, NondifferentiableFunction):
         return guard.function(*arguments, **keywords)
     answer = guard.function(*map(unwrap, arguments), **{name: unwrap(x) for name, x in keywords.items()})
@@ -91,7 +91,7 @@ def read_again(guard: Guard, arguments: Sequence[Any], keywords: Mapping[str, An
 
 
 def guard_failed(guard: Guard, answer: Any) -> ReplayError:
-    """The error for a guard that does not hold."""
+    """Return the error for a guard that does not hold."""
     before, now = shown(guard.answer), shown(snapshot(answer))
     came = f"got other elements in {before}" if before == now else f"got {now} in place of {before}"
     return ReplayError(

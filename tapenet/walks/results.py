@@ -13,7 +13,7 @@ from tapenet.kernels.memory import is_own
 
 
 def fresh(results: Sequence[Array | None], given: Sequence[Array]) -> list[Array | None]:
-    """Results that share no memory with each other nor with what was given, copied where they would.
+    """Copy results that share memory with each other or with what was given.
 
     A rule may return its cotangent as it came, or a view of it; nothing else of a tape's is ever returned, and what a
     user's rule returns is copied at once (`detached`). So an array that owns its memory, was not given and comes once
@@ -30,7 +30,7 @@ def fresh(results: Sequence[Array | None], given: Sequence[Array]) -> list[Array
 
 
 def as_kind_of(source: Any, result: Array | None) -> Array | None:
-    """A result of shape () as an array where its source is one, and as a NumPy scalar where it is not.
+    """Return a result of shape () as an array where its source is one, and as a NumPy scalar where it is not.
 
     A source of another byte order than the processor's has a result of its own.
     """

@@ -45,7 +45,7 @@ class End:
 
 
 def rows(walk: Walk, ends: Sequence[End], chunk_size: int | None = None, scale: complex = 1) -> list[Array | None]:
-    """What a walk finds from each unit vector of all its ends together, along axis 0.
+    """Walk from each unit vector of all ends together, and stack what is found along axis 0.
 
     Args:
         walk: from one seed for each end to its answers, None for one that no end reaches.
@@ -66,7 +66,7 @@ def rows(walk: Walk, ends: Sequence[End], chunk_size: int | None = None, scale: 
 
 
 def _walked(walk: Walk, ends: Sequence[End], start: int, stop: int, scale: complex) -> list[Array | None]:
-    """The rows from `start` to `stop`."""
+    """Return the rows from `start` to `stop`."""
     seeds = _seeds(ends, start, stop, scale)
     size = stop - start
     if size == 1:  # one row needs no map
@@ -88,7 +88,7 @@ def _all_rows(answer: Array, mapping: Map) -> Array:
 
 
 def _seeds(ends: Sequence[End], start: int, stop: int, scale: complex) -> list[Array]:
-    """For each end the part of the unit vectors from `start` to `stop` that lies in it."""
+    """Return for each end the part of the unit vectors from `start` to `stop` that lies in it."""
     seeds = []
     first = 0
     for end in ends:

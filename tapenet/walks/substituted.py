@@ -40,7 +40,7 @@ class SubstitutedEntries(Sequence[Entry]):
 def with_rules(
     primitive: Primitive, *, pullback: Wrapper | None = None, pushforward: Wrapper | None = None
 ) -> Primitive:
-    """The primitive with its rules wrapped; the place is None for a rule that serves all operands."""
+    """Return the primitive with its rules wrapped; the index is None for a rule that serves all operands."""
     changes: dict[str, Any] = {}
     if pullback is not None:
         changes["pullbacks"] = _each(primitive.pullbacks, pullback)

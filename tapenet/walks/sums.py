@@ -20,9 +20,9 @@ class Sums:
 
     Attributes:
         owned: those that are arrays of the walk's own, so that it may add to them in place.
-        unfinished: those that `ended` has to finish, with the pieces that are held back: sums of float16, which are added
-            up in float32, since a sum of ones in float16 stops at 2048, and pieces of values that are recorded
-            themselves, which become one operation.
+        unfinished: those that `ended` has to finish, with the pieces that are held back: sums of float16, which are
+            added up in float32, since a sum of ones in float16 stops at 2048, and pieces of values that are
+            recorded themselves, which become one operation.
     """
 
     owned: set[int] = attrs.field(factory=set, init=False)

@@ -464,7 +464,7 @@ CONNECTIONS = [
         >>> tape.gradient(np.float64(3.0), x)
         Traceback (most recent call last):
         tapenet.errors.UnconnectedError: tape.gradient: y was never watched: it is a float64 of shape (), float64,
-        computed from no value on this tape. Use what tape.watch returned: x = tape.watch(x0).
+        and was not computed from values on this tape. Use what tape.watch returned: x = tape.watch(x0).
         >>> tape.gradient(tnp.argmax(x), x)
         Traceback (most recent call last):
         tapenet.errors.UnconnectedError: tape.gradient: y has no differentiable path to x: it is a int64 of shape (),

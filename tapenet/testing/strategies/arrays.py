@@ -158,12 +158,12 @@ def broadcastable_arrays(
 
 
 def as_strategy(x: Any) -> SearchStrategy[Any]:
-    """A strategy as it is; anything else as the strategy that always gives it."""
+    """Return a strategy as it is; anything else as the strategy that always gives it."""
     return x if isinstance(x, st.SearchStrategy) else st.just(x)
 
 
 def dtype_strategy(function: str, dtype: DTypeLike) -> SearchStrategy[Any]:
-    """What says float or complex dtypes as a strategy for them."""
+    """Return a strategy for float or complex dtypes from any description of them."""
     if isinstance(dtype, st.SearchStrategy):
         return dtype
     return st.just(checked_dtype(function, "dtype", dtype, "fc", "a float or complex dtype, or a strategy for them"))
@@ -177,7 +177,7 @@ def check_sides(function: str, max_dims: int, min_side: int, max_side: int) -> N
 
 
 def checked_points(function: str, points: Sequence[complex]) -> tuple[complex, ...]:
-    """The points that numbers keep away from."""
+    """Check the points that numbers keep away from."""
     if isinstance(points, str) or not isinstance(points, Iterable):
         raise ArgumentTypeError(f"{function}: away_from must hold numbers; got {shown(points)}.")
     found = tuple(points)
@@ -187,7 +187,7 @@ def checked_points(function: str, points: Sequence[complex]) -> tuple[complex, .
 
 
 def shape_strategy(function: str, name: str, shape: ShapeLike) -> SearchStrategy[Shape]:
-    """What says shapes as a strategy for them."""
+    """Return a strategy for shapes from any description of them."""
     if shape is None:
         return shapes()
     if not isinstance(shape, st.SearchStrategy):

@@ -58,7 +58,7 @@ def grid(
     off_axes: bool = False,
     gap: float = 0.0,
 ) -> Sequence[Any]:
-    """The numbers for a dtype."""
+    """Return the numbers for a dtype."""
     if dtype.kind == "c":
         return complex_grid(function, low, high, away_from, margin, off_axes=off_axes, gap=gap)
     if dtype.kind == "f":
@@ -91,5 +91,5 @@ def _sorted(pool: list[Any], digits: Any) -> list[Any]:
 
 
 def _digits(x: float) -> int:
-    """How many binary digits a number has behind its point."""
+    """Return how many binary digits a number has behind its point."""
     return x.as_integer_ratio()[1].bit_length()

@@ -134,7 +134,7 @@ def _orthogonal(draw: DrawFn, n: int, dtype: np.dtype[Any]) -> Array:
 
 
 def _rotation(n: int, i: int, cos: float, sin: float) -> Array:
-    """The rotation in the plane of axes i and i + 1."""
+    """Return the rotation in the plane of axes i and i + 1."""
     rotation = np.eye(n)
     rotation[i : i + 2, i : i + 2] = [[cos, -sin], [sin, cos]]
     return rotation

@@ -44,7 +44,7 @@ def _leaf_shapes() -> SearchStrategy[Shape]:
 
 
 def axes(ndim: int | Shape, *, none: bool = True, several: bool = True) -> SearchStrategy[Axes]:
-    """What reductions take as `axis`: None, an axis counted from either end, or a tuple of different ones.
+    """Draw what reductions take as `axis`: None, an axis counted from either end, or a tuple of different ones.
 
     Args:
         ndim: the number of dimensions, or the shape.
