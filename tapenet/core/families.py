@@ -166,6 +166,11 @@ def read_names(rule: Rule) -> tuple[str, ...]:
     return code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
 
 
+def takes_the_rest(rule: Rule) -> bool:
+    """Whether a rule takes further parameters, as `**rest`."""
+    return bool(rule.__code__.co_flags & inspect.CO_VARKEYWORDS)
+
+
 def constant_rule(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
     """Return zeros: `piecewise_constant`, compiled. One object, so that it can be recognized."""
     return piecewise_constant(t)
@@ -177,10 +182,10 @@ def _compile(rule: Rule, operands: Sequence[str], own: str) -> CompiledRule:
         return constant_rule
     names = read_names(rule)
     places = {name: i for i, name in enumerate((*operands, "out", "residual"))}
-    takes_the_rest = bool(rule.__code__.co_flags & inspect.CO_VARKEYWORDS)
+    takes_rest = takes_the_rest(rule)
     # Written out for the commonest reads: one call less for each record of a walk.
-    match [None if takes_the_rest else places.get(name) for name in names]:
-        case [] if not takes_the_rest:
+    match [None if takes_rest else places.get(name) for name in names]:
+        case [] if not takes_rest:
             return lambda t, kept, parameters, shape: rule(t)
         case [int(i)]:
             return lambda t, kept, parameters, shape: rule(t, kept[i])
@@ -189,7 +194,7 @@ def _compile(rule: Rule, operands: Sequence[str], own: str) -> CompiledRule:
     own_shape = f"{own}_shape"
 
     def compiled(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
-        read = dict(parameters) if takes_the_rest else {}
+        read = dict(parameters) if takes_rest else {}
         for name in names:
             if name in places:
                 read[name] = kept[places[name]]

@@ -9,14 +9,22 @@ shape). `tapenet.core.families` is where primitives are declared.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import attrs
 import numpy as np
 
 from tapenet.core.record import Kept, Parameters, Shape, Slots
 from tapenet.core.tensor import Tensor, resolve
-from tapenet.errors import ArgumentError, ArgumentTypeError, IndexingError, LinAlgError, MissingRuleError, TapenetError
+from tapenet.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    IndexingError,
+    LinAlgError,
+    MissingRuleError,
+    RuleError,
+    TapenetError,
+)
 
 Array = Any  # whatever implements NumPy's dispatch protocols: ndarray, NumPy scalar, Tensor
 Shapes = Sequence[Shape | None]  # of a record's operands; None for a tuple
@@ -61,8 +69,9 @@ class Primitive:
             walk computed.
         joint_reads: which operands the joint rules read: none, for each operand the others, all, or those from a place
             on.
-        with_residual: where rules read a residual, computes (out, residual) instead of `forward`; the residual
-            is piecewise constant, and itself never differentiated.
+        joint_reads_out: whether the joint rules read the output.
+        with_residual: where rules read a residual, computes (out, residual) instead of `forward`; the library's own
+            residuals are piecewise constant.
         residual: the residual alone, of Tensors too.
         batch: evaluates it over a batch (see `tapenet.core.batching`); None to go through the batch one by one.
         further_out: what is applied to values that are Tensors themselves, where that is another primitive.
@@ -86,6 +95,7 @@ class Primitive:
     joint_pushforward: JointRule | None = None
     joint_pushforward_over_reverse: JointRule | None = None
     joint_reads: JointReads = "all"
+    joint_reads_out: bool = False
     with_residual: Callable[..., tuple[Array, Array]] | None = None
     residual: Callable[..., Array] | None = None
     batch: BatchRule | None = None
@@ -112,7 +122,7 @@ class Primitive:
             reads = self.joint_reads
             all_read = reads == "all" or (reads == "others" and constant.count(False) > 1)
             first = 0 if all_read else reads if isinstance(reads, int) else len(constant)
-            return (*(place >= first or is_constant for place, is_constant in enumerate(constant)), False)
+            return (*(place >= first or is_off for place, is_off in enumerate(constant)), self.joint_reads_out)
         known = self._known_keeps.get(constant)
         if known is None:
             known = self._known_keeps[constant] = self._find_keeps(constant)
@@ -210,18 +220,50 @@ def as_numpy_number(x: Any) -> Any:
 
 
 @attrs.frozen(eq=False)
+class Whole:
+    """A tuple that parts are of.
+
+    Attributes:
+        name: of the primitive that gave it, for errors.
+        spaces: for each part its shape and dtype.
+    """
+
+    name: str
+    spaces: tuple[tuple[Shape, Any], ...]
+
+
+@attrs.frozen(eq=False)
 class Parts:
     """The cotangent of a tuple: of some of its parts, by their index. Adds up like an array."""
 
     parts: Mapping[int, Array]
-    shape: None = None
-    dtype: None = None
+    whole: Whole
+    shape: ClassVar[None] = None  # not that of an array
+    dtype: ClassVar[None] = None
 
     def __add__(self, other: Parts) -> Parts:
         merged = dict(self.parts)
         for index, t in other.parts.items():
             merged[index] = merged[index] + t if index in merged else t
-        return Parts(merged)
+        return Parts(merged, self.whole)
+
+    def filled(self) -> tuple[Array | None, ...]:
+        """Return a cotangent for each part: zeros where there is none, None where it has no derivative."""
+        return tuple(
+            None if dtype.kind not in "fc" else self.parts[i] if i in self.parts else np.zeros(shape, dtype)[()]
+            for i, (shape, dtype) in enumerate(self.whole.spaces)
+        )
+
+
+def _part_of_tangents(t: Any, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
+    """Return the tangent of a part of a tuple, from those of all."""
+    whole: Whole = kept[2]
+    if type(t) not in (tuple, list) or len(t) != len(whole.spaces):
+        came = f"{len(t)}" if type(t) in (tuple, list) else f"a {type(t).__name__}"
+        raise RuleError(
+            f"{whole.name}: the rule's tangent must be a tuple of {len(whole.spaces)}, one for each output; got {came}."
+        )
+    return t[parameters["index"]]
 
 
 PART = register(
@@ -230,8 +272,8 @@ PART = register(
         "general",
         lambda whole, *, index: whole[index],
         operands=("whole",),
-        pullbacks=(lambda t, kept, parameters, shape: Parts({parameters["index"]: t}),),
-        pushforwards=(lambda t, kept, parameters, shape: t[parameters["index"]],),
+        pullbacks=(lambda t, kept, parameters, shape: Parts({parameters["index"]: t}, kept[2]),),
+        pushforwards=(_part_of_tangents,),
         reads=(frozenset(),),
     )
 )

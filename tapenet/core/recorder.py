@@ -18,7 +18,7 @@ import numpy as np
 from tapenet.core.foreign import as_constant, check_labels, has_labels
 from tapenet.core.guards import Guard
 from tapenet.core.leaf_checks import dtype_of
-from tapenet.core.primitive import CONSTANTS, PART, Array, Primitive, as_numpy_number, bind, evaluate, register
+from tapenet.core.primitive import CONSTANTS, PART, Array, Primitive, Whole, as_numpy_number, bind, evaluate, register
 from tapenet.core.provided import provided
 from tapenet.core.record import NO_PARAMETERS, Entry, Parameters, Slots
 from tapenet.core.source_lines import CodeLocation
@@ -277,8 +277,9 @@ def _note_parts(
 
     def group(whole: int) -> list[Entry]:
         parts = enumerate(out)
-        return [entry, *((PART, (whole,), (None, None), {"index": i}, x.shape, x.dtype) for i, x in parts)]
+        return [entry, *((PART, (whole,), (None, None, of), {"index": i}, x.shape, x.dtype) for i, x in parts)]
 
+    of = Whole(primitive.name, tuple([(x.shape, x.dtype) for x in out]))
     whole = trace.write_group(group)
     given: list[Array] = []
     for i, part in enumerate(out):

@@ -84,7 +84,7 @@ def _plain(x: Any) -> Any:
     if isinstance(x, list | tuple):
         return tuple([_plain(part) for part in x])
     if type(x) is Parts:
-        return Parts({i: _plain(part) for i, part in x.parts.items()})
+        return Parts({i: _plain(part) for i, part in x.parts.items()}, x.whole)
     return unwrap(x)
 
 
@@ -93,7 +93,7 @@ def _scaled(t: Any) -> Any:
     if isinstance(t, list | tuple):
         return tuple([_scaled(part) for part in t])
     if type(t) is Parts:
-        return Parts({i: _scaled(part) for i, part in t.parts.items()})
+        return Parts({i: _scaled(part) for i, part in t.parts.items()}, t.whole)
     return None if t is None else t * _FACTOR
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from tapenet.core.primitive import Array, Primitive, missing_rule
 from tapenet.core.record import SHAPE, Entry, Kept, Parameters, Slots, operand_shapes
+from tapenet.errors import RuleError
 from tapenet.walks.lifting import Lift
 from tapenet.walks.projection import project_tangent
 from tapenet.walks.reachability import ancestors
@@ -53,6 +54,8 @@ def forward(
             dot = _pushed(entries, primitive, slots, kept, parameters, dots)
         if dot is None:
             continue
+        if type(dot) is tuple and shape is not None:
+            raise RuleError(f"{primitive.name}: the rule's tangent must be one array, as the output; got a tuple.")
         if shape is not None and (dot.shape != shape or dot.dtype is not dtype):
             dot = project_tangent(dot, shape, dtype, primitive.name)
         dots[slot] = dot
@@ -81,5 +84,12 @@ def _pushed(
         if pushforward is None:
             raise missing_rule(primitive, place, "forward mode")
         dot = pushforward(dots[slot], kept, parameters, entries[slot][SHAPE])
-        total = dot if total is None else total + dot
+        total = dot if total is None else _added(total, dot)
     return total
+
+
+def _added(x: Array, y: Array) -> Array:
+    """Return the sum of two tangents; of a tuple that of each part."""
+    if type(x) is not tuple or type(y) is not tuple:
+        return x + y
+    return tuple([own if other is None else other if own is None else own + other for own, other in zip(x, y)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Primitive
 from tapenet.core.record import Kept, Slots
 from tapenet.core.recorder import Recorder
@@ -31,12 +32,14 @@ def lift_onto(trace: Recorder) -> Lift:
 
 
 def _lifted_residual(trace: Recorder, kept: Kept, slots: Slots, slot: int) -> Any:
-    """Return a record's residual as a value of its operands, which a replay computes anew."""
+    """Return a record's residual as a value of its operands, which a replay computes anew; else as it is."""
     primitive, _, _, parameters, _, _ = trace.entries[slot]
     residual = kept[-1]
-    if primitive.is_users:
-        return residual  # users' rules compute what they need anew, from the values on the tape
+    computes = primitive.residual
+    if not isinstance(computes, Primitive):
+        return residual  # custom_vjp computes what it needs anew, from the values on the tape
+    if residual.dtype.kind not in "fc" and not computes.is_discrete:
+        computes = choice(computes.forward, name=computes.name)  # integers of a user's are piecewise constant
     constants = tuple([None if at is not None else x for x, at in zip(kept, slots, strict=False)])
-    assert isinstance(primitive.residual, Primitive)
-    entry = (primitive.residual, slots, (*constants, None), parameters, residual.shape, residual.dtype)
+    entry = (computes, slots, (*constants, None), parameters, residual.shape, residual.dtype)
     return made_tensor(residual, trace, trace.write(entry))
