@@ -63,13 +63,15 @@ def test_unconnected_sources() -> None:
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_one_jacobian_for_each_example(axis: int) -> None:
     x0 = np.moveaxis(X, 0, axis)
+    weights = np.hstack([W, 2 * W + 1])
     with tn.GradientTape() as tape:
         x = tape.watch(x0)
-        y = np.moveaxis(np.sin(np.moveaxis(x, axis, 0)) @ W, 0, axis)
+        y = np.moveaxis(np.sin(np.moveaxis(x, axis, 0)) @ weights, 0, axis)
     jacobian = tape.jacobian(y, x, batch_axis=axis)
-    assert jacobian.shape == (4, 2, 3)
-    np.testing.assert_allclose(jacobian, W.T * np.cos(X)[:, None, :])
-    np.testing.assert_allclose(tape.jacobian(y, x, batch_axis=axis, chunk_size=1), jacobian)
+    assert jacobian.shape == (4, 4, 3)
+    np.testing.assert_allclose(jacobian, weights.T * np.cos(X)[:, None, :])
+    for chunk_size in (1, 2, 3):
+        np.testing.assert_allclose(tape.jacobian(y, x, batch_axis=axis, chunk_size=chunk_size), jacobian)
 
 
 def test_batched_pytrees_scalars_and_zeros() -> None:
