@@ -152,12 +152,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: setattr(_importing, "lock", threading.RLock()))
 
 
-def __getattr__(name: str) -> Any:
-    """Import `tn.nn`, `tn.optim`, `tn.models` and `tn.testing` when they are first used."""
-    if name in ("models", "nn", "optim", "testing"):
-        with _importing.lock:  # two threads that import packages which need each other get one of them half made
-            return importlib.import_module(f"tapenet.{name}")
-    raise AttributeError(f"module 'tapenet' has no attribute {name!r}")
+if not TYPE_CHECKING:  # else every name would do
+
+    def __getattr__(name: str) -> Any:
+        """Import `tn.nn`, `tn.optim`, `tn.models` and `tn.testing` when they are first used."""
+        if name in ("models", "nn", "optim", "testing"):
+            with _importing.lock:  # two threads that import packages which need each other get one of them half made
+                return importlib.import_module(f"tapenet.{name}")
+        raise AttributeError(f"module 'tapenet' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

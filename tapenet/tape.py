@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import attrs
 import numpy as np
 
 from tapenet.core.argument_checks import checked_function
+from tapenet.core.array_types import Array, ArrayOrNumber
 from tapenet.core.leaf_checks import (
     check_chunk_size,
     check_differentiable,
@@ -21,7 +22,6 @@ from tapenet.core.leaf_checks import (
     matched,
     zeros_of,
 )
-from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, tree_flatten, tree_leaves, tree_unflatten
 from tapenet.core.record import SHAPE, Records
 from tapenet.core.recorder import Recorder, new_recorder
@@ -44,6 +44,11 @@ from tapenet.walks.replay import replay
 if TYPE_CHECKING:
     from tapenet.views.profile import Profile
     from tapenet.views.summary import Summary
+
+Same = TypeVar("Same")
+# A pytree that is not a leaf: to type checkers an array is the one thing of these that is not hashable.
+Container = TypeVar("Container", bound=Hashable | list[Any] | dict[Any, Any])
+Found = Literal["error", "zero"]  # for `unconnected`, where there is a gradient in any case
 
 
 @attrs.define(eq=False, repr=False)
@@ -117,6 +122,10 @@ class GradientTape:
 
     # ---- recording ----
 
+    @overload
+    def watch(self, x: ArrayOrNumber) -> Tensor: ...
+    @overload
+    def watch(self, x: Container) -> Container: ...
     def watch(self, x: Tree) -> Tree:
         """Put values on this tape, to be differentiated by.
 
@@ -149,6 +158,20 @@ class GradientTape:
 
     # ---- walking ----
 
+    @overload
+    def gradient(self, y: Tree, x: Tensor, output_gradients: Tree = None, unconnected: Found = "error") -> Array: ...
+    @overload
+    def gradient(
+        self, y: Tree, x: tuple[Tensor, Tensor], output_gradients: Tree = None, unconnected: Found = "error"
+    ) -> tuple[Array, Array]: ...
+    @overload
+    def gradient(self, y: Tree, x: Same, output_gradients: Tree = None, unconnected: Found = "error") -> Same: ...
+    @overload
+    def gradient(
+        self, y: Tree, x: Tensor, output_gradients: Tree = None, *, unconnected: Unconnected
+    ) -> Array | None: ...
+    @overload
+    def gradient(self, y: Tree, x: Tree, output_gradients: Tree = None, *, unconnected: Unconnected) -> Tree: ...
     def gradient(self, y: Tree, x: Tree, output_gradients: Tree = None, unconnected: Unconnected = "error") -> Tree:
         """Return the gradient of y by x: the cotangent of y, walked back to x.
 
@@ -181,6 +204,10 @@ class GradientTape:
             pulled = [zeros_of(s) if answer is None else answer for s, answer in zip(sources, pulled, strict=True)]
         return tree_unflatten(spec, pulled)
 
+    @overload
+    def jvp(self, y: Tensor, x: Tree, tangents: Tree) -> Array: ...
+    @overload
+    def jvp(self, y: Same, x: Tree, tangents: Tree) -> Same: ...
     def jvp(self, y: Tree, x: Tree, tangents: Tree) -> Tree:
         """Compute the derivative of y along tangents of x, walked forward (Jacobian-vector product).
 
@@ -204,6 +231,26 @@ class GradientTape:
         zeros = (zeros_of(target) if dot is None else dot for target, dot in zip(targets, pushed, strict=True))
         return tree_unflatten(spec, list(zeros))
 
+    @overload
+    def jacobian(
+        self,
+        y: Tensor,
+        x: Tensor,
+        unconnected: Found = "error",
+        *,
+        batch_axis: int | None = None,
+        chunk_size: int | None = None,
+    ) -> Array: ...
+    @overload
+    def jacobian(
+        self,
+        y: Tree,
+        x: Tree,
+        unconnected: Unconnected = "error",
+        *,
+        batch_axis: int | None = None,
+        chunk_size: int | None = None,
+    ) -> Tree: ...
     def jacobian(
         self,
         y: Tree,

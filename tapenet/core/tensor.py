@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import attrs
 import numpy as np
@@ -16,9 +16,14 @@ from tapenet.core.source_lines import user_line, user_location
 from tapenet.core.trace import Trace
 from tapenet.errors import ArgumentTypeError, AssignmentError, ConversionError, MappedValueError, PicklingError
 
+if TYPE_CHECKING:
+    from tapenet.core.array_interface import ArrayInterface
+else:
+    ArrayInterface = object
+
 
 @attrs.define(eq=False, repr=False, weakref_slot=False)
-class UnsealedTensor:
+class UnsealedTensor(ArrayInterface):
     """A `Tensor` while it is filled in; see `made_tensor`."""
 
     _value: Any
@@ -65,7 +70,7 @@ class Tensor(UnsealedTensor):
 
     # ---- shape and text ----
 
-    @property
+    @property  # type: ignore[misc]  # ndarray's can be assigned to
     def shape(self) -> tuple[int, ...]:
         """The value's shape."""
         value = self._value
@@ -150,7 +155,7 @@ class Tensor(UnsealedTensor):
             )
         return _unpickled, (_one_value(self, "pickling"),)
 
-    def __setitem__(self, index: Any, value: Any) -> None:
+    def __setitem__(self, index: Never, value: Never) -> None:  # type: ignore[override]  # ndarray's may be called
         written = _as_written(index)
         raise AssignmentError(
             f"x[{written}] = ...: a Tensor is a value and never changes. "
@@ -159,26 +164,6 @@ class Tensor(UnsealedTensor):
 
     def __delitem__(self, index: Any) -> None:
         raise AssignmentError(f"del x[{_as_written(index)}]: a Tensor is a value and never changes.")
-
-    if TYPE_CHECKING:
-        # Given to the class by `tapenet.numpy.methods.give_methods`, which knows the operations.
-        def __add__(self, other: Any) -> Tensor: ...
-        def __radd__(self, other: Any) -> Tensor: ...
-        def __sub__(self, other: Any) -> Tensor: ...
-        def __rsub__(self, other: Any) -> Tensor: ...
-        def __mul__(self, other: Any) -> Tensor: ...
-        def __rmul__(self, other: Any) -> Tensor: ...
-        def __truediv__(self, other: Any) -> Tensor: ...
-        def __rtruediv__(self, other: Any) -> Tensor: ...
-        def __pow__(self, other: Any) -> Tensor: ...
-        def __rpow__(self, other: Any) -> Tensor: ...
-        def __matmul__(self, other: Any) -> Tensor: ...
-        def __rmatmul__(self, other: Any) -> Tensor: ...
-        def __neg__(self) -> Tensor: ...
-        def __pos__(self) -> Tensor: ...
-        def __abs__(self) -> Tensor: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def __getattr__(self, name: str) -> Any: ...
 
 
 new_object: Callable[[type[UnsealedTensor]], Any] = object.__new__

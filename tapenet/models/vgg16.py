@@ -16,7 +16,7 @@ from tapenet.core.argument_checks import (
     checked_pair,
     checked_rng,
 )
-from tapenet.core.primitive import Array
+from tapenet.core.array_types import Array
 from tapenet.core.pytrees import evolve
 from tapenet.errors import ArgumentError
 from tapenet.nn.activations import relu

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.argument_checks import check_real, checked_array, checked_flag, checked_number, checked_operand
+from tapenet.core.array_types import Array
 from tapenet.core.batch_rules import leading, shifted
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise, general
 from tapenet.core.nondifferentiable import choice
-from tapenet.core.primitive import Array, Primitive
+from tapenet.core.primitive import Primitive
 from tapenet.core.shapes import Axes
 from tapenet.errors import ArgumentError
 from tapenet.kernels import elementwise as kernels
@@ -45,7 +46,7 @@ def _relu(x: Array) -> Array:
     return kernels.relu(check_real("relu", "x", x))
 
 
-relu = elementwise(
+relu: Callable[[Array], Array] = elementwise(
     _numeric("relu", _relu),
     lambda t, out: where(greater(out, 0), t, 0),
     name="relu",
@@ -79,7 +80,7 @@ def _sigmoid_slope(t: Array, x: Array) -> Array:
     return over_square_of_cosh(t, 0.5 * x) * 0.25
 
 
-sigmoid = elementwise(
+sigmoid: Callable[[Array], Array] = elementwise(
     _numeric("sigmoid", _sigmoid),
     _sigmoid_slope,
     name="sigmoid",

@@ -17,8 +17,8 @@ from tapenet.core.argument_checks import (
     checked_rng,
 )
 from tapenet.core.arguments import axes_of
+from tapenet.core.array_types import Array
 from tapenet.core.nondifferentiable import branch_condition
-from tapenet.core.primitive import Array
 from tapenet.core.source_lines import warn_at_user_line
 from tapenet.core.tensor import Tensor, read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError, PrecisionWarning
@@ -33,7 +33,7 @@ from tapenet.ops.nn.affine import affine
 from tapenet.ops.reductions.reduction import mean
 
 
-def _shaped(function: str, name: str, x: Array, shape: tuple[int, ...], why: str) -> Array:
+def _shaped(function: str, name: str, x: Any, shape: tuple[int, ...], why: str) -> Any:
     """Check an array of a certain shape, or None."""
     if x is None:
         return None
@@ -43,7 +43,7 @@ def _shaped(function: str, name: str, x: Array, shape: tuple[int, ...], why: str
     return x
 
 
-def _broadcastable(function: str, name: str, y: Array, x: Array) -> Array:
+def _broadcastable(function: str, name: str, y: Any, x: Array) -> Any:
     """Check an array that broadcasts against x; return a Python number, which has no dtype, as it is."""
     if type(y) is float or type(y) is int:
         return y
@@ -71,7 +71,7 @@ def _note_precision(function: str, x: Array, kernel: Array) -> None:
 # ---- products ----
 
 
-def dense(x: Array, kernel: Array, bias: Array = None) -> Array:
+def dense(x: Array, kernel: Array, bias: Array | None = None) -> Array:
     """Compute the affine map x kernel + bias.
 
     Derivatives: t kernel^T for x, x^T t summed over the leading axes for the kernel, t summed over them for the bias,
@@ -111,7 +111,7 @@ def dense(x: Array, kernel: Array, bias: Array = None) -> Array:
 def conv(
     x: Array,
     kernel: Array,
-    bias: Array = None,
+    bias: Array | None = None,
     *,
     stride: Window = 1,
     padding: Padding = "valid",
@@ -272,7 +272,7 @@ def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, BatchStatistics]:
     return deviation, BatchStatistics(center, mean(squares, axes, keepdims=True))
 
 
-def _scale_and_offset(function: str, x: Array, scale: Array, offset: Array) -> tuple[Array, Array]:
+def _scale_and_offset(function: str, x: Array, scale: Array | None, offset: Array | None) -> tuple[Any, Any]:
     """Check arrays that broadcast against x, or None."""
     scale = None if scale is None else _broadcastable(function, "scale", scale, x)
     return scale, None if offset is None else _broadcastable(function, "offset", offset, x)
@@ -284,7 +284,7 @@ def _scaled(y: Array, scale: Array, offset: Array) -> Array:
 
 
 def batch_norm(
-    x: Array, scale: Array = None, offset: Array = None, *, eps: float = 1e-5
+    x: Array, scale: Array | None = None, offset: Array | None = None, *, eps: float = 1e-5
 ) -> tuple[Array, BatchStatistics]:
     """Normalize each channel by the batch's own mean and variance: scale (x - mean) / sqrt(var + eps) + offset.
 
@@ -325,7 +325,7 @@ def batch_norm(
 
 
 def normalize(
-    x: Array, mean: Array, var: Array, scale: Array = None, offset: Array = None, *, eps: float = 1e-5
+    x: Array, mean: Array, var: Array, scale: Array | None = None, offset: Array | None = None, *, eps: float = 1e-5
 ) -> Array:
     """Normalize by a given mean and variance, for inference: scale (x - mean) / sqrt(var + eps) + offset.
 
@@ -358,7 +358,12 @@ def normalize(
 
 
 def layer_norm(
-    x: Array, scale: Array = None, offset: Array = None, *, axis: int | Sequence[int] = -1, eps: float = 1e-5
+    x: Array,
+    scale: Array | None = None,
+    offset: Array | None = None,
+    *,
+    axis: int | Sequence[int] = -1,
+    eps: float = 1e-5,
 ) -> Array:
     """Normalize each example by its own mean and variance over `axis`: scale (x - mean) / sqrt(var + eps) + offset.
 
@@ -424,7 +429,7 @@ def dropout(x: Array, rate: float, rng: np.random.Generator) -> Array:
     x, rng = checked_array("dropout", "x", x), checked_rng("dropout", rng)
     if rate == 0:
         return x
-    kept = rng.random(x.shape, np.float32) >= rate
+    kept = np.greater_equal(rng.random(x.shape, np.float32), rate)
     dtype = np.result_type(x.dtype, 1.0)
     return multiply(x, kept.astype(dtype) / dtype.type(1 - rate))
 

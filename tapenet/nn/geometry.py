@@ -6,7 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from tapenet.core.primitive import Array
+from tapenet.core.array_types import Array
 from tapenet.errors import ArgumentError
 from tapenet.kernels.windows import output_size, same_padding
 

@@ -25,7 +25,7 @@ from tapenet.core.argument_checks import (
     checked_pair,
     checked_rng,
 )
-from tapenet.core.primitive import Array
+from tapenet.core.array_types import Array
 from tapenet.core.pytrees import evolve, static_field
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.nn import functions, init
@@ -63,7 +63,7 @@ def _checked_by(check: Callable[..., Any], *given: Any) -> Callable[..., None]:
     return validate
 
 
-def _bias(layer: str, bias: bool, outputs: int, dtype: Any) -> Array:
+def _bias(layer: str, bias: bool, outputs: int, dtype: Any) -> Array | None:
     """Make zeros to begin with; None for no bias."""
     return np.zeros(outputs, dtype) if checked_flag(layer, "bias", bias) else None
 
@@ -86,7 +86,7 @@ class Dense(Stateless):
     """
 
     kernel: Array
-    bias: Array
+    bias: Array | None
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class Conv(Stateless):
     """
 
     kernel: Array
-    bias: Array
+    bias: Array | None
     stride: Window = static_field()
     padding: Padding = static_field()
     dilation: Window = static_field()

@@ -7,9 +7,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tapenet.core.argument_checks import check_real, checked_array, checked_choice, checked_number
+from tapenet.core.array_types import Array
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.nondifferentiable import branch_condition, choice
-from tapenet.core.primitive import Array
 from tapenet.core.tensor import read_value
 from tapenet.errors import ArgumentError
 from tapenet.nn.activations import log_softmax, softplus

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 
@@ -15,6 +15,8 @@ from tapenet.errors import ArgumentTypeError
 from tapenet.optim.checks import as_number, fitting_leaves, parameter_leaves
 from tapenet.optim.leafwise import Array, apply_rule, zeros_for
 from tapenet.optim.schedules import Schedule
+
+Params = TypeVar("Params")
 
 
 def number_field(interval: str = "[0, inf)") -> Any:
@@ -95,7 +97,7 @@ class Optimizer(abc.ABC):
         slots = self.state_type._fields[1:]
         return self.state_type(0, *(tree_unflatten(spec, [zeros_for(leaf) for leaf in leaves]) for _ in slots))
 
-    def update(self, gradients: Tree, state: Any, params: Tree, *, donate: bool = False) -> tuple[Tree, Any]:
+    def update(self, gradients: Params, state: Any, params: Params, *, donate: bool = False) -> tuple[Params, Any]:
         """Take one step.
 
         Args:
@@ -125,8 +127,8 @@ class Optimizer(abc.ABC):
         rule, write = partial(self.rule, rate=rate, step=step), partial(self.write, rate=rate, step=step)
         given = list(zip(parameters, *columns, strict=True))
         rows = apply_rule(rule, write, given, in_blocks=self._is_plain_at(rate), donate=donate)
-        params, *slots = (tree_unflatten(spec, [row[i] for row in rows]) for i in range(len(trees)))
-        return params, self.state_type(step + 1, *slots)
+        updated, *slots = (tree_unflatten(spec, [row[i] for row in rows]) for i in range(len(trees)))
+        return updated, self.state_type(step + 1, *slots)
 
     def _trees(self, function: str, gradients: Tree, state: Any) -> dict[str, Tree]:
         """Return the trees that go with the parameters, by name: the gradients, then those of the state."""

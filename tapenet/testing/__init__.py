@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from tapenet.testing import strategies as strategies
 
 
-def __getattr__(name: str) -> Any:
-    """Import `strategies`, which needs Hypothesis, when it is first used."""
-    if name == "strategies":
-        return importlib.import_module("tapenet.testing.strategies")
-    raise AttributeError(f"module 'tapenet.testing' has no attribute {name!r}")
+if not TYPE_CHECKING:  # else every name would do
+
+    def __getattr__(name: str) -> Any:
+        """Import `strategies`, which needs Hypothesis, when it is first used."""
+        if name == "strategies":
+            return importlib.import_module("tapenet.testing.strategies")
+        raise AttributeError(f"module 'tapenet.testing' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -29,10 +29,11 @@ from tapenet.transforms.calls import name_of
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.programs import Program, program_of, without_values
 from tapenet.transforms.recording import like
+from tapenet.transforms.signatures import Function
 from tapenet.walks.products import jvp_walk, vjp_walk
 
 
-def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+def checkpoint(f: Function) -> Function:
     """Make a function that computes what f does, of which a tape keeps arguments and results alone.
 
     A walk computes what is between them once more: memory for time. Derivatives, of any order and in both modes, are

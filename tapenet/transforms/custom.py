@@ -30,16 +30,17 @@ from tapenet.transforms.calls import (
     split_arrays,
 )
 from tapenet.transforms.recording import like
+from tapenet.transforms.signatures import Function
 from tapenet.walks.products import vjp_walk
 
 
 def custom_vjp(
-    f: Callable[..., Any],
+    f: Function,
     forward: Callable[..., tuple[Any, Any]],
     backward: Callable[[Any, Any], Sequence[Any]],
     *,
     jvp: Callable[[Any, Any], tuple[Any, Any]] | None = None,
-) -> Callable[..., Any]:
+) -> Function:
     """Make a function that computes what f does, and whose cotangents come from a rule of yours.
 
     Args:
@@ -76,7 +77,7 @@ def custom_vjp(
     return operation(f, _VjpRule(name_of(f), f, forward, backward, jvp).primitive())
 
 
-def custom_jvp(f: Callable[..., Any], rule: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[..., Any]:
+def custom_jvp(f: Function, rule: Callable[[Any, Any], tuple[Any, Any]]) -> Function:
     """Make a function that computes what f does, and whose derivative in both modes comes from a rule of yours.
 
     Args:
@@ -106,7 +107,7 @@ def custom_jvp(f: Callable[..., Any], rule: Callable[[Any, Any], tuple[Any, Any]
     return operation(f, JvpRule(name_of(f), f, rule).primitive())
 
 
-def operation(f: Callable[..., Any], primitive: Primitive) -> Callable[..., Any]:
+def operation(f: Function, primitive: Primitive) -> Function:
     """Return the function of pytrees that records f as one operation."""
 
     @like(f)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from tapenet.core.argument_checks import check_transform
 from tapenet.core.leaf_checks import check_scalar
@@ -11,6 +11,22 @@ from tapenet.core.nondifferentiable import constant
 from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.errors import ArgumentError
 from tapenet.transforms.recording import Argnums, argument_keys, by_argnums, like, ones_for, record
+from tapenet.transforms.signatures import (
+    Gradient,
+    GradientAndAux,
+    GradientByBoth,
+    GradientBySecond,
+    ValueAndGradient,
+    ValueAndGradientByBoth,
+    ValueAndGradientBySecond,
+    ValueAuxAndGradient,
+)
+
+P = ParamSpec("P")  # the parameters of f, without those that come before what it is differentiated by
+First = TypeVar("First")
+Value = TypeVar("Value")
+Aux = TypeVar("Aux")
+Same = TypeVar("Same")
 
 
 def _gradient_of(
@@ -26,6 +42,26 @@ def _gradient_of(
     return recording.value, by_argnums(argnums, gradients), recording.aux
 
 
+@overload
+def value_and_grad(  # type: ignore[overload-overlap]  # a literal position says more than the last overloads do
+    f: Callable[Concatenate[Any, P], Value], argnums: Literal[0] = 0
+) -> ValueAndGradient[P, Value]: ...
+@overload
+def value_and_grad(
+    f: Callable[Concatenate[Any, P], tuple[Value, Aux]], argnums: Literal[0] = 0, *, has_aux: Literal[True]
+) -> ValueAuxAndGradient[P, Value, Aux]: ...
+@overload
+def value_and_grad(  # type: ignore[overload-overlap]
+    f: Callable[Concatenate[First, Any, P], Value], argnums: Literal[1]
+) -> ValueAndGradientBySecond[First, P, Value]: ...
+@overload
+def value_and_grad(  # type: ignore[overload-overlap]
+    f: Callable[Concatenate[Any, Any, P], Value], argnums: tuple[Literal[0], Literal[1]]
+) -> ValueAndGradientByBoth[P, Value]: ...
+@overload
+def value_and_grad(f: Callable[P, Any], argnums: Argnums, has_aux: bool = False) -> Callable[P, Any]: ...
+@overload
+def value_and_grad(f: Callable[P, Any], argnums: Argnums = 0, *, has_aux: bool) -> Callable[P, Any]: ...
 def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Make the function of f's value and its gradient.
 
@@ -58,6 +94,20 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
     return with_gradient
 
 
+@overload
+def grad(f: Callable[Concatenate[Any, P], Any], argnums: Literal[0] = 0) -> Gradient[P]: ...
+@overload
+def grad(
+    f: Callable[Concatenate[Any, P], tuple[Any, Aux]], argnums: Literal[0] = 0, *, has_aux: Literal[True]
+) -> GradientAndAux[P, Aux]: ...
+@overload
+def grad(f: Callable[Concatenate[First, Any, P], Any], argnums: Literal[1]) -> GradientBySecond[First, P]: ...
+@overload
+def grad(f: Callable[Concatenate[Any, Any, P], Any], argnums: tuple[Literal[0], Literal[1]]) -> GradientByBoth[P]: ...
+@overload
+def grad(f: Callable[P, Any], argnums: Argnums, has_aux: bool = False) -> Callable[P, Any]: ...
+@overload
+def grad(f: Callable[P, Any], argnums: Argnums = 0, *, has_aux: bool) -> Callable[P, Any]: ...
 def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Make the function of f's gradient.
 
@@ -86,6 +136,24 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
     return gradient_of
 
 
+@overload
+def elementwise_grad(f: Callable[Concatenate[Any, P], Any], argnums: Literal[0] = 0) -> Gradient[P]: ...
+@overload
+def elementwise_grad(
+    f: Callable[Concatenate[Any, P], tuple[Any, Aux]], argnums: Literal[0] = 0, *, has_aux: Literal[True]
+) -> GradientAndAux[P, Aux]: ...
+@overload
+def elementwise_grad(
+    f: Callable[Concatenate[First, Any, P], Any], argnums: Literal[1]
+) -> GradientBySecond[First, P]: ...
+@overload
+def elementwise_grad(
+    f: Callable[Concatenate[Any, Any, P], Any], argnums: tuple[Literal[0], Literal[1]]
+) -> GradientByBoth[P]: ...
+@overload
+def elementwise_grad(f: Callable[P, Any], argnums: Argnums, has_aux: bool = False) -> Callable[P, Any]: ...
+@overload
+def elementwise_grad(f: Callable[P, Any], argnums: Argnums = 0, *, has_aux: bool) -> Callable[P, Any]: ...
 def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Make the function of the sum of f's columns: for an f that works element by element, its derivative.
 
@@ -119,7 +187,7 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool 
     return derivative_of
 
 
-def stop_gradient(x: Tree) -> Tree:
+def stop_gradient(x: Same) -> Same:
     """Return the values of x as constants: arrays that are not on a tape.
 
     Args:
@@ -131,4 +199,5 @@ def stop_gradient(x: Tree) -> Tree:
     >>> grad(lambda x: x * stop_gradient(x))(3.0)
     np.float64(3.0)
     """
-    return tree_map(constant, x)
+    constants: Same = tree_map(constant, x)
+    return constants

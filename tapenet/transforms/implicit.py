@@ -8,7 +8,7 @@ differentiation, 2022, arXiv:2105.15183, section 2). The solver runs on plain va
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import numpy as np
@@ -27,17 +27,18 @@ from tapenet.transforms.mapping import vmap
 from tapenet.transforms.products import jvp, linearize
 
 Function = Callable[..., Tree]
+Root = TypeVar("Root")
 Solver = Callable[..., Tree]
 
 
 def root(
     f: Function,
-    x0: Tree,
+    x0: Root,
     *args: Any,
     tolerance: float | None = None,
     max_steps: int = 50,
     solver: Solver | None = None,
-) -> Tree:
+) -> Root:
     """Solve f(x, *args) = 0 for x; the derivative is that of the solution by args.
 
     Args:
@@ -63,17 +64,18 @@ def root(
     >>> tn.grad(lambda a: root(lambda x, a: x**2 - a, 1.0, a))(4.0).round(6)
     np.float64(0.25)
     """
-    return _Problem.of("root", f, x0, tolerance, max_steps, solver).solution(x0, args)
+    solution: Root = _Problem.of("root", f, x0, tolerance, max_steps, solver).solution(x0, args)
+    return solution
 
 
 def fixed_point(
     f: Function,
-    x0: Tree,
+    x0: Root,
     *args: Any,
     tolerance: float | None = None,
     max_steps: int = 1000,
     solver: Solver | None = None,
-) -> Tree:
+) -> Root:
     """Solve x = f(x, *args) for x by plain iteration; the derivative is that of the solution by args.
 
     Args:
@@ -92,7 +94,8 @@ def fixed_point(
     >>> tn.grad(lambda a: fixed_point(lambda x, a: a / 2 + x / 2, 0.0, a))(3.0).round(6)
     np.float64(1.0)
     """
-    return _Problem.of("fixed_point", f, x0, tolerance, max_steps, solver).solution(x0, args)
+    solution: Root = _Problem.of("fixed_point", f, x0, tolerance, max_steps, solver).solution(x0, args)
+    return solution
 
 
 # ---- pytrees as vectors ----

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Concatenate, Literal, ParamSpec, overload
 
 import numpy as np
 
 from tapenet.core.argument_checks import check_transform
+from tapenet.core.array_types import Array, ArrayOrNumber
 from tapenet.core.leaf_checks import check_chunk_size, check_scalar, described, dtype_of, matched, zeros_of
-from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
 from tapenet.core.recorder import Recorder, new_recorder
 from tapenet.core.tensor import Tensor
@@ -25,10 +25,21 @@ from tapenet.transforms.recording import (
     record,
     split_aux,
 )
+from tapenet.transforms.signatures import Jacobian
 from tapenet.walks.blocks import Blocks, completed, ends_of, forward_mode_blocks, in_structure, reverse_mode_blocks
 from tapenet.walks.products import jvp_walk, vjp_walk
 
+P = ParamSpec("P")  # the parameters of f behind the first
 
+
+@overload
+def jacobian(
+    f: Callable[Concatenate[Array, P], ArrayOrNumber], argnums: Literal[0] = 0, *, chunk_size: int | None = None
+) -> Jacobian[P]: ...
+@overload
+def jacobian(
+    f: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False, *, chunk_size: int | None = None
+) -> Callable[P, Any]: ...
 def jacobian(
     f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, *, chunk_size: int | None = None
 ) -> Callable[..., Any]:
@@ -63,6 +74,14 @@ def jacobian(
 jacrev = jacobian
 
 
+@overload
+def jacfwd(
+    f: Callable[Concatenate[Array, P], ArrayOrNumber], argnums: Literal[0] = 0, *, chunk_size: int | None = None
+) -> Jacobian[P]: ...
+@overload
+def jacfwd(
+    f: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False, *, chunk_size: int | None = None
+) -> Callable[P, Any]: ...
 def jacfwd(
     f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, *, chunk_size: int | None = None
 ) -> Callable[..., Any]:
@@ -87,6 +106,14 @@ def jacfwd(
     return _transform("jacfwd", f, argnums, has_aux, chunk_size, _pushed)
 
 
+@overload
+def hessian(
+    f: Callable[Concatenate[Array, P], ArrayOrNumber], argnums: Literal[0] = 0, *, chunk_size: int | None = None
+) -> Jacobian[P]: ...
+@overload
+def hessian(
+    f: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False, *, chunk_size: int | None = None
+) -> Callable[P, Any]: ...
 def hessian(
     f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, *, chunk_size: int | None = None
 ) -> Callable[..., Any]:

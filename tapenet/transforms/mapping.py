@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import optree
@@ -18,11 +18,12 @@ from tapenet.core.pytrees import NAMESPACE, Tree, leaf_paths, tree_flatten_with_
 from tapenet.core.tensor import Tensor, unwrap_closed
 from tapenet.core.trace import next_level
 from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.transforms.signatures import Function
 
 Axes = Any  # an int, None, or a pytree of them that is a prefix of what it is for
 
 
-def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callable[..., Any]:
+def vmap(f: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
     """Make the function of a batch from a function of one example: `vmap(f)(xs)` stacks f(xs[0]), f(xs[1]), ...
 
     f runs once, on mapped values that look like one example and compute for all. It composes with every other
@@ -58,7 +59,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
         batches, size = _batches(leaves, axes, inputs)
         mapping = Map(size, next_level())
         try:
-            given = [x if axis is None else mapping.mapped(x) for x, axis in zip(batches, axes, strict=True)]
+            given: list[Any] = [x if axis is None else mapping.mapped(x) for x, axis in zip(batches, axes, strict=True)]
             positional, keywords = optree.tree_unflatten(spec, given)
             result = f(*positional, **keywords)
             check_result("vmap", result)
@@ -66,7 +67,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
             mapping.is_open = False
         return _collected(result, out_axes, mapping)
 
-    return mapped_function
+    return cast("Function", mapped_function)
 
 
 def _axis_of_each_leaf(axes: Axes, tree: Tree) -> list[int | None]:

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, TypeVar, TypeVarTuple, overload
 
 from tapenet.core.argument_checks import check_transform
 from tapenet.core.leaf_checks import matched
 from tapenet.core.pytrees import Tree
 from tapenet.errors import ArgumentTypeError
 from tapenet.transforms.recording import record
+from tapenet.transforms.signatures import Pullback, Push
+
+Arguments = TypeVarTuple("Arguments")
+Value = TypeVar("Value")
+Aux = TypeVar("Aux")
 
 
-def vjp(f: Callable[..., Any], *args: Tree, has_aux: bool = False) -> Any:
+@overload
+def vjp(
+    f: Callable[..., Value], *args: *Arguments, has_aux: Literal[False] = False
+) -> tuple[Value, Pullback[*Arguments]]: ...
+@overload
+def vjp(
+    f: Callable[..., tuple[Value, Aux]], *args: *Arguments, has_aux: Literal[True]
+) -> tuple[Value, Pullback[*Arguments], Aux]: ...
+def vjp(f: Callable[..., Any], *args: *Arguments, has_aux: bool = False) -> Any:
     """Evaluate f and return its pullback too, the vector-Jacobian product.
 
     Args:
@@ -43,6 +56,14 @@ def vjp(f: Callable[..., Any], *args: Tree, has_aux: bool = False) -> Any:
     return (value, pullback, recording.aux) if has_aux else (value, pullback)
 
 
+@overload
+def jvp(
+    f: Callable[..., Value], args: Sequence[Tree], tangents: Sequence[Tree], has_aux: Literal[False] = False
+) -> tuple[Value, Value]: ...
+@overload
+def jvp(
+    f: Callable[..., tuple[Value, Aux]], args: Sequence[Tree], tangents: Sequence[Tree], has_aux: Literal[True]
+) -> tuple[Value, Value, Aux]: ...
 def jvp(f: Callable[..., Any], args: Sequence[Tree], tangents: Sequence[Tree], has_aux: bool = False) -> Any:
     """Evaluate f and its derivative along tangents, the Jacobian-vector product, in one forward walk.
 
@@ -74,7 +95,7 @@ def jvp(f: Callable[..., Any], args: Sequence[Tree], tangents: Sequence[Tree], h
     return (recording.value, y_dot, recording.aux) if has_aux else (recording.value, y_dot)
 
 
-def linearize(f: Callable[..., Any], *args: Tree) -> tuple[Tree, Callable[..., Tree]]:
+def linearize(f: Callable[..., Value], *args: *Arguments) -> tuple[Value, Push[*Arguments, Value]]:
     """Evaluate f and return its pushforward too: f runs once, and the derivative as often as one likes.
 
     Args:
@@ -93,4 +114,9 @@ def linearize(f: Callable[..., Any], *args: Tree) -> tuple[Tree, Callable[..., T
     """
     check_transform("linearize", f)
     recording = record("linearize", f, args, {}, range(len(args)), False)
-    return recording.value, lambda *tangents: recording.jvp(recording.matched_tangents(tangents, "tangents"))
+
+    def push(*tangents: *Arguments) -> Value:
+        y_dot: Value = recording.jvp(recording.matched_tangents(tangents, "tangents"))
+        return y_dot
+
+    return recording.value, push

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import numpy as np
@@ -17,6 +17,7 @@ from tapenet.core.pytrees import Tree, TreeSpec, tree_flatten, tree_leaves, tree
 from tapenet.core.recorder import Recorder, new_recorder
 from tapenet.core.tensor import Tensor, unwrap_closed
 from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.transforms.signatures import Function
 from tapenet.walks.products import jvp_walk, vjp_walk
 
 Argnums = int | str | Sequence[int | str]  # a position or a name, or several
@@ -194,6 +195,7 @@ def ones_for(y: Tree) -> list[Array]:
     return [np.ones(getattr(leaf, "shape", ()), dtype_of(leaf))[()] for leaf in tree_leaves(y)]
 
 
-def like(f: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def like(f: Function) -> Callable[[Callable[..., Any]], Function]:
     """Give a function the name, documentation and signature of f."""
-    return functools.wraps(f) if hasattr(f, "__name__") else lambda function: function
+    made: Any = functools.wraps(f) if hasattr(f, "__name__") else lambda function: function
+    return cast("Callable[[Callable[..., Any]], Function]", made)
