@@ -59,7 +59,7 @@ def snapshot(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         data = x.tobytes()
         return ArraySnapshot(x.shape, x.dtype, data if len(data) <= _SMALL else hash(data))
-    if type(x) is tuple or type(x) is list:
+    if isinstance(x, tuple | list):
         return tuple(map(snapshot, x))
     return x
 

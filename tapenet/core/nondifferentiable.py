@@ -5,7 +5,7 @@ mapped values (`vmap`) is mapped too. Each tape that a function reads from notes
 can check that it gives what it gave.
 
 `choice` declares the library's own piecewise constant functions: what they give stays on the tape, as a value without
-derivative, and a replay computes it anew.
+derivative, and a replay computes it anew. What any function gives for such a value is a choice as well.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tapenet.core.primitive import NO_PATH, Array, BatchRule, Primitive, Shapes,
 from tapenet.core.pytrees import TreeSpec, tree_flatten, tree_unflatten
 from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.signatures import elementwise_signature
-from tapenet.core.tensor import Tensor, innermost, read_only, record_guard, resolve, unwrap, unwrap_batches
+from tapenet.core.tensor import Tensor, innermost, is_chosen, read_only, record_guard, resolve, unwrap, unwrap_batches
 from tapenet.errors import ArgumentTypeError
 
 
@@ -44,12 +44,19 @@ class NondifferentiableFunction:
     forward: Callable[..., Any]
     batch: BatchRule | None = None
     is_users: bool = False
+    as_choice: Primitive = attrs.field(init=False)  # the same of the library's own choices: it stays on their tape
+
+    @as_choice.default
+    def _as_choice(self) -> Primitive:
+        return attrs.evolve(choice(self.forward, name=self.name, batch=self.batch), is_users=self.is_users)
 
     def __repr__(self) -> str:
         return f"<function {self.name}, without derivative>"
 
     def __call__(self, *operands: Any, **parameters: Any) -> Any:
         """Compute on what is under Tensors, giving plain values or mapped ones, and note the read."""
+        if any(map(is_chosen, operands)):
+            return self.as_choice(*operands, **parameters)
         values = [self._taken_off(x) for x in operands]
         keywords = {name: self._taken_off(x) for name, x in parameters.items()}
         mapping: Any = innermost((*values, *keywords.values()))  # only traces that hold a batch are left
@@ -141,13 +148,10 @@ def choice(function: Callable[..., Any], *, name: str | None = None, batch: Batc
         batch: how it is evaluated over a batch.
     """
 
-    def forward(*operands: Array, **parameters: Any) -> Array:
-        return function(*operands, **parameters)
-
     return Primitive(
         name or function.__name__,
         "choice",
-        forward,
+        function,
         joint_pullback=_no_cotangents,
         joint_pushforward=_no_tangent,
         joint_reads="none",

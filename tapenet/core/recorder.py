@@ -22,7 +22,7 @@ from tapenet.core.primitive import CONSTANTS, PART, Array, Primitive, Whole, as_
 from tapenet.core.provided import provided
 from tapenet.core.record import NO_PARAMETERS, Entry, Parameters, Slots
 from tapenet.core.source_lines import CodeLocation
-from tapenet.core.tensor import Tensor, made_tensor, record_guard, resolve
+from tapenet.core.tensor import Tensor, is_chosen, made_tensor, record_guard, resolve
 from tapenet.core.trace import STAND_INS, next_level
 from tapenet.errors import ArgumentTypeError, TapeStateError
 
@@ -251,7 +251,7 @@ def record_output(
     if type(out) is tuple:
         return _note_parts(trace, primitive, operands, (primitive, slots, kept, parameters, None, None), out)
     kind = out.dtype.kind if hasattr(out, "dtype") else "O"
-    if kind not in "fc" and not primitive.is_discrete:
+    if kind not in "fc" and not primitive.is_discrete and not any(map(is_chosen, operands)):
         if kind not in "biu":
             raise ArgumentTypeError(_not_numeric(primitive.name, values, out))
         record_guard(primitive.name, primitive.forward, operands, parameters, out)
@@ -282,8 +282,9 @@ def _note_parts(
     of = Whole(primitive.name, tuple([(x.shape, x.dtype) for x in out]))
     whole = trace.write_group(group)
     given: list[Array] = []
+    stays = primitive.is_discrete or any(map(is_chosen, operands))
     for i, part in enumerate(out):
-        if part.dtype.kind in "fc" or primitive.is_discrete:
+        if stays or part.dtype.kind in "fc":
             given.append(made_tensor(part, trace, whole + 1 + i))
         else:
             record_guard(primitive.name, _part_of(primitive, i), operands, entry[3], part)

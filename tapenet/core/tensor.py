@@ -216,13 +216,20 @@ def unwrap(x: Any) -> Any:
 def read_value(x: Any) -> Any:
     """Return what is under a Tensor, as `unwrap`, and record a guard on open tapes.
 
-    A Tensor of integers or booleans stays as it is: it is a record, which a replay computes again.
+    A Tensor of integers or truth values stays as it is; see `is_chosen`.
     """
     if type(x) is not Tensor or x.dtype.kind not in "fc":
         return x
     value = unwrap(x)
     record_guard("a value", _identity, (x,), {}, value)
     return value
+
+
+def is_chosen(x: Any) -> bool:
+    """Return whether a value is a choice of the library's own that a tape holds, so that a replay computes it anew."""
+    while type(x) is Tensor and x.owner.holds_batch:
+        x = x.owner.inner(x)
+    return type(x) is Tensor and x.dtype.kind in "biu"
 
 
 def unwrap_batches(x: Any) -> Any:

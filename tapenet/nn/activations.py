@@ -11,16 +11,14 @@ import numpy as np
 from tapenet.core.argument_checks import check_real, checked_array, checked_flag, checked_number, checked_operand
 from tapenet.core.array_types import Array
 from tapenet.core.batch_rules import leading, shifted
-from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise, general
-from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Primitive
 from tapenet.core.shapes import Axes
 from tapenet.errors import ArgumentError
 from tapenet.kernels import elementwise as kernels
 from tapenet.kernels.elementwise import add_up
 from tapenet.ops.elementwise.arithmetic import clip, multiply, negative, square, subtract, where
-from tapenet.ops.elementwise.comparison import greater
+from tapenet.ops.elementwise.choices import greater
 from tapenet.ops.elementwise.exponential import exp, expm1, logaddexp
 from tapenet.ops.elementwise.trigonometric import over_square_of_cosh, tanh as tanh
 from tapenet.ops.reductions.reduction import normalized_axes, sum as sum_over
@@ -264,10 +262,7 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
 
 def _holds_most(out: Array) -> Array:
     """Where a probability is above a half, which at most one of them is; nowhere for complex numbers."""
-    return _above_half(out) if out.dtype.kind != "c" else np.zeros(out.shape, bool)
-
-
-_above_half = choice(lambda y: np.greater(y, 0.5), name="above_half", batch=elementwise_rule)
+    return greater(out, 0.5) if out.dtype.kind != "c" else np.zeros(out.shape, bool)
 
 
 def _less_expected(t: Array, y: Array, axis: Axes) -> Array:

@@ -17,7 +17,7 @@ from tapenet.nn.functions import as_result, check_labels, widened
 from tapenet.ops.arrays.indexing import take_along_axis
 from tapenet.ops.arrays.shaping import squeeze
 from tapenet.ops.elementwise.arithmetic import add, multiply, negative, square, subtract, where
-from tapenet.ops.elementwise.comparison import not_equal
+from tapenet.ops.elementwise.choices import greater, less_equal, not_equal
 from tapenet.ops.elementwise.complex import absolute, imag, real
 from tapenet.ops.reductions.reduction import mean, sum as sum_over
 
@@ -128,7 +128,6 @@ def _find_opposite_sign(x: Array) -> Array:
 
 
 _opposite_sign = choice(_find_opposite_sign, name="opposite_sign", batch=elementwise_rule)
-_is_positive = choice(lambda x: x > 0, name="is_positive", batch=elementwise_rule)
 
 
 @branch_condition
@@ -168,12 +167,9 @@ def binary_cross_entropy(logits: Array, labels: Array, reduction: Reduction = "m
     y = _in_dtype_of(x, y)
     given, x = x, widened(x)
     # log(1 + e^-|x|) and what it lacks, which is exactly 0 for a sure and right answer: no digit cancels.
-    lacking = where(_is_positive(x), multiply(x, subtract(1, y)), multiply(x, negative(y)))
+    lacking = where(greater(x, 0), multiply(x, subtract(1, y)), multiply(x, negative(y)))
     losses = add(softplus(multiply(_opposite_sign(x), x)), lacking)
     return _reduced(losses, reduction, given, y)
-
-
-_is_near = choice(np.less_equal, batch=elementwise_rule)
 
 
 def huber(predictions: Array, targets: Array, delta: float = 1.0, reduction: Reduction = "mean") -> Array:
@@ -204,7 +200,7 @@ def huber(predictions: Array, targets: Array, delta: float = 1.0, reduction: Red
     x, y = _paired("huber", "predictions", predictions, "targets", targets)
     error = widened(subtract(x, y))
     size = absolute(error)
-    near = _is_near(size, delta)
+    near = less_equal(size, delta)
     # The square of an error that is not near is not used, and could overflow.
     losses = where(near, 0.5 * _square_of_size(where(near, error, 0)), delta * (size - 0.5 * delta))
     return _reduced(losses, reduction, x, y)

@@ -75,9 +75,11 @@ def backward(
             if pullback is None:
                 if primitive.joint_pullback is None and (dtype is None or dtype.kind in "fc"):
                     raise missing_rule(primitive, place, "reverse mode")
-                continue  # no path through this operand, or a choice, which has no cotangent
+                continue  # no path through this operand, or a choice
             contribution = pullback(t, kept, parameters, shape)
             if contribution.shape != shape or contribution.dtype is not dtype:
+                if dtype is not None and dtype.kind in "biu":
+                    continue  # a choice has no cotangent
                 if type(contribution) is Piece:
                     bars[operand_slot] = sums.with_piece(bars[operand_slot], contribution, operand_slot, shape, dtype)
                     continue

@@ -9,13 +9,13 @@ import numpy as np
 from tapenet.core.arguments import ABSENT, given, numpy_function, refuse
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise, piecewise_constant
-from tapenet.core.nondifferentiable import nondifferentiable
+from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array, bind
 from tapenet.core.record import NO_PARAMETERS
 from tapenet.core.tensor import Tensor, read_value
 from tapenet.errors import ArgumentError
 from tapenet.kernels import elementwise as kernels
-from tapenet.ops.elementwise.comparison import equal, greater, isnan, less
+from tapenet.ops.elementwise.choices import equal, greater, isnan, less
 from tapenet.ops.elementwise.rounding import floor, trunc
 
 # ---- sums and products ----
@@ -299,13 +299,13 @@ def where(condition: Array, x: Array = ABSENT, y: Array = ABSENT) -> Array:
     return bind(_where.primitive, (condition, x, y), NO_PARAMETERS)
 
 
-_larger = nondifferentiable(np.maximum, batch=elementwise_rule)
+_exceeds = choice(lambda x, low, high: np.maximum(x, low) > high, name="exceeds", batch=elementwise_rule)
 
 _clip = elementwise(
     np.clip,
     lambda t, x, low, high: where(greater(x, low) & less(x, high) | isnan(x), t, 0),
     lambda t, x, low, high: where(less(x, low) & less(low, high), t, 0),
-    lambda t, x, low, high: where(greater(_larger(x, low), high), t, 0),
+    lambda t, x, low, high: where(_exceeds(x, low, high), t, 0),
     name="clip",
     operands=("x", "low", "high"),
 )

@@ -16,7 +16,7 @@ from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
 from tapenet.ops.elementwise.arithmetic import where
-from tapenet.ops.elementwise.comparison import equal
+from tapenet.ops.elementwise.choices import equal
 from tapenet.ops.elementwise.rounding import sign as _sign_of_real
 from tapenet.ops.elementwise.trigonometric import arctan2, rad2deg
 

@@ -9,7 +9,7 @@ import numpy as np
 from tapenet.core.families import elementwise, piecewise_constant
 from tapenet.core.primitive import Array
 from tapenet.ops.elementwise.arithmetic import where
-from tapenet.ops.elementwise.comparison import equal, isinf
+from tapenet.ops.elementwise.choices import equal, isinf
 from tapenet.ops.elementwise.constants import LOG2_E, LOG10_E, LOG_2
 
 exp = elementwise(

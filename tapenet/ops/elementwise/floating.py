@@ -12,7 +12,7 @@ from tapenet.core.families import elementwise, piecewise_constant
 from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.ops.elementwise.arithmetic import add, multiply, negative, where
-from tapenet.ops.elementwise.comparison import isnan, isneginf, isposinf
+from tapenet.ops.elementwise.choices import isnan, isneginf, isposinf
 from tapenet.ops.elementwise.complex import imag, real
 from tapenet.ops.elementwise.rounding import sign, trunc
 

@@ -9,7 +9,7 @@ import numpy as np
 from tapenet.core.arguments import numpy_function
 from tapenet.core.families import elementwise, piecewise_constant
 from tapenet.core.primitive import Array, bind
-from tapenet.ops.elementwise.comparison import equal
+from tapenet.ops.elementwise.choices import equal
 
 floor = elementwise(
     np.floor,

@@ -12,7 +12,7 @@ from tapenet.core.primitive import Array, bind
 from tapenet.core.tensor import Tensor
 from tapenet.kernels import slopes
 from tapenet.ops.elementwise.arithmetic import sqrt, where
-from tapenet.ops.elementwise.comparison import equal
+from tapenet.ops.elementwise.choices import equal
 
 # ---- trigonometric; angles in radians ----
 

@@ -18,7 +18,7 @@ from tapenet.ops.arrays.indexing import take_along_axis
 from tapenet.ops.arrays.searching import argsort
 from tapenet.ops.arrays.shaping import concatenate, flip, matrix_transpose
 from tapenet.ops.elementwise.arithmetic import square, where
-from tapenet.ops.elementwise.comparison import equal
+from tapenet.ops.elementwise.choices import equal
 from tapenet.ops.elementwise.complex import absolute
 from tapenet.ops.elementwise.rounding import sign
 from tapenet.ops.linalg.eigenvalues import eigh, eigvalsh

@@ -8,7 +8,7 @@ import numpy as np
 
 from tapenet.core.arguments import numpy_function
 from tapenet.core.families import general
-from tapenet.core.nondifferentiable import branch_condition, nondifferentiable
+from tapenet.core.nondifferentiable import branch_condition, choice
 from tapenet.core.primitive import Array, Parts
 from tapenet.core.provided import provided
 from tapenet.ops.arrays.shaping import flip, matrix_transpose
@@ -121,7 +121,7 @@ def _find_singular_frame(a: Array) -> tuple[Array, Array, Array]:
     return u.mT.conj(), vh.mT.conj(), np.linalg.det(u @ vh)
 
 
-_singular_frame = nondifferentiable(_find_singular_frame, name="singular_frame", batch=stack_rule)
+_singular_frame = choice(_find_singular_frame, name="singular_frame", batch=stack_rule)
 
 
 def _det_of_nearly_singular(a: Array) -> Array:

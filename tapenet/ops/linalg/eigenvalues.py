@@ -12,7 +12,7 @@ import numpy as np
 
 from tapenet.core.arguments import numpy_function
 from tapenet.core.families import general
-from tapenet.core.nondifferentiable import nondifferentiable
+from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array, Parts
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.shaping import matrix_transpose
@@ -148,7 +148,7 @@ def _find_largest(v: Array) -> Array:
     return np.arange(v.shape[-2])[:, None] == np.argmax(preference, -2, keepdims=True)
 
 
-_largest = nondifferentiable(_find_largest, name="largest", batch=stack_rule)
+_largest = choice(_find_largest, name="largest", batch=stack_rule)
 
 
 def _normalized(u: Array, v: Array) -> Array:

@@ -23,7 +23,7 @@ from tapenet.core.provided import provided
 from tapenet.errors import ArgumentError, LinAlgError, MappedValueError
 from tapenet.ops.arrays.shaping import matrix_transpose, reshape
 from tapenet.ops.elementwise.arithmetic import square, where
-from tapenet.ops.elementwise.comparison import greater
+from tapenet.ops.elementwise.choices import greater
 from tapenet.ops.elementwise.complex import imag, real
 from tapenet.ops.linalg.decompositions import svd, svdvals
 from tapenet.ops.linalg.matrices import (

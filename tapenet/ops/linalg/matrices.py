@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from tapenet.core.batching import elementwise_rule
-from tapenet.core.nondifferentiable import nondifferentiable
+from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array, Parts
 from tapenet.errors import LinAlgError
 from tapenet.ops.arrays.shaping import matrix_transpose
 from tapenet.ops.elementwise.arithmetic import subgradient, where
-from tapenet.ops.elementwise.comparison import equal
+from tapenet.ops.elementwise.choices import equal
 from tapenet.ops.elementwise.complex import conjugate, imag, real
 from tapenet.ops.reductions.reduction import sum
 
@@ -89,7 +89,7 @@ def reciprocal_gaps(w: Array) -> Array:
 
 # A cotangent of 0 says that nothing depends on a vector. Then it does not matter that the vector has no derivative.
 
-used = nondifferentiable(lambda t: np.any(t != 0, axis=-2, keepdims=True), name="used", batch=stack_rule)
+used = choice(lambda t: np.any(t != 0, axis=-2, keepdims=True), name="used", batch=stack_rule)
 
 
 def over_gaps(c: Array, w: Array, needed: Array) -> Array:

@@ -15,14 +15,14 @@ from tapenet.core import shapes
 from tapenet.core.arguments import axes_of, numpy_function
 from tapenet.core.batch_rules import leading, over_operand, shifted
 from tapenet.core.families import general
-from tapenet.core.nondifferentiable import branch_condition, nondifferentiable
+from tapenet.core.nondifferentiable import branch_condition, choice, nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.core.shapes import Axes
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, LinAlgError
 from tapenet.ops.arrays.shaping import moveaxis, reshape
 from tapenet.ops.elementwise.arithmetic import square, subgradient, where
-from tapenet.ops.elementwise.comparison import equal
+from tapenet.ops.elementwise.choices import equal
 from tapenet.ops.elementwise.complex import absolute, imag, real, sign
 from tapenet.ops.elementwise.exponential import power
 from tapenet.ops.linalg.decompositions import svdvals
@@ -52,7 +52,7 @@ def _find_largest_size(x: Array, *, axis: Axes) -> Array:
     return np.where((size == 0) | ~np.isfinite(size), 1, size).astype(size.dtype)
 
 
-_largest_size = nondifferentiable(_find_largest_size, name="largest_size", batch=leading(axis=shifted))
+_largest_size = choice(_find_largest_size, name="largest_size", batch=leading(axis=shifted))
 
 
 def _unless_zero(z: Array, norm: Array) -> Array:
@@ -267,7 +267,7 @@ matrix_rank = nondifferentiable(
 # ---- condition ----
 
 
-_is_singular = nondifferentiable(lambda a: np.linalg.slogdet(a)[0] == 0, name="cond", batch=stack_rule)
+_is_singular = choice(lambda a: np.linalg.slogdet(a)[0] == 0, name="cond", batch=stack_rule)
 
 
 def _quotient(x: Array, y: Array) -> Array:

@@ -10,13 +10,13 @@ import numpy as np
 from tapenet.core.arguments import ABSENT, as_array, given, numpy_function
 from tapenet.core.batch_rules import leading, shifted
 from tapenet.core.families import general
-from tapenet.core.nondifferentiable import nondifferentiable
+from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.shapes import Axes
 from tapenet.errors import ArgumentTypeError
 from tapenet.ops.elementwise.arithmetic import maximum, minimum, square, subtract, where as choose
 from tapenet.ops.elementwise.casting import as_scalar, astype
-from tapenet.ops.elementwise.comparison import isnan, less_equal, logical_and, logical_not
+from tapenet.ops.elementwise.choices import isnan, less_equal, logical_and, logical_not
 from tapenet.ops.elementwise.complex import absolute
 from tapenet.ops.reductions.cumulative import cumprod, cumsum
 from tapenet.ops.reductions.reduction import (
@@ -144,7 +144,7 @@ def nanmean(
     _check_dtype("nanmean", dtype)
     x = as_array(a)
     total = nansum(x, axis, dtype, None, keepdims, **given(where=where))
-    return over_count(total, number_where(valid(x, where), x, axis=axis, keepdims=keepdims))
+    return over_count(total, number_where(valid(x, where), x.shape, axis, keepdims))
 
 
 @numpy_function(np.nanvar)
@@ -173,7 +173,7 @@ def nanvar(
     center = nanmean(x, axis, dtype, None, True, **given(where=where)) if mean is ABSENT else mean
     deviation = choose(numbers, astype(subtract(x, center), x.dtype), 0)  # before it is squared: 0 * NaN is NaN
     magnitude = absolute(deviation) if x.dtype.kind == "c" else deviation
-    degrees = number_where(numbers, x, axis=axis, keepdims=keepdims) - (ddof if correction is ABSENT else correction)
+    degrees = number_where(numbers, x.shape, axis, keepdims) - (ddof if correction is ABSENT else correction)
     found = over_count(sum(square(magnitude), axis, dtype, None, keepdims), degrees)
     return as_scalar(choose(less_equal(degrees, 0), np.nan, found))
 
@@ -200,7 +200,8 @@ def nanstd(
     """
     more = given(where=where, mean=mean, correction=correction)
     variance = nanvar(a, axis, dtype, None, ddof, keepdims, **more)
-    return root_of_variance(variance, number_where(valid(a, where), as_array(a), axis=axis, keepdims=keepdims))
+    x = as_array(a)
+    return root_of_variance(variance, number_where(valid(x, where), x.shape, axis, keepdims))
 
 
 # ---- extrema ----
@@ -212,7 +213,7 @@ def _find_shares(x: Array, out: Array, *, axis: Axes) -> Array:
     return (won / np.maximum(np.add.reduce(won, axis=axis, keepdims=True), 1)).astype(x.dtype)
 
 
-_shares = nondifferentiable(_find_shares, name="shares", batch=leading(axis=shifted))
+_shares = choice(_find_shares, name="shares", batch=leading(axis=shifted))
 
 
 _EXTREMUM_RULES: dict[str, Any] = {
@@ -242,7 +243,7 @@ def _nanmin(x: Array, *, axis: Axes, keepdims: bool) -> Array:
 
 
 def past_nan(
-    theirs: Callable[..., Array], primitive: Primitive, choice: Callable[..., Array], doc: str
+    theirs: Callable[..., Array], primitive: Primitive, larger: Callable[..., Array], doc: str
 ) -> Callable[..., Array]:
     """The public function of an extremum that passes over NaN."""
     name = theirs.__name__
@@ -257,7 +258,7 @@ def past_nan(
     ) -> Array:
         x = as_array(a) if where is ABSENT else choose(where, as_array(a), np.nan)
         found = primitive(x, axis=normalized_axes(name, axis, x.ndim), keepdims=keepdims)
-        return found if initial is ABSENT else choice(choose(isnan(found), initial, found), initial)
+        return found if initial is ABSENT else larger(choose(isnan(found), initial, found), initial)
 
     return published(function, theirs, doc)
 

@@ -9,15 +9,16 @@ import numpy as np
 from tapenet.core import shapes
 from tapenet.core.arguments import as_array, axes_of, numpy_function
 from tapenet.core.batching import elementwise_rule
-from tapenet.core.nondifferentiable import constant, nondifferentiable
+from tapenet.core.nondifferentiable import choice, constant
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.ops.arrays.indexing import take_along_axis
 from tapenet.ops.arrays.shaping import broadcast_to, moveaxis, ravel, reshape, transpose
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, subtract, where
-from tapenet.ops.elementwise.casting import as_scalar
-from tapenet.ops.elementwise.comparison import equal, greater, greater_equal, isnan, less, logical_or
+from tapenet.ops.elementwise.casting import as_scalar, astype
+from tapenet.ops.elementwise.choices import detached, equal, greater_equal, isnan
+from tapenet.ops.elementwise.comparison import greater, less, logical_or
 from tapenet.ops.reductions.reduction import Axis, mean
 from tapenet.ops.reductions.sorting import sort
 
@@ -38,7 +39,7 @@ def _count_of_each(rows: Array) -> Array:
     return np.sum(~np.isnan(rows), -1)
 
 
-_counts = nondifferentiable(_count_of_each, name="counts", batch=elementwise_rule)  # rows in front of rows
+_counts = choice(_count_of_each, name="counts", batch=elementwise_rule)  # rows in front of rows
 
 
 def _at(rows: Array, places: Array) -> Array:
@@ -115,8 +116,7 @@ _OF_ELEMENTS = ("inverted_cdf", "closest_observation", "lower", "higher", "neare
 _METHODS = (*_CONTINUOUS, *_BETWEEN, *_OF_ELEMENTS)
 
 
-@nondifferentiable
-def _places(q: Array, counts: Array, *, method: str) -> Array:
+def _find_places(q: Array, counts: Array, *, method: str) -> Array:
     """Find for each q, and each count, the place of the quantile among the elements in order.
 
     A quantile is a function of the place alone, so that of 0, 1, 2 ... is the place: NumPy's own arithmetic, for
@@ -131,14 +131,26 @@ def _places(q: Array, counts: Array, *, method: str) -> Array:
     return places
 
 
+_places = choice(_find_places, name="places")
+_before = choice(lambda places: np.floor(places).astype(np.intp), name="before")
+
+
+def _find_slope(places: Array, counts: Array, *, method: str) -> Array:
+    """Find the slope of each place by q; 0 at the ends."""
+    a, b = _CONTINUOUS[method]
+    return np.where((places > 0) & (places < counts - 1), counts + (1 - a - b), 0)
+
+
+_slope = choice(_find_slope, name="slope")
+
+
 def _fraction(q: Array, places: Array, counts: Array, method: str, dtype: Any) -> Array:
     """Compute how far each place is past the element before it; differentiable in q for continuous methods."""
-    fraction = subtract(places, np.floor(places)).astype(dtype)
+    fraction = astype(subtract(places, _before(places)), dtype)
     if type(q) is not Tensor or method not in _CONTINUOUS:
         return fraction
-    a, b = _CONTINUOUS[method]
-    slope = np.where((places > 0) & (places < counts - 1), counts + (1 - a - b), 0).astype(fraction.dtype)
-    from_q = reshape(subtract(q, constant(q)), q.shape + (1,) * (np.ndim(places) - q.ndim))
+    slope = astype(_slope(places, counts, method=method), fraction.dtype)
+    from_q = reshape(subtract(q, detached(q)), q.shape + (1,) * (np.ndim(places) - q.ndim))
     return add(fraction, multiply(from_q, slope))
 
 
@@ -189,7 +201,7 @@ def _interpolated(rows: Array, q: Array, method: str, skips_nan: bool, dtype: An
     counts = _counts(rows) if skips_nan else np.full(rows.shape[:-1], n)
     places = _places(q, counts, method=method)
     fraction = _fraction(q, places, counts, method, dtype if dtype.kind == "f" else np.float64)
-    before = np.floor(places).astype(np.intp)
+    before = _before(places)
     spread = broadcast_to(ordered, (*before.shape, n))
     below = _at(spread, before)
     if method in _OF_ELEMENTS:
@@ -202,7 +214,7 @@ def _interpolated(rows: Array, q: Array, method: str, skips_nan: bool, dtype: An
 
 def _weights_of_rows(function: str, a: Array, weights: Array, axis: Axis) -> Array:
     """Give weights the shape of the rows; they come for each element, or for each place along the axes."""
-    weights = as_array(constant(weights))
+    weights = detached(as_array(weights))
     if weights.shape != a.shape:
         if axis is None:
             raise ArgumentTypeError(f"{function}: axis must be given where weights differ in shape; got None.")
@@ -217,18 +229,20 @@ def _weights_of_rows(function: str, a: Array, weights: Array, axis: Axis) -> Arr
     return _as_rows(function, weights, axis)[0]
 
 
-@nondifferentiable
-def _places_by_weight(rows: Array, q: Array, weights: Array, *, method: str, skips_nan: bool) -> Array:
+def _find_places_by_weight(rows: Array, q: Array, weights: Array, *, method: str, skips_nan: bool) -> Array:
     """Find for each q, and each row, the first place of the element that is the quantile by weight."""
     quantile_of = np.nanquantile if skips_nan else np.quantile
     found = quantile_of(rows, q, axis=-1, weights=weights, method=method)[..., None]
     return np.argmax((rows == found) | (np.isnan(rows) & np.isnan(found)), -1)
 
 
+_places_by_weight = choice(_find_places_by_weight, name="places_by_weight")
+
+
 def _weighted(function: str, rows: Array, q: Array, weights: Array, method: str, skips_nan: bool) -> Array:
     if method != "inverted_cdf":
         raise ArgumentError(f"{function}: method must be 'inverted_cdf' with weights; got {method!r}.")
-    places = _places_by_weight(rows, constant(q), weights, method=method, skips_nan=skips_nan)
+    places = _places_by_weight(rows, q, weights, method=method, skips_nan=skips_nan)
     return _at(broadcast_to(rows, (*places.shape, rows.shape[-1])), places)
 
 

@@ -18,7 +18,7 @@ from tapenet.core import shapes
 from tapenet.core.arguments import ABSENT, as_array, axes_of, given, numpy_function
 from tapenet.core.batch_rules import leading, shifted as with_batch_axis
 from tapenet.core.families import elementwise, general, linear
-from tapenet.core.nondifferentiable import branch_condition, constant, nondifferentiable
+from tapenet.core.nondifferentiable import branch_condition, choice
 from tapenet.core.primitive import Array, Primitive, bind
 from tapenet.core.record import Parameters
 from tapenet.core.shapes import Axes
@@ -37,7 +37,7 @@ from tapenet.ops.elementwise.arithmetic import (
     where as choose,
 )
 from tapenet.ops.elementwise.casting import as_scalar, astype
-from tapenet.ops.elementwise.comparison import equal
+from tapenet.ops.elementwise.choices import detached, equal
 from tapenet.ops.elementwise.complex import absolute, conjugate
 from tapenet.ops.reductions.cumulative import cumprod, reversed_along, shifted
 
@@ -120,7 +120,7 @@ def extremum(
     theirs: Callable[..., Array],
     method: Callable[..., Array],
     primitive: Primitive,
-    choice: Callable[..., Array],
+    larger: Callable[..., Array],
     last: float,
     doc: str,
 ) -> Callable[..., Array]:
@@ -144,7 +144,7 @@ def extremum(
         if initial is not ABSENT and shapes.count(x.shape, axes) == 0:
             return add(np.zeros(shapes.reduced(x.shape, axes, keepdims), x.dtype), initial)
         found = primitive(x, axis=axes, keepdims=keepdims)
-        return found if initial is ABSENT else choice(found, initial)
+        return found if initial is ABSENT else larger(found, initial)
 
     return published(reduce, theirs, doc, method)
 
@@ -227,15 +227,22 @@ def mean(
         return bind(_mean, (x,), _parameters("mean", x, axis, keepdims, dtype))
     wide = np.float32 if x.dtype.char == "e" and dtype is None else dtype  # as NumPy adds up float16
     found = over_count(
-        sum(x, axis, wide, None, keepdims, where=where), number_where(where, x, axis=axis, keepdims=keepdims)
+        sum(x, axis, wide, None, keepdims, where=where),
+        number_where(where, x.shape, axis, keepdims),
     )
     return found if wide is dtype else astype(found, x.dtype)
 
 
-@nondifferentiable
-def number_where(where: Array, x: Array, *, axis: Axis, keepdims: bool) -> Array:
-    """How many elements of x along axes a mask names."""
-    return np.sum(np.broadcast_to(where, x.shape), axis, np.intp, keepdims=keepdims)
+def _count_where(where: Array, *, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:
+    return np.sum(np.broadcast_to(where, shape), axis, np.intp, keepdims=keepdims)
+
+
+_number_where = choice(_count_where, name="number_where")
+
+
+def number_where(where: Array, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:
+    """How many elements along axes of an array of a shape a mask names."""
+    return _number_where(where, shape=shape, axis=axis, keepdims=keepdims)
 
 
 # ---- moments ----
@@ -296,7 +303,7 @@ def var(
         return bind(_var, (x,), {"ddof": ddof, **_parameters("var", x, axis, keepdims, dtype)})
     axes = normalized_axes("var", axis, x.ndim)
     center = _mean_of(x, axes, dtype, keepdims=True, **given(where=where)) if mean is ABSENT else mean
-    count = shapes.count(x.shape, axes) if where is ABSENT else number_where(where, x, axis=axes, keepdims=keepdims)
+    count = shapes.count(x.shape, axes) if where is ABSENT else number_where(where, x.shape, axes, keepdims)
     deviation = subtract(x, center)
     if where is not ABSENT:
         deviation = choose(where, deviation, 0)  # before it is squared: 0 * NaN must not arise behind a mask
@@ -338,7 +345,7 @@ def _slope_of_std(t: Array, x: Array, out: Array, axis: Axes, ddof: float, dtype
 
 def _scaled(deviation: Array, axis: Axes, factor: float) -> tuple[Array, Array]:
     """Deviations of magnitude 1 at most, and the root of their mean square times a factor."""
-    scale = constant(max(absolute(deviation), axis, keepdims=True))
+    scale = detached(max(absolute(deviation), axis, keepdims=True))
     scaled = divide(deviation, choose(equal(scale, 0), 1, scale))
     return scaled, root_of_squares(multiply(_mean(square(absolute(scaled)), axis=axis, keepdims=True), factor))
 
@@ -382,7 +389,8 @@ def std(
     if where is ABSENT and mean is ABSENT:
         return bind(_std, (x,), {"ddof": ddof, **_parameters("std", x, axis, keepdims, dtype)})
     variance = var(x, axis, dtype, None, ddof, keepdims, **given(where=where, mean=mean))
-    return root_of_variance(variance, number_where(True if where is ABSENT else where, x, axis=axis, keepdims=keepdims))
+    mask = True if where is ABSENT else where
+    return root_of_variance(variance, number_where(mask, x.shape, axis, keepdims))
 
 
 def root_of_variance(variance: Array, counts: Array) -> Array:
@@ -401,7 +409,7 @@ def _find_winners(x: Array, out: Array, *, axis: Axes, keepdims: bool) -> Array:
     return (won / np.add.reduce(won, axis=axis, keepdims=True)).astype(np.asarray(x).dtype)
 
 
-_winners = nondifferentiable(_find_winners, name="winners", batch=_batched)
+_winners = choice(_find_winners, name="winners", batch=_batched)
 
 
 _EXTREMUM_RULES: dict[str, Any] = {

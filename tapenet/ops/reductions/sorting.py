@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,14 @@ from tapenet.core.batch_rules import leading, refused, shifted
 from tapenet.core.nondifferentiable import choice, nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.ops.arrays.indexing import getitem, take, take_along_axis
-from tapenet.ops.arrays.searching import argpartition, argsort as places_in_order
+from tapenet.ops.arrays.searching import argsort as places_in_order
 from tapenet.ops.arrays.shaping import concatenate, flip, ravel
 from tapenet.ops.elementwise.casting import astype
 
 # ---- orders ----
 
 _order = choice(np.argsort, name="order", batch=leading(axis=shifted))
+_partial_order = choice(np.argpartition, name="partial_order", batch=leading(axis=shifted))
 
 
 def _sorted(a: Array, axis: int | None = -1, *arguments: Any, descending: bool = False, **keywords: Any) -> Array:
@@ -56,19 +57,19 @@ def _along(a: Array, axis: int | None, descending: bool) -> Array:
     """The elements in stable order."""
     x, axis = (ravel(as_array(a)), 0) if axis is None else (as_array(a), axis)
     axis = axis_of("sort", axis, x.ndim)
-    places = _backwards(x, axis) if descending else _order(x, axis=axis, kind="stable")
+    places = _backwards(x, axis, _order) if descending else _order(x, axis=axis, kind="stable")
     return take_along_axis(x, places, axis)
 
 
-def _backwards(a: Array, axis: int | None) -> Array:
+def _backwards(a: Array, axis: int | None, order: Callable[..., Array]) -> Array:
     """The places of the elements, the largest first, equal ones in the order they come."""
     x, axis = (ravel(as_array(a)), 0) if axis is None else (as_array(a), axis)
-    return x.shape[axis] - 1 - flip(places_in_order(flip(x, axis), axis=axis, kind="stable"), axis)
+    return x.shape[axis] - 1 - flip(order(flip(x, axis), axis=axis, kind="stable"), axis)
 
 
 def _arg_sorted(a: Array, axis: int | None = -1, *arguments: Any, descending: bool = False, **keywords: Any) -> Array:
     """`np.argsort`, or the largest first."""
-    return _backwards(a, axis) if descending else np.argsort(a, axis, *arguments, **keywords)
+    return _backwards(a, axis, places_in_order) if descending else np.argsort(a, axis, *arguments, **keywords)
 
 
 @numpy_function(_arg_sorted)
@@ -92,7 +93,7 @@ def argsort(
     >>> tnp.argsort(np.array([3.0, 1.0, 2.0]))
     array([1, 2, 0])
     """
-    return _backwards(a, axis) if descending else places_in_order(a, axis=axis, kind="stable")
+    return _backwards(a, axis, places_in_order) if descending else places_in_order(a, axis=axis, kind="stable")
 
 
 @numpy_function(np.partition)
@@ -109,7 +110,7 @@ def partition(
     2.0
     """
     x, axis = (ravel(a), 0) if axis is None else (as_array(a), axis)
-    return take_along_axis(x, argpartition(x, kth, axis=axis, kind=kind), axis_of("partition", axis, x.ndim))
+    return take_along_axis(x, _partial_order(x, kth=kth, axis=axis, kind=kind), axis_of("partition", axis, x.ndim))
 
 
 @numpy_function(np.sort_complex)
@@ -127,18 +128,38 @@ def sort_complex(a: Array) -> Array:
 # ---- sets ----
 
 
-@nondifferentiable
+# The number of values that are found depends on the elements. So a replay must find them at the same places, which a
+# guard tells of places; it would never hold of values.
+
+
 def _places_of(x: Array, found: Array) -> Array:
     """Find for each of the values found the first place where it occurs in the flat x."""
     order = np.argsort(x, kind="stable")
     return order[np.searchsorted(x[order], found)]
 
 
-def _picked(x: Array, found: Array) -> Array:
-    return getitem(x, _places_of(x, found)) if x.size else x
+def _placing(function: Callable[..., Any], *, takes_from_all: bool = False) -> Callable[..., Any]:
+    """The function with, in place of the values it finds, their places in its first argument, or in all of them."""
+
+    def places(*arrays: Array, **keywords: Any) -> Any:
+        found = function(*arrays, **keywords)
+        flat = np.concatenate(arrays) if takes_from_all else arrays[0].ravel()
+        if isinstance(found, np.ndarray):
+            return _places_of(flat, found)
+        first = _places_of(flat, found[0])
+        return found._replace(values=first) if hasattr(found, "_replace") else (first, *found[1:])
+
+    return nondifferentiable(places, name=function.__name__, batch=refused)
 
 
-_unique_places = nondifferentiable(np.unique, batch=refused)
+def _with_values(found: Any, x: Array) -> Any:
+    """A named tuple with values in place of their places in x."""
+    return found._replace(values=getitem(ravel(x), found.values))
+
+
+_unique_places = nondifferentiable(
+    lambda x, *rest, **keywords: np.unique(x, *rest, **keywords)[1:], name="unique", batch=refused
+)
 
 
 @numpy_function(np.unique)
@@ -162,19 +183,13 @@ def unique(
     """
     x = as_array(ar)
     parts = _unique_places(x, True, return_inverse, return_counts, axis, equal_nan=equal_nan)
-    values = take(ravel(x) if axis is None else x, parts[1], 0 if axis is None else axis)
-    rest = parts[1:] if return_index else parts[2:]
+    values = take(ravel(x) if axis is None else x, parts[0], 0 if axis is None else axis)
+    rest = parts if return_index else parts[1:]
     return (values, *rest) if rest else values
 
 
-_all_unique, _counts_of_unique = (
-    nondifferentiable(np.unique_all, batch=refused),
-    nondifferentiable(np.unique_counts, batch=refused),
-)
-_inverse_of_unique, _unique = (
-    nondifferentiable(np.unique_inverse, batch=refused),
-    nondifferentiable(np.unique_values, batch=refused),
-)
+_all_unique, _counts_of_unique = _placing(np.unique_all), _placing(np.unique_counts)
+_inverse_of_unique, _unique = _placing(np.unique_inverse), _placing(np.unique_values)
 
 
 @numpy_function(np.unique_all)
@@ -186,8 +201,7 @@ def unique_all(x: Array) -> Any:
     >>> tnp.unique_all(np.array([2.0, 1.0, 2.0])).counts
     array([1, 2])
     """
-    found = _all_unique(x)
-    return found._replace(values=_picked(ravel(x), found.values))
+    return _with_values(_all_unique(x), x)
 
 
 @numpy_function(np.unique_counts)
@@ -199,8 +213,7 @@ def unique_counts(x: Array) -> Any:
     >>> tnp.unique_counts(np.array([2.0, 1.0, 2.0])).counts
     array([1, 2])
     """
-    found = _counts_of_unique(x)
-    return found._replace(values=_picked(ravel(x), found.values))
+    return _with_values(_counts_of_unique(x), x)
 
 
 @numpy_function(np.unique_inverse)
@@ -212,8 +225,7 @@ def unique_inverse(x: Array) -> Any:
     >>> tnp.unique_inverse(np.array([2.0, 1.0, 2.0])).inverse_indices
     array([1, 0, 1])
     """
-    found = _inverse_of_unique(x)
-    return found._replace(values=_picked(ravel(x), found.values))
+    return _with_values(_inverse_of_unique(x), x)
 
 
 @numpy_function(np.unique_values)
@@ -225,12 +237,11 @@ def unique_values(x: Array) -> Array:
     >>> np.sort(tnp.unique_values(np.array([2.0, 1.0, 2.0])))
     array([1., 2.])
     """
-    return _picked(ravel(x), _unique(x))
+    return getitem(ravel(x), _unique(x))
 
 
-_common = nondifferentiable(np.intersect1d, batch=refused)
-_only_first = nondifferentiable(np.setdiff1d, batch=refused)
-_in_one = nondifferentiable(np.setxor1d, batch=refused)
+_common, _only_first = _placing(np.intersect1d), _placing(np.setdiff1d)
+_in_one = _placing(np.setxor1d, takes_from_all=True)
 
 
 @numpy_function(np.union1d)
@@ -257,9 +268,9 @@ def intersect1d(ar1: Array, ar2: Array, assume_unique: bool = False, return_indi
     """
     x, y = ravel(as_array(ar1)), ravel(as_array(ar2))
     if not return_indices:
-        return _picked(x, _common(x, y, assume_unique))
-    found, first, second = _common(x, y, assume_unique, True)
-    return _picked(x, found), first, second
+        return getitem(x, _common(x, y, assume_unique=assume_unique))
+    found, first, second = _common(x, y, assume_unique=assume_unique, return_indices=True)
+    return getitem(x, found), first, second
 
 
 @numpy_function(np.setdiff1d)
@@ -272,7 +283,7 @@ def setdiff1d(ar1: Array, ar2: Array, assume_unique: bool = False) -> Array:
     array([2.])
     """
     x, y = ravel(as_array(ar1)), ravel(as_array(ar2))
-    return _picked(x, _only_first(x, y, assume_unique))
+    return getitem(x, _only_first(x, y, assume_unique=assume_unique))
 
 
 @numpy_function(np.setxor1d)
@@ -285,4 +296,4 @@ def setxor1d(ar1: Array, ar2: Array, assume_unique: bool = False) -> Array:
     array([0., 2.])
     """
     x, y = ravel(as_array(ar1)), ravel(as_array(ar2))
-    return _picked(concatenate([x, y]), _in_one(x, y, assume_unique))
+    return getitem(concatenate([x, y]), _in_one(x, y, assume_unique=assume_unique))

@@ -9,16 +9,16 @@ import numpy as np
 
 from tapenet.core import shapes
 from tapenet.core.arguments import ABSENT, as_array, axes_of, axis_of, numpy_function
-from tapenet.core.batch_rules import leading, shifted
+from tapenet.core.batch_rules import leading, over_operand, shifted
 from tapenet.core.families import general, multilinear
+from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.indexing import take
-from tapenet.ops.arrays.searching import argsort, searchsorted
 from tapenet.ops.arrays.shaping import broadcast_to, concatenate, ravel, reshape
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, remainder, subtract, where
 from tapenet.ops.elementwise.casting import astype
-from tapenet.ops.elementwise.comparison import greater, isnan, less
+from tapenet.ops.elementwise.choices import greater, isnan, less
 from tapenet.ops.elementwise.complex import conjugate
 from tapenet.ops.reductions.cumulative import reversed_along
 from tapenet.ops.reductions.reduction import sum
@@ -159,6 +159,9 @@ def trapezoid(y: Array, x: Array = None, dx: Array = 1.0, axis: int = -1) -> Arr
 
 # ---- interpolation and angles ----
 
+_places_among = choice(np.searchsorted, name="places_among", batch=over_operand(1))
+_order = choice(np.argsort, name="order")
+
 
 @numpy_function(np.interp)
 def interp(
@@ -186,7 +189,7 @@ def interp(
     if n == 1:
         inside = broadcast_to(fp[0], x.shape)
     else:
-        behind = np.clip(searchsorted(xp, x, side="right"), 1, n - 1)
+        behind = np.clip(_places_among(xp, x, side="right"), 1, n - 1)
         x0, f0 = take(xp, behind - 1), take(fp, behind - 1)
         slope = divide(subtract(take(fp, behind), f0), subtract(take(xp, behind), x0))
         inside = add(multiply(slope, subtract(x, x0)), f0)
@@ -200,7 +203,7 @@ def _one_period(x: Array, xp: Array, fp: Array, period: float) -> tuple[Array, A
     if period == 0:
         raise ArgumentError("interp: period must not be 0; got 0.")
     x, xp = remainder(x, period), remainder(xp, period)
-    order = argsort(xp)
+    order = _order(xp)
     xp, fp = take(xp, order), take(fp, order)
     xp = concatenate([subtract(xp[-1:], period), xp, add(xp[:1], period)])
     return x, xp, concatenate([fp[-1:], fp, fp[:1]])
