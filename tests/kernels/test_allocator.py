@@ -42,9 +42,10 @@ def faults(*settings):
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of GNU's C library")
 def test_memory_is_used_again_where_the_user_says_so():
     pages = 8 * 2**21 // os.sysconf("SC_PAGESIZE")
-    assert faults(2**28) < pages / 10
-    assert faults() > pages / 2
-    assert faults(2**28, 0) > pages / 2
+    kept = faults(2**28)
+    assert kept < pages / 10
+    # What is kept otherwise is the C library's affair, and depends on its version and on what else was freed.
+    assert kept <= min(faults(), faults(2**28, 0))
 
 
 def test_other_libraries_are_left_alone(monkeypatch):

@@ -128,7 +128,8 @@ case("linspace", lambda xp, a: xp.linspace(a, 1.0, 3, retstep=True, axis=-1), A(
 case("linspace", lambda xp, a: xp.linspace(a, 1.0, 1), A(2))
 case("logspace", lambda xp, a, b: xp.logspace(a, 1.0, 3, base=b, axis=-1), A(2), P(2))
 case("geomspace", lambda xp, a: xp.geomspace(-a, -3.0, 3), P())
-case("geomspace", lambda xp, a: xp.geomspace(a, 2.0 + 1j, 3), C())
+# In the right half-plane, away from the cut where start and stop point opposite ways.
+case("geomspace", lambda xp, a: xp.geomspace(a + 4.0, 2.0 + 1j, 3), C())
 case(
     "arange",
     lambda xp, a, h: xp.arange(a, a + 2.2 * h, h) if xp is not np else np.arange(a, a + 2.2 * h, h),
