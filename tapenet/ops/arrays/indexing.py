@@ -197,7 +197,7 @@ class _Indexed:
         return _assemble(*operands, indices=indices, shape=shape)
 
 
-_ASSEMBLY = _Indexed()
+_ASSEMBLY: _Indexed = _Indexed()
 _Indices = tuple[tuple[Structure, int], ...]  # of each piece the structure of its index, and the number of its arrays
 
 

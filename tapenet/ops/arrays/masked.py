@@ -62,6 +62,6 @@ def _placed(part: Array, mask: Array) -> Array:
 
 
 def _cast(name: str, x: Array, dtype: np.dtype[Any], casting: str) -> Array:
-    if not np.can_cast(x.dtype, dtype, casting):
+    if not np.can_cast(x.dtype, dtype, casting):  # type: ignore[arg-type]  # NumPy names literals
         raise ArgumentTypeError(f"{name}: dtype must be one that {x.dtype} casts to by {casting!r}; got {dtype}.")
     return astype(x, dtype)

@@ -5,6 +5,7 @@ The walk keeps what is real real, so that one rule serves for the cotangent and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ def imag(val: Array) -> Array:
     return _imag(val)
 
 
+conjugate: Callable[..., Array]
 conjugate = conj = elementwise(
     np.conjugate,
     lambda t: conjugate(t),

@@ -118,14 +118,14 @@ def _share_of_2(x: Array, y: Array) -> Array:
 
 
 # The other's share is 1 less this one, but with all its digits where this one is nearly 1.
-_share = elementwise(
+_share: Callable[..., Array] = elementwise(
     _share_of_e,
     lambda t, x, y, out: t * (out * _share(y, x)),
     lambda t, x, y, out: -t * (out * _share(y, x)),
     name="logaddexp_share",
     doc="e^x / (e^x + e^y); a half where both are the same infinity.",
 )
-_share2 = elementwise(
+_share2: Callable[..., Array] = elementwise(
     _share_of_2,
     lambda t, x, y, out: t * (out * _share2(y, x) * LOG_2.of(out)),
     lambda t, x, y, out: -t * (out * _share2(y, x) * LOG_2.of(out)),

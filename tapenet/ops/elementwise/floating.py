@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from tapenet.ops.elementwise.rounding import sign, trunc
 
 # ---- sign and neighbours ----
 
-copysign = elementwise(
+copysign: Callable[..., Array] = elementwise(
     np.copysign,
     lambda t, x, y: t * (sign(x) * copysign(1, y)),
     piecewise_constant,
@@ -56,7 +57,7 @@ spacing = elementwise(
 
 # ---- fraction and exponent ----
 
-ldexp = elementwise(
+ldexp: Callable[..., Array] = elementwise(
     np.ldexp,
     lambda t, y: ldexp(t, y),
     None,

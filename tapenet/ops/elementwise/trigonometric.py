@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ sin = elementwise(
     1.0
     """,
 )
-cos = elementwise(
+cos: Callable[..., Array] = elementwise(
     np.cos,
     lambda t, x: -t * sin(x),
     doc="""Compute the cosine.
@@ -99,7 +100,7 @@ def _reciprocal_of_radius(x: Array, y: Array) -> Array:
     return where(vanishes, np.nan, 1 / where(vanishes, 1, radius))
 
 
-_direction = elementwise(
+_direction: Callable[..., Array] = elementwise(
     _direction_forward,
     lambda t, x, y: t * (_direction(y, x) * _direction(y, x) * _reciprocal_of_radius(x, y)),
     lambda t, x, y: -t * (_direction(x, y) * _direction(y, x) * _reciprocal_of_radius(x, y)),
@@ -114,7 +115,7 @@ def _over_square_of_radius(t: Array, x: Array, y: Array) -> Array:
     return t * _direction(x, y) / where(equal(radius, 0), 1, radius)
 
 
-over_one_more_square = elementwise(
+over_one_more_square: Callable[..., Array] = elementwise(
     slopes.over_one_more_square,
     lambda t, x: over_one_more_square(t, x),
     lambda t, x, out: over_one_more_square(t * (x * out * -2), x),
@@ -160,7 +161,7 @@ hypot = elementwise(
     (0.6, 0.0)
     """,
 )
-deg2rad = elementwise(
+deg2rad: Callable[..., Array] = elementwise(
     np.deg2rad,
     lambda t: deg2rad(t),
     doc="""Convert degrees to radians: x pi / 180.
@@ -171,7 +172,7 @@ deg2rad = elementwise(
     (3.141592653589793, '0.0175')
     """,
 )
-rad2deg = elementwise(
+rad2deg: Callable[..., Array] = elementwise(
     np.rad2deg,
     lambda t: rad2deg(t),
     doc="""Convert radians to degrees: x 180 / pi.
@@ -218,7 +219,7 @@ sinh = elementwise(
     1.0
     """,
 )
-cosh = elementwise(
+cosh: Callable[..., Array] = elementwise(
     np.cosh,
     lambda t, x: t * sinh(x),
     doc="""Compute the hyperbolic cosine.
@@ -231,7 +232,7 @@ cosh = elementwise(
 )
 
 # From the output, as 1 - tanh^2, half of the digits would be lost at x = 9 and all at 19.
-over_square_of_cosh = elementwise(
+over_square_of_cosh: Callable[..., Array] = elementwise(
     slopes.over_square_of_cosh,
     lambda u, x: over_square_of_cosh(u, x),
     lambda u, x, out: u * (-2 * out * tanh(x)),
@@ -246,7 +247,7 @@ def _tanh_slope(t: Array, x: Array) -> Array:
     return over_square_of_cosh(t, x)
 
 
-tanh = elementwise(
+tanh: Callable[..., Array] = elementwise(
     np.tanh,
     _tanh_slope,
     doc="""Compute the hyperbolic tangent.

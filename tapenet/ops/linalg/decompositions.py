@@ -154,7 +154,7 @@ def _qr_pushforward(t: Array, out: tuple[Array, Array], mode: str) -> tuple[Arra
 
 @general(name="qr", pullbacks=[_qr_pullback], pushforwards=[_qr_pushforward], batch=stack_rule)
 def _qr(a: Array, *, mode: str) -> tuple[Array, Array]:
-    q, r = np.linalg.qr(a, mode)
+    q, r = np.linalg.qr(a, mode)  # type: ignore[call-overload]  # NumPy names literals
     return q, r
 
 

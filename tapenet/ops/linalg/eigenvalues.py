@@ -58,7 +58,7 @@ def _eigh_pushforward(t: Array, out: tuple[Array, Array], UPLO: str) -> tuple[Ar
 
 @general(name="eigh", pullbacks=[_eigh_pullback], pushforwards=[_eigh_pushforward], batch=stack_rule)
 def _eigh(a: Array, *, UPLO: str) -> tuple[Array, Array]:
-    w, v = np.linalg.eigh(a, UPLO)
+    w, v = np.linalg.eigh(a, UPLO)  # type: ignore[call-overload]  # NumPy names literals
     return w, v
 
 
@@ -74,7 +74,7 @@ def _eigvalsh_pushforward(t: Array, a: Array, UPLO: str) -> Array:
 
 @general(name="eigvalsh", pullbacks=[_eigvalsh_pullback], pushforwards=[_eigvalsh_pushforward], batch=stack_rule)
 def _eigvalsh(a: Array, *, UPLO: str) -> Array:
-    return np.linalg.eigvalsh(a, UPLO)
+    return np.linalg.eigvalsh(a, UPLO)  # type: ignore[call-overload]  # NumPy names literals
 
 
 def _triangle(function: str, UPLO: str) -> str:

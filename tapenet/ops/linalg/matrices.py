@@ -72,7 +72,7 @@ def imaginary_diagonal(x: Array) -> Array:
 
 def strictly_lower(x: Array) -> Array:
     """Keep the elements below the diagonal; 0 elsewhere."""
-    return where(np.tri(*x.shape[-2:], -1, dtype=bool), x, 0)
+    return where(np.tri(*x.shape[-2:], -1, dtype=bool), x, 0)  # type: ignore[call-overload]  # two lengths
 
 
 def undefined_at_0(x: Array) -> Array:

@@ -5,6 +5,9 @@ the other two. With a bias, the first has a form that saves a pass. Geometry com
 dilation, pairs of pairs for padding.
 """
 
+# mypy: disable-error-code="has-type"
+# Rules name the primitives whose rules they are, which mypy reads too late.
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

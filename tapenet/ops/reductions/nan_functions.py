@@ -234,12 +234,12 @@ _EXTREMUM_RULES: dict[str, Any] = {
 
 @general(**_EXTREMUM_RULES, name="nanmax")
 def _nanmax(x: Array, *, axis: Axes, keepdims: bool) -> Array:
-    return np.fmax.reduce(x, axis=axis, keepdims=keepdims)
+    return np.fmax.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # NumPy names literals
 
 
 @general(**_EXTREMUM_RULES, name="nanmin")
 def _nanmin(x: Array, *, axis: Axes, keepdims: bool) -> Array:
-    return np.fmin.reduce(x, axis=axis, keepdims=keepdims)
+    return np.fmin.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # NumPy names literals
 
 
 def past_nan(

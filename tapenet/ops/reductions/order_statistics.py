@@ -126,7 +126,7 @@ def _find_places(q: Array, counts: Array, *, method: str) -> Array:
     q = q.astype(np.float64) if q.dtype.char == "e" else q  # float16 holds no place beyond 2048
     places = np.zeros(np.shape(q) + counts.shape)
     for count in np.unique(counts[counts > 0]):
-        here = np.quantile(np.arange(count, dtype=float), q, method=method)
+        here = np.quantile(np.arange(count, dtype=float), q, method=method)  # type: ignore[call-overload]  # NumPy names literals
         places[..., counts == count] = np.asarray(here)[..., None]
     return places
 
@@ -223,7 +223,7 @@ def _weights_of_rows(function: str, a: Array, weights: Array, axis: Axis) -> Arr
             raise ArgumentError(
                 f"{function}: weights must have shape {a.shape}, or that along axis; got {weights.shape}."
             )
-        weights = transpose(weights, np.argsort(axes))
+        weights = transpose(weights, np.argsort(axes))  # type: ignore[arg-type]  # an array of ints does
         lengths = tuple(length if i in axes else 1 for i, length in enumerate(a.shape))
         weights = broadcast_to(reshape(weights, lengths), a.shape)
     return _as_rows(function, weights, axis)[0]
@@ -232,7 +232,7 @@ def _weights_of_rows(function: str, a: Array, weights: Array, axis: Axis) -> Arr
 def _find_places_by_weight(rows: Array, q: Array, weights: Array, *, method: str, skips_nan: bool) -> Array:
     """Find for each q, and each row, the first place of the element that is the quantile by weight."""
     quantile_of = np.nanquantile if skips_nan else np.quantile
-    found = quantile_of(rows, q, axis=-1, weights=weights, method=method)[..., None]
+    found = quantile_of(rows, q, axis=-1, weights=weights, method=method)[..., None]  # type: ignore[call-overload]  # NumPy names literals
     return np.argmax((rows == found) | (np.isnan(rows) & np.isnan(found)), -1)
 
 

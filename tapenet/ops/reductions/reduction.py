@@ -166,7 +166,7 @@ def published(
 
 @linear(lambda t, x_shape, axis, keepdims: broadcast_back(t, x_shape, axis, keepdims), name="sum", batch=_batched)
 def _sum(x: Array, *, axis: Axes, keepdims: bool, dtype: Any = None) -> Array:
-    return add_up(x, axis, keepdims) if dtype is None else np.add.reduce(x, axis, dtype, None, keepdims)
+    return add_up(x, axis, keepdims) if dtype is None else np.add.reduce(x, axis, dtype, None, keepdims)  # type: ignore[call-overload]  # NumPy names literals
 
 
 sum = reduction(
@@ -429,7 +429,7 @@ _EXTREMUM_RULES: dict[str, Any] = {
 
 @general(**_EXTREMUM_RULES, name="max")
 def _max(x: Array, *, axis: Axes, keepdims: bool) -> Array:
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # NumPy names literals
 
 
 max = amax = extremum(
@@ -450,7 +450,7 @@ max = amax = extremum(
 
 @general(**_EXTREMUM_RULES, name="min")
 def _min(x: Array, *, axis: Axes, keepdims: bool) -> Array:
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # NumPy names literals
 
 
 min = amin = extremum(
@@ -501,7 +501,7 @@ def _product_of_others(x: Array, axis: Axes) -> Array:
     batch=_batched,
 )
 def _prod(x: Array, *, axis: Axes, keepdims: bool, dtype: Any = None) -> Array:
-    return np.multiply.reduce(x, axis, dtype, None, keepdims)
+    return np.multiply.reduce(x, axis, dtype, None, keepdims)  # type: ignore[call-overload]  # NumPy names literals
 
 
 prod = reduction(

@@ -62,7 +62,7 @@ def _broadcast_weights(a: Array, weights: Array, axis: Axis) -> Array:
             f"average: weights must have shape {tuple(a.shape[i] for i in axes)}, as a along axis; got {weights.shape}."
         )
     lengths = tuple(length if i in axes else 1 for i, length in enumerate(a.shape))
-    return broadcast_to(reshape(transpose(weights, np.argsort(axes)), lengths), a.shape)
+    return broadcast_to(reshape(transpose(weights, np.argsort(axes)), lengths), a.shape)  # type: ignore[arg-type]  # an array of ints does
 
 
 # ---- counts ----

@@ -10,6 +10,9 @@ the last where the length is even.
 n: "backward" (the default) the inverse, "forward" the other, "ortho" both by sqrt(n).
 """
 
+# mypy: disable-error-code="has-type"
+# Rules name the primitives whose rules they are, which mypy reads too late.
+
 from __future__ import annotations
 
 import operator

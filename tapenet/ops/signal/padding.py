@@ -79,7 +79,7 @@ def pad(array: Array, pad_width: Any, mode: str = "constant", **kwargs: Any) -> 
         )
     for axis, pair in enumerate(width):
         if any(pair):
-            source = np.pad(np.arange(x.shape[axis]), pair, mode, **kwargs)
+            source = np.pad(np.arange(x.shape[axis]), pair, mode, **kwargs)  # type: ignore[call-overload]  # NumPy names literals
             x = x[shapes.at(axis, source)]
     return x
 
@@ -136,9 +136,9 @@ def _by_matrices(x: Array, width: Widths, mode: str, end_values: Any = 0, **kwar
     ends = np.broadcast_to(np.asarray(end_values), (x.ndim, 2))
     for axis, pair in enumerate(width):
         n = x.shape[axis]
-        matrix = np.pad(np.eye(n), (pair, (0, 0)), mode, **kwargs).astype(x.dtype)
+        matrix = np.pad(np.eye(n), (pair, (0, 0)), mode, **kwargs).astype(x.dtype)  # type: ignore[call-overload]  # NumPy names literals
         x = moveaxis(tensordot(matrix, x, ([1], [axis])), 0, axis)
         if mode == "linear_ramp" and np.any(ends[axis]):
-            ramp = np.pad(np.zeros(n), pair, mode, end_values=tuple(ends[axis])).astype(x.dtype)
+            ramp = np.pad(np.zeros(n), pair, mode, end_values=tuple(ends[axis])).astype(x.dtype)  # type: ignore[call-overload]  # NumPy names literals
             x = add(x, reshape(ramp, shapes.along(axis, x.ndim)))
     return x
