@@ -142,7 +142,7 @@ _provided.jvp, _provided.vjp = jvp, vjp
 
 
 class _Importing:
-    """The lock of imports at first use, made anew in a forked child."""
+    """The lock of imports at first use, made again in a forked child."""
 
     lock = threading.RLock()
 

@@ -1,1 +1,1 @@
-"""What one must read to know the library: values, records, primitives, and how they are declared."""
+"""The core of the library: values, records, primitives, and how they are declared."""

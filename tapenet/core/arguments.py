@@ -169,7 +169,7 @@ def numpy_function(
                 else:
                     return plain(*arguments, **keywords)
             if count > out or (keywords and not quick.issuperset(keywords)):
-                return ours(*collect(arguments), **signature.taken(keywords))
+                return ours(*collect(arguments), **signature.accepted(keywords))
             for i in arrays:
                 if i < count and isinstance(arguments[i], (list, tuple)):
                     return ours(*collect(arguments), **keywords)
@@ -224,7 +224,7 @@ class _Signature:
             refuse(self.function, {"out": arguments[self.out]})
         return [_from_list(x) if i in self.arrays or i >= self.further else x for i, x in enumerate(arguments)]
 
-    def taken(self, keywords: Mapping[str, Any]) -> Mapping[str, Any]:
+    def accepted(self, keywords: Mapping[str, Any]) -> Mapping[str, Any]:
         """Keyword arguments that the function takes, lists of them as arrays or Tensors; the others are refused."""
         known = {
             name: _from_list(x) if self.names.get(name) else collected(x)

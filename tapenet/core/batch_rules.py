@@ -1,13 +1,13 @@
-"""What makes batch rules: a primitive says how its axes move when the examples' axis comes in front.
+"""Batch rules, and functions that make them: how a primitive is evaluated with an axis of examples in front.
 
-    leading(axis=shifted)      all operands with the examples in front; parameters are told so, each by its change
-    leading_axes(2, 2)       functions of matrices and the like, whose operands broadcast over leading axes
-    along_axis               plain functions with NumPy's `axis=` argument
-    into_images(0)           images: the examples merge into their axis 0
-    over_operand(1)          functions that work element by element in one operand
+    leading(axis=shifted)    all operands with the examples in front; parameters that name axes are changed to match
+    leading_axes(2, 2)       functions of matrices or vectors, whose operands broadcast over leading axes
+    along_axis               functions with NumPy's `axis=` argument
+    into_images(0)           functions of images: the examples merge into their axis 0
+    over_operand(1)          functions that are elementwise in one operand
     refused                  functions whose result has a shape that depends on values
 
-See `tapenet.core.batching` for what a rule is given and returns.
+`tapenet.core.batching` describes the arguments and the result of a rule.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from tapenet.errors import MappedValueError
 Change = Callable[[Any, int, Shape], Any]  # a parameter's value, the number of examples, the first operand's shape
 
 
-def broadcast_examples(x: Array, own: bool, size: int) -> Array:
+def broadcast_examples(x: Array, is_mapped: bool, size: int) -> Array:
     """Return an operand with the examples along axis 0; one that is not mapped is broadcast."""
-    return x if own else np.broadcast_to(x, (size, *np.shape(x)))
+    return x if is_mapped else np.broadcast_to(x, (size, *np.shape(x)))
 
 
-def aligned(x: Array, own: bool, ndim: int) -> Array:
+def aligned(x: Array, is_mapped: bool, ndim: int) -> Array:
     """Insert axes of length 1 behind the examples' axis of a mapped operand, up to `ndim` axes for each example."""
-    if not own or np.ndim(x) - 1 >= ndim:
+    if not is_mapped or np.ndim(x) - 1 >= ndim:
         return x
     size, *shape = x.shape
     return np.reshape(x, (size, *(1,) * (ndim - len(shape)), *shape))
@@ -57,7 +57,7 @@ def leading(**changes: Change) -> BatchRule:
     def rule(
         primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
     ) -> Any:
-        operands = [broadcast_examples(x, own, size) for x, own in zip(arrays, mapped, strict=True)]
+        operands = [broadcast_examples(x, is_mapped, size) for x, is_mapped in zip(arrays, mapped, strict=True)]
         shape = operands[0].shape[1:]
         changed = {
             name: changes[name](value, size, shape) if name in changes else value for name, value in parameters.items()
@@ -114,13 +114,13 @@ def leading_axes(*cores: int) -> BatchRule:
         primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
     ) -> Any:
         places = list(zip(arrays, mapped, cores, strict=True))
-        ndim = max(np.ndim(x) - own - core for x, own, core in places)
-        return primitive(*(aligned(x, own, ndim + core) for x, own, core in places), **parameters)
+        ndim = max(np.ndim(x) - is_mapped - core for x, is_mapped, core in places)
+        return primitive(*(aligned(x, is_mapped, ndim + core) for x, is_mapped, core in places), **parameters)
 
     return rule
 
 
-# ---- plain functions in NumPy's own signatures ----
+# ---- functions with NumPy's signatures ----
 
 
 @functools.lru_cache
@@ -214,7 +214,9 @@ def einsum_rule(
     label = next((letter for letter in _LETTERS if letter not in used), None)
     if label is None:
         return one_by_one(primitive, arrays, mapped, size, parameters)
-    extended = tuple(label + own if is_mapped else own for own, is_mapped in zip(labels, mapped, strict=True))
+    extended = tuple(
+        label + letters if is_mapped else letters for letters, is_mapped in zip(labels, mapped, strict=True)
+    )
     return primitive(*arrays, labels=extended, out=label + parameters["out"])
 
 
@@ -234,7 +236,7 @@ def into_images(*places: int) -> BatchRule:
     def rule(
         primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
     ) -> Any:
-        if any(own and i not in places for i, own in enumerate(mapped)):
+        if any(is_mapped and i not in places for i, is_mapped in enumerate(mapped)):
             return one_by_one(primitive, arrays, mapped, size, parameters)
         images = [broadcast_examples(x, mapped[i], size) if i in places else x for i, x in enumerate(arrays)]
         count = images[places[0]].shape[1]

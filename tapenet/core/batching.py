@@ -1,6 +1,6 @@
-"""Evaluation over a batch: what `vmap` does to each primitive.
+"""Evaluation over a batch: how `vmap` applies each primitive.
 
-A *mapped* Tensor stands for one example of a batch, and looks like one: its shape is the example's. Its trace is a
+A *mapped* Tensor stands for one example of a batch: its shape is that of the example. Its trace is a
 `Map`, and its value a `Batch`, an array that holds all examples along its axis 0. An operation on it does not record
 but evaluates at once for all of them, by the primitive's batch rule:
 

@@ -9,11 +9,11 @@
 A rule is a linear map of `t`: in the backward walk the cotangent of the output, in the forward walk the tangent
 of the operand. After `t` it names what it reads, and a record keeps just that: operands by their names, the
 output as `out`, keyword parameters by their names or as `**rest`, `x_shape`, the shape of the operand `x` whose
-rule it is, and `residual`, what a forward function found out on the way (which element won, say). Rules are
+rule it is, and `residual`, a by-product of the forward function (the index of a maximum, say). Rules are
 written with the library's own functions, so that they can be differentiated again; they never mutate, and leave
 un-broadcasting and dtypes to the walk.
 
-**Families** say how one declaration gives both modes:
+**Families** state how one declaration gives both modes:
 
     elementwise   one rule for each operand, which serves both modes: a diagonal matrix is its own transpose
     linear        a transpose for each operand; forward mode applies the operation itself to the tangents
@@ -56,8 +56,8 @@ def elementwise(
 ) -> Callable[..., Array]:
     """Declare an elementwise function; one rule for each operand, None where it has no derivative.
 
-    Complex operands need no more: the walk projects each answer onto the space of what it is for, so that
-    `abs` may say `t * conj(x) / out` for both modes and get a real tangent from it.
+    Complex operands need no further rule: the walk projects each answer onto the space of the value that it is for.
+    So `abs` can state `t * conj(x) / out` for both modes, and its tangent is real.
 
     Returns:
         The public function, whose `primitive` attribute is the primitive.
@@ -167,7 +167,7 @@ def read_names(rule: Rule) -> tuple[str, ...]:
 
 
 def takes_the_rest(rule: Rule) -> bool:
-    """Whether a rule takes further parameters, as `**rest`."""
+    """Return whether a rule takes further parameters, as `**rest`."""
     return bool(rule.__code__.co_flags & inspect.CO_VARKEYWORDS)
 
 
@@ -183,7 +183,7 @@ def _compile(rule: Rule, operands: Sequence[str], own: str) -> CompiledRule:
     names = read_names(rule)
     places = {name: i for i, name in enumerate((*operands, "out", "residual"))}
     takes_rest = takes_the_rest(rule)
-    # Written out for the commonest reads: one call less for each record of a walk.
+    # The most frequent reads are written out: it saves a call and a dictionary for each record of a walk.
     match [None if takes_rest else places.get(name) for name in names]:
         case [] if not takes_rest:
             return lambda t, kept, parameters, shape: rule(t)

@@ -1,8 +1,8 @@
 """The public functions of elementwise primitives: the recording path, written out for speed.
 
-A small operation costs less than a microsecond, so each call, dictionary and object around it shows. For one and two
-operands recording is spelled out in one function, compiled from the one template below; all that is rare goes to
-`_slow_path`, the general way, which makes the same records.
+A small operation costs less than a microsecond, so that each call, dictionary and object around it counts. For one
+and two operands recording is written out in one function, compiled from the template below. Everything else goes to
+`_slow_path`, which makes the same records.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ _BINARY = """
             return of_lists(primitive, (x, y), keywords, error)
 """
 
-# One tuple for the shapes of output and operand: long tapes are bound by fresh memory.
+# Output and operand share one tuple for their shapes: the time of long tapes is bound by allocating memory.
 _SHAPE_OF_ONE = """
     shape = entries[first][{SHAPE}]
 """

@@ -1,6 +1,6 @@
-"""Arrays of other libraries beside Tensors: which are values, which are constants, which take over.
+"""Arrays of other libraries as operands: which types are values, constants or containers, and which are refused.
 
-An array type that is not a value and not a constant is never taken for one. By its type an operand is
+An array type that is neither a value nor a constant is never treated as one. By its type an operand is
 
     a value      NumPy's arrays and scalars, Python's numbers, registered array types;
     a constant   ndarray's plain subclasses, pandas' Series and DataFrames, scipy.sparse matrices: their plain arrays;
@@ -8,7 +8,7 @@ An array type that is not a value and not a constant is never taken for one. By 
                  Quantity do: functions and operators on a Tensor leave the operation to it;
     deferred to  `__array_ufunc__ = None`: its own reflected operator answers;
     refused      arrays of other libraries (torch, JAX), masked arrays, numpy.matrix;
-    other        anything else, which NumPy may know how to make an array of.
+    other        anything else, which NumPy may be able to convert to an array.
 
 Sources: https://numpy.org/neps/nep-0013-ufunc-overrides.html,
 https://numpy.org/neps/nep-0018-array-function-protocol.html
@@ -27,7 +27,7 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 
 
 class Kind(enum.Enum):
-    """What an operand of a type is beside Tensors."""
+    """How an operand of a type is treated."""
 
     VALUE = enum.auto()
     CONSTANT = enum.auto()
@@ -49,7 +49,7 @@ def kind_of(of: type) -> Kind:
 
 
 def register_value_type(of: type) -> None:
-    """Take arrays of this type for values: they may be watched, and be operands as they are."""
+    """Treat arrays of this type as values: they may be watched, and be operands without conversion."""
     _KINDS[of] = Kind.VALUE
 
 
@@ -79,7 +79,7 @@ def _kind_of_subclass(of: type[np.ndarray[Any, Any]]) -> Kind:
 
 
 def is_masked(of: type) -> bool:
-    """Return whether a type is one of numpy.ma, which is not imported for the question."""
+    """Return whether a type is one of numpy.ma, without importing it."""
     return any(base.__module__.startswith("numpy.ma") and base.__name__ == "MaskedArray" for base in of.__mro__)
 
 
@@ -99,7 +99,7 @@ def is_sparse_matrix(of: type) -> bool:
 
 
 def is_container(x: Any) -> bool:
-    """Return whether an operand takes the operation over."""
+    """Return whether an operand is a container, which handles the operation itself."""
     return kind_of(type(x)) is Kind.CONTAINER
 
 
@@ -136,7 +136,7 @@ def _cast_advice(array: np.ndarray[Any, Any]) -> str:
 
 
 def refusal(function: str, what: str, x: Any) -> str:
-    """Return the text of the error for an array of a type that is not taken."""
+    """Return the text of the error for an array of a type that is not supported."""
     return f"{function}: {what} must not be {_described(x)}. {advice_for(x)}"
 
 
@@ -148,7 +148,7 @@ def _described(x: Any) -> str:
 
 
 def advice_for(x: Any) -> str:
-    """Return what to write in place of an array of a type that is not taken."""
+    """Return what to write in place of an array of a type that is not supported."""
     if is_masked(type(x)):
         return "Fill it first: x.filled(0.0)."
     if kind_of(type(x)) is Kind.CONTAINER:
@@ -190,7 +190,7 @@ def _labels_of(x: Any) -> list[tuple[str, Any]]:
 def check_labels(tape: Any, function: str, x: Any) -> None:
     """Raise for labels that differ from those of pandas arrays used before on the tape: pandas would align them.
 
-    Labels are compared with those that they broadcast with alone; others could not meet without an error.
+    Labels are compared with those that they broadcast with ; an operation on others raises in any case.
     """
     noted = _LABELS.get(id(x))
     if noted is None or noted[0]() is not x:

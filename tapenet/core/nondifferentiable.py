@@ -1,11 +1,11 @@
-"""Functions without a derivative: they take values off their tapes and give plain arrays.
+"""Functions without a derivative, which read values from tapes and return plain arrays.
 
-Comparisons, arguments of extrema, masks, counts: whatever is piecewise constant, or not a number at all. A function of
-mapped values (`vmap`) is mapped too. Each tape that a function reads from notes the read as a guard, so that a replay
-can check that it gives what it gave.
+Such are comparisons, `argmax`, masks, counts: functions that are piecewise constant, or that do not return numbers. A
+function of mapped values (`vmap`) is mapped too. Each tape that a function reads from records the read as a guard, so
+that a replay can check that it gives the same.
 
-`choice` declares the library's own piecewise constant functions: what they give stays on the tape, as a value without
-derivative, and a replay computes it anew. What any function gives for such a value is a choice as well.
+`choice` declares the library's own piecewise constant functions. Their results stay on the tape, as values without
+derivative, and a replay computes them again. The result of any function of such a value is a choice as well.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tapenet.errors import ArgumentTypeError
 
 @attrs.frozen(eq=False, repr=False)
 class NondifferentiableFunction:
-    """A function without a derivative, of values that are taken off their tapes.
+    """A function without a derivative, of the values under Tensors.
 
     Attributes:
         name: for errors.
@@ -54,17 +54,17 @@ class NondifferentiableFunction:
         return f"<function {self.name}, without derivative>"
 
     def __call__(self, *operands: Any, **parameters: Any) -> Any:
-        """Compute on what is under Tensors, giving plain values or mapped ones, and note the read."""
+        """Compute on the values under Tensors, return plain values or mapped ones, and record a guard."""
         if any(map(is_chosen, operands)):
             return self.as_choice(*operands, **parameters)
-        values = [self._taken_off(x) for x in operands]
-        keywords = {name: self._taken_off(x) for name, x in parameters.items()}
+        values = [self._unwrapped_operand(x) for x in operands]
+        keywords = {name: self._unwrapped_operand(x) for name, x in parameters.items()}
         mapping: Any = innermost((*values, *keywords.values()))  # only traces that hold a batch are left
         result = self.forward(*values, **keywords) if mapping is None else self._mapped(mapping, values, keywords)
         record_guard(self.name, self, operands, parameters, result)
         return result
 
-    def _taken_off(self, x: Any) -> Any:
+    def _unwrapped_operand(self, x: Any) -> Any:
         """Return what is under a Tensor; a Python number that was watched stays one for a ufunc, as NEP 50 has it."""
         if type(x) is not Tensor:
             return x
@@ -77,7 +77,7 @@ class NondifferentiableFunction:
         def function(*arrays: Array) -> Any:
             return rule(self, arrays, mapped, mapping.size, parameters)
 
-        if rule is one_by_one:  # which calls the function for each example, and so notes each read
+        if rule is one_by_one:  # it calls the function for each example, and so records each guard
             return mapping.mapped_results(function(*arrays))
         out = function(*map(unwrap, arrays))
         record_guard(self.name, function, arrays, {}, out)
@@ -91,7 +91,7 @@ def nondifferentiable(
     doc: str | None = None,
     batch: BatchRule | None = None,
 ) -> Callable[..., Any]:
-    """Return the function on plain values; Tensors among its arguments are taken off their tapes first.
+    """Declare a function without a derivative: it is called on plain values, those under Tensors.
 
     Args:
         function: of plain arrays; a NumPy function, say.
@@ -139,8 +139,8 @@ def documented(ours: Callable[..., Any], function: Callable[..., Any], doc: str 
 def choice(function: Callable[..., Any], *, name: str | None = None, batch: BatchRule | None = None) -> Primitive:
     """Declare a piecewise constant function whose result stays on the tape: an order, a mask, a sign.
 
-    It has no derivative: walks pass by. A replay of the tape computes it anew, so that a derivative that was recorded
-    with it is right for other inputs too.
+    It has no derivative, and walks skip it. A replay of the tape computes it again, so that a derivative that was
+    recorded with it is right for other inputs too.
 
     Args:
         function: `(*operands, **parameters)` of plain arrays.
@@ -173,14 +173,14 @@ def of_lists(function: Callable[..., Any], *, doc: str | None = None, refuses: s
 
     Args:
         doc: the docstring; the function's own by default.
-        refuses: the name of an argument that must be no Tensor, as there would be a derivative by it.
+        refuses: the name of an argument that must not be a Tensor, as the function depends on it differentiably.
     """
 
     @functools.wraps(function, updated=())
     def without_tape(*arguments: Array, **keywords: Any) -> Any:
         if refuses and type(inspect.signature(function).bind(*arguments, **keywords).arguments.get(refuses)) is Tensor:
             raise ArgumentTypeError(
-                f"{function.__name__}: {refuses} must be no Tensor, as the result has no derivative. "
+                f"{function.__name__}: {refuses} must not be a Tensor, as the result has no derivative. "
                 f"Write tnp.bincount(tnp.digitize(x, edges), {refuses})."
             )
         leaves, structure = tree_flatten((arguments, keywords))

@@ -1,4 +1,4 @@
-"""Packages that single functions need: imported when they are used."""
+"""Optional packages, which are imported when a function that needs one is called."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from tapenet.errors import MissingPackageError
 
 
-def needed(package: str, by: str) -> Any:
-    """Import a package, or say what needs it and how to install it.
+def import_package(package: str, by: str) -> Any:
+    """Import a package, or raise an error that names the function that needs it and how to install it.
 
     Raises:
         MissingPackageError: it cannot be imported.

@@ -1,7 +1,7 @@
 """Cotangents that are zero but for a piece, so that reading an array piece by piece is pulled back in linear time.
 
-The pullback of `x[i]` is a cotangent of x that is zero except at i. Written out it would cost the size of x for each
-piece. A rule answers with a `Piece` instead, and the backward walk adds each one into a buffer of its own; where the
+The pullback of `x[i]` is a cotangent of x that is zero except at i. As an array it would cost the size of x for
+each piece. A rule returns a `Piece` instead, and the backward walk adds it into the buffer of x; where the
 walk is itself recorded, all pieces of one array become one operation.
 """
 
@@ -18,7 +18,7 @@ from tapenet.core.record import Shape
 
 
 class Assembly(Protocol):
-    """What an operation that answers with pieces can do with them."""
+    """How the pieces of one operation are added up."""
 
     def add_into(self, buffer: np.ndarray[Any, Any], piece: Piece) -> None:
         """Add a piece of plain values into an array."""
@@ -38,7 +38,7 @@ class Piece:
         assembly: adds pieces up.
     """
 
-    shape: ClassVar[None] = None  # not that of an array: the walk takes it out of the ordinary way
+    shape: ClassVar[None] = None  # not that of an array, so that the walk treats it apart
 
     values: Array
     index: Any

@@ -1,7 +1,7 @@
-"""Primitives, and how they are recorded.
+"""`Primitive`, an operation with its derivative, and `bind`, which applies it.
 
-One object holds an operation's name, its forward function and its derivative, and everything else follows from
-it: the public function, the record, every walk, the generated tests. A primitive's *operands* are its forward
+One object holds an operation's name, its forward function and its derivative. Everything else is derived from it:
+the public function, the record, every walk, the generated tests. A primitive's *operands* are its forward
 function's positional parameters and are arrays; its *parameters* are keyword-only, and describe (an axis, a
 shape). `tapenet.core.families` is where primitives are declared.
 """
@@ -28,7 +28,7 @@ from tapenet.errors import (
 
 Array = Any  # whatever implements NumPy's dispatch protocols: ndarray, NumPy scalar, Tensor
 Shapes = Sequence[Shape | None]  # of a record's operands; None for a tuple
-JointReads = Literal["none", "others", "all"] | int  # an int for the operands from that place on
+JointReads = Literal["none", "others", "all"] | int  # an int for the operands from that index on
 CompiledRule = Callable[[Array, Kept, Parameters, Shape], Array]  # of t, what the record holds, the operand's shape
 JointRule = Callable[[Any, Slots, Kept, Parameters, Shapes], Any]
 BatchRule = Callable[..., Array]  # see `tapenet.core.batching`
@@ -37,7 +37,7 @@ REGISTRY: dict[str, Primitive] = {}
 
 
 class Named(Protocol):
-    """What `evaluate` tells errors of."""
+    """What `evaluate` needs for errors."""
 
     @property
     def name(self) -> str: ...
@@ -45,7 +45,7 @@ class Named(Protocol):
     def is_users(self) -> bool: ...
 
 
-# Types that are taken as constants as they are; anything else is turned into an array first.
+# Types of operands that are constants without conversion; anything else is converted to an array first.
 CONSTANTS = frozenset({np.ndarray, float, int, bool, complex, type(None)} | set(np.sctypeDict.values()))
 
 
@@ -58,17 +58,17 @@ class Primitive:
         family: which of the families declared it.
         forward: computes the value, on plain arrays.
         operands: the operands' names; empty where their number varies.
-        pullbacks: for each operand its cotangent's rule, or None where it has no derivative.
-        pushforwards: for each operand its tangent's rule, or None.
-        reads: for each operand the places in `Record.kept` that its rules read.
+        pullbacks: for each operand the rule of its cotangent, or None where it has no derivative.
+        pushforwards: for each operand the rule of the output's tangent, or None.
+        reads: for each operand the indices in `Record.kept` that its rules read.
         joint_pullback: instead of `pullbacks`, `(t, slots, kept, parameters, shapes) -> one cotangent for each
             operand`.
         joint_pushforward: instead of `pushforwards`, `(tangents, slots, kept, parameters, shapes) -> tangent of the
             output`.
         joint_pushforward_over_reverse: instead of `joint_pushforward`, in a forward walk to what a recorded backward
             walk computed.
-        joint_reads: which operands the joint rules read: none, for each operand the others, all, or those from a place
-            on.
+        joint_reads: which operands the joint rules read: none, for each operand the others, all, or those from an
+            index on.
         joint_reads_out: whether the joint rules read the output.
         with_residual: where rules read a residual, computes (out, residual) instead of `forward`; the library's own
             residuals are piecewise constant.
@@ -78,7 +78,7 @@ class Primitive:
         is_elementwise: whether it goes element by element, so that a watched Python number stays one as an operand: its
             result with an array has the dtype of the array (NEP 50).
         is_discrete: whether it gives integers, truth values or what else has no derivative, and is recorded all the
-            same: for the library's own choices, which a replay computes anew.
+            same: for the library's own choices, which a replay computes again.
         is_users: whether `forward` is a user's own function, whose exceptions pass unchanged.
         users_rules: which rules are a user's own, so that checked walks hold them to be linear: each, or the
             pushforward alone where the pullback is its transpose.
@@ -136,7 +136,7 @@ class Primitive:
 def register(primitive: Primitive) -> Primitive:
     """Enter a primitive of the library's own into the registry, from which its tests are generated.
 
-    The same definition takes its own place again: an import that was interrupted may be tried once more.
+    A definition may be entered twice, as an import that was interrupted may be repeated.
     """
     known = REGISTRY.get(primitive.name)
     if known is not None and _definition(known) != _definition(primitive):

@@ -1,4 +1,4 @@
-"""What the core calls and operations provide, so that imports run from operations to the core alone."""
+"""Functions of higher layers that the core calls, so that imports run from operations to the core alone."""
 
 from __future__ import annotations
 

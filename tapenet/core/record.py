@@ -1,4 +1,4 @@
-"""A tape's entry: what was computed, from what, and what its derivative will read."""
+"""`Record`, one operation on a tape: what was computed, from what, and what its derivative reads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Parameters = Mapping[str, Any]
 NO_PARAMETERS: Parameters = MappingProxyType({})
 
 # The fields of a `Record`, in its order, as the tape keeps them: a plain tuple is made in a tenth of the time of an
-# attrs object, is a third of its size, and unpacks at once in a walk. SLOTS and SHAPE are places in it.
+# attrs object, is a third of its size, and unpacks at once in a walk. SLOTS and SHAPE are indices of it.
 Entry = tuple["Primitive", Slots, Kept, Parameters, Any, Any]
 SLOTS: Final = 1
 SHAPE: Final = 4
@@ -32,9 +32,9 @@ def _read_only(parameters: Parameters) -> Parameters:
 
 @attrs.frozen(eq=False)
 class Record:
-    """One recorded operation: a recipe, from which any walk can be made.
+    """One recorded operation, as data and not as a closure, so that it can be walked, replayed and drawn.
 
-    A record's place in its tape is its slot, the number by which later records name its value.
+    A record's index in its tape is its slot, the number by which later records refer to its value.
 
     Attributes:
         primitive: the operation.
@@ -56,7 +56,7 @@ class Record:
 
 @attrs.frozen(eq=False, repr=False)
 class Records(Sequence[Record]):
-    """A tape's records, to look at: an immutable sequence that makes each `Record` as it is asked for."""
+    """A tape's records: an immutable sequence that makes each `Record` at access."""
 
     _entries: Sequence[Entry]
     _length: int

@@ -1,8 +1,8 @@
-"""Recorders: the traces that write down what is computed, in the records of one tape.
+"""Recorders: the traces that record what is computed, each on one tape.
 
 An operation on a recorder's Tensors takes three steps: `partition` its operands into slots and values, `compute` its
-output, and `note` it as a record. `TapeRecorder` does that and nothing else; other recorders, which check what is
-computed or keep no values, are made of the same steps.
+output, and `record_output`. `TapeRecorder` does only that; other recorders, which check what is computed or keep no
+values, are made of the same steps.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ class Recorder:
     """The trace of one tape; abstract in `apply`, `write` and `entries_to_walk`.
 
     Attributes:
-        entries: what was recorded, in order; an entry's place is its slot.
+        entries: the records, in order; an entry's index is its slot.
         append: of `entries`, bound once: recording is the hot path.
         leaves: the slots of watched values.
-        outlived: whether its Tensors were computed with after it closed.
+        outlived: whether operations used its Tensors after it closed, for errors.
         holds_large: whether a watched array is so large that results are put into memory that is used again. The fast
             path leaves such tapes alone: it has no time to ask for sizes.
         pauses: the regions of `checkpoint` that pause it, each in a context of its own.
         spans: for each walk that was recorded the first slot of its records, and the first after them.
         watches: the calls of `GradientTape.watch`, for replays.
-        places: by slot, where in the user's code a record was made; None where nobody asked.
+        locations: by slot, where in the user's code a record was made; None outside `checks`.
         tape_reference: gives the tape, as long as there is one. The trace does not hold it: a tape and its arrays are
             to be freed at once, without a reference cycle.
-        guards: what was read off it while it was open; None where it will not be replayed.
+        guards: the reads of its values while it was open; None where it is not replayable.
     """
 
     holds_batch: ClassVar[bool] = False
@@ -78,18 +78,18 @@ class Recorder:
         raise NotImplementedError
 
     def write(self, entry: Entry, value: Array | None = None) -> int:
-        """Put down a record, and return its slot; `value` is that of a watched leaf."""
+        """Append a record, and return its slot; `value` is that of a watched leaf."""
         raise NotImplementedError
 
     def write_group(self, group: Callable[[int], list[Entry]]) -> int:
-        """Put down records that follow each other, made from the slot of the first; return that slot."""
+        """Append records that follow each other, made from the slot of the first; return that slot."""
         raise NotImplementedError
 
     def entries_to_walk(self, targets: Collection[int] = (), sources: Collection[int] = ()) -> Sequence[Entry]:
         """Return the entries for a walk between these slots."""
         raise NotImplementedError
 
-    # ---- its life ----
+    # ---- opening, closing, pausing ----
 
     def __enter__(self) -> Self:
         self.level = next_level()
@@ -103,7 +103,7 @@ class Recorder:
         self.is_open = self.is_fast = False
 
     def refresh(self) -> None:
-        """Find out whether the fast path may record on it."""
+        """Set whether the fast path may record on it."""
         self.is_fast = self.is_open and self.records_alone and not self.pauses and not self.holds_large
         if self.pauses:  # a region that began meanwhile, in another thread
             self.is_fast = False
@@ -165,17 +165,17 @@ class TapeRecorder(Recorder):
         return record_output(self, primitive, operands, slots, values, parameters, out, residual)
 
     def write(self, entry: Entry, value: Array | None = None) -> int:
-        """Put down a record, and return its slot."""
+        """Append a record, and return its slot."""
         slot = len(self.entries)
         self.append(entry)
         return slot if self.entries[slot] is entry else slot_of(self.entries, entry, slot)
 
     def write_group(self, group: Callable[[int], list[Entry]]) -> int:
-        """Put down records that follow each other, and return the slot of the first."""
+        """Append records that follow each other, and return the slot of the first."""
         return put_group(self.entries, group)
 
     def entries_to_walk(self, targets: Collection[int] = (), sources: Collection[int] = ()) -> Sequence[Entry]:
-        """Return the entries; inside `checks` with rules that are watched."""
+        """Return the entries; inside `checks` with rules that are checked."""
         instruments = INSTRUMENTS.get()
         return self.entries if instruments is None else instruments.entries_to_walk(self, targets, sources)
 
@@ -245,11 +245,11 @@ def record_output(
     out: Any,
     residual: tuple[Any, ...],
 ) -> Any:
-    """Record an operation and return its output as Tensors; what has no derivative leaves the tape, and is guarded."""
+    """Record an operation and return its output as Tensors; an output without derivative leaves the tape, guarded."""
     keeps = primitive.keeps(tuple([slot is None for slot in slots]))
     kept = (*[value if keep else None for value, keep in zip((*values, out), keeps, strict=True)], *residual)
     if type(out) is tuple:
-        return _note_parts(trace, primitive, operands, (primitive, slots, kept, parameters, None, None), out)
+        return _record_parts(trace, primitive, operands, (primitive, slots, kept, parameters, None, None), out)
     kind = out.dtype.kind if hasattr(out, "dtype") else "O"
     if kind not in "fc" and not primitive.is_discrete and not any(map(is_chosen, operands)):
         if kind not in "biu":
@@ -266,13 +266,13 @@ def _not_numeric(name: str, values: Sequence[Any], out: Any) -> str:
     return f"{name}: the result must be numeric; got dtype {getattr(out, 'dtype', type(out).__name__)} from {dtypes}."
 
 
-def _note_parts(
+def _record_parts(
     trace: Recorder, primitive: Primitive, operands: Sequence[Array], entry: Entry, out: tuple[Array, ...]
 ) -> tuple[Array, ...]:
     """Record an operation with several outputs: one record for the tuple, then one for each part of it.
 
-    So each slot has one record, and walks need not know of several outputs. A part that is neither float nor
-    complex has its record too, and is itself given as it is.
+    So each slot has one record, and walks have no case for several outputs. A part that is neither float nor complex
+    has a record too, and is returned as a plain array.
     """
 
     def group(whole: int) -> list[Entry]:
@@ -297,11 +297,11 @@ def _part_of(primitive: Primitive, index: int) -> Callable[..., Array]:
     return lambda *operands, **parameters: primitive.forward(*operands, **parameters)[index]
 
 
-# ---- what a `with` block around changes ----
+# ---- instruments: what `tn.checks` replaces ----
 
 
 class Instruments(Protocol):
-    """What `tn.checks` puts in the place of ordinary recorders and walks, in its context."""
+    """Replacements for ordinary recorders and walks, which `tn.checks` sets in its context."""
 
     def new_recorder(self, guards: list[Guard] | None) -> Recorder:
         """Return the recorder of a tape that is opened now."""

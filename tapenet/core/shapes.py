@@ -1,4 +1,4 @@
-"""Shapes and indices that speak of some axes: those reduced, those kept, one among all."""
+"""Shapes and indices along some axes: those of a reduction, or one of several."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def at(axis: int, part: Any) -> tuple[Any, ...]:
 
 
 def zeros_where_none(parts: Sequence[Any], shapes: Sequence[Shape | None], dtype: Any = None) -> list[Any]:
-    """Tangents or cotangents with zeros in place of those that are missing; of the others' dtype unless told."""
+    """Tangents or cotangents with zeros in place of those that are missing; of the others' dtype by default."""
     if dtype is None:
         dtype = next(part.dtype for part in parts if part is not None)
     return [np.zeros(shape or (), dtype) if part is None else part for part, shape in zip(parts, shapes, strict=True)]

@@ -1,4 +1,4 @@
-"""Signatures of elementwise functions, which Python cannot read off one function that serves all operations."""
+"""Signatures of elementwise functions, which share one compiled function that has none of its own."""
 
 from __future__ import annotations
 

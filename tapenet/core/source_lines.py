@@ -1,4 +1,4 @@
-"""Where in the user's code something happened."""
+"""Locations in the user's code, for errors and warnings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-# Frames of ours and of NumPy's Python wrappers are not the user's.
+# Frames of tapenet and of NumPy's Python wrappers are not the user's.
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 _NOT_THE_USERS = (_PACKAGE + os.sep, os.path.dirname(np.__file__) + os.sep)
 

@@ -226,7 +226,7 @@ def read_value(x: Any) -> Any:
 
 
 def is_chosen(x: Any) -> bool:
-    """Return whether a value is a choice of the library's own that a tape holds, so that a replay computes it anew."""
+    """Return whether a value is a choice of the library's own on a tape, which a replay computes again."""
     while type(x) is Tensor and x.owner.holds_batch:
         x = x.owner.inner(x)
     return type(x) is Tensor and x.dtype.kind in "biu"

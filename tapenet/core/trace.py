@@ -1,8 +1,8 @@
-"""Traces: what Tensors are values on, and what this thread and task sees of them.
+"""Traces: the owners of Tensors, which decide what an operation on a Tensor does.
 
-A trace decides what an operation on its Tensors does. A tape's trace records it, the trace of `vmap` evaluates it for
-a whole batch, the trace of a checkpointed function records it without values. `bind` finds the innermost trace among
-the operands and asks it; nothing in the core asks which kind of trace it is.
+The trace of a tape records the operation, the trace of `vmap` evaluates it for a whole batch, the trace of a
+checkpointed function records it without values. `bind` finds the innermost trace among the operands and calls its
+`apply`; the core does not test which kind of trace it is.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _LEVELS = itertools.count()  # `next` of a count is atomic, so that threads neve
 
 
 def next_level() -> int:
-    """Return the place, in the order of opening, of a trace that is opened now."""
+    """Return the level of a trace that is opened now: higher than that of every trace opened before."""
     return next(_LEVELS)
 
 
 class Trace(Protocol):
-    """What a Tensor is a value on.
+    """The owner of a Tensor.
 
     Attributes:
         holds_batch: whether a Tensor of it stands for one value of many, so that its value cannot be read.
-        level: its place among all traces in the order of opening; an inner one comes after an outer one.
-        is_open: whether operations on its Tensors are its business; afterwards they are plain values.
-        is_fast: whether `fast_path` may record on it without asking: it is open and records, and does nothing else.
-        guards: what was read off it, for replays; None where nobody will replay it.
+        level: a number that grows in the order of opening, so that an inner trace has a higher one.
+        is_open: whether it handles operations on its Tensors; once it has closed they are plain values.
+        is_fast: whether `fast_path` may record on it without calling `apply`: it is open, and only records.
+        guards: the reads of its values, for replays; None where it is not replayable.
     """
 
     @property
@@ -49,10 +49,10 @@ class Trace(Protocol):
     def guards(self) -> list[Guard] | None: ...
 
     def apply(self, primitive: Primitive, operands: Sequence[Any], parameters: Mapping[str, Any]) -> Any:
-        """Do what an operation does here; at least one operand is a Tensor of this trace, none of one further in."""
+        """Apply an operation; at least one operand is a Tensor of this trace, and none is of one further in."""
 
     def resolve(self, x: Tensor) -> Any:
-        """Return what a Tensor of this trace is for an operation now: itself, its value, or what stands in for it."""
+        """Return what a Tensor of this trace is for an operation now: itself, its value, or its stand-in."""
 
     def inner(self, x: Tensor) -> Any:
         """Return what is under a Tensor of this trace, one trace further out; for a batch all examples."""
@@ -61,7 +61,7 @@ class Trace(Protocol):
         """Return how many records there are."""
 
 
-# For each trace that is paused in this context, what stands in for its Tensors there.
+# For each trace that is paused in this context, the function from its Tensors to their stand-ins.
 STAND_INS: ContextVar[Mapping[Trace, Callable[[Tensor], Any]]] = ContextVar(
     "tapenet.stand_ins", default=MappingProxyType({})
 )

@@ -1,1 +1,1 @@
-"""What is watched, and what is said where something is wrong: checks, connections, advice."""
+"""Checks of recording and walks, and the errors and advice that they give."""

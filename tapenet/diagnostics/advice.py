@@ -1,4 +1,4 @@
-"""What to write instead, where an expression gives NaN or infinity."""
+"""Advice for expressions that give NaN or infinity: what to write instead."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ _BY_NAME = {
 
 
 def numerical_advice(name: str) -> str:
-    """Advice for an operation that gives NaN or infinity."""
+    """Return advice for an operation that gives NaN or infinity."""
     return _BY_NAME.get(name, _SECOND_WHERE).format(f=f"tnp.{name}")

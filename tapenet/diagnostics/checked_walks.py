@@ -1,4 +1,4 @@
-"""Rules for a walk that is watched: they raise where NaN or infinity appears in what they give."""
+"""Checked rules: they raise where NaN or infinity appears in what they return."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tapenet.core.primitive import Primitive
 from tapenet.core.record import SHAPE, Entry
 from tapenet.core.tensor import Tensor
 from tapenet.diagnostics.advice import numerical_advice
-from tapenet.diagnostics.checker import Checker, appeared
+from tapenet.diagnostics.checker import Checker, first_nonfinite
 from tapenet.diagnostics.linearity import check_pushforward_linear, check_rule_linear
 from tapenet.errors import NumericalError, UnconnectedError
 from tapenet.walks.substituted import SubstitutedEntries, with_rules
@@ -69,27 +69,27 @@ class _Watched:
     def _run(self, rule: Callable[[], Any]) -> Any:
         """Run a rule; where an operation in it is checked and fails, its error is prefixed by this derivative."""
         try:
-            with np.errstate(all="ignore"):  # what NumPy would warn of is what is watched for
+            with np.errstate(all="ignore"):  # what NumPy would warn of is checked here
                 return rule()
         except NumericalError as error:
-            raise NumericalError(f"{self._here()}: {error}") from error
+            raise NumericalError(f"{self._label()}: {error}") from error
 
     def _check(self, answer: Any, given: Sequence[Any], place: int | None) -> None:
         if type(answer) is Piece:
             answer = answer.values
         if type(answer) is not Tensor and not hasattr(answer, "dtype"):
             return  # None, or the cotangent of a tuple
-        bad = appeared(answer, given)
+        bad = first_nonfinite(answer, given)
         if bad:
             name = self.primitive.operands[place] if place is not None and self.primitive.operands else "an operand"
             line = self.checker.line(self.slot)
             recorded = "" if line is None else f", recorded at {line}"
             raise NumericalError(
-                f"{self._here()} the {self.what} by {name} must be finite for finite operands; got {bad}{recorded}. "
+                f"{self._label()} the {self.what} by {name} must be finite for finite operands; got {bad}{recorded}. "
                 f"{numerical_advice(self.primitive.name)}"
             )
 
-    def _here(self) -> str:
+    def _label(self) -> str:
         return f"{self.primitive.name}: in the {self.mode} walk"
 
 

@@ -1,4 +1,4 @@
-"""What watches a tape: for NaN and infinity as they appear, and for arrays that change."""
+"""`Checker`: checks a tape for NaN and infinity as they appear, and for arrays that change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tapenet.errors import MutationError, NumericalError
 
 @attrs.frozen
 class Checks:
-    """What is watched for: NaN and infinity, arrays that change, and gradients that can only be zero."""
+    """Which checks are made: for NaN and infinity, for arrays that change, for gradients that can only be zero."""
 
     nan: bool = True
     mutation: bool = True
@@ -28,28 +28,28 @@ class Checks:
 
 
 @attrs.frozen(eq=False)
-class Held:
-    """An array that a tape holds, as it was when it was recorded."""
+class HeldArray:
+    """An array that a tape holds, with a snapshot of the time when it was recorded."""
 
     array: np.ndarray[Any, Any]
-    seen: ArraySnapshot
+    snapshot: ArraySnapshot
     slot: int
     role: str
 
 
 @attrs.frozen(eq=False)
 class Checker:
-    """Watches one tape.
+    """The checks of one tape.
 
     Attributes:
-        checks: what for.
-        places: by slot, where in the user's code a record was made.
+        checks: which ones are made.
+        locations: by slot, where in the user's code a record was made.
         held: the arrays that the tape holds, by id.
     """
 
     checks: Checks
     locations: dict[int, CodeLocation] = attrs.field(factory=dict, init=False)
-    held: dict[int, Held] = attrs.field(factory=dict, init=False)
+    held: dict[int, HeldArray] = attrs.field(factory=dict, init=False)
 
     def line(self, slot: int) -> str | None:
         """Return the user's line that made a record; None where it was not watched."""
@@ -67,7 +67,7 @@ class Checker:
         if not self.checks.nan:
             return
         for part in out if type(out) is tuple else (out,):
-            bad = appeared(part, operands)
+            bad = first_nonfinite(part, operands)
             if bad:
                 names = primitive.operands or tuple(f"operand {i}" for i in range(len(operands)))
                 shapes = ", ".join(f"{name} {_shape(x)}" for name, x in zip(names, operands, strict=False))
@@ -88,14 +88,14 @@ class Checker:
         for name, x in zip(names, kept, strict=False):
             for part in x if type(x) is tuple else (x,):
                 if isinstance(part, np.ndarray) and id(part) not in self.held:
-                    self.held[id(part)] = Held(part, snapshot(part), slot, name)
+                    self.held[id(part)] = HeldArray(part, snapshot(part), slot, name)
 
     # ---- before it is walked ----
 
     def check_unchanged(self, entries: Sequence[Entry]) -> None:
         """Raise where an array that the tape holds has changed since it was recorded."""
         for held in self.held.values():
-            if snapshot(held.array) != held.seen:
+            if snapshot(held.array) != held.snapshot:
                 primitive = entries[held.slot][0]
                 line = self.line(held.slot)
                 raise MutationError(
@@ -105,7 +105,7 @@ class Checker:
                 )
 
 
-def appeared(out: Any, inputs: Sequence[Any]) -> str:
+def first_nonfinite(out: Any, inputs: Sequence[Any]) -> str:
     """Describe the first NaN or infinity of an array whose inputs held none; return "" where there is not one."""
     out = unwrap_batches(out)
     if _holds_only_finite(out):

@@ -1,4 +1,4 @@
-"""Checked mode: recorders and walks that watch for NaN, infinity and arrays that change."""
+"""`checks`: recorders and walks that check for NaN, infinity and arrays that change."""
 
 from __future__ import annotations
 

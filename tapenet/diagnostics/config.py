@@ -1,4 +1,4 @@
-"""`show_config`: what tapenet runs on, for reports of bugs."""
+"""`show_config`: versions, libraries and settings, for bug reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What computes inside of kernels: NumPy's functions, or loops that Numba compiles.
+"""Back ends of kernels: NumPy's functions, or loops that Numba compiles.
 
 NumPy makes one pass over memory for each function; a compiled loop makes one for all of them. The loops are in a module
 of their own, `loops`, which is imported when they are asked for, and compiled when they are first called. Compiled code
@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.core.packages import needed
+from tapenet.core.packages import import_package
 from tapenet.errors import ArgumentError
 
 BACKENDS = ("numpy", "numba")
@@ -60,7 +60,7 @@ def use_backend(name: str) -> str:
         raise ArgumentError(f"use_backend: name must be one of {', '.join(map(repr, BACKENDS))}; got {name!r}.")
     before = _choice.name
     if name == "numba":
-        needed("numba", "use_backend")
+        import_package("numba", "use_backend")
         _choice.loops = importlib.import_module("tapenet.kernels.loops")
     else:
         _choice.loops = None

@@ -42,7 +42,7 @@ STACK_SIZE = 2**24
 # Bytes of windows below which they are multiplied at once.
 AT_ONCE_SIZE = 2**17
 
-# Outputs of an image that are few, and bytes of a kernel that are many: see `_way`.
+# Outputs of an image that are few, and bytes of a kernel that are many: see `_algorithm`.
 FEW_PLACES = 4
 LARGE_KERNEL_SIZE = 2**18
 
@@ -73,7 +73,7 @@ def convolve(x: Array, kernel: Array, *, stride: Pair, padding: Padding, dilatio
             winograd.convolve(x, kernel, (rows.before, columns.before), y)
         if np.isfinite(y).all():
             return y.astype(dtype, copy=False)
-    way = _way(kernel, groups, rows, columns)
+    way = _algorithm(kernel, groups, rows, columns)
 
     def work(images: slice) -> None:
         for parts in _parts(x[images], kernel, y[images], groups):
@@ -112,7 +112,7 @@ def convolve_input(
         if np.isfinite(x).all():
             return x.astype(dtype, copy=False)
     x = zeros(shape, t.dtype)
-    way = _way(kernel, groups, rows, columns)
+    way = _algorithm(kernel, groups, rows, columns)
 
     def work(images: slice) -> None:
         for parts in _parts(x[images], kernel, t[images], groups):
@@ -149,7 +149,7 @@ def convolve_kernel(
         if np.isfinite(kernel).all():
             return kernel.astype(dtype, copy=False)
     kernel = zeros(shape, x.dtype)
-    way = _way(kernel, groups, rows, columns)
+    way = _algorithm(kernel, groups, rows, columns)
     terms = {0: kernel}
 
     def work(images: slice) -> None:
@@ -273,7 +273,7 @@ def _range(part: slice) -> range:
 
 
 @attrs.frozen
-class _Way:
+class _Algorithm:
     """How to compute the three kernels, on parts that are independent of each other."""
 
     forward: Callable[[Array, Array, Array, Axis, Axis], None]
@@ -281,12 +281,12 @@ class _Way:
     kernel: Callable[[Array, Array, Array, Axis, Axis], None]
 
 
-DENSE = _Way(_dense, _dense_input, _dense_kernel)
-DEPTHWISE = _Way(_depthwise, _depthwise_input, _depthwise_kernel)
-PLACEWISE = _Way(_placewise, _placewise_input, _placewise_kernel)
+DENSE = _Algorithm(_dense, _dense_input, _dense_kernel)
+DEPTHWISE = _Algorithm(_depthwise, _depthwise_input, _depthwise_kernel)
+PLACEWISE = _Algorithm(_placewise, _placewise_input, _placewise_kernel)
 
 
-def _way(kernel: Array, groups: int, rows: Axis, columns: Axis) -> _Way:
+def _algorithm(kernel: Array, groups: int, rows: Axis, columns: Axis) -> _Algorithm:
     """Choose the fastest algorithm.
 
     Place by place no multiplication with padding is made, and no copy of the kernel. That wins where the kernel is

@@ -1,4 +1,4 @@
-"""Passes over arrays that NumPy alone makes slowly, or on one thread: choices, rectifying, biases, sums of rows."""
+"""Elementwise kernels that NumPy computes slowly or on one thread: `where`, relu, biases, sums of rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tapenet.kernels.windows import Array
 # Elements of a row to which biases are repeated: NumPy's inner loops run over one row.
 LONG_ROW = 1024
 
-# Elements below which NumPy's own function is taken, as it costs less to call.
+# Elements below which NumPy's own function is called, as it has less overhead.
 MANY = 2**13
 
 # Elements of a row below which `sum_rows` is faster than NumPy's sum.

@@ -1,7 +1,7 @@
-"""Forks that wait until no other thread is inside of a matrix product.
+"""Locks that make a fork wait until no other thread is inside a matrix product.
 
-A child process gets a copy of every lock as it is, and OpenBLAS makes none of its own anew: where another thread was
-inside of a product when the process was forked, the child's first product may wait for ever. (Of 300 forks beside two
+A child process gets a copy of every lock as it is, and OpenBLAS does not reinitialize its own. If another thread was
+inside a product when the process was forked, the child's first product may deadlock. (Of 300 forks beside two
 threads that multiply matrices of 32x32 with NumPy alone, four hung.) So each thread holds a lock of its own while it
 multiplies, and a fork takes the locks of all others first. It waits for pieces of products, which take microseconds.
 
@@ -74,7 +74,7 @@ def _end() -> None:
     _forks.end()
 
 
-def _begin_anew() -> None:
+def _restart_in_child() -> None:
     """Forget the locks of threads that the child does not have."""
     global _forks
     _forks = _Forks()
@@ -82,4 +82,4 @@ def _begin_anew() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_begin, after_in_parent=_end, after_in_child=_begin_anew)
+    os.register_at_fork(before=_begin, after_in_parent=_end, after_in_child=_restart_in_child)

@@ -23,7 +23,7 @@ def _compiled(function: Any) -> Any:
     options: Any = {"nogil": True, "error_model": "numpy"}
     try:
         return njit(cache=True, **options)(function)
-    except RuntimeError:  # no folder can be written to: compiled anew in each process
+    except RuntimeError:  # no folder can be written to: compiled again in each process
         return njit(**options)(function)
 
 

@@ -29,7 +29,7 @@ from tapenet.kernels.windows import Array
 # Bytes from which on memory comes from the system; less is quick to get anyway.
 LARGE = 2**18
 
-# Bytes that stay free while other sizes are asked for.
+# Bytes of free blocks that are kept while other sizes are requested.
 IDLE_BYTES = 2**24
 
 # Bytes from which on the system is asked for huge pages, as NumPy asks: each takes one fault in place of 512.
@@ -97,7 +97,7 @@ class _Block:
 
 
 def _mapped(size: int) -> Any:
-    """New memory, which a forked child does not share; the C library's where a system does not map any."""
+    """Map new memory, which a forked child does not share; the C library's where a system does not map any."""
     try:
         memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except (AttributeError, OSError):
@@ -131,13 +131,13 @@ class _Pool:
 
     def __init__(self) -> None:
         self.free: dict[int, deque[_End]] = {}
-        self.asked: dict[int, int] = {}  # when a size was last asked for, in requests
+        self.last_requests: dict[int, int] = {}  # the number of the last request for each size
         self.requests = itertools.count()
 
     def array(self, shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> Array:
         """Return an array in a free block, or in a new one."""
         size = _rounded(size)
-        self.asked[size] = next(self.requests)
+        self.last_requests[size] = next(self.requests)
         ends = self.free.get(size)
         if ends is None:
             ends = self.free.setdefault(size, deque())
@@ -161,7 +161,7 @@ class _Pool:
         """Drop free blocks, those longest out of use first, until there are no more than `keep` bytes of them."""
         free = self.free.copy()
         excess = sum(size * len(ends) for size, ends in free.items()) - keep
-        for size in sorted(free, key=lambda size: self.asked.get(size, 0)):
+        for size in sorted(free, key=lambda size: self.last_requests.get(size, 0)):
             while free[size] and excess > 0:
                 with contextlib.suppress(IndexError):  # another thread has taken it
                     free[size].popleft()

@@ -196,7 +196,7 @@ def avg_pool(x: Array, *, window: Pair, stride: Pair, padding: Padding) -> Array
 
 
 def avg_pool_input(t: Array, *, input_size: Pair, window: Pair, stride: Pair, padding: Padding) -> Array:
-    """Transpose `avg_pool`: hand each element of t out to its window in equal parts.
+    """Transpose `avg_pool`: distribute each element of t over its window in equal parts.
 
     Args:
         t: array, shape (N, OH, OW, C).

@@ -1,4 +1,4 @@
-"""How many threads work is shared among: what the user says, or else what the process may use of the machine.
+"""The number of threads that share work: what the user sets, or else what the process may use of the machine.
 
 The first of these counts:
 

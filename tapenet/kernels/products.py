@@ -1,4 +1,4 @@
-"""Matrix products on threads of our own, in pieces that BLAS makes without threads of its own.
+"""Matrix products on tapenet's threads, in pieces so small that BLAS starts no threads of its own.
 
 BLAS shares one large product among its threads, and these wait for each other without sleeping. Where another process
 wants a processor, or our own threads do, a product then takes ten to a hundred times as long; and for some twenty

@@ -1,4 +1,4 @@
-"""NumPy's functions without floating-point warnings, at a tenth of what `numpy.errstate` costs."""
+"""NumPy's functions without floating-point warnings, at a tenth of the cost of `numpy.errstate`."""
 
 from __future__ import annotations
 

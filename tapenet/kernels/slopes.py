@@ -1,4 +1,4 @@
-"""Derivatives whose formula in a textbook loses digits, computed so that it does not."""
+"""Derivatives whose textbook formula loses digits by cancellation or overflow, in stable forms."""
 
 from __future__ import annotations
 

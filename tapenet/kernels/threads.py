@@ -190,7 +190,7 @@ _helpers = Helpers()
 
 
 def _after_fork() -> None:
-    """Begin anew in a child process: it has none of its parent's threads, and locks that they may have held."""
+    """Start over in a child process: its parent's threads are gone, and locks that they held stay locked."""
     global _helpers
     _helpers = Helpers()
     if _current.call is not None:

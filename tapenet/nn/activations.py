@@ -276,7 +276,7 @@ def _softmax_slope(t: Array, out: Array, axis: Axes) -> Array:
     return multiply(out, _less_expected(t, out, axis))
 
 
-def _log_softmax_pull(t: Array, out: Array, axis: Axes) -> Array:
+def _log_softmax_pullback(t: Array, out: Array, axis: Axes) -> Array:
     """t_i - y_i sum_j t_j. They add up to 0: that of the largest y_k is what the others lack."""
     y = exp(out)
     most = _holds_most(y)
@@ -292,7 +292,7 @@ def _softmax(x: Array, *, axis: Axes) -> Array:
 
 
 @general(
-    [_log_softmax_pull],
+    [_log_softmax_pullback],
     [lambda t, out, axis: _less_expected(t, exp(out), axis)],
     name="log_softmax",
     batch=leading(axis=shifted),

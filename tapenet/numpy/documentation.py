@@ -94,7 +94,7 @@ def numpy_sections(function: Any) -> dict[str, str]:
 def ufunc_sections(inputs: int, outputs: int) -> dict[str, str]:
     """Make the sections of a ufunc, which takes and returns what every ufunc does.
 
-    NumPy makes the docstring of a ufunc anew each time that it is asked for, which takes too long at import.
+    NumPy makes the docstring of a ufunc again at each access, which takes too long at import.
     """
     operands = "x" if inputs == 1 else ", ".join(f"x{i}" for i in range(1, inputs + 1))
     result = "y : array or scalar" if outputs == 1 else f"a tuple of {outputs} arrays or scalars"

@@ -1,4 +1,4 @@
-"""Descent with a step size of its own for each element, from the size of its gradients so far."""
+"""Adaptive optimizers: each element has its own step size, from the size of its gradients so far."""
 
 from __future__ import annotations
 

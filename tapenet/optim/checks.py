@@ -1,4 +1,4 @@
-"""What optimizers and schedules ask of their arguments, and what they say when they do not get it."""
+"""Checks of the arguments of optimizers and schedules."""
 
 from __future__ import annotations
 

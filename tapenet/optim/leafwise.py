@@ -1,4 +1,4 @@
-"""Apply an elementwise update rule to parameters, their gradients and what the optimizer remembers of them.
+"""Apply an elementwise update rule to parameters, their gradients and the states of the optimizer.
 
 A rule is plain arithmetic on arrays of one floating dtype. For NumPy arrays it runs on one stretch of memory
 after another, each small enough that its intermediate results stay in the processor's cache, and on several

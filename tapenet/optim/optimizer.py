@@ -1,4 +1,4 @@
-"""What all optimizers share: start a state, and carry every leaf of a pytree one step on."""
+"""`Optimizer`, the base of all optimizers: it makes the first state, and updates every leaf of a pytree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning rates that change as training goes on.
+"""Schedules: learning rates that change during training.
 
 A schedule is any function from the number of steps taken, 0 at first, to a number. Optimizers take one in
 place of a fixed learning rate. Those made here can be pickled.

@@ -1,4 +1,4 @@
-"""What derivatives can be held to, by dtype: the one table of steps and tolerances."""
+"""Accuracy of derivatives by dtype: the one table of steps and tolerances."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Accuracy:
     Attributes:
         step: of finite differences, for arguments of order 1.
         difference: tolerance against central differences.
-        complex_step: tolerance against a complex step, which knows no cancellation.
+        complex_step: tolerance against a complex step, which is free of cancellation.
         identity: tolerance of the dot-product identity between modes, and of values that must be the same,
             relative to the norms that go into it.
         eps: the distance from 1 to the next number.

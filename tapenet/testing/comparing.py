@@ -1,4 +1,4 @@
-"""`assert_same_gradient`: two functions that must be one, in values and in derivatives."""
+"""`assert_same_gradient`: checks that two functions agree, in values and in derivatives."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def assert_same_gradient(
 ) -> None:
     """Check that two functions give the same value and the same derivatives at a point.
 
-    For a function written anew, faster or more stably, and the plain one that it replaces. Each derivative is
-    compared through its product with a random cotangent, element by element.
+    Use it for a function that was rewritten, to be faster or more stable, and the simple one that it replaces. Each
+    derivative is compared through its product with a random cotangent, element by element.
 
     Args:
         f, g: functions of pytrees of float or complex arrays, returning such pytrees of one structure.

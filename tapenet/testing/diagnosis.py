@@ -1,4 +1,4 @@
-"""What to say about a derivative that is wrong: where, by how much, and why most likely."""
+"""Reports of wrong derivatives: where, by how much, and the likely reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The derivative along a line from values of the function alone: what modes are held against."""
+"""The derivative along a line from values of the function alone, with which both modes are compared."""
 
 from __future__ import annotations
 

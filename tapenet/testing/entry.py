@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tapenet.core.argument_checks import checked_function
-from tapenet.core.packages import needed
+from tapenet.core.packages import import_package
 from tapenet.core.primitive import Primitive
 from tapenet.errors import ArgumentError
 from tapenet.testing.gradients import check_grads
@@ -40,7 +40,7 @@ def gradient_test(f: Callable[..., Any], *arguments: Any, settings: Any = None, 
     >>> gradient_test(lambda x: x**3, strategies.arrays((2,)))()
     """
     checked_function("gradient_test", "f", f)
-    hypothesis = needed("hypothesis", "gradient_test")
+    hypothesis = import_package("hypothesis", "gradient_test")
     if not arguments:
         raise ArgumentError("gradient_test: there must be a strategy for each argument of f; got none.")
     strategy = hypothesis.strategies

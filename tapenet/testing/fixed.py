@@ -1,4 +1,4 @@
-"""What of a function's arguments is differentiated by, and what is held fixed."""
+"""Partition of a function's arguments into those that are differentiated by and those held fixed."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def check_grads(
     """Check the derivatives of a function at a point.
 
     Along a random direction x_dot, and for a random cotangent y_bar, the derivative of <y_bar, f(args + t x_dot)>
-    at t = 0 by each mode is held against one from values: by a complex step where f is analytic, which is good to
+    at t = 0 by each mode is compared with one from values: by a complex step where f is analytic, which is good to
     rounding, else by central differences of fourth order. The modes are held against each other by
     <y_bar, J x_dot> = <J^T y_bar, x_dot>. The derivatives themselves are functions that are checked in the same
     way, up to `order`. Also: f gives the same on a tape as off it; arguments and cotangents are not changed;

@@ -1,4 +1,4 @@
-"""Checks of what surrounds a derivative: who owns its arrays, and that nothing else changes by taking it."""
+"""Checks of side effects: a derivative owns its arrays, and computing it changes nothing else."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.packages import needed
+from tapenet.core.packages import import_package
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, tree_flatten, tree_leaves, tree_map, tree_unflatten
 from tapenet.testing.comparing import assert_same_as_peer
@@ -35,7 +35,7 @@ def assert_same_as_torch(
     >>> import pytest; torch = pytest.importorskip("torch")
     >>> assert_same_as_torch(lambda x: np.sin(x) * x, lambda x: torch.sin(x) * x, (np.array([1.0, 2.0]),))
     """
-    torch = needed("torch", "assert_same_as_torch")
+    torch = import_package("torch", "assert_same_as_torch")
 
     def numpied(tensor: Any) -> Array:
         return tensor.detach().resolve_conj().numpy()[()]
@@ -78,7 +78,7 @@ def assert_same_as_jax(
     >>> import pytest; jnp = pytest.importorskip("jax.numpy")
     >>> assert_same_as_jax(lambda x: np.sin(x) * x, lambda x: jnp.sin(x) * x, (np.array([1.0, 2.0]),))
     """
-    jax = needed("jax", "assert_same_as_jax")
+    jax = import_package("jax", "assert_same_as_jax")
 
     def jax_vjp(*arguments: Tree) -> tuple[Tree, Callable[[Tree], tuple[Tree, ...]]]:
         leaves, spec = tree_flatten(arguments)
@@ -104,7 +104,7 @@ def assert_same_as_jax(
 
 def _in_double(jax: Any) -> contextlib.AbstractContextManager[Any]:
     """Return JAX's own context for 64-bit numbers, whose place differs between versions."""
-    experimental = needed("jax.experimental", "assert_same_as_jax")
+    experimental = import_package("jax.experimental", "assert_same_as_jax")
     context: contextlib.AbstractContextManager[Any] = (
         jax.enable_x64(True) if hasattr(jax, "enable_x64") else experimental.enable_x64()
     )

@@ -1,4 +1,4 @@
-"""Calls of users' functions as operations: pytrees taken apart into operands, and rules' answers checked."""
+"""Calls of users' functions as operations: pytrees split into operands, and checks of the rules' answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tapenet.ops.elementwise.complex import real
 
 @attrs.frozen(eq=False)
 class Structure:
-    """What is left of a pytree when its arrays are taken out."""
+    """A pytree without its arrays."""
 
     spec: TreeSpec
     leaves: tuple[Any, ...]  # None in the places of arrays
@@ -75,8 +75,8 @@ class Call:
     """One call of a user's function.
 
     Attributes:
-        arguments: what is left of the arguments when the operands are taken out.
-        result: what is left of the result when its arrays, the parts, are taken out; known once evaluated.
+        arguments: the arguments without the operands.
+        result: the result without its arrays, the parts; set once evaluated.
         parts: shape and dtype of each part.
     """
 

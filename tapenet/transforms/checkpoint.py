@@ -1,9 +1,9 @@
-"""`checkpoint`: a walk computes a function's inside again instead of a tape's keeping it.
+"""`checkpoint`: a walk computes the values inside a function again, and the tape does not keep them.
 
 The function runs once, with the open tapes of its values paused in this thread and task, on a recorder that keeps no
 values: what it reads of paused tapes, argument or captured, is watched there. So its *program* is known as a function
-of explicit operands; the paused tapes record one operation, whose rules run the program anew on a tape of their own.
-What a random generator gave is a constant of the program, and so the same each time.
+of explicit operands; the paused tapes record one operation, whose rules run the program again on a tape of their
+own. Random draws are constants of the program, and so the same each time.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from tapenet.walks.products import jvp_walk, vjp_walk
 
 
 def checkpoint(f: Function) -> Function:
-    """Make a function that computes what f does, of which a tape keeps arguments and results alone.
+    """Make a function that computes what f does, and of which a tape keeps only arguments and results.
 
-    A walk computes what is between them once more: memory for time. Derivatives, of any order and in both modes, are
-    those of f, also by Tensors that f takes from around it. f itself runs once, so that it draws from a random
-    generator as it does without: dropout has one mask.
+    A walk computes the values between them again, which trades time for memory. Derivatives, of any order and in
+    both modes, are those of f, also by Tensors of the enclosing scope. f itself runs once, so that it draws from a
+    random generator as it does without: dropout has one mask.
 
     Args:
         f: a function of anything, returning a pytree of anything. What it computes from plain arrays alone (a mask
@@ -98,7 +98,7 @@ def _captured(f: Any, seen: set[int]) -> Iterator[Tensor]:
     if id(f) in seen:
         return
     seen.add(id(f))
-    leaves: list[Any] = optree.tree_leaves(_around(f), namespace=NAMESPACE)  # type: ignore[arg-type]  # of anything
+    leaves: list[Any] = optree.tree_leaves(_visible_values(f), namespace=NAMESPACE)  # type: ignore[arg-type]  # of anything
     for leaf in leaves:
         if type(leaf) is Tensor:
             yield leaf
@@ -106,7 +106,7 @@ def _captured(f: Any, seen: set[int]) -> Iterator[Tensor]:
             yield from _captured(leaf, seen)
 
 
-def _around(f: Any) -> list[Any]:
+def _visible_values(f: Any) -> list[Any]:
     """Return what a function visibly uses from around it: values of its closure, globals, defaults and object."""
     if isinstance(f, functools.partial):
         return [f.func, f.args, f.keywords]
@@ -125,7 +125,7 @@ def _is_filled(cell: Any) -> bool:
         return False
 
 
-# ---- the function's one run ----
+# ---- the run of the function ----
 
 
 @attrs.define(eq=False)
@@ -145,19 +145,19 @@ class RegionRecorder(Recorder):
         return record_output(self, primitive, operands, slots, values, parameters, out, residual)
 
     def write(self, entry: Entry, value: Array | None = None) -> int:
-        """Put down a record without its values, and return its slot."""
+        """Append a record without its values, and return its slot."""
         return put_group(self.entries, lambda first: [without_values(entry)])
 
     def write_group(self, group: Callable[[int], list[Entry]]) -> int:
-        """Put down records that follow each other, without their values."""
+        """Append records that follow each other, without their values."""
         return put_group(self.entries, lambda first: [without_values(entry) for entry in group(first)])
 
     def entries_to_walk(self, targets: Collection[int] = (), sources: Collection[int] = ()) -> Sequence[Entry]:
-        """Return the entries; nobody walks them."""
+        """Return the entries, which are not walked."""
         return self.entries
 
     def resolve(self, x: Tensor) -> Any:
-        """Return the Tensor itself, as long as the function runs."""
+        """Return the Tensor itself while the function runs."""
         if not self.is_open:
             raise TapeStateError(
                 f"checkpoint: a value of {self.name} must leave it as a result; got one that was kept elsewhere (in a "
@@ -243,7 +243,7 @@ def _array(x: Any) -> Array:
 
 @attrs.define(eq=False)
 class _Run:
-    """A program as a function, which knows the outputs of its first run."""
+    """A program as a function, with the outputs of its first run."""
 
     program: Program
     known: tuple[Array, ...] | None

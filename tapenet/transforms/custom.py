@@ -178,7 +178,7 @@ class _VjpRule:
             "custom_vjp",
             lambda *operands, call: self.with_residual(*operands, call=call)[0],
             joint_pullback=self.pullback,
-            # A forward walk gets here past a tape further in, which it pulled back.
+            # Reached by a forward walk over what a backward walk on an inner tape has computed.
             joint_pushforward=self.pushforward_over_reverse,
             with_residual=self.with_residual,
             residual=self.residual,

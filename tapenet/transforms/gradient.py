@@ -1,4 +1,4 @@
-"""Gradients of functions: `grad` and what is made of it."""
+"""Gradients of functions: `grad`, and transforms that use it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tapenet.core.leaf_checks import check_scalar
 from tapenet.core.nondifferentiable import constant
 from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.errors import ArgumentError
-from tapenet.transforms.recording import Argnums, argument_keys, by_argnums, like, ones_for, record
+from tapenet.transforms.recording import Argnums, argument_keys, by_argnums, like, ones_for, run_recorded
 from tapenet.transforms.signatures import (
     Gradient,
     GradientAndAux,
@@ -34,7 +34,7 @@ def _gradient_of(
 ) -> tuple[Tree, Tree, Tree]:
     """Return the value of `f`, its gradient and aux."""
     places = argument_keys(function, f, argnums, args, kwargs)
-    recording = record(function, f, args, kwargs, places, has_aux)
+    recording = run_recorded(function, f, args, kwargs, places, has_aux)
     check_scalar(
         function, tree_leaves(recording.y), "For other outputs use tn.vjp or tn.jacobian, or sum it first: y.sum()."
     )
@@ -174,7 +174,7 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool 
     @like(f)
     def derivative_of(*args: Any, **kwargs: Any) -> Any:
         places = argument_keys("elementwise_grad", f, argnums, args, kwargs)
-        recording = record("elementwise_grad", f, args, kwargs, places, has_aux)
+        recording = run_recorded("elementwise_grad", f, args, kwargs, places, has_aux)
         leaves = tree_leaves(recording.y)
         if len(leaves) != 1:
             raise ArgumentError(f"elementwise_grad: y must be one array; got a pytree of {len(leaves)} leaves.")

@@ -57,7 +57,7 @@ def root(
         other.
 
     Raises:
-        ConvergenceError: no solution in `max_steps`; a Jacobian that is singular on the way; what is not finite.
+        ConvergenceError: no convergence in `max_steps`; a singular Jacobian in a step; values that are not finite.
         ArgumentTypeError: an x0 that is not real and floating.
         ArgumentError: an f of another structure or shape than x0; an f that uses a Tensor that is not an argument.
 

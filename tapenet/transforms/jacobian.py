@@ -1,4 +1,4 @@
-"""Jacobians and Hessians: all rows, or all columns, carried by one walk."""
+"""Jacobians and Hessians: one walk carries all rows, or all columns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tapenet.transforms.recording import (
     by_argnums,
     like,
     ones_for,
-    record,
+    run_recorded,
     split_aux,
 )
 from tapenet.transforms.signatures import Jacobian
@@ -154,7 +154,7 @@ def hessian(
             blocks = _pulled(targets, sources, chunk_size)
             return in_structure(y, x, blocks, lambda trees: by_argnums(argnums, trees))
 
-        recording = record("hessian", _then(first, "hessian", f, places, has_aux), args, kwargs, places, has_aux)
+        recording = run_recorded("hessian", _then(first, "hessian", f, places, has_aux), args, kwargs, places, has_aux)
         second = _assembled(recording, argnums, _second(tree_leaves(recording.y), recording.sources, chunk_size))
         return (second, recording.aux) if has_aux else second
 
@@ -199,7 +199,7 @@ def hvp(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> C
             gradients = [zeros_of(x) if g is None else g for x, g in zip(sources, found, strict=True)]
             return by_argnums(argnums, tree_unflatten(tree_flatten(x)[1], gradients))
 
-        recording = record("hvp", _then(gradient, "hvp", f, places, has_aux), arguments, kwargs, places, has_aux)
+        recording = run_recorded("hvp", _then(gradient, "hvp", f, places, has_aux), arguments, kwargs, places, has_aux)
         pushed = _pushed_along(recording, directions)
         return (pushed, recording.aux) if has_aux else pushed
 
@@ -224,7 +224,7 @@ def _transform(
     @like(f)
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         places = argument_keys(function, f, argnums, args, kwargs)
-        recording = record(function, f, args, kwargs, places, has_aux)
+        recording = run_recorded(function, f, args, kwargs, places, has_aux)
         targets = tree_leaves(recording.y)
         _check_outputs(function, recording.y, targets)
         assembled = _assembled(recording, argnums, blocks_of(targets, recording.sources, chunk_size))

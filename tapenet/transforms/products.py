@@ -9,7 +9,7 @@ from tapenet.core.argument_checks import check_transform
 from tapenet.core.leaf_checks import matched
 from tapenet.core.pytrees import Tree
 from tapenet.errors import ArgumentTypeError
-from tapenet.transforms.recording import record
+from tapenet.transforms.recording import run_recorded
 from tapenet.transforms.signatures import Pullback, Push
 
 Arguments = TypeVarTuple("Arguments")
@@ -47,7 +47,7 @@ def vjp(f: Callable[..., Any], *args: *Arguments, has_aux: bool = False) -> Any:
     (np.float64(5.0), np.float64(2.0))
     """
     check_transform("vjp", f, has_aux)
-    recording = record("vjp", f, args, {}, range(len(args)), has_aux)
+    recording = run_recorded("vjp", f, args, {}, range(len(args)), has_aux)
 
     def pullback(y_bar: Tree) -> tuple[Tree, ...]:
         return recording.vjp(matched("pullback", "y_bar", y_bar, "y", recording.y))
@@ -90,7 +90,7 @@ def jvp(f: Callable[..., Any], args: Sequence[Tree], tangents: Sequence[Tree], h
                 f"jvp: {name} must be a tuple or list, one entry for each argument of f; "
                 f"got {type(given).__name__}. Write jvp(f, (x,), (x_dot,))."
             )
-    recording = record("jvp", f, args, {}, range(len(args)), has_aux)
+    recording = run_recorded("jvp", f, args, {}, range(len(args)), has_aux)
     y_dot = recording.jvp(recording.matched_tangents(tangents, "tangents"))
     return (recording.value, y_dot, recording.aux) if has_aux else (recording.value, y_dot)
 
@@ -113,7 +113,7 @@ def linearize(f: Callable[..., Value], *args: *Arguments) -> tuple[Value, Push[*
     (np.float64(6.0), np.float64(12.0))
     """
     check_transform("linearize", f)
-    recording = record("linearize", f, args, {}, range(len(args)), False)
+    recording = run_recorded("linearize", f, args, {}, range(len(args)), False)
 
     def push(*tangents: *Arguments) -> Value:
         y_dot: Value = recording.jvp(recording.matched_tangents(tangents, "tangents"))

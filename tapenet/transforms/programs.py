@@ -1,4 +1,4 @@
-"""Programs: what a function did to some values, without the values, to be run again."""
+"""Programs: the operations of a function without their values, which can be run again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Operand:
 
 @attrs.frozen(eq=False)
 class Reading:
-    """What a program read off its tape, read again: the guard must hold."""
+    """A read of a value by the program: it is repeated, and its guard must hold."""
 
     guard: Guard
 

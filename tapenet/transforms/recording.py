@@ -1,4 +1,4 @@
-"""What every functional transform begins with: a function run once on watched arguments."""
+"""The first step of every functional transform: run a function once on watched arguments."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Recording:
     @property
     def value(self) -> Tree:
         """What the function returned, off the tape."""
-        return _off(self.trace, self.y)
+        return _values_of(self.trace, self.y)
 
     def vjp(self, cotangents: Sequence[Array]) -> tuple[Tree, ...]:
         """Compute a cotangent for each chosen argument from one for each leaf of y; zeros without a path."""
@@ -133,7 +133,7 @@ class Recording:
         ]
 
 
-def record(
+def run_recorded(
     function: str,
     f: Callable[..., Any],
     arguments: Sequence[Any],
@@ -154,7 +154,7 @@ def record(
         )
     result, aux = split_aux(function, result, has_aux)
     check_result(function, result)
-    result, aux = _seen(trace, result), _off(trace, _seen(trace, aux))
+    result, aux = _on_trace(trace, result), _values_of(trace, _on_trace(trace, aux))
     sources: list[Tensor] = []
     specs: list[TreeSpec] = []
     for place in places:
@@ -176,14 +176,14 @@ def split_aux(function: str, result: Any, has_aux: bool) -> tuple[Tree, Tree]:
     return result
 
 
-def _seen(trace: Recorder, tree: Tree) -> Tree:
+def _on_trace(trace: Recorder, tree: Tree) -> Tree:
     """Return a result as values on `trace` wherever it is that, also under tapes that have closed since."""
     if tree is None or (type(tree) is Tensor and tree.owner is trace):
         return tree
     return tree_map(lambda x: unwrap_closed(trace, x), tree)
 
 
-def _off(trace: Recorder, tree: Tree) -> Tree:
+def _values_of(trace: Recorder, tree: Tree) -> Tree:
     """Return a pytree with each Tensor of `trace` replaced by its value."""
     if tree is None:
         return None

@@ -1,4 +1,4 @@
-"""Where the time of a tape goes: by operation, for computing it again and for a walk back."""
+"""Times of a tape by operation, of a replay and of a backward walk."""
 
 from __future__ import annotations
 

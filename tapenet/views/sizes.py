@@ -1,4 +1,4 @@
-"""How much a record holds and computes."""
+"""Sizes of records: bytes that they keep, and operations on numbers that they stand for."""
 
 from __future__ import annotations
 

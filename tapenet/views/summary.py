@@ -1,4 +1,4 @@
-"""A tape in numbers: what it holds, by operation."""
+"""Summary of a tape: records, bytes and operations on numbers, by operation."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def backward(
     for slot in range(last, min(sources) - 1, -1):
         t = bars[slot]
         if unfinished and slot in unfinished:
-            t = sums.ended(t, slot, *entries[slot][SHAPE:])
+            t = sums.finish(t, slot, *entries[slot][SHAPE:])
         if t is None:
             continue
         bars[slot] = None
@@ -65,7 +65,7 @@ def backward(
             pullbacks: Sequence[CompiledRule | None] = primitive.pullbacks
         else:
             pullbacks = _joint_answers(entries, primitive, slots, kept, parameters, t)
-        place = -1  # counted by hand: zip and enumerate take longer to set up than most records have operands
+        place = -1  # counted here: to set up zip and enumerate takes longer than the few operands of a record
         for operand_slot in slots:
             place += 1
             if operand_slot is None or (on_path is not None and not on_path[operand_slot]):
@@ -81,7 +81,7 @@ def backward(
                 if dtype is not None and dtype.kind in "biu":
                     continue  # a choice has no cotangent
                 if type(contribution) is Piece:
-                    bars[operand_slot] = sums.with_piece(bars[operand_slot], contribution, operand_slot, shape, dtype)
+                    bars[operand_slot] = sums.add_piece(bars[operand_slot], contribution, operand_slot, shape, dtype)
                     continue
                 contribution = project_cotangent(contribution, shape, dtype, primitive.name)
             bar = bars[operand_slot]
@@ -90,7 +90,7 @@ def backward(
             elif operand_slot in owned and type(bar) is type(contribution) is np.ndarray:
                 np.add(bar, contribution, out=bar)
             else:
-                bars[operand_slot] = sums.begun(bar, contribution, operand_slot, dtype)
+                bars[operand_slot] = sums.add(bar, contribution, operand_slot, dtype)
     return found
 
 
@@ -106,7 +106,7 @@ def _joint_answers(
             f"one for each operand; got {len(answers)}."
         )
     return [
-        None if answer is NO_PATH or _is_choice(entries, slot) else _answering(primitive, place, answer)
+        None if answer is NO_PATH or _is_choice(entries, slot) else _rule_that_returns(primitive, place, answer)
         for place, (slot, answer) in enumerate(zip(slots, answers, strict=True))
     ]
 
@@ -117,7 +117,7 @@ def _is_choice(entries: Sequence[Entry], slot: int | None) -> bool:
     return dtype is not None and dtype.kind not in "fc"
 
 
-def _answering(primitive: Primitive, place: int, answer: Array | None) -> CompiledRule:
+def _rule_that_returns(primitive: Primitive, place: int, answer: Array | None) -> CompiledRule:
     """Return a rule that gives an answer which is there already; without one it raises."""
 
     def rule(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:

@@ -25,24 +25,26 @@ def ends_of(leaves: Sequence[Any], batch_axis: int | None = None) -> list[End]:
 
 def reverse_mode_blocks(vjp: Walk, targets: Sequence[End], sources: Sequence[End], chunk_size: int | None) -> Blocks:
     """Return the blocks by backward walks, of shape (*target's seeded shape, *source's shape)."""
-    blocks = _cut(rows(vjp, targets, chunk_size), targets)
+    blocks = _split_rows(rows(vjp, targets, chunk_size), targets)
     if any(source.dtype.kind == "f" for source in sources):
         # A real source gets the real part of a cotangent: from t = 1 the derivative's real part, from t = -i the other.
         for i, parts in _of_complex_ends(vjp, targets, chunk_size, -1j):
             for j, source in enumerate(sources):
-                blocks[i][j] = _joined(blocks[i][j], parts[j], 1j, source.dtype.kind == "f")
+                blocks[i][j] = _complex_block(blocks[i][j], parts[j], 1j, source.dtype.kind == "f")
     return blocks
 
 
 def forward_mode_blocks(jvp: Walk, targets: Sequence[End], sources: Sequence[End], chunk_size: int | None) -> Blocks:
     """Return the blocks by forward walks, of shape (*target's shape, *source's shape)."""
-    columns = _cut(rows(jvp, sources, chunk_size), sources)
+    columns = _split_rows(rows(jvp, sources, chunk_size), sources)
     if any(target.dtype.kind == "f" for target in targets):
         # Of y_dot = Re(g x_dot) the tangent 1 gives the real part of g, and i its imaginary part, negated.
         for j, parts in _of_complex_ends(jvp, sources, chunk_size, 1j):
             for i, target in enumerate(targets):
-                columns[j][i] = _joined(columns[j][i], parts[i], -1j, target.dtype.kind == "f")
-    return [[_last(columns[j][i], len(source.shape)) for j, source in enumerate(sources)] for i in range(len(targets))]
+                columns[j][i] = _complex_block(columns[j][i], parts[i], -1j, target.dtype.kind == "f")
+    return [
+        [_to_end(columns[j][i], len(source.shape)) for j, source in enumerate(sources)] for i in range(len(targets))
+    ]
 
 
 def _of_complex_ends(
@@ -58,25 +60,25 @@ def _of_complex_ends(
         return walk([next(given) if i in places else np.zeros(end.shape, end.dtype) for i, end in enumerate(ends)])
 
     chosen = [ends[i] for i in places]
-    return list(zip(places, _cut(rows(with_zeros, chosen, chunk_size, scale), chosen), strict=True))
+    return list(zip(places, _split_rows(rows(with_zeros, chosen, chunk_size, scale), chosen), strict=True))
 
 
-def _joined(real: Block, imaginary: Block, unit: complex, wanted: bool) -> Block:
+def _complex_block(real: Block, imaginary: Block, unit: complex, wanted: bool) -> Block:
     return real if real is None or imaginary is None or not wanted else real + unit * imaginary
 
 
-def _cut(found: Sequence[Block], ends: Sequence[End]) -> Blocks:
+def _split_rows(found: Sequence[Block], ends: Sequence[End]) -> Blocks:
     """Rows of all ends together as those of each, in its shape."""
     blocks = []
     first = 0
     for end in ends:
-        own = [_part(x, first, first + end.size) for x in found]
+        own = [_some_rows(x, first, first + end.size) for x in found]
         blocks.append([None if x is None else np.reshape(x, (*end.seeded, *x.shape[1:])) for x in own])
         first += end.size
     return blocks
 
 
-def _part(x: Block, start: int, stop: int) -> Block:
+def _some_rows(x: Block, start: int, stop: int) -> Block:
     """Return some of the rows, copied where they are not all: blocks share no memory."""
     if x is None or stop - start == len(x):
         return x
@@ -84,7 +86,7 @@ def _part(x: Block, start: int, stop: int) -> Block:
     return part.copy() if type(part) is np.ndarray else part
 
 
-def _last(x: Block, count: int) -> Block:
+def _to_end(x: Block, count: int) -> Block:
     """Move the first `count` axes of x to the end."""
     return x if x is None or count == 0 else np.moveaxis(x, range(count), range(-count, 0))
 
@@ -158,7 +160,7 @@ def _check_independent(vjp: Walk, targets: Sequence[End], sources: Sequence[End]
         seeds.append(seed)
     for source, bar in zip(sources, vjp(seeds), strict=True):
         if type(bar) is not np.ndarray:
-            continue  # recorded or mapped: to look at values is not possible here
+            continue  # recorded or mapped: its values cannot be read here
         others = np.delete(bar, 0, axis)
         if np.any((others != 0) & ~np.isnan(others)):
             raise ArgumentError(

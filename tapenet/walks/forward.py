@@ -51,7 +51,7 @@ def forward(
             each = [None if operand is None else dots.get(operand) for operand in slots]
             dot = joint_pushforward(each, slots, kept, parameters, operand_shapes(entries, slots, kept))
         else:
-            dot = _pushed(entries, primitive, slots, kept, parameters, dots)
+            dot = _output_tangent(entries, primitive, slots, kept, parameters, dots)
         if dot is None:
             continue
         if type(dot) is tuple and shape is not None:
@@ -67,7 +67,7 @@ def _leads_through(spans: Sequence[tuple[int, int]], slot: int, needed: bytearra
     return any(any(needed[max(start - first, 0) : stop - first]) for start, stop in spans if start > slot)
 
 
-def _pushed(
+def _output_tangent(
     entries: Sequence[Entry],
     primitive: Primitive,
     slots: Slots,

@@ -1,4 +1,4 @@
-"""What was watched, so that other inputs can take its place."""
+"""The calls of `watch`, and the inputs that replace watched values in a replay."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def inputs_by_slot(function: str, watches: Sequence[Watch], inputs: Tree, entrie
         for i, (slot, kind, leaf) in enumerate(zip(watch.slots, watch.kinds, leaves, strict=True)):
             if slot is not None:
                 _, _, _, _, shape, dtype = entries[slot]
-                found[slot] = _taken(function, (tree, name, i), leaf, kind, shape, dtype)
+                found[slot] = _as_watched(function, (tree, name, i), leaf, kind, shape, dtype)
     return found
 
 
-def _taken(
+def _as_watched(
     function: str, where: tuple[Tree, str, int], leaf: Any, kind: type, shape: Any, dtype: np.dtype[Any]
 ) -> Array:
     """Return one input as the type of value that was watched, on which the dtypes of the program may depend."""

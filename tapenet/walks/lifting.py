@@ -32,12 +32,12 @@ def lift_onto(trace: Recorder) -> Lift:
 
 
 def _lifted_residual(trace: Recorder, kept: Kept, slots: Slots, slot: int) -> Any:
-    """Return a record's residual as a value of its operands, which a replay computes anew; else as it is."""
+    """Return a record's residual as a value of its operands, which a replay computes again; else as it is."""
     primitive, _, _, parameters, _, _ = trace.entries[slot]
     residual = kept[-1]
     computes = primitive.residual
     if not isinstance(computes, Primitive):
-        return residual  # custom_vjp computes what it needs anew, from the values on the tape
+        return residual  # custom_vjp computes what it needs again, from the values on the tape
     if residual.dtype.kind not in "fc" and not computes.is_discrete:
         computes = choice(computes.forward, name=computes.name)  # integers of a user's are piecewise constant
     constants = tuple([None if at is not None else x for x, at in zip(kept, slots, strict=False)])

@@ -12,7 +12,7 @@ from tapenet.walks.backward import backward
 from tapenet.walks.forward import forward
 from tapenet.walks.lifting import lift_onto
 from tapenet.walks.pooling import pooled_entries
-from tapenet.walks.results import as_kind_of, fresh
+from tapenet.walks.results import as_kind_of, copy_shared
 
 
 def vjp_walk(
@@ -31,7 +31,7 @@ def vjp_walk(
     found = backward(entries, seeds, slots, covers_leaves=slots >= trace.leaves, lift=lift)
     if trace.position() > start:
         trace.spans.append((start, trace.position()))
-    pulled = fresh([found.get(source.slot) for source in sources], cotangents)
+    pulled = copy_shared([found.get(source.slot) for source in sources], cotangents)
     return list(map(as_kind_of, sources, pulled))
 
 
@@ -49,7 +49,7 @@ def jvp_walk(
     lift = lift_onto(trace) if trace.is_open else None
     wanted = {slot for slot in here if slot is not None}
     found = forward(pooled_entries(trace, trace.entries_to_walk()), dots, wanted, lift=lift, spans=trace.spans)
-    pushed = fresh([None if slot is None else found.get(slot) for slot in here], tangents)
+    pushed = copy_shared([None if slot is None else found.get(slot) for slot in here], tangents)
     return list(map(as_kind_of, targets, pushed))
 
 

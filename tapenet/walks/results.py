@@ -1,4 +1,4 @@
-"""What a walk found, as values that a user may keep and write into."""
+"""Results of walks as arrays that a user may keep and write into."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tapenet.core.tensor import unwrap
 from tapenet.kernels.memory import is_own
 
 
-def fresh(results: Sequence[Array | None], given: Sequence[Array]) -> list[Array | None]:
+def copy_shared(results: Sequence[Array | None], given: Sequence[Array]) -> list[Array | None]:
     """Copy results that share memory with each other or with what was given.
 
     A rule may return its cotangent as it came, or a view of it; nothing else of a tape's is ever returned, and what a

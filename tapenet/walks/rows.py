@@ -14,7 +14,7 @@ from tapenet.core.primitive import Array
 from tapenet.core.record import Shape
 from tapenet.core.tensor import Tensor
 from tapenet.core.trace import next_level
-from tapenet.walks.results import fresh
+from tapenet.walks.results import copy_shared
 
 Walk = Callable[[Sequence[Array]], Sequence[Array | None]]
 
@@ -58,14 +58,14 @@ def rows(walk: Walk, ends: Sequence[End], chunk_size: int | None = None, scale: 
     """
     total = sum(end.size for end in ends)
     step = chunk_size or max(total, 1)
-    chunks = [_walked(walk, ends, start, min(start + step, total), scale) for start in range(0, max(total, 1), step)]
+    chunks = [_chunk(walk, ends, start, min(start + step, total), scale) for start in range(0, max(total, 1), step)]
     return [
         None if parts[0] is None else parts[0] if len(parts) == 1 else np.concatenate(parts)
         for parts in zip(*chunks, strict=True)
     ]
 
 
-def _walked(walk: Walk, ends: Sequence[End], start: int, stop: int, scale: complex) -> list[Array | None]:
+def _chunk(walk: Walk, ends: Sequence[End], start: int, stop: int, scale: complex) -> list[Array | None]:
     """Return the rows from `start` to `stop`."""
     seeds = _seeds(ends, start, stop, scale)
     size = stop - start
@@ -78,7 +78,7 @@ def _walked(walk: Walk, ends: Sequence[End], start: int, stop: int, scale: compl
     finally:
         mapping.is_open = False
     found = [None if answer is None else _all_rows(answer, mapping) for answer in answers]
-    return fresh(found, seeds)
+    return copy_shared(found, seeds)
 
 
 def _all_rows(answer: Array, mapping: Map) -> Array:

@@ -1,6 +1,6 @@
-"""Entries whose primitives stand in for the recorded ones, with other rules: for a walk that is watched or timed.
+"""Entries with other primitives in place of the recorded ones, for walks whose rules are checked or timed.
 
-So the walks themselves know nothing of it, and pay nothing for it.
+So the walks themselves have no code for it, and are not slower.
 """
 
 from __future__ import annotations

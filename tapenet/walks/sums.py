@@ -16,11 +16,11 @@ from tapenet.walks.projection import as_dtype
 
 @attrs.frozen(eq=False)
 class Sums:
-    """What a backward walk knows of the cotangents that it adds up, by slot.
+    """The cotangents that a backward walk adds up: which of them it owns, by slot.
 
     Attributes:
         owned: those that are arrays of the walk's own, so that it may add to them in place.
-        unfinished: those that `ended` has to finish, with the pieces that are held back: sums of float16, which are
+        unfinished: those that finish has to finish, with the pieces that are held back: sums of float16, which are
             added up in float32, since a sum of ones in float16 stops at 2048, and pieces of values that are
             recorded themselves, which become one operation.
     """
@@ -28,7 +28,7 @@ class Sums:
     owned: set[int] = attrs.field(factory=set, init=False)
     unfinished: dict[int, list[Piece]] = attrs.field(factory=dict, init=False)
 
-    def begun(self, bar: Array, contribution: Array, slot: int, dtype: Any) -> Array:
+    def add(self, bar: Array, contribution: Array, slot: int, dtype: Any) -> Array:
         """Return the sum of two cotangents, or of one that the walk does not own and another."""
         if dtype is not None and dtype.char == "e":
             self.unfinished.setdefault(slot, [])
@@ -38,7 +38,7 @@ class Sums:
             self.owned.add(slot)
         return total
 
-    def with_piece(self, bar: Array | None, piece: Piece, slot: int, shape: Shape, dtype: Any) -> Array | None:
+    def add_piece(self, bar: Array | None, piece: Piece, slot: int, shape: Shape, dtype: Any) -> Array | None:
         """Add a piece to the cotangent of the array at a slot, and return that; a recorded piece is held back."""
         if piece.values.dtype != dtype:
             piece = attrs.evolve(piece, values=as_dtype(piece.values, dtype))
@@ -46,11 +46,11 @@ class Sums:
             self.unfinished.setdefault(slot, []).append(piece)
             return bar
         if bar is None or slot not in self.owned:
-            bar = self._own(bar, slot, shape, dtype)
+            bar = self._own_buffer(bar, slot, shape, dtype)
         piece.assembly.add_into(bar, piece)
         return bar
 
-    def _own(self, bar: Array | None, slot: int, shape: Shape, dtype: Any) -> np.ndarray[Any, Any]:
+    def _own_buffer(self, bar: Array | None, slot: int, shape: Shape, dtype: Any) -> np.ndarray[Any, Any]:
         """Return an array of the walk's own that holds a cotangent so far."""
         self.owned.add(slot)
         if dtype.char == "e":
@@ -58,7 +58,7 @@ class Sums:
             dtype = _WIDE
         return np.zeros(shape, dtype) if bar is None else np.array(bar, dtype, order="C")
 
-    def ended(self, bar: Array | None, slot: int, shape: Shape, dtype: Any) -> Array | None:
+    def finish(self, bar: Array | None, slot: int, shape: Shape, dtype: Any) -> Array | None:
         """Return the whole cotangent of a value, in its dtype."""
         pieces = self.unfinished.pop(slot)
         if pieces:

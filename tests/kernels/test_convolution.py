@@ -16,7 +16,7 @@ suits = winograd.suits
 
 
 @pytest.fixture(autouse=True, params=["by_columns", "at_once", "by_places", "winograd"])
-def _way(request, monkeypatch):
+def _algorithm(request, monkeypatch):
     """Take one of the ways to multiply wherever it is possible, whatever the sizes."""
     monkeypatch.setattr(convolution, "_at_once", lambda *_: request.param == "at_once")
     monkeypatch.setattr(convolution, "LARGE_KERNEL_SIZE", 0)

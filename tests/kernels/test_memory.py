@@ -86,7 +86,7 @@ def test_others_are_numpys_own(shape, dtype, pool):
     x = empty(shape, dtype)
     assert (x.shape, x.dtype) == (shape, np.dtype(dtype))
     assert x.base is None
-    assert not pool.asked
+    assert not pool.last_requests
 
 
 def test_own_memory():

@@ -152,7 +152,7 @@ ERRORS: dict[str, tuple[Callable[[Array], Any], str]] = {
         lambda x: tnp.bincount([0, 1], x),
         r"bincount: x and weights .* got \(2,\) and \(3,\)",
     ),
-    "histogram": (lambda x: tnp.histogram([1.0, 2.0, 3.0], weights=x), "histogram: weights must be no Tensor"),
+    "histogram": (lambda x: tnp.histogram([1.0, 2.0, 3.0], weights=x), "histogram: weights must not be a Tensor"),
     "astype": (lambda x: x.astype(int, casting="safe"), "x.astype: dtype must be one that float64 casts to by 'safe'"),
     "moveaxis": (
         lambda x: tnp.moveaxis(x[None], (0, 1), 0),

@@ -1,7 +1,7 @@
 """The comparisons of `tapenet.ops.elementwise.comparison` as choices: for rules, and for functions made of others.
 
 The public functions take truth values off the tape, for a Python branch or an index. Here they stay on it, so that a
-replay of a recorded derivative compares anew.
+replay of a recorded derivative compares again.
 """
 
 from __future__ import annotations

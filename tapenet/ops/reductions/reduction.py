@@ -350,17 +350,17 @@ def _scaled(deviation: Array, axis: Axes, factor: float) -> tuple[Array, Array]:
     return scaled, root_of_squares(multiply(_mean(square(absolute(scaled)), axis=axis, keepdims=True), factor))
 
 
-def _pull_std(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool, ddof: float, **rest: Any) -> Array:
+def _std_pullback(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool, ddof: float, **rest: Any) -> Array:
     t, out = (with_reduced_axes(part, x.shape, axis, keepdims) for part in (t, out))
     return _slope_of_std(t, x, out, axis, ddof, rest.get("dtype"))
 
 
-def _push_std(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool, ddof: float, **rest: Any) -> Array:
+def _std_pushforward(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool, ddof: float, **rest: Any) -> Array:
     out = with_reduced_axes(out, x.shape, axis, keepdims)
     return sum(_slope_of_std(t, x, out, axis, ddof, rest.get("dtype")), axis, keepdims=keepdims)
 
 
-@general([_pull_std], [_push_std], name="std", batch=_batched)
+@general([_std_pullback], [_std_pushforward], name="std", batch=_batched)
 def _std(x: Array, *, axis: Axes, keepdims: bool, ddof: float, dtype: Any = None) -> Array:
     return np.std(x, axis, dtype, None, ddof, keepdims)
 

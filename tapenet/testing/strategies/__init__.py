@@ -11,7 +11,7 @@ shrinks to can be read; nothing is drawn and thrown away, so that its health che
 package hypothesis.
 """
 
-from tapenet.core.packages import needed as _needed
+from tapenet.core.packages import import_package as _needed
 
 _needed("hypothesis", "tapenet.testing.strategies")
 
