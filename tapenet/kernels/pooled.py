@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.primitive import CONSTANTS
 from tapenet.kernels import memory
 from tapenet.kernels.windows import Array
 
@@ -36,13 +37,15 @@ def pooled(function: Callable[..., Array]) -> Callable[..., Array]:
 
 
 def with_pooled_result(function: Callable[..., Array], operands: Sequence[Any]) -> Array | None:
-    """Return a ufunc of operands, in memory that is used again; None where they are not large and alike."""
+    """Return a ufunc of operands, in memory that is used again; None where they are not plain, large and alike."""
     if type(function) is not np.ufunc or function.nout != 1 or function.signature is not None:
         return None
     shape: tuple[int, ...] | None = None
     largest = 0
     for x in operands:
-        if isinstance(x, np.ndarray) and x.nbytes >= memory.LARGE and x.size > largest:
+        if type(x) not in CONSTANTS:  # such as a Tensor of a trace further out
+            return None
+        if type(x) is np.ndarray and x.nbytes >= memory.LARGE and x.size > largest:
             if not x.flags.c_contiguous:  # whose memory order the result takes
                 return None
             shape, largest = x.shape, x.size
@@ -94,12 +97,12 @@ def _plain(x: Any) -> Any:
 
 
 def pooled_rule(rule: Callable[..., Array] | None) -> Callable[..., Array] | None:
-    """Return a rule, of arrays of the walk, that computes on large ones in memory that is used again."""
+    """Return a rule, of arrays of the walk, that computes on large plain ones in memory that is used again."""
     if rule is None:
         return None
 
     def pooled(t: Array, kept: Sequence[Any], parameters: Mapping[str, Any], shape: Any) -> Array:
-        if type(t) is not np.ndarray or t.nbytes < memory.LARGE:
+        if type(t) is not np.ndarray or t.nbytes < memory.LARGE or any(type(x) not in CONSTANTS for x in kept):
             return rule(t, kept, parameters, shape)
         viewed = tuple([x.view(PooledArray) if type(x) is np.ndarray else x for x in kept])
         answer: Array = _plain(rule(t.view(PooledArray), viewed, parameters, shape))

@@ -19,7 +19,12 @@ def pooled_entries(trace: Recorder, entries: Sequence[Entry]) -> Sequence[Entry]
     """Return the entries for a walk; of a tape of large arrays with rules whose results lie in pooled memory."""
     if not trace.holds_large or entries is not trace.entries:
         return entries
-    return [(_pooled(entry[0]), *entry[1:]) if entry[0].is_elementwise else entry for entry in entries]
+    return [(_pooled(entry[0]), *entry[1:]) if _is_ours(entry[0]) else entry for entry in entries]
+
+
+def _is_ours(primitive: Primitive) -> bool:
+    """Return whether rules are the library's own elementwise ones: a user's are given plain arrays alone."""
+    return primitive.is_elementwise and not primitive.is_users
 
 
 def _pooled(primitive: Primitive) -> Primitive:

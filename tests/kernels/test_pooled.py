@@ -25,12 +25,14 @@ def all_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def everything(f: Any, arrays: tuple[Any, ...]) -> list[Any]:
-    """Value, gradients and derivative of a function, and the value and gradients recorded once more."""
+    """Value, gradients and derivative of a function, and derivatives of its gradients in both modes."""
     weights = lambda y: np.cos(np.arange(1.0, y.size + 1)).reshape(y.shape)  # noqa: E731  # one line says it
     scalar = lambda *xs: tnp.sum(tnp.real(f(*xs)) * weights(f(*xs)))  # noqa: E731
     places = tuple(range(len(arrays)))
     second = tn.grad(lambda *xs: sum(tnp.sum(tnp.real(g)) for g in tn.grad(scalar, places)(*xs)), places)
-    return [f(*arrays), *tn.grad(scalar, places)(*arrays), tn.jvp(f, arrays, arrays)[1], *second(*arrays)]
+    gradients = tn.grad(scalar, places)
+    first = f(*arrays), *gradients(*arrays), tn.jvp(f, arrays, arrays)[1]
+    return [*first, *second(*arrays), *tn.jvp(gradients, arrays, arrays)[1]]
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -62,6 +64,33 @@ def test_gradients_are_ordinary_arrays_of_their_own() -> None:
     first[:] = 0.0
     np.testing.assert_array_equal(tape.gradient(z, x, np.ones(1000)), second)
     np.testing.assert_array_equal(y.value, np.sin(x.value) * x.value + 0.5)
+
+
+@pytest.mark.usefixtures("all_are_large")
+@pytest.mark.parametrize("u", [tnp.tanh, tnp.sin, lambda x: x * x, lambda x: x / (1 + x * x)])
+def test_plain_cotangents_meet_values_of_an_outer_trace(u: Any) -> None:
+    x, weights = np.linspace(0.1, 1.0, 6), np.linspace(2.0, 1.0, 6)
+    f = lambda x: tnp.sum(u(x) * weights)  # noqa: E731  # one line says it
+    second = weights * tn.elementwise_grad(tn.elementwise_grad(u))(x)
+    np.testing.assert_allclose(tn.hvp(f)(x, np.ones(6)), second, rtol=1e-13)
+    np.testing.assert_allclose(tn.jacfwd(tn.grad(f))(x), np.diag(second), rtol=1e-13)
+    mapped = tn.vmap(lambda shift: tn.grad(lambda x: tnp.sum(u(x * shift) * weights))(x))(np.ones(2))
+    np.testing.assert_allclose(mapped[0], tn.grad(f)(x), rtol=1e-13)
+
+
+@pytest.mark.usefixtures("all_are_large")
+def test_rules_of_users_get_plain_arrays() -> None:
+    seen: set[type] = set()
+
+    def rule(t: Any, x: Any) -> Any:
+        seen.update(map(type, (t, x)))
+        return 2 * x * t
+
+    square = tn.primitive(lambda x: x * x, rule, family="elementwise", name="noting square")
+    x = np.linspace(0.1, 1.0, 6)
+    np.testing.assert_allclose(tn.grad(lambda x: tnp.sum(square(x) * x))(x), 3 * x * x)
+    np.testing.assert_allclose(tn.jvp(square, (x,), (x,))[1], 2 * x * x)
+    assert seen == {np.ndarray}
 
 
 @pytest.mark.usefixtures("all_are_large")
