@@ -159,6 +159,16 @@ def numpy_function(
                     return of_array(*arguments, **keywords)
                 if kind is Tensor and not keywords:
                     return ours(*arguments)
+            is_on_tape = False
+            for x in arguments:
+                kind = type(x)
+                if kind is Tensor:
+                    is_on_tape = True
+                elif kind not in _PLAIN:
+                    break
+            else:
+                if not keywords and count <= out:
+                    return ours(*arguments) if is_on_tape else plain(*arguments)
             for x in arguments:
                 if type(x) not in _PLAIN and (type(x) is Tensor or holds_tensor(x)):
                     break

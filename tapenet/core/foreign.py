@@ -37,6 +37,8 @@ class Kind(enum.Enum):
     OTHER = enum.auto()
 
 
+USUAL = frozenset({Tensor, np.ndarray, float, int, np.float64, np.float32})  # operands that need no looking into
+
 _KINDS: dict[type, Kind] = {}
 
 

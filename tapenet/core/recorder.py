@@ -247,16 +247,19 @@ def record_output(
 ) -> Any:
     """Record an operation and return its output as Tensors; an output without derivative leaves the tape, guarded."""
     keeps = primitive.keeps(tuple([slot is None for slot in slots]))
-    kept = (*[value if keep else None for value, keep in zip((*values, out), keeps, strict=True)], *residual)
+    held = [value if keep else None for value, keep in zip(values, keeps, strict=False)]
+    held.append(out if keeps[-1] else None)
+    kept = (*held, *residual) if residual else tuple(held)
     if type(out) is tuple:
         return _record_parts(trace, primitive, operands, (primitive, slots, kept, parameters, None, None), out)
-    kind = out.dtype.kind if hasattr(out, "dtype") else "O"
+    dtype = getattr(out, "dtype", None)
+    kind = "O" if dtype is None else dtype.kind
     if kind not in "fc" and not primitive.is_discrete and not any(map(is_chosen, operands)):
         if kind not in "biu":
             raise ArgumentTypeError(_not_numeric(primitive.name, values, out))
         record_guard(primitive.name, primitive.forward, operands, parameters, out)
         return out
-    return made_tensor(out, trace, trace.write((primitive, slots, kept, parameters, out.shape, out.dtype)))
+    return made_tensor(out, trace, trace.write((primitive, slots, kept, parameters, out.shape, dtype)))
 
 
 def _not_numeric(name: str, values: Sequence[Any], out: Any) -> str:

@@ -41,7 +41,7 @@ def matmul(x: Any, y: Any) -> Any:
     are_arrays = type(x) is np.ndarray and type(y) is np.ndarray
     if are_arrays and x.ndim == y.ndim == 2 and x.size * y.shape[1] <= SMALL_PRODUCT and len(x) > 1 < y.shape[1]:
         with between_forks():
-            return np.matmul(x, y)
+            return x @ y
     if not (are_arrays and 0 < x.ndim < 3 and 0 < y.ndim < 3):
         return _stacked(x, y) if _is_large_stack(x, y) else _small(x, y)
     inner = len(y)

@@ -9,7 +9,7 @@ import numpy as np
 
 import tapenet.numpy as tnp
 from tapenet.core.fast_path import operator_function
-from tapenet.core.foreign import defers_to, is_sparse_matrix
+from tapenet.core.foreign import USUAL, defers_to, is_sparse_matrix
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor, read_value, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError, MissingAttributeError
@@ -40,7 +40,9 @@ def _operator(name: str, function: Callable[..., Array]) -> Callable[..., Array]
     else:
 
         def operate(x: Any, y: Any) -> Any:
-            return NotImplemented if before(x, y) is NotImplemented else function(x, y)
+            if (type(x) not in USUAL or type(y) not in USUAL) and before(x, y) is NotImplemented:
+                return NotImplemented
+            return function(x, y)
 
     return _reflected(operate) if name in _REFLECTED else operate
 

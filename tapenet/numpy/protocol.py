@@ -13,7 +13,7 @@ import numpy as np
 
 import tapenet.numpy as tnp
 from tapenet.core.arguments import holds_tensor
-from tapenet.core.foreign import Kind, is_container, kind_of
+from tapenet.core.foreign import USUAL, Kind, is_container, kind_of
 from tapenet.core.source_lines import user_text
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentTypeError
@@ -49,6 +49,8 @@ _give_methods_of_ufuncs()
 
 def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **keywords: Any) -> Any:
     """`__array_ufunc__`: NumPy's ufuncs and their methods on Tensors; a container of another library's takes over."""
+    if method == "__call__" and not keywords and USUAL.issuperset(map(type, operands)) and ufunc in _OURS:
+        return _OURS[ufunc](*operands)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     outs = keywords.pop("out", ())
     if any(map(is_container, (*operands, *outs))):
