@@ -3,8 +3,9 @@
 `primitive` makes an operation of one's own, whose answers are checked, and which no registry knows. The other functions
 declare operations as tapenet does, in `tapenet.ops`: the families `elementwise`, `linear`, `multilinear`, `general` and
 `joint`; `piecewise_constant` in the place of a rule; `choice` and `nondifferentiable` for what has no derivative; batch
-rules for `vmap`. What they declare is registered by its name, which must be new, and their rules are trusted: a rule
-returns an array of its own or its cotangent, never an operand or an array that it holds.
+rules for `vmap`. Outside of tapenet names are "package.operation". The rules of these are trusted: a rule
+returns an array of its own or its cotangent, never an operand or an array that it holds. `register_array_type` has
+arrays of another library taken for values.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from tapenet.core.families import (
     piecewise_constant as piecewise_constant,
     read_names,
 )
+from tapenet.core.foreign import register_array_type as register_array_type
 from tapenet.core.leaf_checks import described
 from tapenet.core.nondifferentiable import choice as choice, nondifferentiable as nondifferentiable
 from tapenet.core.primitive import Array, BatchRule, Primitive as Primitive, bind
@@ -86,6 +88,8 @@ __all__ = [
     "into_images",
     "one_by_one",
     "refused",
+    # arrays of other libraries
+    "register_array_type",
 ]
 
 Family = Literal["elementwise", "linear", "multilinear", "general", "joint"]

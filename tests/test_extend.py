@@ -547,3 +547,42 @@ def test_residual_is_read_only_where_there_is_one() -> None:
         tn.primitive(lambda x: x, lambda t, residual: t, name="f")
     with pytest.raises(tn.ArgumentTypeError, match="primitive: residual must be True or False"):
         tn.primitive(lambda x: x, residual="yes", name="f")  # type: ignore[arg-type]
+
+
+# ---- the door of authors: what the library's own operations are declared by ----
+
+
+def test_it_is_what_the_library_declares_its_own_operations_by() -> None:
+    from tapenet.core import batch_rules, batching, families, foreign, nondifferentiable
+
+    homes = {
+        **dict.fromkeys(("elementwise", "linear", "multilinear", "general", "joint", "piecewise_constant"), families),
+        **dict.fromkeys(("choice", "nondifferentiable"), nondifferentiable),
+        **dict.fromkeys(("elementwise_rule", "one_by_one"), batching),
+        "register_array_type": foreign,
+        "Primitive": tn.core.primitive,
+    }
+    for name in tn.extend.__all__:
+        if name != "primitive":
+            assert getattr(tn.extend, name) is getattr(homes.get(name, batch_rules), name)
+
+
+def test_operations_of_other_packages_are_in_no_registry() -> None:
+    extend = tn.extend
+    declared = [
+        extend.elementwise(np.sinh, lambda t, x: t * tnp.cosh(x), name="tests.sinh"),
+        extend.linear(lambda t: 2 * t, name="tests.twice", batch=extend.leading())(lambda x: 2 * x),
+        extend.multilinear(
+            lambda t, y: t @ y.T, lambda t, x: x.T @ t, name="tests.product", batch=extend.leading_axes(2, 2)
+        )(lambda x, y: np.matmul(x, y)),
+    ]
+    check_grads(declared[0], (X,), order=3)
+    check_grads(declared[1], (X,))
+    check_grads(declared[2], (X, X.T))
+    batch = np.stack([X, X + 1])
+    np.testing.assert_allclose(tn.vmap(declared[2], in_axes=(0, None))(batch, X.T), batch @ X.T, rtol=1e-14)
+    again = extend.elementwise(np.cosh, lambda t, x: t * tnp.sinh(x), name="tests.sinh")
+    assert again(0.0) == 1.0
+    assert not any("." in name for name in REGISTRY)
+    with pytest.raises(tn.ArgumentError, match=r"register: a primitive's name must be new; got 'sinh'\."):
+        extend.elementwise(np.cosh, lambda t, x: t * tnp.sinh(x), name="sinh")

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 import attrs
@@ -40,7 +40,7 @@ from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array, BatchRule, CompiledRule, JointReads, Primitive, Shapes, bind, register
 from tapenet.core.record import Kept, Parameters, Shape, Slots
 from tapenet.core.signatures import elementwise_signature
-from tapenet.errors import ArgumentError
+from tapenet.errors import ArgumentError, ArgumentTypeError
 
 Rule = Any  # a Python function of t and what it reads
 
@@ -59,8 +59,22 @@ def elementwise(
     Complex operands need no further rule: the walk projects each answer onto the space of the value that it is for.
     So `abs` can state `t * conj(x) / out` for both modes, and its tangent is real.
 
+    Args:
+        forward: a ufunc, or a function that broadcasts and gives NumPy's arrays and scalars, of Python's numbers too.
+        rules: t times the partial derivative, of `t` and what they read by name.
+        name: "package.operation" outside of tapenet; forward's own by default.
+        operands: the operands' names; forward's own by default.
+        doc: the function's docstring.
+
     Returns:
         The public function, whose `primitive` attribute is the primitive.
+
+    Raises:
+        ArgumentError: a count of rules other than that of operands.
+
+    >>> cube = tn.extend.elementwise(lambda x: np.power(x, 3), lambda t, x: 3 * t * x**2, name="docs.cube")
+    >>> tn.grad(cube)(2.0)
+    np.float64(12.0)
     """
     name = name or forward.__name__
     primitive = register(
@@ -76,14 +90,34 @@ def elementwise(
 
 
 def piecewise_constant(t: Array) -> Array:
-    """Return zeros: the rule of a function whose derivative is zero wherever it has one."""
+    """Return zeros: the rule of a function whose derivative is zero wherever it has one.
+
+    >>> whole = tn.extend.elementwise(np.floor, tn.extend.piecewise_constant, name="docs.floor")
+    >>> tn.grad(whole)(2.5)
+    np.float64(0.0)
+    """
     return np.zeros(t.shape, t.dtype)
 
 
 def linear(
     *transposes: Rule | None, name: str, batch: BatchRule | None = None
 ) -> Callable[[Callable[..., Array]], Primitive]:
-    """Declare a function linear in its first operand: the transpose, then None for each further operand."""
+    """Declare a function linear in its first operand: the transpose, then None for each further operand.
+
+    Args:
+        transposes: the cotangent of the operand, from `t`, that of the output, and what the rule reads by name.
+        name: "package.operation" outside of tapenet.
+        batch: how `vmap` evaluates it; one example after the other by default.
+
+    Returns:
+        A decorator of the forward function, which gives the primitive: a callable.
+
+    >>> @tn.extend.linear(lambda t: flipped(t), name="docs.flipped")
+    ... def flipped(x):
+    ...     return np.flip(x)
+    >>> tn.grad(lambda x: flipped(x)[0])(np.ones(3))
+    array([0., 0., 1.])
+    """
 
     def declare(forward: Callable[..., Array]) -> Primitive:
         return register(built_multilinear(name, "linear", forward, transposes, batch=batch))
@@ -94,7 +128,22 @@ def linear(
 def multilinear(
     *transposes: Rule | None, name: str, batch: BatchRule | None = None
 ) -> Callable[[Callable[..., Array]], Primitive]:
-    """Declare a function linear in each operand that has a transpose; None where an operand has none."""
+    """Declare a function linear in each operand that has a transpose; None where an operand has none.
+
+    Args:
+        transposes: the cotangent of the operand, from `t`, that of the output, and what the rule reads by name.
+        name: "package.operation" outside of tapenet.
+        batch: how `vmap` evaluates it; one example after the other by default.
+
+    Returns:
+        A decorator of the forward function, which gives the primitive: a callable.
+
+    >>> @tn.extend.multilinear(lambda t, y: t * y, lambda t, x: t * x, name="docs.dot")
+    ... def dot(x, y):
+    ...     return np.dot(x, y)
+    >>> tn.grad(dot, argnums=1)(np.ones(2), np.zeros(2))
+    array([1., 1.])
+    """
 
     def declare(forward: Callable[..., Array]) -> Primitive:
         return register(built_multilinear(name, "multilinear", forward, transposes, batch=batch))
@@ -110,7 +159,25 @@ def general(
     with_residual: Callable[..., tuple[Array, Array]] | None = None,
     batch: BatchRule | None = None,
 ) -> Callable[[Callable[..., Array]], Primitive]:
-    """Declare a function by a pullback and a pushforward for each operand."""
+    """Declare a function by a pullback and a pushforward for each operand.
+
+    Args:
+        pullbacks: for each operand its cotangent, from `t`, that of the output, and what the rule reads by name.
+        pushforwards: for each operand the output's tangent, from `t`, that of the operand.
+        name: "package.operation" outside of tapenet.
+        with_residual: computes `(out, residual)`, where rules read `residual`: an array that is piecewise constant,
+            such as the places of winners.
+        batch: how `vmap` evaluates it; one example after the other by default.
+
+    Returns:
+        A decorator of the forward function, which gives the primitive: a callable.
+
+    >>> @tn.extend.general([lambda t, x, out: t * x / out], [lambda t, x, out: (t * x).sum() / out], name="docs.norm")
+    ... def norm(x):
+    ...     return np.sqrt(np.sum(x * x))
+    >>> tn.grad(norm)(np.array([3.0, 4.0]))
+    array([0.6, 0.8])
+    """
 
     def declare(forward: Callable[..., Array]) -> Primitive:
         primitive = built(name, "general", forward, pullbacks, pushforwards, batch=batch)
@@ -138,7 +205,21 @@ def joint(
         pullback: `(t, operands, shapes, on_tape, **parameters) -> one cotangent for each operand`, None for one
             that is not on the tape.
         pushforward: `(tangents, operands, shapes, **parameters) -> tangent of the output`; a missing tangent is None.
-        reads: which operands the rules read; the others are None in `operands`.
+        name: "package.operation" outside of tapenet.
+        reads: which operands the rules read: "none", for each operand the "others", "all", or a number for those from
+            that place on; the others are None in `operands`.
+        batch: how `vmap` evaluates it; one example after the other by default.
+
+    Returns:
+        A decorator of the forward function, which gives the primitive: a callable.
+
+    >>> def pullback(t, operands, shapes, on_tape):
+    ...     return [t if own else None for own in on_tape]
+    >>> added = tn.extend.joint(pullback, lambda tangents, *_: sum(tangents), name="docs.added", reads="none")(
+    ...     lambda *xs: sum(xs)
+    ... )
+    >>> tn.grad(added, argnums=(0, 2))(1.0, 2.0, 3.0)
+    (np.float64(1.0), np.float64(1.0))
     """
 
     def pulled(t: Array, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Sequence[Array]:
@@ -239,6 +320,11 @@ def built(
         raise ArgumentError(
             f"{name}: there must be one rule for each operand ({', '.join(operands)}); got {len(pullbacks)}."
         )
+    for rule in (*pullbacks, *pushforwards):
+        if rule is not None and not isinstance(rule, FunctionType):
+            raise ArgumentTypeError(
+                f"{name}: rules must be Python functions, whose parameters have names; got {rule!r}."
+            )
 
     def compiled(rules: Sequence[Rule | None]) -> tuple[CompiledRule | None, ...]:
         return tuple(rule and _compile(rule, operands, own) for rule, own in zip(rules, operands, strict=True))

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import enum
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,56 @@ def kind_of(of: type) -> Kind:
     return kind
 
 
-def register_value_type(of: type) -> None:
-    """Treat arrays of this type as values: they may be watched, and be operands without conversion."""
+# Without `__bool__` and `__array__` a branch or a conversion would take the array for an object, which is true.
+_NEEDED = (
+    "__array_ufunc__ __array_function__ __array__ __bool__ __len__ __getitem__ shape ndim dtype copy astype"
+).split()
+_FROM_NUMPY: dict[type, Callable[[np.ndarray[Any, Any]], Any] | None] = {}  # of registered array types
+
+
+def register_array_type(of: type, *, from_numpy: Callable[[np.ndarray[Any, Any]], Any] | None = None) -> None:
+    """Treat arrays of another library's type as values: they may be watched, and be operands without conversion.
+
+    The type has `shape`, `ndim` and `dtype` (NumPy's dtypes), `copy()` and `astype`, indexing, `len`, `bool`, NumPy's
+    operators and its protocols: `__array_ufunc__` (NEP 13) and `__array_function__` (NEP 18), which return
+    `NotImplemented` where a Tensor is among the operands, and `__array__`, which converts or raises. Functions whose
+    forward function and rules are NumPy's public functions then compute on it. Those that work on memory (reads by
+    index walked back, orders, convolutions) convert it by `__array__`.
+
+    Args:
+        of: the array type.
+        from_numpy: makes an array of the type from NumPy's. Gradients, tangents and zeros that came out as NumPy
+            arrays, since a rule creates arrays, are given as the source's type by it; without it they stay NumPy's.
+
+    Raises:
+        ArgumentTypeError: `of` is not a class, or does not follow the protocols.
+
+    Source: https://numpy.org/neps/nep-0018-array-function-protocol.html
+
+    >>> register_array_type(list)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tapenet.errors.ArgumentTypeError: register_array_type: of must be a class with __array_ufunc__, ...
+    """
+    if not isinstance(of, type) or any(getattr(of, name, None) is None for name in _NEEDED):
+        came = getattr(of, "__name__", repr(of))
+        raise ArgumentTypeError(f"register_array_type: of must be a class with {', '.join(_NEEDED)}; got {came}.")
+    if from_numpy is not None and not callable(from_numpy):
+        raise ArgumentTypeError(
+            f"register_array_type: from_numpy must be a function, or None; got {type(from_numpy).__name__}."
+        )
     _KINDS[of] = Kind.VALUE
+    _FROM_NUMPY[of] = from_numpy
+
+
+def is_registered(of: type) -> bool:
+    """Return whether a type was registered by `register_array_type`."""
+    return of in _FROM_NUMPY
+
+
+def as_registered(of: type, array: Any) -> Any:
+    """Return a NumPy array or scalar as one of a registered type, as far as it is known how; anything else as it is."""
+    convert = _FROM_NUMPY.get(of)
+    return convert(np.asarray(array)) if convert is not None and isinstance(array, np.ndarray | np.generic) else array
 
 
 def _found_kind(of: type) -> Kind:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.arguments import axis_of
-from tapenet.core.foreign import Kind, kind_of, plain_array, refusal
+from tapenet.core.foreign import Kind, as_registered, is_registered, kind_of, plain_array, refusal
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves
 from tapenet.core.tensor import Tensor, resolve, unwrap
@@ -34,11 +34,19 @@ def check_differentiable(function: str, name: str, tree: Tree, leaves: Sequence[
         path = leaf_paths(tree, name)[i]
         if kind is not Kind.VALUE and kind is not Kind.OTHER and not known:
             raise ArgumentTypeError(refusal(function, path, leaf))
-        if dtype is not None and dtype.kind in "biu":
-            advice = f"Cast it: {path}.astype(float)." if hasattr(leaf, "astype") else f"Write float({path})."
-        else:
-            advice = "Pass arrays and scalars, in tuples, lists, dicts, named tuples or attrs classes."
-        raise ArgumentTypeError(f"{function}: {path} must be float or complex; got {described(leaf)}. {advice}")
+        raise ArgumentTypeError(
+            f"{function}: {path} must be float or complex; got {described(leaf)}. {_advice(path, leaf, dtype)}"
+        )
+
+
+def _advice(path: str, leaf: Any, dtype: Any) -> str:
+    """Return what to write in place of a leaf that is not float or complex."""
+    if dtype is None or dtype.kind not in "biu":
+        advice = "Pass arrays and scalars, in tuples, lists, dicts, named tuples or attrs classes."
+    else:
+        advice = f"Cast it: {path}.astype(float)." if hasattr(leaf, "astype") else f"Write float({path})."
+    is_field = "." in path
+    return f"{advice} Or declare the field by tn.static_field(), if it is not to be trained." if is_field else advice
 
 
 def plain_leaf(function: str, path: Callable[[], str], x: Any) -> Any:
@@ -149,13 +157,18 @@ def detached(answer: Any) -> Any:
     their cotangent, and pay nothing.
     """
     answer = resolve(answer)
+    if is_registered(type(answer)):
+        return answer.copy()
     return np.array(answer, order="K") if isinstance(answer, np.ndarray) else answer
 
 
 def zeros_of(x: Any) -> Array:
     """Zeros of the shape, dtype and kind of `x`: an array or a NumPy scalar."""
     zeros = np.zeros(getattr(x, "shape", ()), dtype_of(x))
-    return zeros if type(unwrap(x)) is np.ndarray else zeros[()]
+    of = type(unwrap(x))
+    if of is np.ndarray:
+        return zeros
+    return as_registered(of, zeros) if is_registered(of) else zeros[()]
 
 
 def filled_like(x: Array, number: float) -> Array:

@@ -98,6 +98,10 @@ def nondifferentiable(
         name: for errors; the function's own by default.
         doc: the docstring; the function's own by default.
         batch: how it is evaluated over a batch (see `tapenet.core.batching`); one by one by default.
+
+    >>> count = tn.extend.nondifferentiable(np.count_nonzero)
+    >>> tn.grad(lambda x: x * count(x))(3.0)
+    np.float64(1.0)
     """
     of_tensors = NondifferentiableFunction(name or function.__name__, function, batch)
     place = _place_of_out(function)
@@ -146,6 +150,10 @@ def choice(function: Callable[..., Any], *, name: str | None = None, batch: Batc
         function: `(*operands, **parameters)` of plain arrays.
         name: for listings and errors; the function's own by default.
         batch: how it is evaluated over a batch.
+
+    >>> order = tn.extend.choice(np.argsort, name="docs.order")
+    >>> tn.grad(lambda x: tnp.sum(x[order(x)] * np.arange(3.0)))(np.array([5.0, 4.0, 6.0]))
+    array([1., 0., 2.])
     """
 
     return Primitive(

@@ -136,8 +136,11 @@ class Primitive:
 def register(primitive: Primitive) -> Primitive:
     """Enter a primitive of the library's own into the registry, from which its tests are generated.
 
-    A definition may be entered twice, as an import that was interrupted may be repeated.
+    A definition may be entered twice, as an import that was interrupted may be repeated. A name with a dot,
+    "package.operation", is that of another package, and is not entered.
     """
+    if "." in primitive.name:
+        return primitive
     known = REGISTRY.get(primitive.name)
     if known is not None and _definition(known) != _definition(primitive):
         raise ArgumentError(f"register: a primitive's name must be new; got {primitive.name!r}.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.foreign import as_registered, is_registered
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import unwrap
 from tapenet.kernels.memory import is_own
@@ -22,7 +23,9 @@ def copy_shared(results: Sequence[Array | None], given: Sequence[Array]) -> list
     seen = {id(x) for x in given}
     copied = []
     for x in results:
-        if type(x) is np.ndarray and (id(x) in seen or not is_own(x) or not x.flags.writeable):
+        if type(x) is np.ndarray:
+            x = x.copy() if id(x) in seen or not is_own(x) or not x.flags.writeable else x
+        elif x is not None and is_registered(type(x)):  # nothing tells whose its memory is
             x = x.copy()
         seen.add(id(x))
         copied.append(x)
@@ -32,9 +35,13 @@ def copy_shared(results: Sequence[Array | None], given: Sequence[Array]) -> list
 def as_kind_of(source: Any, result: Array | None) -> Array | None:
     """Return a result of shape () as an array where its source is one, and as a NumPy scalar where it is not.
 
-    A source of another byte order than the processor's has a result of its own.
+    A source of another byte order than the processor's has a result of its own, and one of a registered array type has
+    one of its type.
     """
-    array = type(unwrap(source)) is np.ndarray
+    of = type(unwrap(source))
+    if is_registered(of):
+        return as_registered(of, result)
+    array = of is np.ndarray
     if array and type(result) is np.ndarray and not source.dtype.isnative:
         return result.astype(source.dtype)
     if array and isinstance(result, np.generic):

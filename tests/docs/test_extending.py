@@ -24,7 +24,18 @@ def test_blocks_without_scipy() -> None:
     blocks = [block for block in BLOCKS if not block.startswith("# needs scipy")]
     assert len(blocks) == len(BLOCKS) - 2
     namespace = run(blocks)
-    assert {"softsign", "shift", "norm", "stable", "quantized", "log1pexp", "loss", "anomaly"} <= namespace.keys()
+    assert {
+        "softsign",
+        "shift",
+        "norm",
+        "stable",
+        "quantized",
+        "log1pexp",
+        "flip",
+        "polar",
+        "loss",
+        "anomaly",
+    } <= namespace.keys()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("scipy") is None, reason="runs where SciPy is installed")

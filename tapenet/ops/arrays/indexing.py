@@ -184,10 +184,11 @@ class _Indexed:
 
     def add_into(self, buffer: np.ndarray[Any, Any], piece: Piece) -> None:
         index = _joined(piece.index, piece.arrays)
+        values = np.asarray(piece.values)
         if _may_repeat(piece.arrays):
-            _add_at(buffer, index, piece.values)
+            _add_at(buffer, index, values)
         else:
-            buffer[index] += piece.values
+            buffer[index] += values
 
     def assembled(self, pieces: Sequence[Piece], shape: tuple[int, ...]) -> Array:
         if len(pieces) == 1:
