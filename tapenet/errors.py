@@ -1,4 +1,4 @@
-"""Every mistake a caller can make, as a class: a `TapenetError` and the builtin that fits.
+"""Classes of errors: each derives from `TapenetError` and from the builtin that fits.
 
 Texts follow one form: `<function>: <argument> must <invariant>; got <what came>. <what to write instead>.`
 """
@@ -66,11 +66,11 @@ class ConversionError(TapenetError, TypeError):
 
 
 class MissingAttributeError(ConversionError, AttributeError):
-    """An attribute of an array's memory, which a Tensor of an open tape does not have: `hasattr` says so."""
+    """An attribute of an array's memory, which a Tensor of an open tape does not have: `hasattr` returns False."""
 
 
 class MappedValueError(TapenetError, TypeError):
-    """A question to a mapped value that needs one answer: a Python branch, a conversion, a shape found from values."""
+    """A use of a mapped value that needs one value: a Python branch, a conversion, a shape computed from values."""
 
 
 class PicklingError(TapenetError, TypeError):
@@ -86,7 +86,7 @@ class UnconnectedError(TapenetError, ValueError):
 
 
 class RuleError(TapenetError, ValueError):
-    """A derivative rule that answered with the wrong count, shape or dtype."""
+    """A derivative rule that returned the wrong count, structure, shape or dtype."""
 
 
 class MissingRuleError(TapenetError, NotImplementedError):
@@ -94,7 +94,7 @@ class MissingRuleError(TapenetError, NotImplementedError):
 
 
 class ReplayError(TapenetError, RuntimeError):
-    """A replay whose inputs would have led the recorded program another way than the one it recorded."""
+    """A replay in which a guard failed: for its inputs the program may take another branch than the recorded one."""
 
 
 class NumericalError(TapenetError, FloatingPointError):
@@ -106,7 +106,7 @@ class MutationError(TapenetError, RuntimeError):
 
 
 class DrawingError(TapenetError, RuntimeError):
-    """A picture of a tape that cannot be drawn here."""
+    """A picture of a tape that cannot be drawn, as Graphviz is missing or failed."""
 
 
 class MissingPackageError(TapenetError, ImportError):
@@ -114,7 +114,7 @@ class MissingPackageError(TapenetError, ImportError):
 
 
 class PrecisionWarning(UserWarning):
-    """A mixture of precisions that costs time and is seldom meant; shown once for each line that it comes from."""
+    """A mixture of precisions that costs time and is seldom intended; shown once for each line."""
 
 
 class ConvergenceError(TapenetError, RuntimeError):

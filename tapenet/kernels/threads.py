@@ -136,7 +136,7 @@ class Call:
         for done in self.running:
             if done.locked():
                 done.release()
-                self.errors.append(RuntimeError("tapenet: a process must not be forked in the midst of shared work."))
+                self.errors.append(RuntimeError("tapenet: a process must not be forked during shared work."))
 
 
 def _nothing(part: slice) -> None:

@@ -28,7 +28,7 @@ _FAR = 60.0  # where gelu by tanh is 0 or x in every dtype, and no power overflo
 
 
 def _numeric(function: str, compute: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    """A function of an array that names itself where it is given something else."""
+    """Return a function of an array that names itself where it is given something else."""
 
     def checked(x: Array) -> Array:
         try:
@@ -261,12 +261,12 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
 
 
 def _holds_most(out: Array) -> Array:
-    """Where a probability is above a half, which at most one of them is; nowhere for complex numbers."""
+    """Return where a probability is above a half, which at most one of them is; nowhere for complex numbers."""
     return greater(out, 0.5) if out.dtype.kind != "c" else np.zeros(out.shape, bool)
 
 
 def _less_expected(t: Array, y: Array, axis: Axes) -> Array:
-    """t_i - sum_j y_j t_j. The largest y_k, which is what loses digits, is met by a t_k of 0, taken off from all."""
+    """Compute t_i - sum_j y_j t_j. t_k of the largest y_k is subtracted from all first, so that it costs no digits."""
     most = _holds_most(y)
     t = subtract(t, sum_over(where(most, t, 0), axis, keepdims=True))
     return subtract(t, sum_over(multiply(y, t), axis, keepdims=True))
@@ -277,7 +277,7 @@ def _softmax_slope(t: Array, out: Array, axis: Axes) -> Array:
 
 
 def _log_softmax_pullback(t: Array, out: Array, axis: Axes) -> Array:
-    """t_i - y_i sum_j t_j. They add up to 0: that of the largest y_k is what the others lack."""
+    """Compute t_i - y_i sum_j t_j. They add up to 0, so that of the largest y_k is minus the sum of the others."""
     y = exp(out)
     most = _holds_most(y)
     pulled = subtract(t, multiply(y, sum_over(t, axis, keepdims=True)))
@@ -306,7 +306,7 @@ def _log_softmax(x: Array, *, axis: Axes) -> Array:
 
 
 def _coefficient(function: str, name: str, value: Any) -> Any:
-    """A finite number; or an array of them, one for each channel, say."""
+    """Return a finite number; or an array of them, one for each channel, say."""
     if type(value) is float:
         return checked_number(function, name, value)
     return checked_array(function, name, value) if np.ndim(value) else checked_number(function, name, value)

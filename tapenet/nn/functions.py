@@ -256,7 +256,7 @@ def widened(x: Array) -> Array:
 
 
 def as_result(y: Array, x: Array, *others: Array) -> Array:
-    """What was computed of float16 in float32, in the dtype that NumPy gives to x and the others."""
+    """Return what was computed of float16 in float32, in the dtype that NumPy gives to x and the others."""
     if x.dtype != np.float16:
         return y
     return astype(y, np.result_type(*(getattr(z, "dtype", z) for z in (x, *others) if z is not None)))

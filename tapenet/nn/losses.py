@@ -26,7 +26,7 @@ REDUCTIONS = get_args(Reduction)
 
 
 def _reduced(losses: Array, reduction: Reduction, x: Array, *others: Array) -> Array:
-    """The losses of x and the others, reduced. Of float16 they come as float32, which counts beyond 65,504."""
+    """Return the losses of x and the others, reduced. Of float16 they come as float32, which counts beyond 65,504."""
     if reduction != "none":
         losses = mean(losses) if reduction == "mean" else sum_over(losses)
     return as_result(losses, x, *others)
@@ -119,7 +119,7 @@ def mean_squared_error(predictions: Array, targets: Array, reduction: Reduction 
 
 
 def _square_of_size(x: Array) -> Array:
-    """|x|^2, smooth also at 0."""
+    """Compute |x|^2, smooth also at 0."""
     return add(square(real(x)), square(imag(x))) if x.dtype.kind == "c" else square(x)
 
 

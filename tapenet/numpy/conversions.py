@@ -33,7 +33,7 @@ def _number(convert: Callable[[Any], Any], name: str) -> Callable[[Tensor], Any]
 
 
 def _is_piecewise_constant(x: Any) -> bool:
-    """Whether the derivative of a value is zero on every open tape that it is on, of all orders."""
+    """Return whether the derivative of a value is zero on every open tape that it is on, of all orders."""
     while type(x) is Tensor and isinstance(x.owner, Recorder):
         if not _is_constant_on(x.owner.entries, x.slot):
             return False
@@ -42,7 +42,7 @@ def _is_piecewise_constant(x: Any) -> bool:
 
 
 def _is_constant_on(entries: Sequence[Entry], slot: int) -> bool:
-    """Whether every path from the record at a slot back to watched values goes through a derivative of zero."""
+    """Return whether every path from the record at a slot back to watched values goes through a derivative of zero."""
     pending, seen = [slot], {slot}
     while pending:
         primitive, slots, *_ = entries[pending.pop()]

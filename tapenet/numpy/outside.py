@@ -34,7 +34,7 @@ def _beyond_one(x: Array) -> Array:
 
 
 def _extended(function: Callable[..., Array], ends: Callable[[Array], Array]) -> Callable[..., Array]:
-    """A function, of complex numbers where one of its real operands is past the end of its domain."""
+    """Return a function, of complex numbers where one of its real operands is past the end of its domain."""
 
     def extended(x: Array, *others: Array) -> Array:
         return function(_as_complex(x) if tnp.any(ends(x)) else x, *others)
@@ -104,6 +104,6 @@ _ADVICE: list[tuple[str, str, str]] = [  # by the module and the function that a
 
 
 def advice_for(module: str, function: str) -> str:
-    """What to write in place of what asks for an array: a function of a module, by its qualified name."""
+    """Return what to write in place of what asks for an array: a function of a module, by its qualified name."""
     found = (text for name, part, text in _ADVICE if module.startswith(name) and part in function)
     return next(found, "")

@@ -37,7 +37,7 @@ _OURS = _by_numpy_function() | OUTSIDE
 
 
 def _give_methods_of_ufuncs() -> None:
-    """`tnp.add.outer`, `.reduce` and their like: NumPy's, which dispatch."""
+    """Give the functions `tnp.add.outer`, `.reduce` and the other methods of ufuncs: NumPy's, which dispatch."""
     for theirs, ours in _OURS.items():
         if isinstance(theirs, np.ufunc) and theirs.nin == 2 and theirs.nout == 1 and theirs.signature is None:
             for method in ("reduce", "accumulate", "reduceat", "outer", "at"):
@@ -99,11 +99,11 @@ def array_function(self: Tensor, function: Any, types: Any, operands: Any, keywo
 
 
 def _answered(function: Any, ours: Callable[..., Any], operands: Any, keywords: Any) -> Any:
-    """What ours gives; an error where it hands the same Tensors back to NumPy, as to it they are not operands."""
-    asked = (function, *map(id, filter(_is_tensor, (*operands, *keywords.values()))))
-    if asked in _dispatches.open:
+    """Call ours; raise where it passes the same Tensors back to NumPy, as they are not operands for it."""
+    call = (function, *map(id, filter(_is_tensor, (*operands, *keywords.values()))))
+    if call in _dispatches.open:
         raise ArgumentTypeError(_not_an_operand(function, operands, keywords))
-    _dispatches.open.append(asked)
+    _dispatches.open.append(call)
     try:
         return ours(*operands, **keywords)
     finally:
@@ -125,7 +125,7 @@ def _is_tensor(x: Any) -> bool:
 
 
 def _not_an_operand(function: Any, operands: Any, keywords: Any) -> str:
-    """The text of the error for a Tensor in the place of a count, an axis or an array to write into."""
+    """Return the text of the error for a Tensor in the place of a count, an axis or an array to write into."""
     of_ufunc = getattr(function, "__self__", None)
     name = f"{of_ufunc.__name__}.{function.__name__}" if isinstance(of_ufunc, np.ufunc) else function.__name__
     try:

@@ -22,7 +22,7 @@ Method = Literal["auto", "central", "complex"]
 # So small that its square vanishes beside 1, and far from underflow.
 COMPLEX_STEP = 2.0**-70
 ROUNDING = 64  # how many roundings of its largest number a function is granted
-ROUNDING_IN_RULES = 1024  # and how many its derivative's rules are, which are held against no cancellation
+ROUNDING_IN_RULES = 1024  # and how many its derivative's rules are, which are compared without cancellation
 
 
 @attrs.frozen(eq=False, slots=False)  # a cached property needs a dictionary

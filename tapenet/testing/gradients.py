@@ -48,7 +48,7 @@ def check_grads(
 
     Along a random direction x_dot, and for a random cotangent y_bar, the derivative of <y_bar, f(args + t x_dot)>
     at t = 0 by each mode is compared with one from values: by a complex step where f is analytic, which is good to
-    rounding, else by central differences of fourth order. The modes are held against each other by
+    rounding, else by central differences of fourth order. The modes are compared with each other by
     <y_bar, J x_dot> = <J^T y_bar, x_dot>. The derivatives themselves are functions that are checked in the same
     way, up to `order`. Also: f gives the same on a tape as off it; arguments and cotangents are not changed;
     gradients have their arguments' shapes and dtypes and share no memory with them or with each other; and a

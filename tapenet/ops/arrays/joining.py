@@ -1,4 +1,4 @@
-"""Arrays put together from several, and taken apart."""
+"""Joining arrays, and splitting them."""
 
 from __future__ import annotations
 

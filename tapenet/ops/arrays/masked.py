@@ -50,7 +50,7 @@ def with_ufunc_keywords(
 
 
 def _under_map(function: Callable[..., Any], operands: Sequence[Array], mask: Array) -> Any:
-    """The function with a mask for each example: computed of ones where the mask does not hold."""
+    """Return the function with a mask for each example: computed of ones where the mask does not hold."""
     found = function(*(choose(mask, x, np.ones((), as_array(x).dtype)) for x in operands))
     if isinstance(found, tuple):
         return tuple(choose(mask, part, np.zeros((), part.dtype)) for part in found)

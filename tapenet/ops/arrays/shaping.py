@@ -68,7 +68,7 @@ def ravel(a: Array, order: str = "C") -> Array:
 
 
 def _in_memory(x: Array) -> Array:
-    """The array under a Tensor, or under `vmap` that of one example, for its place in memory alone."""
+    """Return the array under a Tensor, or under `vmap` that of one example, for its place in memory alone."""
     x = unwrap(x)
     return np.asarray(x._value.array[:1])[0] if type(x) is Tensor else np.asarray(x)
 
@@ -185,7 +185,7 @@ def _broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Array:
 
 
 def _repeated(array: Array, shape: int | Sequence[int], subok: bool = False) -> Array:
-    """`np.broadcast_to`, bit for bit; of a scalar at a sixth of its overhead."""
+    """Return `np.broadcast_to`, bit for bit; of a scalar at a sixth of its overhead."""
     if isinstance(array, np.generic) and type(shape) is tuple:
         return np.ndarray(shape, array.dtype, array, 0, (0,) * len(shape))
     return np.broadcast_to(array, shape, subok)

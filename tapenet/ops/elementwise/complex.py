@@ -79,7 +79,7 @@ conjugate = conj = elementwise(
 
 
 def _turned(t: Array, square: Array, x: Array) -> Array:
-    """The part of t / |z| that turns z, where `square` is that of z / |z|: (t - square conj(t)) / (2 |z|)."""
+    """Return the part of t / |z| that turns z, where `square` is that of z / |z|: (t - square conj(t)) / (2 |z|)."""
     size = absolute(x)
     vanishes = equal(size, 0)
     return (t - square * conjugate(t)) * where(vanishes, np.nan, 0.5 / where(vanishes, 1, size))

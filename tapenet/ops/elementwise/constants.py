@@ -18,7 +18,7 @@ class Constant:
     narrow: float = attrs.field(init=False, default=attrs.Factory(lambda self: float(self.wide), takes_self=True))
 
     def of(self, x: Array) -> Any:
-        """The constant to multiply `x` by."""
+        """Return the constant to multiply `x` by."""
         dtype = getattr(x, "dtype", None)
         return self.wide if dtype is not None and dtype.char in "gG" else self.narrow
 

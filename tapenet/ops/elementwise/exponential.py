@@ -26,7 +26,7 @@ exp = elementwise(
 
 
 def _exp2_slope(t: Array, x: Array, out: Array) -> Array:
-    """t 2^x log(2), finite also where 2^x is too large by a little."""
+    """Compute t 2^x log(2), finite also where 2^x is too large by a little."""
     beyond = isinf(out)
     return t * exp2(x - where(beyond, 1, 0)) * (where(beyond, 2, 1) * LOG_2.of(x))
 

@@ -1,4 +1,4 @@
-"""Floating-point numbers taken apart: sign, fraction and exponent, neighbours, and NaN."""
+"""The parts of floating-point numbers: sign, fraction and exponent, neighbours, and NaN."""
 
 from __future__ import annotations
 

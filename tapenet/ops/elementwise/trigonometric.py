@@ -94,7 +94,7 @@ def _direction_forward(x: Array, y: Array) -> Array:
 
 
 def _reciprocal_of_radius(x: Array, y: Array) -> Array:
-    """1 / hypot(x, y); NaN at (0, 0), where what is divided by it has no derivative."""
+    """Compute 1 / hypot(x, y); NaN at (0, 0), where what is divided by it has no derivative."""
     radius = hypot(x, y)
     vanishes = equal(radius, 0)
     return where(vanishes, np.nan, 1 / where(vanishes, 1, radius))
@@ -110,7 +110,7 @@ _direction: Callable[..., Array] = elementwise(
 
 
 def _over_square_of_radius(t: Array, x: Array, y: Array) -> Array:
-    """t x / (x^2 + y^2), 0 at (0, 0)."""
+    """Compute t x / (x^2 + y^2), 0 at (0, 0)."""
     radius = hypot(x, y)
     return t * _direction(x, y) / where(equal(radius, 0), 1, radius)
 

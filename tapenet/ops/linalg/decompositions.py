@@ -242,7 +242,7 @@ def _of_first_columns(u_bar: Array, u: Array, k: int) -> Array:
 
 
 def _turned(u: Array, within: Array, beyond: Array, s: Array) -> Array:
-    """The tangent of u: of its first columns, which turn among each other and away, then of those that complete it."""
+    """Compute the tangent of u: of its first columns, which rotate, then of those that complete it."""
     k = s.shape[-1]
     first = u[..., :k] @ within
     if u.shape[-2] == k:

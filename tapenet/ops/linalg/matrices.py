@@ -93,7 +93,7 @@ used = choice(lambda t: np.any(t != 0, axis=-2, keepdims=True), name="used", bat
 
 
 def over_gaps(c: Array, w: Array, needed: Array) -> Array:
-    """c_ij / (w_j - w_i), 0 on the diagonal; where two are equal NaN, or 0 if the pair is not `needed`.
+    """Compute c_ij / (w_j - w_i), 0 on the diagonal; where two are equal NaN, or 0 if the pair is not `needed`.
 
     The 0 is a convention, and has no derivative.
     """
@@ -103,7 +103,7 @@ def over_gaps(c: Array, w: Array, needed: Array) -> Array:
 
 
 def over_unless_unused(t: Array, x: Array, needed: Array) -> Array:
-    """t / x; where x is 0 NaN, or 0 if it is not `needed`."""
+    """Compute t / x; where x is 0 NaN, or 0 if it is not `needed`."""
     vanishes = equal(x, 0)
     unused = vanishes & ~needed
     return subgradient(t * where(unused, 1, undefined_at_0(x)), unused)

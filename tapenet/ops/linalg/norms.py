@@ -41,7 +41,7 @@ Order = float | str | None
 
 @branch_condition
 def _is_in_range(out: Array) -> bool:
-    """Whether no square in norms overflows, and none that counts underflows."""
+    """Return whether no square in norms overflows, and none that counts underflows."""
     limits = np.finfo(out.dtype)
     low = np.sqrt(limits.tiny) / limits.eps
     return bool(np.all((out > low) & np.isfinite(out)))
@@ -56,7 +56,7 @@ _largest_size = choice(_find_largest_size, name="largest_size", batch=leading(ax
 
 
 def _unless_zero(z: Array, norm: Array) -> Array:
-    """z / norm; at 0 the smallest subgradient, which is 0, and has no derivative."""
+    """Compute z / norm; at 0 the smallest subgradient, which is 0, and has no derivative."""
     vanishes = equal(norm, 0)
     return subgradient(z / where(vanishes, 1, norm), vanishes)
 
@@ -67,7 +67,7 @@ def _sum_of_squares(x: Array, axis: Axes) -> Array:
 
 
 def _direction(x: Array, out: Array, axis: Axes) -> Array:
-    """x / |x|, of which the derivative of the norm is the conjugate."""
+    """Compute x / |x|, of which the derivative of the norm is the conjugate."""
     if _is_in_range(out):
         return x / out
     z = x / _largest_size(x, axis=axis)
@@ -75,7 +75,7 @@ def _direction(x: Array, out: Array, axis: Axes) -> Array:
 
 
 def _kept(z: Array, shape: Sequence[int], axis: Axes) -> Array:
-    """What was reduced, with length 1 along the reduced axes."""
+    """Return what was reduced, with length 1 along the reduced axes."""
     return reshape(z, shapes.kept(shape, axis))
 
 
@@ -95,7 +95,7 @@ def _norm(x: Array, *, axis: Axes, keepdims: bool) -> Array:
 
 
 def _power_direction(x: Array, order: float, axis: Axes) -> Array:
-    """sign(x) (|x| / norm)^(p - 1), of which the derivative of a norm of order p is the conjugate."""
+    """Compute sign(x) (|x| / norm)^(p - 1), of which the derivative of a norm of order p is the conjugate."""
     size = absolute(x / _largest_size(x, axis=axis))
     powers = sum(power(size, order), axis, keepdims=True)
     vanishes = equal(powers, 0)

@@ -44,7 +44,7 @@ def _transposed(x: Array) -> Array:
     batch=matmul_rule,
 )
 def matrix_product(x: Array, y: Array) -> Array:
-    """The product of matrices or stacks of them; of large ones in parts, which differs from NumPy's by rounding."""
+    """Multiply matrices or stacks of them; large ones in parts, which differs from NumPy's product by rounding."""
     return kernels.matmul(x, y)
 
 

@@ -11,5 +11,5 @@ import numpy as np
 
 @functools.cache
 def result_class(function: Callable[..., Any]) -> Any:
-    """The named tuple that a function of `numpy.linalg` returns; asked for when it is needed: an import calls none."""
+    """Return the named tuple that a function of `numpy.linalg` returns, at first use: an import calls no LAPACK."""
     return type(function(np.ones((1, 1))))

@@ -35,14 +35,14 @@ def _sparse_matmul(x: Array, *, matrix: SparseMatrix) -> Array:
 
 
 def is_sparse_product(x1: Any, x2: Any) -> bool:
-    """Whether operands are a sparse matrix and a dense matrix or vector, in either order."""
+    """Return whether operands are a sparse matrix and a dense matrix or vector, in either order."""
     if is_sparse(type(x1)):
         return not is_sparse(type(x2)) and as_array(x2).ndim in (1, 2)
     return is_sparse(type(x2)) and as_array(x1).ndim in (1, 2)
 
 
 def sparse_product(x1: Any, x2: Any) -> Array:
-    """The matrix product of a sparse and a dense operand. Derivative by the dense one: the transposed matrix."""
+    """Return the matrix product of a sparse and a dense operand. Derivative by the dense one: the transposed matrix."""
     if is_sparse(type(x1)):
         return _sparse_matmul(as_array(x2), matrix=SparseMatrix(x1))
     x = as_array(x1)

@@ -19,7 +19,7 @@ from tapenet.ops.arrays.shaping import concatenate, reshape
 
 
 def reversed_along(x: Array, axis: int) -> Array:
-    """x, backwards along a non-negative axis."""
+    """Return x, backwards along a non-negative axis."""
     return x[shapes.at(axis, slice(None, None, -1))]
 
 
@@ -60,7 +60,7 @@ def cumsum(a: Array, axis: int | None = None, dtype: Any = None, out: None = Non
 
 
 def _along(function: str, a: Array, axis: int | None) -> tuple[Array, int]:
-    """The array and a non-negative axis to run along; all elements as one axis where none is named."""
+    """Return the array and a non-negative axis to run along; all elements as one axis where none is named."""
     x = as_array(a)
     if axis is None or (x.ndim == 0 and axis in (0, -1)):
         return reshape(x, -1), 0

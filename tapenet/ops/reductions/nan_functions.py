@@ -44,7 +44,7 @@ def valid(a: Array, where: Array = ABSENT) -> Array:
 def ignoring_nan(
     theirs: Callable[..., Array], reduce: Callable[..., Array], neutral: float, doc: str
 ) -> Callable[..., Array]:
-    """The public function of a reduction, with something neutral in place of NaN."""
+    """Return the public function of a reduction, with something neutral in place of NaN."""
 
     def function(
         a: Array,
@@ -64,7 +64,7 @@ def ignoring_nan(
 def running_past_nan(
     theirs: Callable[..., Array], run: Callable[..., Array], neutral: float, doc: str
 ) -> Callable[..., Array]:
-    """The public function of running totals, with something neutral in place of NaN."""
+    """Return the public function of running totals, with something neutral in place of NaN."""
 
     def function(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
         return run(choose(isnan(a), neutral, a), axis, dtype)
@@ -245,7 +245,7 @@ def _nanmin(x: Array, *, axis: Axes, keepdims: bool) -> Array:
 def past_nan(
     theirs: Callable[..., Array], primitive: Primitive, larger: Callable[..., Array], doc: str
 ) -> Callable[..., Array]:
-    """The public function of an extremum that passes over NaN."""
+    """Return the public function of an extremum that passes over NaN."""
     name = theirs.__name__
 
     def function(

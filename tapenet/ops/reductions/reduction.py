@@ -47,12 +47,12 @@ _batched = leading(axis=with_batch_axis)
 
 
 def broadcast_back(t: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:
-    """`t`, a reduction's result, broadcast back over the reduced axes."""
+    """Return `t`, a reduction's result, broadcast back over the reduced axes."""
     return broadcast_to(t if axis is None else with_reduced_axes(t, shape, axis, keepdims), shape)
 
 
 def with_reduced_axes(t: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:
-    """`t`, a reduction's result, with length 1 along the reduced axes, as keepdims leaves it."""
+    """Return `t`, a reduction's result, with length 1 along the reduced axes, as keepdims leaves it."""
     return t if keepdims else reshape(t, shapes.kept(shape, axis))
 
 
@@ -64,7 +64,7 @@ def normalized_axes(function: str, axis: Axis, ndim: int) -> Axes:
 
 
 def _parameters(function: str, x: Array, axis: Axis, keepdims: bool, dtype: Any) -> Parameters:
-    """The parameters of a primitive, `dtype` among them where it is given."""
+    """Return the parameters of a primitive, `dtype` among them where it is given."""
     axes = None if axis is None else normalized_axes(function, axis, x.ndim)
     if dtype is None:
         return {"axis": axes, "keepdims": keepdims}
@@ -72,7 +72,7 @@ def _parameters(function: str, x: Array, axis: Axis, keepdims: bool, dtype: Any)
 
 
 def over_count(total: Array, count: Any) -> Array:
-    """A total divided by a count, in a dtype that holds the count, and rounded once to that of the total."""
+    """Divide a total by a count, in a dtype that holds the count, and rounded once to that of the total."""
     if isinstance(count, int | float) and total.dtype.char != "e":
         return divide(total, count)
     return astype(divide(total, np.float64(count) if isinstance(count, int | float) else count), total.dtype)
@@ -89,7 +89,7 @@ def reduction(
     neutral: float,
     doc: str,
 ) -> Callable[..., Array]:
-    """The public function of a reduction with a dtype, such as `sum`.
+    """Return the public function of a reduction with a dtype, such as `sum`.
 
     Args:
         theirs, method: NumPy's function, and ndarray's method.
@@ -124,7 +124,7 @@ def extremum(
     last: float,
     doc: str,
 ) -> Callable[..., Array]:
-    """The public function of an extremum, such as `max`; the arguments as for `reduction`."""
+    """Return the public function of an extremum, such as `max`; the arguments as for `reduction`."""
     name = theirs.__name__
 
     def reduce(
@@ -155,7 +155,7 @@ def published(
     doc: str,
     method: Callable[..., Array] | None = None,
 ) -> Callable[..., Array]:
-    """A function of Tensors as the counterpart of one of NumPy's, under its name; see `numpy_function`."""
+    """Return a function of Tensors as the counterpart of one of NumPy's, under its name; see `numpy_function`."""
     function.__name__ = function.__qualname__ = theirs.__name__
     function.__doc__ = doc
     return numpy_function(theirs, method=method)(function)
@@ -186,7 +186,7 @@ sum = reduction(
 
 
 def add_cotangents(t: Array, axes: tuple[int, ...], keepdims: bool = False) -> Array:
-    """The sum of a cotangent over axes; float16 in float32, rounded once, where NumPy's would stop at 2048."""
+    """Sum a cotangent over axes; float16 in float32, rounded once, where NumPy's would stop at 2048."""
     if t.dtype.char == "e":
         return astype(_sum(t, axis=axes, keepdims=keepdims, dtype=np.dtype(np.float32)), t.dtype)
     return add_up(t, axes, keepdims) if type(t) is np.ndarray else _sum(t, axis=axes, keepdims=keepdims)
@@ -241,7 +241,7 @@ _number_where = choice(_count_where, name="number_where")
 
 
 def number_where(where: Array, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:
-    """How many elements along axes of an array of a shape a mask names."""
+    """Count the elements that a mask names along axes, in an array of a shape."""
     return _number_where(where, shape=shape, axis=axis, keepdims=keepdims)
 
 
@@ -253,7 +253,7 @@ def _deviation(x: Array, axis: Axes, dtype: Any = None) -> Array:
 
 
 def _slope_of_var(t: Array, x: Array, axis: Axes, ddof: float, dtype: Any) -> Array:
-    """t times the derivative of the variance by each element; t with the reduced axes in place."""
+    """Compute t times the derivative of the variance by each element; t with the reduced axes in place."""
     degrees = builtins.max(shapes.count(x.shape, axis) - ddof, 0.0)
     return over_count(multiply(t, 2 * conjugate(_deviation(x, axis, dtype))), degrees)
 
@@ -315,7 +315,7 @@ _mean_of = mean  # `var` has a parameter of the name `mean`
 
 
 def quotient_or_zero(x: Array, y: Array) -> Array:
-    """x / y, and 0 where y is 0: a derivative that is a convention there, so that there is no second one."""
+    """Compute x / y, and 0 where y is 0: a derivative that is a convention there, so that there is no second one."""
     vanishes = equal(y, 0)
     return subgradient(divide(x, add(subgradient(y, vanishes), vanishes)), vanishes)
 
@@ -326,13 +326,13 @@ root_of_squares = elementwise(np.sqrt, lambda t, out: quotient_or_zero(0.5 * t, 
 
 @branch_condition
 def _needs_scale(out: Array) -> bool:
-    """Whether squares overflowed or underflowed on the way to a standard deviation."""
+    """Return whether squares overflowed or underflowed on the way to a standard deviation."""
     limits = np.finfo(out.dtype)
     return not bool(np.all((np.abs(out) > np.sqrt(limits.tiny / limits.eps)) & np.isfinite(out)))
 
 
 def _slope_of_std(t: Array, x: Array, out: Array, axis: Axes, ddof: float, dtype: Any) -> Array:
-    """t times the derivative of the standard deviation by each element; t and out with the reduced axes in place."""
+    """Multiply t by the derivative of the standard deviation by each element; t and out have the reduced axes."""
     degrees = builtins.max(shapes.count(x.shape, axis) - ddof, 0.0)
     deviation = _deviation(x, axis, dtype)
     if shapes.count(x.shape, axis) == 1:  # the standard deviation of one number is constant
@@ -394,7 +394,7 @@ def std(
 
 
 def root_of_variance(variance: Array, counts: Array) -> Array:
-    """The standard deviation; of one number it is constant, so that it has derivatives of all orders."""
+    """Return the standard deviation; of one number it is constant, so that it has derivatives of all orders."""
     is_alone = equal(counts, 1)
     return as_scalar(choose(is_alone, variance, root_of_squares(choose(is_alone, 1, variance))))
 
@@ -403,7 +403,7 @@ def root_of_variance(variance: Array, counts: Array) -> Array:
 
 
 def _find_winners(x: Array, out: Array, *, axis: Axes, keepdims: bool) -> Array:
-    """The share of each element in the extremum: evenly among those equal to it; NaN wins over all."""
+    """Return the share of each element in the extremum: evenly among those equal to it; NaN wins over all."""
     best = with_reduced_axes(np.asarray(out), np.shape(x), axis, keepdims)
     won = (x == best) | (x != x)
     return (won / np.add.reduce(won, axis=axis, keepdims=True)).astype(np.asarray(x).dtype)

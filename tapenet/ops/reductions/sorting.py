@@ -23,7 +23,7 @@ _partial_order = choice(np.argpartition, name="partial_order", batch=leading(axi
 
 
 def _sorted(a: Array, axis: int | None = -1, *arguments: Any, descending: bool = False, **keywords: Any) -> Array:
-    """`np.sort`, or the largest first."""
+    """Return `np.sort`, or the largest first."""
     return _along(a, axis, True) if descending else np.sort(a, axis, *arguments, **keywords)
 
 
@@ -54,7 +54,7 @@ def sort(
 
 
 def _along(a: Array, axis: int | None, descending: bool) -> Array:
-    """The elements in stable order."""
+    """Return the elements in stable order."""
     x, axis = (ravel(as_array(a)), 0) if axis is None else (as_array(a), axis)
     axis = axis_of("sort", axis, x.ndim)
     places = _backwards(x, axis, _order) if descending else _order(x, axis=axis, kind="stable")
@@ -62,13 +62,13 @@ def _along(a: Array, axis: int | None, descending: bool) -> Array:
 
 
 def _backwards(a: Array, axis: int | None, order: Callable[..., Array]) -> Array:
-    """The places of the elements, the largest first, equal ones in the order they come."""
+    """Return the places of the elements, the largest first, equal ones in the order they come."""
     x, axis = (ravel(as_array(a)), 0) if axis is None else (as_array(a), axis)
     return x.shape[axis] - 1 - flip(order(flip(x, axis), axis=axis, kind="stable"), axis)
 
 
 def _arg_sorted(a: Array, axis: int | None = -1, *arguments: Any, descending: bool = False, **keywords: Any) -> Array:
-    """`np.argsort`, or the largest first."""
+    """Return `np.argsort`, or the largest first."""
     return _backwards(a, axis, places_in_order) if descending else np.argsort(a, axis, *arguments, **keywords)
 
 
@@ -139,7 +139,7 @@ def _places_of(x: Array, found: Array) -> Array:
 
 
 def _placing(function: Callable[..., Any], *, takes_from_all: bool = False) -> Callable[..., Any]:
-    """The function with, in place of the values it finds, their places in its first argument, or in all of them."""
+    """Make a function that returns the indices of the values that `function` finds, in its first argument or in all."""
 
     def places(*arrays: Array, **keywords: Any) -> Any:
         found = function(*arrays, **keywords)
@@ -153,7 +153,7 @@ def _placing(function: Callable[..., Any], *, takes_from_all: bool = False) -> C
 
 
 def _with_values(found: Any, x: Array) -> Any:
-    """A named tuple with values in place of their places in x."""
+    """Return a named tuple with values in place of their places in x."""
     return found._replace(values=getitem(ravel(x), found.values))
 
 
