@@ -245,7 +245,7 @@ def _public(primitive: Primitive, defaults: Parameters) -> Callable[..., Array]:
 
 
 def _operand_names(forward: Callable[..., Array], name: str, family: Family) -> tuple[str, ...]:
-    """The names of forward's operands; none where there may be any number of them."""
+    """Return the names of forward's operands; none where there may be any number of them."""
     if isinstance(forward, np.ufunc):
         return ("x", "y", "z", "w")[: forward.nin]
     advice = f"Write operands=('x', ...), a name for each operand of {name}."
@@ -267,7 +267,7 @@ def _operand_names(forward: Callable[..., Array], name: str, family: Family) -> 
 
 
 def _collected_name(forward: Callable[..., Array]) -> str:
-    """The name of the parameter that takes any number of operands."""
+    """Return the name of the parameter that takes any number of operands."""
     parameters = inspect.signature(forward).parameters.values()
     return next(parameter.name for parameter in parameters if parameter.kind is parameter.VAR_POSITIONAL)
 

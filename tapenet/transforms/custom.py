@@ -269,7 +269,7 @@ class _VjpRule:
     def pushforward_over_reverse(
         self, tangents: Sequence[Array | None], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
     ) -> list[Array | None]:
-        """Push tangents in a forward walk over what a backward walk computed: the transpose of the rule."""
+        """Return tangents for a forward walk over what a backward walk computed: the transpose of the rule."""
         call: Call = parameters["call"]
         *operands, _, residuals = kept
         residuals = self._own(residuals, operands, call)

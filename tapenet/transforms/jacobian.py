@@ -275,7 +275,7 @@ def _pushed_along(recording: Recording, directions: Sequence[Array]) -> Tree:
     try:
         return recording.jvp(directions)
     except MissingRuleError:
-        # A pullback is linear in what it pulls, and its transpose is the pushforward.
+        # A pullback is linear in the cotangent, and its transpose is the pushforward.
         targets, spec = tree_flatten(recording.y)
         with new_recorder(replayable=False) as trace:
             seeds = [trace.watch(zeros_of(target)) for target in targets]

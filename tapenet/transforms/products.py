@@ -10,7 +10,7 @@ from tapenet.core.leaf_checks import matched
 from tapenet.core.pytrees import Tree
 from tapenet.errors import ArgumentTypeError
 from tapenet.transforms.recording import run_recorded
-from tapenet.transforms.signatures import Pullback, Push
+from tapenet.transforms.signatures import Pullback, Pushforward
 
 Arguments = TypeVarTuple("Arguments")
 Value = TypeVar("Value")
@@ -95,7 +95,7 @@ def jvp(f: Callable[..., Any], args: Sequence[Tree], tangents: Sequence[Tree], h
     return (recording.value, y_dot, recording.aux) if has_aux else (recording.value, y_dot)
 
 
-def linearize(f: Callable[..., Value], *args: *Arguments) -> tuple[Value, Push[*Arguments, Value]]:
+def linearize(f: Callable[..., Value], *args: *Arguments) -> tuple[Value, Pushforward[*Arguments, Value]]:
     """Evaluate f and return its pushforward too: f runs once, and the derivative as often as one likes.
 
     Args:

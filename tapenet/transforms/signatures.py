@@ -112,12 +112,12 @@ class Jacobian(Protocol[Parameters]):
 
 
 class Pullback(Protocol[*Arguments]):
-    """What `vjp` returns: of a cotangent of y, a cotangent for each argument."""
+    """The pullback that `vjp` returns: from a cotangent of y to a cotangent for each argument."""
 
     def __call__(self, y_bar: Any, /) -> tuple[*Arguments]: ...
 
 
-class Push(Protocol[*Arguments, Value]):
-    """What `linearize` returns: of a tangent for each argument, the tangent of y."""
+class Pushforward(Protocol[*Arguments, Value]):
+    """The pushforward that `linearize` returns: from a tangent for each argument to the tangent of y."""
 
     def __call__(self, *tangents: *Arguments) -> Value: ...
