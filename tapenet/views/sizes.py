@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from tapenet.core.record import Entry, Kept, Shape, operand_shapes
+from tapenet.core.record import Entry, Kept
 from tapenet.core.tensor import unwrap_batches
 
 # ---- bytes ----
@@ -38,71 +38,3 @@ def readable(count: float, unit: str = "B") -> str:
         count /= 1000
         thousands += 1
     return f"{count:.3g} {('', 'k', 'M', 'G', 'T')[thousands]}{unit}".rstrip()
-
-
-# ---- operations on numbers ----
-
-_Shapes = Sequence[Shape | None]
-_Flops = Callable[[_Shapes, Shape, Any], int]
-
-# Operations that only move numbers.
-_COSTLESS = frozenset(
-    ("watch", "part", "reshape", "transpose", "broadcast_to", "astype", "getitem", "place", "gather", "real", "imag")
-    + ("concatenate", "roll", "pad_zeros", "set", "pool_gather", "positive")
-)
-
-
-def _matrix_product(shapes: _Shapes, out: Shape, parameters: Any) -> int:
-    return 2 * math.prod(out) * (shapes[0] or (1,))[-1]
-
-
-def _einsum(shapes: _Shapes, out: Shape, parameters: Any) -> int:
-    lengths: dict[str, int] = {
-        label: length
-        for labels, shape in zip(parameters["labels"], shapes, strict=True)
-        for label, length in zip(labels, shape or (), strict=True)
-    }
-    each: int = math.prod(lengths.values())
-    return len(shapes) * each
-
-
-def _convolution(shapes: _Shapes, out: Shape, parameters: Any) -> int:
-    return _sums_of_products(out, shapes[1])
-
-
-def _convolution_input(shapes: _Shapes, out: Shape, parameters: Any) -> int:
-    return _sums_of_products(shapes[0], shapes[1])
-
-
-def _convolution_kernel(shapes: _Shapes, out: Shape, parameters: Any) -> int:
-    return _sums_of_products(shapes[1], out)
-
-
-def _sums_of_products(image: Shape | None, kernel: Shape | None) -> int:
-    """Count one product for each output of a convolution and each weight that leads to it."""
-    return 2 * math.prod(image or ()) * math.prod((kernel or ())[:-1])
-
-
-_BY_NAME: dict[str, _Flops] = {
-    "matmul": _matrix_product,
-    "einsum": _einsum,
-    "conv": _convolution,
-    "conv_input": _convolution_input,
-    "conv_kernel": _convolution_kernel,
-}
-
-
-def flops(entries: Sequence[Entry], entry: Entry) -> int:
-    """About how many additions, multiplications and evaluations of a function a record stands for.
-
-    Matrix products and convolutions are counted exactly, two for each product that is added; for the rest it is the
-    number of elements of the output, or of the largest operand where there are more of those.
-    """
-    primitive, slots, kept, parameters, shape, _ = entry
-    if primitive.name in _COSTLESS or shape is None:
-        return 0
-    shapes = operand_shapes(entries, slots, kept)
-    if primitive.name in _BY_NAME:
-        return _BY_NAME[primitive.name](shapes, shape, parameters)
-    sizes: list[int] = [math.prod(x) for x in (shape, *shapes) if x is not None]
-    return max(sizes)

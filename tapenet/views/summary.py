@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import attrs
 
 from tapenet.core.record import Entry
-from tapenet.views.sizes import bytes_of, flops, kept_arrays, output_bytes, readable
+from tapenet.views.flops import flops
+from tapenet.views.sizes import bytes_of, kept_arrays, output_bytes, readable
 from tapenet.views.tables import aligned
 
 

@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from tapenet.core.primitive import REGISTRY
 from tapenet.errors import ArgumentError, DrawingError, TapeStateError
+from tapenet.views.flops import FORMULAS
+from tests.samples import SAMPLES
 
 
 def small(**options: Any) -> tn.GradientTape:
@@ -107,6 +111,37 @@ def test_flops_of_convolutions_and_einsum() -> None:
     by_name = {x.name: x.flops for x in tape.summary().operations}
     assert by_name["conv"] == 2 * (2 * 4 * 4 * 4) * 27
     assert by_name["einsum"] == 2 * (2 * 6 * 6 * 3 * 5)
+
+
+def test_flops_of_layers_with_a_bias_and_of_decompositions() -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(np.ones((100, 200)))
+        tn.nn.dense(x, np.ones((200, 300)), np.ones(300))
+        tn.nn.conv(tnp.reshape(x[:2, :72], (2, 6, 4, 3)), np.ones((3, 3, 3, 4)), np.ones(4))
+        tnp.linalg.slogdet(x[:30, :30] + np.eye(30))
+        tnp.fft.fft(x[0, :64])
+    by_name = {x.name: x.flops for x in tape.summary().operations}
+    assert by_name["affine"] == 2 * 100 * 200 * 300 + 100 * 300
+    assert by_name["conv_bias"] == 2 * (2 * 4 * 2 * 4) * 27 + 2 * 4 * 2 * 4
+    assert by_name["slogdet"] == round(2 * 30**3 / 3)
+    assert by_name["fft"] == 5 * 64 * 6
+
+
+def test_every_primitive_that_is_not_elementwise_has_a_count_of_its_own() -> None:
+    missing = [name for name, of in REGISTRY.items() if not of.is_elementwise and name not in FORMULAS]
+    assert not missing, f"without a formula in tapenet/views/flops.py: {', '.join(missing)}"
+    assert not FORMULAS.keys() - REGISTRY.keys()
+
+
+@pytest.mark.parametrize("name", sorted(FORMULAS.keys() - {"watch"}))
+@given(data=st.data())
+def test_counts_are_finite_and_positive_wherever_there_is_work(name: str, data: st.DataObject) -> None:
+    sample = data.draw(SAMPLES[name])
+    with tn.GradientTape() as tape:
+        sample.function(*tape.watch(sample.arrays))
+    summary = tape.summary()
+    assert summary.flops >= 0
+    assert all(operation.flops >= 0 for operation in summary.operations)
 
 
 def test_html_is_a_table_with_everything_escaped() -> None:

@@ -467,7 +467,9 @@ def _turns(places: Array) -> list[Array]:
 def at(x: Array) -> At:
     """`x.at`, for arrays as for Tensors: `at(x)[index].set(value)`.
 
-    Beside `set` there are `add`, `subtract`, `multiply` (`mul`), `divide`, `power`, `min`, `max`, and `get`.
+    Beside `set` there are `add`, `subtract`, `multiply` (`mul`), `divide`, `power`, `min`, `max`, and `get`. Each
+    makes a new array, at the cost of the size of x: n updates in a loop cost n times that. Collect them, and make one
+    update, `at(x)[indices].set(tnp.stack(values))`, or build the array by `tnp.stack` or `tnp.concatenate`.
 
     >>> at(np.zeros(3))[1].set(5.0)
     array([0., 5., 0.])
