@@ -29,7 +29,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from types import CodeType, FunctionType
-from typing import Any
 
 import attrs
 import numpy as np
@@ -42,7 +41,7 @@ from tapenet.core.record import Kept, Parameters, Shape, Slots
 from tapenet.core.signatures import elementwise_signature
 from tapenet.errors import ArgumentError, ArgumentTypeError
 
-Rule = Any  # a Python function of t and what it reads
+Rule = Callable[..., Array]  # a Python function of t and, by their names, of what it reads
 
 # ---- the families ----
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -29,8 +29,10 @@ from tapenet.transforms.calls import name_of
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.programs import Program, program_of, without_values
 from tapenet.transforms.recording import like
-from tapenet.transforms.signatures import Function
 from tapenet.walks.products import jvp_walk, vjp_walk
+
+if TYPE_CHECKING:
+    from tapenet.transforms.signatures import Function
 
 
 def checkpoint(f: Function) -> Function:

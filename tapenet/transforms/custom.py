@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -30,8 +30,10 @@ from tapenet.transforms.calls import (
     split_arrays,
 )
 from tapenet.transforms.recording import like
-from tapenet.transforms.signatures import Function
 from tapenet.walks.products import vjp_walk
+
+if TYPE_CHECKING:
+    from tapenet.transforms.signatures import Function
 
 
 def custom_vjp(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from tapenet.core.argument_checks import check_transform
 from tapenet.core.leaf_checks import check_scalar
@@ -11,16 +11,18 @@ from tapenet.core.nondifferentiable import constant
 from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.errors import ArgumentError
 from tapenet.transforms.recording import Argnums, argument_keys, by_argnums, like, ones_for, run_recorded
-from tapenet.transforms.signatures import (
-    Gradient,
-    GradientAndAux,
-    GradientByBoth,
-    GradientBySecond,
-    ValueAndGradient,
-    ValueAndGradientByBoth,
-    ValueAndGradientBySecond,
-    ValueAuxAndGradient,
-)
+
+if TYPE_CHECKING:
+    from tapenet.transforms.signatures import (
+        Gradient,
+        GradientAndAux,
+        GradientByBoth,
+        GradientBySecond,
+        ValueAndGradient,
+        ValueAndGradientByBoth,
+        ValueAndGradientBySecond,
+        ValueAuxAndGradient,
+    )
 
 P = ParamSpec("P")  # the parameters of f, without those that come before what it is differentiated by
 First = TypeVar("First")

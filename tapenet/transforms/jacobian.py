@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, Literal, ParamSpec, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, overload
 
 import numpy as np
 
 from tapenet.core.argument_checks import check_transform
-from tapenet.core.array_types import Array, ArrayOrNumber
 from tapenet.core.leaf_checks import check_chunk_size, check_scalar, described, dtype_of, matched, zeros_of
 from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
 from tapenet.core.recorder import Recorder, new_recorder
@@ -25,9 +24,12 @@ from tapenet.transforms.recording import (
     run_recorded,
     split_aux,
 )
-from tapenet.transforms.signatures import Jacobian
 from tapenet.walks.blocks import Blocks, completed, ends_of, forward_mode_blocks, in_structure, reverse_mode_blocks
 from tapenet.walks.products import jvp_walk, vjp_walk
+
+if TYPE_CHECKING:
+    from tapenet.core.array_types import Array, ArrayOrNumber
+    from tapenet.transforms.signatures import Jacobian
 
 P = ParamSpec("P")  # the parameters of f behind the first
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import optree
@@ -18,7 +18,9 @@ from tapenet.core.pytrees import NAMESPACE, Tree, leaf_paths, tree_flatten_with_
 from tapenet.core.tensor import Tensor, unwrap_closed
 from tapenet.core.trace import next_level
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.transforms.signatures import Function
+
+if TYPE_CHECKING:
+    from tapenet.transforms.signatures import Function
 
 Axes = Any  # an int, None, or a pytree of them that is a prefix of what it is for
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple, overload
 
 from tapenet.core.argument_checks import check_transform
 from tapenet.core.leaf_checks import matched
 from tapenet.core.pytrees import Tree
 from tapenet.errors import ArgumentTypeError
 from tapenet.transforms.recording import run_recorded
-from tapenet.transforms.signatures import Pullback, Pushforward
+
+if TYPE_CHECKING:
+    from tapenet.transforms.signatures import Pullback, Pushforward
 
 Arguments = TypeVarTuple("Arguments")
 Value = TypeVar("Value")

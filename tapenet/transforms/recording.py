@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import numpy as np
@@ -17,8 +17,10 @@ from tapenet.core.pytrees import Tree, TreeSpec, tree_flatten, tree_leaves, tree
 from tapenet.core.recorder import Recorder, new_recorder
 from tapenet.core.tensor import Tensor, unwrap_closed
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.transforms.signatures import Function
 from tapenet.walks.products import jvp_walk, vjp_walk
+
+if TYPE_CHECKING:
+    from tapenet.transforms.signatures import Function
 
 Argnums = int | str | Sequence[int | str]  # a position or a name, or several
 ArgumentKey = int | str  # of an argument: its position, or the name it was given by

@@ -29,6 +29,7 @@ def on_a_tape(start: Array) -> Array:
         y = tnp.sum(tnp.square(x) * x)
         assert_type(y, tn.Tensor)
         z = energy(tnp.exp(x).reshape(-1)) + x[0] * x.mean()
+        assert_type(x.at[0].add(1.0), tn.Tensor)
         shifted = tnp.sum(x.at[0].set(1.0) * x)
     assert_type(tape.gradient(y, x), Array)
     assert_type(tape.gradient(y, x, unconnected="none"), Array | None)

@@ -4,8 +4,6 @@ A gradient is of the type of the argument that it is by: an array for an array, 
 positional, as `argnums` says a position; those behind it are the function's own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, ParamSpec, Protocol, TypeVar, TypeVarTuple, overload
 
@@ -22,7 +20,6 @@ Tree = TypeVar("Tree")
 OtherTree = TypeVar("OtherTree")
 Arguments = TypeVarTuple("Arguments")
 
-
 class Gradient(Protocol[Parameters]):
     """`grad(f)`."""
 
@@ -31,7 +28,6 @@ class Gradient(Protocol[Parameters]):
     @overload
     def __call__(self, x: Tree, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Tree: ...
 
-
 class GradientAndAux(Protocol[Parameters, Aux]):
     """`grad(f, has_aux=True)`."""
 
@@ -39,7 +35,6 @@ class GradientAndAux(Protocol[Parameters, Aux]):
     def __call__(self, x: float, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> tuple[np.float64, Aux]: ...
     @overload
     def __call__(self, x: Tree, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> tuple[Tree, Aux]: ...
-
 
 class GradientBySecond(Protocol[First, Parameters]):
     """`grad(f, 1)`."""
@@ -51,14 +46,12 @@ class GradientBySecond(Protocol[First, Parameters]):
     @overload
     def __call__(self, first: First, x: Tree, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Tree: ...
 
-
 class GradientByBoth(Protocol[Parameters]):
     """`grad(f, (0, 1))`."""
 
     def __call__(
         self, x: Tree, y: OtherTree, /, *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> tuple[Tree, OtherTree]: ...
-
 
 class ValueAndGradient(Protocol[Parameters, Value]):
     """`value_and_grad(f)`."""
@@ -69,7 +62,6 @@ class ValueAndGradient(Protocol[Parameters, Value]):
     ) -> tuple[Value, np.float64]: ...
     @overload
     def __call__(self, x: Tree, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> tuple[Value, Tree]: ...
-
 
 class ValueAuxAndGradient(Protocol[Parameters, Value, Aux]):
     """`value_and_grad(f, has_aux=True)`."""
@@ -83,7 +75,6 @@ class ValueAuxAndGradient(Protocol[Parameters, Value, Aux]):
         self, x: Tree, /, *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> tuple[tuple[Value, Aux], Tree]: ...
 
-
 class ValueAndGradientBySecond(Protocol[First, Parameters, Value]):
     """`value_and_grad(f, 1)`."""
 
@@ -96,7 +87,6 @@ class ValueAndGradientBySecond(Protocol[First, Parameters, Value]):
         self, first: First, x: Tree, /, *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> tuple[Value, Tree]: ...
 
-
 class ValueAndGradientByBoth(Protocol[Parameters, Value]):
     """`value_and_grad(f, (0, 1))`."""
 
@@ -104,18 +94,15 @@ class ValueAndGradientByBoth(Protocol[Parameters, Value]):
         self, x: Tree, y: OtherTree, /, *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> tuple[Value, tuple[Tree, OtherTree]]: ...
 
-
 class Jacobian(Protocol[Parameters]):
     """`jacobian(f)`, `jacfwd(f)` and `hessian(f)` of a function from an array to an array."""
 
     def __call__(self, x: ArrayOrNumber, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Array: ...
 
-
 class Pullback(Protocol[*Arguments]):
     """The pullback that `vjp` returns: from a cotangent of y to a cotangent for each argument."""
 
     def __call__(self, y_bar: Any, /) -> tuple[*Arguments]: ...
-
 
 class Pushforward(Protocol[*Arguments, Value]):
     """The pushforward that `linearize` returns: from a tangent for each argument to the tangent of y."""
