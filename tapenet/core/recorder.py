@@ -166,6 +166,8 @@ class TapeRecorder(Recorder):
 
     def write(self, entry: Entry, value: Array | None = None) -> int:
         """Append a record, and return its slot."""
+        # Threads may record at the same time. `list.append` is atomic, so that a look afterwards shows whether another
+        # record came between; a lock would slow each record down.
         slot = len(self.entries)
         self.append(entry)
         return slot if self.entries[slot] is entry else slot_of(self.entries, entry, slot)
@@ -210,6 +212,8 @@ def partition(trace: Recorder, primitive: Primitive, operands: Sequence[Array]) 
         if type(x) is Tensor and x.owner is trace:
             slots.append(x.slot)
             value = x._value
+            # A watched Python number stays one in elementwise operations, as NEP 50 has it: times a float32 array it
+            # must give float32. Other functions expect the attributes of an array.
             if type(value) is float or type(value) is complex:
                 value = value if primitive.is_elementwise else as_numpy_number(value)
             values.append(value)

@@ -55,7 +55,7 @@ def backward(
             t = sums.finish(t, slot, *entries[slot][SHAPE:])
         if t is None:
             continue
-        bars[slot] = None
+        bars[slot] = None  # so that it is freed after its last use: memory holds only the cotangents still needed
         if slot in sources:
             found[slot] = t
         primitive, slots, kept, parameters, _, _ = entries[slot]
@@ -77,6 +77,8 @@ def backward(
                     raise missing_rule(primitive, place, "reverse mode")
                 continue  # no path through this operand, or a choice
             contribution = pullback(t, kept, parameters, shape)
+            # Builtin dtypes of native byte order are single objects: `is` costs less than `==`, and where it fails for
+            # equal dtypes, the projection below returns the contribution as it is.
             if contribution.shape != shape or contribution.dtype is not dtype:
                 if dtype is not None and dtype.kind in "biu":
                     continue  # a choice has no cotangent

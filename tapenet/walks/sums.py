@@ -30,7 +30,7 @@ class Sums:
 
     def add(self, bar: Array, contribution: Array, slot: int, dtype: Any) -> Array:
         """Return the sum of two cotangents, or of one that the walk does not own and another."""
-        if dtype is not None and dtype.char == "e":
+        if dtype is not None and dtype.char == "e":  # float16
             self.unfinished.setdefault(slot, [])
             bar = as_dtype(bar, _WIDE)
         total = bar + contribution
