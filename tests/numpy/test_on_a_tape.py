@@ -161,3 +161,32 @@ def test_functions_have_the_methods_of_ufuncs() -> None:
     assert y[0] == 3
     with pytest.raises(tn.errors.AssignmentError, match=r"add\.at: it writes into an array"):
         on_tape(lambda x: tnp.add.at(x, [0], 1), x)
+
+
+LIKE_NUMPY = {
+    "an initial value in the dtype": lambda xp, x: xp.sum(x, initial=0.5, dtype="int64"),
+    "an initial float64 of a float32 maximum": lambda xp, x: xp.max(x.astype("float32"), initial=np.float64(0.5)),
+    "a maximum where all counts": lambda xp, x: xp.max(x, where=True),
+    "the covariance of nothing": lambda xp, x: xp.cov(x[:0]),
+    "nan_to_num of a scalar": lambda xp, x: xp.nan_to_num(x[0].astype("float16")),
+    "inner of vectors": lambda xp, x: xp.inner(x.astype("longdouble"), x),
+    "what vectors of two dtypes share": lambda xp, x: xp.intersect1d(x.astype("float16"), x),
+    "a NaN-percentile with its axes": lambda xp, x: xp.nanpercentile(x[0], 50, keepdims=True),
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", LIKE_NUMPY)
+def test_values_are_of_numpys_types(name: str) -> None:
+    x = np.array([0.5, 2.0, -1.25])
+    found, expected = on_tape(lambda x: LIKE_NUMPY[name](tnp, x), x), LIKE_NUMPY[name](np, x)
+    assert type(found) is type(expected)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", ["sort", "argsort", "partition"])
+def test_an_order_of_fields_is_refused(name: str) -> None:
+    arguments = (1,) if name == "partition" else ()
+    with tn.GradientTape() as tape, pytest.raises(tn.ArgumentError, match=f"{name}: order must be None"):
+        getattr(tnp, name)(tape.watch(np.ones(3)), *arguments, order="field")

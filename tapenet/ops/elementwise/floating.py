@@ -13,6 +13,7 @@ from tapenet.core.families import elementwise, piecewise_constant
 from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.ops.elementwise.arithmetic import add, multiply, negative, where
+from tapenet.ops.elementwise.casting import as_scalar
 from tapenet.ops.elementwise.choices import isnan, isneginf, isposinf
 from tapenet.ops.elementwise.complex import imag, real
 from tapenet.ops.elementwise.rounding import sign, trunc
@@ -126,4 +127,4 @@ def nan_to_num(x: Array, copy: bool = True, nan: Array = 0.0, posinf: Array = No
     largest = np.finfo(x.dtype).max
     finite = where(isnan(x), nan, x)
     finite = where(isposinf(x), largest if posinf is None else posinf, finite)
-    return where(isneginf(x), -largest if neginf is None else neginf, finite)
+    return as_scalar(where(isneginf(x), -largest if neginf is None else neginf, finite))

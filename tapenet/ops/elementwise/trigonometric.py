@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.arguments import numpy_function
+from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise
+from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array, bind
 from tapenet.core.tensor import Tensor
 from tapenet.kernels import slopes
@@ -53,6 +55,8 @@ tan = elementwise(
 
 
 def _one_less_square(x: Array) -> Array:
+    if np.iscomplexobj(x):  # 1 - x and 1 + x lose the sign of an imaginary part 0, which tells the side of a branch cut
+        return np.multiply(-(x - 1), x - (-1))
     return np.multiply(1 - x, 1 + x)
 
 
@@ -260,9 +264,13 @@ tanh: Callable[..., Array] = elementwise(
 )
 
 
+_is_above = choice(lambda x: np.imag(x) > 0, name="is_above", batch=elementwise_rule)
+
+
 def _arcsinh_slope(t: Array, x: Array) -> Array:
     if np.iscomplexobj(x):
-        return t / (sqrt(1 + 1j * x) * sqrt(1 - 1j * x))
+        turned = 1j * where(_is_above(x), -x, x)  # the slope is even; in the lower half-plane no sign of a 0 is lost
+        return t / (sqrt(turned - (-1)) * sqrt(-(turned - 1)))
     return t / hypot(x, 1)  # the square may overflow
 
 
@@ -279,7 +287,7 @@ arcsinh = elementwise(
 )
 arccosh = elementwise(
     np.arccosh,
-    lambda t, x: t / (sqrt(x - 1) * sqrt(x + 1)),
+    lambda t, x: t / (sqrt(x - 1) * sqrt(x - (-1))),  # x + 1 loses the sign of an imaginary part 0
     doc="""Compute the inverse hyperbolic cosine.
 
     Derivative: 1 / sqrt(x^2 - 1), which is inf at 1.

@@ -46,7 +46,7 @@ def cov(
     weights = _observation_weights(fweights, aweights)
     ddof = (0 if bias else 1) if ddof is None else ddof
     if weights is None:
-        center, n = mean(x, 1, keepdims=True), x.shape[1] - ddof
+        center, n = mean(x, 1, keepdims=True), max(x.shape[1] - ddof, 0)
     else:
         total = sum(weights)
         center = divide(sum(multiply(x, weights), 1, keepdims=True), total)

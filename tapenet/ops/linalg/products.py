@@ -208,6 +208,8 @@ def inner(a: Array, b: Array, /) -> Array:
     array([3., 3.])
     """
     x, y = as_array(a), as_array(b)
+    if x.ndim < 2 and y.ndim < 2:
+        return dot(x, y)
     return multiply(x, y) if x.ndim == 0 or y.ndim == 0 else tensordot(x, y, ([-1], [-1]))
 
 

@@ -180,7 +180,8 @@ def _quantile(
     else:
         found = _interpolated(rows, ravel(q), method, skips_nan, a.dtype if is_weak else q.dtype)
     found = reshape(found, q.shape + (kept if keepdims else rows.shape[:-1]))
-    return found if weights is not None and skips_nan else as_scalar(found)
+    is_array = skips_nan and (weights is not None or keepdims)  # as NumPy gives also what has no axes
+    return found if is_array else as_scalar(found)
 
 
 def _checked_q(function: str, q: Array) -> Array:

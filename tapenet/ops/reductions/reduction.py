@@ -111,7 +111,7 @@ def reduction(
     ) -> Array:
         x = as_array(a) if where is ABSENT else choose(where, as_array(a), neutral)
         found = bind(primitive, (x,), _parameters(name, x, axis, keepdims, dtype))
-        return found if initial is ABSENT else combine(found, initial)
+        return found if initial is ABSENT else combine(found, _in_dtype_of(found, initial))
 
     return published(reduce, theirs, doc, method)
 
@@ -137,16 +137,21 @@ def extremum(
     ) -> Array:
         x = as_array(a)
         axes = normalized_axes(name, axis, x.ndim)
-        if where is not ABSENT:
+        if where is not ABSENT and where is not True:
             if initial is ABSENT:
                 raise ArgumentError(f"{name}: initial must be given with where=, for where nothing is left; got none.")
             x = choose(where, x, last)
         if initial is not ABSENT and shapes.count(x.shape, axes) == 0:
-            return add(np.zeros(shapes.reduced(x.shape, axes, keepdims), x.dtype), initial)
+            return add(np.zeros(shapes.reduced(x.shape, axes, keepdims), x.dtype), _in_dtype_of(x, initial))
         found = primitive(x, axis=axes, keepdims=keepdims)
-        return found if initial is ABSENT else larger(found, initial)
+        return found if initial is ABSENT else larger(found, _in_dtype_of(found, initial))
 
     return published(reduce, theirs, doc, method)
+
+
+def _in_dtype_of(found: Array, initial: Array) -> Array:
+    """`initial` as a reduction takes it: cast to the dtype of the result."""
+    return astype(as_array(initial), found.dtype)
 
 
 def published(

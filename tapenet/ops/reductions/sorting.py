@@ -11,6 +11,7 @@ from tapenet.core.arguments import as_array, axis_of, numpy_function
 from tapenet.core.batch_rules import leading, refused, shifted
 from tapenet.core.nondifferentiable import choice, nondifferentiable
 from tapenet.core.primitive import Array
+from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.indexing import getitem, take, take_along_axis
 from tapenet.ops.arrays.searching import argsort as places_in_order
 from tapenet.ops.arrays.shaping import concatenate, flip, ravel
@@ -43,14 +44,20 @@ def sort(
 
     Derivative: that of the permutation; equal elements keep their order.
 
-    On a Tensor `kind`, `order` and `stable` have no effect: sorting is stable.
+    On a Tensor `kind` and `stable` have no effect: sorting is stable. `order` is refused, as in NumPy without fields.
 
     >>> tnp.sort(np.array([3.0, 1.0, 2.0]))
     array([1., 2., 3.])
     >>> tn.grad(lambda x: tnp.sort(x)[0])(np.array([3.0, 1.0, 2.0]))
     array([0., 1., 0.])
     """
+    _check_no_fields("sort", order)
     return _along(a, axis, descending)
+
+
+def _check_no_fields(function: str, order: Any) -> None:
+    if order is not None:
+        raise ArgumentError(f"{function}: order must be None, as a Tensor has no fields; got {order!r}.")
 
 
 def _along(a: Array, axis: int | None, descending: bool) -> Array:
@@ -88,11 +95,12 @@ def argsort(
 
     No derivative: the result is plain integers. `sort` and `take_along_axis` give the elements with their derivative.
 
-    On a Tensor `kind`, `order` and `stable` have no effect: the order is stable.
+    On a Tensor `kind` and `stable` have no effect: the order is stable. `order` is refused, as in NumPy without fields.
 
     >>> tnp.argsort(np.array([3.0, 1.0, 2.0]))
     array([1, 2, 0])
     """
+    _check_no_fields("argsort", order)
     return _backwards(a, axis, places_in_order) if descending else places_in_order(a, axis=axis, kind="stable")
 
 
@@ -104,11 +112,12 @@ def partition(
 
     Derivative: that of the permutation.
 
-    On a Tensor `order` has no effect.
+    On a Tensor `order` is refused, as in NumPy without fields.
 
     >>> float(tnp.partition(np.array([3.0, 1.0, 2.0]), 1)[1])
     2.0
     """
+    _check_no_fields("partition", order)
     x, axis = (ravel(a), 0) if axis is None else (as_array(a), axis)
     return take_along_axis(x, _partial_order(x, kth=kth, axis=axis, kind=kind), axis_of("partition", axis, x.ndim))
 
@@ -267,10 +276,11 @@ def intersect1d(ar1: Array, ar2: Array, assume_unique: bool = False, return_indi
     array([1.])
     """
     x, y = ravel(as_array(ar1)), ravel(as_array(ar2))
+    dtype = np.result_type(x.dtype, y.dtype)
     if not return_indices:
-        return getitem(x, _common(x, y, assume_unique=assume_unique))
+        return astype(getitem(x, _common(x, y, assume_unique=assume_unique)), dtype)
     found, first, second = _common(x, y, assume_unique=assume_unique, return_indices=True)
-    return getitem(x, found), first, second
+    return astype(getitem(x, found), dtype), first, second
 
 
 @numpy_function(np.setdiff1d)
