@@ -20,7 +20,7 @@ from tapenet.kernels.elementwise import add_up
 from tapenet.ops.elementwise.arithmetic import clip, multiply, negative, square, subtract, where
 from tapenet.ops.elementwise.choices import greater
 from tapenet.ops.elementwise.exponential import exp, expm1, logaddexp
-from tapenet.ops.elementwise.trigonometric import over_square_of_cosh, tanh as tanh
+from tapenet.ops.elementwise.trigonometric import over_square_of_cosh, tanh as hyperbolic_tangent
 from tapenet.ops.reductions.reduction import normalized_axes, sum as sum_over
 from tapenet.ops.special.functions import normal_cdf
 
@@ -44,6 +44,7 @@ def _relu(x: Array) -> Array:
     return kernels.relu(check_real("relu", "x", x))
 
 
+tanh: Callable[[Array], Array] = hyperbolic_tangent
 relu: Callable[[Array], Array] = elementwise(
     _numeric("relu", _relu),
     lambda t, out: where(greater(out, 0), t, 0),

@@ -100,6 +100,26 @@ def transforms(x: Vector, matrix: Array) -> None:
     assert_type(push(x), Array)
 
 
+# ---- rules of one's own ----
+
+
+def rules(x: Array) -> None:
+    def forward(x: Array) -> tuple[Array, Array]:
+        return tnp.sum(x * x), x
+
+    def backward(kept: Array, y_bar: Array) -> tuple[Array]:
+        return (2.0 * kept * y_bar,)
+
+    square = tn.custom_vjp(sum_of_squares, forward, backward)
+    assert_type(square(x), Array)
+    assert_type(tn.grad(square)(x), Array)
+    assert_type(tn.root(lambda y: y * y - 2.0, np.ones(())).ndim, int)
+
+
+def sum_of_squares(x: Array) -> Array:
+    return tnp.sum(x * x)
+
+
 # ---- a network ----
 
 
@@ -109,7 +129,7 @@ class Network:
     output: nn.Dense
 
     def __call__(self, x: Array) -> Array:
-        return self.output(nn.relu(self.hidden(x)))
+        return self.output(nn.tanh(nn.relu(self.hidden(x))))
 
 
 def loss(network: Network, x: Array, labels: Array) -> Array:
@@ -138,6 +158,7 @@ def main() -> None:
     by_several(2.0, x)
     arrays(x, np.eye(3))
     transforms(x, np.eye(3))
+    rules(x)
     train()
 
 
