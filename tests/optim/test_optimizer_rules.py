@@ -142,7 +142,7 @@ def test_defaults():
 
 def brisk(optimizer):
     """With a learning rate that suits the rule, and no decay to keep it from the minimum."""
-    learning_rate = {"adadelta": 5.0, "adagrad": 0.5}.get(optimizer.name, 0.02)
+    learning_rate = {"adadelta": 1.0, "adagrad": 0.5}.get(optimizer.name, 0.02)
     return attrs.evolve(optimizer, learning_rate=learning_rate, weight_decay=0.0)
 
 
