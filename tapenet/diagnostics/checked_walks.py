@@ -15,7 +15,7 @@ from tapenet.core.record import SHAPE, Entry
 from tapenet.core.tensor import Tensor
 from tapenet.diagnostics.advice import numerical_advice
 from tapenet.diagnostics.checker import Checker, first_nonfinite
-from tapenet.diagnostics.linearity import check_pushforward_linear, check_rule_linear
+from tapenet.diagnostics.linearity import check_pushforward_linear, check_rule_linear, copied
 from tapenet.errors import NumericalError, UnconnectedError
 from tapenet.walks.substituted import SubstitutedEntries, with_rules
 
@@ -48,8 +48,11 @@ class _Watched:
 
         def watched(t: Any, *rest: Any) -> Any:
             kept = rest[0] if place is not None else rest[1]
+            is_users = self.primitive.users_rules != "none"
+            t_before, rest_before = (copied(t), copied(rest)) if is_users else (t, rest)  # a rule may write into them
             answer = self._run(lambda: rule(t, *rest))
-            self._run(lambda: self._check_linear(rule, t, rest, answer, place))
+            if is_users:
+                self._run(lambda: self._check_linear(rule, t_before, rest_before, answer, place))
             given = (*(t if isinstance(t, list | tuple) else [t]), *kept)
             for part in answer if isinstance(answer, list | tuple) else [answer]:
                 self._check(part, given, place)
@@ -63,7 +66,7 @@ class _Watched:
         """Raise where a user's rule is not linear in t."""
         if self.primitive.users_rules == "pushforward" and self.mode == "backward":
             check_pushforward_linear(self.primitive, *rest)
-        elif self.primitive.users_rules != "none":
+        else:
             check_rule_linear(self.primitive, rule, t, rest, answer, place, self.what)
 
     def _run(self, rule: Callable[[], Any]) -> Any:

@@ -34,13 +34,13 @@ def check_rule_linear(
     Args:
         primitive: what the rule belongs to.
         rule: of t and the rest, which gave the answer; see `tapenet.core.primitive`.
-        t: a cotangent, the cotangents of a tuple, or a tangent for each operand.
-        rest: what else the rule gets.
+        t: a cotangent, the cotangents of a tuple, or a tangent for each operand, as `copied` gives it.
+        rest: what else the rule gets, likewise.
         answer: an array, or one for each operand or output.
         place: the operand's; None for a rule that serves all operands.
         what: what t is called.
     """
-    values = [_plain(x) for x in (t, answer, *rest)]
+    values = [t, _plain(answer), *rest]
     if any(type(x) is Tensor for value in values for x in _leaves(value)):
         return  # mapped: a rule may not be able to take all examples at once
     t, answer, *rest = values
@@ -86,6 +86,16 @@ def _plain(x: Any) -> Any:
     if type(x) is Parts:
         return Parts({i: _plain(part) for i, part in x.parts.items()}, x.whole)
     return unwrap(x)
+
+
+def copied(x: Any) -> Any:
+    """Return values off their tapes, arrays as copies."""
+    if isinstance(x, list | tuple):
+        return tuple([copied(part) for part in x])
+    if type(x) is Parts:
+        return Parts({i: copied(part) for i, part in x.parts.items()}, x.whole)
+    value = unwrap(x)
+    return value.copy() if type(value) is np.ndarray else value
 
 
 def _scaled(t: Any) -> Any:
