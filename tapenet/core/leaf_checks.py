@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -149,7 +149,7 @@ def _as_scalar(leaf: Any) -> Any:
     return array if array.dtype == object else array[()]
 
 
-def detached(answer: Any) -> Any:
+def own_copy(answer: Any) -> Any:
     """Return what a user's rule gave as an array that nothing else holds.
 
     The rule may hold what it returns, write into it at its next call, or return an operand: so a gradient, or a sum
@@ -160,6 +160,16 @@ def detached(answer: Any) -> Any:
     if is_registered(type(answer)):
         return answer.copy()
     return np.array(answer, order="K") if isinstance(answer, np.ndarray) else answer
+
+
+def unshared(answer: Any, given: Iterable[Any]) -> Any:
+    """Return a Tensor that a user's rule gave, as a copy where it shares memory with what the rule was given."""
+    if type(answer) is Tensor:
+        value = unwrap(answer)
+        arrays = [x for x in map(unwrap, given) if type(x) is np.ndarray]
+        if type(value) is np.ndarray and any(np.may_share_memory(value, x) for x in arrays):
+            return +answer
+    return answer
 
 
 def zeros_of(x: Any) -> Array:

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.families import Rule, read_names, takes_the_rest
-from tapenet.core.leaf_checks import described, detached, dtype_of
+from tapenet.core.leaf_checks import described, dtype_of, own_copy, unshared
 from tapenet.core.primitive import Array, CompiledRule, JointRule, Parts, Primitive, Shapes, missing_rule
 from tapenet.core.record import Kept, Parameters, Shape, Slots
 from tapenet.errors import MissingRuleError, RuleError
@@ -80,7 +80,7 @@ def checked_pullback(rule: CompiledRule | None, name: str, operand: str) -> Comp
 
     def checked(t: Any, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
         answer = rule(t.filled() if type(t) is Parts else t, kept, parameters, shape)
-        return _checked(answer, what)
+        return unshared(_checked(answer, what), kept)
 
     return checked
 
@@ -101,7 +101,7 @@ def _checked(answer: Any, what: str) -> Array:
     array = as_array(answer, what)
     if array.dtype.kind not in "fc":
         raise RuleError(f"{what}; got {described(array)}.")
-    return detached(array)
+    return own_copy(array)
 
 
 def _checked_tangents(answer: Any, what: str) -> Any:
@@ -173,7 +173,9 @@ def _joint_pullback(name: str, rule: Rule | None, operands: tuple[str, ...], col
             came = f"{len(answers)}" if isinstance(answers, tuple | list) else f"a {type(answers).__name__}"
             raise RuleError(f"{what} ({len(slots)}); got {came}.")
         pairs = zip(answers, slots, strict=True)
-        return [None if answer is None or slot is None else _checked(answer, what) for answer, slot in pairs]
+        return [
+            None if answer is None or slot is None else unshared(_checked(answer, what), kept) for answer, slot in pairs
+        ]
 
     return pulled
 

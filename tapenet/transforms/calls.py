@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.batching import Map, stacked
-from tapenet.core.leaf_checks import described, detached, dtype_of
+from tapenet.core.leaf_checks import described, dtype_of, own_copy
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten_with_none, tree_unflatten
 from tapenet.core.record import Shape
@@ -221,7 +221,7 @@ def _checked_leaf(what: str, leaf: Any, space: tuple[Shape, Any] | None, path: C
         raise RuleError(f"{what} for {path()} must be float or complex; got {described(leaf)}.")
     if array.shape != shape:
         raise RuleError(f"{what} for {path()} must have shape {shape}; got {array.shape}.")
-    array = detached(array)
+    array = own_copy(array)
     return real(array) if array.dtype.kind == "c" and dtype.kind == "f" else array
 
 

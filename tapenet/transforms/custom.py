@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from tapenet.core.argument_checks import checked_function
-from tapenet.core.leaf_checks import dtype_of, filled_like, zeros_of
+from tapenet.core.leaf_checks import dtype_of, filled_like, unshared, zeros_of
 from tapenet.core.primitive import Array, Parts, Primitive, Shapes
 from tapenet.core.pytrees import Tree, tree_flatten_with_none
 from tapenet.core.record import Kept, Parameters, Shape, Slots
@@ -255,7 +255,8 @@ class _VjpRule:
                     f"{len(args)} arguments; got {came}."
                 )
             leaves = checked(self.name, "backward's cotangent", tuple(answer), args, "args", spaces)
-            return [leaves[place] for place in call.arguments.places]
+            given = [*operands, *arrays[:count]]
+            return [unshared(leaves[place], given) for place in call.arguments.places]
 
         return by_example(self.name, cotangents, [*residuals.arrays, *y_bars])
 

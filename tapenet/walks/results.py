@@ -17,7 +17,7 @@ def copy_shared(results: Sequence[Array | None], given: Sequence[Array]) -> list
     """Copy results that share memory with each other or with what was given.
 
     A rule may return its cotangent as it came, or a view of it; nothing else of a tape's is ever returned, and what a
-    user's rule returns is copied at once (`detached`). So an array that owns its memory, was not given and comes once
+    user's rule returns is copied at once (`own_copy`). So an array that owns its memory, was not given and comes once
     is the walk's own.
     """
     seen = {id(x) for x in given}

@@ -510,3 +510,21 @@ def test_a_tangent_never_shares_memory_with_what_a_rule_holds() -> None:
     for operation in operations:
         y_dot = tn.jvp(operation, (X,), (np.ones(3),))[1]
         assert not np.shares_memory(y_dot, held)
+
+
+@pytest.mark.parametrize("view", [lambda x: x, lambda x: x[::1], lambda x: x.T, lambda x: tnp.reshape(x, (3,))])
+def test_a_gradient_that_is_recorded_shares_no_memory_with_what_a_rule_was_given(view: Any) -> None:
+    half = lambda x: tnp.sum(x * x) / 2  # noqa: E731  # one line says it
+    for operation in (
+        tn.custom_vjp(half, lambda x: (half(x), x), lambda r, t: (view(r),)),
+        tn.primitive(lambda x: np.sum(x * x) / 2, lambda t, x: view(x), family="general", name="half"),
+        tn.primitive(lambda *xs: np.sum(xs[0] ** 2) / 2, lambda t, xs: [view(xs[0])], family="joint", name="half"),
+    ):
+        gradient, change = tn.jvp(tn.grad(operation), (X,), (np.ones(3),))
+        np.testing.assert_array_equal(gradient, X)
+        np.testing.assert_array_equal(change, np.ones(3))
+        assert not np.shares_memory(gradient, X)
+        with tn.GradientTape() as tape:
+            x = tape.watch(X)
+            recorded = tape.gradient(operation(x), x)
+        assert not np.shares_memory(np.asarray(recorded), X)
