@@ -53,10 +53,14 @@ def with_pooled_result(function: Callable[..., Array], operands: Sequence[Any]) 
         return None
     for x in operands:
         own = getattr(x, "shape", ())
-        if own != shape and own and np.broadcast_shapes(own, shape) != shape:
+        if own != shape and own and not _broadcasts_to(own, shape):
             return None
     dtype = _result_dtype(function, operands)
     return None if dtype is None else function(*operands, out=memory.empty(shape, dtype))
+
+
+def _broadcasts_to(own: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    return len(own) <= len(shape) and all(n in (1, m) for n, m in zip(own[::-1], shape[::-1], strict=False))
 
 
 def _result_dtype(function: np.ufunc, operands: Sequence[Any]) -> np.dtype[Any] | None:

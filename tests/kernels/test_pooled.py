@@ -136,6 +136,12 @@ def test_results_have_numpys_dtype_and_shape_or_are_numpys(operands: tuple[Any, 
 
 
 @pytest.mark.usefixtures("all_are_large")
+def test_shapes_that_do_not_broadcast_are_numpys_error() -> None:
+    with pytest.raises(tn.ArgumentError, match=r"multiply: operands could not be broadcast together.*\(4,\) \(3,\)"):
+        tn.grad(lambda x: tnp.sum(x * np.ones(3)))(np.ones(4))
+
+
+@pytest.mark.usefixtures("all_are_large")
 def test_ufuncs_methods_and_out_of_pooled_arrays_are_numpys() -> None:
     x = np.arange(4.0).view(PooledArray)
     assert np.add.reduce(x) == 6.0
