@@ -125,8 +125,7 @@ def _modes_agree(scalar: Callable[..., Array], program: Program) -> None:
     size = max(_size(gradients), abs(pushed), 1.0)
     if not np.isfinite(size):
         return
-    dtypes = [np.asarray(x).dtype for x in inputs] + [call.keywords.get("dtype") for call in program.calls]
-    coarse = max(float(np.finfo(x).eps) for x in dtypes if x is not None and np.dtype(x).kind in "fc")
+    coarse = _coarsest(program)
     if abs(pushed - pulled) > 1e3 * coarse * size:
         raise Difference(f"forward mode gives {pushed}, reverse mode {pulled}")
     if coarse > 1e-10 or not all(np.all((np.abs(x) < 100) & (np.abs(x) > 1e-3)) for x in inputs):
@@ -134,6 +133,12 @@ def _modes_agree(scalar: Callable[..., Array], program: Program) -> None:
     estimate = _slope(scalar, inputs, along)
     if estimate is not None and abs(estimate - pushed) > 1e-4 * max(size, abs(estimate)):
         raise Difference(f"derivative {pushed}; finite differences give {estimate}")
+
+
+def _coarsest(program: Program) -> float:
+    """The largest eps of the dtypes that a program computes in."""
+    dtypes = [np.asarray(x).dtype for x in program.inputs] + [call.keywords.get("dtype") for call in program.calls]
+    return max(float(np.finfo(x).eps) for x in dtypes if x is not None and np.dtype(x).kind in "fc")
 
 
 def _size(gradients: Sequence[Array]) -> float:
@@ -163,7 +168,7 @@ def _vmap_agrees(scalar: Callable[..., Array], program: Program) -> None:
         return
     for row, inputs in enumerate((program.inputs, others)):
         for ours, theirs in zip(mapped, gradient(*inputs), strict=True):
-            _same_gradient(ours[row], theirs, "vmap")
+            _same_gradient(ours[row], theirs, "vmap", _coarsest(program))
 
 
 def _replay_agrees(scalar: Callable[..., Array], program: Program) -> None:
@@ -177,16 +182,16 @@ def _replay_agrees(scalar: Callable[..., Array], program: Program) -> None:
         return
     places = tuple(range(len(others)))
     for ours, theirs in zip(replayed, tn.grad(scalar, places)(*others), strict=True):
-        _same_gradient(ours, theirs, "replay")
+        _same_gradient(ours, theirs, "replay", _coarsest(program))
 
 
 def _others(program: Program) -> tuple[Array, ...]:
     return tuple(np.asarray(np.roll(x, 1) * x.dtype.type(1.25)) for x in map(np.asarray, program.inputs))
 
 
-def _same_gradient(ours: Array, theirs: Array, by: str) -> None:
+def _same_gradient(ours: Array, theirs: Array, by: str, eps: float) -> None:
     ours, theirs = np.asarray(ours), np.asarray(theirs)
-    tolerance = 64 * _tolerance(theirs.dtype)
+    tolerance = 4096 * eps
     scale = float(np.max(np.abs(theirs[np.isfinite(theirs)]), initial=1))
     if not np.allclose(ours, theirs, rtol=tolerance, atol=tolerance * scale, equal_nan=True):
         raise Difference(f"{by} gives the gradient {ours}, and not {theirs}")

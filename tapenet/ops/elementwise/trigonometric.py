@@ -122,7 +122,7 @@ def _over_square_of_radius(t: Array, x: Array, y: Array) -> Array:
 over_one_more_square: Callable[..., Array] = elementwise(
     slopes.over_one_more_square,
     lambda t, x: over_one_more_square(t, x),
-    lambda t, x, out: over_one_more_square(t * (x * out * -2), x),
+    lambda t, x, out: over_one_more_square(t * (where(equal(out, 0), 0, x) * out * -2), x),  # 0 also at infinity
     name="over_one_more_square",
     doc="t / (1 + x^2), also where the square overflows. Derivatives: 1 / (1 + x^2), -2 t x / (1 + x^2)^2.",
 )

@@ -31,3 +31,8 @@ def test_the_derivative_is_that_of_the_side(name: str, z: complex, direction: co
     second = tn.jvp(lambda z: tn.jvp(f, (z,), (np.array([1.0 + 0j]),))[1], (point,), (np.array([1.0 + 0j]),))[1]
     slopes = [tn.jvp(f, (at,), (np.array([1.0 + 0j]),))[1] for at in (behind, ahead)]
     np.testing.assert_allclose(second, (slopes[1] - slopes[0]) / (2 * step * direction), rtol=1e-6)
+
+
+@pytest.mark.parametrize("x", [np.inf, -np.inf, 1e200])
+def test_the_second_derivative_of_the_inverse_tangent_vanishes_far_out(x: float) -> None:
+    assert tn.grad(tn.grad(tnp.arctan))(x) == 0
