@@ -15,6 +15,7 @@ from tapenet.ops.arrays.joining import atleast_1d
 from tapenet.ops.arrays.searching import flatnonzero
 from tapenet.ops.arrays.shaping import concatenate, reshape
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, negative, subtract
+from tapenet.ops.elementwise.casting import astype
 from tapenet.ops.elementwise.complex import real
 from tapenet.ops.elementwise.exponential import power
 from tapenet.ops.linalg.eigenvalues import eigvals
@@ -121,6 +122,7 @@ def polydiv(u: Array, v: Array) -> tuple[Array, Array]:
     (array([ 1., -1.]), array([0.]))
     """
     u, v = (multiply(atleast_1d(as_array(p)), 1.0) for p in (u, v))
+    u = astype(u, np.result_type(u.dtype, v.dtype))
     degree = len(v) - 1
     rest, quotient, scale = u, [], divide(1.0, v[0])
     for k in range(len(u) - degree):
