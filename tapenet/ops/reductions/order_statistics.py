@@ -180,7 +180,7 @@ def _quantile(
     else:
         found = _interpolated(rows, ravel(q), method, skips_nan, a.dtype if is_weak else q.dtype)
     found = reshape(found, q.shape + (kept if keepdims else rows.shape[:-1]))
-    is_array = skips_nan and (weights is not None or keepdims)  # as NumPy gives also what has no axes
+    is_array = keepdims or (skips_nan and weights is not None)  # as NumPy gives also what has no axes
     return found if is_array else as_scalar(found)
 
 
