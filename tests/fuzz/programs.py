@@ -104,6 +104,7 @@ _NOT_DRAWN = {
     *("empty", "empty_like", "require", "asarray_chkfinite", "frompyfunc", "vectorize", "piecewise", "select"),
     *("apply_along_axis", "apply_over_axes", "fromfunction", "einsum", "einsum_path", "block", "put", "place"),
     *("choose", "putmask", "fill_diagonal", "copyto", "extract", "compress", "poly", "roots"),
+    "polyval",  # of no coefficients it has NumPy's dtype of x alone
     "polydiv",  # whose remainder may be nothing but rounding errors, as many as are not small
     "partition",  # whose elements at other places than kth may be in any order
 }
