@@ -30,7 +30,7 @@ import numpy as np
 
 from tapenet.kernels.backends import loops_for
 from tapenet.kernels.memory import empty, zeros
-from tapenet.kernels.products import multiply
+from tapenet.kernels.products import multiply, multiply_stack
 from tapenet.kernels.threads import share
 from tapenet.kernels.windows import Array, Pair
 
@@ -135,8 +135,7 @@ def _product(a: Array, b: Array) -> Array:
     out = empty((16, a.shape[1], b.shape[2]), a.dtype)
 
     def work(part: slice) -> None:
-        for i in range(part.start, part.stop):
-            multiply(a[i], b[i], out[i])
+        multiply_stack(a[part], b[part], out[part])
 
     share(work, 16, a.nbytes + b.nbytes + out.nbytes)
     return out
