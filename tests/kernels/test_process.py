@@ -355,7 +355,8 @@ print(tn.nn.relu(1.0))
 
 def test_an_import_loads_no_kernels_of_images_and_calls_no_lapack():
     program = """
-import sys
+import os, sys
+os.environ.pop("TAPENET_BACKEND", None)  # which asks for compiled loops
 import numpy as np
 called = []
 for name in ("slogdet", "det", "inv", "solve", "svd", "qr", "eig", "eigh", "eigvals", "eigvalsh", "cholesky", "lstsq"):

@@ -329,11 +329,16 @@ def test_one_thread_is_one_thread():
         lambda x, kernel, matrix: tn.nn.conv(x, kernel).sum() + (matrix @ matrix @ matrix[0]).sum(), (0, 1, 2)
     )
     tn.set_num_threads(1)
-    process, thread = time.process_time(), time.thread_time()
-    for _ in range(5):
+    gradient(x, kernel, matrix)  # compiles loops, where those are asked for
+
+    def share_of_others() -> float:
+        process, thread = time.process_time(), time.thread_time()
         gradient(x, kernel, matrix)
-    process, thread = time.process_time() - process, time.thread_time() - thread
-    assert process < 1.2 * thread
+        return (time.process_time() - process) / (time.thread_time() - thread)
+
+    assert (
+        min(share_of_others() for _ in range(5)) < 1.2
+    )  # what other threads of this process do meanwhile does not count
 
 
 def test_products_that_do_not_fit_are_numpys_errors():
