@@ -17,7 +17,12 @@ def _astype(x: Array, *, dtype: np.dtype[Any]) -> Array:
     return (x if hasattr(x, "astype") else np.asarray(x)).astype(dtype)
 
 
-@numpy_function(getattr(np, "astype", None))
+def _numpy_astype(x: Array, dtype: Any, /, **keywords: Any) -> Array:
+    """Cast as `np.astype` does, NumPy's scalars too, which it refuses before NumPy 2.1."""
+    return x.astype(dtype) if isinstance(x, np.generic) else np.astype(x, dtype, **keywords)
+
+
+@numpy_function(_numpy_astype)
 def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Array:
     """Cast to a dtype.
 
