@@ -126,10 +126,16 @@ def outcome(call: Callable[..., Any], *arguments: Any) -> list[Any]:
             return [type(error)]
 
 
-def assert_identical(call: Callable[..., Any], arrays: list[Array]) -> None:
+# NumPy 2.0 casts arrays alone; later versions cast NumPy's scalars too, and so does tapenet with each.
+REFUSES_SCALARS = {"astype"} if np.lib.NumpyVersion(np.__version__) < "2.1.0" else set[str]()
+
+
+def assert_identical(call: Callable[..., Any], arrays: list[Array], name: str = "") -> None:
     """A call answers alike with both namespaces; where NumPy's own answer varies it is left alone."""
     expected = outcome(call, np, *arrays)
     found = outcome(call, tnp, *arrays)
+    if expected == [TypeError] and name in REFUSES_SCALARS and isinstance(arrays[0], np.generic):
+        return
     if found != expected and expected == outcome(call, np, *arrays):
         assert found == expected, arrays
 
@@ -139,7 +145,7 @@ def assert_identical(call: Callable[..., Any], arrays: list[Array]) -> None:
 @given(data=st.data())
 def test_the_answer_is_numpy_s_bit_for_bit(subject: Subject, data: st.DataObject) -> None:
     for arrays in variants(data.draw(subject.arrays)):
-        assert_identical(subject.call, arrays)
+        assert_identical(subject.call, arrays, subject.name)
 
 
 # NumPy gives arrays of no axes for scalars here, ours numpy's scalars; and poly of float16 is float64.
