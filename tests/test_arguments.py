@@ -216,6 +216,7 @@ VARIABLES |= {key: compat.Variable(np.ones((1, 1))) for key in ("b1", "b2", "b",
 ZERO = (0,)
 SEVERAL = ([1.0, 2.0], WRONG["number"][9])  # one for each channel
 ANY_SIGN = (-1.0,)
+INTEGERS = (0, -1, HUGE)
 NUMBERS = (3, True)
 ON_TAPE = {"y": "", "x": ""}
 MATRICES = (strategies.orthogonal, strategies.positive_definite, strategies.symmetric, strategies.well_conditioned)
@@ -313,6 +314,11 @@ CASES = [
     *(case(f, x=X) for f in (tn.nn.silu, tn.nn.softplus, tn.nn.gelu)),
     case(tn.nn.elu, x=X, fine={"alpha": (*ANY_SIGN, *SEVERAL)}),
     case(tn.nn.leaky_relu, x=X, fine={"slope": (*ANY_SIGN, *SEVERAL)}),
+    *(case(f, x=X) for f in (tn.nn.relu6, tn.nn.hardswish, tn.nn.selu, tn.nn.mish, tn.nn.logsigmoid)),
+    case(tn.nn.celu, x=X, more={"alpha": (0.0,)}),
+    case(tn.nn.prelu, x=X, slope=0.5, more={"slope": (np.ones(3),)}),
+    *(case(f, x=X, low=-2.0, high=2.0, fine={"low": ANY_SIGN, "high": ANY_SIGN}) for f in (tn.nn.clip, tn.nn.hardtanh)),
+    *(case(f, x=X, kinds={"axis": "axis"}, more={"x": (np.ones((2, 3)),)}) for f in (tn.nn.glu, tn.nn.swiglu)),
     case(tn.nn.softmax, x=X, kinds={"axis": "axis"}, fine={"axis": (None,)}),
     case(tn.nn.log_softmax, x=X, kinds={"axis": "axis"}, fine={"axis": (None,)}),
     case(tn.nn.avg_pool, x=IMAGES, window=2),
@@ -337,7 +343,38 @@ CASES = [
     Case("Sequential", tn.nn.Sequential, {}, {}),
     Case("Sequential", lambda layers: tn.nn.Sequential(layers), {}, {"layers": "function"}),
     Case("Flatten", lambda x: tn.nn.Flatten()(x), {}, {"x": "array"}, fine={"x": ()}),
-    *(case(loss, logits=X, labels=np.ones((2, 2))) for loss in (tn.nn.cross_entropy, tn.nn.binary_cross_entropy)),
+    case(tn.nn.binary_cross_entropy, logits=X, labels=np.ones((2, 2))),
+    case(
+        tn.nn.cross_entropy,
+        logits=X,
+        labels=[0, 1],
+        weights=np.ones(2),
+        fine={"ignored": INTEGERS},
+        more={"smoothing": (1.5,), "ignored": (True,)},
+    ),
+    case(tn.nn.nll, log_probabilities=X, labels=[0, 1], weights=np.ones(2), fine={"ignored": INTEGERS}),
+    case(tn.nn.kl_div, log_predictions=X, targets=np.ones((2, 2)), more={"targets": (-np.ones((2, 2)),)}),
+    case(tn.nn.focal, logits=X, labels=np.ones((2, 2)), more={"alpha": (1.5,)}),
+    case(tn.nn.hinge, predictions=X, labels=np.ones((2, 2)), more={"margin": (0.0,), "labels": (X,)}),
+    case(
+        tn.nn.cosine,
+        predictions=X,
+        targets=X,
+        labels=np.ones(2),
+        fine={"margin": ANY_SIGN},
+        more={"margin": (1.5,), "labels": (np.ones(3), np.zeros(2))},
+    ),
+    case(tn.nn.triplet, anchors=X, positives=X, negatives=X, more={"margin": (0.0,)}),
+    case(tn.nn.contrastive, x=X, y=X, more={"temperature": (0.0,)}),
+    case(
+        tn.nn.ctc,
+        logits=np.zeros((1, 2, 3)),
+        labels=[[1]],
+        lengths=[2],
+        label_lengths=[1],
+        fine={"blank": ZERO},
+        more={"lengths": ([0], [1.5], [1, 2]), "label_lengths": ([2], [0.5]), "labels": ([[0]], [[3]], [1])},
+    ),
     case(tn.nn.mean_squared_error, predictions=X, targets=X),
     case(tn.nn.huber, predictions=X, targets=X, more={"delta": (0.0,)}),
     # tapenet.nn.init

@@ -13,6 +13,13 @@ from tapenet.nn.activations import (
     softplus as softplus,
     tanh as tanh,
 )
+from tapenet.nn.alignment import ctc as ctc
+from tapenet.nn.distances import (
+    contrastive as contrastive,
+    cosine as cosine,
+    hinge as hinge,
+    triplet as triplet,
+)
 from tapenet.nn.functions import (
     BatchStatistics as BatchStatistics,
     avg_pool as avg_pool,
@@ -41,24 +48,51 @@ from tapenet.nn.layers import (
     Sequential as Sequential,
     Stateless as Stateless,
 )
+from tapenet.nn.linear_units import (
+    celu as celu,
+    clip as clip,
+    glu as glu,
+    hardswish as hardswish,
+    hardtanh as hardtanh,
+    logsigmoid as logsigmoid,
+    mish as mish,
+    prelu as prelu,
+    relu6 as relu6,
+    selu as selu,
+    swiglu as swiglu,
+)
 from tapenet.nn.losses import (
     binary_cross_entropy as binary_cross_entropy,
     cross_entropy as cross_entropy,
+    focal as focal,
     huber as huber,
+    kl_div as kl_div,
     mean_squared_error as mean_squared_error,
+    nll as nll,
 )
 
 __all__ = [
     "init",
+    "celu",
+    "clip",
     "elu",
     "gelu",
+    "glu",
+    "hardswish",
+    "hardtanh",
     "leaky_relu",
     "log_softmax",
+    "logsigmoid",
+    "mish",
+    "prelu",
     "relu",
+    "relu6",
+    "selu",
     "sigmoid",
     "silu",
     "softmax",
     "softplus",
+    "swiglu",
     "tanh",
     "BatchStatistics",
     "avg_pool",
@@ -85,9 +119,17 @@ __all__ = [
     "Sequential",
     "Stateless",
     "binary_cross_entropy",
+    "contrastive",
+    "cosine",
     "cross_entropy",
+    "ctc",
+    "focal",
+    "hinge",
     "huber",
+    "kl_div",
     "mean_squared_error",
+    "nll",
+    "triplet",
 ]
 
 

@@ -116,7 +116,7 @@ def leaky_relu(x: Array, slope: float = 0.01) -> Array:
     >>> tn.nn.leaky_relu(np.array([-1.0, 2.0]))
     array([-0.01,  2.  ])
     """
-    x, slope = checked_operand("leaky_relu", "x", x), _coefficient("leaky_relu", "slope", slope)
+    x, slope = checked_operand("leaky_relu", "x", x), checked_coefficient("leaky_relu", "slope", slope)
     check_real("leaky_relu", "x", x)
     return where(greater(x, 0), x, multiply(slope, x))
 
@@ -139,7 +139,7 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     >>> tn.nn.elu(np.array([-np.inf, 2.0]))
     array([-1.,  2.])
     """
-    x, alpha = checked_operand("elu", "x", x), _coefficient("elu", "alpha", alpha)
+    x, alpha = checked_operand("elu", "x", x), checked_coefficient("elu", "alpha", alpha)
     check_real("elu", "x", x)
     positive = greater(x, 0)
     return where(positive, x, multiply(alpha, expm1(where(positive, 0, x))))
@@ -306,7 +306,7 @@ def _log_softmax(x: Array, *, axis: Axes) -> Array:
     return less - np.log1p(add_up(np.where(largest, 0, weights), axis, keepdims=True) + (count - 1).astype(less.dtype))
 
 
-def _coefficient(function: str, name: str, value: Any) -> Any:
+def checked_coefficient(function: str, name: str, value: Any) -> Any:
     """Return a finite number; or an array of them, one for each channel, say."""
     if type(value) is float:
         return checked_number(function, name, value)

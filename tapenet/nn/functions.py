@@ -255,7 +255,7 @@ def widened(x: Array) -> Array:
     return astype(x, np.float32) if x.dtype == np.float16 else x
 
 
-def as_result(y: Array, x: Array, *others: Array) -> Array:
+def as_result(y: Array, x: Array, *others: Array | None) -> Array:
     """Return what was computed of float16 in float32, in the dtype that NumPy gives to x and the others."""
     if x.dtype != np.float16:
         return y

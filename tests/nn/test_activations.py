@@ -12,6 +12,9 @@ from tapenet.ops.special.functions import erf
 POINTS = np.array([-30.0, -3.0, -1.0, -0.3, 0.0, 0.2, 1.0, 4.0, 30.0])
 
 
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
 def logistic(x):
     return 1 / (1 + math.exp(-x))
 
@@ -29,6 +32,15 @@ FORMULAS = {
         lambda x: nn.gelu(x, approximate=True),
         lambda x: 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
     ),
+    "relu6": (nn.relu6, lambda x: min(max(x, 0.0), 6.0)),
+    "hardtanh": (nn.hardtanh, lambda x: min(max(x, -1.0), 1.0)),
+    "hardswish": (nn.hardswish, lambda x: x * min(max(x + 3, 0), 6) / 6),
+    "selu": (nn.selu, lambda x: SELU_SCALE * (x if x > 0 else SELU_ALPHA * math.expm1(x))),
+    "celu": (lambda x: nn.celu(x, 0.5), lambda x: x if x > 0 else 0.5 * math.expm1(x / 0.5)),
+    "prelu": (lambda x: nn.prelu(x, 0.25), lambda x: x if x > 0 else 0.25 * x),
+    "mish": (nn.mish, lambda x: x * math.tanh(math.log1p(math.exp(x)))),
+    "logsigmoid": (nn.logsigmoid, lambda x: -math.log1p(math.exp(-x))),
+    "clip": (lambda x: nn.clip(x, -50.0, 50.0), lambda x: x),
     "softmax": (nn.softmax, None),
     "log_softmax": (nn.log_softmax, None),
 }
@@ -43,7 +55,7 @@ def test_value_is_the_formula(name):
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_derivatives(name, check_derivatives):
-    x = np.array([[-2.5, -1.0, -0.3], [0.2, 1.1, 3.0]])  # away from the kinks at 0
+    x = np.array([[-2.5, -1.1, -0.3], [0.2, 1.1, 2.9]])  # away from the kinks at -3, -1, 0, 1 and 3
     check_derivatives(FORMULAS[name][0], x)
 
 
@@ -75,6 +87,15 @@ def test_far_out_nothing_overflows(name, size, dtype, check_dtype):
         ("softplus", 0, 1),
         ("gelu", 0, 1),
         ("gelu, approximate", 0, 1),
+        ("relu6", 0, 0),
+        ("hardtanh", 0, 0),
+        ("hardswish", 0, 1),
+        ("selu", 0, SELU_SCALE),
+        ("celu", 0, 1),
+        ("prelu", 0.25, 1),
+        ("mish", 0, 1),
+        ("logsigmoid", 1, 0),
+        ("clip", 1, 1),
     ],
 )
 def test_slope_far_out(name, left, right):

@@ -180,3 +180,91 @@ def test_losses(reduction, rng):
         logits,
         p,
     )
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (nn.relu6, F.relu6),
+        (nn.hardtanh, F.hardtanh),
+        (lambda x: nn.hardtanh(x, -2.0, 0.5), lambda x: F.hardtanh(x, -2.0, 0.5)),
+        (nn.hardswish, F.hardswish),
+        (nn.selu, F.selu),
+        (nn.celu, F.celu),
+        (lambda x: nn.celu(x, 0.25), lambda x: F.celu(x, 0.25)),
+        (nn.mish, F.mish),
+        (nn.logsigmoid, F.logsigmoid),
+        (nn.glu, F.glu),
+        (lambda x: nn.glu(x, 0), lambda x: F.glu(x, 0)),
+        (nn.swiglu, lambda x: F.silu(x[:, :2]) * x[:, 2:]),
+    ],
+)
+def test_activations_in_pieces_and_gates(ours, theirs):
+    assert_same(ours, theirs, np.array([[-50.0, 0.0, -0.0, 50.0], [-1.5, -0.2, 0.3, 2.0]]))
+
+
+def test_prelu(rng):
+    assert_same(nn.prelu, F.prelu, rng.normal(size=(5, 3)), rng.uniform(size=3))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("ignored", [None, 2])
+def test_cross_entropy_with_options(reduction, smoothing, ignored, rng):
+    logits, labels, weights = 5 * rng.normal(size=(6, 4)), np.array([0, 2, 3, 1, 2, 0]), rng.uniform(1, 2, 4)
+    theirs = {"reduction": reduction, "ignore_index": -100 if ignored is None else ignored}
+    for w in (None, weights):
+        weight = None if w is None else torch.tensor(w)
+        assert_same(
+            lambda x, w=w: nn.cross_entropy(x, labels, reduction, smoothing=smoothing, weights=w, ignored=ignored),
+            lambda x, w=weight: F.cross_entropy(x, torch.tensor(labels), w, label_smoothing=smoothing, **theirs),
+            logits,
+        )
+        assert_same(
+            lambda x, w=w: nn.nll(nn.log_softmax(x), labels, reduction, weights=w, ignored=ignored),
+            lambda x, w=weight: F.nll_loss(F.log_softmax(x, -1), torch.tensor(labels), w, **theirs),
+            logits,
+        )
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_losses_of_distributions_and_distances(reduction, rng):
+    x, y, z = rng.normal(size=(3, 6, 4))
+    p, signs = rng.dirichlet(np.ones(4), 6), rng.choice([-1.0, 1.0], 6)
+    assert_same(
+        lambda x, p: nn.kl_div(x, p, reduction),
+        lambda x, p: (
+            getattr(F.kl_div(x, p, reduction="none").sum(-1), reduction, lambda: None)()
+            if reduction != "none"
+            else F.kl_div(x, p, reduction="none").sum(-1)
+        ),
+        x,
+        p,
+    )
+    assert_same(
+        lambda x, y: nn.cosine(x, y, signs, 0.2, reduction),
+        lambda x, y: F.cosine_embedding_loss(x, y, torch.tensor(signs), 0.2, reduction=reduction),
+        x,
+        y,
+        tolerance=1e-9,
+    )
+    assert_same(
+        lambda a, p, n: nn.triplet(a, p, n, 0.5, reduction),
+        lambda a, p, n: F.triplet_margin_loss(a, p, n, 0.5, eps=0.0, reduction=reduction),
+        x,
+        y,
+        z,
+    )
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_ctc(reduction, rng):
+    logits, labels = rng.normal(size=(3, 7, 5)), rng.integers(1, 5, (3, 3))
+    lengths, sizes = np.array([7, 6, 5]), np.array([3, 0, 2])
+    assert_same(
+        lambda x: nn.ctc(x, labels, lengths, sizes, reduction=reduction),
+        lambda x: F.ctc_loss(
+            F.log_softmax(x, -1).transpose(0, 1), *map(torch.tensor, (labels, lengths, sizes)), reduction=reduction
+        ),
+        logits,
+    )

@@ -15,6 +15,7 @@ FUNCTIONS = [
     x for name, x in vars(nn).items() if isinstance(x, FunctionType) and x.__module__.startswith("tapenet.nn.")
 ]
 RAISE_NOTHING = (nn.relu, nn.sigmoid, nn.leaky_relu, nn.elu, nn.gelu, nn.silu, nn.softplus)
+RAISE_NOTHING += (nn.relu6, nn.hardswish, nn.selu, nn.mish, nn.logsigmoid)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)

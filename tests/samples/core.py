@@ -115,6 +115,11 @@ def _sinc(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(lambda x: primitive(x, order=order), (x,))
 
 
+@sample("clip_through")
+def _clip_through(draw: Draw, primitive: Primitive) -> Sample:
+    return Sample(lambda x: primitive(x, -3.0, 3.0), (numbers(draw, draw(shapes)),))
+
+
 @sample("complex_sign")
 def _complex_sign(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(primitive, (complex_numbers(draw, draw(shapes)),))
