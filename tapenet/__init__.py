@@ -7,7 +7,8 @@ Record and walk: `GradientTape`, with `gradient`, `jacobian`, `jvp` and `replay`
 Transform functions: `grad`, `value_and_grad`, `elementwise_grad`, `vjp`, `jvp`, `linearize`, `jacobian`, `jacfwd`,
 `hessian`, `hvp`, `vmap`, `checkpoint`, `stop_gradient`, `root`, `fixed_point`.
 Give derivatives of your own: `primitive`, `custom_vjp`, `custom_jvp`; `extend` is the module for authors of operations.
-Build and train networks: `nn`, `optim`, `models`. Test gradients: `testing`. Report a bug: `show_config`.
+Build and train networks: `nn`, `optim`, `models`; keep them: `save`, `load`. Test gradients: `testing`. Report a
+bug: `show_config`.
 
 >>> import tapenet.numpy as tnp
 >>> with GradientTape() as tape:
@@ -44,6 +45,7 @@ from tapenet.errors import (
     UnconnectedError as UnconnectedError,
 )
 from tapenet.extend import primitive as primitive
+from tapenet.files import load as load, load_metadata as load_metadata, save as save
 from tapenet.kernels.allocator import keep_freed_memory as keep_freed_memory
 from tapenet.kernels.backends import use_backend as use_backend
 from tapenet.kernels.memory import empty_cache as empty_cache
@@ -101,6 +103,10 @@ __all__ = [
     "custom_vjp",
     "custom_jvp",
     "static_field",
+    # files
+    "save",
+    "load",
+    "load_metadata",
     # the process
     "set_num_threads",
     "num_threads",

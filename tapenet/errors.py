@@ -25,6 +25,8 @@ __all__ = [
     "MutationError",
     "DrawingError",
     "MissingPackageError",
+    "FileError",
+    "FileFormatError",
     "ConvergenceError",
     "PrecisionWarning",
 ]
@@ -111,6 +113,14 @@ class DrawingError(TapenetError, RuntimeError):
 
 class MissingPackageError(TapenetError, ImportError):
     """A package that one function needs, and that is not installed."""
+
+
+class FileError(TapenetError, OSError):
+    """A file that cannot be read or written."""
+
+
+class FileFormatError(FileError, ValueError):
+    """A file that is not what its format says: damaged, cut off, or of another format."""
 
 
 class PrecisionWarning(UserWarning):

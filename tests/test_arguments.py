@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -72,6 +74,9 @@ WRONG: dict[str, list[Any]] = {
     "mapped": ["a", OBJECT, RAGGED, TEXTS, MASKED, MATRIX, 1.5],
     "points": ["ab", None, 2.5, NAN, (2, None), (1, "a"), (NAN,), True, OBJECT, ([1.0],)],
     "strategy": ["a", OBJECT, 1.5],
+    "path": [None, 3, 1.5, b"a", ["a"], OBJECT, ""],
+    "leaf": [OBJECT, TEXTS, np.array([OBJECT]), MASKED, MATRIX, [{"a": OBJECT}], b"a", {1, 2}],
+    "texts": ["a", 3, OBJECT, ["a"], {"a": 1}, {1: "a"}, {"tapenet": "a"}],
 }
 
 # What the annotation of a parameter says of its kind; None is wrong unless it says so too.
@@ -105,6 +110,8 @@ KINDS = {
     "Solver": "function",
     "str": "name",
     "Sequence[str]": "choice",
+    "str | os.PathLike[str]": "path",
+    "Mapping[str, str]": "texts",
 }
 
 
@@ -171,6 +178,11 @@ def kind_of(parameter: inspect.Parameter) -> str | None:
     if annotation.startswith("Callable["):
         return "function"
     return KINDS.get(annotation)
+
+
+FOLDER = tempfile.TemporaryDirectory()  # removed as the process ends
+FILE = str(Path(FOLDER.name) / "x.safetensors")
+tn.save(FILE, [np.ones((2, 2))])
 
 
 def rng() -> np.random.Generator:
@@ -291,6 +303,10 @@ CASES = [
     case(tn.use_backend),
     case(tn.set_num_threads, fine={"n": (HUGE,)}),
     case(tn.keep_freed_memory, fine={"size": (0, HUGE)}),
+    case(tn.save, path=FILE, tree=[X], kinds={"tree": ""}),
+    Case("save", lambda tree: tn.save(FILE, tree), {}, {"tree": "leaf"}),
+    case(tn.load, path=FILE),
+    case(tn.load_metadata, path=FILE),
     Case("watch", lambda x: tn.GradientTape().__enter__().watch(x), {"x": X}, {"x": "tree"}),
     on_tape("gradient", y=..., x=..., kinds=ON_TAPE | {"unconnected": "choice"}, fine={"output_gradients": NUMBERS}),
     on_tape("jvp", y=..., x=..., tangents=X, kinds=ON_TAPE),

@@ -93,6 +93,7 @@ def test_help_starts_with_every_transform() -> None:
         "keep_freed_memory",
         "errors",
         "jacrev",
+        "load_metadata",
     }  # found in help's body
     assert set(tn.__all__) - errors - beside <= in_text
 

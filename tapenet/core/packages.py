@@ -8,8 +8,13 @@ from typing import Any
 from tapenet.errors import MissingPackageError
 
 
-def import_package(package: str, by: str) -> Any:
+def import_package(package: str, by: str, extra: str = "") -> Any:
     """Import a package, or raise an error that names the function that needs it and how to install it.
+
+    Args:
+        package: what to import.
+        by: the function that needs it.
+        extra: of tapenet's extras the one that installs it.
 
     Raises:
         MissingPackageError: it cannot be imported.
@@ -18,6 +23,7 @@ def import_package(package: str, by: str) -> Any:
         return importlib.import_module(package)
     except ImportError as error:
         name = package.partition(".")[0]
+        what = f'"tapenet[{extra}]"' if extra else name
         raise MissingPackageError(
-            f"{by}: {name} must be installed; got {error}. Install it: pip install {name}."
+            f"{by}: {name} must be installed; got {error}. Install it: pip install {what}."
         ) from error

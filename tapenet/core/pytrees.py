@@ -1,11 +1,13 @@
-"""Pytrees: nested tuples, lists, dicts, named tuples and attrs classes, with arrays as leaves (through optree).
+"""Pytrees: nested tuples, lists, dicts, named tuples, attrs classes and dataclasses, with arrays as leaves (by optree).
 
-None is an empty subtree. Every attrs class is a pytree of its fields, in their order; a field declared with
-`static_field()` is not a child but part of the structure, and is compared by `==` where structures are.
+None is an empty subtree. Every attrs class and every dataclass is a pytree of its fields, in their order. A field
+declared with `static_field()`, or in a dataclass with `dataclasses.field(metadata={"static": True})`, is not a child
+but part of the structure, and is compared by `==` where structures are. So is a function in any field.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -20,6 +22,7 @@ from tapenet.errors import ArgumentError
 
 NAMESPACE = "tapenet"
 _STATIC = "tapenet.static"
+_STATIC_IN_DATACLASS = "static"  # JAX's word, so that one declaration does for both
 _REGISTERING = threading.Lock()  # threads may meet a class for the first time at once
 _LEAVES: set[type] = {Tensor}  # types known to be no pytrees
 _CONTAINERS: set[type] = set()  # types among them that may hold a Tensor, and then stand for it
@@ -34,7 +37,10 @@ _LEAF = optree.tree_flatten(_BARE_LEAF, namespace=NAMESPACE)[1]
 
 
 def static_field(**options: Any) -> Any:
-    """Declare an attrs field that belongs to the structure of a pytree and is not one of its children."""
+    """Declare an attrs field that belongs to the structure of a pytree and is not one of its children.
+
+    In a dataclass write `dataclasses.field(metadata={"static": True})`.
+    """
     return attrs.field(metadata={_STATIC: True}, **options)
 
 
@@ -59,7 +65,7 @@ def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
             f"got a {type(tree).__name__} that is, or does."
         ) from error
     unknown = {type(leaf) for leaf in leaves} - _LEAVES
-    nodes = [kind for kind in unknown if attrs.has(kind)]
+    nodes = [kind for kind in unknown if _is_node(kind)]
     _CONTAINERS.update(kind for kind in unknown if kind_of(kind) is Kind.CONTAINER)
     _LEAVES.update(unknown.difference(nodes))
     if not nodes:
@@ -105,23 +111,130 @@ def leaf_paths(tree: Tree, name: str, none_is_leaf: bool = False) -> list[str]:
     return [accessor.codify(name) for accessor in accessors]
 
 
-def _register(kind: type) -> None:
-    """Make an attrs class a pytree of its fields, but for the static ones."""
-    fields = attrs.fields(kind)
-    children = [field.name for field in fields if not field.metadata.get(_STATIC)]
-    static = [field.name for field in fields if field.metadata.get(_STATIC)]
+# ---- one level ----
 
-    def flatten(node: Any) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[str, ...]]:
-        return (
-            tuple(getattr(node, name) for name in children),
-            tuple(getattr(node, name) for name in static),
-            tuple(children),
-        )
+
+@attrs.frozen(eq=False)
+class Level:
+    """One node of a pytree and its children.
+
+    Attributes:
+        names: of the children: fields, keys and indices.
+        children: what it holds, None included.
+        spec: its structure above the children.
+    """
+
+    names: tuple[str, ...]
+    children: list[Any]
+    spec: TreeSpec
+
+    def rebuilt(self, children: Sequence[Any]) -> Any:
+        """Return the node with other children."""
+        return optree.tree_unflatten(self.spec, children)
+
+
+def one_level(node: Tree) -> Level | None:
+    """Return a node with its children; None for a leaf, and for None."""
+    if node is None or type(node) in _BARE:
+        return None
+
+    def is_below(x: Any) -> bool:
+        return x is not node
+
+    if _is_node(type(node)):
+        tree_flatten(node)  # registers its class
+    children, spec = optree.tree_flatten(node, is_leaf=is_below, none_is_leaf=True, namespace=NAMESPACE)
+    if spec.is_leaf():
+        return None
+    fields = node._fields if isinstance(node, tuple) and hasattr(node, "_fields") else spec.entries()
+    return Level(tuple(map(str, fields)), children, spec)
+
+
+def static_values(node: Tree) -> dict[str, Any]:
+    """Return what belongs to the structure of an attrs class or dataclass, by the names of the fields."""
+    if not _is_node(type(node)):
+        return {}
+    children, static = _fields(type(node))
+    functions = [name for name in children if _is_static(getattr(node, name))]
+    return {name: getattr(node, name) for name in (*static, *functions)}
+
+
+# ---- attrs classes and dataclasses ----
+
+
+def _is_node(kind: type) -> bool:
+    """Return whether a class is one whose fields are children."""
+    return attrs.has(kind) or (dataclasses.is_dataclass(kind) and kind_of(kind) is Kind.OTHER)
+
+
+def _fields(kind: type) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the fields that may be children, and those of the static ones."""
+    fields: Sequence[Any] = attrs.fields(kind) if attrs.has(kind) else dataclasses.fields(kind)
+    key = _STATIC if attrs.has(kind) else _STATIC_IN_DATACLASS
+    if not attrs.has(kind):
+        _check_defaults(kind, fields)
+    static = tuple(field.name for field in fields if field.metadata.get(key))
+    return tuple(field.name for field in fields if field.name not in static), static
+
+
+def _check_defaults(kind: type, fields: Sequence[Any]) -> None:
+    for field in fields:
+        if _STATIC in getattr(field.default, "metadata", ()):
+            raise ArgumentError(
+                f"static_field: {kind.__name__}.{field.name} must be a field of an attrs class; got a dataclass. "
+                f'Write {field.name}: ... = dataclasses.field(metadata={{"static": True}}).'
+            )
+
+
+_FUNCTIONS: dict[type, bool] = {np.ndarray: False, Tensor: False, type(None): False, tuple: False}
+
+
+def _is_static(value: Any) -> bool:
+    """Return whether the value of a field is a function, or a class: part of the structure."""
+    known = _FUNCTIONS.get(type(value))
+    return _is_kind_of_function(value) if known is None else known
+
+
+def _is_kind_of_function(value: Any) -> bool:
+    kind = type(value)
+    is_array = hasattr(kind, "dtype") or kind_of(kind) is not Kind.OTHER
+    is_tree = _is_node(kind) or optree.register_pytree_node.get(kind, namespace=NAMESPACE) is not None
+    answer = callable(value) and not is_array and not is_tree
+    _FUNCTIONS[kind] = answer
+    return answer
+
+
+@attrs.frozen
+class _WithFunctions:
+    """What belongs to the structure of a node with functions in its fields."""
+
+    static: tuple[Any, ...]
+    functions: dict[str, Any]
+
+
+def _register(kind: type) -> None:
+    """Make a class a pytree of its fields, but for the static ones."""
+    children, static = _fields(kind)
+
+    def flatten(node: Any) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
+        values = tuple(getattr(node, name) for name in children)
+        metadata = tuple(getattr(node, name) for name in static)
+        if not any(map(_is_static, values)):
+            return values, metadata, children
+        functions = {name: value for name, value in zip(children, values, strict=True) if _is_static(value)}
+        left = tuple(name for name in children if name not in functions)
+        return tuple(getattr(node, name) for name in left), _WithFunctions(metadata, functions), left
 
     def unflatten(metadata: Any, leaves: Any) -> Any:
         # Past __init__, whose validators and converters are for arrays and would refuse Tensors.
         node: Any = object.__new__(kind)
-        for name, value in (*zip(children, leaves, strict=True), *zip(static, metadata, strict=True)):
+        names: Sequence[str] = children
+        if type(metadata) is _WithFunctions:
+            functions, metadata = metadata.functions, metadata.static
+            names = [name for name in children if name not in functions]
+            for name, value in functions.items():
+                object.__setattr__(node, name, value)
+        for name, value in (*zip(names, leaves, strict=True), *zip(static, metadata, strict=True)):
             object.__setattr__(node, name, value)
         return node
 

@@ -36,6 +36,8 @@ LAYERS = [
     ["tapenet.tape"],
     ["tapenet.extend"],
     ["tapenet.transforms", "tapenet.numpy"],
+    ["tapenet.saving"],
+    ["tapenet.files"],
     ["tapenet.nn", "tapenet.optim", "tapenet.models"],
     ["tapenet.testing"],
     ["tapenet"],

@@ -1,0 +1,1 @@
+"""How pytrees lie in files: leaves as tensors and JSON, paths, reading and replacing files."""
