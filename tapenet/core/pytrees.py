@@ -104,6 +104,17 @@ def tree_map(function: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
     return tree_unflatten(spec, [function(*group) for group in zip(leaves, *others, strict=True)])
 
 
+def broadcast_prefix(prefix: Tree, tree: Tree) -> list[Any]:
+    """Return for each leaf of `tree` the leaf of `prefix` that stands for it, or for a subtree that holds it.
+
+    Raises:
+        ValueError: the one is not a prefix of the other.
+    """
+    tree_flatten(prefix)  # registers attrs classes met for the first time
+    tree_flatten(tree)
+    return optree.broadcast_prefix(prefix, tree, namespace=NAMESPACE)
+
+
 def leaf_paths(tree: Tree, name: str, none_is_leaf: bool = False) -> list[str]:
     """Return for each leaf the expression that reaches it from `name`, such as `params['dense'].weight[0]`."""
     tree_flatten(tree)  # registers attrs classes met for the first time

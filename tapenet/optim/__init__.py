@@ -8,9 +8,25 @@
 """
 
 from tapenet.optim.adaptive import adadelta, adagrad, rmsprop
+from tapenet.optim.chain import chain, freeze, partition
 from tapenet.optim.descent import momentum, nesterov, sgd
 from tapenet.optim.moments import adam, adamw
 from tapenet.optim.optimizer import Optimizer
+from tapenet.optim.parts import (
+    SKIPPED,
+    Part,
+    accumulate,
+    add_decayed_weights,
+    average_params,
+    clip_by_global_norm,
+    clip_by_value,
+    ema,
+    global_norm,
+    plateau,
+    scale,
+    scale_by_schedule,
+    skip_nonfinite,
+)
 from tapenet.optim.schedules import (
     Schedule,
     constant,
@@ -19,6 +35,17 @@ from tapenet.optim.schedules import (
     linear_decay,
     warmup,
 )
+from tapenet.optim.signs import lion, rprop
+from tapenet.optim.stages import (
+    cosine_restarts,
+    joined,
+    multistep_decay,
+    one_cycle,
+    polynomial_decay,
+    step_decay,
+)
+from tapenet.optim.variants import adamax, nadam, radam
+from tapenet.optim.whole import adafactor, lamb
 
 __all__ = [
     # optimizers
@@ -30,13 +57,43 @@ __all__ = [
     "rmsprop",
     "adam",
     "adamw",
+    "adamax",
+    "nadam",
+    "radam",
+    "lion",
+    "lamb",
+    "adafactor",
+    "rprop",
     "Optimizer",
+    # parts of optimizers
+    "chain",
+    "partition",
+    "freeze",
+    "clip_by_value",
+    "clip_by_global_norm",
+    "global_norm",
+    "add_decayed_weights",
+    "scale",
+    "scale_by_schedule",
+    "plateau",
+    "ema",
+    "average_params",
+    "accumulate",
+    "skip_nonfinite",
+    "Part",
+    "SKIPPED",
     # schedules of learning rates
     "constant",
     "linear_decay",
     "exponential_decay",
     "cosine_decay",
+    "polynomial_decay",
+    "step_decay",
+    "multistep_decay",
+    "cosine_restarts",
+    "one_cycle",
     "warmup",
+    "joined",
     "Schedule",
 ]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tapenet.core.pytrees import Tree
 from tapenet.optim.leafwise import Array
-from tapenet.optim.optimizer import Optimizer, number_field, with_decay
+from tapenet.optim.optimizer import Elementwise, Optimizer, number_field, with_decay
 from tapenet.optim.schedules import Schedule
 
 
@@ -49,7 +49,7 @@ def running_mean(mean: Array, value: Array, decay: Any) -> Array:
 
 
 @attrs.frozen
-class Adagrad(Optimizer):
+class Adagrad(Elementwise):
     """See `adagrad`."""
 
     name: ClassVar[str] = "adagrad"
@@ -67,7 +67,7 @@ class Adagrad(Optimizer):
 
 
 @attrs.frozen
-class Adadelta(Optimizer):
+class Adadelta(Elementwise):
     """See `adadelta`."""
 
     name: ClassVar[str] = "adadelta"
@@ -95,7 +95,7 @@ class Adadelta(Optimizer):
 
 
 @attrs.frozen
-class Rmsprop(Optimizer):
+class Rmsprop(Elementwise):
     """See `rmsprop`."""
 
     name: ClassVar[str] = "rmsprop"
@@ -112,7 +112,7 @@ class Rmsprop(Optimizer):
 
 
 @attrs.frozen
-class RmspropMomentum(Optimizer):
+class RmspropMomentum(Elementwise):
     """See `rmsprop`; apart from `Rmsprop` so that no velocity is kept where none is used."""
 
     name: ClassVar[str] = "rmsprop"

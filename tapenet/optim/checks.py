@@ -10,7 +10,7 @@ import numpy as np
 from tapenet.core.argument_checks import shown
 from tapenet.core.foreign import Kind, kind_of, refusal
 from tapenet.core.leaf_checks import check_differentiable, dtype_of
-from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten
+from tapenet.core.pytrees import Tree, TreeSpec, broadcast_prefix, leaf_paths, tree_flatten, tree_leaves
 from tapenet.errors import ArgumentError, ArgumentTypeError
 
 # ---- numbers ----
@@ -51,9 +51,22 @@ def _is_inexact(leaf: Any) -> bool:
 
 
 def fitting_leaves(
-    function: str, name: str, tree: Tree, parameters: list[Any], spec: TreeSpec, params: Tree
+    function: str,
+    name: str,
+    tree: Tree,
+    parameters: list[Any],
+    spec: TreeSpec,
+    params: Tree,
+    reference: str = ", as params",
 ) -> list[Any]:
     """Return the leaves of a tree that goes with `params`, leaf for leaf.
+
+    Args:
+        function, name: for errors.
+        tree: to check.
+        parameters: arrays of the shapes and dtypes that are wanted.
+        spec, params: of the structure that is wanted.
+        reference: what an error says of a shape that is wanted.
 
     Raises:
         ArgumentError: its structure or a shape differs from that of `params`.
@@ -68,7 +81,7 @@ def fitting_leaves(
     for index, (leaf, parameter) in enumerate(zip(leaves, parameters, strict=True)):
         if kind_of(type(leaf)) is Kind.REFUSED:
             raise ArgumentTypeError(refusal(function, leaf_paths(tree, name)[index], leaf))
-        problem = _misfit(leaf, parameter)
+        problem = _misfit(leaf, parameter, reference)
         if problem is not None:
             error, text = problem
             raise error(f"{function}: {leaf_paths(tree, name)[index]} must {text}.")
@@ -87,7 +100,7 @@ def _difference(name: str, tree: Tree, tree_spec: TreeSpec, params: Tree, spec: 
     return f"{tree_spec}, not {spec}"
 
 
-def _misfit(leaf: Any, parameter: Any) -> tuple[type[ArgumentError | ArgumentTypeError], str] | None:
+def _misfit(leaf: Any, parameter: Any, reference: str) -> tuple[type[ArgumentError | ArgumentTypeError], str] | None:
     """Why a leaf cannot go with a parameter, as an error class and the end of its text; None if it can."""
     if type(leaf) is type(parameter) is np.ndarray and leaf.dtype is parameter.dtype and leaf.shape == parameter.shape:
         return None
@@ -96,7 +109,36 @@ def _misfit(leaf: Any, parameter: Any) -> tuple[type[ArgumentError | ArgumentTyp
         return ArgumentTypeError, f"be an array or a scalar; got {shown(leaf)}"
     shape, wanted_shape = getattr(leaf, "shape", ()), getattr(parameter, "shape", ())
     if shape != wanted_shape:
-        return ArgumentError, f"have shape {wanted_shape}, as params; got {shape}"
+        return ArgumentError, f"have shape {wanted_shape}{reference}; got {shape}"
     if wanted is not None and not np.can_cast(dtype, wanted, "same_kind"):
         return ArgumentTypeError, f"have a dtype that fits params ({wanted}); got {dtype}"
     return None
+
+
+def leaf_choices(function: str, name: str, choices: Any, params: Tree) -> list[tuple[str, Any]]:
+    """Return for each leaf of `params` its path and what is chosen for it.
+
+    Args:
+        function, name: for errors.
+        choices: a function from (path, leaf), or a pytree of the structure of `params` or of a prefix of it.
+        params: a pytree.
+
+    Raises:
+        ArgumentError: the structures do not fit.
+    """
+    paths = leaf_paths(params, "params")
+    if callable(choices) and not is_node(choices):
+        return [(path, choices(path, leaf)) for path, leaf in zip(paths, tree_leaves(params), strict=True)]
+    try:
+        return list(zip(paths, broadcast_prefix(choices, params), strict=True))
+    except ValueError as error:
+        raise ArgumentError(
+            f"{function}: {name} must have the structure of params, or of a prefix of it; "
+            f"got {tree_flatten(choices)[1]} for {tree_flatten(params)[1]}."
+        ) from error
+
+
+def is_node(value: Any) -> bool:
+    """Return whether a value is a container of the pytrees, such as a model, which may be called too."""
+    leaves, _ = tree_flatten(value)
+    return len(leaves) != 1 or leaves[0] is not value

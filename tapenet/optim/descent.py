@@ -8,7 +8,7 @@ import attrs
 
 from tapenet.core.pytrees import Tree
 from tapenet.optim.leafwise import Array
-from tapenet.optim.optimizer import Optimizer, number_field, with_decay
+from tapenet.optim.optimizer import Elementwise, Optimizer, number_field, with_decay
 from tapenet.optim.schedules import Schedule
 
 
@@ -26,7 +26,7 @@ class MomentumState(NamedTuple):
 
 
 @attrs.frozen
-class Sgd(Optimizer):
+class Sgd(Elementwise):
     """See `sgd`."""
 
     name: ClassVar[str] = "sgd"
@@ -40,7 +40,7 @@ class Sgd(Optimizer):
 
 
 @attrs.frozen
-class Momentum(Optimizer):
+class Momentum(Elementwise):
     """See `momentum`."""
 
     name: ClassVar[str] = "momentum"
@@ -56,7 +56,7 @@ class Momentum(Optimizer):
 
 
 @attrs.frozen
-class Nesterov(Optimizer):
+class Nesterov(Elementwise):
     """See `nesterov`."""
 
     name: ClassVar[str] = "nesterov"

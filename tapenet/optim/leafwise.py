@@ -191,7 +191,7 @@ def _work(write: Writer, jobs: Sequence[_Job]) -> None:
 def _apply_whole(rule: Rule, parameter: Array, gradient: Array, *slots: Array) -> tuple[Array, ...]:
     """Apply a rule by arithmetic alone, to arrays of any kind."""
     working = working_dtype(parameter)
-    arrays = [_as_dtype(array, working) for array in (parameter, gradient, *slots)]
+    arrays = [as_dtype(array, working) for array in (parameter, gradient, *slots)]
     if working.kind == "c":
         imaginary = [array.imag for array in arrays]
         imaginary[1] = -imaginary[1]
@@ -199,10 +199,11 @@ def _apply_whole(rule: Rule, parameter: Array, gradient: Array, *slots: Array) -
         results = tuple(x + 1j * y for x, y in pairs)
     else:
         results = rule(*arrays)
-    return _as_dtype(results[0], dtype_of(parameter)), *(_as_dtype(result, working) for result in results[1:])
+    return as_dtype(results[0], dtype_of(parameter)), *(as_dtype(result, working) for result in results[1:])
 
 
-def _as_dtype(array: Array, dtype: np.dtype[Any] | None) -> Array:
+def as_dtype(array: Array, dtype: np.dtype[Any] | None) -> Array:
+    """Return an array of another dtype; itself, where it has it."""
     if is_plain(array):
         return np.asarray(array, dtype)
     return array if array.dtype == dtype else array.astype(dtype)

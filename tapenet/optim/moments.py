@@ -13,7 +13,7 @@ from tapenet.core.pytrees import Tree
 from tapenet.kernels.backends import loops_for
 from tapenet.optim.adaptive import running_mean
 from tapenet.optim.leafwise import Array
-from tapenet.optim.optimizer import Optimizer, number_field, with_decay
+from tapenet.optim.optimizer import Elementwise, Optimizer, number_field, with_decay
 from tapenet.optim.schedules import Schedule
 
 
@@ -26,7 +26,7 @@ class AdamState(NamedTuple):
 
 
 @attrs.frozen
-class _MomentEstimates(Optimizer):
+class _MomentEstimates(Elementwise):
     """What `adam` and `adamw` share: all but how weights decay."""
 
     b1: float = number_field("[0, 1)")

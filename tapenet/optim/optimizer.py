@@ -1,9 +1,9 @@
-"""`Optimizer`, the base of all optimizers: it makes the first state, and updates every leaf of a pytree."""
+"""`Optimizer`, the base of all optimizers, and `Elementwise`, of those that update each element by itself."""
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -17,6 +17,7 @@ from tapenet.optim.leafwise import Array, apply_rule, zeros_for
 from tapenet.optim.schedules import Schedule
 
 Params = TypeVar("Params")
+ValueAndGrad = Callable[[Any], tuple[Any, Any]]
 
 
 def number_field(interval: str = "[0, inf)") -> Any:
@@ -33,12 +34,12 @@ def _check_learning_rate(optimizer: Optimizer, field: attrs.Attribute[Any], valu
         checked_number(optimizer.name, field.name, value, "[0, inf)", "a number or a schedule (step -> number)")
 
 
-@attrs.frozen
 class Optimizer(abc.ABC):
     """A rule that moves parameters along their gradients, with its settings.
 
-    Made by `sgd`, `momentum`, `nesterov`, `adagrad`, `adadelta`, `rmsprop`, `adam` and `adamw`. It remembers
-    nothing: what it carries from step to step is a state, which `init` makes and `update` takes and returns.
+    Made by `sgd`, `adam` and the others, by `chain`, which puts an optimizer and parts in a row, and by `partition`,
+    which gives groups of parameters optimizers of their own. It remembers nothing: what it carries from step to step
+    is a state, which `init` makes and `update` takes and returns.
 
         state = optimizer.init(params)
         params, state = optimizer.update(gradients, state, params)
@@ -46,7 +47,8 @@ class Optimizer(abc.ABC):
     Parameters are any pytree of floating or complex arrays and scalars. They come back with the same
     structure, shapes and dtypes (a Python float as `numpy.float64`), in new memory; nothing that was passed
     is changed, unless it is donated (`update(..., donate=True)`). Arithmetic and state are in the precision
-    of the parameter, but float32 for a float16 one.
+    of the parameter, but float32 for a float16 one. A parameter that a step leaves as it is, because it is frozen or
+    the step is skipped, may come back as the same array.
     Tensors do as well: the update is then recorded, and can be differentiated.
 
     Complex parameters are updated as pairs of real ones, along the conjugate of the gradient: tapenet's
@@ -54,14 +56,90 @@ class Optimizer(abc.ABC):
 
     Attributes:
         name: the function that makes it.
+    """
+
+    name: ClassVar[str]
+
+    @abc.abstractmethod
+    def init(self, params: Tree) -> Any:
+        """Make the state that the first `update` takes.
+
+        Args:
+            params: pytree of floating or complex arrays and scalars.
+
+        Returns:
+            A named tuple: its `step` is 0.
+
+        Raises:
+            ArgumentTypeError: a leaf is neither floating nor complex.
+        """
+
+    @abc.abstractmethod
+    def update(
+        self,
+        gradients: Params,
+        state: Any,
+        params: Params,
+        *,
+        value: Any = None,
+        value_and_grad: ValueAndGrad | None = None,
+        donate: bool = False,
+    ) -> tuple[Params, Any]:
+        """Take one step.
+
+        Args:
+            gradients: pytree of the structure and shapes of `params`, as `tapenet.grad` gives it.
+            state: what `init` or the last `update` returned.
+            params: pytree of floating or complex arrays and scalars.
+            value: the loss at `params`. Read by `plateau` and `lbfgs` alone.
+            value_and_grad: function from parameters to `(loss, gradients)`. Read by the line search of `lbfgs` alone.
+            donate: whether the memory of `state` and `params` may be used for what is returned. It saves the
+                memory and the time of new arrays; whatever else holds the old ones sees them change. Arrays that
+                do not own their memory, are read-only or come twice are not overwritten.
+
+        Returns:
+            The parameters and the state after the step.
+
+        Raises:
+            ArgumentError: gradients or state do not have the structure and shapes of `params`, or the
+                schedule gave a learning rate that is negative or not finite.
+            ArgumentTypeError: a parameter is neither floating nor complex, a gradient is complex where the
+                parameter is real, or the state is another optimizer's.
+        """
+
+
+@attrs.frozen
+class Rated(Optimizer):
+    """What optimizers with a learning rate share.
+
+    Attributes:
         state_type: the named tuple of its states: the number of steps taken, then pytrees like params.
         learning_rate: a number, or a schedule from the number of steps taken so far to a number.
     """
 
-    name: ClassVar[str]
     state_type: ClassVar[type[Any]]
 
     learning_rate: float | Schedule = attrs.field(converter=as_number, validator=_check_learning_rate)
+
+    def check_state(self, function: str, state: Any) -> int:
+        """Return the number of steps taken, after a check that a state is of this optimizer's kind."""
+        if not isinstance(state, self.state_type):
+            raise ArgumentTypeError(
+                f"{function}: state must be {self.state_type.__name__}, from {self.name}.init or update; "
+                f"got {type(state).__name__}. The order is update(gradients, state, params)."
+            )
+        return checked_count(function, "state.step", state.step, 0)
+
+    def rate_at(self, function: str, step: int) -> Any:
+        """Return the learning rate of the step after `step` steps."""
+        if not callable(self.learning_rate):
+            return self.learning_rate
+        return checked_number(function, f"learning_rate({step})", self.learning_rate(step), "[0, inf)")
+
+
+@attrs.frozen
+class Elementwise(Rated):
+    """An optimizer whose rule updates each element of each leaf by itself."""
 
     @abc.abstractmethod
     def rule(self, *arrays: Any, **now: Any) -> tuple[Array, ...]:
@@ -82,68 +160,34 @@ class Optimizer(abc.ABC):
             output[...] = result
 
     def init(self, params: Tree) -> Any:
-        """Make the state that the first `update` takes.
-
-        Args:
-            params: pytree of floating or complex arrays and scalars.
-
-        Returns:
-            A `state_type` of step 0 and zeros.
-
-        Raises:
-            ArgumentTypeError: a leaf is neither floating nor complex.
-        """
+        """Make a state of step 0 and zeros."""
         leaves, spec = parameter_leaves(f"{self.name}.init", params)
         slots = self.state_type._fields[1:]
         return self.state_type(0, *(tree_unflatten(spec, [zeros_for(leaf) for leaf in leaves]) for _ in slots))
 
-    def update(self, gradients: Params, state: Any, params: Params, *, donate: bool = False) -> tuple[Params, Any]:
-        """Take one step.
-
-        Args:
-            gradients: pytree of the structure and shapes of `params`, as `tapenet.grad` gives it.
-            state: what `init` or the last `update` returned.
-            params: pytree of floating or complex arrays and scalars.
-            donate: whether the memory of `state` and `params` may be used for what is returned. It saves the
-                memory and the time of new arrays; whatever else holds the old ones sees them change. Arrays that
-                do not own their memory, are read-only or come twice are not overwritten.
-
-        Returns:
-            The parameters and the state after the step.
-
-        Raises:
-            ArgumentError: gradients or state do not have the structure and shapes of `params`, or the
-                schedule gave a learning rate that is negative or not finite.
-            ArgumentTypeError: a parameter is neither floating nor complex, a gradient is complex where the
-                parameter is real, or the state is another optimizer's.
-        """
+    def update(
+        self,
+        gradients: Params,
+        state: Any,
+        params: Params,
+        *,
+        value: Any = None,
+        value_and_grad: ValueAndGrad | None = None,
+        donate: bool = False,
+    ) -> tuple[Params, Any]:
+        """Take one step: see `Optimizer.update`."""
         function = f"{self.name}.update"
         parameters, spec = parameter_leaves(function, params)
-        trees = self._trees(function, gradients, state)
+        step = self.check_state(function, state)
+        trees = {"gradients": gradients} | {f"state.{slot}": getattr(state, slot) for slot in state._fields[1:]}
         columns = [fitting_leaves(function, name, tree, parameters, spec, params) for name, tree in trees.items()]
-        step = checked_count(function, "state.step", state.step, 0)
         donate = checked_flag(function, "donate", donate)
-        rate = self._rate(function, step)
+        rate = self.rate_at(function, step)
         rule, write = partial(self.rule, rate=rate, step=step), partial(self.write, rate=rate, step=step)
         given = list(zip(parameters, *columns, strict=True))
         rows = apply_rule(rule, write, given, in_blocks=self._is_plain_at(rate), donate=donate)
         updated, *slots = (tree_unflatten(spec, [row[i] for row in rows]) for i in range(len(trees)))
         return updated, self.state_type(step + 1, *slots)
-
-    def _trees(self, function: str, gradients: Tree, state: Any) -> dict[str, Tree]:
-        """Return the trees that go with the parameters, by name: the gradients, then those of the state."""
-        if not isinstance(state, self.state_type):
-            raise ArgumentTypeError(
-                f"{function}: state must be {self.state_type.__name__}, from {self.name}.init or update; "
-                f"got {type(state).__name__}. The order is update(gradients, state, params)."
-            )
-        return {"gradients": gradients} | {f"state.{slot}": getattr(state, slot) for slot in state._fields[1:]}
-
-    def _rate(self, function: str, step: int) -> Any:
-        """Return the learning rate of the step after `step` steps."""
-        if not callable(self.learning_rate):
-            return self.learning_rate
-        return checked_number(function, f"learning_rate({step})", self.learning_rate(step), "[0, inf)")
 
     def _is_plain_at(self, rate: Any) -> bool:
         """Return whether all settings are Python floats, which leave the dtype of an array as it is."""

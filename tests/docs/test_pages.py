@@ -13,6 +13,7 @@ PAGES = [
     *sorted(DOCS.glob("tutorials/[!i]*.md")),
     DOCS / "guides" / "files.md",
     DOCS / "guides" / "layers.md",
+    DOCS / "guides" / "optimizers.md",
     DOCS / "guides" / "performance.md",
     DOCS / "index.md",
 ]

@@ -23,6 +23,19 @@ SETTINGS = [
     (optim.adam, {"learning_rate": 0.03, "b1": 0.7, "b2": 0.8, "eps": 0.1, "weight_decay": 0.1}),
     (optim.adamw, {}),
     (optim.adamw, {"learning_rate": 0.03, "b1": 0.7, "b2": 0.8, "eps": 0.1, "weight_decay": 0.1}),
+    (optim.adamax, {}),
+    (optim.adamax, {"learning_rate": 0.03, "b1": 0.7, "b2": 0.8, "eps": 0.1, "weight_decay": 0.1}),
+    (optim.nadam, {}),
+    (
+        optim.nadam,
+        {"learning_rate": 0.03, "b1": 0.7, "b2": 0.8, "eps": 0.1, "weight_decay": 0.1, "momentum_decay": 0.2},
+    ),
+    (optim.radam, {}),
+    (optim.radam, {"learning_rate": 0.03, "b1": 0.7, "b2": 0.8, "eps": 0.1, "weight_decay": 0.1}),
+    (optim.lion, {}),
+    (optim.lion, {"learning_rate": 0.03, "b1": 0.7, "b2": 0.8, "weight_decay": 0.1}),
+    (optim.rprop, {}),
+    (optim.rprop, {"learning_rate": 0.03, "shrink": 0.7, "grow": 1.4, "min_size": 0.02, "max_size": 0.05}),
 ]
 
 

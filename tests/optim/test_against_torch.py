@@ -6,9 +6,11 @@ from hypothesis import given, settings, strategies as st
 
 from tapenet.core.pytrees import tree_leaves, tree_map
 from tapenet.optim import adam
+from tests.optim.conftest import CASES
 
 TOLERANCES = {"float32": 2e-5, "complex64": 2e-5, "float64": 1e-12, "complex128": 1e-12}
 RENAMED = {"learning_rate": "lr", "decay": "alpha", "learning_rate_decay": "lr_decay"}
+PAIRS = {"betas": ("b1", "b2"), "etas": ("shrink", "grow"), "step_sizes": ("min_size", "max_size")}
 EXTRA = {"momentum": {"momentum": 0.9}, "nesterov": {"momentum": 0.9, "nesterov": True}}
 CLASSES = {
     "sgd": "SGD",
@@ -19,19 +21,33 @@ CLASSES = {
     "rmsprop": "RMSprop",
     "adam": "Adam",
     "adamw": "AdamW",
+    "adamax": "Adamax",
+    "nadam": "NAdam",
+    "radam": "RAdam",
+    "rprop": "Rprop",
 }
 
 
 @pytest.fixture
 def torch():
-    return pytest.importorskip("torch")
+    torch = pytest.importorskip("torch")
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # PyTorch's NAdam keeps its product of momenta in this dtype
+    yield torch
+    torch.set_default_dtype(before)
+
+
+@pytest.fixture(params=[case for case in CASES if case.name in CLASSES], ids=str)
+def case(request):
+    return request.param
 
 
 def torch_optimizer(torch, case, tensors):
     """PyTorch's optimizer of the same settings; where there are none, of its own defaults."""
     options = EXTRA.get(case.name, {}) | {RENAMED.get(key, key): value for key, value in case.settings.items()}
-    if "b1" in options:
-        options["betas"] = (options.pop("b1"), options.pop("b2"))
+    for name, pair in PAIRS.items():
+        given = [options.pop(key) for key in pair if key in options]
+        options |= {name: tuple(given)} if given else {}
     return getattr(torch.optim, CLASSES[case.name])(tensors, **options)
 
 

@@ -6,7 +6,20 @@ import attrs
 import numpy as np
 import pytest
 
-from tapenet.optim import adadelta, adagrad, adam, adamw, momentum, nesterov, rmsprop, sgd
+from tapenet.optim import (
+    adadelta,
+    adagrad,
+    adam,
+    adamax,
+    adamw,
+    momentum,
+    nadam,
+    nesterov,
+    radam,
+    rmsprop,
+    rprop,
+    sgd,
+)
 from tapenet.optim.adaptive import Adagrad
 from tapenet.optim.moments import Adam
 
@@ -138,12 +151,17 @@ def test_defaults():
     assert rmsprop() == rmsprop(1e-2, decay=0.99, eps=1e-8, momentum=0.0, weight_decay=0.0)
     assert adam() == adam(1e-3, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0)
     assert adamw() == adamw(1e-3, b1=0.9, b2=0.999, eps=1e-8, weight_decay=1e-2)
+    assert adamax() == adamax(2e-3, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0)
+    assert nadam() == nadam(2e-3, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0, momentum_decay=4e-3)
+    assert radam() == radam(1e-3, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0)
+    assert rprop() == rprop(1e-2, shrink=0.5, grow=1.2, min_size=1e-6, max_size=50.0)
 
 
 def brisk(optimizer):
     """With a learning rate that suits the rule, and no decay to keep it from the minimum."""
     learning_rate = {"adadelta": 1.0, "adagrad": 0.5}.get(optimizer.name, 0.02)
-    return attrs.evolve(optimizer, learning_rate=learning_rate, weight_decay=0.0)
+    has_decay = hasattr(optimizer, "weight_decay")
+    return attrs.evolve(optimizer, learning_rate=learning_rate, **({"weight_decay": 0.0} if has_decay else {}))
 
 
 def test_a_quadratic_converges(default_optimizer, rng):
