@@ -54,6 +54,9 @@ WRONG: dict[str, list[Any]] = {
     "choice": ["abc", "", None, 3, OBJECT, ["mean"], NAN],
     "pair": ["ab", None, NAN, 1.5, (), (1,), (1, 2, 3), (1, 2.5), (1, None), 0, -1, (2, -2), True, OBJECT, HUGE],
     "padding": ["full", None, NAN, 1.5, (), (1, 2, 3), ((1, 2), (3,)), -1, (0, -1), True, OBJECT, HUGE],
+    "line padding": ["full", None, NAN, 1.5, (), (1, 2, 3), ((1, 2), (3, 4)), -1, (0, -1), True, OBJECT, HUGE],
+    "block": ["ab", None, NAN, 1.5, (), (1,), (1, 2), (1, 2, 2.5), (1, 2, None), 0, -1, (2, 1, -2), True, OBJECT, HUGE],
+    "block padding": ["full", None, NAN, 1.5, (), (1, 2), ((1, 2), (3,)), -1, (0, 1, -1), True, OBJECT, HUGE],
     "shape": ["ab", None, 2.5, NAN, (2, -3), (2, 2.5), (2, None), True, OBJECT, HUGE, (2**40, 2**40), {"a": 1}],
     "dtype": ["abc", None, 3, OBJECT, "U5", object, "datetime64[s]", (1, 2)],
     "float dtype": ["abc", None, 3, OBJECT, "U5", object, int, bool, complex, (1, 2)],
@@ -88,6 +91,9 @@ KINDS = {
     "bool": "flag",
     "Window": "pair",
     "Padding": "padding",
+    "LinePadding": "line padding",
+    "Block": "block",
+    "BlockPadding": "block padding",
     "DTypeLike": "float dtype",
     "Shape": "shape",
     "Sequence[int]": "shape",
@@ -191,6 +197,8 @@ def rng() -> np.random.Generator:
 
 X = np.array([[1.0, 2.0], [3.0, 4.0]])
 IMAGES = np.ones((1, 4, 4, 2))
+LINES = np.ones((1, 4, 2))
+VOLUMES = np.ones((1, 4, 4, 4, 2))
 CHANNELS_FIRST = np.ones((2, 1, 4, 4))
 
 
@@ -344,7 +352,21 @@ CASES = [
     case(tn.nn.normalize, x=X, mean=0.0, var=1.0),
     case(tn.nn.dense, x=X, kernel=X),
     case(tn.nn.conv, x=IMAGES, kernel=np.ones((2, 2, 2, 1))),
-    case(tn.nn.dropout, x=X, rate=0.5, rng=rng(), more={"rate": (1.0,)}),
+    case(tn.nn.conv1d, x=LINES, kernel=np.ones((2, 2, 1))),
+    case(tn.nn.conv3d, x=VOLUMES, kernel=np.ones((2, 2, 2, 2, 1))),
+    case(tn.nn.conv_transpose, x=IMAGES, kernel=np.ones((2, 2, 1, 2)), fine={"output_padding": ZERO}),
+    case(tn.nn.conv_transpose1d, x=LINES, kernel=np.ones((2, 1, 2)), fine={"output_padding": ZERO}),
+    *(case(f, x=LINES, window=2) for f in (tn.nn.max_pool1d, tn.nn.avg_pool1d)),
+    *(case(f, x=VOLUMES, window=2) for f in (tn.nn.max_pool3d, tn.nn.avg_pool3d)),
+    case(tn.nn.global_avg_pool, x=IMAGES, more={"x": (X,)}),
+    case(tn.nn.adaptive_avg_pool, x=VOLUMES, size=2, more={"x": (X,)}),
+    case(tn.nn.group_norm, x=X, groups=2, more={"scale": (np.ones(3),), "offset": (np.ones(3),)}),
+    case(tn.nn.instance_norm, x=LINES, more={"x": (X,)}),
+    case(tn.nn.rms_norm, x=X, more={"scale": (np.ones(3),)}),
+    *(
+        case(f, x=X, rate=0.5, rng=rng(), more={"rate": (1.0,)})
+        for f in (tn.nn.dropout, tn.nn.spatial_dropout, tn.nn.stochastic_depth)
+    ),
     case(tn.nn.embedding, table=X, indices=[0]),
     case(tn.nn.one_hot, labels=[0], num_classes=2, kinds={"dtype": "dtype"}),
     case(tn.nn.AvgPool, window=2),
@@ -352,6 +374,20 @@ CASES = [
     case(tn.nn.BatchNorm, channels=2, more={"momentum": (1.5,)}),
     case(tn.nn.LayerNorm, features=2),
     case(tn.nn.Conv, inputs=2, outputs=2, window=2, rng=rng()),
+    *(case(f, inputs=2, outputs=2, window=2, rng=rng()) for f in (tn.nn.Conv1d, tn.nn.Conv3d)),
+    *(
+        case(f, inputs=2, outputs=2, window=2, rng=rng(), fine={"output_padding": ZERO})
+        for f in (tn.nn.ConvTranspose, tn.nn.ConvTranspose1d)
+    ),
+    *(case(f, window=2) for f in (tn.nn.MaxPool1d, tn.nn.AvgPool1d, tn.nn.MaxPool3d, tn.nn.AvgPool3d)),
+    case(tn.nn.AdaptiveAvgPool, size=2, fine={"size": ((1,), (1, 2))}),
+    Case("GlobalAvgPool", lambda: tn.nn.GlobalAvgPool()(IMAGES), {}, {}),
+    case(tn.nn.GroupNorm, channels=2, groups=2),
+    case(tn.nn.InstanceNorm, channels=2),
+    case(tn.nn.RMSNorm, features=2),
+    case(tn.nn.PReLU, fine={"slope": ANY_SIGN}),
+    *(case(f, rate=0.5, more={"rate": (1.0,)}) for f in (tn.nn.SpatialDropout, tn.nn.StochasticDepth)),
+    case(tn.nn.Residual, inside=np.abs, kinds={"inside": "function", "shortcut": "function"}),
     case(tn.nn.Dense, inputs=2, outputs=2, rng=rng()),
     case(tn.nn.Embedding, rows=2, features=2, rng=rng()),
     case(tn.nn.Dropout, rate=0.5, more={"rate": (1.0,)}),

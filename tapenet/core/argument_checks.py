@@ -97,15 +97,26 @@ def _as_int(value: Any) -> int | None:
 
 def checked_pair(function: str, name: str, value: Any, low: int = 1, high: int = sys.maxsize) -> Pair:
     """Check one integer for both axes of images, or one for each, of at least `low` and at most `high`."""
-    several = value if isinstance(value, Sequence | np.ndarray) and np.ndim(value) else (value, value)
-    found = [_as_int(x) for x in several] if not isinstance(value, str) else []
-    if len(found) != 2 or None in found:
-        raise ArgumentTypeError(f"{function}: {name} must be an int or a pair of ints; got {shown(value)}.")
-    first, second = (n for n in found if n is not None)
-    if not low <= min(first, second) <= max(first, second) <= high:
-        wanted = f"at most {high}" if low <= min(first, second) else "positive" if low == 1 else f"at least {low}"
-        raise ArgumentError(f"{function}: {name} must be {wanted}; got {value!r}.")
+    first, second = checked_sizes(function, name, value, 2, low, high)
     return first, second
+
+
+_SEVERAL = {1: "an int", 2: "an int or a pair of ints", 3: "an int or three ints"}
+
+
+def checked_sizes(
+    function: str, name: str, value: Any, count: int, low: int = 1, high: int = sys.maxsize
+) -> tuple[int, ...]:
+    """Check one integer for `count` axes, or one for each, of at least `low` and at most `high`."""
+    several = value if isinstance(value, Sequence | np.ndarray) and np.ndim(value) else (value,) * count
+    found = [_as_int(x) for x in several] if not isinstance(value, str) else []
+    if len(found) != count or None in found:
+        raise ArgumentTypeError(f"{function}: {name} must be {_SEVERAL[count]}; got {shown(value)}.")
+    sizes = tuple(n for n in found if n is not None)
+    if not low <= min(sizes) <= max(sizes) <= high:
+        wanted = f"at most {high}" if low <= min(sizes) else "positive" if low == 1 else f"at least {low}"
+        raise ArgumentError(f"{function}: {name} must be {wanted}; got {value!r}.")
+    return sizes
 
 
 def checked_shape(function: str, name: str, value: Any, itemsize: int = 1) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.source_lines import warn_at_user_line
 from tapenet.core.tensor import Tensor, read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError, PrecisionWarning
-from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, sides
+from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, pool_geometry, sides
 from tapenet.ops.arrays.indexing import take
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, sqrt, square, subtract
 from tapenet.ops.elementwise.casting import astype
@@ -33,7 +33,7 @@ from tapenet.ops.nn.affine import affine
 from tapenet.ops.reductions.reduction import mean
 
 
-def _shaped(function: str, name: str, x: Any, shape: tuple[int, ...], why: str) -> Any:
+def shaped(function: str, name: str, x: Any, shape: tuple[int, ...], why: str) -> Any:
     """Check an array of a certain shape, or None."""
     if x is None:
         return None
@@ -57,7 +57,7 @@ def _broadcastable(function: str, name: str, y: Any, x: Array) -> Any:
     return y
 
 
-def _note_precision(function: str, x: Array, kernel: Array) -> None:
+def note_precision(function: str, x: Array, kernel: Array) -> None:
     """Warn where single precision was meant, most likely: NumPy computes in double precision, at its cost."""
     if x.dtype != kernel.dtype and x.dtype == np.float64 and kernel.dtype == np.float32:
         warn_at_user_line(
@@ -100,8 +100,8 @@ def dense(x: Array, kernel: Array, bias: Array | None = None) -> Array:
         raise ArgumentError(
             f"dense: x must have shape (..., {kernel.shape[0]}), for a kernel of {kernel.shape}; got {x.shape}.{hint}"
         )
-    _note_precision("dense", x, kernel)
-    bias = _shaped("dense", "bias", bias, kernel.shape[1:], "one number for each output")
+    note_precision("dense", x, kernel)
+    bias = shaped("dense", "bias", bias, kernel.shape[1:], "one number for each output")
     if x.ndim == 2 and bias is not None:
         return affine(x, kernel, bias)
     y = matmul(x, kernel)
@@ -164,8 +164,8 @@ def conv(
             f"conv: kernel must have shape (kh, kw, {channels // groups}, O) for x of {channels} channels in "
             f"{groups} groups; got {kernel.shape}."
         )
-    _note_precision("conv", x, kernel)
-    bias = _shaped("conv", "bias", bias, (outputs,), "one number for each output")
+    note_precision("conv", x, kernel)
+    bias = shaped("conv", "bias", bias, (outputs,), "one number for each output")
     window, size = kernel.shape[:2], x.shape[1:3]
     steps, holes = checked_pair("conv", "stride", stride), checked_pair("conv", "dilation", dilation)
     around = sides("conv", padding, size, window, steps, holes)
@@ -177,16 +177,6 @@ def conv(
 
 
 # ---- pooling ----
-
-
-def _pool_geometry(function: str, x: Array, window: Window, stride: Window | None, padding: Padding) -> dict[str, Any]:
-    checked_images(function, x)
-    size = x.shape[1:3]
-    over = checked_pair(function, "window", window)
-    steps = over if stride is None else checked_pair(function, "stride", stride)
-    around = sides(function, padding, size, over, steps, (1, 1))
-    check_fit(function, size, over, steps, around, (1, 1))
-    return {"window": over, "stride": steps, "padding": around}
 
 
 def max_pool(x: Array, window: Window, stride: Window | None = None, padding: Padding = "valid") -> Array:
@@ -212,7 +202,7 @@ def max_pool(x: Array, window: Window, stride: Window | None = None, padding: Pa
     """
     x = checked_array("max_pool", "x", x)
     check_real("max_pool", "x", x)
-    return pooling.max_pool(x, **_pool_geometry("max_pool", x, window, stride, padding))
+    return pooling.max_pool(x, **pool_geometry("max_pool", x, window, stride, padding))
 
 
 def avg_pool(x: Array, window: Window, stride: Window | None = None, padding: Padding = "valid") -> Array:
@@ -237,7 +227,7 @@ def avg_pool(x: Array, window: Window, stride: Window | None = None, padding: Pa
     1.5
     """
     x = checked_array("avg_pool", "x", x)
-    return pooling.avg_pool(x, **_pool_geometry("avg_pool", x, window, stride, padding))
+    return pooling.avg_pool(x, **pool_geometry("avg_pool", x, window, stride, padding))
 
 
 # ---- normalization ----
@@ -262,7 +252,7 @@ def as_result(y: Array, x: Array, *others: Array | None) -> Array:
     return astype(y, np.result_type(*(getattr(z, "dtype", z) for z in (x, *others) if z is not None)))
 
 
-def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, BatchStatistics]:
+def moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, BatchStatistics]:
     """Subtract from x its mean; give its mean and variance over axes too, which stay in place."""
     center = mean(x, axes, keepdims=True)
     deviation = subtract(x, center)
@@ -272,13 +262,13 @@ def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, BatchStatistics]:
     return deviation, BatchStatistics(center, mean(squares, axes, keepdims=True))
 
 
-def _scale_and_offset(function: str, x: Array, scale: Array | None, offset: Array | None) -> tuple[Any, Any]:
+def scale_and_offset(function: str, x: Array, scale: Array | None, offset: Array | None) -> tuple[Any, Any]:
     """Check arrays that broadcast against x, or None."""
     scale = None if scale is None else _broadcastable(function, "scale", scale, x)
     return scale, None if offset is None else _broadcastable(function, "offset", offset, x)
 
 
-def _scaled(y: Array, scale: Array, offset: Array) -> Array:
+def scaled(y: Array, scale: Array | None, offset: Array | None) -> Array:
     y = y if scale is None else multiply(y, scale)
     return y if offset is None else add(y, offset)
 
@@ -315,10 +305,10 @@ def batch_norm(
         raise ArgumentError(f"batch_norm: x must have shape (..., C), of two axes or more; got {x.shape}.")
     if x.size == 0:
         raise ArgumentError(f"batch_norm: x must have elements to take the mean of; got shape {x.shape}.")
-    scale = _shaped("batch_norm", "scale", scale, x.shape[-1:], "one number for each channel")
-    offset = _shaped("batch_norm", "offset", offset, x.shape[-1:], "one number for each channel")
-    deviation, stats = _moments(widened(x), tuple(range(x.ndim - 1)))
-    y = _scaled(divide(deviation, sqrt(add(stats.var, eps))), scale, offset)
+    scale = shaped("batch_norm", "scale", scale, x.shape[-1:], "one number for each channel")
+    offset = shaped("batch_norm", "offset", offset, x.shape[-1:], "one number for each channel")
+    deviation, stats = moments(widened(x), tuple(range(x.ndim - 1)))
+    y = scaled(divide(deviation, sqrt(add(stats.var, eps))), scale, offset)
     y = as_result(y, x, scale, offset)
     channels = x.shape[-1:]
     return y, BatchStatistics(stats.mean.reshape(channels), stats.var.reshape(channels))
@@ -349,11 +339,11 @@ def normalize(
     """
     x, eps = checked_array("normalize", "x", x), checked_number("normalize", "eps", eps, "[0, inf)")
     mean, var = _broadcastable("normalize", "mean", mean, x), _broadcastable("normalize", "var", var, x)
-    scale, offset = _scale_and_offset("normalize", x, scale, offset)
+    scale, offset = scale_and_offset("normalize", x, scale, offset)
     if isinstance(var, int | float) and not isinstance(var, np.generic):
         # The square root would be a float64 scalar otherwise.
         var = np.asarray(var, np.result_type(widened(x).dtype.type(0).real, 1.0))
-    y = _scaled(divide(subtract(widened(x), mean), sqrt(add(var, eps))), scale, offset)
+    y = scaled(divide(subtract(widened(x), mean), sqrt(add(var, eps))), scale, offset)
     return as_result(y, x, scale, offset)
 
 
@@ -392,9 +382,9 @@ def layer_norm(
     if x.ndim == 0:
         raise ArgumentError("layer_norm: x must have at least one axis; got shape ().")
     axes = axes_of("layer_norm", axis, x.ndim)
-    scale, offset = _scale_and_offset("layer_norm", x, scale, offset)
-    deviation, stats = _moments(widened(x), axes)
-    return as_result(_scaled(divide(deviation, sqrt(add(stats.var, eps))), scale, offset), x, scale, offset)
+    scale, offset = scale_and_offset("layer_norm", x, scale, offset)
+    deviation, stats = moments(widened(x), axes)
+    return as_result(scaled(divide(deviation, sqrt(add(stats.var, eps))), scale, offset), x, scale, offset)
 
 
 # ---- regularization, embedding ----
@@ -427,9 +417,77 @@ def dropout(x: Array, rate: float, rng: np.random.Generator) -> Array:
     """
     rate = checked_number("dropout", "rate", rate, "[0, 1)")
     x, rng = checked_array("dropout", "x", x), checked_rng("dropout", rng)
+    return dropped(x, rate, rng, x.shape)
+
+
+def spatial_dropout(x: Array, rate: float, rng: np.random.Generator) -> Array:
+    """Set each channel of each example to 0 with probability `rate`, and divide the others by 1 - rate.
+
+    Neighbours of a channel are alike, so that `dropout` of single elements takes little away.
+
+    Derivative: linear; 1 / (1 - rate) for channels that are kept, else 0. None for the rate.
+
+    Args:
+        x: float array, shape (N, ..., C), such as images.
+        rate: a number in [0, 1).
+        rng: the generator to draw from, one number for each channel of each example.
+
+    Returns:
+        An array of the shape of x.
+
+    Raises:
+        ArgumentError: a rate outside of [0, 1); fewer than two axes.
+        ArgumentTypeError: an x or rate that is not numeric; an rng that is not a generator.
+
+    Source: Tompson et al., "Efficient object localization using convolutional networks", arXiv:1411.4280.
+
+    >>> tn.nn.spatial_dropout(np.ones((1, 2, 3)), 0.5, np.random.default_rng(0))
+    array([[[2., 2., 2.],
+            [2., 2., 2.]]])
+    """
+    rate = checked_number("spatial_dropout", "rate", rate, "[0, 1)")
+    x, rng = checked_array("spatial_dropout", "x", x), checked_rng("spatial_dropout", rng)
+    if x.ndim < 2:
+        raise ArgumentError(f"spatial_dropout: x must have shape (N, ..., C); got {x.shape}.")
+    return dropped(x, rate, rng, (len(x), *(1,) * (x.ndim - 2), x.shape[-1]))
+
+
+def stochastic_depth(x: Array, rate: float, rng: np.random.Generator) -> Array:
+    """Set whole examples to 0 with probability `rate`, and divide the others by 1 - rate.
+
+    Applied to a branch that is added to its input, it leaves out the branch, for each example by itself.
+
+    Derivative: linear; 1 / (1 - rate) for examples that are kept, else 0. None for the rate.
+
+    Args:
+        x: float array, shape (N, ...).
+        rate: a number in [0, 1).
+        rng: the generator to draw from, one number for each example.
+
+    Returns:
+        An array of the shape of x.
+
+    Raises:
+        ArgumentError: a rate outside of [0, 1); an x without axes.
+        ArgumentTypeError: an x or rate that is not numeric; an rng that is not a generator.
+
+    Source: Huang, Sun, Liu, Sedra and Weinberger, "Deep networks with stochastic depth", arXiv:1603.09382.
+
+    >>> tn.nn.stochastic_depth(np.ones((4, 1)), 0.5, np.random.default_rng(0)).ravel()
+    array([2., 2., 2., 0.])
+    """
+    rate = checked_number("stochastic_depth", "rate", rate, "[0, 1)")
+    x, rng = checked_array("stochastic_depth", "x", x), checked_rng("stochastic_depth", rng)
+    if x.ndim == 0:
+        raise ArgumentError("stochastic_depth: x must have shape (N, ...); got ().")
+    return dropped(x, rate, rng, (len(x), *(1,) * (x.ndim - 1)))
+
+
+def dropped(x: Array, rate: float, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Multiply x by 0 or 1 / (1 - rate), drawn for each element of a shape that broadcasts against that of x."""
     if rate == 0:
         return x
-    kept = np.greater_equal(rng.random(x.shape, np.float32), rate)
+    kept = np.greater_equal(rng.random(shape, np.float32), rate)
     dtype = np.result_type(x.dtype, 1.0)
     return multiply(x, kept.astype(dtype) / dtype.type(1 - rate))
 

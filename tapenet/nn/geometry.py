@@ -1,58 +1,81 @@
-"""Windows over images as users write them, normalized and checked."""
+"""Windows over sequences, images and volumes as users write them, normalized and checked."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+from tapenet.core.argument_checks import checked_sizes
 from tapenet.core.array_types import Array
 from tapenet.errors import ArgumentError
 from tapenet.kernels.windows import output_size, same_padding
 
 Pair = tuple[int, int]
-Sides = tuple[Pair, Pair]
+Sizes = TypeVar("Sizes", bound=tuple[int, ...])
 Window = int | Sequence[int]
 Padding = str | int | Sequence[int] | Sequence[Sequence[int]]
+LinePadding = str | int | Sequence[int]  # along one axis
+Block = int | Sequence[int]  # of three axes
+BlockPadding = str | int | Sequence[int] | Sequence[Sequence[int]]
 
 MOST_PADDING = 2**31  # along a side; more is a mistake, and overflows the sizes of arrays
 
+# By the number of axes: shapes of batches, and what a padding may be.
+_BATCHES = {1: "(N, L, C)", 2: "(N, H, W, C)", 3: "(N, D, H, W, C)"}
+_PADDINGS = {
+    1: "an int or (before, after)",
+    2: "an int, (rows, columns) or ((top, bottom), (left, right))",
+    3: "an int, one for each axis, or (before, after) for each",
+}
 
-def checked_images(function: str, x: Array) -> None:
-    """Raise unless x has the four axes of a batch of images."""
+
+def checked_images(function: str, x: Array, axes: int = 2) -> None:
+    """Raise unless x has the axes of a batch of images, or of sequences or volumes."""
     shape = getattr(x, "shape", ())
-    if len(shape) != 4:
-        hint = " Add a channel axis: x[..., None]." if len(shape) == 3 else ""
-        raise ArgumentError(f"{function}: x must have shape (N, H, W, C); got {shape}.{hint}")
+    if len(shape) != axes + 2:
+        hint = " Add a channel axis: x[..., None]." if len(shape) == axes + 1 else ""
+        raise ArgumentError(f"{function}: x must have shape {_BATCHES[axes]}; got {shape}.{hint}")
 
 
-def sides(function: str, padding: Padding, size: Pair, window: Pair, stride: Pair, dilation: Pair) -> Sides:
-    """Turn a padding into ((top, bottom), (left, right))."""
-    found = checked_padding(function, padding)
+def sides(
+    function: str,
+    padding: Padding,
+    size: tuple[int, ...],
+    window: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> tuple[Pair, ...]:
+    """Turn a padding into (before, after) for each axis: ((top, bottom), (left, right)) of images."""
+    found = checked_padding(function, padding, len(size))
     if found == "valid":
-        return (0, 0), (0, 0)
+        return ((0, 0),) * len(size)
     if found == "same":
-        rows, columns = map(same_padding, size, window, stride, dilation)
-        return rows, columns
+        return tuple(map(same_padding, size, window, stride, dilation))
     assert not isinstance(found, str)
     return found
 
 
-def checked_padding(function: str, padding: Padding) -> str | Sides:
-    """Check a padding, and give it one form: the word, or ((top, bottom), (left, right))."""
+def checked_padding(function: str, padding: Padding, axes: int = 2) -> str | tuple[Pair, ...]:
+    """Check a padding, and give it one form: the word, or (before, after) for each axis."""
     if isinstance(padding, str) and padding in ("valid", "same"):
         return padding
     try:
-        rows, columns = (_side(x) for x in (padding if isinstance(padding, Sequence) else (padding, padding)))
+        several: Any = padding if isinstance(padding, Sequence) else (padding,) * axes
+        if axes == 1:
+            several = (padding,)
+        found = tuple(_side(x) for x in several)
+        if len(found) != axes:
+            raise ValueError
     except (TypeError, ValueError):
         raise ArgumentError(
-            f"{function}: padding must be 'valid', 'same', an int, (rows, columns) or ((top, bottom), (left, right)); "
-            f"got {padding!r}."
+            f"{function}: padding must be 'valid', 'same', {_PADDINGS[axes]}; got {padding!r}."
         ) from None
-    if not 0 <= min(*rows, *columns) <= max(*rows, *columns) <= MOST_PADDING:
-        bound = "not be negative" if min(*rows, *columns) < 0 else f"be at most {MOST_PADDING}"
+    least, most = min(map(min, found)), max(map(max, found))
+    if not 0 <= least <= most <= MOST_PADDING:
+        bound = "not be negative" if least < 0 else f"be at most {MOST_PADDING}"
         raise ArgumentError(f"{function}: padding must {bound}; got {padding!r}.")
-    return rows, columns
+    return found
 
 
 def _side(padding: Any) -> Pair:
@@ -63,10 +86,41 @@ def _side(padding: Any) -> Pair:
     return operator.index(before), operator.index(after)
 
 
-def check_fit(function: str, size: Pair, window: Pair, stride: Pair, padding: Sides, dilation: Pair) -> None:
+def check_fit(
+    function: str,
+    size: tuple[int, ...],
+    window: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[Pair, ...],
+    dilation: tuple[int, ...],
+) -> None:
     """Raise unless at least one window fits into the padded image."""
-    for axis in (0, 1):
+    for geometry in zip(size, window, stride, padding, dilation, strict=True):
         try:
-            output_size(size[axis], window[axis], stride[axis], padding[axis], dilation[axis])
+            output_size(*geometry)
         except ValueError as error:
             raise ArgumentError(f"{function}: {error}.") from None
+
+
+def pool_geometry(
+    function: str, x: Array, window: Window, stride: Window | None, padding: Padding, axes: int = 2
+) -> dict[str, Any]:
+    """Check what a pool is given, and give it one form."""
+    checked_images(function, x, axes)
+    size = x.shape[1:-1]
+    over = checked_sizes(function, "window", window, axes)
+    steps = over if stride is None else checked_sizes(function, "stride", stride, axes)
+    around = sides(function, padding, size, over, steps, (1,) * axes)
+    check_fit(function, size, over, steps, around, (1,) * axes)
+    for axis in zip(size, over, steps, around, strict=True):
+        _check_none_in_padding(function, *axis)
+    return {"window": over, "stride": steps, "padding": around}
+
+
+def _check_none_in_padding(function: str, size: int, window: int, stride: int, padding: Pair) -> None:
+    last = (output_size(size, window, stride, padding) - 1) * stride - padding[0]
+    if padding[0] >= window or last >= size:
+        raise ArgumentError(
+            f"{function}: no window may lie wholly in the padding; got windows of {window} that begin from "
+            f"place {-padding[0]} to place {last} of an input of {size} places."
+        )

@@ -54,7 +54,7 @@ class Stateless(Layer):
         return self(x), self
 
 
-def _checked_by(check: Callable[..., Any], *given: Any) -> Callable[..., None]:
+def checked_by(check: Callable[..., Any], *given: Any) -> Callable[..., None]:
     """Make the validator of an attrs field from one of the checks of arguments."""
 
     def validate(layer: Any, field: attrs.Attribute[Any], value: Any) -> None:
@@ -63,7 +63,7 @@ def _checked_by(check: Callable[..., Any], *given: Any) -> Callable[..., None]:
     return validate
 
 
-def _bias(layer: str, bias: bool, outputs: int, dtype: Any) -> Array | None:
+def zero_bias(layer: str, bias: bool, outputs: int, dtype: Any) -> Array | None:
     """Make zeros to begin with; None for no bias."""
     return np.zeros(outputs, dtype) if checked_flag(layer, "bias", bias) else None
 
@@ -99,7 +99,7 @@ class Dense(Stateless):
     ) -> None:
         shape = (checked_count("Dense", "inputs", inputs), checked_count("Dense", "outputs", outputs))
         rng, dtype = checked_rng("Dense", rng), checked_dtype("Dense", "dtype", dtype)
-        self.__attrs_init__(init.he_uniform(rng, shape, dtype), _bias("Dense", bias, outputs, dtype))
+        self.__attrs_init__(init.he_uniform(rng, shape, dtype), zero_bias("Dense", bias, outputs, dtype))
 
     def __call__(self, x: Array) -> Array:
         """Apply `nn.dense` with the layer's parameters."""
@@ -152,7 +152,7 @@ class Conv(Stateless):
         checked_pair("Conv", "dilation", dilation)
         checked_padding("Conv", padding)
         rng, dtype = checked_rng("Conv", rng), checked_dtype("Conv", "dtype", dtype)
-        kernel, zeros = init.he_uniform(rng, shape, dtype), _bias("Conv", bias, outputs, dtype)
+        kernel, zeros = init.he_uniform(rng, shape, dtype), zero_bias("Conv", bias, outputs, dtype)
         self.__attrs_init__(kernel, zeros, stride, padding, dilation, groups)
 
     def __call__(self, x: Array) -> Array:
@@ -285,7 +285,7 @@ class LayerNorm(Stateless):
 # ---- without ----
 
 
-def _check_padding(layer: Any, field: attrs.Attribute[Any], value: Any) -> None:
+def check_padding(layer: Any, field: attrs.Attribute[Any], value: Any) -> None:
     checked_padding(type(layer).__name__, value)
 
 
@@ -297,9 +297,9 @@ class MaxPool(Stateless):
     (1, 2, 2, 3)
     """
 
-    window: Window = static_field(validator=_checked_by(checked_pair))
-    stride: Window | None = static_field(default=None, validator=attrs.validators.optional(_checked_by(checked_pair)))
-    padding: Padding = static_field(default="valid", validator=_check_padding)
+    window: Window = static_field(validator=checked_by(checked_pair))
+    stride: Window | None = static_field(default=None, validator=attrs.validators.optional(checked_by(checked_pair)))
+    padding: Padding = static_field(default="valid", validator=check_padding)
 
     def __call__(self, x: Array) -> Array:
         """Find the largest element of each window."""
@@ -314,9 +314,9 @@ class AvgPool(Stateless):
     (1, 2, 2, 3)
     """
 
-    window: Window = static_field(validator=_checked_by(checked_pair))
-    stride: Window | None = static_field(default=None, validator=attrs.validators.optional(_checked_by(checked_pair)))
-    padding: Padding = static_field(default="valid", validator=_check_padding)
+    window: Window = static_field(validator=checked_by(checked_pair))
+    stride: Window | None = static_field(default=None, validator=attrs.validators.optional(checked_by(checked_pair)))
+    padding: Padding = static_field(default="valid", validator=check_padding)
 
     def __call__(self, x: Array) -> Array:
         """Compute the mean of each window."""
@@ -334,7 +334,7 @@ class Dropout(Layer):
     array([1., 1.])
     """
 
-    rate: float = static_field(validator=_checked_by(checked_number, "[0, 1)"))
+    rate: float = static_field(validator=checked_by(checked_number, "[0, 1)"))
 
     def __call__(self, x: Array) -> Array:
         """Return x itself."""
@@ -370,7 +370,7 @@ class Function(Stateless):
     array([1.])
     """
 
-    function: Callable[[Array], Array] = static_field(validator=_checked_by(checked_function))
+    function: Callable[[Array], Array] = static_field(validator=checked_by(checked_function))
 
     def __call__(self, x: Array) -> Array:
         """Apply the function to x."""

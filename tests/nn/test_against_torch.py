@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-import tapenet as tn
 from tapenet import nn
+from tests.against_torch import assert_same
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -18,18 +18,6 @@ def first(x):
 
 def last(x):
     return x.permute(0, 2, 3, 1)
-
-
-def assert_same(ours, theirs, *operands, tolerance=1e-10):
-    """Compare values, and the pullbacks of one random cotangent."""
-    y, pullback = tn.vjp(ours, *operands)
-    tensors = [torch.tensor(x, requires_grad=True) for x in operands]
-    expected = theirs(*tensors)
-    np.testing.assert_allclose(y, expected.detach().numpy(), rtol=tolerance, atol=tolerance)
-    y_bar = np.asarray(np.random.default_rng(1).normal(size=np.shape(y)))
-    expected.backward(torch.tensor(y_bar))
-    for gradient, tensor in zip(pullback(y_bar), tensors, strict=True):
-        np.testing.assert_allclose(gradient, tensor.grad.numpy(), rtol=tolerance, atol=tolerance)
 
 
 small = st.integers(1, 3)

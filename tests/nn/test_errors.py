@@ -113,7 +113,7 @@ CASES = {
     "max_pool, wholly padding": (
         lambda: nn.max_pool(IMAGES, 2, padding=2),
         "max_pool: no window may lie wholly in the padding; got windows of 2 that begin from place -2 to place 4 "
-        "of an input of 5 places",
+        "of an input of 5 places.",
     ),
     "batch_norm, x": (
         lambda: nn.batch_norm(np.zeros(3)),
