@@ -59,6 +59,12 @@ PAGES = (
         "Functions, layers, losses and initializers. Images are channels last, ``(N, H, W, C)``.",
     ),
     Page("optim", "tapenet.optim", ("tapenet.optim",), "Optimizers and schedules of learning rates."),
+    Page(
+        "scipy",
+        "tapenet.scipy",
+        ("tapenet.scipy", "tapenet.scipy.special"),
+        "SciPy's functions on Tensors and arrays alike. :doc:`/guides/scipy` says of each what becomes of it.",
+    ),
     Page("models", "tapenet.models", ("tapenet.models",), "Networks that are ready to be trained."),
     Page(
         "testing",

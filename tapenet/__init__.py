@@ -7,8 +7,8 @@ Record and walk: `GradientTape`, with `gradient`, `jacobian`, `jvp` and `replay`
 Transform functions: `grad`, `value_and_grad`, `elementwise_grad`, `vjp`, `jvp`, `linearize`, `jacobian`, `jacfwd`,
 `hessian`, `hvp`, `vmap`, `checkpoint`, `stop_gradient`, `root`, `fixed_point`.
 Give derivatives of your own: `primitive`, `custom_vjp`, `custom_jvp`; `extend` is the module for authors of operations.
-Build and train networks: `nn`, `optim`, `models`; keep them: `save`, `load`. Test gradients: `testing`. Report a
-bug: `show_config`.
+Build and train networks: `nn`, `optim`, `models`; keep them: `save`, `load`. SciPy's functions: `scipy`. Test
+gradients: `testing`. Report a bug: `show_config`.
 
 >>> import tapenet.numpy as tnp
 >>> with GradientTape() as tape:
@@ -116,6 +116,7 @@ __all__ = [
     "show_config",
     # modules
     "numpy",
+    "scipy",
     "nn",
     "optim",
     "models",
@@ -137,7 +138,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from tapenet import models as models, nn as nn, optim as optim, testing as testing
+    from tapenet import models as models, nn as nn, optim as optim, scipy as scipy, testing as testing
 
 give_methods(Tensor)
 _provided.array = numpy.array
@@ -145,6 +146,7 @@ _provided.with_ufunc_keywords = _with_ufunc_keywords
 _provided.tape_of = _tape_of
 _provided.is_large, _provided.pooled = _is_large, _pooled
 _provided.jvp, _provided.vjp = jvp, vjp
+_provided.scipy = lambda: _imported("scipy")
 
 
 class _Importing:
@@ -158,13 +160,17 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: setattr(_importing, "lock", threading.RLock()))
 
 
+def _imported(name: str) -> Any:
+    with _importing.lock:  # two threads that import packages which need each other get one of them half made
+        return importlib.import_module(f"tapenet.{name}")
+
+
 if not TYPE_CHECKING:  # else every name would do
 
     def __getattr__(name: str) -> Any:
-        """Import `tn.nn`, `tn.optim`, `tn.models` and `tn.testing` when they are first used."""
-        if name in ("models", "nn", "optim", "testing"):
-            with _importing.lock:  # two threads that import packages which need each other get one of them half made
-                return importlib.import_module(f"tapenet.{name}")
+        """Import `tn.nn`, `tn.optim`, `tn.models`, `tn.scipy` and `tn.testing` when they are first used."""
+        if name in ("models", "nn", "optim", "scipy", "testing"):
+            return _imported(name)
         raise AttributeError(f"module 'tapenet' has no attribute {name!r}")
 
 

@@ -28,12 +28,23 @@ MODULES = [
     "tapenet.numpy.fft",
     "tapenet.numpy.linalg",
     "tapenet.optim",
+    "tapenet.scipy",
+    "tapenet.scipy.special",
     "tapenet.testing",
     "tapenet.testing.strategies",
     "numpynet",
     "compat",
 ]
-PACKAGES = ["tapenet", "tapenet.models", "tapenet.nn", "tapenet.numpy", "tapenet.optim", "tapenet.testing"]
+PACKAGES = [
+    "tapenet",
+    "tapenet.models",
+    "tapenet.nn",
+    "tapenet.numpy",
+    "tapenet.optim",
+    "tapenet.scipy",
+    "tapenet.scipy.special",
+    "tapenet.testing",
+]
 
 
 def reexported(module: ModuleType) -> list[str]:

@@ -18,6 +18,7 @@ class Provided:
         tape_of: the GradientTape of a trace, None for a trace that is not a tape's.
         is_large: whether an array is so large that its results are worth memory that is used again.
         pooled: an elementwise function with large results in such memory.
+        scipy: imports `tapenet.scipy`.
         jvp, vjp: the transforms, for the few rules that differentiate a function rather than state its derivative.
     """
 
@@ -26,6 +27,7 @@ class Provided:
     tape_of: Callable[..., Any] = attrs.field(init=False)
     is_large: Callable[[Any], bool] = attrs.field(init=False)
     pooled: Callable[..., Callable[..., Any]] = attrs.field(init=False)
+    scipy: Callable[[], Any] = attrs.field(init=False)
     jvp: Callable[..., Any] = attrs.field(init=False)
     vjp: Callable[..., Any] = attrs.field(init=False)
 

@@ -13,6 +13,7 @@ from typing import Any as _Any
 
 import numpy as _np
 
+from tapenet.core.provided import provided as _provided
 from tapenet.numpy import fft as fft, linalg as linalg, reexports as _reexports
 from tapenet.numpy.array_api import finfo as finfo, namespace_info as _namespace_info
 from tapenet.numpy.documentation import publish as _publish
@@ -424,6 +425,8 @@ _publish(fft.__name__, vars(fft), _np.fft)
 def __getattr__(name: str) -> _Any:
     if name in _reexports.GROUP_OF:
         return getattr(_np, name)
+    if name == "special":  # array API mode: SciPy looks for functions of scipy.special in the namespace of its operands
+        return _provided.scipy().special
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import tapenet.numpy as tnp
 from tapenet.core.arguments import holds_tensor
 from tapenet.core.foreign import USUAL, Kind, is_container, kind_of
+from tapenet.core.provided import provided
 from tapenet.core.source_lines import user_text
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentTypeError
@@ -60,7 +62,7 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **ke
             f"{name}: out= must not be given with a Tensor, which is a value and never changes. "
             + _instead_of_out(name, operands, outs)
         )
-    ours = _OURS.get(ufunc)
+    ours = _OURS.get(ufunc) or _found_in_scipy(ufunc)
     if ours is None:
         is_users = name.endswith(" (vectorized)")
         raise ArgumentTypeError(
@@ -72,6 +74,16 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **ke
         return ours(*operands, **keywords)
     of_method = functools.partial(call_method, ufunc, ours, method)
     return _answered(getattr(ufunc, method), of_method, operands, keywords)
+
+
+def _found_in_scipy(ufunc: np.ufunc) -> Callable[..., Any] | None:
+    """Find our function for a ufunc of scipy.special; none can be in use before SciPy is imported."""
+    if "scipy.special" not in sys.modules:
+        return None
+    ours: Callable[..., Any] | None = provided.scipy().special.declaring.COUNTERPARTS.get(ufunc)
+    if ours is not None:
+        _OURS[ufunc] = ours
+    return ours
 
 
 _IN_PLACE = re.compile(r"\s*(?P<target>[^=]+?)\s*(?P<operator>\*\*|//|<<|>>|[-+*/%@&|^])=\s*(?P<value>.+?)\s*(#.*)?$")
@@ -144,6 +156,6 @@ def _not_an_operand(function: Any, operands: Any, keywords: Any) -> str:
 
 
 _ADVICE = (
-    "Compose it from functions of tapenet.numpy, or, for a constant in the computation, apply it to "
-    "tn.stop_gradient(x)."
+    "Compose it from functions of tapenet.numpy or tapenet.scipy, or give it a derivative by tn.primitive or "
+    "tn.custom_vjp; for a constant in the computation, apply it to tn.stop_gradient(x)."
 )

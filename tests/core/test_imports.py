@@ -39,6 +39,7 @@ LAYERS = [
     ["tapenet.saving"],
     ["tapenet.files"],
     ["tapenet.nn", "tapenet.optim", "tapenet.models"],
+    ["tapenet.scipy"],
     ["tapenet.testing"],
     ["tapenet"],
     ["compat", "numpynet"],
@@ -302,5 +303,5 @@ def test_importing_tapenet_imports_nothing_heavy() -> None:
 
 def test_importing_tapenet_imports_nothing_that_stands_on_it() -> None:
     loaded = loaded_by("import sys, tapenet; print(*sys.modules)")
-    above = ("tapenet.nn", "tapenet.optim", "tapenet.models", "tapenet.testing", "compat", "numpynet")
+    above = ("tapenet.nn", "tapenet.optim", "tapenet.models", "tapenet.scipy", "tapenet.testing", "compat", "numpynet")
     assert not [name for name in loaded if name.startswith(above)]

@@ -1,0 +1,132 @@
+"""Writes docs/guides/scipy.md: what becomes of each of SciPy's functions on a Tensor.
+
+    python docs/generate_scipy.py
+
+A function has its place by the paragraph of its docstring that begins with one of `HEADS`. That the differentiable
+ones are differentiated rightly is for the tests to say, which have a subject for each of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import scipy
+
+from tapenet.scipy import MODULES
+
+BOTH = "both modes"
+CONSTANT = "piecewise constant"
+PLAIN = "no derivative"
+REFUSAL = "refused"
+KINDS = (BOTH, CONSTANT, PLAIN, REFUSAL)
+HEADS = {
+    "Derivative": BOTH,
+    "Derivatives": BOTH,
+    "Piecewise constant": CONSTANT,
+    "No derivative": PLAIN,
+    "Refused": REFUSAL,
+}
+
+COMPLETE: tuple[str, ...] = ()  # modules of which every public function has a place
+PAGE = Path(__file__).parent / "guides" / "scipy.md"
+
+INTRODUCTION = """# SciPy
+
+`tapenet.scipy` is SciPy's namespace on Tensors and arrays alike: `tapenet.scipy.special.gammaln(x)` has SciPy's value
+and an exact derivative, in both modes and to any order. It needs the extra `scipy`: `pip install "tapenet[scipy]"`.
+`import tapenet` does not import SciPy; the first use of `tn.scipy` does.
+
+```python
+import numpy as np
+import scipy.special
+import tapenet as tn
+from tapenet.scipy import special
+
+tn.grad(special.gammaln)(3.0)  # digamma(3)
+tn.grad(lambda a: special.gammainc(a, 2.0))(1.5)  # by a parameter too
+tn.grad(lambda x: np.sum(scipy.special.erf(x)))(np.ones(3))  # plain SciPy: its ufuncs dispatch
+```
+
+**Plain SciPy.** The functions of `scipy.special` that are ufuncs find their derivative when called on a Tensor. With
+`SCIPY_ARRAY_API=1` set in the process before SciPy is imported, SciPy asks a Tensor for its namespace,
+`tapenet.numpy`, and finds `special` in it; then functions that SciPy writes to the array API standard work too. SciPy
+refuses a Tensor beside a plain array there ("Multiple namespaces for array inputs"): call the function of
+`tapenet.scipy` instead, or add `0 * x` to the array. What converts its arguments to arrays cannot be seen: on an open
+tape that raises, and the error says what to write instead.
+
+What becomes of each public function on a Tensor:
+
+- **both modes**: differentiable forward and in reverse. The note says what the derivative is, and at edges what it is
+  taken to be.
+- **piecewise constant**: the derivative is zero wherever there is one, and zero is the answer.
+- **no derivative**: a function of counts, or one that gives no numbers; plain arguments go to SciPy.
+- **refused**: raises on a Tensor, and says what to write instead.
+
+Written by `python docs/generate_scipy.py`, with SciPy {version}.
+"""
+
+
+@attrs.frozen
+class Row:
+    """A function's place in the table."""
+
+    name: str
+    kind: str
+    note: str
+
+    def __str__(self) -> str:
+        note = self.note.replace("|", "\\|").replace("_", "\\_").replace("*", "\\*")
+        return f"| `{self.name}` | {self.kind} | {note} |"
+
+
+def public_functions(module: Any) -> list[str]:
+    """The public functions of a module, ufuncs among them; no classes, no modules, no numbers."""
+    names = [name for name in module.__all__ if not name.startswith("_") and name != "test"]
+    values = {name: getattr(module, name) for name in names}
+    return sorted(name for name, value in values.items() if callable(value) and not inspect.isclass(value))
+
+
+def row(part: str, name: str) -> Row | None:
+    """Where a function has its place; None where nothing says so."""
+    ours = getattr(importlib.import_module(f"tapenet.scipy.{part}"), name, None)
+    text = inspect.getdoc(ours) or ""
+    found = re.search(rf"^({'|'.join(HEADS)}): (.*?)(?=\n\n|\Z)", text, re.DOTALL | re.MULTILINE)
+    return found and Row(name, HEADS[found[1]], " ".join(found[2].split()))
+
+
+def unplaced(part: str) -> list[str]:
+    """The functions of this SciPy that have no place."""
+    names = public_functions(importlib.import_module(f"scipy.{part}"))
+    return [f"scipy.{part}.{name}" for name in names if row(part, name) is None]
+
+
+def rows(part: str) -> Iterator[Row]:
+    """The table of a module."""
+    ours = importlib.import_module(f"tapenet.scipy.{part}")
+    theirs = importlib.import_module(f"scipy.{part}")
+    names = {*public_functions(theirs), *(name for name in ours.__all__ if callable(getattr(ours, name)))}
+    placed = (row(part, name) for name in sorted(names))
+    return (found for found in placed if found is not None)
+
+
+def page() -> str:
+    sections = [INTRODUCTION.replace("{version}", scipy.__version__)]
+    for part in MODULES:
+        if part in COMPLETE and unplaced(part):
+            raise LookupError(f"without a place in tapenet.scipy: {unplaced(part)}")
+        table = list(rows(part))
+        counts = {kind: sum(r.kind == kind for r in table) for kind in KINDS}
+        total = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+        lines = [f"## scipy.{part}", "", f"{len(table)} functions: {total}.", ""]
+        sections.append("\n".join([*lines, "| function | kind | note |", "|---|---|---|", *map(str, table), ""]))
+    return "\n".join(sections)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
