@@ -65,6 +65,7 @@ PAGES = (
         ("tapenet.scipy", "tapenet.scipy.special"),
         "SciPy's functions on Tensors and arrays alike. :doc:`/guides/scipy` says of each what becomes of it.",
     ),
+    Page("tree", "tapenet.tree", ("tapenet.tree",), "Pytrees. :doc:`/guides/pytrees` is the guide."),
     Page("models", "tapenet.models", ("tapenet.models",), "Networks that are ready to be trained."),
     Page(
         "testing",

@@ -7,8 +7,8 @@ Record and walk: `GradientTape`, with `gradient`, `jacobian`, `jvp` and `replay`
 Transform functions: `grad`, `value_and_grad`, `elementwise_grad`, `vjp`, `jvp`, `linearize`, `jacobian`, `jacfwd`,
 `hessian`, `hvp`, `vmap`, `checkpoint`, `stop_gradient`, `root`, `fixed_point`.
 Give derivatives of your own: `primitive`, `custom_vjp`, `custom_jvp`; `extend` is the module for authors of operations.
-Build and train networks: `nn`, `optim`, `models`; keep them: `save`, `load`. SciPy's functions: `scipy`. Test
-gradients: `testing`. Report a bug: `show_config`.
+Build and train networks: `nn`, `optim`, `models`; keep them: `save`, `load`. SciPy's functions: `scipy`. Work on
+pytrees: `tree`. Test gradients: `testing`. Report a bug: `show_config`.
 
 >>> import tapenet.numpy as tnp
 >>> with GradientTape() as tape:
@@ -23,7 +23,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from tapenet import errors as errors, extend as extend, numpy as numpy
+from tapenet import errors as errors, extend as extend, numpy as numpy, tree as tree
 from tapenet.core.provided import provided as _provided
 from tapenet.core.pytrees import static_field as static_field
 from tapenet.core.record import Record as Record
@@ -117,6 +117,7 @@ __all__ = [
     # modules
     "numpy",
     "scipy",
+    "tree",
     "nn",
     "optim",
     "models",

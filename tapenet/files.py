@@ -20,7 +20,7 @@ import numpy as np
 
 from tapenet.core.argument_checks import checked_flag, shown
 from tapenet.core.packages import import_package
-from tapenet.core.pytrees import Tree
+from tapenet.core.pytrees import Tree, joined
 from tapenet.errors import ArgumentError, ArgumentTypeError, FileFormatError
 from tapenet.saving.container import Container, Entry, check_container, opened, write_container
 from tapenet.saving.leaves import (
@@ -36,7 +36,7 @@ from tapenet.saving.leaves import (
     stored_array,
 )
 from tapenet.saving.replacing import replaced
-from tapenet.saving.trees import Item, joined, mapped_tree
+from tapenet.saving.trees import Item, mapped_tree
 
 __all__ = ["save", "load", "load_metadata"]
 

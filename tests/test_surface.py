@@ -32,6 +32,7 @@ MODULES = [
     "tapenet.scipy.special",
     "tapenet.testing",
     "tapenet.testing.strategies",
+    "tapenet.tree",
     "numpynet",
     "compat",
 ]

@@ -122,7 +122,32 @@ def leaf_paths(tree: Tree, name: str, none_is_leaf: bool = False) -> list[str]:
     return [accessor.codify(name) for accessor in accessors]
 
 
-# ---- one level ----
+# ---- paths and levels ----
+
+
+class Paths:
+    """Makes the paths of one tree unique: a path that comes again gets a number."""
+
+    def __init__(self, reserved: Sequence[str] = ()) -> None:
+        self._counts = dict.fromkeys(reserved, 1)
+
+    def unique(self, path: str) -> str:
+        """Return the path, or if it has been given before, with a number behind it."""
+        count = self._counts[path] = self._counts.get(path, 0) + 1
+        return path if count == 1 else self.unique(f"{path}#{count}")
+
+
+def joined(path: str, name: str) -> str:
+    """Return the path of a child: names of fields, keys and indices, with dots between them."""
+    return f"{path}.{name}" if path else name
+
+
+def dotted_paths(tree: Tree) -> list[str]:
+    """Return the path of each leaf, such as `layers.0.kernel`; that of a tree which is a leaf itself is empty."""
+    tree_flatten(tree)  # registers classes met for the first time
+    accessors = optree.tree_accessors(tree, namespace=NAMESPACE)
+    paths = Paths()
+    return [paths.unique(".".join(str(getattr(x, "field", x.entry)) for x in accessor)) for accessor in accessors]
 
 
 @attrs.frozen(eq=False)

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.core.pytrees import Tree, one_level, static_values
+from tapenet.core.pytrees import Paths, Tree, joined, one_level, static_values
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
 
@@ -57,14 +57,14 @@ class _Walk:
     def __init__(self, visit: Callable[[Item], Any], nodes: dict[str, str]) -> None:
         self._visit = visit
         self._nodes = nodes
-        self._seen = dict.fromkeys(_RESERVED, 1)
+        self._paths = Paths(_RESERVED)
 
     def mapped(self, node: Any, path: str, is_static: bool) -> Any:
         level = one_level(node)
         if level is None:
             if node is None and not is_static:
                 return None
-            return self._visit(Item(self._unique(path), node, not is_static or is_state(node)))
+            return self._visit(Item(self._paths.unique(path), node, not is_static or is_state(node)))
         self._nodes[path] = f"{type(node).__module__}.{type(node).__qualname__}"
         children = [
             self.mapped(child, joined(path, name), is_static)
@@ -76,12 +76,3 @@ class _Walk:
             if new is not value:
                 object.__setattr__(made, name, new)
         return made
-
-    def _unique(self, path: str) -> str:
-        count = self._seen[path] = self._seen.get(path, 0) + 1
-        return path if count == 1 else self._unique(f"{path}#{count}")
-
-
-def joined(path: str, name: str) -> str:
-    """Return the path of a child."""
-    return f"{path}.{name}" if path else name

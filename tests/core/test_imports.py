@@ -37,7 +37,7 @@ LAYERS = [
     ["tapenet.extend"],
     ["tapenet.transforms", "tapenet.numpy"],
     ["tapenet.saving"],
-    ["tapenet.files"],
+    ["tapenet.files", "tapenet.tree"],
     ["tapenet.nn", "tapenet.optim", "tapenet.models"],
     ["tapenet.scipy"],
     ["tapenet.testing"],

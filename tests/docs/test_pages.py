@@ -15,6 +15,7 @@ PAGES = [
     DOCS / "guides" / "layers.md",
     DOCS / "guides" / "optimizers.md",
     DOCS / "guides" / "performance.md",
+    DOCS / "guides" / "pytrees.md",
     DOCS / "index.md",
 ]
 BLOCK = re.compile(r"^```(python|text)\n(.*?)^```", re.DOTALL | re.MULTILINE)
