@@ -483,6 +483,7 @@ CASES = [
         fine={"b2_power": ANY_SIGN},
         more={"b2_power": (1.0,), "clip": (0.5,)},
     ),
+    case(tn.optim.lbfgs, fine={"memory": (HUGE,)}),
     case(tn.optim.clip_by_value, limit=1.0),
     case(tn.optim.clip_by_global_norm, limit=1.0),
     case(tn.optim.scale, factor=1.0, fine={"factor": ANY_SIGN}),

@@ -10,6 +10,7 @@
 from tapenet.optim.adaptive import adadelta, adagrad, rmsprop
 from tapenet.optim.chain import chain, freeze, partition
 from tapenet.optim.descent import momentum, nesterov, sgd
+from tapenet.optim.lbfgs import lbfgs
 from tapenet.optim.moments import adam, adamw
 from tapenet.optim.optimizer import Optimizer
 from tapenet.optim.parts import (
@@ -64,6 +65,7 @@ __all__ = [
     "lamb",
     "adafactor",
     "rprop",
+    "lbfgs",
     "Optimizer",
     # parts of optimizers
     "chain",
