@@ -9,7 +9,13 @@ import tapenet as tn
 import tapenet.numpy as tnp
 
 # It imports an extra, as the first thing it does.
-collect_ignore = [] if importlib.util.find_spec("numba") else ["tapenet/kernels/loops.py"]
+NEEDS = {"numba": ["loops.py"], "llvmlite": ["machine_code.py", "ir_code.py", "gemm_code.py"]}
+collect_ignore = [
+    f"tapenet/kernels/{name}"
+    for package, names in NEEDS.items()
+    if not importlib.util.find_spec(package)
+    for name in names
+]
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,8 @@ wants a processor, or our own threads do, a product then takes ten to a hundred 
 milliseconds after it, BLAS's threads keep processors busy, waiting for the next. Telling BLAS how many threads to use
 would change it for the whole process. So products are cut: OpenBLAS, which NumPy's wheels come with, makes a product of
 up to `SMALL_PRODUCT` multiplications in the thread that asks for it. Two threads so reach 60 to 85 percent of what
-BLAS's own reach on an idle machine, and they reach it on a busy one, too.
+BLAS's own reach on an idle machine, and they reach it on a busy one, too. Where LLVM compiles code for products (see
+`gemm`), that makes the large ones, each in one piece for each thread.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.kernels.forks import between_forks
+from tapenet.kernels.gemm import gemm_for
 from tapenet.kernels.memory import empty
 from tapenet.kernels.threads import share
 from tapenet.kernels.windows import Array
@@ -125,6 +127,10 @@ def multiply(x: Array, y: Array, out: Array) -> None:
         with between_forks():
             np.matmul(x, y, out=out)
         return
+    gemm = gemm_for(out.dtype)
+    if gemm is not None and gemm.fits(x, y, out):
+        gemm(x, y, out)
+        return
     step = _even(inner, max(longest, most // (rows * columns)))
     if step == inner:
         _multiply_tiles(x[None], y[None], out[None], most)
@@ -145,13 +151,21 @@ def multiply(x: Array, y: Array, out: Array) -> None:
 
 def multiply_stack(x: Array, y: Array, out: Array) -> None:
     """Write the products of two stacks of matrices to `out`, all in this thread, in as few calls as can be."""
-    _, rows, inner = x.shape
-    columns = y.shape[2]
-    if min(rows, columns) > 1 and inner <= max(INNER, SMALL_PRODUCT // (rows * columns)) and x.dtype.char in "fdFD":
+    if _fits_tiles(x, y):
         _multiply_tiles(x, y, out, SMALL_PRODUCT)
         return
     for x_matrix, y_matrix, product_matrix in zip(x, y, out, strict=True):
         multiply(x_matrix, y_matrix, product_matrix)
+
+
+def _fits_tiles(x: Array, y: Array) -> bool:
+    """Return whether one call of NumPy's makes all the products, without partial sums, as fast as one for each."""
+    _, rows, inner = x.shape
+    columns = y.shape[2]
+    if min(rows, columns) < 2 or x.dtype.char not in "fdFD":
+        return False
+    is_small = rows * inner * columns <= SMALL_PRODUCT
+    return is_small or (gemm_for(x.dtype) is None and inner <= max(INNER, SMALL_PRODUCT // (rows * columns)))
 
 
 def _add_sums(sums: Array, out: Array, *, is_first: bool) -> None:

@@ -16,7 +16,7 @@ def test_it_names_versions_and_settings(monkeypatch: pytest.MonkeyPatch) -> None
     assert config.tapenet == tn.__version__
     assert config.packages["numpy"] == np.__version__
     assert config.threads >= 1
-    assert config.backend in ("numpy", "numba")
+    assert config.backend in ("numpy", "llvm", "numba")
     assert config.variables["NUMBA_CACHE_DIR"] == "somewhere"
 
 

@@ -1,7 +1,10 @@
 """The compiled backend: the same results as NumPy's, on all geometries; and how it is asked for."""
 
+import importlib.metadata
+import importlib.util
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -163,7 +166,9 @@ def test_names():
     assert tn.use_backend("numpy") in backends.BACKENDS
     assert tn.use_backend("numpy") == "numpy"
     assert backends.loops_for(np.ones(3)) is None
-    with pytest.raises(tn.ArgumentError, match=r"use_backend: name must be one of 'numpy', 'numba'; got 'cuda'\."):
+    with pytest.raises(
+        tn.ArgumentError, match=r"use_backend: name must be one of 'numpy', 'llvm', 'numba'; got 'cuda'\."
+    ):
         tn.use_backend("cuda")
 
 
@@ -177,11 +182,39 @@ def test_without_numba(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "answer"), [("numpy", "numpy"), ("numba", "numba"), ("fortran", "got 'fortran'"), ("", "numpy")]
+    ("version", "message"),
+    [
+        (None, r"use_backend: llvmlite must be installed; got .*\. Install it: pip install llvmlite\."),
+        ("0.44.1", r"use_backend: llvmlite must be of version 0\.45 or newer\. Install it: pip install --upgrade"),
+    ],
+)
+def test_without_a_fitting_llvmlite(monkeypatch, version, message):
+    def find(name):
+        if version is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version
+
+    before = tn.use_backend("numpy")
+    monkeypatch.setattr(importlib.metadata, "version", find)
+    monkeypatch.setitem(sys.modules, "llvmlite", None if version is None else types.ModuleType("llvmlite"))
+    with pytest.raises(tn.MissingPackageError, match=message):
+        tn.use_backend("llvm")
+    assert tn.use_backend(before) == "numpy"
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("numpy", "numpy"),
+        ("llvm", "llvm"),
+        ("numba", "numba"),
+        ("fortran", "got 'fortran'"),
+        ("", "llvm" if importlib.util.find_spec("llvmlite") else "numpy"),
+    ],
 )
 def test_the_environment_chooses(name, answer):
-    if name == "numba":
-        pytest.importorskip("numba")
+    if name in ("llvm", "numba"):
+        pytest.importorskip({"llvm": "llvmlite"}.get(name, name))
     code = "import tapenet, sys; print(tapenet.use_backend('numpy'))"
     command = f"import os; os.environ['TAPENET_BACKEND'] = {name!r}; {code}"
     finished = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)

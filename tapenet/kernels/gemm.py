@@ -1,0 +1,126 @@
+"""Products of large matrices by code of our own, which LLVM compiles for this processor.
+
+BLAS makes a large product in threads of its own, or else in pieces so small that it packs each factor many times (see
+`products`). This code makes a product of any size in the thread that asks, without the interpreter's lock, and with the
+processor's widest vectors. It is for float32 and float64, on processors with AVX2 or AVX-512 and fused multiply-add.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import threading
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.kernels import backends
+from tapenet.kernels.blocking import Blocking
+
+Array = Any
+
+# Imported where code is generated only: it needs llvmlite's builder.
+_GENERATOR = "tapenet.kernels.gemm_code"
+
+# Bits of the exceptions, and factors whose product meets each.
+_INVALID, _OVERFLOW, _UNDERFLOW = 1, 8, 16
+
+
+class _Packed(threading.local):
+    """Memory of each thread's own to pack blocks of two factors to."""
+
+    def __init__(self, sizes: tuple[int, int], dtype: np.dtype[Any]) -> None:
+        self.arrays = [np.empty(n, dtype) for n in sizes]
+        self.addresses = [_address(x) for x in self.arrays]
+
+
+@attrs.frozen(eq=False)
+class Gemm:
+    """The product of two matrices of one dtype.
+
+    Attributes:
+        dtype: of both factors and of the result.
+        function: the compiled one.
+        packed: memory that it packs the factors to, each thread's own.
+        library: what holds its code.
+    """
+
+    dtype: np.dtype[Any]
+    function: Any
+    packed: _Packed
+    library: Any
+
+    def fits(self, x: Array, y: Array, out: Array) -> bool:
+        """Return whether the arrays' memory can be used as it is."""
+        size = self.dtype.itemsize
+        return out.strides[1] == size and not any(s % size for a in (x, y, out) for s in a.strides) and x.shape[1] > 0
+
+    def __call__(self, x: Array, y: Array, out: Array) -> None:
+        """Write the product of x (rows, inner) and y (inner, columns) to `out`, and report exceptions as NumPy does."""
+        size = self.dtype.itemsize
+        met = self.function(
+            _address(x),
+            x.strides[0] // size,
+            x.strides[1] // size,
+            _address(y),
+            y.strides[0] // size,
+            y.strides[1] // size,
+            _address(out),
+            out.strides[0] // size,
+            len(x),
+            y.shape[1],
+            len(y),
+            0,
+            *self.packed.addresses,
+        )
+        if met & (_INVALID | _OVERFLOW | _UNDERFLOW):
+            self.report(met)
+
+    def report(self, met: int) -> None:
+        """Let NumPy meet the same exceptions: it warns, raises or calls as `numpy.errstate` says."""
+        largest, least = np.finfo(self.dtype).max, np.finfo(self.dtype).tiny
+        for bit, x, y in ((_INVALID, np.inf, 0.0), (_OVERFLOW, largest, largest), (_UNDERFLOW, least, least)):
+            if met & bit:
+                np.matmul(np.full((1, 1), x, self.dtype), np.full((1, 1), y, self.dtype))
+
+
+def _address(x: Array) -> int:
+    return int(x.__array_interface__["data"][0])
+
+
+_compiled: dict[str, Gemm | None] = {}
+
+
+def gemm_for(dtype: np.dtype[Any]) -> Gemm | None:
+    """Return the code for products of a dtype; None where NumPy and BLAS make them.
+
+    It is compiled, or loaded from the disk, at its first use.
+    """
+    if not backends.has_machine_code() or dtype.char not in "fd" or not dtype.isnative:
+        return None
+    if dtype.char not in _compiled:
+        vector_size = _machine_code().processor().vector_size
+        cut = Blocking.of(dtype.char, vector_size) if vector_size else None
+        _compiled[dtype.char] = None if cut is None else compiled(dtype, cut)
+    return _compiled[dtype.char]
+
+
+def compiled(dtype: np.dtype[Any], cut: Blocking) -> Gemm:
+    """Return the code for products of a dtype, cut so."""
+    machine_code = _machine_code()
+    library = machine_code.compile_module(
+        lambda: importlib.import_module(_GENERATOR).gemm_module(dtype.char, cut),
+        machine_code.source_of(_GENERATOR, "tapenet.kernels.ir_code"),
+        dtype.char,
+        repr(cut),
+    )
+    pointer, length = ctypes.c_void_p, ctypes.c_ssize_t
+    kinds = [pointer, length, length] * 2 + [pointer] + [length] * 5 + [pointer] * 2
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(library.address("gemm"))
+    return Gemm(dtype, function, _Packed(cut.packed_sizes, dtype), library)
+
+
+def _machine_code() -> Any:
+    # Imported at the first large product: it needs llvmlite, and modules that importing tapenet does not.
+    return importlib.import_module("tapenet.kernels.machine_code")

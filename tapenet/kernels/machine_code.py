@@ -1,0 +1,128 @@
+"""Machine code for this processor from LLVM's intermediate representation, compiled by llvmlite and kept on disk."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import platform
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from tapenet.core.version import __version__
+from tapenet.kernels import code_cache
+
+
+@attrs.frozen
+class Processor:
+    """What code is compiled for.
+
+    Attributes:
+        name: LLVM's name of the processor.
+        features: LLVM's list of what it can do.
+        vector_size: bytes of its widest vectors; 0 if it has no vectors with fused multiply-add that we make use of.
+    """
+
+    name: str
+    features: str
+    vector_size: int
+
+
+@functools.cache
+def processor() -> Processor:
+    """Return the processor that this process runs on."""
+    llvm = _llvm()
+    features = llvm.get_host_cpu_features()
+    return Processor(llvm.get_host_cpu_name(), features.flatten(), _vector_size(features))
+
+
+def _vector_size(features: Any) -> int:
+    if platform.machine().lower() not in ("x86_64", "amd64") or not features.get("fma"):
+        return 0
+    # The others of the family have 512 bits for some operations, or none.
+    has_wide = all(features.get(name) for name in ("avx512f", "avx512vl", "avx512dq", "avx512bw"))
+    return 64 if has_wide else 32 if features.get("avx2") else 0
+
+
+@attrs.frozen(eq=False)
+class Library:
+    """Compiled functions. They live as long as this does.
+
+    Attributes:
+        engine: llvmlite's, which owns the code.
+    """
+
+    engine: Any
+
+    def address(self, name: str) -> int:
+        """Return where a function is."""
+        return int(self.engine.get_function_address(name))
+
+
+def compile_module(make: Callable[[], str], *depends: str, level: int = 2) -> Library:
+    """Compile a module for this processor, or load what was compiled of it before.
+
+    Args:
+        make: returns LLVM's intermediate representation; called where nothing is on disk.
+        depends: texts that say what `make` returns, such as `source_of` the module that it is in and its arguments.
+        level: how much LLVM optimizes, 0 to 3.
+    """
+    llvm, target = _llvm(), processor()
+    with _lock:
+        key = code_cache.key_of(
+            *depends, str(level), target.name, target.features, __version__, llvm_version(), platform.platform()
+        )
+        machine = _target_machine(level)
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        code = code_cache.read(key)
+        if code is None:
+            code = _emit(make(), machine, level)
+            code_cache.write(key, code)
+        engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
+        engine.finalize_object()
+    return Library(engine)
+
+
+def source_of(*modules: str) -> str:
+    """Return the source of modules that generate code, which are not imported for that."""
+    specs = [importlib.util.find_spec(name) for name in modules]
+    return "\0".join(spec.loader.get_source(spec.name) for spec in specs)  # type: ignore[union-attr]  # files of ours
+
+
+def _emit(text: str, machine: Any, level: int) -> bytes:
+    """Return the object file of a module."""
+    llvm = _llvm()
+    module = llvm.parse_assembly(text)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return bytes(machine.emit_object(module))
+
+
+def _target_machine(level: int) -> Any:
+    llvm, target = _llvm(), processor()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=target.name, features=target.features, opt=level, reloc="pic", codemodel="small", jit=True
+    )
+
+
+_lock = threading.RLock()
+
+
+@functools.cache
+def _llvm() -> Any:
+    llvm = importlib.import_module("llvmlite.binding")
+    importlib.import_module("llvmlite.binding.object_file")
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
+
+
+@functools.cache
+def llvm_version() -> str:
+    """Return the versions of llvmlite and of its LLVM."""
+    return f"{importlib.import_module('llvmlite').__version__} {_llvm().llvm_version_info}"
