@@ -10,6 +10,7 @@ import ast
 import importlib
 import inspect
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -122,10 +123,19 @@ def groups_by_file(source: str) -> Groups:
     return dict(sorted(groups.items(), key=lambda group: ":" not in group[0]))  # chapters of NumPy first
 
 
+def groups_by_table(modules: Mapping[str, str]) -> Groups:
+    """The names that a module imports when they are first used, by the chapter and file that they come from."""
+    groups = {": ".join(module.split(".")[1:]).replace("_", " "): names.split() for module, names in modules.items()}
+    return {heading[0].upper() + heading[1:]: names for heading, names in sorted(groups.items())}
+
+
 def groups_of(module: ModuleType) -> Groups:
     """The public names of a module under headings; those that nothing places are under its own name."""
     source = source_of(module)
-    groups = groups_by_comment(source) or groups_by_file(source)
+    if module.__name__ == "tapenet.numpy":
+        groups = groups_by_table(module._PUBLIC)
+    else:
+        groups = groups_by_comment(source) or groups_by_file(source)
     public = [name for name in module.__all__ if not inspect.ismodule(getattr(module, name))]
     kept = {heading: [name for name in names if name in public] for heading, names in groups.items()}
     rest = [name for name in public if name not in {name for names in kept.values() for name in names}]

@@ -21,16 +21,15 @@ np.float64(12.0)
 import importlib
 import os
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tapenet import errors as errors, extend as extend, numpy as numpy, tree as tree
+from tapenet import errors as errors, numpy as numpy
 from tapenet.core.provided import provided as _provided
 from tapenet.core.pytrees import static_field as static_field
 from tapenet.core.record import Record as Record
 from tapenet.core.tensor import Tensor as Tensor
 from tapenet.core.version import __version__ as __version__
-from tapenet.diagnostics.checks import checks as checks
-from tapenet.diagnostics.config import show_config as show_config
 from tapenet.errors import (
     ArgumentError as ArgumentError,
     ArgumentTypeError as ArgumentTypeError,
@@ -44,35 +43,47 @@ from tapenet.errors import (
     TapenetError as TapenetError,
     UnconnectedError as UnconnectedError,
 )
-from tapenet.extend import primitive as primitive
-from tapenet.files import load as load, load_metadata as load_metadata, save as save
-from tapenet.kernels.allocator import keep_freed_memory as keep_freed_memory
-from tapenet.kernels.backends import use_backend as use_backend
-from tapenet.kernels.memory import empty_cache as empty_cache
 from tapenet.kernels.pooled import is_large as _is_large, pooled as _pooled
-from tapenet.kernels.processors import num_threads as num_threads, set_num_threads as set_num_threads
-from tapenet.numpy.methods import give_methods
+from tapenet.numpy.methods import give_methods as _give_methods
 from tapenet.ops.arrays.indexing import at as at
-from tapenet.ops.arrays.masked import with_ufunc_keywords as _with_ufunc_keywords
 from tapenet.tape import GradientTape as GradientTape, tape_of as _tape_of
-from tapenet.transforms.checkpoint import checkpoint as checkpoint
-from tapenet.transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
 from tapenet.transforms.gradient import (
     elementwise_grad as elementwise_grad,
     grad as grad,
     stop_gradient as stop_gradient,
     value_and_grad as value_and_grad,
 )
-from tapenet.transforms.implicit import fixed_point as fixed_point, root as root
-from tapenet.transforms.jacobian import (
-    hessian as hessian,
-    hvp as hvp,
-    jacfwd as jacfwd,
-    jacobian as jacobian,
-    jacrev as jacrev,
-)
-from tapenet.transforms.mapping import vmap as vmap
-from tapenet.transforms.products import jvp as jvp, linearize as linearize, vjp as vjp
+
+if TYPE_CHECKING:  # imported when first used: see _MODULES
+    from tapenet import (
+        extend as extend,
+        models as models,
+        nn as nn,
+        optim as optim,
+        scipy as scipy,
+        testing as testing,
+        tree as tree,
+    )
+    from tapenet.diagnostics.checks import checks as checks
+    from tapenet.diagnostics.config import show_config as show_config
+    from tapenet.extend import primitive as primitive
+    from tapenet.files import load as load, load_metadata as load_metadata, save as save
+    from tapenet.kernels.allocator import keep_freed_memory as keep_freed_memory
+    from tapenet.kernels.backends import use_backend as use_backend
+    from tapenet.kernels.memory import empty_cache as empty_cache
+    from tapenet.kernels.processors import num_threads as num_threads, set_num_threads as set_num_threads
+    from tapenet.transforms.checkpoint import checkpoint as checkpoint
+    from tapenet.transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
+    from tapenet.transforms.implicit import fixed_point as fixed_point, root as root
+    from tapenet.transforms.jacobian import (
+        hessian as hessian,
+        hvp as hvp,
+        jacfwd as jacfwd,
+        jacobian as jacobian,
+        jacrev as jacrev,
+    )
+    from tapenet.transforms.mapping import vmap as vmap
+    from tapenet.transforms.products import jvp as jvp, linearize as linearize, vjp as vjp
 
 __all__ = [
     # the tape
@@ -138,16 +149,24 @@ __all__ = [
     "UnconnectedError",
 ]
 
-if TYPE_CHECKING:
-    from tapenet import models as models, nn as nn, optim as optim, scipy as scipy, testing as testing
-
-give_methods(Tensor)
-_provided.array = numpy.array
-_provided.with_ufunc_keywords = _with_ufunc_keywords
-_provided.tape_of = _tape_of
-_provided.is_large, _provided.pooled = _is_large, _pooled
-_provided.jvp, _provided.vjp = jvp, vjp
-_provided.scipy = lambda: _imported("scipy")
+_MODULES = {  # where the names are that are imported when they are first used
+    "diagnostics.checks": "checks",
+    "diagnostics.config": "show_config",
+    "extend": "primitive",
+    "files": "load load_metadata save",
+    "kernels.allocator": "keep_freed_memory",
+    "kernels.backends": "use_backend",
+    "kernels.memory": "empty_cache",
+    "kernels.processors": "num_threads set_num_threads",
+    "transforms.checkpoint": "checkpoint",
+    "transforms.custom": "custom_jvp custom_vjp",
+    "transforms.implicit": "fixed_point root",
+    "transforms.jacobian": "hessian hvp jacfwd jacobian jacrev",
+    "transforms.mapping": "vmap",
+    "transforms.products": "jvp linearize vjp",
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
+_PACKAGES = ("extend", "models", "nn", "optim", "scipy", "testing", "tree")
 
 
 class _Importing:
@@ -169,10 +188,27 @@ def _imported(name: str) -> Any:
 if not TYPE_CHECKING:  # else every name would do
 
     def __getattr__(name: str) -> Any:
-        """Import `tn.nn`, `tn.optim`, `tn.models`, `tn.scipy` and `tn.testing` when they are first used."""
-        if name in ("models", "nn", "optim", "scipy", "testing"):
+        """Import a package or a function when it is first used."""
+        if name in _PACKAGES:
             return _imported(name)
+        if name in _MODULE_OF:
+            globals()[name] = value = getattr(_imported(_MODULE_OF[name]), name)
+            return value
         raise AttributeError(f"module 'tapenet' has no attribute {name!r}")
+
+
+def _at_first_call(module: str, name: str) -> Callable[..., Any]:
+    return lambda *arguments, **keywords: getattr(_imported(module), name)(*arguments, **keywords)
+
+
+_give_methods(Tensor)
+_provided.array = _at_first_call("ops.arrays.creation", "array")
+_provided.with_ufunc_keywords = _at_first_call("ops.arrays.masked", "with_ufunc_keywords")
+_provided.tape_of = _tape_of
+_provided.is_large, _provided.pooled = _is_large, _pooled
+_provided.jvp = _at_first_call("transforms.products", "jvp")
+_provided.scipy = lambda: _imported("scipy")
+_provided.vjp = _at_first_call("transforms.products", "vjp")
 
 
 def __dir__() -> list[str]:

@@ -328,13 +328,14 @@ def built(
     def compiled(rules: Sequence[Rule | None]) -> tuple[CompiledRule | None, ...]:
         return tuple(rule and _compile(rule, operands, own) for rule, own in zip(rules, operands, strict=True))
 
+    compiled_pullbacks = compiled(pullbacks)
     return Primitive(
         name,
         family,
         forward,
         operands,
-        compiled(pullbacks),
-        compiled(pushforwards),
+        compiled_pullbacks,
+        compiled_pullbacks if pushforwards is pullbacks else compiled(pushforwards),
         tuple(_reads(pair, operands) for pair in zip(pullbacks, pushforwards, strict=True)),
         batch=batch,
         is_elementwise=is_elementwise,

@@ -1,8 +1,8 @@
 """The public functions of elementwise primitives: the recording path, written out for speed.
 
 A small operation costs less than a microsecond, so that each call, dictionary and object around it counts. For one
-and two operands recording is written out in one function, compiled from the template below. Everything else goes to
-`_slow_path`, which makes the same records.
+and two operands recording is written out in one function, compiled from the template below when it is first called.
+Everything else goes to `_slow_path`, which makes the same records.
 """
 
 from __future__ import annotations
@@ -10,23 +10,24 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
 from typing import Any
 
 import numpy as np
 
 from tapenet.core.arguments import collected, holds_tensor
 from tapenet.core.foreign import as_constant, is_container
-from tapenet.core.primitive import CONSTANTS, Array, Primitive, bind, named_error
+from tapenet.core.primitive import CONSTANTS, Array, Primitive, bind, named_error  # noqa: F401  # in the template
 from tapenet.core.provided import provided
 from tapenet.core.record import NO_PARAMETERS, SHAPE
-from tapenet.core.recorder import slot_of
-from tapenet.core.tensor import Tensor, UnsealedTensor, new_object, resolve
+from tapenet.core.recorder import slot_of  # noqa: F401  # in the template
+from tapenet.core.tensor import Tensor, UnsealedTensor, new_object, resolve  # noqa: F401  # in the template
 
 
 def public_function(primitive: Primitive) -> Callable[..., Array]:
     """Return the function that computes an elementwise primitive, and records it."""
-    count = len(primitive.operands)
-    return _compiled(primitive, count, _slow_path) if count in _PARTITIONS else _general(primitive)
+    make = {1: _unary, 2: _binary}.get(len(primitive.operands))
+    return _general(primitive) if make is None else make(primitive, primitive.forward, _slow_path)
 
 
 def operator_function(primitive: Primitive, before: Callable[..., Any]) -> Callable[..., Array]:
@@ -41,7 +42,7 @@ def operator_function(primitive: Primitive, before: Callable[..., Any]) -> Calla
         answer = before(*operands)
         return _slow_path(primitive, operands, keywords) if answer is None else answer
 
-    return _compiled(primitive, 2, slow_path)
+    return _binary(primitive, primitive.forward, slow_path)
 
 
 def _general(primitive: Primitive) -> Callable[..., Array]:
@@ -114,7 +115,7 @@ _UNARY = """
         try:
             return slow_path(primitive, (x,), keywords) if keywords else forward(x)
         except (TypeError, ValueError) as error:
-            return of_lists(primitive, (x,), keywords, error)
+            return _of_lists(primitive, (x,), keywords, error)
     trace = x.owner
     if keywords or not trace.is_fast:
         return slow_path(primitive, (x,), keywords)
@@ -152,7 +153,7 @@ _BINARY = """
         try:
             return slow_path(primitive, (x, y), keywords) if keywords else forward(x, y)
         except (TypeError, ValueError) as error:
-            return of_lists(primitive, (x, y), keywords, error)
+            return _of_lists(primitive, (x, y), keywords, error)
 """
 
 # Output and operand share one tuple for their shapes: the time of long tapes is bound by allocating memory.
@@ -188,29 +189,51 @@ _PARTITIONS: dict[int, Mapping[str, str]] = {
 _NAME = os.path.join(os.path.dirname(__file__), "<fast path>")  # for tracebacks
 # What differs between primitives comes in cells and not in globals: functions of a template share one code object, and
 # the interpreter specializes its loads of globals for one dictionary. What a record keeps is written into the code.
-_MAKE = "def make(primitive, forward, slow_path):{body}\n    return function\n"
+_MAKE = "def make(function, primitive, forward, slow_path):{body}\n    return function\n"
+
+
+# These two are what a template's function is until it is called: a program uses few of them, and to compile all takes
+# a good part of the time of `import tapenet`. Their code is exchanged, so that the function stays the same object; the
+# cells stay too, and are those of the four names that the body mentions.
+
+
+def _unary(
+    primitive: Primitive, forward: Callable[..., Array], slow_path: Callable[..., Array]
+) -> Callable[..., Array]:
+    def function(x: Array, /, **keywords: Any) -> Array:
+        _compile(function, primitive, forward, slow_path)
+        return function(x, **keywords)
+
+    return function
+
+
+def _binary(
+    primitive: Primitive, forward: Callable[..., Array], slow_path: Callable[..., Array]
+) -> Callable[..., Array]:
+    def function(x: Array, y: Array, /, **keywords: Any) -> Array:
+        _compile(function, primitive, forward, slow_path)
+        return function(x, y, **keywords)
+
+    return function
+
+
+def _compile(function: Any, primitive: Primitive, *_: Any) -> None:
+    """Give a function the code of the template, for what the records of its primitive keep."""
+    patterns = ((False,),) if len(primitive.operands) == 1 else ((False, False), (False, True), (True, False))
+    function.__code__ = _code(tuple(primitive.keeps(pattern) for pattern in patterns))
 
 
 @functools.cache
-def _maker(count: int, keeps: tuple[tuple[bool, ...], ...]) -> Callable[..., Callable[..., Array]]:
-    """Return what makes a template's function for primitives of as many operands whose records keep the same."""
+def _code(keeps: tuple[tuple[bool, ...], ...]) -> CodeType:
+    """Return the code of a template's function for primitives whose records keep the same."""
+    count = 1 if len(keeps) == 1 else 2
     fill = _kept_by_one(*keeps) if count == 1 else _kept_by_two(*keeps)
     body = _TEMPLATE.format(**{key: text.strip("\n") for key, text in _PARTITIONS[count].items()})
     body = body.format(SHAPE=SHAPE, **fill).replace("\n", "\n    ")
-    names: dict[str, Any] = {
-        "__name__": __name__,
-        "CONSTANTS": CONSTANTS,
-        "NO_PARAMETERS": NO_PARAMETERS,
-        "Tensor": Tensor,
-        "UnsealedTensor": UnsealedTensor,
-        "named_error": named_error,
-        "new_object": new_object,
-        "of_lists": _of_lists,
-        "slot_of": slot_of,
-    }
-    exec(compile(_MAKE.format(body=body), _NAME, "exec"), names)
-    made: Callable[..., Callable[..., Array]] = names["make"]
-    return made
+    names: dict[str, Any] = {}
+    exec(compile(_MAKE.format(body=body), _NAME, "exec"), globals(), names)
+    code: CodeType = names["make"](*[None] * 4).__code__
+    return code
 
 
 def _kept_by_one(keeps: tuple[bool, ...]) -> dict[str, str]:
@@ -226,10 +249,3 @@ def _kept_by_two(*keeps: tuple[bool, ...]) -> dict[str, str]:
         return f"kept_x, kept_y, keeps_out = {kept[0]}, {kept[1]}, {keeps_out}"
 
     return {name: statement(*own) for name, own in zip(("both_keep", "x_keeps", "y_keeps"), keeps, strict=True)}
-
-
-def _compiled(primitive: Primitive, count: int, slow_path: Callable[..., Array]) -> Callable[..., Array]:
-    """Return the template's function for a primitive of one or two operands."""
-    patterns = ((False,),) if count == 1 else ((False, False), (False, True), (True, False))
-    keeps = tuple(primitive.keeps(pattern) for pattern in patterns)
-    return _maker(count, keeps)(primitive, primitive.forward, slow_path)

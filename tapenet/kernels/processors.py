@@ -16,7 +16,6 @@ import contextlib
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
 
 import attrs
 
@@ -119,10 +118,10 @@ def _groups(read: Reader) -> Iterator[str]:
             roots = [f"/sys/fs/cgroup/{controllers}", "/sys/fs/cgroup/cpu"]
         else:
             continue
-        inner = PurePosixPath(path.lstrip("/"))
+        inner = [part for part in path.split("/") if part]
         for root in roots:
-            for folder in (inner, *inner.parents):
-                yield str(root / folder)
+            for depth in range(len(inner), -1, -1):
+                yield "/".join([root, *inner[:depth]])
 
 
 def _quota(read: Reader, folder: str) -> float:
@@ -138,5 +137,6 @@ def _quota(read: Reader, folder: str) -> float:
 
 def _read_file(path: str) -> str | None:
     with contextlib.suppress(OSError, ValueError):
-        return Path(path).read_text()
+        with open(path) as file:  # pathlib would take as long to import as several modules of this package
+            return file.read()
     return None

@@ -67,11 +67,6 @@ class NamespaceInfo:
         return {np.dtype(dtype).name: np.dtype(dtype) for name in single for dtype in _DTYPES[name]}
 
 
-def namespace_info() -> NamespaceInfo:
-    """Make what `tapenet.numpy.__array_namespace_info__` returns."""
-    return NamespaceInfo()
-
-
 def finfo(dtype: Any, /) -> Any:
     """Give the limits of a floating dtype, or of that of an array or a Tensor.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from tapenet.core.record import Entry
 from tapenet.core.recorder import Recorder
 from tapenet.core.tensor import Tensor, read_single_value, record_guard, unwrap
 from tapenet.errors import ConversionError, MappedValueError
-from tapenet.numpy.outside import advice_for
 
 # ---- numbers ----
 
@@ -102,7 +102,7 @@ def as_numpy_array(self: Tensor, dtype: Any = None, copy: bool | None = None) ->
         package = asking.f_globals.get("__name__", "")
         if package.startswith("scipy.sparse._") and asking.f_code.co_name in _OPERATORS_OF_SPARSE:
             return _as_one_object(self)
-        advice = advice_for(package, asking.f_code.co_qualname)
+        advice = import_module("tapenet.numpy.outside").advice_for(package, asking.f_code.co_qualname)
         if not advice:
             raise
         raise type(error)(f"{error} {advice}") from None

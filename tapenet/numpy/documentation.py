@@ -1,4 +1,4 @@
-"""Docstrings and names of the public namespace, composed when it is imported.
+"""Docstrings and names of the functions of the public namespaces, composed when a function is first used.
 
 A function of `tapenet.ops` documents what it computes, its derivative and an example. What it takes, returns and raises
 is documented by NumPy: these sections are cut out of the docstring of the function of the same name in the installed
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -17,7 +16,11 @@ import numpy as np
 
 from tapenet.core.signatures import elementwise_signature
 
-_PUBLISHED = ("tapenet.numpy", "tapenet.numpy.linalg", "tapenet.numpy.fft")
+_publications: dict[FunctionType, object] = {}
+_OF_UFUNCS = (
+    *("reduce", "accumulate", "reduceat", "outer", "at"),
+    *("nin", "nout", "nargs", "ntypes", "types", "identity", "signature"),
+)
 _OURS = {"Parameters": "Args:", "Returns": "Returns:", "Raises": "Raises:"}  # our header for each of NumPy's
 _TAKEN = frozenset([*_OURS, "Other Parameters", "Yields", "Warns"])
 _MARKUP = re.compile(r":(?:ref|doc|term):`([^`<]*?)\s*(?:<[^`>]*>)?`|\s*\[\w+\]_")  # it leads out of the section
@@ -37,24 +40,28 @@ order, subok : optional
     The memory layout and subclasses of plain arrays; no effect on a Tensor."""
 
 
-def publish(module: str, names: Mapping[str, Any], theirs: ModuleType) -> None:
-    """Give the functions of a namespace its name as their module, and complete docstrings.
+def publish(namespace: str, value: Any, theirs: ModuleType) -> None:
+    """Give a function of a namespace its name as their module, a complete docstring, and a ufunc's attributes.
 
     Args:
-        module: the name of the namespace.
-        names: what is in it.
+        namespace: its name.
+        value: what is in it; nothing is done to what is not a function of tapenet's, or is published already.
         theirs: NumPy's module of the same functions.
     """
-    for name, function in names.items():
-        if name.startswith("_") or type(function) is not FunctionType or function.__module__ in _PUBLISHED:
-            continue
-        if function.__globals__["__name__"].startswith("tapenet."):  # else it is NumPy's own
-            function.__module__, function.__qualname__ = module, function.__name__
-            original = getattr(theirs, function.__name__, None)
-            if isinstance(original, np.ufunc) and original.signature is None:  # else it works on whole arrays
-                function.__signature__ = elementwise_signature(original)  # type: ignore[attr-defined]
-            if function.__doc__ is not None:  # python -OO leaves them out
-                function.__doc__ = composed(function.__doc__, original)
+    if type(value) is not FunctionType or not value.__globals__["__name__"].startswith("tapenet."):
+        return
+    token = object()
+    if _publications.setdefault(value, token) is not token:  # atomic: threads may use a function at the same time
+        return
+    original = getattr(theirs, value.__name__, None)
+    value.__module__, value.__qualname__ = namespace, value.__name__
+    if isinstance(original, np.ufunc):
+        for name in _OF_UFUNCS:  # their methods dispatch, so that they take Tensors
+            setattr(value, name, getattr(original, name))
+        if original.signature is None:  # else it works on whole arrays
+            value.__signature__ = elementwise_signature(original)  # type: ignore[attr-defined]
+    if value.__doc__ is not None:  # python -OO leaves them out
+        value.__doc__ = composed(value.__doc__, original)
 
 
 def composed(own: str, theirs: Any) -> str:
@@ -75,7 +82,7 @@ def composed(own: str, theirs: Any) -> str:
 def numpy_sections(function: Any) -> dict[str, str]:
     """Cut the sections on parameters, results and errors out of the docstring of a function of NumPy's.
 
-    They are consecutive, after the summary. Only `find` and slices are used, as it is done when tapenet is imported.
+    They are consecutive, after the summary.
     """
     text = getattr(function, "__doc__", None) or ""
     start = text.find("Parameters\n")
@@ -92,10 +99,7 @@ def numpy_sections(function: Any) -> dict[str, str]:
 
 @functools.cache
 def ufunc_sections(inputs: int, outputs: int) -> dict[str, str]:
-    """Make the sections of a ufunc, which takes and returns what every ufunc does.
-
-    NumPy makes the docstring of a ufunc again at each access, which takes too long at import.
-    """
+    """Make the sections of a ufunc, which takes and returns what every ufunc does."""
     operands = "x" if inputs == 1 else ", ".join(f"x{i}" for i in range(1, inputs + 1))
     result = "y : array or scalar" if outputs == 1 else f"a tuple of {outputs} arrays or scalars"
     what = "An array or a number." if inputs == 1 else "Arrays and numbers, which broadcast against one another."

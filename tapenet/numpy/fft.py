@@ -1,5 +1,8 @@
 """`numpy.fft` on Tensors and arrays alike."""
 
+import numpy as _np
+
+from tapenet.numpy.documentation import publish as _publish
 from tapenet.ops.signal.fourier import (
     fft as fft,
     fftfreq as fftfreq,
@@ -43,6 +46,9 @@ __all__ = [
     "rfft2",
     "rfftn",
 ]
+
+for _name in __all__:
+    _publish(__name__, globals()[_name], _np.fft)
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,9 @@
 """`numpy.linalg` on Tensors and arrays alike."""
 
+import numpy as _np
 from numpy.linalg import LinAlgError as LinAlgError
 
+from tapenet.numpy.documentation import publish as _publish
 from tapenet.ops.arrays.shaping import matrix_transpose as matrix_transpose
 from tapenet.ops.linalg.decompositions import (
     cholesky as cholesky,
@@ -76,6 +78,11 @@ __all__ = [
     "vector_norm",
     "matmul",
 ]
+
+_publish("tapenet.numpy", matmul, _np)  # the same functions as there
+_publish("tapenet.numpy", matrix_transpose, _np)
+for _name in __all__:
+    _publish(__name__, globals()[_name], _np.linalg)
 
 
 def __dir__() -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,6 @@ from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor, read_value, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError, MissingAttributeError
 from tapenet.numpy.conversions import CONVERSIONS
-from tapenet.numpy.outside import Flat
 from tapenet.numpy.protocol import array_function, array_ufunc
 from tapenet.ops.arrays.indexing import At, getitem
 
@@ -23,8 +24,13 @@ def _reflected(function: Callable[..., Array]) -> Callable[..., Array]:
     return lambda self, other: function(other, self)
 
 
-def _operator(name: str, function: Callable[..., Array]) -> Callable[..., Array]:
-    """Make a binary operator of a function; it leaves the operation to an operand that it defers to."""
+def _operator(name: str, function: Callable[..., Array] | str) -> Callable[..., Array]:
+    """Make a binary operator of a function; it leaves the operation to an operand that it defers to.
+
+    Args:
+        name: of the operator's method.
+        function: one with a primitive, or the name of a function that is imported when the operator is first used.
+    """
     other_s = name.replace("__r", "__", 1) if name in _REFLECTED else _OTHER_S.get(name, name.replace("__", "__r", 1))
     is_product = name in ("__mul__", "__rmul__")
 
@@ -35,19 +41,19 @@ def _operator(name: str, function: Callable[..., Array]) -> Callable[..., Array]
             return tnp.matmul(x, y)
         return None
 
-    if hasattr(function, "primitive"):
-        operate = operator_function(function.primitive, before)
+    if not isinstance(function, str):
+        operate = operator_function(function.primitive, before)  # type: ignore[attr-defined]  # functions take attributes
     else:
 
         def operate(x: Any, y: Any) -> Any:
             if (type(x) not in USUAL or type(y) not in USUAL) and before(x, y) is NotImplemented:
                 return NotImplemented
-            return function(x, y)
+            return getattr(tnp, function)(x, y)
 
     return _reflected(operate) if name in _REFLECTED else operate
 
 
-def _comparison(name: str, function: Callable[..., Array]) -> Callable[..., Array]:
+def _comparison(name: str, function: str) -> Callable[..., Array]:
     compared = _operator(name, function)
 
     def compare(self: Tensor, other: Any) -> Array:
@@ -56,21 +62,21 @@ def _comparison(name: str, function: Callable[..., Array]) -> Callable[..., Arra
     return compare
 
 
-_BINARY: dict[str, Callable[..., Array]] = {
+_BINARY: dict[str, Callable[..., Array] | str] = {
     "add": tnp.add,
     "sub": tnp.subtract,
     "mul": tnp.multiply,
     "truediv": tnp.divide,
     "floordiv": tnp.floor_divide,
     "mod": tnp.remainder,
-    "divmod": tnp.divmod,
+    "divmod": "divmod",
     "pow": tnp.power,
-    "matmul": tnp.matmul,
-    "and": tnp.bitwise_and,
-    "or": tnp.bitwise_or,
-    "xor": tnp.bitwise_xor,
-    "lshift": tnp.left_shift,
-    "rshift": tnp.right_shift,
+    "matmul": "matmul",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "left_shift",
+    "rshift": "right_shift",
 }
 _REFLECTED = {f"__r{name}__" for name in _BINARY}
 _OTHER_S = {  # the method of the other operand that answers in its place
@@ -96,13 +102,13 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "__neg__": tnp.negative,
     "__pos__": tnp.positive,
     "__abs__": tnp.absolute,
-    "__eq__": _comparison("__eq__", tnp.equal),
-    "__ne__": _comparison("__ne__", tnp.not_equal),
-    "__lt__": _operator("__lt__", tnp.less),
-    "__le__": _operator("__le__", tnp.less_equal),
-    "__gt__": _operator("__gt__", tnp.greater),
-    "__ge__": _operator("__ge__", tnp.greater_equal),
-    "__invert__": tnp.invert,
+    "__eq__": _comparison("__eq__", "equal"),
+    "__ne__": _comparison("__ne__", "not_equal"),
+    "__lt__": _operator("__lt__", "less"),
+    "__le__": _operator("__le__", "less_equal"),
+    "__gt__": _operator("__gt__", "greater"),
+    "__ge__": _operator("__ge__", "greater_equal"),
+    "__invert__": lambda self: tnp.invert(self),
     "__contains__": lambda self, value: bool(tnp.any(tnp.equal(self, value))),
     "__getitem__": getitem,
     "__array_ufunc__": array_ufunc,
@@ -170,6 +176,7 @@ _SAME_NAME = (
     "min",
     "nonzero",
     "prod",
+    "ptp",
     "ravel",
     "repeat",
     "round",
@@ -226,7 +233,19 @@ def _off_closed_tapes(x: Tensor, conversion: str, instead: str, error: type[Conv
     return np.asarray(read_value(x))
 
 
-_METHODS: dict[str, Callable[..., Any]] = {name: getattr(tnp, name) for name in _SAME_NAME} | {
+class _MethodOfSameName:
+    """A method that is the function of `tapenet.numpy` of its name: imported, and put in its place, at first use."""
+
+    def __init__(self, kind: type, name: str) -> None:
+        self.kind, self.name = kind, name
+
+    def __get__(self, x: Tensor | None, kind: type) -> Callable[..., Any]:
+        function: Callable[..., Any] = getattr(tnp, self.name)
+        setattr(self.kind, self.name, function)
+        return function if x is None else MethodType(function, x)
+
+
+_METHODS: dict[str, Callable[..., Any]] = {
     "__array_namespace__": _array_namespace,
     "__dlpack__": _dumped("__dlpack__", "x.value"),
     "__dlpack_device__": lambda self: np.empty(0).__dlpack_device__(),
@@ -235,7 +254,6 @@ _METHODS: dict[str, Callable[..., Any]] = {name: getattr(tnp, name) for name in 
     "compress": _compress,
     "copy": _copy,
     "flatten": _flatten,
-    "ptp": tnp.ptp,
     "reshape": _reshape,
     "to_device": _to_device,
     "transpose": _transpose,
@@ -272,13 +290,18 @@ _REFUSALS = {
 
 _EXPORTS = {name: _dumped(name, f"x.value.{name}(...)") for name in ("tobytes", "tofile", "dump", "dumps")}
 
+
+def _flat(self: Tensor) -> Any:
+    return import_module("tapenet.numpy.outside").Flat(self)
+
+
 _PROPERTIES: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "T": (tnp.transpose, "The axes in reverse order."),
     "mT": (tnp.matrix_transpose, "The last two axes exchanged."),
     "at": (At, "After an index, makes new values: `x.at[index].set(v)`, `.add(v)`, `.multiply(v)`."),
     "real": (tnp.real, "The real part."),
     "imag": (tnp.imag, "The imaginary part."),
-    "flat": (Flat, "The elements in C order: iterates, and reads by index."),
+    "flat": (_flat, "The elements in C order: iterates, and reads by index."),
     "device": (lambda self: "cpu", "Where it is: 'cpu', in the array API standard's sense."),
     "base": (lambda self: None, "None: a value shares its memory with no other that could be seen."),
     "strides": (_has_no_memory("strides", "x.value.strides"), "Of its array, once the tape has closed."),
@@ -300,5 +323,7 @@ def give_methods(kind: type) -> None:
         if function.__module__ == __name__ or "<locals>" in function.__qualname__:  # else it has its own name
             function.__name__, function.__qualname__ = name, f"{kind.__name__}.{name}"
         setattr(kind, name, function)
+    for name in _SAME_NAME:
+        setattr(kind, name, _MethodOfSameName(kind, name))
     for name, (getter, doc) in _PROPERTIES.items():
         setattr(kind, name, property(getter, doc=doc))

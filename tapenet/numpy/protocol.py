@@ -8,6 +8,8 @@ import re
 import sys
 import threading
 from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,40 +21,50 @@ from tapenet.core.provided import provided
 from tapenet.core.source_lines import user_text
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentTypeError
-from tapenet.numpy.outside import OUTSIDE
+from tapenet.numpy.reexports import GROUP_OF
 from tapenet.numpy.ufunc_methods import call_method
-from tapenet.ops.arrays.masked import with_ufunc_keywords
+
+_found: dict[Any, Callable[..., Any]] = {}  # our functions for those of NumPy's that have been asked for
 
 
-def _by_numpy_function() -> dict[Any, Callable[..., Any]]:
-    """Find our function for each of NumPy's that has the same name, in its namespace and in those below it."""
-    table: dict[Any, Callable[..., Any]] = {}
+def counterpart(theirs: Any) -> Callable[..., Any] | None:
+    """Find our function for one of NumPy's: of the same name, in its namespace or in those below it."""
+    ours = _found.get(theirs)
+    if ours is None:
+        if theirs in _places():
+            ours = getattr(*_places()[theirs])
+        else:
+            ours = import_module("tapenet.numpy.outside").OUTSIDE.get(theirs) or _found_in_scipy(theirs)
+        if ours is not None:
+            _found[theirs] = ours
+    return ours
+
+
+def _found_in_scipy(theirs: Any) -> Callable[..., Any] | None:
+    """Find our function for a ufunc of scipy.special; none can be in use before SciPy is imported."""
+    if not isinstance(theirs, np.ufunc) or "scipy.special" not in sys.modules:
+        return None
+    ours: Callable[..., Any] | None = provided.scipy().special.declaring.COUNTERPARTS.get(theirs)
+    return ours
+
+
+@functools.cache
+def _places() -> dict[Any, tuple[ModuleType, str]]:
+    """Find for each of NumPy's functions the namespace and the name of ours."""
+    table: dict[Any, tuple[ModuleType, str]] = {}
     for here, there in ((tnp, np), (tnp.linalg, np.linalg), (tnp.fft, np.fft)):
-        for name, ours in vars(here).items():
+        for name in here.__all__:
             theirs = getattr(there, name, None)
-            if callable(theirs) and callable(ours) and ours is not theirs and not name.startswith("_"):
-                table[theirs] = ours
+            if callable(theirs) and not isinstance(theirs, type) and name not in GROUP_OF:
+                table[theirs] = here, name
     return table
-
-
-_OURS = _by_numpy_function() | OUTSIDE
-
-
-def _give_methods_of_ufuncs() -> None:
-    """Give the functions `tnp.add.outer`, `.reduce` and the other methods of ufuncs: NumPy's, which dispatch."""
-    for theirs, ours in _OURS.items():
-        if isinstance(theirs, np.ufunc) and theirs.nin == 2 and theirs.nout == 1 and theirs.signature is None:
-            for method in ("reduce", "accumulate", "reduceat", "outer", "at"):
-                setattr(ours, method, getattr(theirs, method))
-
-
-_give_methods_of_ufuncs()
 
 
 def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **keywords: Any) -> Any:
     """`__array_ufunc__`: NumPy's ufuncs and their methods on Tensors; a container of another library's takes over."""
-    if method == "__call__" and not keywords and USUAL.issuperset(map(type, operands)) and ufunc in _OURS:
-        return _OURS[ufunc](*operands)
+    ours = _found.get(ufunc) or counterpart(ufunc)
+    if method == "__call__" and not keywords and USUAL.issuperset(map(type, operands)) and ours is not None:
+        return ours(*operands)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     outs = keywords.pop("out", ())
     if any(map(is_container, (*operands, *outs))):
@@ -62,7 +74,6 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **ke
             f"{name}: out= must not be given with a Tensor, which is a value and never changes. "
             + _instead_of_out(name, operands, outs)
         )
-    ours = _OURS.get(ufunc) or _found_in_scipy(ufunc)
     if ours is None:
         is_users = name.endswith(" (vectorized)")
         raise ArgumentTypeError(
@@ -70,20 +81,10 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **ke
         )
     if method == "__call__":
         if not any(map(holds_tensor, operands)):  # a mask alone is one
-            return with_ufunc_keywords(name, ours, operands, keywords)
+            return provided.with_ufunc_keywords(name, ours, operands, keywords)
         return ours(*operands, **keywords)
     of_method = functools.partial(call_method, ufunc, ours, method)
     return _answered(getattr(ufunc, method), of_method, operands, keywords)
-
-
-def _found_in_scipy(ufunc: np.ufunc) -> Callable[..., Any] | None:
-    """Find our function for a ufunc of scipy.special; none can be in use before SciPy is imported."""
-    if "scipy.special" not in sys.modules:
-        return None
-    ours: Callable[..., Any] | None = provided.scipy().special.declaring.COUNTERPARTS.get(ufunc)
-    if ours is not None:
-        _OURS[ufunc] = ours
-    return ours
 
 
 _IN_PLACE = re.compile(r"\s*(?P<target>[^=]+?)\s*(?P<operator>\*\*|//|<<|>>|[-+*/%@&|^])=\s*(?P<value>.+?)\s*(#.*)?$")
@@ -104,7 +105,7 @@ def array_function(self: Tensor, function: Any, types: Any, operands: Any, keywo
     """`__array_function__`: NumPy's other functions on Tensors; a container of another library's takes over."""
     if any(kind_of(of) is Kind.CONTAINER for of in types):
         return NotImplemented
-    ours = _OURS.get(function)
+    ours = counterpart(function)
     if ours is None:
         raise ArgumentTypeError(f"{function.__module__}.{function.__name__}: not supported for a Tensor. {_ADVICE}")
     return _answered(function, ours, operands, keywords)

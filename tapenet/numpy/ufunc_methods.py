@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import tapenet.numpy as tnp
-from tapenet.core.arguments import ABSENT, as_array, axes_of, axis_of, holds_tensor, refuse
+from tapenet.core.arguments import ABSENT, as_array, axes_of, axis_of, refuse
 from tapenet.core.nondifferentiable import constant
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
@@ -17,17 +16,18 @@ from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError
 
 Binary = Callable[..., Array]
 
-_REDUCE: dict[np.ufunc, Callable[..., Array]] = {
-    np.add: tnp.sum,
-    np.multiply: tnp.prod,
-    np.maximum: tnp.max,
-    np.minimum: tnp.min,
-    np.fmax: tnp.nanmax,
-    np.fmin: tnp.nanmin,
-    np.logical_and: tnp.all,
-    np.logical_or: tnp.any,
+# The functions that a ufunc's method is, by name.
+_REDUCE: dict[np.ufunc, str] = {
+    np.add: "sum",
+    np.multiply: "prod",
+    np.maximum: "max",
+    np.minimum: "min",
+    np.fmax: "nanmax",
+    np.fmin: "nanmin",
+    np.logical_and: "all",
+    np.logical_or: "any",
 }
-_ACCUMULATE: dict[np.ufunc, Callable[..., Array]] = {np.add: tnp.cumsum, np.multiply: tnp.cumprod}
+_ACCUMULATE: dict[np.ufunc, str] = {np.add: "cumsum", np.multiply: "cumprod"}
 
 
 def call_method(ufunc: np.ufunc, ours: Binary, method: str, *operands: Any, **keywords: Any) -> Array:
@@ -65,7 +65,7 @@ def _reduce(
     x = array if dtype is None else tnp.astype(array, dtype)
     more = {key: value for key, value in (("initial", initial), ("where", where)) if value is not ABSENT}
     if ufunc in _REDUCE:
-        return _REDUCE[ufunc](x, axis=axis, keepdims=keepdims, **more)
+        return getattr(tnp, _REDUCE[ufunc])(x, axis=axis, keepdims=keepdims, **more)
     return _folded(ufunc, ours, x, axis, keepdims, initial, where)
 
 
@@ -98,7 +98,7 @@ def _accumulate(
     refuse(f"{ufunc.__name__}.accumulate", {"out": out})
     x = array if dtype is None else tnp.astype(array, dtype)
     if ufunc in _ACCUMULATE:
-        return _ACCUMULATE[ufunc](x, axis)
+        return getattr(tnp, _ACCUMULATE[ufunc])(x, axis)
     axis = axis_of(f"{ufunc.__name__}.accumulate", axis, x.ndim)
     rows = tnp.moveaxis(x, axis, 0)
     if len(rows) == 0:
@@ -139,29 +139,3 @@ _METHODS: dict[str, Callable[..., Array]] = {
     "outer": _outer,
     "reduceat": _reduceat,
 }
-
-
-def _method(ufunc: np.ufunc, ours: Binary, method: str) -> Callable[..., Any]:
-    theirs = getattr(ufunc, method)
-
-    @functools.wraps(theirs)
-    def function(*operands: Any, **keywords: Any) -> Any:
-        if not any(map(holds_tensor, (*operands, *keywords.values()))):
-            return theirs(*operands, **keywords)
-        return call_method(ufunc, ours, method, *operands, **keywords)
-
-    return function
-
-
-def give_methods() -> None:
-    """Give functions of `tapenet.numpy` the methods of NumPy's ufunc of the same name, and say of which kind it is."""
-    for name, ours in vars(tnp).items():
-        ufunc = getattr(np, name, None)
-        if isinstance(ufunc, np.ufunc) and callable(ours) and ours is not ufunc:
-            for method in ("reduce", "accumulate", "outer", "reduceat", "at"):
-                setattr(ours, method, _method(ufunc, ours, method))
-            for attribute in ("nin", "nout", "nargs", "ntypes", "types", "identity", "signature"):
-                setattr(ours, attribute, getattr(ufunc, attribute))
-
-
-give_methods()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import tapenet
+
 ROOT = Path(__file__).parents[2]
 
 HEAVY = (
@@ -305,3 +307,44 @@ def test_importing_tapenet_imports_nothing_that_stands_on_it() -> None:
     loaded = loaded_by("import sys, tapenet; print(*sys.modules)")
     above = ("tapenet.nn", "tapenet.optim", "tapenet.models", "tapenet.scipy", "tapenet.testing", "compat", "numpynet")
     assert not [name for name in loaded if name.startswith(above)]
+
+
+AT_ONCE = """
+import random, sys, threading
+import tapenet as tn, tapenet.numpy as tnp
+
+sys.setswitchinterval(1e-6)
+found, barrier = [], threading.Barrier(6)
+
+def use(seed):
+    names = [(space, name) for space in (tn, tnp) for name in space.__all__]
+    random.Random(seed).shuffle(names)
+    barrier.wait()
+    found.append({(space.__name__, name): getattr(space, name) for space, name in names})
+
+threads = [threading.Thread(target=use, args=(seed,)) for seed in range(6)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+for other in found[1:]:
+    assert other.keys() == found[0].keys() and all(other[key] is found[0][key] for key in other)
+for value in found[0].values():
+    assert (getattr(value, "__doc__", None) or "").count("\\nReturns\\n-------") <= 1, value
+print("done")
+"""
+
+
+def test_threads_that_use_names_for_the_first_time_at_once_get_the_same() -> None:
+    assert loaded_by(AT_ONCE) == {"done"}
+
+
+def test_what_is_imported_at_first_use_is_what_type_checkers_see() -> None:
+    tree = TREES["tapenet"]
+    assert isinstance(tree, ast.Module)
+    late = next(node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    seen = {
+        alias.name: str(node.module).removeprefix("tapenet.")
+        for node in late.body
+        if isinstance(node, ast.ImportFrom) and node.module != "tapenet"
+        for alias in node.names
+    }
+    assert tapenet._MODULE_OF == seen

@@ -22,9 +22,9 @@ Array = Any
 
 FAST = [
     name
-    for name, function in vars(tnp).items()
-    if isinstance(getattr(function, "primitive", None), Primitive)
-    and len(function.primitive.operands) <= 2
+    for name in tnp.__all__
+    if isinstance(getattr(getattr(tnp, name), "primitive", None), Primitive)
+    and len(getattr(tnp, name).primitive.operands) <= 2
     and name != "ldexp"  # whose second operand is an integer
 ]
 
@@ -48,6 +48,17 @@ def test_the_fast_path_and_the_general_one_make_equal_records(name: str) -> None
         with np.errstate(all="ignore"), new_recorder(replayable=False) as general:
             general.apply(primitive, mix(general.watch(point)), {})
         assert list(map(shown, fast.entries)) == list(map(shown, general.entries))
+
+
+def test_a_function_that_is_compiled_at_its_first_call_keeps_its_cells() -> None:
+    for function in (
+        tn.extend.elementwise(np.sinh, None, name="tests.one"),
+        tn.extend.elementwise(np.add, None, None, name="tests.two"),
+    ):
+        before = function.__code__
+        function(*[1.0] * before.co_argcount)
+        assert function.__code__ is not before
+        assert function.__code__.co_freevars == before.co_freevars
 
 
 def test_a_result_of_an_inner_tape_that_has_closed_is_seen_by_every_transform() -> None:

@@ -17,6 +17,7 @@ import pytest
 import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.numpy.documentation import composed, numpy_sections
+from tapenet.numpy.reexports import GROUP_OF
 
 NAMESPACES = ("numpy", "numpy.linalg", "numpy.fft")
 BY_KEYWORD = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -28,8 +29,9 @@ def functions() -> dict[str, Any]:
     found = {}
     for namespace in NAMESPACES:
         module = importlib.import_module(f"tapenet.{namespace}")
-        for name, function in vars(module).items():
-            if not name.startswith("_") and type(function) is FunctionType:
+        for name in module.__all__:
+            function = getattr(module, name)
+            if type(function) is FunctionType and name not in GROUP_OF:  # else it is NumPy's own
                 found[f"{namespace}.{name}"] = function
     return found
 

@@ -478,7 +478,7 @@ OF_ONE_ARRAY: dict[str, Callable[[Any, Array], Any]] = {
     "add": lambda xp, x: xp.add(x, x),
     "modf": lambda xp, x: xp.modf(x),
     "frexp": lambda xp, x: xp.frexp(x)[0],
-    "masked": lambda xp, x: xp.exp(x, where=np.zeros(x.shape, bool)) * 0,
+    "masked": lambda xp, x: xp.nan_to_num(xp.exp(x, where=np.zeros(x.shape, bool))) * 0,  # NumPy's memory is anything
 }
 
 
