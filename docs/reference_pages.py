@@ -67,6 +67,12 @@ PAGES = (
         "SciPy's functions on Tensors and arrays alike. :doc:`/guides/scipy` says of each what becomes of it.",
     ),
     Page("tree", "tapenet.tree", ("tapenet.tree",), "Pytrees. :doc:`/guides/pytrees` is the guide."),
+    Page(
+        "data",
+        "tapenet.data",
+        ("tapenet.data",),
+        "Batches of examples, and augmentation of images.",
+    ),
     Page("models", "tapenet.models", ("tapenet.models",), "Networks that are ready to be trained."),
     Page(
         "testing",

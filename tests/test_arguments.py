@@ -25,6 +25,7 @@ from tapenet.testing import strategies
 
 MODULES = [
     "tapenet",
+    "tapenet.data",
     "tapenet.extend",
     "tapenet.models",
     "tapenet.nn",
@@ -79,6 +80,8 @@ WRONG: dict[str, list[Any]] = {
     "mapped": ["a", OBJECT, RAGGED, TEXTS, MASKED, MATRIX, 1.5],
     "points": ["ab", None, 2.5, NAN, (2, None), (1, "a"), (NAN,), True, OBJECT, ([1.0],)],
     "strategy": ["a", OBJECT, 1.5],
+    "examples": ["a", None, OBJECT, 3, 1.5, (), {}, np.array(1.0), MASKED, (np.ones(2), np.ones(3)), {"a": 1.0}],
+    "batches": ["a", None, OBJECT, 1.5],
     "path": [None, 3, 1.5, b"a", ["a"], OBJECT, ""],
     "other tree": ["a", None, OBJECT, [], [1.0], {"a": 1.0}, [1.0, [2.0]], X_AND_MORE],
     "vector": ["a", None, OBJECT, 1.0, np.ones(3), np.ones((2, 2)), TEXTS, np.ones(4, complex), RAGGED],
@@ -244,6 +247,10 @@ INTEGERS = (0, -1, HUGE)
 NUMBERS = (3, True)
 ON_TAPE = {"y": "", "x": ""}
 MATRICES = (strategies.orthogonal, strategies.positive_definite, strategies.symmetric, strategies.well_conditioned)
+
+
+SHIFTS = {"fill": ANY_SIGN, "most": (0,)}
+CROPS = {"fill": ANY_SIGN, "padding": (0,)}
 
 
 def graph() -> compat.Graph:
@@ -496,7 +503,6 @@ CASES = [
     case(tn.optim.skip_nonfinite, fine={"limit": ZERO}),
     Case("chain", lambda parts: tn.optim.chain(parts), {}, {"parts": "function"}),
     case(tn.optim.partition, labels="a", optimizers={"a": tn.optim.sgd()}, kinds={"optimizers": "variables"}),
-    Case("global_norm", tn.optim.global_norm, {"tree": X}, {"tree": "tree"}),
     case(tn.optim.constant, value=0.1),
     case(tn.optim.cosine_decay, init=0.1, steps=2),
     case(tn.optim.linear_decay, init=0.1, steps=2),
@@ -528,6 +534,21 @@ CASES = [
         {"gradients": [X], "state": ..., "params": [X], "donate": False},
         {"gradients": "tree", "state": "tree", "params": "tree", "donate": "flag"},
     ),
+    # tapenet.data
+    case(
+        tn.data.batches,
+        arrays=X,
+        size=2,
+        kinds={"arrays": "examples", "shuffle": "flag"},
+        fine={"prefetch": (0, HUGE), "size": (HUGE,), "shuffle": (None,)},
+        more={"shuffle": (True,), "prefetch": (-1,)},
+    ),
+    case(tn.data.prefetch, data=[1], kinds={"data": "batches"}, fine={"size": (HUGE,)}),
+    case(tn.data.transformed, data=[1], function=np.square, kinds={"data": "batches"}),
+    case(tn.data.random_shift, images=IMAGES, rng=rng(), kinds={"most": "pair"}, fine=SHIFTS),
+    case(tn.data.random_crop, images=IMAGES, rng=rng(), size=2, kinds={"size": "pair", "padding": "pair"}, fine=CROPS),
+    case(tn.data.random_flip, images=IMAGES, rng=rng(), kinds={"axis": "choice"}, more={"rate": (1.5,)}),
+    case(tn.data.cutout, images=IMAGES, rng=rng(), size=2, kinds={"size": "pair"}, fine={"fill": (-1.0,)}),
     # tapenet.testing
     case(tn.testing.check_grads, f=check, args=(X,), kinds={"argnums": "argnums"}),
     case(tn.testing.assert_same_gradient, f=check, g=check, args=(X,), fine={"order": ZERO}),
@@ -582,6 +603,7 @@ NOT_CALLED = {  # public names that have no arguments, or none of their own
     "tapenet.extend": "elementwise linear multilinear general joint piecewise_constant Primitive choice "
     "nondifferentiable elementwise_rule leading shifted reordered with_examples untouched broadcast_rule "
     "leading_axes along_axis over_operand into_images one_by_one refused",
+    "tapenet.data": "Batches Prefetched",
     "tapenet.nn": "BatchStatistics Layer Stateless",
     "tapenet.optim": "Optimizer Schedule Part freeze",
     "compat": "Placeholder Add Identity Dot Flatten ReluActivator IdentityActivator SigmoidActivator TanhActivator "

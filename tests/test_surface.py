@@ -19,6 +19,7 @@ import tapenet.numpy as tnp
 
 MODULES = [
     "tapenet",
+    "tapenet.data",
     "tapenet.errors",
     "tapenet.extend",
     "tapenet.models",
@@ -38,6 +39,7 @@ MODULES = [
 ]
 PACKAGES = [
     "tapenet",
+    "tapenet.data",
     "tapenet.models",
     "tapenet.nn",
     "tapenet.numpy",

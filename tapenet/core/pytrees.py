@@ -84,6 +84,28 @@ def tree_flatten_with_none(tree: Tree) -> tuple[list[Any], TreeSpec]:
     return (list(map(unwrap_container, leaves)) if _CONTAINERS else leaves), spec
 
 
+def tree_flatten_to(
+    tree: Tree, is_leaf: Callable[[Any], bool]
+) -> tuple[list[Any], TreeSpec, list[Callable[[str], str]]]:
+    """Return the leaves of a pytree, its structure, and for each leaf the function from a name to its path.
+
+    Args:
+        tree: a pytree.
+        is_leaf: of a node, whether it is a leaf whatever its class is.
+    """
+    while True:
+        leaves, spec = optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
+        unknown = {type(leaf) for leaf in leaves if type(leaf) not in _LEAVES and not is_leaf(leaf)}
+        nodes = [kind for kind in unknown if _is_node(kind)]
+        if not nodes:
+            accessors = optree.tree_accessors(tree, is_leaf, namespace=NAMESPACE)
+            return leaves, spec, [accessor.codify for accessor in accessors]
+        with _REGISTERING:
+            for kind in nodes:
+                if optree.register_pytree_node.get(kind, namespace=NAMESPACE) is None:
+                    _register(kind)
+
+
 def tree_unflatten(spec: TreeSpec, leaves: Sequence[Any]) -> Tree:
     """Return the pytree of a structure with these leaves."""
     if spec is _LEAF:

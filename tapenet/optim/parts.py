@@ -9,7 +9,6 @@ import attrs
 import numpy as np
 
 from tapenet.core.argument_checks import checked_count, checked_flag, checked_number, shown
-from tapenet.core.leaf_checks import check_differentiable
 from tapenet.core.pytrees import Tree, static_field, tree_leaves, tree_map
 from tapenet.errors import ArgumentTypeError, NumericalError
 from tapenet.optim.checks import as_number, leaf_choices
@@ -110,27 +109,8 @@ class ClipByGlobalNorm(Part):
         return (_scaled(updates, self.limit / norm) if norm > self.limit else updates), state
 
 
-def global_norm(tree: Tree) -> Any:
-    """Compute the root of the sum of the squares of all elements of all leaves.
-
-    Args:
-        tree: pytree of floating or complex arrays and scalars.
-
-    Returns:
-        A float, or a Tensor where a leaf is one. It neither overflows nor underflows in half and single precision.
-
-    Raises:
-        ArgumentTypeError: a leaf is neither floating nor complex.
-
-    >>> global_norm({"a": np.array([1.0, 2.0]), "b": 2.0})
-    3.0
-    """
-    leaves = tree_leaves(tree)
-    check_differentiable("global_norm", "tree", tree, leaves)
-    return _norm(leaves)
-
-
 def _norm(leaves: list[Any]) -> Any:
+    """Compute the root of the sum of all squares, which neither overflows nor underflows in single precision."""
     if all(map(is_plain, leaves)):
         return float(np.sqrt(sum(map(_square_sum, leaves), 0.0)))
     wide = (abs(leaf) if np.iscomplexobj(leaf) else leaf for leaf in leaves)
@@ -171,7 +151,7 @@ def clip_by_value(limit: float) -> Part:
 def clip_by_global_norm(limit: float) -> Part:
     """Make the part that scales all leaves by one factor, so that the norm of all of them is at most `limit`.
 
-        g <- g * min(1, limit / ||g||)     ||g|| is `global_norm`
+        g <- g * min(1, limit / ||g||)     ||g|| over all leaves, `tn.tree.norm`
 
     A norm that is NaN or infinite makes NaN of gradients: put `skip_nonfinite()` before it where that may be.
 

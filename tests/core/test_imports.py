@@ -40,7 +40,7 @@ LAYERS = [
     ["tapenet.transforms", "tapenet.numpy"],
     ["tapenet.saving"],
     ["tapenet.files", "tapenet.tree"],
-    ["tapenet.nn", "tapenet.optim", "tapenet.models"],
+    ["tapenet.nn", "tapenet.optim", "tapenet.models", "tapenet.data"],
     ["tapenet.scipy"],
     ["tapenet.testing"],
     ["tapenet"],
