@@ -496,8 +496,8 @@ def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mo
     """
     indices = read_value(indices)
     a = as_array(a)
-    if axis is None:
-        a, axis = ravel(a), 0
+    if axis is None or a.ndim == 0:  # a scalar has the axes 0 and -1 here, as in NumPy
+        a, axis = ravel(a), 0 if axis is None else axis
     axis = axis_of("take", axis, a.ndim)
     places = as_array(indices)
     if places.size == 0:
@@ -523,6 +523,8 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     """
     indices = read_value(indices)
     if axis is None:
+        if np.ndim(indices) != 1:
+            raise ArgumentError(f"take_along_axis: indices must have one axis without axis=; got {np.ndim(indices)}.")
         return _read(ravel(arr), indices)
     axis = axis_of("take_along_axis", axis, arr.ndim)
     if np.ndim(indices) != arr.ndim:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.arguments import as_array, axis_of, collected, numpy_function
+from tapenet.core.arguments import as_array, axes_of, axis_of, collected, numpy_function
 from tapenet.core.primitive import Array
 from tapenet.core.shapes import along, resized
 from tapenet.errors import ArgumentError, ArgumentTypeError
@@ -370,10 +370,10 @@ def trim_zeros(filt: Array, trim: str = "fb", axis: int | Sequence[int] | None =
     x, sides = as_array(filt), trim.lower()
     if sides not in ("f", "b", "fb", "bf"):
         raise ArgumentError(f"trim_zeros: trim must be 'f', 'b' or 'fb'; got {trim!r}.")
+    axes = range(x.ndim) if axis is None else axes_of("trim_zeros", axis, x.ndim)
     if x.ndim == 0:
         return x
     places = nonzero(x)
-    axes = range(x.ndim) if axis is None else [axis_of("trim_zeros", i, x.ndim) for i in np.atleast_1d(axis)]
     bounds = [slice(None)] * x.ndim
     for i in axes:
         first, last = (places[i].min(), places[i].max() + 1) if len(places[i]) else (x.shape[i], 0)

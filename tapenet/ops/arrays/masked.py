@@ -16,6 +16,7 @@ from tapenet.ops.arrays.shaping import broadcast_to
 from tapenet.ops.elementwise.arithmetic import where as choose
 from tapenet.ops.elementwise.casting import astype
 
+_WEAK = (int, float, complex)  # types of Python's numbers, which have no dtype of their own
 _OF_LAYOUT = ("order", "subok")  # a value has no layout
 
 
@@ -31,7 +32,7 @@ def with_ufunc_keywords(
     dtype, where, casting = rest.pop("dtype", None), rest.pop("where", True), rest.pop("casting", "same_kind")
     refuse(name, rest)
     if dtype is not None:
-        operands = [_cast(name, as_array(x), np.dtype(dtype), casting) for x in operands]
+        operands = _cast(name, operands, np.dtype(dtype), casting)
     if where is True:
         return function(*operands)
     mask = read_value(as_array(where))
@@ -40,7 +41,7 @@ def with_ufunc_keywords(
     if type(mask) is Tensor:
         return _under_map(function, operands, mask)
     # A Python scalar has no dtype of its own, and stays one.
-    operands = [x if type(x) in (int, float, complex) else as_array(x) for x in operands]
+    operands = [x if type(x) in _WEAK else as_array(x) for x in operands]
     shape = np.broadcast_shapes(mask.shape, *(np.shape(x) for x in operands))
     mask = np.array(np.broadcast_to(mask, shape))
     found = function(*(getitem(broadcast_to(x, shape), mask) if hasattr(x, "shape") else x for x in operands))
@@ -61,7 +62,25 @@ def _placed(part: Array, mask: Array) -> Array:
     return at(np.zeros(mask.shape, part.dtype))[mask].set(part)
 
 
-def _cast(name: str, x: Array, dtype: np.dtype[Any], casting: str) -> Array:
-    if not np.can_cast(x.dtype, dtype, casting):  # type: ignore[arg-type]  # NumPy names literals
-        raise ArgumentTypeError(f"{name}: dtype must be one that {x.dtype} casts to by {casting!r}; got {dtype}.")
-    return astype(x, dtype)
+def _cast(name: str, operands: Sequence[Array], dtype: np.dtype[Any], casting: str) -> list[Array]:
+    """Cast operands to the dtypes of the loop whose results have a dtype, which need not be their own: |z| is real."""
+    ufunc = getattr(np, name, None)
+    given = [x if type(x) in _WEAK else as_array(x) for x in operands]
+    kinds = tuple(type(x) if type(x) in _WEAK else x.dtype for x in given)
+    try:
+        if isinstance(ufunc, np.ufunc):
+            results = (dtype,) * ufunc.nout
+            kinds = ufunc.resolve_dtypes(
+                (*kinds, *(None for _ in results)),
+                signature=(*(None for _ in given), *results),
+                casting=casting,  # type: ignore[arg-type]  # NumPy names literals
+            )
+        elif not all(np.can_cast(x.dtype, dtype, casting) for x in map(as_array, given)):  # type: ignore[arg-type]  # NumPy names literals
+            raise TypeError(name)
+    except TypeError:
+        came = " and ".join(dict.fromkeys(str(as_array(x).dtype) for x in given))
+        raise ArgumentTypeError(
+            f"{name}: dtype must be one that {came} casts to by {casting!r}; got {dtype}."
+        ) from None
+    kinds = kinds if isinstance(ufunc, np.ufunc) else (dtype,) * len(given)
+    return [astype(as_array(x), kind) for x, kind in zip(given, kinds, strict=False)]

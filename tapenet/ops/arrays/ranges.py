@@ -15,7 +15,7 @@ from tapenet.ops.elementwise.arithmetic import add, divide, multiply, subtract
 from tapenet.ops.elementwise.casting import astype
 from tapenet.ops.elementwise.complex import absolute
 from tapenet.ops.elementwise.exponential import log10, power
-from tapenet.ops.elementwise.rounding import sign
+from tapenet.ops.elementwise.rounding import floor, sign
 from tapenet.ops.special.functions import i0
 
 
@@ -50,6 +50,8 @@ def linspace(
     line = add(start, multiply(places, divide(span, steps))) if steps > 0 else add(start, multiply(places, span))
     if endpoint and num > 1:
         line = concatenate([line[:-1], stop[None]])
+    if dtype is not None and np.dtype(dtype).kind in "iu":
+        line = floor(line)  # as NumPy, where a cast alone would round towards zero
     line = moveaxis(line, 0, axis) if dtype is None else astype(moveaxis(line, 0, axis), dtype)
     return (line, divide(span, steps) if steps > 0 else np.nan) if retstep else line
 

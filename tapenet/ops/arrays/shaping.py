@@ -172,6 +172,8 @@ def squeeze(a: Array, axis: int | Sequence[int] | None = None) -> Array:
     """
     if axis is None:
         return _reshape(a, shape=tuple(length for length in a.shape if length != 1))
+    if a.ndim == 0 and axis in (0, -1):  # which NumPy takes for the elements of a scalar
+        return _reshape(a, shape=())
     places = axes_of("squeeze", axis, a.ndim)
     wrong = [place for place in places if a.shape[place] != 1]
     if wrong:

@@ -43,6 +43,8 @@ def cov(
     if y is not None:
         x = concatenate([x, _variables(as_array(y), rowvar)], 0)
     x = astype(x, np.result_type(x.dtype, np.float64) if dtype is None else dtype)
+    if not x.shape[0]:
+        return np.zeros((0, 0))  # as NumPy, whatever the dtype is
     weights = _observation_weights(fweights, aweights)
     ddof = (0 if bias else 1) if ddof is None else ddof
     if weights is None:

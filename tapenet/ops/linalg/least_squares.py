@@ -23,6 +23,7 @@ from tapenet.core.provided import provided
 from tapenet.errors import ArgumentError, LinAlgError, MappedValueError
 from tapenet.ops.arrays.shaping import matrix_transpose, reshape
 from tapenet.ops.elementwise.arithmetic import square, where
+from tapenet.ops.elementwise.casting import astype
 from tapenet.ops.elementwise.choices import greater
 from tapenet.ops.elementwise.complex import imag, real
 from tapenet.ops.linalg.decompositions import svd, svdvals
@@ -214,7 +215,8 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
         raise LinAlgError(f"lstsq: b must have {a.shape[0]} rows, as a; got shapes {a.shape} and {b.shape}.")
     rcond = None if rcond is None else float(rcond)
     columns = reshape(b, (-1, 1)) if b.ndim == 1 else b
-    x, s = _lstsq(a, columns, rcond=rcond), svdvals(a)
+    x = _lstsq(a, columns, rcond=rcond)
+    s = svdvals(astype(a, x.dtype))
     rank = _rank(s, cutoff=_cutoff(a, rcond))
     off = columns - a @ x if _has_residuals(a, rank) else np.zeros((a.shape[0], 0), x.dtype)
     residuals = sum(square(real(off)) + square(imag(off)), 0) if off.dtype.kind == "c" else sum(square(off), 0)

@@ -16,7 +16,7 @@ from tapenet.ops.elementwise.arithmetic import multiply, subtract, where
 from tapenet.ops.linalg import products
 from tapenet.ops.linalg.linear_solves import inv
 from tapenet.ops.linalg.matrices import check_matrix, check_square, conj
-from tapenet.ops.linalg.products import matmul
+from tapenet.ops.linalg.products import dot, matmul
 from tapenet.ops.reductions.reduction import sum
 
 
@@ -68,6 +68,8 @@ def multi_dot(arrays: Sequence[Array], *, out: None = None) -> Array:
     if len(arrays) < 2:
         raise ArgumentError(f"multi_dot: arrays must be at least two; got {len(arrays)}.")
     parts = [as_array(x) for x in arrays]
+    if len(parts) == 2:
+        return dot(*parts)
     row, column = parts[0].ndim == 1, parts[-1].ndim == 1
     if row:
         parts[0] = reshape(parts[0], (1, -1))

@@ -22,7 +22,8 @@ from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, LinAlgError
 from tapenet.ops.arrays.shaping import moveaxis, reshape
 from tapenet.ops.elementwise.arithmetic import square, subgradient, where
-from tapenet.ops.elementwise.choices import equal
+from tapenet.ops.elementwise.casting import as_scalar
+from tapenet.ops.elementwise.choices import equal, isnan
 from tapenet.ops.elementwise.complex import absolute, imag, real, sign
 from tapenet.ops.elementwise.exponential import power
 from tapenet.ops.linalg.decompositions import svdvals
@@ -147,7 +148,7 @@ def _vector_norm(x: Array, ord: Order, axis: int, keepdims: bool) -> Array:
     if ord == -math.inf:
         return _smallest(magnitude, axis, keepdims)
     if ord == 0:
-        return sum(sign(magnitude), axis, keepdims=keepdims)
+        return sum(where(isnan(magnitude), 1, sign(magnitude)), axis, keepdims=keepdims)  # NaN is not 0
     if ord == 1:
         return sum(magnitude, axis, keepdims=keepdims)
     ord = float(ord)
@@ -302,8 +303,8 @@ def cond(x: Array, p: Order = None) -> Array:
         raise LinAlgError(f"cond: x must not be empty; got shape {x.shape}.")
     if p is None or p in (2, -2):
         s = svdvals(x)
-        return _quotient(s[..., -1], s[..., 0]) if p == -2 else _quotient(s[..., 0], s[..., -1])
+        return as_scalar(_quotient(s[..., -1], s[..., 0]) if p == -2 else _quotient(s[..., 0], s[..., -1]))
     check_square("cond", x)
     singular = _is_singular(x)
     regular = where(singular[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
-    return where(singular, math.inf, norm(regular, p, (-2, -1)) * norm(inv(regular), p, (-2, -1)))
+    return as_scalar(where(singular, math.inf, norm(regular, p, (-2, -1)) * norm(inv(regular), p, (-2, -1))))

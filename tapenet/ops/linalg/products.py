@@ -17,7 +17,7 @@ from tapenet.core.families import joint, multilinear
 from tapenet.core.primitive import Array, Primitive, Shapes
 from tapenet.core.record import Parameters
 from tapenet.core.tensor import Tensor, read_single_value
-from tapenet.errors import ArgumentError
+from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.kernels import products as kernels
 from tapenet.ops.arrays.indexing import at
 from tapenet.ops.arrays.shaping import broadcast_to, matrix_transpose, moveaxis, ravel, reshape, transpose
@@ -131,12 +131,20 @@ def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
 def _matmul_with(x1: Array, x2: Array, *, axes: Any = None, dtype: Any = None, **keywords: Any) -> Array:
     """Compute matmul with NumPy's keywords: the dtype, and the axes of the matrices in operands and result."""
     refuse("matmul", keywords)
-    x, y = (as_array(z) if dtype is None else astype(as_array(z), dtype) for z in (x1, x2))
+    x, y = (as_array(z) if dtype is None else cast_operand("matmul", z, dtype) for z in (x1, x2))
     if axes is None:
         return matmul(x, y)
     of_x, of_y, of_out = ((place,) if isinstance(place, int) else tuple(place) for place in axes)
     product = matmul(moveaxis(x, of_x, range(-len(of_x), 0)), moveaxis(y, of_y, range(-len(of_y), 0)))
     return moveaxis(product, range(-len(of_out), 0), of_out)
+
+
+def cast_operand(function: str, x: Array, dtype: Any) -> Array:
+    """Cast an operand of a product to the dtype of its sums, as NumPy does."""
+    x, dtype = as_array(x), np.dtype(dtype)
+    if not np.can_cast(x.dtype, dtype, "same_kind"):
+        raise ArgumentTypeError(f"{function}: dtype must be one that {x.dtype} casts to by 'same_kind'; got {dtype}.")
+    return astype(x, dtype)
 
 
 @numpy_function(np.tensordot)

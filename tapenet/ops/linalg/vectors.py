@@ -12,7 +12,7 @@ from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.shaping import broadcast_to, expand_dims, moveaxis, reshape, squeeze, stack
 from tapenet.ops.elementwise.arithmetic import multiply, subtract
 from tapenet.ops.elementwise.complex import conjugate
-from tapenet.ops.linalg.products import matmul
+from tapenet.ops.linalg.products import cast_operand, matmul
 from tapenet.ops.reductions.reduction import sum
 
 
@@ -20,7 +20,7 @@ from tapenet.ops.reductions.reduction import sum
 def vecdot(x1: Array, x2: Array, /, *, axis: int = -1, keepdims: bool = False, **keywords: Any) -> Array:
     """Sum conj(x1) x2 over an axis; the other axes broadcast.
 
-    Derivatives: those of the products. On a Tensor the keywords of ufuncs are refused.
+    Derivatives: those of the products. On a Tensor the keywords of ufuncs other than `dtype` are refused.
 
     Args:
         x1, x2: arrays that broadcast, of the same length along the axis.
@@ -33,8 +33,7 @@ def vecdot(x1: Array, x2: Array, /, *, axis: int = -1, keepdims: bool = False, *
     >>> tnp.vecdot(np.ones((2, 3)), np.ones(3))
     array([3., 3.])
     """
-    refuse("vecdot", keywords)
-    x, y = _operands("vecdot", x1, x2, 1, 1)
+    x, y = _operands("vecdot", x1, x2, 1, 1, **keywords)
     x, y = moveaxis(x, axis, -1), moveaxis(y, axis, -1)
     _check_lengths("vecdot", x.shape[-1], y.shape[-1], x, y)
     product = sum(multiply(conjugate(x), y), -1)
@@ -45,7 +44,7 @@ def vecdot(x1: Array, x2: Array, /, *, axis: int = -1, keepdims: bool = False, *
 def matvec(x1: Array, x2: Array, /, **keywords: Any) -> Array:
     """Multiply matrices with vectors: (..., n, k) and (..., k) give (..., n).
 
-    Derivatives: those of `matmul`. On a Tensor keywords are refused.
+    Derivatives: those of `matmul`. On a Tensor keywords other than `dtype` are refused.
 
     Args:
         x1: array, shape (..., n, k).
@@ -57,8 +56,7 @@ def matvec(x1: Array, x2: Array, /, **keywords: Any) -> Array:
     >>> tnp.matvec(np.ones((2, 3)), np.ones(3))
     array([3., 3.])
     """
-    refuse("matvec", keywords)
-    x, y = _operands("matvec", x1, x2, 2, 1)
+    x, y = _operands("matvec", x1, x2, 2, 1, **keywords)
     _check_lengths("matvec", x.shape[-1], y.shape[-1], x, y)
     return squeeze(matmul(x, expand_dims(y, -1)), -1)
 
@@ -67,7 +65,7 @@ def matvec(x1: Array, x2: Array, /, **keywords: Any) -> Array:
 def vecmat(x1: Array, x2: Array, /, **keywords: Any) -> Array:
     """Multiply conjugated vectors with matrices: (..., n) and (..., n, k) give (..., k).
 
-    Derivatives: those of `matmul` and `conj`. On a Tensor keywords are refused.
+    Derivatives: those of `matmul` and `conj`. On a Tensor keywords other than `dtype` are refused.
 
     Args:
         x1: array, shape (..., n).
@@ -79,14 +77,16 @@ def vecmat(x1: Array, x2: Array, /, **keywords: Any) -> Array:
     >>> tnp.vecmat(np.ones(2), np.ones((2, 3)))
     array([2., 2., 2.])
     """
-    refuse("vecmat", keywords)
-    x, y = _operands("vecmat", x1, x2, 1, 2)
+    x, y = _operands("vecmat", x1, x2, 1, 2, **keywords)
     _check_lengths("vecmat", x.shape[-1], y.shape[-2], x, y)
     return squeeze(matmul(expand_dims(conjugate(x), -2), y), -2)
 
 
-def _operands(function: str, x1: Array, x2: Array, first: int, second: int) -> tuple[Array, Array]:
-    x, y = as_array(x1), as_array(x2)
+def _operands(
+    function: str, x1: Array, x2: Array, first: int, second: int, dtype: Any = None, **keywords: Any
+) -> tuple[Array, Array]:
+    refuse(function, keywords)
+    x, y = (as_array(z) if dtype is None else cast_operand(function, z, dtype) for z in (x1, x2))
     if x.ndim < first or y.ndim < second:
         raise ArgumentError(
             f"{function}: operands must have at least {first} and {second} axes; got shapes {x.shape}, {y.shape}."

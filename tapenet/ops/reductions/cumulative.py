@@ -128,10 +128,12 @@ def cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = No
 
 def _with_initial(function: str, x: Array, axis: int | None, dtype: Any, include_initial: bool) -> Array:
     x = as_array(x)
+    x = reshape(x, (1,)) if x.ndim == 0 else x
     run, initial = (cumsum, 0) if function == "cumulative_sum" else (cumprod, 1)
     if axis is None and x.ndim != 1:
         raise ArgumentError(f"{function}: axis must be given for an array of {x.ndim} axes; got None.")
-    place = axis_of(function, 0 if axis is None else axis, x.ndim)
+    alone = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis  # NumPy takes (0,) for 0 here
+    place = axis_of(function, 0 if axis is None else alone, x.ndim)
     totals = run(x, place, dtype)
     if not include_initial:
         return totals

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core import shapes
 from tapenet.core.arguments import ABSENT, as_array, given, numpy_function
 from tapenet.core.batch_rules import leading, shifted
 from tapenet.core.families import general
@@ -14,7 +15,7 @@ from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.shapes import Axes
 from tapenet.errors import ArgumentTypeError
-from tapenet.ops.elementwise.arithmetic import maximum, minimum, square, subtract, where as choose
+from tapenet.ops.elementwise.arithmetic import add, maximum, minimum, square, subtract, where as choose
 from tapenet.ops.elementwise.casting import as_scalar, astype
 from tapenet.ops.elementwise.choices import isnan, less_equal, logical_and, logical_not
 from tapenet.ops.elementwise.complex import absolute
@@ -22,11 +23,13 @@ from tapenet.ops.reductions.cumulative import cumprod, cumsum
 from tapenet.ops.reductions.reduction import (
     Axis,
     broadcast_back,
+    in_dtype_of,
     normalized_axes,
     number_where,
     over_count,
     prod,
     published,
+    root_of_squares,
     root_of_variance,
     sum,
 )
@@ -200,6 +203,8 @@ def nanstd(
     """
     more = given(where=where, mean=mean, correction=correction)
     variance = nanvar(a, axis, dtype, None, ddof, keepdims, **more)
+    if mean is not ABSENT:
+        return root_of_squares(variance)
     x = as_array(a)
     return root_of_variance(variance, number_where(valid(x, where), x.shape, axis, keepdims))
 
@@ -257,7 +262,10 @@ def past_nan(
         where: Array = ABSENT,
     ) -> Array:
         x = as_array(a) if where is ABSENT else choose(where, as_array(a), np.nan)
-        found = primitive(x, axis=normalized_axes(name, axis, x.ndim), keepdims=keepdims)
+        axes = normalized_axes(name, axis, x.ndim)
+        if initial is not ABSENT and shapes.count(x.shape, axes) == 0:
+            return add(np.zeros(shapes.reduced(x.shape, axes, keepdims), x.dtype), in_dtype_of(x, initial))
+        found = primitive(x, axis=axes, keepdims=keepdims)
         return found if initial is ABSENT else larger(choose(isnan(found), initial, found), initial)
 
     return published(function, theirs, doc)

@@ -19,6 +19,7 @@ from tapenet.ops.elementwise.arithmetic import add, divide, multiply, subtract, 
 from tapenet.ops.elementwise.casting import as_scalar, astype
 from tapenet.ops.elementwise.choices import detached, equal, greater_equal, isnan
 from tapenet.ops.elementwise.comparison import greater, less, logical_or
+from tapenet.ops.reductions.nan_functions import nanmean
 from tapenet.ops.reductions.reduction import Axis, mean
 from tapenet.ops.reductions.sorting import sort
 
@@ -174,11 +175,13 @@ def _quantile(
         raise ArgumentError(f"{function}: method must be one of {', '.join(_METHODS)}; got {method!r}.")
     is_weak = type(q) in (int, float) and a.dtype.kind == "f"  # then quantiles have the dtype of the elements
     q = _checked_q(function, q)
+    if skips_nan and a.size == 0:
+        return nanmean(a, axis, keepdims=keepdims)  # as NumPy, whatever q is
     rows, kept = _as_rows(function, a, axis)
     if weights is not None:
         found = _weighted(function, rows, ravel(q), _weights_of_rows(function, a, weights, axis), method, skips_nan)
     else:
-        found = _interpolated(rows, ravel(q), method, skips_nan, a.dtype if is_weak else q.dtype)
+        found = _interpolated(function, rows, ravel(q), method, skips_nan, a.dtype if is_weak else q.dtype)
     found = reshape(found, q.shape + (kept if keepdims else rows.shape[:-1]))
     is_array = keepdims or (skips_nan and weights is not None)  # as NumPy gives also what has no axes
     return found if is_array else as_scalar(found)
@@ -193,12 +196,12 @@ def _checked_q(function: str, q: Array) -> Array:
     return divide(q, 100) if top == 100 else q
 
 
-def _interpolated(rows: Array, q: Array, method: str, skips_nan: bool, dtype: Any) -> Array:
+def _interpolated(function: str, rows: Array, q: Array, method: str, skips_nan: bool, dtype: Any) -> Array:
     """Compute the quantiles of each row, q first."""
     ordered = sort(rows)
     n = rows.shape[-1]
     if n == 0:
-        raise ArgumentError("quantile: a must have an element along axis; got none.")
+        raise ArgumentError(f"{function}: a must have an element along axis; got none.")
     counts = _counts(rows) if skips_nan else np.full(rows.shape[:-1], n)
     places = _places(q, counts, method=method)
     fraction = _fraction(q, places, counts, method, dtype if dtype.kind == "f" else np.float64)

@@ -63,9 +63,11 @@ def normalized_axes(function: str, axis: Axis, ndim: int) -> Axes:
     return axes_of(function, axis, ndim)
 
 
-def _parameters(function: str, x: Array, axis: Axis, keepdims: bool, dtype: Any) -> Parameters:
+def _parameters(
+    function: str, x: Array, axis: Axis, keepdims: bool, dtype: Any, normalize: Callable[..., Axes] = normalized_axes
+) -> Parameters:
     """Return the parameters of a primitive, `dtype` among them where it is given."""
-    axes = None if axis is None else normalized_axes(function, axis, x.ndim)
+    axes = None if axis is None else normalize(function, axis, x.ndim)
     if dtype is None:
         return {"axis": axes, "keepdims": keepdims}
     return {"axis": axes, "keepdims": keepdims, "dtype": np.dtype(dtype)}
@@ -111,7 +113,7 @@ def reduction(
     ) -> Array:
         x = as_array(a) if where is ABSENT else choose(where, as_array(a), neutral)
         found = bind(primitive, (x,), _parameters(name, x, axis, keepdims, dtype))
-        return found if initial is ABSENT else combine(found, _in_dtype_of(found, initial))
+        return found if initial is ABSENT else combine(found, in_dtype_of(found, initial))
 
     return published(reduce, theirs, doc, method)
 
@@ -142,14 +144,14 @@ def extremum(
                 raise ArgumentError(f"{name}: initial must be given with where=, for where nothing is left; got none.")
             x = choose(where, x, last)
         if initial is not ABSENT and shapes.count(x.shape, axes) == 0:
-            return add(np.zeros(shapes.reduced(x.shape, axes, keepdims), x.dtype), _in_dtype_of(x, initial))
+            return add(np.zeros(shapes.reduced(x.shape, axes, keepdims), x.dtype), in_dtype_of(x, initial))
         found = primitive(x, axis=axes, keepdims=keepdims)
-        return found if initial is ABSENT else larger(found, _in_dtype_of(found, initial))
+        return found if initial is ABSENT else larger(found, in_dtype_of(found, initial))
 
     return published(reduce, theirs, doc, method)
 
 
-def _in_dtype_of(found: Array, initial: Array) -> Array:
+def in_dtype_of(found: Array, initial: Array) -> Array:
     """`initial` as a reduction takes it: cast to the dtype of the result."""
     return astype(as_array(initial), found.dtype)
 
@@ -229,7 +231,8 @@ def mean(
     """
     x = as_array(a)
     if where is ABSENT:
-        return bind(_mean, (x,), _parameters("mean", x, axis, keepdims, dtype))
+        return bind(_mean, (x,), _parameters("mean", x, axis, keepdims, dtype, axes_of))
+    axis = None if axis is None else axes_of("mean", axis, x.ndim)
     wide = np.float32 if x.dtype.char == "e" and dtype is None else dtype  # as NumPy adds up float16
     found = over_count(
         sum(x, axis, wide, None, keepdims, where=where),
@@ -305,8 +308,8 @@ def var(
     """
     x, ddof = as_array(a), ddof if correction is ABSENT else correction
     if where is ABSENT and mean is ABSENT:
-        return bind(_var, (x,), {"ddof": ddof, **_parameters("var", x, axis, keepdims, dtype)})
-    axes = normalized_axes("var", axis, x.ndim)
+        return bind(_var, (x,), {"ddof": ddof, **_parameters("var", x, axis, keepdims, dtype, axes_of)})
+    axes = None if axis is None else axes_of("var", axis, x.ndim)
     center = _mean_of(x, axes, dtype, keepdims=True, **given(where=where)) if mean is ABSENT else mean
     count = shapes.count(x.shape, axes) if where is ABSENT else number_where(where, x.shape, axes, keepdims)
     deviation = subtract(x, center)
@@ -392,14 +395,15 @@ def std(
     """
     x, ddof = as_array(a), ddof if correction is ABSENT else correction
     if where is ABSENT and mean is ABSENT:
-        return bind(_std, (x,), {"ddof": ddof, **_parameters("std", x, axis, keepdims, dtype)})
+        return bind(_std, (x,), {"ddof": ddof, **_parameters("std", x, axis, keepdims, dtype, axes_of)})
     variance = var(x, axis, dtype, None, ddof, keepdims, **given(where=where, mean=mean))
-    mask = True if where is ABSENT else where
-    return root_of_variance(variance, number_where(mask, x.shape, axis, keepdims))
+    if mean is not ABSENT:
+        return root_of_squares(variance)
+    return root_of_variance(variance, number_where(where, x.shape, axis, keepdims))
 
 
 def root_of_variance(variance: Array, counts: Array) -> Array:
-    """Return the standard deviation; of one number it is constant, so that it has derivatives of all orders."""
+    """Return the standard deviation; of one number, the mean, it is constant, with derivatives of all orders."""
     is_alone = equal(counts, 1)
     return as_scalar(choose(is_alone, variance, root_of_squares(choose(is_alone, 1, variance))))
 

@@ -20,7 +20,7 @@ from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.indexing import take
 from tapenet.ops.arrays.shaping import broadcast_to, concatenate, ravel, reshape
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, remainder, subtract, where
-from tapenet.ops.elementwise.casting import astype
+from tapenet.ops.elementwise.casting import as_scalar, astype
 from tapenet.ops.elementwise.choices import greater, isnan, less
 from tapenet.ops.elementwise.complex import conjugate
 from tapenet.ops.reductions.cumulative import reversed_along
@@ -148,12 +148,12 @@ def trapezoid(y: Array, x: Array = None, dx: Array = 1.0, axis: int = -1) -> Arr
     4.0
     """
     y = as_array(y)
-    axis = axis_of("trapezoid", axis, y.ndim)
+    place, axis = axis, axis_of("trapezoid", axis, y.ndim)  # a place from behind may be another axis of x
     if x is None:
         steps = dx
     else:
         x = as_array(x)
-        steps = diff(x, axis=axis if x.ndim > 1 else 0)
+        steps = diff(x, axis=place if x.ndim > 1 else 0)
         if x.ndim == 1:
             steps = reshape(steps, shapes.along(axis, y.ndim))
     middles = add(y[_along(axis, 1, None)], y[_along(axis, None, max(y.shape[axis] - 1, 0))])
@@ -198,7 +198,7 @@ def interp(
         inside = add(multiply(slope, subtract(x, x0)), f0)
     found = where(less(x, xp[0]), fp[0] if left is None else left, inside)
     found = where(greater(x, xp[-1]), fp[-1] if right is None else right, found)
-    return where(isnan(x), np.nan, found)
+    return as_scalar(where(isnan(x), np.nan, found))
 
 
 def _one_period(x: Array, xp: Array, fp: Array, period: float) -> tuple[Array, Array, Array]:

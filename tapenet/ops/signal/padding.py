@@ -15,10 +15,10 @@ from tapenet.core.families import linear
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
-from tapenet.ops.arrays.shaping import broadcast_to, concatenate, moveaxis, reshape
-from tapenet.ops.elementwise.arithmetic import add, where
+from tapenet.ops.arrays.ranges import linspace
+from tapenet.ops.arrays.shaping import broadcast_to, concatenate, flip
+from tapenet.ops.elementwise.arithmetic import add, multiply, where
 from tapenet.ops.elementwise.casting import astype
-from tapenet.ops.linalg.products import tensordot
 from tapenet.ops.reductions.order_statistics import median
 from tapenet.ops.reductions.reduction import max as max_over, mean, min as min_over
 
@@ -69,9 +69,13 @@ def pad(array: Array, pad_width: Any, mode: str = "constant", **kwargs: Any) -> 
     if mode == "empty":
         refuse("pad", kwargs)
         return _pad_zeros(x, width=width)
+    if x.ndim == 0:
+        x = _pad_zeros(x, width=width)  # an array, as NumPy gives it
     if mode in _STATISTICS:
         return _with_statistic(x, width, _STATISTICS[mode], **kwargs)
-    if mode == "linear_ramp" or (mode in ("reflect", "symmetric") and kwargs.get("reflect_type") == "odd"):
+    if mode == "linear_ramp":
+        return _with_ramps(x, width, **kwargs)
+    if mode in ("reflect", "symmetric") and kwargs.get("reflect_type") == "odd":
         return _by_matrices(x, width, mode, **kwargs)
     if mode not in _COPIES:
         raise ArgumentError(
@@ -131,14 +135,36 @@ def _with_statistic(x: Array, width: Widths, statistic: Callable[..., Array], st
     return x
 
 
-def _by_matrices(x: Array, width: Widths, mode: str, end_values: Any = 0, **kwargs: Any) -> Array:
-    """Pad along each axis by a matrix, which is the padded identity matrix, and a constant."""
+def _with_ramps(x: Array, width: Widths, end_values: Any = 0) -> Array:
+    """Pad along each axis by steps from a value at the end to the edge."""
     ends = np.broadcast_to(np.asarray(end_values), (x.ndim, 2))
-    for axis, pair in enumerate(width):
-        n = x.shape[axis]
-        matrix = np.pad(np.eye(n), (pair, (0, 0)), mode, **kwargs).astype(x.dtype)  # type: ignore[call-overload]  # NumPy names literals
-        x = moveaxis(tensordot(matrix, x, ([1], [axis])), 0, axis)
-        if mode == "linear_ramp" and np.any(ends[axis]):
-            ramp = np.pad(np.zeros(n), pair, mode, end_values=tuple(ends[axis])).astype(x.dtype)  # type: ignore[call-overload]  # NumPy names literals
-            x = add(x, reshape(ramp, shapes.along(axis, x.ndim)))
+    for axis, (before, after) in enumerate(width):
+        if not before and not after:
+            continue
+        first, last = x[shapes.at(axis, 0)], x[shapes.at(axis, -1)]
+        front = linspace(ends[axis, 0], first, before, endpoint=False, dtype=x.dtype, axis=axis)
+        back = linspace(ends[axis, 1], last, after, endpoint=False, dtype=x.dtype, axis=axis)
+        x = concatenate([front, x, flip(back, axis)], axis)
     return x
+
+
+def _by_matrices(x: Array, width: Widths, mode: str, **kwargs: Any) -> Array:
+    """Pad along each axis by a matrix, which is the padded identity matrix."""
+    for axis, pair in enumerate(width):
+        if any(pair):
+            matrix = np.pad(np.eye(x.shape[axis]), (pair, (0, 0)), mode, **kwargs)  # type: ignore[call-overload]  # NumPy names literals
+            x = _multiplied(matrix, x, axis)
+    return x
+
+
+def _multiplied(matrix: Array, x: Array, axis: int) -> Array:
+    """Multiply a sparse matrix with x along an axis; what it does not hold meets no element, which may be infinite."""
+    order = np.argsort(matrix == 0, 1, kind="stable")  # elements that are not 0 first
+    total = None
+    for places in order[:, : np.max(np.count_nonzero(matrix, 1), initial=0)].T:
+        factors = np.take_along_axis(matrix, places[:, None], 1).astype(x.dtype)
+        factors = factors.reshape(shapes.along(axis, x.ndim))
+        elements = x[shapes.at(axis, places)]
+        term = where(factors == 0, 0, multiply(where(factors == 0, 1, elements), factors))
+        total = term if total is None else add(total, term)
+    return total

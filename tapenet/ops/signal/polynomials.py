@@ -38,7 +38,7 @@ def polyval(p: Array, x: Array) -> Array:
     8.0
     """
     p, x = as_array(p), as_array(x)
-    value = np.zeros(x.shape, np.result_type(p.dtype, x.dtype))
+    value = np.zeros(x.shape, x.dtype)
     for k in range(len(p)):
         value = add(multiply(value, x), p[k])
     return value
@@ -66,8 +66,10 @@ def vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:
 
 def _sum_of(function: Any, a1: Array, a2: Array) -> Array:
     a1, a2 = atleast_1d(as_array(a1)), atleast_1d(as_array(a2))
+    if len(a1) == len(a2):
+        return function(a1, a2)
     n = max(len(a1), len(a2))
-    return function(*(concatenate([np.zeros(n - len(a), a.dtype), a]) for a in (a1, a2)))
+    return function(*(a if len(a) == n else concatenate([np.zeros(n - len(a), a.dtype), a]) for a in (a1, a2)))
 
 
 @numpy_function(np.polyadd)
@@ -231,6 +233,8 @@ def poly(seq_of_zeros: Array) -> Array:
     array([ 1.,  0., -1.])
     """
     zeros = as_array(seq_of_zeros)
+    if zeros.shape == (0,):
+        return 1.0  # as NumPy gives it
     is_real = zeros.dtype.kind != "c" or holds_anywhere(_come_in_pairs(zeros))
     if zeros.ndim == 2:
         zeros = eigvals(zeros)

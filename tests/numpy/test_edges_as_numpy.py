@@ -1,0 +1,84 @@
+"""Empty, infinite and mixed operands: values, dtypes and types are NumPy's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tapenet as tn
+import tapenet.numpy as tnp
+from tapenet.core.pytrees import tree_leaves
+
+Array = Any
+
+_NOTHING, _ROW = np.zeros((2, 0), np.float32), np.array([1.0, -2.5, 4.0], np.float32)
+_INFINITE = np.array([np.inf, 1.0, np.nan, 3.0])
+
+CASES: dict[str, tuple[Callable[[Any, Array], Any], Array]] = {
+    "std about a mean of one element": (lambda xp, x: xp.std(x, mean=np.float64(2.0)), np.array(0.5)),
+    "nanstd about a mean of one element": (lambda xp, x: xp.nanstd(x, mean=np.ones((1,))), np.array([4.0])),
+    "polyval of no coefficients": (lambda xp, x: xp.polyval([], x), np.float16([1, 2])),
+    "polyadd of matrices": (lambda xp, x: xp.polyadd(x, 2 * x), np.eye(3)),
+    "polysub of matrices": (lambda xp, x: xp.polysub(x, x[:, :1]), np.eye(3)),
+    "poly of no roots": (lambda xp, x: xp.poly(x), np.zeros(0)),
+    "nanquantile of nothing": (lambda xp, x: xp.nanquantile(x, [0.1, 0.5]), _NOTHING),
+    "nanpercentile of nothing": (lambda xp, x: xp.nanpercentile(x, 50, axis=0), _NOTHING),
+    "nanmax of nothing": (lambda xp, x: xp.nanmax(x, initial=-1.5), _NOTHING),
+    "nanmin of nothing": (lambda xp, x: xp.nanmin(x, axis=1, initial=2), _NOTHING),
+    "count of NaN": (lambda xp, x: xp.linalg.vector_norm(x, ord=0), _INFINITE),
+    "odd reflection beside infinity": (lambda xp, x: xp.pad(x, 2, "reflect", reflect_type="odd"), _INFINITE),
+    "odd symmetry beyond the array": (lambda xp, x: xp.pad(x, 7, "symmetric", reflect_type="odd"), _ROW),
+    "ramps beside infinity": (lambda xp, x: xp.pad(x, (2, 3), "linear_ramp", end_values=(1, 2)), _INFINITE),
+    "ramps of a matrix": (lambda xp, x: xp.pad(x, ((1, 0), (2, 3)), "linear_ramp"), np.ones((2, 3))),
+    "a scalar padded": (lambda xp, x: xp.pad(x, 2, "reflect"), np.float32(2)),
+    "magnitude with a dtype": (lambda xp, x: xp.abs(x, dtype=np.float64), np.array([3 + 4j])),
+    "sum with a dtype": (lambda xp, x: xp.add(x, 1, dtype=np.longdouble), _ROW),
+    "vecdot with a dtype": (lambda xp, x: xp.vecdot(x, x, dtype=np.float64), _ROW),
+    "matvec with a dtype": (lambda xp, x: xp.matvec(np.eye(3), x, dtype=np.complex64), _ROW),
+    "whole numbers in line": (lambda xp, x: xp.linspace(x, 3, 5, dtype=int), _ROW),
+    "interpolation at a scalar": (lambda xp, x: xp.interp(x, [0.0, 1.0], [1.0, 3.0]), np.array(0.5)),
+    "covariance of nothing": (lambda xp, x: xp.cov(x, rowvar=False), np.zeros((2, 0), np.float32)),
+    "least squares of two dtypes": (lambda xp, x: xp.linalg.lstsq(x, np.arange(2)), np.ones((2, 2), np.float32)),
+    "a product of two arrays": (lambda xp, x: xp.linalg.multi_dot([x, 2 * x]), np.float64(3.0)),
+    "tensorsolve of one number": (lambda xp, x: xp.linalg.tensorsolve(x, np.ones(1)), np.array([2.0])),
+    "trapezoids at places of two axes": (
+        lambda xp, x: xp.trapezoid(x, np.arange(6.0).reshape(2, 3) ** 2),
+        np.arange(12.0).reshape(2, 2, 3),
+    ),
+    "condition of a matrix": (lambda xp, x: xp.linalg.cond(x), np.diag([2.0, 1.0])),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("case", CASES, ids=list(CASES))
+def test_values_are_numpys(case: str) -> None:
+    f, x = CASES[case]
+    with tn.GradientTape() as tape:
+        found = [y.value if type(y) is tn.Tensor else y for y in tree_leaves(f(tnp, tape.watch(x)))]
+    for actual, wanted in zip(found, tree_leaves(f(np, x)), strict=True):
+        assert type(actual) is type(wanted) or type(wanted) in (float, int)
+        np.testing.assert_array_equal(np.asarray(actual).dtype, np.asarray(wanted).dtype)
+        np.testing.assert_allclose(actual, wanted, rtol=1e-6)
+
+
+def test_derivatives_of_odd_reflections_and_ramps_are_those_of_their_formulas() -> None:
+    x = np.array([1.0, 2.0, 4.0])
+    pulled = tn.grad(lambda x: tnp.pad(x, 1, "reflect", reflect_type="odd") @ [1.0, 0, 0, 0, 10])(x)
+    np.testing.assert_array_equal(pulled, [2.0, -11.0, 20.0])
+    pulled = tn.grad(lambda x: tnp.pad(x, (2, 0), "linear_ramp").sum())(x)
+    np.testing.assert_array_equal(pulled, [1.5, 1.0, 1.0])
+
+
+def test_a_standard_deviation_about_a_given_mean_depends_on_it() -> None:
+    assert tn.grad(lambda m: tnp.std(np.array([1.0]), mean=m))(3.0) == 1
+    assert tn.grad(lambda x: tnp.std(x, mean=1.0))(np.array([4.0])) == 1
+
+
+def test_a_dtype_that_operands_do_not_cast_to_is_refused() -> None:
+    with tn.GradientTape() as tape, pytest.raises(tn.errors.ArgumentTypeError, match="exp: dtype must be one that"):
+        tnp.exp(tape.watch(np.ones(2)), dtype=np.int64)
+    with tn.GradientTape() as tape, pytest.raises(tn.errors.ArgumentTypeError, match=r"vecdot: dtype .* got float64"):
+        tnp.vecdot(tape.watch(np.ones(2, complex)), np.ones(2), dtype=np.float64)
