@@ -187,6 +187,7 @@ def primitive(
         made, {key: value for key, value in _parameters(forward) if value is not inspect.Parameter.empty}
     )
     operation.__name__ = operation.__qualname__ = name
+    operation.__module__ = forward.__module__ if hasattr(forward, "__module__") else operation.__module__  # for pickle
     operation.__doc__ = forward.__doc__
     return operation
 

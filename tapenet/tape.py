@@ -13,6 +13,7 @@ import numpy as np
 
 from tapenet.core.argument_checks import checked_function
 from tapenet.core.array_types import Array, ArrayOrNumber
+from tapenet.core.guards import Guard, as_picklable
 from tapenet.core.leaf_checks import (
     check_chunk_size,
     check_differentiable,
@@ -23,7 +24,7 @@ from tapenet.core.leaf_checks import (
     zeros_of,
 )
 from tapenet.core.pytrees import Tree, tree_flatten, tree_leaves, tree_unflatten
-from tapenet.core.record import SHAPE, Records
+from tapenet.core.record import SHAPE, Entry, Records
 from tapenet.core.recorder import Recorder, new_recorder
 from tapenet.core.tensor import Tensor, made_tensor, on_trace, unwrap_closed
 from tapenet.core.trace import Trace
@@ -101,10 +102,15 @@ class GradientTape:
         return self  # its Tensors are values on this tape, so that a copy of it would not know them
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise PicklingError(
-            "pickle: a tape must stay in its process, as its records hold functions. Pickle values (x.value, or x once "
-            "the tape has closed) and gradients instead."
-        )
+        if self._state != "closed":
+            raise PicklingError(
+                f"pickle: a tape must be closed; got one that is {self._state}. Pickle values (x.value) and gradients "
+                "instead, or leave the tape's block first."
+            )
+        trace = self._trace
+        entries = [(*entry[:3], dict(entry[3]), *entry[4:]) for entry in trace.entries]
+        state = (entries, trace.leaves, trace.spans, trace.watches, as_picklable(trace.guards))
+        return _unpickled, (type(self), self._replayable, *state)
 
     @property
     def records(self) -> Records:
@@ -354,7 +360,8 @@ class GradientTape:
     def _inputs(self, function: str, inputs: Tree) -> dict[int, Array]:
         """Return inputs for a replay, by slot."""
         if self._trace.guards is None:
-            raise TapeStateError(f"{function}: the tape must be replayable; got one made with replayable=False.")
+            came = "whose reads could not be pickled" if self._replayable else "made with replayable=False"
+            raise TapeStateError(f"{function}: the tape must be replayable; got one {came}.")
         return inputs_by_slot(function, self._trace.watches, inputs, self._trace.entries)
 
     def _last(self, function: str) -> Tensor:
@@ -449,6 +456,24 @@ class GradientTape:
         if type(target) is not Tensor or target.owner is not self._trace or target.slot < source.slot:
             return False
         return bool(descendants(self._trace.entries, {source.slot}, target.slot)[target.slot])
+
+
+def _unpickled(
+    kind: type[GradientTape],
+    replayable: bool,
+    entries: list[Entry],
+    leaves: set[int],
+    spans: list[tuple[int, int]],
+    watches: list[Watch],
+    guards: list[Guard] | None,
+) -> GradientTape:
+    """Return a tape as it was pickled: closed."""
+    tape = kind(replayable=replayable)
+    with tape:
+        tape._trace.entries.extend(entries)
+    trace = tape._trace
+    trace.leaves, trace.spans, trace.watches, trace.guards = leaves, spans, watches, guards
+    return tape
 
 
 def tape_of(trace: Trace) -> GradientTape | None:

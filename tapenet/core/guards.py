@@ -6,12 +6,13 @@ replay on other inputs repeats each read in order, and stops where a guard fails
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tapenet.core.source_lines import CodeLocation
+from tapenet.core.source_lines import CodeLocation, line_of
 
 # Bytes of an array that are kept as they are. Of a longer one its 64-bit hash is kept: a copy of each mask that a
 # program reads would double its memory, and two arrays share a hash once in 2**64.
@@ -77,6 +78,27 @@ def bitwise_equal(before: Any, now: Any) -> bool:
     if isinstance(before, np.generic | float | complex):
         return type(before) is type(now) and np.asarray(before).tobytes() == np.asarray(now).tobytes()
     return type(before) in (bool, int, str, type(None)) and type(before) is type(now) and bool(before == now)
+
+
+def as_picklable(guards: list[Guard] | None) -> list[Guard] | None:
+    """Return guards that can be pickled; None where they cannot.
+
+    Functions within functions cannot, nor what is kept of a long array: its hash, which differs between processes.
+    """
+    if guards is None or any(_is_hashed(guard.answer) for guard in guards):
+        return None
+    given = [guard._replace(location=line_of(guard.location), keywords=dict(guard.keywords)) for guard in guards]
+    try:
+        pickle.dumps(given)
+    except Exception:  # of several classes, by what the functions hold
+        return None
+    return given
+
+
+def _is_hashed(answer: Any) -> bool:
+    if type(answer) is tuple:
+        return any(map(_is_hashed, answer))
+    return type(answer) is ArraySnapshot and type(answer.elements) is int
 
 
 def shown(before: Any) -> str:

@@ -53,6 +53,9 @@ class NondifferentiableFunction:
     def __repr__(self) -> str:
         return f"<function {self.name}, without derivative>"
 
+    def __reduce__(self) -> Any:
+        return type(self), (self.name, self.forward, self.batch, self.is_users)
+
     def __call__(self, *operands: Any, **parameters: Any) -> Any:
         """Compute on the values under Tensors, return plain values or mapped ones, and record a guard."""
         if any(map(is_chosen, operands)):

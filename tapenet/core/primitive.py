@@ -8,6 +8,7 @@ shape). `tapenet.core.families` is where primitives are declared.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -22,6 +23,7 @@ from tapenet.errors import (
     IndexingError,
     LinAlgError,
     MissingRuleError,
+    PicklingError,
     RuleError,
     TapenetError,
 )
@@ -113,6 +115,29 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<{self.family} primitive {self.name}>"
 
+    def __copy__(self) -> Primitive:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Primitive:
+        return self
+
+    def __reduce__(self) -> Any:
+        if self.family == "choice" and not self.is_users:  # of module-level functions, and in no registry
+            return type(self), tuple(getattr(self, field.name) for field in attrs.fields(type(self)) if field.init)
+        if REGISTRY.get(self.name) is not self:
+            raise PicklingError(
+                f"pickle: {self.name} must be an operation of tapenet's own; got one made of functions, which do not "
+                "travel. Pickle values (x.value, or x once the tape has closed) and gradients instead."
+            )
+        return _registered, (self.name, self.defined_in)
+
+    @property
+    def defined_in(self) -> str:
+        """The module that enters it into the registry, as far as its functions tell."""
+        rules = (*self.pullbacks, *self.pushforwards, self.joint_pullback, self.forward)
+        modules = [getattr(rule, "__module__", None) or "" for rule in rules]
+        return next((module for module in modules if module.startswith("tapenet.ops.")), __name__)
+
     def keeps(self, constant: tuple[bool, ...]) -> tuple[bool, ...]:
         """Return which operands a record keeps, and last whether it keeps the output, given which are constants.
 
@@ -146,6 +171,13 @@ def register(primitive: Primitive) -> Primitive:
         raise ArgumentError(f"register: a primitive's name must be new; got {primitive.name!r}.")
     REGISTRY[primitive.name] = primitive
     return primitive
+
+
+def _registered(name: str, module: str) -> Primitive:
+    """Return a primitive of the registry, after importing the module that enters it there."""
+    if name not in REGISTRY:
+        importlib.import_module(module)
+    return REGISTRY[name]
 
 
 def _definition(primitive: Primitive) -> object:

@@ -16,7 +16,8 @@ _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 _NOT_THE_USERS = (_PACKAGE + os.sep, os.path.dirname(np.__file__) + os.sep)
 
 # Code and an instruction in it: taken in a fraction of the time that the line takes.
-CodeLocation = tuple[CodeType, int]
+# That of a tape which was pickled is the line itself.
+CodeLocation = tuple[CodeType, int] | str
 
 
 _IS_THE_USERS: dict[str, bool] = {}  # by file name
@@ -39,6 +40,8 @@ def user_location() -> CodeLocation:
 
 def line_of(location: CodeLocation) -> str:
     """Return a location as `file.py:12`."""
+    if isinstance(location, str):
+        return location
     code, instruction = location
     line = next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
     return f"{code.co_filename}:{code.co_firstlineno if line is None else line}"

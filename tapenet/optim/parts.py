@@ -22,6 +22,9 @@ Place = Literal["before", "after", "anywhere"]
 class _Skipped:
     """What stands for gradients with which no step is to be taken."""
 
+    def __reduce__(self) -> str:
+        return "SKIPPED"
+
 
 SKIPPED = _Skipped()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import numpy as np
@@ -28,7 +28,7 @@ from tapenet.errors import ArgumentError, TapeStateError
 from tapenet.transforms.calls import name_of
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.programs import Program, program_of, without_values
-from tapenet.transforms.recording import like
+from tapenet.transforms.transformed import Transformed, transformed
 from tapenet.walks.products import jvp_walk, vjp_walk
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def checkpoint(f: Function) -> Function:
 
     check_transform("checkpoint", f)
 
-    @like(f)
+    @transformed(checkpoint, f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         leaves, spec = tree_flatten_with_none((args, kwargs))
         leaves = [resolve(x) for x in leaves]
@@ -75,7 +75,7 @@ def checkpoint(f: Function) -> Function:
             results = [resolve(x) for x in results]
         return tree_unflatten(result_spec, region.recorded(results))
 
-    return checkpointed
+    return cast("Function", checkpointed)
 
 
 def _to_pause(values: Sequence[Any]) -> list[Recorder]:
@@ -110,6 +110,8 @@ def _captured(f: Any, seen: set[int]) -> Iterator[Tensor]:
 
 def _visible_values(f: Any) -> list[Any]:
     """Return what a function visibly uses from around it: values of its closure, globals, defaults and object."""
+    if isinstance(f, Transformed):
+        return [f.function]
     if isinstance(f, functools.partial):
         return [f.func, f.args, f.keywords]
     names = f.__code__.co_names if hasattr(f, "__code__") else ()

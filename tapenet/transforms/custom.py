@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -29,7 +29,7 @@ from tapenet.transforms.calls import (
     shown,
     split_arrays,
 )
-from tapenet.transforms.recording import like
+from tapenet.transforms.transformed import Transformed
 from tapenet.walks.products import vjp_walk
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def custom_vjp(
     checked_function("custom_vjp", "backward", backward)
     if jvp is not None:
         checked_function("custom_vjp", "jvp", jvp)
-    return operation(f, _VjpRule(name_of(f), f, forward, backward, jvp).primitive())
+    made_by = (custom_vjp, f, forward, backward, {"jvp": jvp})
+    return operation(f, _VjpRule(name_of(f), f, forward, backward, jvp).primitive(), made_by)
 
 
 def custom_jvp(f: Function, rule: Callable[[Any, Any], tuple[Any, Any]]) -> Function:
@@ -106,13 +107,12 @@ def custom_jvp(f: Function, rule: Callable[[Any, Any], tuple[Any, Any]]) -> Func
     """
     checked_function("custom_jvp", "f", f)
     checked_function("custom_jvp", "rule", rule)
-    return operation(f, JvpRule(name_of(f), f, rule).primitive())
+    return operation(f, JvpRule(name_of(f), f, rule).primitive(), (custom_jvp, f, rule, {}))
 
 
-def operation(f: Function, primitive: Primitive) -> Function:
-    """Return the function of pytrees that records f as one operation."""
+def operation(f: Function, primitive: Primitive, made_by: tuple[Any, ...]) -> Function:
+    """Return the function of pytrees that records f as one operation, and how it is made, for pickle."""
 
-    @like(f)
     def recorded(*args: Any, **kwargs: Any) -> Any:
         operands, structure = split_arrays(positional(primitive.name, f, args, kwargs))
         operands = [resolve(x) for x in operands]
@@ -123,7 +123,7 @@ def operation(f: Function, primitive: Primitive) -> Function:
         assert call.result is not None
         return call.result.filled(parts)
 
-    return recorded
+    return cast("Function", Transformed(recorded, made_by, has_signature=True))
 
 
 def _spaces(operands: Sequence[Array], shapes: Shapes, structure: Structure) -> list[tuple[Shape, Any] | None]:

@@ -10,7 +10,8 @@ from tapenet.core.leaf_checks import check_scalar
 from tapenet.core.nondifferentiable import constant
 from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.errors import ArgumentError
-from tapenet.transforms.recording import Argnums, argument_keys, by_argnums, like, ones_for, run_recorded
+from tapenet.transforms.recording import Argnums, argument_keys, by_argnums, ones_for, run_recorded
+from tapenet.transforms.transformed import transformed
 
 if TYPE_CHECKING:
     from tapenet.transforms.signatures import (
@@ -88,7 +89,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
 
     check_transform("value_and_grad", f, has_aux)
 
-    @like(f)
+    @transformed(value_and_grad, f, argnums, has_aux)
     def with_gradient(*args: Any, **kwargs: Any) -> Any:
         y, gradient, aux = _gradient_of("value_and_grad", f, argnums, has_aux, args, kwargs)
         return ((y, aux), gradient) if has_aux else (y, gradient)
@@ -130,7 +131,7 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
 
     check_transform("grad", f, has_aux)
 
-    @like(f)
+    @transformed(grad, f, argnums, has_aux)
     def gradient_of(*args: Any, **kwargs: Any) -> Any:
         _, gradient, aux = _gradient_of("grad", f, argnums, has_aux, args, kwargs)
         return (gradient, aux) if has_aux else gradient
@@ -173,7 +174,7 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool 
 
     check_transform("elementwise_grad", f, has_aux)
 
-    @like(f)
+    @transformed(elementwise_grad, f, argnums, has_aux)
     def derivative_of(*args: Any, **kwargs: Any) -> Any:
         places = argument_keys("elementwise_grad", f, argnums, args, kwargs)
         recording = run_recorded("elementwise_grad", f, args, kwargs, places, has_aux)

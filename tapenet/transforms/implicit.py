@@ -22,7 +22,7 @@ from tapenet.errors import ArgumentError, ArgumentTypeError, ConvergenceError
 from tapenet.ops.arrays.shaping import concatenate, ravel, reshape, transpose
 from tapenet.ops.elementwise.casting import astype
 from tapenet.transforms.calls import check_no_capture, is_differentiable, shown, split_arrays
-from tapenet.transforms.custom import JvpRule, operation
+from tapenet.transforms.custom import JvpRule, custom_jvp, operation
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.products import jvp, linearize
 
@@ -200,7 +200,7 @@ class _Problem:
     def dependent(self, found: Array, *args: Any) -> Array:
         """Return a solution that was found, as a function of the arguments."""
         rule = JvpRule(self.name, _first, self.rule, maps=True)
-        x: Array = operation(_first, rule.primitive())(found, *args)
+        x: Array = operation(_first, rule.primitive(), (custom_jvp, _first, self.rule, {}))(found, *args)
         return x
 
     def rule(self, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:

@@ -19,11 +19,11 @@ from tapenet.transforms.recording import (
     Recording,
     argument_keys,
     by_argnums,
-    like,
     ones_for,
     run_recorded,
     split_aux,
 )
+from tapenet.transforms.transformed import transformed
 from tapenet.walks.blocks import Blocks, completed, ends_of, forward_mode_blocks, in_structure, reverse_mode_blocks
 from tapenet.walks.products import jvp_walk, vjp_walk
 
@@ -70,7 +70,7 @@ def jacobian(
     array([[2., 0.],
            [0., 4.]])
     """
-    return _transform("jacobian", f, argnums, has_aux, chunk_size, _pulled)
+    return _transform(jacobian, f, argnums, has_aux, chunk_size, _pulled)
 
 
 jacrev = jacobian
@@ -105,7 +105,7 @@ def jacfwd(
     array([[2., 0.],
            [0., 4.]])
     """
-    return _transform("jacfwd", f, argnums, has_aux, chunk_size, _pushed)
+    return _transform(jacfwd, f, argnums, has_aux, chunk_size, _pushed)
 
 
 @overload
@@ -145,7 +145,7 @@ def hessian(
     check_transform("hessian", f, has_aux)
     check_chunk_size("hessian", chunk_size)
 
-    @like(f)
+    @transformed(hessian, f, argnums, has_aux, chunk_size=chunk_size)
     def hessian_of(*args: Any, **kwargs: Any) -> Any:
         places = argument_keys("hessian", f, argnums, args, kwargs)
 
@@ -186,6 +186,7 @@ def hvp(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> C
 
     check_transform("hvp", f, has_aux)
 
+    @transformed(hvp, f, argnums, has_aux, has_signature=False)
     def product(*args: Any, **kwargs: Any) -> Any:
         if not args:
             raise ArgumentError("hvp: there must be the arguments of f and then a vector; got no positional argument.")
@@ -212,7 +213,7 @@ def hvp(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> C
 
 
 def _transform(
-    function: str,
+    make: Callable[..., Any],
     f: Callable[..., Any],
     argnums: Argnums,
     has_aux: bool,
@@ -220,10 +221,11 @@ def _transform(
     blocks_of: Callable[..., Blocks],
 ) -> Callable[..., Any]:
     """Make the function of f's Jacobian, by one mode or the other."""
+    function = make.__name__
     check_transform(function, f, has_aux)
     check_chunk_size(function, chunk_size)
 
-    @like(f)
+    @transformed(make, f, argnums, has_aux, chunk_size=chunk_size)
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         places = argument_keys(function, f, argnums, args, kwargs)
         recording = run_recorded(function, f, args, kwargs, places, has_aux)

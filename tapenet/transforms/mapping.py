@@ -18,6 +18,7 @@ from tapenet.core.pytrees import NAMESPACE, Tree, leaf_paths, tree_flatten_with_
 from tapenet.core.tensor import Tensor, unwrap_closed
 from tapenet.core.trace import next_level
 from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.transforms.transformed import transformed
 
 if TYPE_CHECKING:
     from tapenet.transforms.signatures import Function
@@ -53,7 +54,7 @@ def vmap(f: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
 
     check_transform("vmap", f)
 
-    @functools.wraps(f, updated=())
+    @transformed(vmap, f, in_axes, out_axes)
     def mapped_function(*args: Any, **kwargs: Any) -> Any:
         inputs = (args, kwargs)
         axes = _axis_of_each_leaf((in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(args), 0), inputs)

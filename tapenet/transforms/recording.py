@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import attrs
 import numpy as np
@@ -18,9 +17,6 @@ from tapenet.core.recorder import Recorder, new_recorder
 from tapenet.core.tensor import Tensor, unwrap_closed
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.walks.products import jvp_walk, vjp_walk
-
-if TYPE_CHECKING:
-    from tapenet.transforms.signatures import Function
 
 Argnums = int | str | Sequence[int | str]  # a position or a name, or several
 ArgumentKey = int | str  # of an argument: its position, or the name it was given by
@@ -195,9 +191,3 @@ def _values_of(trace: Recorder, tree: Tree) -> Tree:
 def ones_for(y: Tree) -> list[Array]:
     """Return a cotangent of ones for each leaf."""
     return [np.ones(getattr(leaf, "shape", ()), dtype_of(leaf))[()] for leaf in tree_leaves(y)]
-
-
-def like(f: Function) -> Callable[[Callable[..., Any]], Function]:
-    """Give a function the name, documentation and signature of f."""
-    made: Any = functools.wraps(f) if hasattr(f, "__name__") else lambda function: function
-    return cast("Callable[[Callable[..., Any]], Function]", made)

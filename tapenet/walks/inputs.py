@@ -10,7 +10,7 @@ import numpy as np
 from tapenet.core.argument_checks import check_array_class
 from tapenet.core.leaf_checks import described, dtype_of
 from tapenet.core.primitive import Array
-from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten
+from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten, tree_unflatten
 from tapenet.core.record import Entry
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError
@@ -28,6 +28,14 @@ class Watch(NamedTuple):
     spec: TreeSpec
     slots: tuple[int | None, ...]
     kinds: tuple[type, ...]
+
+    def __reduce__(self) -> Any:
+        # A structure is pickled as a tree that has it: its classes may not be registered where it is read.
+        return _watch, (tree_unflatten(self.spec, [0.0] * len(self.slots)), self.slots, self.kinds)
+
+
+def _watch(tree: Tree, slots: tuple[int | None, ...], kinds: tuple[type, ...]) -> Watch:
+    return Watch(tree_flatten(tree)[1], slots, kinds)
 
 
 def inputs_by_slot(function: str, watches: Sequence[Watch], inputs: Tree, entries: Sequence[Entry]) -> dict[int, Array]:

@@ -26,6 +26,9 @@ class _ArrayHere:
     def __repr__(self) -> str:
         return "array"
 
+    def __reduce__(self) -> str:
+        return "ARRAY"
+
 
 ARRAY = _ArrayHere()  # in an index's structure, where one of its arrays goes
 ALL = Slice(None, None, None)
