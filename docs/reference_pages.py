@@ -73,6 +73,12 @@ PAGES = (
         ("tapenet.data",),
         "Batches of examples, and augmentation of images.",
     ),
+    Page(
+        "training",
+        "tapenet.training",
+        ("tapenet.training",),
+        "The training of models, and metrics of their outputs.",
+    ),
     Page("models", "tapenet.models", ("tapenet.models",), "Networks that are ready to be trained."),
     Page(
         "testing",

@@ -7,8 +7,8 @@ Record and walk: `GradientTape`, with `gradient`, `jacobian`, `jvp` and `replay`
 Transform functions: `grad`, `value_and_grad`, `elementwise_grad`, `vjp`, `jvp`, `linearize`, `jacobian`, `jacfwd`,
 `hessian`, `hvp`, `vmap`, `checkpoint`, `stop_gradient`, `root`, `fixed_point`.
 Give derivatives of your own: `primitive`, `custom_vjp`, `custom_jvp`; `extend` is the module for authors of operations.
-Build and train networks: `nn`, `optim`, `models`, `data`; keep them: `save`, `load`. SciPy's functions: `scipy`.
-Work on pytrees: `tree`. Test gradients: `testing`. Report a bug: `show_config`.
+Build and train networks: `nn`, `optim`, `models`, `data`, `training`; keep them: `save`, `load`.
+SciPy's functions: `scipy`. Work on pytrees: `tree`. Test gradients: `testing`. Report a bug: `show_config`.
 
 >>> import tapenet.numpy as tnp
 >>> with GradientTape() as tape:
@@ -63,6 +63,7 @@ if TYPE_CHECKING:  # imported when first used: see _MODULES
         optim as optim,
         scipy as scipy,
         testing as testing,
+        training as training,
         tree as tree,
     )
     from tapenet.diagnostics.checks import checks as checks
@@ -134,6 +135,7 @@ __all__ = [
     "optim",
     "models",
     "data",
+    "training",
     "testing",
     "extend",
     "errors",
@@ -168,7 +170,7 @@ _MODULES = {  # where the names are that are imported when they are first used
     "transforms.products": "jvp linearize vjp",
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
-_PACKAGES = ("data", "extend", "models", "nn", "optim", "scipy", "testing", "tree")
+_PACKAGES = ("data", "extend", "models", "nn", "optim", "scipy", "testing", "training", "tree")
 
 
 class _Importing:

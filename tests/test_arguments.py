@@ -33,6 +33,7 @@ MODULES = [
     "tapenet.optim",
     "tapenet.testing",
     "tapenet.testing.strategies",
+    "tapenet.training",
     "tapenet.tree",
     "compat",
 ]
@@ -110,6 +111,7 @@ KINDS = {
     "Sequence[Tree]": "arguments",
     "Argnums": "argnums",
     "Reduction": "choice",
+    "Average": "choice",
     "Method": "choice",
     "Family": "choice",
     "Axes": "axes",
@@ -549,6 +551,21 @@ CASES = [
     case(tn.data.random_crop, images=IMAGES, rng=rng(), size=2, kinds={"size": "pair", "padding": "pair"}, fine=CROPS),
     case(tn.data.random_flip, images=IMAGES, rng=rng(), kinds={"axis": "choice"}, more={"rate": (1.5,)}),
     case(tn.data.cutout, images=IMAGES, rng=rng(), size=2, kinds={"size": "pair"}, fine={"fill": (-1.0,)}),
+    # tapenet.training
+    *(
+        case(metric, outputs=X, labels=[0, 1])
+        for metric in (
+            tn.training.accuracy,
+            tn.training.top_k,
+            tn.training.confusion_matrix,
+            tn.training.precision,
+            tn.training.recall,
+            tn.training.f1,
+            tn.training.auc,
+        )
+    ),
+    case(tn.training.perplexity, logits=X, labels=[0, 1]),
+    case(tn.training.r2, outputs=X, targets=X),
     # tapenet.testing
     case(tn.testing.check_grads, f=check, args=(X,), kinds={"argnums": "argnums"}),
     case(tn.testing.assert_same_gradient, f=check, g=check, args=(X,), fine={"order": ZERO}),

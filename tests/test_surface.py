@@ -33,12 +33,14 @@ MODULES = [
     "tapenet.scipy.special",
     "tapenet.testing",
     "tapenet.testing.strategies",
+    "tapenet.training",
     "tapenet.tree",
     "numpynet",
     "compat",
 ]
 PACKAGES = [
     "tapenet",
+    "tapenet.training",
     "tapenet.data",
     "tapenet.models",
     "tapenet.nn",
