@@ -67,6 +67,17 @@ WRONG: dict[str, list[Any]] = {
     "rng": ["a", 0, None, OBJECT, np.random, 1.5],
     "function": ["a", 0, None, OBJECT, 1.5, np.ones(2)],
     "array": ["a", None, OBJECT, RAGGED, TEXTS, np.array([OBJECT]), MASKED, MATRIX, {"a": 1.0}, lambda x: x],
+    "mask": [
+        "a",
+        OBJECT,
+        RAGGED,
+        TEXTS,
+        MASKED,
+        MATRIX,
+        np.ones((1, 4)),
+        np.ones((1, 4), int),
+        np.ones((1, 1, 1), bool),
+    ],
     "tree": ["a", OBJECT, TEXTS, np.array([OBJECT]), MASKED, MATRIX, np.arange(3), 3, True, {"a": "b"}, [1.0, 2]],
     "arguments": ["a", OBJECT, None, (TEXTS,), (MASKED,), (MATRIX,), (np.arange(3),), 1.5, [OBJECT]],
     "argnums": ["nope", None, 1.5, 7, -7, (0, 7), (0, 1.5), OBJECT, NAN, True],
@@ -206,6 +217,7 @@ def rng() -> np.random.Generator:
 
 X = np.array([[1.0, 2.0], [3.0, 4.0]])
 IMAGES = np.ones((1, 4, 4, 2))
+STATE = np.ones((2, 3))
 LINES = np.ones((1, 4, 2))
 VOLUMES = np.ones((1, 4, 4, 4, 2))
 CHANNELS_FIRST = np.ones((2, 1, 4, 4))
@@ -405,6 +417,28 @@ CASES = [
     case(tn.nn.BatchNorm, channels=2, more={"momentum": (1.5,)}),
     case(tn.nn.LayerNorm, features=2),
     case(tn.nn.Conv, inputs=2, outputs=2, window=2, rng=rng()),
+    *(
+        case(run, x=LINES, kernel=np.ones((2, 3 * gates)), recurrent=np.ones((3, 3 * gates)), kinds={"mask": "mask"})
+        for run, gates in ((tn.nn.rnn, 1), (tn.nn.gru, 3), (tn.nn.lstm, 4))
+    ),
+    *(
+        case(cell, x=X, state=STATE, kernel=np.ones((2, 3 * gates)), recurrent=np.ones((3, 3 * gates)))
+        for cell, gates in ((tn.nn.rnn_cell, 1), (tn.nn.gru_cell, 3))
+    ),
+    case(
+        tn.nn.lstm_cell,
+        x=X,
+        state=(STATE, STATE),
+        kernel=np.ones((2, 12)),
+        recurrent=np.ones((3, 12)),
+        kinds={"state": "array"},
+        more={"state": ((STATE,), (STATE, X))},
+    ),
+    case(tn.nn.length_mask, lengths=[1, 2], steps=3, more={"lengths": ([4], [-1], [1.0], 2)}),
+    *(
+        case(f, inputs=2, features=2, rng=rng())
+        for f in (tn.nn.RNN, tn.nn.GRU, tn.nn.LSTM, tn.nn.RNNCell, tn.nn.GRUCell, tn.nn.LSTMCell)
+    ),
     *(case(f, inputs=2, outputs=2, window=2, rng=rng()) for f in (tn.nn.Conv1d, tn.nn.Conv3d)),
     *(
         case(f, inputs=2, outputs=2, window=2, rng=rng(), fine={"output_padding": ZERO})

@@ -95,6 +95,16 @@ def _sums_of_products(image: Shape | None, kernel: Shape | None) -> int:
     return 2 * math.prod(image or ()) * math.prod((kernel or ())[:-1])
 
 
+def _recurrent(gates: int, share: int) -> Formula:
+    """Return the formula of a loop over steps: its products, and some ten operations for each gate."""
+
+    def count(shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
+        (steps, n, inputs), (_, width) = shapes[0] or (0, 0, 0), shapes[1] or (0, 0)
+        return share * steps * n * gates * width * (2 * (inputs + width) + 10)
+
+    return count
+
+
 # ---- Fourier transforms and matrices ----
 
 
@@ -139,6 +149,8 @@ def _singular_vectors(m: int, n: int) -> float:
     return 6 * long * short**2 + 20 * short**3
 
 
+RECURRENT = {"rnn": 1, "gru": 3, "lstm": 4}  # with how many gates
+
 FORMULAS: Mapping[str, Formula] = {
     **dict.fromkeys(("watch", "part", "reshape", "transpose", "broadcast_to", "astype", "getitem", "place"), _none),
     **dict.fromkeys(("gather", "set", "concatenate", "roll", "pad_zeros", "pool_gather", "slide"), _none),
@@ -159,6 +171,8 @@ FORMULAS: Mapping[str, Formula] = {
     "conv_bias": _convolution_with_bias,
     "conv_input": _convolution_input,
     "conv_kernel": _convolution_kernel,
+    **{f"{name}_sequence": _recurrent(gates, 1) for name, gates in RECURRENT.items()},
+    **{f"{name}_sequence_pullback": _recurrent(gates, 3) for name, gates in RECURRENT.items()},
     **dict.fromkeys(("fft", "ifft"), _fourier(1.0)),
     **dict.fromkeys(("rfft", "irfft"), _fourier(0.5)),
     "cholesky": _decomposition(lambda m, n: n**3 / 3),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import tapenet.numpy as tnp
 from tapenet.core.primitive import Primitive
 from tapenet.ops.linalg.sparse_products import SparseMatrix
 from tests.samples.core import GEOMETRY, Sample, sample
-from tests.samples.drawing import Draw, numbers
+from tests.samples.drawing import Array, Draw, numbers
 
 
 @sample("conv_bias")
@@ -18,6 +20,37 @@ def _conv_bias(draw: Draw, primitive: Primitive) -> Sample:
     window = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
     x, kernel = numbers(draw, (2, *size, 2)), numbers(draw, (*window, 2 // geometry["groups"], 2))
     return Sample(lambda *arrays: primitive(*arrays, **geometry), (x, kernel, numbers(draw, (2,))))
+
+
+def _sequences(draw: Draw, name: str) -> tuple[list[Array], Array | None]:
+    """The operands of a recurrent loop over one step or two, and a mask or None."""
+    steps, n, c, h = (draw(st.integers(1, 2)) for _ in range(4))
+    loop = name.split("_")[0]
+    gates = {"rnn": 1, "gru": 3, "lstm": 4}[loop]
+    states = 2 if loop == "lstm" else 1
+    shapes = [(steps, n, c), *[(n, h)] * states, (c, gates * h), (h, gates * h), (gates * h,)]
+    shapes += [(h,)] if loop == "gru" else []
+    mask = draw(st.sampled_from([None, np.arange(steps * n).reshape(steps, n) % 3 != 1]))
+    return [numbers(draw, shape, -1, 1, 20 * i) for i, shape in enumerate(shapes)], mask
+
+
+@sample("rnn_sequence", "gru_sequence", "lstm_sequence")
+def _recurrent(draw: Draw, primitive: Primitive) -> Sample:
+    arrays, mask = _sequences(draw, primitive.name)
+    return Sample(lambda *operands: tnp.concatenate(primitive(*operands, mask), 0), tuple(arrays))
+
+
+@sample("rnn_sequence_pullback", "gru_sequence_pullback", "lstm_sequence_pullback")
+def _recurrent_pullback(draw: Draw, primitive: Primitive) -> Sample:
+    arrays, mask = _sequences(draw, primitive.name)
+    (steps, n, _), h = arrays[0].shape, arrays[1].shape[1]
+    bars = [numbers(draw, (steps, n, h), -1, 1, 200 + i) for i in range(2 if "lstm" in primitive.name else 1)]
+    count = len(arrays)
+
+    def joined(*operands: Array) -> Array:
+        return tnp.concatenate([x.ravel() for x in primitive(*operands[:count], mask, *operands[count:])])
+
+    return Sample(joined, (*arrays, *bars))
 
 
 @sample("affine")

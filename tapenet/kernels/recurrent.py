@@ -1,0 +1,355 @@
+"""Recurrent networks over whole sequences: simple, GRU and LSTM, forward and backward.
+
+Arrays are time first: x has shape (T, N, C), a state (N, H), the kernel (C, gates * H), the recurrent kernel
+(H, gates * H), the bias (gates * H,). A mask, shape (T, N), or None, says at which steps a state moves; at the others
+it stays.
+
+What does not depend on the step before is computed for all steps at once: the inputs' part of the gates is one product
+of matrices, and so are the cotangents of the kernels. A step is a product and a few passes over arrays that stay in
+cache. Threads share the examples, since steps follow each other. Forward functions return the states after all steps,
+and what the backward ones read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.kernels.memory import empty
+from tapenet.kernels.products import matmul, multiply
+from tapenet.kernels.threads import share
+from tapenet.kernels.windows import Array, computing_dtype
+
+Mask = Array | None
+States = tuple[Array, ...]  # at the start and after each step, (T + 1, N, H), for each kind of state
+
+# Bytes of gates that are worth a thread: each step wakes NumPy some ten times.
+WORTH_SHARING = 2**21
+
+# Steps whose slopes are computed at once: few enough for the cache.
+BLOCK = 4
+
+
+def _operands(*arrays: Array) -> tuple[list[Array], np.dtype[Any]]:
+    """Return arrays in the dtype to compute in, and the dtype of the result."""
+    dtype = np.result_type(*arrays)
+    return [np.asarray(x, computing_dtype(dtype)) for x in arrays], dtype
+
+
+def _states(steps: int, *starts: Array) -> States:
+    """Make arrays for states, with the first ones in."""
+    made = tuple(empty((steps + 1, *start.shape), start.dtype) for start in starts)
+    for states, start in zip(made, starts, strict=True):
+        states[0] = start
+    return made
+
+
+def _given(states: States, dtype: np.dtype[Any]) -> tuple[Array, ...]:
+    """Return the states after each step, in the dtype of the result."""
+    return tuple(x[1:].astype(dtype, copy=False) for x in states)
+
+
+def _rows(x: Array) -> Array:
+    """Join steps and examples."""
+    return x.reshape(-1, x.shape[-1])
+
+
+def _of_inputs(x: Array, kernel: Array) -> Array:
+    """Compute the inputs' part of the gates, of all steps at once."""
+    return np.asarray(matmul(_rows(x), kernel)).reshape(*x.shape[:2], kernel.shape[1])
+
+
+def _share(work: Callable[[slice], None], gates: Array) -> None:
+    with np.errstate(over="ignore"):  # 1 / (1 + e^-x) is 0 where e^-x overflows
+        share(work, gates.shape[1], gates.nbytes, WORTH_SHARING)
+
+
+def _stay(mask: Mask, step: int, part: slice, *states: Array) -> None:
+    """Keep the states of examples that do not move."""
+    if mask is not None:
+        still = ~mask[step, part, None]
+        for x in states:
+            np.copyto(x[step + 1, part], x[step, part], where=still)
+
+
+def _bars(t: Array | None, like: Array) -> Array:
+    return np.zeros(like.shape, like.dtype) if t is None else np.asarray(t, like.dtype)
+
+
+def _moved(bar: Array, mask: Mask, step: int, part: slice) -> tuple[Array, Array | None]:
+    """Split a cotangent into that of examples that move at a step, and that of those that do not."""
+    if mask is None:
+        return bar, None
+    moves = mask[step, part, None]
+    return bar * moves, bar * ~moves
+
+
+@attrs.frozen(eq=False)
+class _Run:
+    """What the backward functions read of the run forward.
+
+    Attributes:
+        x: the inputs.
+        states: at the start and after each step, (T + 1, N, H), for each kind of state.
+        kernel, recurrent: the weights.
+        more: by-products of the steps.
+    """
+
+    x: Array
+    states: States
+    kernel: Array
+    recurrent: Array
+    more: States = ()
+
+    def weight_bars(self, slopes: Array, wanted: Sequence[bool]) -> tuple[Array | None, Array, Array]:
+        """Compute the cotangents of x, where it is wanted, the kernel and the bias from those of the gates."""
+        rows = _rows(slopes)
+        x_bar = _of_inputs(slopes, self.kernel.T) if wanted[0] else None
+        return x_bar, np.asarray(matmul(_rows(self.x).T, rows)), np.add.reduce(rows, 0)
+
+    def recurrent_bar(self, slopes: Array) -> Array:
+        """Compute the cotangent of the recurrent kernel from those of the states' part of the gates."""
+        return np.asarray(matmul(_rows(self.states[0][:-1]).T, _rows(slopes)))
+
+
+# ---- simple ----
+
+
+def rnn(x: Array, h: Array, kernel: Array, recurrent: Array, bias: Array, mask: Mask) -> tuple[tuple[Array, ...], _Run]:
+    """Compute h' = tanh(x kernel + h recurrent + bias) at each step."""
+    (x, h, kernel, recurrent, bias), dtype = _operands(x, h, kernel, recurrent, bias)
+    states = _states(len(x), h)
+    (hs,) = states
+    z = _of_inputs(x, kernel)
+
+    def work(part: slice) -> None:
+        product = np.empty((part.stop - part.start, len(bias)), z.dtype)
+        for step in range(len(z)):
+            multiply(hs[step, part], recurrent, product)
+            product += z[step, part]
+            product += bias
+            np.tanh(product, out=hs[step + 1, part])
+            _stay(mask, step, part, hs)
+
+    _share(work, z)
+    return _given(states, dtype), _Run(x, states, kernel, recurrent)
+
+
+def rnn_backward(run: _Run, mask: Mask, wanted: Sequence[bool], hs_bar: Array | None) -> tuple[Array | None, ...]:
+    """Compute the cotangents of x, h, the kernels and the bias."""
+    (hs,) = run.states
+    bars = _bars(hs_bar, hs[1:])
+    slopes = np.square(hs[1:])
+    np.subtract(1, slopes, out=slopes)
+    h_bar = np.zeros(hs.shape[1:], hs.dtype)
+    turned = np.ascontiguousarray(run.recurrent.T)
+
+    def work(part: slice) -> None:
+        bar = h_bar[part]
+        for step in reversed(range(len(slopes))):
+            bar += bars[step, part]
+            moving, still = _moved(bar, mask, step, part)
+            slope = slopes[step, part]
+            slope *= moving
+            multiply(slope, turned, bar)
+            if still is not None:
+                bar += still
+
+    _share(work, slopes)
+    x_bar, kernel_bar, bias_bar = run.weight_bars(slopes, wanted)
+    return x_bar, h_bar, kernel_bar, run.recurrent_bar(slopes), bias_bar
+
+
+# ---- long short-term memory: gates i, f, g, o ----
+
+
+def lstm(
+    x: Array, h: Array, c: Array, kernel: Array, recurrent: Array, bias: Array, mask: Mask
+) -> tuple[tuple[Array, ...], _Run]:
+    """Compute c' = f c + i g and h' = o tanh(c') at each step."""
+    (x, h, c, kernel, recurrent, bias), dtype = _operands(x, h, c, kernel, recurrent, bias)
+    width = h.shape[1]
+    states = _states(len(x), h, c)
+    hs, cs = states
+    signs = np.full(4 * width, -1, x.dtype)  # of the gates, which are 1 / (1 + e^-x)
+    signs[2 * width : 3 * width] = 1
+    signed, added = recurrent * signs, bias * signs
+    gates, shown = _of_inputs(x, kernel * signs), empty(cs[1:].shape, x.dtype)
+
+    def work(part: slice) -> None:
+        count = part.stop - part.start
+        product, new = np.empty((count, 4 * width), x.dtype), np.empty((count, width), x.dtype)
+        for step in range(len(x)):
+            gate, c_next, tanh_c = gates[step, part], cs[step + 1, part], shown[step, part]
+            multiply(hs[step, part], signed, product)
+            gate += product
+            gate += added
+            np.tanh(gate[:, 2 * width : 3 * width], out=new)
+            np.exp(gate, out=gate)
+            gate += 1
+            np.reciprocal(gate, out=gate)
+            gate[:, 2 * width : 3 * width] = new
+            np.multiply(gate[:, width : 2 * width], cs[step, part], out=c_next)
+            new *= gate[:, :width]
+            c_next += new
+            np.tanh(c_next, out=tanh_c)
+            np.multiply(gate[:, 3 * width :], tanh_c, out=hs[step + 1, part])
+            _stay(mask, step, part, hs, cs)
+
+    _share(work, gates)
+    return _given(states, dtype), _Run(x, states, kernel, recurrent, (gates, shown))
+
+
+def lstm_backward(
+    run: _Run, mask: Mask, wanted: Sequence[bool], hs_bar: Array | None, cs_bar: Array | None
+) -> tuple[Array | None, ...]:
+    """Compute the cotangents of x, h, c, the kernels and the bias."""
+    hs, cs = run.states
+    gates, shown = run.more
+    width = cs.shape[2]
+    bars, c_bars = _bars(hs_bar, hs[1:]), None if cs_bar is None else np.asarray(cs_bar, cs.dtype)
+    slopes = empty(gates.shape, gates.dtype)
+    h_bar, c_bar = np.zeros(hs.shape[1:], hs.dtype), np.zeros(hs.shape[1:], hs.dtype)
+    turned = np.ascontiguousarray(run.recurrent.T)
+
+    def work(part: slice) -> None:
+        bar, memory = h_bar[part], c_bar[part]
+        for block in _blocks(len(gates)):
+            inner = _lstm_slopes(gates[block, part], shown[block, part], cs[block, part], slopes[block, part])
+            for step in reversed(range(block.start, block.stop)):
+                bar += bars[step, part]
+                if c_bars is not None:
+                    memory += c_bars[step, part]
+                moving, still = _moved(bar, mask, step, part)
+                own, kept = _moved(memory, mask, step, part)
+                slope, of_c = slopes[step, part], inner[step - block.start]
+                of_c *= moving
+                of_c += own  # the cotangent of c'
+                three = slope[:, : 3 * width].reshape(len(slope), 3, width)
+                three *= of_c[:, None]
+                slope[:, 3 * width :] *= moving
+                np.multiply(of_c, gates[step, part, width : 2 * width], out=memory)
+                multiply(slope, turned, bar)
+                if still is not None and kept is not None:
+                    bar += still
+                    memory += kept
+
+    _share(work, gates)
+    x_bar, kernel_bar, bias_bar = run.weight_bars(slopes, wanted)
+    return x_bar, h_bar, c_bar, kernel_bar, run.recurrent_bar(slopes), bias_bar
+
+
+def _lstm_slopes(gates: Array, shown: Array, before: Array, slopes: Array) -> Array:
+    """Write the slopes of c' by the gates i, f and g, and of h' by o; return that of h' by c'. Of several steps."""
+    width = shown.shape[2]
+    i, _, g, o = (gates[..., k * width : (k + 1) * width] for k in range(4))
+    i_slope, f_slope, g_slope, o_slope = (slopes[..., k * width : (k + 1) * width] for k in range(4))
+    np.subtract(1, gates, out=slopes)
+    slopes *= gates
+    i_slope *= g
+    f_slope *= before
+    np.square(g, out=g_slope)
+    np.subtract(1, g_slope, out=g_slope)
+    g_slope *= i
+    o_slope *= shown
+    inner = np.square(shown)
+    np.subtract(1, inner, out=inner)
+    inner *= o
+    return inner
+
+
+def _blocks(steps: int) -> Iterator[slice]:
+    """Cut steps into blocks, from the last to the first."""
+    for stop in range(steps, 0, -BLOCK):
+        yield slice(max(0, stop - BLOCK), stop)
+
+
+# ---- gated recurrent unit: gates r, u, n ----
+
+
+def gru(
+    x: Array, h: Array, kernel: Array, recurrent: Array, bias: Array, recurrent_bias: Array, mask: Mask
+) -> tuple[tuple[Array, ...], _Run]:
+    """Compute h' = (1 - u) n + u h at each step, with n = tanh(x kernel_n + bias_n + r (h recurrent_n + its bias))."""
+    operands, dtype = _operands(x, h, kernel, recurrent, bias, recurrent_bias)
+    x, h, kernel, recurrent, bias, recurrent_bias = operands
+    width = h.shape[1]
+    states = _states(len(x), h)
+    (hs,) = states
+    gates, inner = _of_inputs(x, kernel), empty((*x.shape[:2], width), x.dtype)
+
+    def work(part: slice) -> None:
+        product = np.empty((part.stop - part.start, 3 * width), x.dtype)
+        for step in range(len(x)):
+            gate, before, after = gates[step, part], hs[step, part], hs[step + 1, part]
+            both, new, hidden = gate[:, : 2 * width], gate[:, 2 * width :], inner[step, part]
+            multiply(before, recurrent, product)
+            gate += bias
+            both += product[:, : 2 * width]
+            np.negative(both, out=both)
+            np.exp(both, out=both)
+            both += 1
+            np.reciprocal(both, out=both)
+            np.add(product[:, 2 * width :], recurrent_bias, out=hidden)
+            np.multiply(gate[:, :width], hidden, out=after)
+            new += after
+            np.tanh(new, out=new)
+            np.subtract(before, new, out=after)
+            after *= gate[:, width : 2 * width]
+            after += new
+            _stay(mask, step, part, hs)
+
+    _share(work, gates)
+    return _given(states, dtype), _Run(x, states, kernel, recurrent, (gates, inner))
+
+
+def gru_backward(run: _Run, mask: Mask, wanted: Sequence[bool], hs_bar: Array | None) -> tuple[Array | None, ...]:
+    """Compute the cotangents of x, h, the kernels and the biases."""
+    (hs,), (gates, inner) = run.states, run.more
+    width = hs.shape[2]
+    bars = _bars(hs_bar, hs[1:])
+    slopes = empty(gates.shape, gates.dtype)  # of the inputs' part
+    own = empty(gates.shape, gates.dtype)  # of the states' part, which differs by the factor r
+    h_bar = np.zeros(hs.shape[1:], hs.dtype)
+    turned = np.ascontiguousarray(run.recurrent.T)
+
+    def work(part: slice) -> None:
+        bar = h_bar[part]
+        product = np.empty_like(bar)
+        for block in _blocks(len(gates)):
+            _gru_slopes(gates[block, part], inner[block, part], hs[block, part], slopes[block, part])
+            for step in reversed(range(block.start, block.stop)):
+                bar += bars[step, part]
+                moving, still = _moved(bar, mask, step, part)
+                gate, slope, recurrent = gates[step, part], slopes[step, part], own[step, part]
+                three = slope.reshape(len(slope), 3, width)
+                three *= moving[:, None]
+                recurrent[...] = slope
+                recurrent[:, 2 * width :] *= gate[:, :width]
+                multiply(recurrent, turned, product)
+                np.multiply(moving, gate[:, width : 2 * width], out=bar)
+                bar += product
+                if still is not None:
+                    bar += still
+
+    _share(work, gates)
+    x_bar, kernel_bar, bias_bar = run.weight_bars(slopes, wanted)
+    return x_bar, h_bar, kernel_bar, run.recurrent_bar(own), bias_bar, np.add.reduce(own[:, :, 2 * width :], (0, 1))
+
+
+def _gru_slopes(gates: Array, inner: Array, before: Array, slopes: Array) -> None:
+    """Write the slopes of h' by the gates. Of several steps."""
+    width = before.shape[2]
+    u, n = gates[..., width : 2 * width], gates[..., 2 * width :]
+    r_slope, u_slope, n_slope = (slopes[..., k * width : (k + 1) * width] for k in range(3))
+    np.subtract(1, gates, out=slopes)
+    slopes[..., : 2 * width] *= gates[..., : 2 * width]
+    u_slope *= before - n
+    np.square(n, out=n_slope)
+    np.subtract(1, n_slope, out=n_slope)
+    n_slope *= 1 - u
+    r_slope *= inner
+    r_slope *= n_slope
