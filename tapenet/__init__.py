@@ -5,7 +5,7 @@
 
 Record and walk: `GradientTape`, with `gradient`, `jacobian`, `jvp` and `replay`; `Tensor`, `Record`, `at`, `checks`.
 Transform functions: `grad`, `value_and_grad`, `elementwise_grad`, `vjp`, `jvp`, `linearize`, `jacobian`, `jacfwd`,
-`hessian`, `hvp`, `vmap`, `checkpoint`, `stop_gradient`, `root`, `fixed_point`.
+`hessian`, `hvp`, `vmap`, `compile`, `checkpoint`, `stop_gradient`, `root`, `fixed_point`.
 Give derivatives of your own: `primitive`, `custom_vjp`, `custom_jvp`; `extend` is the module for authors of operations.
 Build and train networks: `nn`, `optim`, `models`, `data`, `training`; keep them: `save`, `load`.
 SciPy's functions: `scipy`. Work on pytrees: `tree`. Test gradients: `testing`. Report a bug: `show_config`.
@@ -74,6 +74,7 @@ if TYPE_CHECKING:  # imported when first used: see _MODULES
     from tapenet.kernels.backends import use_backend as use_backend
     from tapenet.kernels.memory import empty_cache as empty_cache
     from tapenet.kernels.processors import num_threads as num_threads, set_num_threads as set_num_threads
+    from tapenet.program.compiling import compile as compile
     from tapenet.transforms.checkpoint import checkpoint as checkpoint
     from tapenet.transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
     from tapenet.transforms.implicit import fixed_point as fixed_point, root as root
@@ -107,6 +108,7 @@ __all__ = [
     "hessian",
     "hvp",
     "vmap",
+    "compile",
     "checkpoint",
     "stop_gradient",
     "root",
@@ -162,6 +164,7 @@ _MODULES = {  # where the names are that are imported when they are first used
     "kernels.backends": "use_backend",
     "kernels.memory": "empty_cache",
     "kernels.processors": "num_threads set_num_threads",
+    "program.compiling": "compile",
     "transforms.checkpoint": "checkpoint",
     "transforms.custom": "custom_jvp custom_vjp",
     "transforms.implicit": "fixed_point root",

@@ -29,6 +29,7 @@ __all__ = [
     "FileFormatError",
     "ConvergenceError",
     "PrecisionWarning",
+    "CompileWarning",
 ]
 
 
@@ -125,6 +126,10 @@ class FileFormatError(FileError, ValueError):
 
 class PrecisionWarning(UserWarning):
     """A mixture of precisions that costs time and is seldom intended; shown once for each line."""
+
+
+class CompileWarning(UserWarning):
+    """A compiled function that runs eagerly for arguments of one signature; shown once for it."""
 
 
 class ConvergenceError(TapenetError, RuntimeError):

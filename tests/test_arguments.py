@@ -309,6 +309,7 @@ CASES = [
     Case("hvp", lambda v: tn.hvp(scalar)(X, v), {}, {"v": "tree"}, fine={"v": NUMBERS}),
     transform(tn.vmap, scalar_f=False),
     transform(tn.checkpoint),
+    transform(tn.compile, scalar_f=False),
     Case("vmap", lambda x: tn.vmap(np.square)(x), {}, {"x": "mapped"}, {"x": "args"}),
     case(tn.vjp, "vjp", lambda f, args, **rest: tn.vjp(f, args, **rest), f=scalar, args=X, named={"args": "args[0]"}),
     Case("pullback", lambda y_bar: tn.vjp(scalar, X)[1](y_bar), {}, {"y_bar": "tree"}, fine={"y_bar": NUMBERS}),

@@ -60,6 +60,7 @@ class Map:
     """
 
     holds_batch: ClassVar[bool] = True
+    keeps_choices: ClassVar[bool] = False
     is_fast: ClassVar[bool] = False
     guards: ClassVar[list[Guard] | None] = None
 
@@ -99,6 +100,9 @@ class Map:
     def _unwrapped(self, parameters: Parameters) -> Parameters:
         """Return parameters with the Batch in place of a mapped Tensor."""
         return {name: x._value if type(x) is Tensor and x.owner is self else x for name, x in parameters.items()}
+
+    def refuse_write(self, x: Tensor, written: str) -> None:
+        """Do nothing, as on a tape."""
 
     def resolve(self, x: Tensor) -> Tensor:
         """Return the Tensor itself, as long as its function runs."""

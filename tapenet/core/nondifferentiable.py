@@ -25,7 +25,18 @@ from tapenet.core.primitive import NO_PATH, Array, BatchRule, Primitive, Shapes,
 from tapenet.core.pytrees import TreeSpec, tree_flatten, tree_unflatten
 from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.signatures import elementwise_signature
-from tapenet.core.tensor import Tensor, innermost, is_chosen, read_only, record_guard, resolve, unwrap, unwrap_batches
+from tapenet.core.tensor import (
+    Tensor,
+    innermost,
+    is_chosen,
+    read_only,
+    record_guard,
+    resolve,
+    unwrap,
+    unwrap_batches,
+    unwrap_to_choices,
+)
+from tapenet.core.trace import Trace
 from tapenet.errors import ArgumentTypeError
 
 
@@ -62,16 +73,35 @@ class NondifferentiableFunction:
             return self.as_choice(*operands, **parameters)
         values = [self._unwrapped_operand(x) for x in operands]
         keywords = {name: self._unwrapped_operand(x) for name, x in parameters.items()}
-        mapping: Any = innermost((*values, *keywords.values()))  # only traces that hold a batch are left
-        result = self.forward(*values, **keywords) if mapping is None else self._mapped(mapping, values, keywords)
+        trace: Any = innermost((*values, *keywords.values()))  # only traces that hold a batch or keep choices are left
+        if trace is None:
+            result = self.forward(*values, **keywords)
+        elif trace.keeps_choices:
+            result = self._kept(trace, values, keywords)
+        else:
+            result = self._mapped(trace, values, keywords)
         record_guard(self.name, self, operands, parameters, result)
         return result
+
+    def _kept(self, trace: Trace, values: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+        """Return an array as a value on the trace, and anything else off it: that was read."""
+        if not any(type(x) is Tensor for x in keywords.values()):
+            out = self.forward(*map(self._plain, values), **keywords)
+            is_array = isinstance(out, np.ndarray | np.generic) and out.dtype.kind in "biufc"
+            return trace.apply(self.as_choice, values, keywords) if is_array else out
+        return self.forward(*map(self._plain, values), **{name: self._plain(x) for name, x in keywords.items()})
+
+    def _plain(self, x: Any) -> Any:
+        """Return what is under a Tensor, for `forward`."""
+        if type(x) is not Tensor:
+            return x
+        return unwrap(x) if isinstance(self.forward, np.ufunc) else as_numpy_number(unwrap(x))
 
     def _unwrapped_operand(self, x: Any) -> Any:
         """Return what is under a Tensor; a Python number that was watched stays one for a ufunc, as NEP 50 has it."""
         if type(x) is not Tensor:
             return x
-        value = unwrap(resolve(x))
+        value = unwrap_to_choices(resolve(x))
         return value if isinstance(self.forward, np.ufunc) else as_numpy_number(value)
 
     def _mapped(self, mapping: Map, values: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
@@ -82,7 +112,7 @@ class NondifferentiableFunction:
 
         if rule is one_by_one:  # it calls the function for each example, and so records each guard
             return mapping.mapped_results(function(*arrays))
-        out = function(*map(unwrap, arrays))
+        out = function(*map(unwrap_to_choices, arrays))
         record_guard(self.name, function, arrays, {}, out)
         return mapping.mapped_results(out)
 

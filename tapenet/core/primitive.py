@@ -108,6 +108,11 @@ class Primitive:
     users_rules: Literal["none", "each", "pushforward"] = "none"
     _known_keeps: dict[tuple[bool, ...], tuple[bool, ...]] = attrs.field(factory=dict, init=False)
 
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether a watched Python number stays one as an operand; other functions expect an array's attributes."""
+        return self.is_elementwise or isinstance(self.forward, np.ufunc)
+
     def __call__(self, *operands: Array, **parameters: Any) -> Array:
         """Compute, and record on every open tape that an operand belongs to."""
         return bind(self, operands, parameters)
@@ -248,6 +253,8 @@ def as_numpy_number(x: Any) -> Any:
     """Return a Python number that was watched as NumPy's scalar; anything else as it is."""
     if type(x) is float:
         return np.float64(x)
+    if type(x) is int:
+        return np.asarray(x)[()]
     return np.complex128(x) if type(x) is complex else x
 
 

@@ -65,7 +65,7 @@ def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
             f"got a {type(tree).__name__} that is, or does."
         ) from error
     unknown = {type(leaf) for leaf in leaves} - _LEAVES
-    nodes = [kind for kind in unknown if _is_node(kind)]
+    nodes = [kind for kind in unknown if is_node(kind)]
     _CONTAINERS.update(kind for kind in unknown if kind_of(kind) is Kind.CONTAINER)
     _LEAVES.update(unknown.difference(nodes))
     if not nodes:
@@ -96,7 +96,7 @@ def tree_flatten_to(
     while True:
         leaves, spec = optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
         unknown = {type(leaf) for leaf in leaves if type(leaf) not in _LEAVES and not is_leaf(leaf)}
-        nodes = [kind for kind in unknown if _is_node(kind)]
+        nodes = [kind for kind in unknown if is_node(kind)]
         if not nodes:
             accessors = optree.tree_accessors(tree, is_leaf, namespace=NAMESPACE)
             return leaves, spec, [accessor.codify for accessor in accessors]
@@ -199,7 +199,7 @@ def one_level(node: Tree) -> Level | None:
     def is_below(x: Any) -> bool:
         return x is not node
 
-    if _is_node(type(node)):
+    if is_node(type(node)):
         tree_flatten(node)  # registers its class
     children, spec = optree.tree_flatten(node, is_leaf=is_below, none_is_leaf=True, namespace=NAMESPACE)
     if spec.is_leaf():
@@ -210,7 +210,7 @@ def one_level(node: Tree) -> Level | None:
 
 def static_values(node: Tree) -> dict[str, Any]:
     """Return what belongs to the structure of an attrs class or dataclass, by the names of the fields."""
-    if not _is_node(type(node)):
+    if not is_node(type(node)):
         return {}
     children, static = _fields(type(node))
     functions = [name for name in children if _is_static(getattr(node, name))]
@@ -220,9 +220,14 @@ def static_values(node: Tree) -> dict[str, Any]:
 # ---- attrs classes and dataclasses ----
 
 
-def _is_node(kind: type) -> bool:
+def is_node(kind: type) -> bool:
     """Return whether a class is one whose fields are children."""
     return attrs.has(kind) or (dataclasses.is_dataclass(kind) and kind_of(kind) is Kind.OTHER)
+
+
+def field_names(kind: type) -> tuple[str, ...]:
+    """Return the names of all fields of such a class."""
+    return tuple(name for names in _fields(kind) for name in names)
 
 
 def _fields(kind: type) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -256,7 +261,7 @@ def _is_static(value: Any) -> bool:
 def _is_kind_of_function(value: Any) -> bool:
     kind = type(value)
     is_array = hasattr(kind, "dtype") or kind_of(kind) is not Kind.OTHER
-    is_tree = _is_node(kind) or optree.register_pytree_node.get(kind, namespace=NAMESPACE) is not None
+    is_tree = is_node(kind) or optree.register_pytree_node.get(kind, namespace=NAMESPACE) is not None
     answer = callable(value) and not is_array and not is_tree
     _FUNCTIONS[kind] = answer
     return answer
@@ -267,7 +272,7 @@ class _WithFunctions:
     """What belongs to the structure of a node with functions in its fields."""
 
     static: tuple[Any, ...]
-    functions: dict[str, Any]
+    functions: tuple[tuple[str, Any], ...]
 
 
 def _register(kind: type) -> None:
@@ -279,8 +284,8 @@ def _register(kind: type) -> None:
         metadata = tuple(getattr(node, name) for name in static)
         if not any(map(_is_static, values)):
             return values, metadata, children
-        functions = {name: value for name, value in zip(children, values, strict=True) if _is_static(value)}
-        left = tuple(name for name in children if name not in functions)
+        functions = tuple(pair for pair in zip(children, values, strict=True) if _is_static(pair[1]))
+        left = tuple(name for name, value in zip(children, values, strict=True) if not _is_static(value))
         return tuple(getattr(node, name) for name in left), _WithFunctions(metadata, functions), left
 
     def unflatten(metadata: Any, leaves: Any) -> Any:
@@ -289,8 +294,8 @@ def _register(kind: type) -> None:
         names: Sequence[str] = children
         if type(metadata) is _WithFunctions:
             functions, metadata = metadata.functions, metadata.static
-            names = [name for name in children if name not in functions]
-            for name, value in functions.items():
+            names = [name for name in children if name not in dict(functions)]
+            for name, value in functions:
                 object.__setattr__(node, name, value)
         for name, value in (*zip(names, leaves, strict=True), *zip(static, metadata, strict=True)):
             object.__setattr__(node, name, value)

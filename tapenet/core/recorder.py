@@ -50,6 +50,7 @@ class Recorder:
     """
 
     holds_batch: ClassVar[bool] = False
+    keeps_choices: ClassVar[bool] = False
     records_alone: ClassVar[bool] = False  # whether `apply` does nothing but record, as the fast path does
 
     entries: list[Entry] = attrs.field(factory=list, init=False)
@@ -136,6 +137,9 @@ class Recorder:
         """Return how many records there are."""
         return len(self.entries)
 
+    def refuse_write(self, x: Tensor, written: str) -> None:
+        """Do nothing: a Tensor that is differentiated by is given a new value by `x += 1`."""
+
     def watch(self, leaf: Any) -> Tensor:
         """Return a leaf as a value on the tape."""
         leaf = resolve(leaf)
@@ -214,8 +218,8 @@ def partition(trace: Recorder, primitive: Primitive, operands: Sequence[Array]) 
             value = x._value
             # A watched Python number stays one in elementwise operations, as NEP 50 has it: times a float32 array it
             # must give float32. Other functions expect the attributes of an array.
-            if type(value) is float or type(value) is complex:
-                value = value if primitive.is_elementwise else as_numpy_number(value)
+            if type(value) is float or type(value) is complex or type(value) is int:
+                value = value if primitive.takes_numbers else as_numpy_number(value)
             values.append(value)
         else:
             slots.append(None)
@@ -258,12 +262,17 @@ def record_output(
         return _record_parts(trace, primitive, operands, (primitive, slots, kept, parameters, None, None), out)
     dtype = getattr(out, "dtype", None)
     kind = "O" if dtype is None else dtype.kind
-    if kind not in "fc" and not primitive.is_discrete and not any(map(is_chosen, operands)):
+    if kind not in "fc" and not _stays(trace, primitive, operands):
         if kind not in "biu":
             raise ArgumentTypeError(_not_numeric(primitive.name, values, out))
         record_guard(primitive.name, primitive.forward, operands, parameters, out)
         return out
     return made_tensor(out, trace, trace.write((primitive, slots, kept, parameters, out.shape, dtype)))
+
+
+def _stays(trace: Recorder, primitive: Primitive, operands: Sequence[Array]) -> bool:
+    """Return whether a result without derivative stays on a trace."""
+    return trace.keeps_choices or primitive.is_discrete or any(map(is_chosen, operands))
 
 
 def _not_numeric(name: str, values: Sequence[Any], out: Any) -> str:
@@ -289,7 +298,7 @@ def _record_parts(
     of = Whole(primitive.name, tuple([(x.shape, x.dtype) for x in out]))
     whole = trace.write_group(group)
     given: list[Array] = []
-    stays = primitive.is_discrete or any(map(is_chosen, operands))
+    stays = _stays(trace, primitive, operands)
     for i, part in enumerate(out):
         if stays or part.dtype.kind in "fc":
             given.append(made_tensor(part, trace, whole + 1 + i))

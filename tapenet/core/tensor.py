@@ -74,13 +74,13 @@ class Tensor(UnsealedTensor):
     def shape(self) -> tuple[int, ...]:
         """The value's shape."""
         value = self._value
-        return () if isinstance(value, (float, complex)) else value.shape  # a Python scalar has no `shape`
+        return () if isinstance(value, (float, complex, int)) else value.shape  # a Python scalar has no `shape`
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The value's dtype; float64 or complex128 for a Python scalar."""
         value = self._value
-        return np.dtype(type(value)) if type(value) in (float, complex) else value.dtype
+        return np.dtype(type(value)) if type(value) in (float, complex, int) else value.dtype
 
     @property
     def ndim(self) -> int:
@@ -157,6 +157,7 @@ class Tensor(UnsealedTensor):
 
     def __setitem__(self, index: Never, value: Never) -> None:  # type: ignore[override]  # ndarray's may be called
         written = _as_written(index)
+        self.owner.refuse_write(self, f"x[{written}] = ...")
         raise AssignmentError(
             f"x[{written}] = ...: a Tensor is a value and never changes. "
             f"Write x = x.at[{written}].set(...), or .add(...) or .multiply(...)."
@@ -230,6 +231,34 @@ def is_chosen(x: Any) -> bool:
     while type(x) is Tensor and x.owner.holds_batch:
         x = x.owner.inner(x)
     return type(x) is Tensor and x.dtype.kind in "biu"
+
+
+def unwrap_to_choices(x: Any) -> Any:
+    """Return what is under a Tensor, as `unwrap`, but for a Tensor of an open trace that keeps choices."""
+    while type(x) is Tensor and not x.owner.holds_batch and not (x.owner.keeps_choices and x.owner.is_open):
+        x = x._value
+    return x
+
+
+def is_kept(x: Any) -> bool:
+    """Return whether `x` is a value of an open trace that keeps choices, and on no tape further in."""
+    return type(x) is Tensor and x.owner.keeps_choices and x.owner.is_open
+
+
+NUMBERS = frozenset({int, float, complex})  # Python's own, which take on the precision of arrays (NEP 50)
+
+
+def numbers_trace(x: Any, y: Any) -> Any:
+    """Return the trace that keeps choices of operands that are all Python numbers, on it or not; else None."""
+    trace = None
+    for operand in (x, y):
+        if type(operand) is Tensor:
+            trace = operand.owner
+            if not trace.keeps_choices or type(operand._value) not in NUMBERS or not trace.is_open:
+                return None
+        elif type(operand) not in NUMBERS:
+            return None
+    return trace
 
 
 def unwrap_batches(x: Any) -> Any:
@@ -380,9 +409,9 @@ def mapped_value_error(needed_by: str) -> MappedValueError:
 
 
 def _is_on_open_tape(x: Any) -> bool:
-    """Return whether a tape of `x`, or one further outward, is open."""
+    """Return whether a tape of `x`, or one further outward, is open; one that keeps choices guards its values."""
     while type(x) is Tensor and not x.owner.holds_batch:
-        if x.owner.is_open:
+        if x.owner.is_open and not x.owner.keeps_choices:
             return True
         x = x._value
     return False
@@ -396,7 +425,7 @@ def _converted(x: Tensor, conversion: str) -> Any:
             "Write x.value for the number alone, tn.stop_gradient(x) for a constant in the computation, "
             "or a function of tapenet.numpy (tnp.sin(x), tnp.stack([x, y])) to stay on the tape."
         )
-    return _one_value(x, conversion)
+    return read_only(read_single_value(x, conversion))
 
 
 def _unpickled(value: Any) -> Any:

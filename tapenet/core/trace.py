@@ -35,8 +35,12 @@ class Trace(Protocol):
         is_open: whether it handles operations on its Tensors; once it has closed they are plain values.
         is_fast: whether `fast_path` may record on it without calling `apply`: it is open, and only records.
         guards: the reads of its values, for replays; None where it is not replayable.
+        keeps_choices: whether results without a derivative stay on it, as values that a program computes again. What
+            is read off it in any other way is guarded.
     """
 
+    @property
+    def keeps_choices(self) -> bool: ...
     @property
     def holds_batch(self) -> bool: ...
     @property
@@ -59,6 +63,9 @@ class Trace(Protocol):
 
     def position(self) -> int:
         """Return how many records there are."""
+
+    def refuse_write(self, x: Tensor, written: str) -> None:
+        """Raise for a Tensor of this trace that is written into in place, where it stands for an array of the user."""
 
 
 # For each trace that is paused in this context, the function from its Tensors to their stand-ins.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from importlib import import_module
 from types import MethodType
@@ -13,7 +14,7 @@ import tapenet.numpy as tnp
 from tapenet.core.fast_path import operator_function
 from tapenet.core.foreign import USUAL, defers_to, is_sparse_matrix
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor, read_value, resolve
+from tapenet.core.tensor import Tensor, numbers_trace, read_value, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError, MissingAttributeError
 from tapenet.numpy.conversions import CONVERSIONS
 from tapenet.numpy.protocol import array_function, array_ufunc
@@ -33,8 +34,11 @@ def _operator(name: str, function: Callable[..., Array] | str) -> Callable[..., 
     """
     other_s = name.replace("__r", "__", 1) if name in _REFLECTED else _OTHER_S.get(name, name.replace("__", "__r", 1))
     is_product = name in ("__mul__", "__rmul__")
+    python_s = _PYTHON_S.get(other_s if name in _REFLECTED else name)
 
     def before(x: Any, y: Any) -> Any:
+        if python_s is not None and (trace := numbers_trace(x, y)) is not None:
+            return trace.apply_to_numbers(python_s, (x, y))
         if defers_to(x, other_s) or defers_to(y, other_s):
             return NotImplemented
         if is_product and (is_sparse_matrix(type(x)) or is_sparse_matrix(type(y))) and np.ndim(x) and np.ndim(y):
@@ -46,11 +50,33 @@ def _operator(name: str, function: Callable[..., Array] | str) -> Callable[..., 
     else:
 
         def operate(x: Any, y: Any) -> Any:
-            if (type(x) not in USUAL or type(y) not in USUAL) and before(x, y) is NotImplemented:
-                return NotImplemented
+            if type(x) not in USUAL or type(y) not in USUAL or (python_s is not None and numbers_trace(x, y)):
+                answer = before(x, y)
+                return getattr(tnp, function)(x, y) if answer is None else answer
             return getattr(tnp, function)(x, y)
 
     return _reflected(operate) if name in _REFLECTED else operate
+
+
+def _negative(x: Tensor) -> Array:
+    trace = numbers_trace(x, x)
+    return tnp.negative(x) if trace is None else trace.apply_to_numbers(operator.neg, (x,))
+
+
+def _absolute(x: Tensor) -> Array:
+    trace = numbers_trace(x, x)
+    return tnp.absolute(x) if trace is None else trace.apply_to_numbers(abs, (x,))
+
+
+def _in_place(name: str) -> Callable[..., Any]:
+    """Make an in-place operator: a new value, or an error where the Tensor stands for an array of the user's."""
+    symbol = _SYMBOLS[name.removeprefix("i")]
+
+    def operate(self: Tensor, other: Any) -> Any:
+        self.owner.refuse_write(self, f"x {symbol}= ...")
+        return NotImplemented  # so that Python assigns what the operator gives
+
+    return operate
 
 
 def _comparison(name: str, function: str) -> Callable[..., Array]:
@@ -79,6 +105,19 @@ _BINARY: dict[str, Callable[..., Array] | str] = {
     "rshift": "right_shift",
 }
 _REFLECTED = {f"__r{name}__" for name in _BINARY}
+_SYMBOLS = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "truediv": "/",
+    "floordiv": "//",
+    "mod": "%",
+    "pow": "**",
+    "matmul": "@",
+}
+_SYMBOLS |= {"and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>"}
+# What Python computes of two numbers of its own.
+_PYTHON_S = {f"__{name}__": getattr(operator, f"__{name}__") for name in _SYMBOLS if name != "matmul"}
 _OTHER_S = {  # the method of the other operand that answers in its place
     "__eq__": "__eq__",
     "__ne__": "__ne__",
@@ -92,16 +131,18 @@ _raised = _operator("__pow__", tnp.power)
 
 def _power(x: Tensor, y: Array, modulo: None = None) -> Array:
     """Compute x ** y; a square is computed as one, as NumPy does for scalars."""
-    return tnp.square(x) if type(y) in (int, float) and y == 2 else _raised(x, y)
+    is_square = type(y) in (int, float) and y == 2 and numbers_trace(x, y) is None
+    return tnp.square(x) if is_square else _raised(x, y)
 
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
     **{f"__{name}__": _operator(f"__{name}__", function) for name, function in _BINARY.items()},
     **{f"__r{name}__": _operator(f"__r{name}__", function) for name, function in _BINARY.items()},
     "__pow__": _power,
-    "__neg__": tnp.negative,
+    **{f"__i{name}__": _in_place(f"i{name}") for name in _SYMBOLS},
+    "__neg__": _negative,
     "__pos__": tnp.positive,
-    "__abs__": tnp.absolute,
+    "__abs__": _absolute,
     "__eq__": _comparison("__eq__", "equal"),
     "__ne__": _comparison("__ne__", "not_equal"),
     "__lt__": _operator("__lt__", "less"),
@@ -262,6 +303,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
 
 def _refusal(method: str, instead: str) -> Callable[..., Any]:
     def refuse(self: Tensor, *arguments: Any, **keywords: Any) -> Any:
+        self.owner.refuse_write(self, f"x.{method}(...)")
         raise AssignmentError(f"x.{method}(...): a Tensor is a value and never changes. Write {instead}.")
 
     refuse.__doc__ = f"Raise AssignmentError: a Tensor is a value and never changes. Write {instead}."

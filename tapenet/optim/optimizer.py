@@ -10,10 +10,12 @@ from typing import Any, ClassVar, TypeVar
 import attrs
 
 from tapenet.core.argument_checks import checked_count, checked_flag, checked_number
+from tapenet.core.nondifferentiable import choice
 from tapenet.core.pytrees import Tree, tree_unflatten
+from tapenet.core.tensor import is_kept
 from tapenet.errors import ArgumentTypeError
 from tapenet.optim.checks import as_number, fitting_leaves, parameter_leaves
-from tapenet.optim.leafwise import Array, apply_rule, zeros_for
+from tapenet.optim.leafwise import Array, Row, apply_rule, is_plain, zeros_for
 from tapenet.optim.schedules import Schedule
 
 Params = TypeVar("Params")
@@ -128,7 +130,7 @@ class Rated(Optimizer):
                 f"{function}: state must be {self.state_type.__name__}, from {self.name}.init or update; "
                 f"got {type(state).__name__}. The order is update(gradients, state, params)."
             )
-        return checked_count(function, "state.step", state.step, 0)
+        return state.step if is_kept(state.step) else checked_count(function, "state.step", state.step, 0)
 
     def rate_at(self, function: str, step: int) -> Any:
         """Return the learning rate of the step after `step` steps."""
@@ -182,17 +184,35 @@ class Elementwise(Rated):
         trees = {"gradients": gradients} | {f"state.{slot}": getattr(state, slot) for slot in state._fields[1:]}
         columns = [fitting_leaves(function, name, tree, parameters, spec, params) for name, tree in trees.items()]
         donate = checked_flag(function, "donate", donate)
-        rate = self.rate_at(function, step)
-        rule, write = partial(self.rule, rate=rate, step=step), partial(self.write, rate=rate, step=step)
         given = list(zip(parameters, *columns, strict=True))
-        rows = apply_rule(rule, write, given, in_blocks=self._is_plain_at(rate), donate=donate)
+        flat = [x for row in given for x in row]
+        if any(map(is_kept, flat)) and all(is_kept(x) or is_plain(x) for x in (step, *flat)):
+            # In a program it is one operation, which does as it does here: on all leaves at once, in few passes.
+            moved = iter(_UPDATE(step, *flat, optimizer=self, width=len(trees) + 1))
+            rows = [tuple(next(moved) for _ in trees) for _ in given]
+        else:
+            rows = self.moved(step, given, donate)
         updated, *slots = (tree_unflatten(spec, [row[i] for row in rows]) for i in range(len(trees)))
         return updated, self.state_type(step + 1, *slots)
+
+    def moved(self, step: int, rows: Sequence[Row], donate: bool) -> list[Row]:
+        """Return for each leaf `(parameter, *slots)` after the step, from `(parameter, gradient, *slots)`."""
+        rate = self.rate_at(f"{self.name}.update", step)
+        rule, write = partial(self.rule, rate=rate, step=step), partial(self.write, rate=rate, step=step)
+        return apply_rule(rule, write, rows, in_blocks=self._is_plain_at(rate), donate=donate)
 
     def _is_plain_at(self, rate: Any) -> bool:
         """Return whether all settings are Python floats, which leave the dtype of an array as it is."""
         names = (field.name for field in attrs.fields(type(self)) if field.name != "learning_rate")
         return all(type(setting) is float for setting in (rate, *(getattr(self, name) for name in names)))
+
+
+def _update(step: Any, *flat: Array, optimizer: Elementwise, width: int) -> tuple[Array, ...]:
+    rows = [flat[start : start + width] for start in range(0, len(flat), width)]
+    return tuple([x for row in optimizer.moved(int(step), rows, False) for x in row])
+
+
+_UPDATE = choice(_update, name="update")
 
 
 def with_decay(gradient: Array, parameter: Array, weight_decay: Any) -> Array:

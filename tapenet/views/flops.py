@@ -21,8 +21,12 @@ def flops(entries: Sequence[Entry], entry: Entry) -> int:
     functions, choices and users' operations as one for each element of the output, or of the largest operand.
     """
     primitive, slots, kept, parameters, shape, _ = entry
-    formula = FORMULAS.get(primitive.name, _each_element)
-    return round(formula(operand_shapes(entries, slots, kept), shape, parameters))
+    return flops_of_operation(primitive.name, operand_shapes(entries, slots, kept), shape, parameters)
+
+
+def flops_of_operation(name: str, shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
+    """Estimate the same for an operation by its name, the shapes of its operands and output, and its parameters."""
+    return round(FORMULAS.get(name, _each_element)(shapes, out, parameters))
 
 
 # ---- counts by elements ----

@@ -40,6 +40,7 @@ LAYERS = [
     ["tapenet.transforms", "tapenet.numpy"],
     ["tapenet.saving"],
     ["tapenet.files", "tapenet.tree"],
+    ["tapenet.program"],
     ["tapenet.nn", "tapenet.optim", "tapenet.models", "tapenet.data"],
     ["tapenet.training"],
     ["tapenet.scipy"],

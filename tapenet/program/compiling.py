@@ -1,0 +1,471 @@
+"""`compile`: a function becomes programs, one for each signature and each way that it goes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Hashable, Sequence
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import attrs
+import numpy as np
+
+from tapenet.core.argument_checks import check_transform, checked_choice, checked_flag, shown
+from tapenet.core.pytrees import TreeSpec, tree_flatten_with_none
+from tapenet.core.recorder import INSTRUMENTS
+from tapenet.core.source_lines import warn_at_user_line
+from tapenet.core.tensor import NUMBERS, Tensor, resolve
+from tapenet.errors import ArgumentError, ArgumentTypeError, CompileWarning, ReplayError
+from tapenet.program.environment import Environment, environment_of
+from tapenet.program.evaluating import GuardFailedError, evaluator
+from tapenet.program.generators import saved
+from tapenet.program.instructions import Program
+from tapenet.program.recording import RefusedError, UnsupportedError
+from tapenet.program.signatures import leaf_key, number_key, shared_places
+from tapenet.program.tracing import (
+    RECORDING,
+    Recorded,
+    RepeatedEffectError,
+    needs_confirmation,
+    owned,
+    record,
+    same_constants,
+)
+from tapenet.transforms.calls import name_of
+
+P = ParamSpec("P")
+Value = TypeVar("Value")
+
+MOST_PROGRAMS = 8  # for one signature; then it runs eagerly
+Run = Callable[[Sequence[Any]], tuple[Any, ...]]
+
+
+@attrs.define(eq=False)
+class Entry:
+    """A program of a signature.
+
+    Attributes:
+        recorded: the recorded call.
+        numbers: the Python numbers that are constants of it, by place.
+        run: computes it; None until a second recording has confirmed its constants.
+        program: what is run, optimized.
+        seconds: spent on recording and compiling.
+    """
+
+    recorded: Recorded
+    numbers: tuple[tuple[int, Hashable], ...]
+    run: Run | None
+    program: Program
+    seconds: float
+
+    def fits(self, leaves: Sequence[Any]) -> bool:
+        """Return whether the numbers of a call are those of the program."""
+        return all(number_key(leaves[place]) == key for place, key in self.numbers)
+
+
+@attrs.define(eq=False)
+class Signature:
+    """What is known of the calls of one signature.
+
+    Attributes:
+        entries: the programs.
+        varying: the places of Python numbers that have been seen to vary, which are inputs.
+        eager: why such calls run eagerly; empty where they do not.
+    """
+
+    entries: list[Entry] = attrs.field(factory=list)
+    varying: frozenset[int] = frozenset()
+    eager: str = ""
+
+
+class CompiledFunction(Generic[P, Value]):
+    """A function that records and runs programs; made by `compile`.
+
+    Attributes:
+        programs: those recorded so far.
+    """
+
+    def __init__(
+        self, f: Callable[P, Value], static_argnames: frozenset[str], donate: tuple[int, ...], fullgraph: bool
+    ) -> None:
+        if hasattr(f, "__name__"):
+            functools.update_wrapper(self, f, updated=())
+        self._f: Callable[..., Any] = f
+        self._static = static_argnames
+        self._donate = donate
+        self._fullgraph = fullgraph
+        self._positions = _positions(f, static_argnames) if static_argnames else {}
+        self._environment: Environment | None = None
+        self._signatures: dict[Hashable, Signature] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<compiled function {name_of(self._f)}, {len(self.programs)} programs>"
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Return the compiled method of an instance, where the function is one of a class."""
+        return self if instance is None else functools.partial(self, instance)
+
+    @property
+    def inlined(self) -> Callable[..., Any]:
+        """The function itself, which runs where the call is part of another recording."""
+        return self._f
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The programs recorded so far."""
+        return tuple([entry.program for known in self._signatures.values() for entry in known.entries])
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Value:
+        """Run the program of these arguments; record it where there is none."""
+        if INSTRUMENTS.get() is not None or RECORDING.get() or _is_debugged():
+            return self._f(*args, **kwargs)
+        call = self._call(args, kwargs)
+        if call is None:
+            return self._f(*args, **kwargs)
+        known = self._signatures.get(call.key)
+        if known is not None:
+            if known.eager:
+                return self._f(*args, **kwargs)
+            for entry in known.entries:
+                if entry.run is not None and entry.fits(call.leaves):
+                    found, result = _run(entry, entry.run, call.leaves)
+                    if found:
+                        return result
+        return self._recorded(call)
+
+    def lower(self, *args: P.args, **kwargs: P.kwargs) -> Program:
+        """Return the program of these arguments, recorded now where there is none; `print` it.
+
+        Raises:
+            ArgumentError: the function runs eagerly for them; says why.
+        """
+        return self._entry_for("lower", args, kwargs).program
+
+    def cost(self, *args: P.args, **kwargs: P.kwargs) -> Cost:
+        """Return what the program of these arguments costs."""
+        entry = self._entry_for("cost", args, kwargs)
+        return cost_of(entry.program, entry.seconds)
+
+    # ---- recording ----
+
+    def _entry_for(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
+        call = self._call(args, kwargs)
+        if call is None:
+            raise ArgumentError(f"{name_of(self._f)}.{method}: arguments must be arrays off any open tape.")
+        for _ in range(2):
+            known = self._signatures.get(call.key)
+            if known is None or not known.eager:
+                entry = None if known is None else next((x for x in known.entries if x.fits(call.leaves)), None)
+                if entry is not None:
+                    return entry
+                restore = saved(call.generators)
+                self._recorded(call)
+                restore()
+        known = self._signatures[call.key]
+        raise ArgumentError(
+            f"{name_of(self._f)}.{method}: the function must be one that compiles; it runs eagerly: {known.eager}."
+        )
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Call | None:
+        """Return a call split into leaves; None for one that a surrounding recording handles."""
+        if self._environment is None:
+            self._environment = environment_of(self._f)
+        static, args, kwargs = self._split(args, kwargs)
+        leaves, spec = tree_flatten_with_none((args, kwargs, self._environment.values()))
+        for i, leaf in enumerate(leaves):
+            if type(leaf) is Tensor:
+                leaves[i] = resolve(leaf)
+                if type(leaves[i]) is Tensor:
+                    return None
+        reason = ""
+        key: Any
+        try:
+            keys: Any = tuple([leaf_key(leaf) for leaf in leaves])
+            key = (spec, keys, static)
+            hash(key)
+        except UnsupportedError as error:
+            key, reason = ("unsupported", str(error)), str(error)
+        except TypeError:
+            reason = "a static argument, or a static field of one, must be hashable"
+            key = ("unsupported", reason)
+        generators = [i for i, leaf in enumerate(leaves) if type(leaf) is np.random.Generator]
+        if len(generators) > 1:
+            key = (key, shared_places(leaves, generators))
+        if any(type(leaf) is np.ndarray and leaf.dtype.kind not in "biufc" for leaf in leaves):
+            reason = "an argument must be numeric"
+        return _Call(key, leaves, spec, static, [leaves[i] for i in generators], args, kwargs, reason)
+
+    def _split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+        """Return the static arguments, by place and by name, and the others with None in their places."""
+        if not self._static:
+            return (), args, kwargs
+        by_place = tuple([(i, args[i]) for i in self._positions if i < len(args)])
+        by_name = tuple(sorted((name, kwargs[name]) for name in kwargs if name in self._static))
+        others = tuple([None if i in self._positions else x for i, x in enumerate(args)])
+        return (by_place, by_name), others, {k: x for k, x in kwargs.items() if k not in self._static}
+
+    def _recorded(self, call: _Call) -> Any:
+        """Record a call, keep its program, and return its result; run it eagerly where that cannot be."""
+        count = len(call.args)
+        named = [place % count for place in self._donate if -count <= place < count]
+        if len({*named}) < len(self._donate):
+            raise ArgumentError(
+                f"compile: donate_argnums must name positional arguments, of which there are {count}, once each; "
+                f"got {', '.join(map(str, self._donate))}."
+            )
+        known = self._signatures.setdefault(call.key, Signature())
+        assert self._environment is not None
+        reason = call.reason or (self._environment.writes[0] if self._environment.writes else "")
+        if not reason and len(known.entries) >= MOST_PROGRAMS:
+            reason = (
+                f"it went more than {MOST_PROGRAMS} ways for arguments of one signature. Write tnp.where for a branch, "
+                "and pass numbers that vary as arrays"
+            )
+        restore = saved(call.generators)
+        if not reason:
+            varying = _varying(known, call.leaves)
+            for numbers in dict.fromkeys((varying, frozenset[int]())):
+                try:
+                    trouble, result = self._attempt(known, call, numbers)
+                except RepeatedEffectError as error:
+                    trouble, result = str(error), error.result
+                except RefusedError:
+                    raise
+                except Exception as error:
+                    reason = _reason(error)
+                    restore()
+                    continue
+                if trouble:
+                    self._set_eager(known, trouble)
+                return result
+        if self._fullgraph:
+            self._set_eager(known, reason)
+        result = self._f(*call.whole_args(), **call.whole_kwargs())  # raises where the function itself does
+        self._set_eager(known, reason)
+        return result
+
+    def _attempt(self, known: Signature, call: _Call, varying: frozenset[int]) -> tuple[str, Any]:
+        """Record a call; return why such calls are to run eagerly, empty where they are not, and its result."""
+        start = time.perf_counter()
+        assert self._environment is not None
+        made = record(self._f, self._environment, call.leaves, call.spec, varying, call.merge)
+        numbers = tuple(
+            [
+                (place, number_key(leaf))
+                for place, leaf in enumerate(call.leaves)
+                if type(leaf) in NUMBERS and place not in varying
+            ]
+        )
+        with self._lock:
+            known.varying = varying
+            waiting = (x for x in known.entries if x.run is None and x.numbers == numbers)
+            first = next((x for x in waiting if _same_answers(x.recorded, made)), None)
+            if first is not None:
+                trouble = same_constants(first.recorded, made)
+                if not trouble:
+                    first.run = evaluator(first.program)
+                    first.seconds += time.perf_counter() - start
+                return trouble, made.result
+            run = None if needs_confirmation(made) else evaluator(made.program)
+            known.entries.append(Entry(made, numbers, run, made.program, time.perf_counter() - start))
+        return "", made.result
+
+    def _set_eager(self, known: Signature, reason: str) -> None:
+        """Note that calls run eagerly, and say so once."""
+        text = f"compile: {name_of(self._f)} runs eagerly for arguments of this signature: {reason}."
+        if self._fullgraph:
+            raise ArgumentError(text)
+        known.eager = reason
+        warn_at_user_line(text, CompileWarning)
+
+
+@attrs.frozen(eq=False)
+class _Call:
+    """One call, split into leaves."""
+
+    key: Hashable
+    leaves: list[Any]
+    spec: TreeSpec
+    static: Any
+    generators: list[np.random.Generator]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    reason: str
+
+    @property
+    def merge(self) -> Callable[[Any, Any], tuple[Any, Any]] | None:
+        """What puts static arguments back; None without any."""
+        return self._merged if self.static else None
+
+    def _merged(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        by_place, by_name = self.static
+        whole = list(args)
+        for place, value in by_place:
+            whole[place] = value
+        return whole, {**kwargs, **dict(by_name)}
+
+    def whole_args(self) -> Sequence[Any]:
+        """All positional arguments."""
+        return self._merged(self.args, self.kwargs)[0] if self.static else self.args
+
+    def whole_kwargs(self) -> dict[str, Any]:
+        """All keyword arguments."""
+        whole: dict[str, Any] = self._merged(self.args, self.kwargs)[1] if self.static else self.kwargs
+        return whole
+
+
+def _run(entry: Entry, run: Run, leaves: Sequence[Any]) -> tuple[bool, Any]:
+    """Return whether a program's guards hold for a call, and its result."""
+    recorded = entry.recorded
+    given = [leaves[i] for i in recorded.inputs]
+    generators = [x for x in given if type(x) is np.random.Generator]
+    restore = saved(generators) if generators else None
+    try:
+        outputs = run(given)
+    except (GuardFailedError, ReplayError):
+        if restore is not None:
+            restore()
+        return False, None
+    constants = [entry.program.constants[n] for n in entry.program.outputs if n in entry.program.constants]
+    return True, recorded.filled(owned(outputs, [*given, *constants]), leaves)
+
+
+def _varying(known: Signature, leaves: Sequence[Any]) -> frozenset[int]:
+    """Return the places of Python numbers that differ from those of a recorded call."""
+    seen = {place: key for entry in known.entries for place, key in entry.numbers}
+    places = (place for place, key in seen.items() if number_key(leaves[place]) != key)
+    return known.varying.union(places)
+
+
+def _same_answers(first: Recorded, second: Recorded) -> bool:
+    """Return whether two recorded calls went the same way."""
+    ours, theirs = ([x.guard.answer for x in made.program if x.guard is not None] for made in (first, second))
+    return ours == theirs
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).rstrip(".")
+    return text if isinstance(error, UnsupportedError) else f"{type(error).__name__}: {text}"
+
+
+def _is_debugged() -> bool:
+    """Return whether a debugger steps through this thread."""
+    trace = sys.gettrace()
+    module = "" if trace is None else str(getattr(type(getattr(trace, "__self__", trace)), "__module__", ""))
+    return module.partition(".")[0] in ("bdb", "pdb", "pydevd", "_pydevd_bundle", "debugpy", "IPython")
+
+
+def _positions(f: Callable[..., Any], names: frozenset[str]) -> dict[int, str]:
+    """Return the positions of parameters."""
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        return {}
+    unknown = names - {p.name for p in parameters}
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        raise ArgumentError(
+            f"compile: static_argnames must name parameters of {name_of(f)}; got {', '.join(sorted(unknown))}."
+        )
+    return {i: p.name for i, p in enumerate(parameters) if p.name in names and p.kind is not p.KEYWORD_ONLY}
+
+
+# ---- what a program costs ----
+
+
+@attrs.frozen
+class Cost:
+    """What a program costs.
+
+    Attributes:
+        instructions: how many operations it has.
+        flops: operations on numbers, estimated.
+        bytes: of all arrays that its instructions write.
+        seconds: spent on recording and compiling it.
+    """
+
+    instructions: int
+    flops: int
+    bytes: int
+    seconds: float
+
+
+def cost_of(program: Program, seconds: float) -> Cost:
+    """Estimate what a program costs."""
+    from tapenet.views.flops import flops_of_operation
+
+    flops = size = 0
+    for instruction in program:
+        if instruction.primitive is not None:
+            space = program.spaces[instruction.out]
+            if space.shape is not None and space.dtype is not None:
+                size += int(np.prod(space.shape, dtype=np.int64)) * space.dtype.itemsize
+            shapes = [program.spaces[n].shape for n in instruction.operands]
+            flops += flops_of_operation(instruction.name, shapes, space.shape, instruction.parameters)
+    return Cost(len(program), flops, size, seconds)
+
+
+# ---- the transform ----
+
+
+def _several(name: str, given: Any, kind: type, wanted: str) -> tuple[Any, ...]:
+    """Return one thing, or several, as a tuple."""
+    several = (given,) if isinstance(given, kind) else given
+    if not isinstance(several, Collection) or not all(isinstance(x, kind) and type(x) is not bool for x in several):
+        raise ArgumentTypeError(f"compile: {name} must be {wanted}; got {shown(given)}.")
+    return tuple(several)
+
+
+BACKENDS = ("numpy",)
+
+
+def compile(
+    f: Callable[P, Value],
+    *,
+    backend: str = "numpy",
+    static_argnames: str | Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
+    fullgraph: bool = False,
+) -> CompiledFunction[P, Value]:
+    """Make a function that records what f computes, and runs the recorded program in later calls.
+
+    A program belongs to a *signature*: the structure, shapes and dtypes of the arguments. Branches and conversions that
+    depend on values are *guards* of it; a call for which one fails records another program. Arrays that f takes from
+    around it are read at each call. f may be anything that is made of arrays: `tn.value_and_grad(loss)`, a whole
+    training step with its optimizer.
+
+    Args:
+        f: a function of pytrees of arrays, numbers and generators of random numbers.
+        backend: what runs programs; "numpy".
+        static_argnames: parameters that are given to f as they are; their values are hashable and belong to the
+            signature. Strings, None and booleans are static in any case. A Python number is, until it is seen to vary.
+        donate_argnums: positions of arguments whose memory the program may use for its results. The caller must not
+            use them afterwards.
+        fullgraph: whether to raise where the function would run eagerly.
+
+    Returns:
+        The compiled function. Its `programs` are those recorded so far; `lower(*args)` gives the program of these
+        arguments, to print, and `cost(*args)` its operations on numbers, bytes and the seconds it took to compile.
+        Results are equal to f's to rounding, and share no memory with each other or the arguments. On Tensors of an
+        open tape, inside another compiled function, under `tn.checks()` and in a debugger f itself runs.
+
+    Raises:
+        ArgumentError: f writes into an argument, or draws random numbers in a way that could not be repeated: from a
+            generator that is not an argument.
+
+    Warns:
+        CompileWarning: f runs eagerly for arguments of a signature; says why, once. It does where it writes into what
+            is around it, returns something other than arrays, numbers and text, or went more than 8 ways.
+
+    >>> step = compile(tn.grad(lambda w, x: tnp.sum(tnp.tanh(x @ w))))
+    >>> step(np.zeros(2), np.ones((3, 2)))
+    array([3., 3.])
+    """
+    check_transform("compile", f)
+    checked_choice("compile", "backend", backend, BACKENDS)
+    names = _several("static_argnames", static_argnames, str, "names")
+    places = _several("donate_argnums", donate_argnums, int, "positions")
+    return CompiledFunction(f, frozenset(names), places, checked_flag("compile", "fullgraph", fullgraph))

@@ -1,0 +1,89 @@
+"""The evaluator of programs: one instruction after the other, as the reference for every back end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tapenet.core.guards import bitwise_equal
+from tapenet.core.nondifferentiable import NondifferentiableFunction
+from tapenet.core.primitive import Primitive, as_numpy_number, evaluate
+from tapenet.core.tensor import NUMBERS
+from tapenet.errors import TapenetError
+from tapenet.program.instructions import Instruction, Program, last_uses
+
+
+class GuardFailedError(TapenetError):
+    """A guard of a program failed: the function goes another way for these inputs."""
+
+
+def evaluator(program: Program) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Return the function from inputs to outputs."""
+    freed = last_uses(program.instructions, program.outputs)
+    steps = list(zip(program.instructions, freed, strict=True))
+    constants = dict(program.constants)
+
+    def run(inputs: Sequence[Any]) -> tuple[Any, ...]:
+        values = {**constants, **dict(zip(program.inputs, inputs, strict=True))}
+        for instruction, numbers in steps:
+            if instruction.guard is not None:
+                check_guard(instruction, values)
+            else:
+                values[instruction.out] = _computed(program, instruction, values)
+            for number in numbers:
+                del values[number]
+        return tuple([values[number] for number in program.outputs])
+
+    return run
+
+
+def _computed(program: Program, instruction: Instruction, values: dict[int, Any]) -> Any:
+    primitive = instruction.primitive
+    assert primitive is not None
+    operands = [values[n] for n in instruction.operands]
+    if not primitive.takes_numbers:
+        operands = [
+            as_numpy_number(x) if type(x) in NUMBERS and program.spaces[n].is_number else x
+            for n, x in zip(instruction.operands, operands, strict=True)
+        ]
+    out = computed_at(instruction, primitive, operands)
+    space = program.spaces[instruction.out]
+    if space.shape is not None and (np.shape(out) != space.shape or getattr(out, "dtype", space.dtype) != space.dtype):
+        raise shape_changed(instruction)
+    return out
+
+
+def computed_at(instruction: Instruction, primitive: Primitive, operands: Sequence[Any]) -> Any:
+    """Evaluate an operation; an error names the line that it was recorded in."""
+    try:
+        return evaluate(primitive, primitive.forward, operands, instruction.parameters)
+    except Exception as error:
+        error.add_note(f"In a compiled function, at {instruction.line}.")
+        raise
+
+
+def check_guard(instruction: Instruction, values: dict[int, Any]) -> None:
+    """Read again what a guard read, and raise where it differs."""
+    guard = instruction.guard
+    assert guard is not None
+    arguments = [values[n] for n in instruction.operands]
+    keywords = {name: values[n] for name, n in instruction.keywords.items()}
+    check_read(guard, arguments, keywords)
+
+
+def check_read(guard: Any, arguments: Sequence[Any], keywords: dict[str, Any]) -> None:
+    """Evaluate what a guard reads of these arguments, and raise where it gives another answer."""
+    function = guard.function
+    if isinstance(function, NondifferentiableFunction):
+        function = function.forward
+        if not isinstance(function, np.ufunc):
+            arguments = [as_numpy_number(x) for x in arguments]
+    if not bitwise_equal(guard.answer, function(*arguments, **keywords)):
+        raise GuardFailedError(f"{guard.name} gave another answer")
+
+
+def shape_changed(instruction: Instruction) -> GuardFailedError:
+    """Return the error for a value of another shape or dtype than when it was recorded."""
+    return GuardFailedError(f"{instruction.name} gave another shape or dtype")

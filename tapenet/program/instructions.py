@@ -1,0 +1,155 @@
+"""`Program`: instructions over numbered values, immutable and printable.
+
+Values are numbered: inputs, constants and what instructions compute. Each instruction names the numbers that it reads
+and the one that it writes, once. A gradient is just more instructions: the walks of a function that is compiled are
+recorded like everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.core.guards import Guard
+from tapenet.core.primitive import Primitive
+from tapenet.core.record import Parameters, Shape
+from tapenet.core.source_lines import CodeLocation, line_of
+
+
+@attrs.frozen(eq=False)
+class Space:
+    """What is known of a value before a program runs.
+
+    Attributes:
+        shape: of the array; None for what is not an array: a tuple, a generator of random numbers.
+        dtype: of the array; None as for the shape.
+        is_number: whether it is a Python number, which takes on the precision of arrays.
+        is_array: whether it is an array, and not a scalar of NumPy's or Python's.
+    """
+
+    shape: Shape | None
+    dtype: np.dtype[Any] | None
+    is_number: bool = False
+    is_array: bool = True
+
+    def __str__(self) -> str:
+        if self.dtype is None:
+            return "object"
+        if self.is_number:
+            return {"i": "int", "f": "float", "c": "complex"}[self.dtype.kind]
+        return f"{self.dtype}[{', '.join(map(str, self.shape or ()))}]"
+
+
+@attrs.frozen(eq=False)
+class Instruction:
+    """One operation, or one guard.
+
+    Attributes:
+        primitive: the operation; None for a guard.
+        operands: the numbers of the values that it reads.
+        parameters: of the operation, by keyword.
+        out: the number of its value; -1 for a guard.
+        guard: what is read and compared; None for an operation.
+        keywords: a guard's keyword arguments that are values, by name.
+        location: of the operation in the code that was recorded.
+    """
+
+    primitive: Primitive | None
+    operands: tuple[int, ...]
+    parameters: Parameters
+    out: int
+    guard: Guard | None = None
+    keywords: Mapping[str, int] = attrs.field(factory=dict)
+    location: CodeLocation | None = None
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """The numbers of all values that it reads."""
+        return (*self.operands, *self.keywords.values()) if self.keywords else self.operands
+
+    @property
+    def name(self) -> str:
+        """What it is called in listings."""
+        if self.primitive is not None:
+            return self.primitive.name
+        assert self.guard is not None
+        return f"guard {self.guard.name}"
+
+    @property
+    def line(self) -> str:
+        """The line of the user's code that it comes from."""
+        return "an unknown line" if self.location is None else line_of(self.location)
+
+
+@attrs.frozen(eq=False, repr=False)
+class Program:
+    """Instructions from inputs to outputs.
+
+    Attributes:
+        instructions: in order.
+        inputs: the numbers of the inputs.
+        constants: by number.
+        outputs: the numbers of the outputs.
+        spaces: what is known of each value, by number.
+    """
+
+    instructions: tuple[Instruction, ...]
+    inputs: tuple[int, ...]
+    constants: Mapping[int, Any]
+    outputs: tuple[int, ...]
+    spaces: Mapping[int, Space]
+
+    def __len__(self) -> int:
+        return len(self.instructions)
+
+    def __iter__(self) -> Iterator[Instruction]:
+        return iter(self.instructions)
+
+    def __repr__(self) -> str:
+        return f"<Program of {len(self.instructions)} instructions>"
+
+    def __str__(self) -> str:
+        names = _names(self)
+        inputs = ", ".join(f"{names[n]}: {self.spaces[n]}" for n in self.inputs)
+        lines = [f"program({inputs})"]
+        lines += [f"  {self._line(instruction, names)}" for instruction in self.instructions]
+        lines.append(f"  return {', '.join(names[n] for n in self.outputs)}")
+        return "\n".join(lines)
+
+    def _line(self, instruction: Instruction, names: Mapping[int, str]) -> str:
+        arguments = [names[n] for n in instruction.operands]
+        arguments += [f"{name}={names[n]}" for name, n in instruction.keywords.items()]
+        arguments += [f"{name}={_short(value)}" for name, value in instruction.parameters.items()]
+        call = f"{instruction.name}({', '.join(arguments)})"
+        if instruction.out < 0:
+            return call
+        return f"{names[instruction.out]}: {self.spaces[instruction.out]} = {call}"
+
+
+def _names(program: Program) -> dict[int, str]:
+    """Return what each value is called in a listing: constants by their value where that is short."""
+    names = {number: f"c{i}" for i, number in enumerate(program.constants)}
+    names |= {n: repr(x) for n, x in program.constants.items() if type(x) in (int, float, complex, bool, type(None))}
+    names |= {n: f"{x!s}" for n, x in program.constants.items() if isinstance(x, np.generic)}
+    computed = [instruction.out for instruction in program.instructions if instruction.out >= 0]
+    names |= {number: f"v{i}" for i, number in enumerate((*program.inputs, *computed))}
+    return names
+
+
+def _short(value: Any) -> str:
+    text = str(value) if isinstance(value, np.dtype) else repr(value)
+    return text if len(text) <= 60 else f"<{type(value).__name__}>"
+
+
+def last_uses(instructions: Sequence[Instruction], kept: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return for each instruction the numbers of values that no later one reads; those kept are never among them."""
+    seen = set(kept)
+    found: list[tuple[int, ...]] = []
+    for instruction in reversed(instructions):
+        uses = {n for n in (*instruction.reads, instruction.out) if n >= 0}
+        found.append(tuple(uses - seen))
+        seen |= uses
+    return found[::-1]

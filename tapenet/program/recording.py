@@ -1,0 +1,161 @@
+"""`ProgramRecorder`: the trace of a function that is compiled.
+
+It records what the function computes, walks included, as an outermost tape would; integers and masks stay on it as
+values, too. What is read off it in another way (a branch, a conversion) is a guard of the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+
+from tapenet.core.guards import bitwise_equal, snapshot
+from tapenet.core.nondifferentiable import choice
+from tapenet.core.primitive import Array, Primitive
+from tapenet.core.record import NO_PARAMETERS, Entry, Parameters
+from tapenet.core.recorder import WATCHED, Recorder, compute, partition, put_group, record_output
+from tapenet.core.source_lines import CodeLocation, user_location
+from tapenet.core.tensor import Tensor, made_tensor
+from tapenet.errors import ArgumentError, AssignmentError, TapenetError
+
+
+class UnsupportedError(TapenetError):
+    """What a function does that a program cannot do; it then runs eagerly. The text says what, and what to write."""
+
+
+class RefusedError(ArgumentError):
+    """What a compiled function must not do, since a program could not do it again."""
+
+
+@attrs.frozen(eq=False)
+class Constant:
+    """An array that a function takes from around it, or makes of other things than its arguments.
+
+    Attributes:
+        original: the array itself, so that it can be told whether it is there again at the next recording.
+        frozen: its elements as they were when they were used; what is written into it later does not count.
+    """
+
+    original: Array
+    frozen: Array
+
+
+@attrs.define(eq=False)
+class ProgramRecorder(Recorder):
+    """The recorder of a function that is compiled; it keeps no values but constants.
+
+    Attributes:
+        sites: for each record where in the user's code it was made.
+        constants: by the identity of the array.
+        numbers: the slots of Python numbers.
+        scalars: the slots of NumPy's scalars.
+        wrote_argument: whether the function tried to write into an argument.
+    """
+
+    keeps_choices: ClassVar[bool] = True
+
+    sites: dict[int, CodeLocation] = attrs.field(factory=dict, init=False)
+    constants: dict[int, Constant] = attrs.field(factory=dict, init=False)
+    numbers: set[int] = attrs.field(factory=set, init=False)
+    scalars: set[int] = attrs.field(factory=set, init=False)
+    wrote_argument: bool = attrs.field(default=False, init=False)
+
+    def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
+        """Compute an operation and record it."""
+        if any(type(x) is Tensor for x in parameters.values()):
+            raise UnsupportedError(f"{primitive.name} takes a value as a keyword")
+        slots, values = partition(self, primitive, operands)
+        for slot, value in zip(slots, values, strict=True):
+            if slot is None and type(value) is Tensor:
+                raise UnsupportedError(f"{primitive.name} takes a Tensor of another tape from around the function")
+        out, residual = compute(primitive, values, parameters)
+        return self._noted(record_output(self, primitive, operands, slots, values, parameters, out, residual))
+
+    def apply_to_numbers(self, function: Callable[..., Any], operands: Sequence[Any]) -> Tensor:
+        """Record what Python computes of its own numbers: a number that takes on the precision of arrays."""
+        slots = tuple([x.slot if type(x) is Tensor else None for x in operands])
+        values = [x._value if type(x) is Tensor else x for x in operands]
+        out = function(*values)
+        if type(out) not in (int, float, complex):
+            raise UnsupportedError(f"{function.__name__} of numbers gives {type(out).__name__}")
+        entry: Entry = (number_primitive(function), slots, (*values, None), NO_PARAMETERS, (), np.dtype(type(out)))
+        made = made_tensor(out, self, self.write(entry))
+        self.numbers.add(made.slot)
+        return made
+
+    def watch(self, leaf: Any) -> Tensor:
+        """Return an input as a value on the trace."""
+        made = Recorder.watch(self, leaf)
+        if type(leaf) in (int, float, complex):
+            self.numbers.add(made.slot)
+        self._noted(made)
+        return made
+
+    def watch_object(self) -> int:
+        """Return the slot of an input that is not an array: a generator of random numbers."""
+        return self.write((WATCHED, (), (None,), NO_PARAMETERS, None, None))
+
+    def write(self, entry: Entry, value: Array | None = None) -> int:
+        """Append a record without its values, and return its slot."""
+        slot = put_group(self.entries, lambda first: [self._without_values(entry)])
+        self.sites[slot] = user_location()
+        return slot
+
+    def write_group(self, group: Callable[[int], list[Entry]]) -> int:
+        """Append records that follow each other, without their values."""
+        first = put_group(self.entries, lambda first: [self._without_values(entry) for entry in group(first)])
+        self.sites[first] = user_location()
+        return first
+
+    def entries_to_walk(self, targets: Collection[int] = (), sources: Collection[int] = ()) -> Sequence[Entry]:
+        """Raise: no walk goes over the trace itself."""
+        raise UnsupportedError("a walk over the arguments themselves (x.tape)")
+
+    def refuse_write(self, x: Tensor, written: str) -> None:
+        """Raise where an array is written into in place, which a program does not do."""
+        if not self.is_open or type(x._value) is not np.ndarray:
+            return
+        self.wrote_argument = self.wrote_argument or x.slot in self.leaves
+        raise AssignmentError(f"{written} in place. Write x = x + ..., or x = tn.at(x)[...].set(...)")
+
+    def _noted(self, out: Any) -> Any:
+        """Note which values are scalars of NumPy's; return them."""
+        for x in out if type(out) is tuple else (out,):
+            if type(x) is Tensor and isinstance(x._value, np.generic):
+                self.scalars.add(x.slot)
+        return out
+
+    def _without_values(self, entry: Entry) -> Entry:
+        primitive, slots, kept, parameters, shape, dtype = entry
+        constants = tuple([None if slot is not None else self.frozen(x) for x, slot in zip(kept, slots, strict=False)])
+        return primitive, slots, constants, parameters, shape, dtype
+
+    def frozen(self, x: Any) -> Any:
+        """Return a constant as it is now."""
+        if type(x) is not np.ndarray:
+            return x
+        known = self.constants.get(id(x))
+        if known is not None and bitwise_equal(snapshot(known.frozen), x):
+            return known.frozen
+        copy = np.array(x, order="K")
+        copy.flags.writeable = False
+        if known is None:
+            self.constants[id(x)] = Constant(x, copy)
+            self.constants[id(copy)] = Constant(x, copy)  # records may come twice
+        return copy
+
+
+_NUMBER_PRIMITIVES: dict[Any, Primitive] = {}
+
+
+def number_primitive(function: Callable[..., Any]) -> Primitive:
+    """Return the operation of a function of Python numbers."""
+    made = _NUMBER_PRIMITIVES.get(function)
+    if made is None:
+        name = f"python.{function.__name__}"
+        made = attrs.evolve(choice(function, name=name), is_elementwise=True, family="number")
+        _NUMBER_PRIMITIVES[function] = made
+    return made

@@ -1,0 +1,296 @@
+"""The recording of one call of a function: what it computes, from which inputs, to which results."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.core.guards import bitwise_equal, snapshot
+from tapenet.core.pytrees import TreeSpec, leaf_paths, tree_flatten_with_none, tree_unflatten
+from tapenet.core.tensor import NUMBERS, Tensor, unwrap_closed
+from tapenet.errors import AssignmentError
+from tapenet.kernels.memory import is_own
+from tapenet.program.building import program_of
+from tapenet.program.environment import Environment, with_values
+from tapenet.program.generators import TracedGenerator, shared_streams, state_of
+from tapenet.program.instructions import Program
+from tapenet.program.recording import Constant, ProgramRecorder, RefusedError, UnsupportedError
+
+# Whether a function is being recorded in this context: compiled functions that it calls are then part of it.
+RECORDING: ContextVar[bool] = ContextVar("tapenet.recording", default=False)
+
+
+class RepeatedEffectError(UnsupportedError):
+    """The function writes into what is around it; the results of the recorded call are right, as it ran eagerly."""
+
+    def __init__(self, text: str, result: Any) -> None:
+        super().__init__(text)
+        self.result = result
+
+
+@attrs.frozen(eq=False)
+class Recorded:
+    """One recorded call.
+
+    Attributes:
+        program: what it computed.
+        inputs: the places, among the leaves of arguments and environment, of the program's inputs.
+        spec: the structure of the result.
+        leaves: of the result, None in the places of the program's outputs.
+        places: of the program's outputs, among the leaves of the result.
+        generators: the places of results that are generators, each with the place of the argument that it is.
+        result: what the call gave.
+        constants: the arrays that the program holds.
+    """
+
+    program: Program
+    inputs: tuple[int, ...]
+    spec: TreeSpec
+    leaves: tuple[Any, ...]
+    places: tuple[int, ...]
+    generators: tuple[tuple[int, int], ...]
+    result: Any
+    constants: tuple[Constant, ...]
+
+    def filled(self, outputs: Sequence[Any], given: Sequence[Any]) -> Any:
+        """Return the result of another call, from the outputs of the program and the leaves of the call."""
+        leaves = list(self.leaves)
+        for place, out in zip(self.places, outputs, strict=True):
+            leaves[place] = out
+        for place, argument in self.generators:
+            leaves[place] = given[argument]
+        return tree_unflatten(self.spec, leaves)
+
+
+def record(
+    f: Callable[..., Any],
+    environment: Environment,
+    leaves: Sequence[Any],
+    spec: TreeSpec,
+    varying: frozenset[int],
+    merge: Callable[[Any, Any], tuple[Any, Any]] | None = None,
+) -> Recorded:
+    """Run a function on values of a new trace, and return what it computed.
+
+    Args:
+        f: the function.
+        environment: what it takes from around it.
+        leaves: of (args, kwargs, values of the environment), of structure `spec`.
+        varying: the places of Python numbers that are inputs; others are constants.
+        merge: puts static arguments in among args and kwargs.
+
+    Raises:
+        UnsupportedError: what it does cannot be a program.
+        ArgumentError: it draws random numbers in a way that could not be repeated.
+    """
+    call = _Call(leaves, varying)
+    with call.trace, _recording():
+        given = call.watched()
+        args, kwargs, values = tree_unflatten(spec, given)
+        function = _in_environment(f, environment, values)
+        copies = [tree_flatten_with_none(value) for value in values]
+        containers = [shallow(container) for container in environment.containers]
+        streams, others = shared_streams(), [(g, state_of(g)) for g in environment.generators]
+        if merge is not None:
+            args, kwargs = merge(args, kwargs)
+        made = call.results(_called(function, args, kwargs, call.trace))
+    _check_streams(streams, others, call.generators)
+    for value, (kept, kept_spec) in zip(values, copies, strict=True):
+        now, now_spec = tree_flatten_with_none(value)
+        if now_spec != kept_spec or any(x is not y for x, y in zip(kept, now, strict=True)):
+            raise UnsupportedError("it writes into a container around it")
+    if [shallow(container) for container in environment.containers] != containers:
+        raise RepeatedEffectError("it writes into a container around it", made.result)
+    return made
+
+
+def _called(function: Callable[..., Any], args: Any, kwargs: Any, trace: ProgramRecorder) -> Any:
+    """Call the function; a write into an argument is refused."""
+    try:
+        return function(*args, **kwargs)
+    except AssignmentError as error:
+        if not trace.wrote_argument:
+            raise
+        raise RefusedError(f"compile: an argument must not be written into; got {error}") from error
+
+
+class _Call:
+    """The values of one recording."""
+
+    def __init__(self, leaves: Sequence[Any], varying: frozenset[int]) -> None:
+        self.leaves = leaves
+        self.trace = ProgramRecorder([])
+        self.inputs: list[int] = []
+        self.slots: list[int] = []
+        self.generators: dict[int, tuple[TracedGenerator, int]] = {}
+        self.varying = varying
+
+    def watched(self) -> list[Any]:
+        """Return the leaves with values of the trace in the places of arrays."""
+        return [self._watched(i, leaf) for i, leaf in enumerate(self.leaves)]
+
+    def _watched(self, place: int, leaf: Any) -> Any:
+        of = type(leaf)
+        if of is np.random.Generator:
+            known = self.generators.get(id(leaf))
+            if known is None:
+                known = self.generators[id(leaf)] = TracedGenerator(leaf, self.trace), place
+                self.inputs.append(place)
+                self.slots.append(known[0].slot)
+            return known[0]
+        if of in NUMBERS and place not in self.varying:
+            return leaf
+        if not isinstance(leaf, np.ndarray | np.generic) and of not in NUMBERS:
+            return leaf
+        if of not in NUMBERS and leaf.dtype.kind not in "biufc":
+            return leaf
+        made = self.trace.watch(leaf)
+        self.inputs.append(place)
+        self.slots.append(made.slot)
+        return made
+
+    def results(self, result: Any) -> Recorded:
+        """Return what was recorded, from the function's result."""
+        found, spec = tree_flatten_with_none(result)
+        outputs: list[Any] = []
+        places: list[int] = []
+        generators: list[tuple[int, int]] = []
+        static: list[Any] = []
+        plain: list[Any] = []
+        for i, x in enumerate(found):
+            kept, value = None, x
+            x = unwrap_closed(self.trace, x)
+            if type(x) is Tensor and x.owner is self.trace:
+                outputs.append(x.slot)
+                places.append(i)
+                value = x._value
+            elif isinstance(x, TracedGenerator):
+                generator = next(own for own in self.generators.values() if own[0] is x)
+                generators.append((i, generator[1]))
+                value = self.leaves[generator[1]]
+            elif type(x) is np.ndarray and x.dtype.kind in "biufc":
+                outputs.append([self.trace.frozen(x)])
+                places.append(i)
+            elif x is None or isinstance(x, bool | int | float | complex | str | np.generic):
+                kept = x
+            else:
+                raise UnsupportedError(f"{leaf_paths(result, 'result', True)[i]} is of class {type(x).__name__}")
+            static.append(kept)
+            plain.append(value)
+        arrays = owned(plain, [*self.leaves, *(constant.frozen for constant in self.trace.constants.values())])
+        program = program_of(self.trace, self.slots, outputs)
+        kept_arrays = {id(x) for x in program.constants.values()}
+        constants = tuple(c for key, c in self.trace.constants.items() if key in kept_arrays)
+        return Recorded(
+            program,
+            tuple(self.inputs),
+            spec,
+            tuple(static),
+            tuple(places),
+            tuple(generators),
+            tree_unflatten(spec, arrays),
+            constants,
+        )
+
+
+def owned(results: Sequence[Any], given: Sequence[Any]) -> list[Any]:
+    """Copy arrays that share memory with each other or with what was given."""
+    seen = {id(x) for x in given}
+    made = []
+    for x in results:
+        if type(x) is np.ndarray:
+            if id(x) in seen or not is_own(x) or not x.flags.writeable:
+                x = x.copy()
+            seen.add(id(x))
+        made.append(x)
+    return made
+
+
+@contextlib.contextmanager
+def _recording() -> Iterator[None]:
+    token = RECORDING.set(True)
+    try:
+        yield
+    finally:
+        RECORDING.reset(token)
+
+
+def _in_environment(f: Callable[..., Any], environment: Environment, values: Sequence[Any]) -> Callable[..., Any]:
+    """Return the function with values of the trace around it."""
+    changed = [
+        (place, value)
+        for place, value in zip(environment.places, values, strict=True)
+        if any(type(x) is Tensor for x in tree_flatten_with_none(value)[0])
+    ]
+    return with_values(f, [place for place, _ in changed], [value for _, value in changed]) if changed else f
+
+
+# ---- what the function did beside computing ----
+
+
+def shallow(container: Any) -> tuple[int, ...]:
+    """Return what tells whether something was put into a container, or taken out."""
+    parts = (*container, *container.values()) if isinstance(container, dict) else container
+    return tuple(map(id, parts))
+
+
+def _check_streams(streams: Any, others: Sequence[tuple[Any, Any]], generators: dict[int, tuple[Any, int]]) -> None:
+    """Raise where random numbers were drawn that a later call could not draw again."""
+    for generator, _ in generators.values():
+        generator.check()
+    if shared_streams() != streams:
+        raise RefusedError(
+            "compile: random numbers must be drawn from a numpy.random.Generator that is an argument; got draws from "
+            "NumPy's or Python's own stream. Pass rng = numpy.random.default_rng(seed)."
+        )
+    for generator, state in others:
+        if state_of(generator) != state:
+            raise RefusedError(
+                "compile: a generator that is drawn from must be an argument; got one that the function takes from "
+                "around it. Pass it as rng."
+            )
+
+
+def same_constants(first: Recorded, second: Recorded) -> str:
+    """Return why two recordings of the same call do not hold the same constants; empty where they do."""
+    ours, theirs = first.program, second.program
+    if len(ours) != len(theirs) or len(ours.constants) != len(theirs.constants):
+        return "it computes something else at each call"
+    for own, other in zip(ours, theirs, strict=True):
+        if own.name != other.name or len(own.reads) != len(other.reads):
+            return "it computes something else at each call"
+    pairs = zip(ours.constants.values(), theirs.constants.values(), strict=True)
+    if not all(_same(x, y) for x, y in pairs):
+        return (
+            "it uses an array or a number that differs at each call though its arguments do not. Make that an argument"
+        )
+    held = {id(_owner(c.original)) for c in first.constants if _is_writable(c.original)}
+    if any(id(_owner(c.original)) in held for c in second.constants):
+        return "it takes an array from where tn.compile does not see it change. Make that an argument"
+    return ""
+
+
+def _same(x: Any, y: Any) -> bool:
+    if isinstance(x, np.ndarray | np.generic | bool | int | float | complex | str | None.__class__):
+        return type(x) is type(y) and bitwise_equal(snapshot(x), y)
+    return True
+
+
+def _owner(x: Any) -> Any:
+    while type(getattr(x, "base", None)) is np.ndarray:
+        x = x.base
+    return x
+
+
+def _is_writable(x: Any) -> bool:
+    return bool(_owner(x).flags.writeable)
+
+
+def needs_confirmation(recorded: Recorded) -> bool:
+    """Return whether a program holds constants that another recording might find to be others."""
+    return any(isinstance(x, np.ndarray | np.generic) for x in recorded.program.constants.values())

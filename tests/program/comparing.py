@@ -1,0 +1,55 @@
+"""A compiled function against the function itself, call by call."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+import tapenet as tn
+from tapenet.core.pytrees import tree_flatten
+
+Array = Any
+
+
+def assert_same(ours: Any, expected: Any, scale: float = 1.0, types: bool = True, floor: float = 0.0) -> None:
+    """Two results have one structure, the same types, shapes and dtypes, and equal numbers to rounding.
+
+    `scale` is how many times 16 units in the last place they may differ; `floor` the size that numbers cancelled from.
+    """
+    found, spec = tree_flatten(ours)
+    leaves, expected_spec = tree_flatten(expected)
+    assert spec == expected_spec
+    for x, y in zip(found, leaves, strict=True):
+        assert np.shape(x) == np.shape(y)
+        assert np.asarray(x).dtype == np.asarray(y).dtype
+        if types and isinstance(y, np.ndarray | np.generic):
+            assert type(x) is type(y)
+        dtype = np.asarray(y).dtype
+        digits = scale * 2**4 * (float(np.finfo(dtype).eps) if dtype.kind in "fc" else 0)
+        size = np.max(np.abs(np.asarray(y)[np.isfinite(y)]), initial=floor) if dtype.kind in "fc" else 0.0
+        np.testing.assert_allclose(x, y, rtol=digits, atol=digits * size)
+
+
+def varied(arrays: Sequence[Array], factor: float) -> tuple[Array, ...]:
+    """The same arrays with their floats times a factor near 1."""
+    return tuple(np.asarray(x * factor, x.dtype) if x.dtype.kind in "fc" else x for x in arrays)
+
+
+def compiled_quietly(f: Callable[..., Any], *calls: Sequence[Any], **options: Any) -> tuple[Any, list[Any]]:
+    """The compiled function, and what it gave for each call, wherever it ran."""
+    made: Any = tn.compile(f, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tn.errors.CompileWarning)
+        return made, [made(*call) for call in calls]
+
+
+def assert_compiles(f: Callable[..., Any], *calls: Sequence[Any], **tolerance: Any) -> Any:
+    """A compiled function gives what the function does in each call, and runs programs; returns it."""
+    made: Any = tn.compile(f)
+    for call in calls:
+        assert_same(made(*call), f(*call), **tolerance)
+    assert made.programs
+    return made
