@@ -33,6 +33,7 @@ class Subject:
         order: up to which derivatives are checked.
         dispatches: whether plain SciPy works on Tensors: its ufuncs do.
         tolerance: of derivatives against differences, where these are worse than usual.
+        in_single: whether SciPy takes single precision without a warning.
     """
 
     module: str
@@ -42,6 +43,7 @@ class Subject:
     order: int = 2
     dispatches: bool = False
     tolerance: float | None = None
+    in_single: bool = True
 
 
 SUBJECTS: list[Subject] = []

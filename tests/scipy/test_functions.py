@@ -29,6 +29,7 @@ if missing:
 
 few_examples = settings(max_examples=1 if settings().max_examples <= 10 else 5)
 over_all = pytest.mark.parametrize("subject", named(SUBJECTS))
+over_those_in_single = pytest.mark.parametrize("subject", named([s for s in SUBJECTS if s.in_single]))
 over_those_that_dispatch = pytest.mark.parametrize("subject", named([s for s in SUBJECTS if s.dispatches]))
 
 
@@ -89,7 +90,7 @@ def test_both_modes_agree_with_differences(subject: Subject, data: st.DataObject
     )
 
 
-@over_all
+@over_those_in_single
 @settings(max_examples=1)
 @given(data=st.data())
 def test_single_precision_has_scipys_dtype_and_gradients_their_arguments(subject: Subject, data: st.DataObject) -> None:

@@ -89,8 +89,44 @@ def rule_of(formula: Function, names: Sequence[str], place: int) -> Rule:
         return t * dot
 
     listed = ", ".join(names)
-    rule: Rule = eval(f"lambda t, {listed}: slope(t, {listed})", {"slope": slope})  # rules name what they read
+    rule: Rule = eval(
+        f"lambda tangent, {listed}: slope(tangent, {listed})", {"slope": slope}
+    )  # rules name what they read
     return rule
+
+
+def implicit(name: str, operands: str, equation: Function, *, by: str = "", note: str) -> Function:
+    """Declare a ufunc whose result solves an equation.
+
+    Args:
+        name: SciPy's.
+        operands: their names, separated by spaces.
+        equation: of the result and the operands, which vanishes; its derivatives give those of the result.
+        by: the operands that it is differentiated by; all of them by default.
+        note: what the derivative is.
+    """
+    names = tuple(operands.split())
+    wanted = by.split() or names
+
+    def slope(t: Array, place: int, out: Array, *operands: Array) -> Array:
+        everything = (out, *operands)
+
+        def along(i: int) -> Array:
+            x = tnp.broadcast_to(tnp.asarray(everything[i]) * 1.0, t.shape)
+            return jvp(
+                lambda x: equation(*everything[:i], x, *everything[i + 1 :]), (x,), (np.ones(x.shape, x.dtype)[()],)
+            )[1]
+
+        return -t * (along(place + 1) / along(0))
+
+    listed = ", ".join(names)
+    rules = [
+        eval(f"lambda tangent, {listed}, out: slope(tangent, {i}, out, {listed})", {"slope": slope})
+        if own in wanted
+        else None
+        for i, own in enumerate(names)
+    ]
+    return ufunc(name, operands, *rules, note=note)
 
 
 def several(name: str, operands: str, *rules: Sequence[Rule | None], note: str) -> tuple[Function, ...]:

@@ -40,6 +40,13 @@ psi = digamma = ufunc("psi", "z", lambda t, z: t * _polygamma(1, z), note="polyg
 _polygamma = primitive(
     "polygamma", "n x", gamma_kernels.polygamma, None, lambda t, n, x: t * _polygamma(tnp.asarray(n) + 1, x)
 )
+
+
+def of_order(n: int, x: Array) -> Array:
+    """Compute the n-th derivative of digamma."""
+    return _polygamma(n, x)
+
+
 digamma_difference = primitive(
     "digamma_difference",
     "a b",

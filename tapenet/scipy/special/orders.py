@@ -1,0 +1,158 @@
+"""Derivatives of Bessel functions by their order, for real arguments above 0: integrals, as primitives of their own.
+
+    J_v(x) = 1/pi int_0^pi cos(v s - x sin s) ds - sin(v pi)/pi int_0^inf e^(-x sinh s - v s) ds
+    Y_v(x) = 1/pi int_0^pi sin(x sin s - v s) ds - 1/pi int_0^inf (e^(v s) + e^(-v s) cos(v pi)) e^(-x sinh s) ds
+    I_v(x) = 1/pi int_0^pi e^(x cos s) cos(v s) ds - sin(v pi)/pi int_0^inf e^(-x cosh s - v s) ds
+    K_v(x) = int_0^inf e^(-x cosh s) cosh(v s) ds
+
+The integrands are differentiated, as often as the order of the derivative says, and by the argument too. The rules for
+the argument go by the functions of neighbouring orders, v - 1 and v + 1.
+
+Source: NIST Digital Library of Mathematical Functions, 10.9.6, 10.9.7, 10.32.4 and 10.32.9.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import tapenet.numpy as tnp
+from tapenet.core.primitive import Array, bind
+from tapenet.scipy.special.declaring import primitive
+from tapenet.scipy.special.helpers import is_complex
+
+_STEPS = 96  # of Gauss and Legendre's rule, on each of the pieces
+_POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(_STEPS)
+_POINTS, _WEIGHTS = (_POINTS + 1) / 2, _WEIGHTS / 2
+
+
+def _finite_integral(v: Any, x: Any, integrand: Callable[[Any], Any]) -> Any:
+    """Integrate over 0 to pi, in as many pieces as the largest frequency needs."""
+    frequency = float(np.max(np.abs(v) + np.abs(x), initial=1.0))
+    pieces = max(1, math.ceil(frequency / 40))
+    total = np.zeros(np.broadcast_shapes(np.shape(v), np.shape(x)))
+    for piece in range(pieces):
+        for point, weight in zip(_POINTS, _WEIGHTS, strict=True):
+            total = total + weight / pieces * integrand(math.pi * (piece + point) / pieces)
+    return math.pi * total
+
+
+def _infinite_integral(end: Any, integrand: Callable[[Any], Any]) -> Any:
+    """Integrate from 0 to `end`, where the integrand has vanished."""
+    total = np.zeros_like(end)
+    for point, weight in zip(_POINTS, _WEIGHTS, strict=True):
+        total = total + weight * integrand(end * point)
+    return end * total
+
+
+def _end(v: Any, x: Any) -> Any:
+    """Return where x cosh(s) - |v| s has grown by 42, from above."""
+    end = np.arccosh(1 + 60 / x) + 1
+    for _ in range(4):  # a fixed point from below, once the order counts
+        end = np.arccosh(1 + (45 + np.abs(v) * end) / x) + 0.1
+    return end
+
+
+def _cycled(order: int) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Return the derivatives of cos and sin of an order."""
+    cycle = (np.cos, lambda a: -np.sin(a), lambda a: -np.cos(a), np.sin)
+    return cycle[order % 4], cycle[(order + 3) % 4]
+
+
+def _product_rule(order: int, v: Any, s: Any, of_phase: Callable[[int], Any]) -> Any:
+    """Differentiate of_phase(0)(v) e^(-v s) by v: the sum over k of binom(n, k) of_phase(k) (-s)^(n-k)."""
+    return sum(math.comb(order, k) * of_phase(k) * (-s) ** (order - k) for k in range(order + 1)) * np.exp(-v * s)
+
+
+def _sine_of_pi(v: Any, order: int) -> Any:
+    return math.pi**order * _cycled(order)[1](math.pi * v)
+
+
+def _cosine_of_pi(v: Any, order: int) -> Any:
+    return math.pi**order * _cycled(order)[0](math.pi * v)
+
+
+def _j(v: Any, x: Any, order: int) -> Any:
+    cosine, _ = _cycled(order)
+    first = _finite_integral(v, x, lambda s: s**order * cosine(v * s - x * np.sin(s)))
+    second = _infinite_integral(
+        _end(v, x),
+        lambda s: np.exp(-x * np.sinh(s)) * _product_rule(order, v, s, lambda k: _sine_of_pi(v, k)),
+    )
+    return (first - second) / math.pi
+
+
+def _y(v: Any, x: Any, order: int) -> Any:
+    _, sine = _cycled(order)
+    first = _finite_integral(v, x, lambda s: -(s**order) * sine(v * s - x * np.sin(s)))
+    second = _infinite_integral(
+        _end(v, x),
+        lambda s: (
+            np.exp(-x * np.sinh(s))
+            * (s**order * np.exp(v * s) + _product_rule(order, v, s, lambda k: _cosine_of_pi(v, k)))
+        ),
+    )
+    return (first - second) / math.pi
+
+
+def _i(v: Any, x: Any, order: int) -> Any:
+    cosine, _ = _cycled(order)
+    first = _finite_integral(v, x, lambda s: s**order * cosine(v * s) * np.exp(x * (np.cos(s) - 1)))
+    second = _infinite_integral(
+        _end(v, x),
+        lambda s: np.exp(-x * (np.cosh(s) + 1)) * _product_rule(order, v, s, lambda k: _sine_of_pi(v, k)),
+    )
+    return np.exp(x) * (first - second) / math.pi
+
+
+def _k(v: Any, x: Any, order: int) -> Any:
+    sign = (-1) ** order
+    return _infinite_integral(
+        _end(v, x),
+        lambda s: s**order * (np.exp(v * s - x * np.cosh(s)) + sign * np.exp(-v * s - x * np.cosh(s))) / 2,
+    )
+
+
+_KERNELS = {"j": _j, "y": _y, "i": _i, "k": _k}
+_NEIGHBOURS = {"j": (0.5, -0.5), "y": (0.5, -0.5), "i": (0.5, 0.5), "k": (-0.5, -0.5)}  # f' = a f_(v-1) + b f_(v+1)
+
+
+def _forward(v: Any, x: Any, *, kind: str, order: int) -> Any:
+    v, x = np.broadcast_arrays(v, x)
+    dtype = np.result_type(v, x, np.float32)
+    v, x = v.astype(np.float64), x.astype(np.float64)
+    inside = (x > 0) & np.isfinite(x) & np.isfinite(v)
+    found = _KERNELS[kind](np.where(inside, v, 1.0), np.where(inside, x, 1.0), order)
+    return np.where(inside, found, np.nan).astype(dtype)[()]
+
+
+def _by_argument(t: Array, v: Array, x: Array, kind: str, order: int) -> Array:
+    a, b = _NEIGHBOURS[kind]
+    return t * (a * _of_order(v - 1, x, kind, order) + b * _of_order(v + 1, x, kind, order))
+
+
+_bessel: Any = primitive(
+    "bessel_by_order",
+    "v x",
+    _forward,
+    lambda t, v, x, kind, order: t * _of_order(v, x, kind, order + 1),
+    _by_argument,
+)
+
+
+def _of_order(v: Array, x: Array, kind: str, order: int) -> Array:
+    return bind(_bessel.primitive, (v, x), {"kind": kind, "order": order})
+
+
+def by_order(kind: str) -> Callable[..., Array]:
+    """Return the rule of the order of a Bessel function: "j", "y", "i" or "k"."""
+
+    def slope(t: Array, v: Array, z: Array) -> Array:
+        if is_complex(z):
+            return t * tnp.full(tnp.shape(z), np.nan)
+        return t * _of_order(v, z, kind, 1)
+
+    return slope
