@@ -130,9 +130,13 @@ _raised = _operator("__pow__", tnp.power)
 
 
 def _power(x: Tensor, y: Array, modulo: None = None) -> Array:
-    """Compute x ** y; a square is computed as one, as NumPy does for scalars."""
-    is_square = type(y) in (int, float) and y == 2 and numbers_trace(x, y) is None
-    return tnp.square(x) if is_square else _raised(x, y)
+    """Compute x ** y; a square is computed as one, as NumPy does for scalars, and roots of complex arrays."""
+    if type(y) in (int, float) and numbers_trace(x, y) is None:
+        if y == 2:
+            return tnp.square(x)
+        if (y == 0.5 or y == -1) and x.dtype.kind == "c" and x.ndim:  # power has NaN at infinity
+            return tnp.sqrt(x) if y == 0.5 else tnp.reciprocal(x)
+    return _raised(x, y)
 
 
 _OPERATORS: dict[str, Callable[..., Any]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -179,4 +180,8 @@ def full(shape: Any, fill_value: Array, dtype: Any = None, order: str = "C", *, 
     2.0
     """
     check_device("full", device)
-    return broadcast_to(fill_value if dtype is None else astype(fill_value, dtype), shape)
+    fill = as_array(fill_value) if dtype is None else astype(as_array(fill_value), dtype)
+    spare = fill.ndim - (len(shape) if isinstance(shape, Sequence) else 1)
+    if spare > 0 and set(fill.shape[:spare]) == {1}:
+        fill = reshape(fill, fill.shape[spare:])  # as where NumPy writes into an array
+    return broadcast_to(fill, shape)

@@ -99,10 +99,11 @@ def geomspace(
     unit = divide(start, absolute(start)) if kind.kind == "c" else sign(start)
     first, last = divide(start, unit), divide(stop, unit)
     raised = logspace(log10(first), log10(last), num, endpoint)
-    if num > 0:
-        ends = [raised[1:-1]] if endpoint and num > 1 else [raised[1:]]
-        raised = concatenate([first[None], *ends, last[None]] if endpoint and num > 1 else [first[None], *ends])
-    line = moveaxis(multiply(unit, raised), 0, axis)
+    line = multiply(unit, raised)
+    if num > 0:  # the ends are exact, also infinite ones
+        ends = [line[1:-1], stop[None]] if endpoint and num > 1 else [line[1:]]
+        line = concatenate([start[None], *ends])
+    line = moveaxis(line, 0, axis)
     return line if dtype is None else astype(line, dtype)
 
 

@@ -16,6 +16,7 @@ from tapenet.core.families import general, linear
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.shaping import concatenate, reshape
+from tapenet.ops.elementwise.casting import astype
 
 
 def reversed_along(x: Array, axis: int) -> Array:
@@ -105,8 +106,8 @@ def _recurrence(a: Array, b: Array, *, axis: int) -> Array:
     name="cumprod",
     batch=leading(axis=with_batch_axis),
 )
-def _cumprod(x: Array, *, axis: int, dtype: Any = None) -> Array:
-    return np.cumprod(x, axis, dtype)
+def _cumprod(x: Array, *, axis: int) -> Array:
+    return np.cumprod(x, axis)
 
 
 @numpy_function(np.cumprod, method=np.ndarray.cumprod)
@@ -120,7 +121,8 @@ def cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = No
     array([ 2.,  6., 24.])
     """
     x, place = _along("cumprod", a, axis)
-    return _cumprod(x, axis=place) if dtype is None else _cumprod(x, axis=place, dtype=np.dtype(dtype))
+    # The rules read the factors, as they are multiplied.
+    return _cumprod(x if dtype is None else astype(x, dtype), axis=place)
 
 
 # ---- the names of the array API standard ----

@@ -112,6 +112,8 @@ def reduction(
         where: Array = ABSENT,
     ) -> Array:
         x = as_array(a) if where is ABSENT else choose(where, as_array(a), neutral)
+        if neutral == 1 and dtype is not None:  # factors are read by the rules: as they are multiplied
+            x, dtype = astype(x, dtype), None
         found = bind(primitive, (x,), _parameters(name, x, axis, keepdims, dtype))
         return found if initial is ABSENT else combine(found, in_dtype_of(found, initial))
 
@@ -232,7 +234,6 @@ def mean(
     x = as_array(a)
     if where is ABSENT:
         return bind(_mean, (x,), _parameters("mean", x, axis, keepdims, dtype, axes_of))
-    axis = None if axis is None else axes_of("mean", axis, x.ndim)
     wide = np.float32 if x.dtype.char == "e" and dtype is None else dtype  # as NumPy adds up float16
     found = over_count(
         sum(x, axis, wide, None, keepdims, where=where),
@@ -307,9 +308,10 @@ def var(
     array([-1.,  1.])
     """
     x, ddof = as_array(a), ddof if correction is ABSENT else correction
+    where = ABSENT if where is True else where
     if where is ABSENT and mean is ABSENT:
         return bind(_var, (x,), {"ddof": ddof, **_parameters("var", x, axis, keepdims, dtype, axes_of)})
-    axes = None if axis is None else axes_of("var", axis, x.ndim)
+    axes = normalized_axes("var", axis, x.ndim)
     center = _mean_of(x, axes, dtype, keepdims=True, **given(where=where)) if mean is ABSENT else mean
     count = shapes.count(x.shape, axes) if where is ABSENT else number_where(where, x.shape, axes, keepdims)
     deviation = subtract(x, center)
@@ -394,12 +396,13 @@ def std(
     (array([-0.5,  0.5]), array([0., 0.]))
     """
     x, ddof = as_array(a), ddof if correction is ABSENT else correction
+    where = ABSENT if where is True else where
     if where is ABSENT and mean is ABSENT:
         return bind(_std, (x,), {"ddof": ddof, **_parameters("std", x, axis, keepdims, dtype, axes_of)})
     variance = var(x, axis, dtype, None, ddof, keepdims, **given(where=where, mean=mean))
     if mean is not ABSENT:
-        return root_of_squares(variance)
-    return root_of_variance(variance, number_where(where, x.shape, axis, keepdims))
+        return astype(root_of_squares(variance), variance.dtype)
+    return astype(root_of_variance(variance, number_where(where, x.shape, axis, keepdims)), variance.dtype)
 
 
 def root_of_variance(variance: Array, counts: Array) -> Array:
@@ -509,8 +512,8 @@ def _product_of_others(x: Array, axis: Axes) -> Array:
     name="prod",
     batch=_batched,
 )
-def _prod(x: Array, *, axis: Axes, keepdims: bool, dtype: Any = None) -> Array:
-    return np.multiply.reduce(x, axis, dtype, None, keepdims)  # type: ignore[call-overload]  # NumPy names literals
+def _prod(x: Array, *, axis: Axes, keepdims: bool) -> Array:
+    return np.multiply.reduce(x, axis, None, None, keepdims)  # type: ignore[call-overload]  # NumPy names literals
 
 
 prod = reduction(

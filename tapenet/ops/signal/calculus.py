@@ -46,10 +46,10 @@ def diff(a: Array, n: int = 1, axis: int = -1, prepend: Array = ABSENT, append: 
     x = as_array(a)
     if n < 0:
         raise ArgumentError(f"diff: n must not be negative; got {n}.")
-    if x.ndim == 0:
-        raise ArgumentError("diff: a must have at least one axis; got shape ().")
     if n == 0:
         return x
+    if x.ndim == 0:
+        raise ArgumentError("diff: a must have at least one axis; got shape ().")
     axis = axis_of("diff", axis, x.ndim)
     ends = [_as_slice(value, x, axis) for value in (prepend, append)]
     x = concatenate([part for part in (ends[0], x, ends[1]) if part is not None], axis)
@@ -117,10 +117,13 @@ def _slope(f: Array, spacing: Array, axis: int, edge_order: int) -> Array:
         steps = broadcast_to(spacing, shapes.along(axis, f.ndim, n - 1))
     slopes = divide(diff(f, axis=axis), steps)
     ahead, behind = steps[_along(axis, 1, None)], steps[_along(axis, None, n - 2)]
-    inner = divide(
-        add(multiply(slopes[_along(axis, None, n - 2)], ahead), multiply(slopes[_along(axis, 1, None)], behind)),
-        add(ahead, behind),
-    )
+    if spacing.ndim:
+        inner = divide(
+            add(multiply(slopes[_along(axis, None, n - 2)], ahead), multiply(slopes[_along(axis, 1, None)], behind)),
+            add(ahead, behind),
+        )
+    else:  # the element in the middle, which may be NaN, plays no part
+        inner = divide(subtract(f[_along(axis, 2, None)], f[_along(axis, None, n - 2)]), 2 * spacing)
     first, last = slopes[_along(axis, None, 1)], slopes[_along(axis, n - 2, None)]
     if edge_order == 2:
         first = _end_slope(slopes, steps, axis, 0, 1)
@@ -157,7 +160,7 @@ def trapezoid(y: Array, x: Array = None, dx: Array = 1.0, axis: int = -1) -> Arr
         if x.ndim == 1:
             steps = reshape(steps, shapes.along(axis, y.ndim))
     middles = add(y[_along(axis, 1, None)], y[_along(axis, None, max(y.shape[axis] - 1, 0))])
-    return sum(divide(multiply(steps, middles), 2.0), axis)
+    return sum(divide(multiply(steps, middles), 2.0), place)
 
 
 # ---- interpolation and angles ----

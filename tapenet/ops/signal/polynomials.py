@@ -110,6 +110,8 @@ def polymul(a1: Array, a2: Array) -> Array:
 
 def _without_zeros_in_front(p: Array) -> Array:
     p = atleast_1d(as_array(p))
+    if not len(p):
+        return np.zeros(1, p.dtype)
     places = flatnonzero(p)
     return p[int(places[0]) if len(places) else max(len(p) - 1, 0) :]
 
