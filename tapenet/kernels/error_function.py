@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.kernels import complex_error_function
 from tapenet.kernels.windows import Array
 
 # (1 + 2x) e^(x^2) erfc x for x >= 0 as a Chebyshev series in (x - 3.75) / (x + 3.75): the form of Shepherd and
@@ -56,6 +57,8 @@ def erf(x: Array) -> Any:
 
 def normal_cdf(x: Array) -> Any:
     """Compute the normal distribution function, erfc(-x / sqrt(2)) / 2."""
+    if np.iscomplexobj(x):
+        return complex_error_function.normal_cdf(x)
     given = _floating(x)
     scaled = given * np.sqrt(given.dtype.type(0.5))
     size = np.minimum(np.abs(scaled), _LARGEST)
@@ -71,6 +74,8 @@ def gaussian(x: Array) -> Any:
 
 def normal_density(x: Array) -> Any:
     """Compute e^(-x^2 / 2) / sqrt(2 pi)."""
+    if np.iscomplexobj(x):
+        return complex_error_function.normal_density(x)
     given = _floating(x)
     two_pi = 8 * np.arctan(given.dtype.type(1))
     return (_gaussian(given, 0.5) / np.sqrt(two_pi))[()]

@@ -153,7 +153,7 @@ def gelu(x: Array, approximate: bool = False) -> Array:
     Derivative: Phi(x) + x phi(x), with the normal density phi; with `approximate`, that of its formula.
 
     Args:
-        x: float array of any shape.
+        x: float or complex array of any shape; for complex x, Phi is the entire function erfc(-x / sqrt(2)) / 2.
         approximate: whether to take the formula with tanh.
 
     Returns:
@@ -165,10 +165,10 @@ def gelu(x: Array, approximate: bool = False) -> Array:
     array([  0., 100.])
     """
     x = checked_operand("gelu", "x", x)
-    check_real("gelu", "x", x, "Use silu or tanh, which are defined for complex numbers.")
     if not checked_flag("gelu", "approximate", approximate):
         return multiply(x, normal_cdf(x))
-    near = clip(x, -_FAR, _FAR)  # beyond it the sigmoid is 0 or 1 to the last digit, and the cube could overflow
+    # Beyond it the sigmoid is 0 or 1 to the last digit, and the cube could overflow; of complex x it is periodic.
+    near = x if np.iscomplexobj(x) else clip(x, -_FAR, _FAR)
     # (1 + tanh u) / 2 = sigmoid(2 u), which keeps its digits where tanh u is nearly -1.
     return multiply(x, sigmoid(2 * math.sqrt(2 / math.pi) * near * (1 + 0.044715 * square(near))))
 

@@ -185,7 +185,7 @@ def _change(
     pulled: float,
 ) -> float:
     """How far derivatives change between inputs that differ by rounding: what differs more is no rounding error."""
-    nudged = tuple((np.asarray(x) * (1 + 64 * eps)).astype(np.asarray(x).dtype)[()] for x in inputs)
+    nudged = tuple(_like(x, np.asarray(x) * (1 + 64 * eps)) for x in inputs)
     changes = (
         float(tn.jvp(scalar, nudged, along)[1]) - pushed,
         _inner(tn.grad(scalar, tuple(range(len(nudged))))(*nudged), along) - pulled,
@@ -230,6 +230,12 @@ def _coarsest(program: Program) -> float:
     return max(float(np.finfo(x).eps) for x in dtypes if x is not None and np.dtype(x).kind in "fc")
 
 
+def _like(x: Array, value: Array) -> Array:
+    """A value in the dtype of x: an array where x is one, else a scalar."""
+    cast = np.asarray(value).astype(np.asarray(x).dtype)
+    return cast if isinstance(x, np.ndarray) else cast[()]
+
+
 def _size(gradients: Sequence[Array]) -> float:
     return float(max((np.max(np.abs(g), initial=0) for g in gradients), default=0))
 
@@ -238,13 +244,8 @@ def _slope(scalar: Callable[..., Array], inputs: Sequence[Array], along: Sequenc
     """The derivative along a direction by differences; None where those of two steps, or of two sides, disagree."""
 
     def at(h: float) -> float:
-        return float(
-            np.asarray(
-                scalar(
-                    *(np.asarray(x + h * v).astype(np.asarray(x).dtype)[()] for x, v in zip(inputs, along, strict=True))
-                )
-            )
-        )
+        moved = (_like(x, x + h * v) for x, v in zip(inputs, along, strict=True))
+        return float(np.asarray(scalar(*moved)))
 
     slopes = [(at(h) - at(0)) / h for h in (1e-6, -1e-6, 2e-6, 1e-5)]
     center = slopes[0]

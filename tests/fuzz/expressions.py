@@ -52,7 +52,7 @@ FUNCTIONS = (
     "xp.linspace({0}, {1}, 4, endpoint={endpoint})",
     "xp.linspace({0}, 3, 5, axis=-1, dtype={dtype})",
     "xp.logspace({0}, 1, 3, base=2.5)",
-    "xp.geomspace({0}, 8.0, 3)",
+    "xp.geomspace(abs({0}) + 0.5, 8.0, 3)",
     "xp.arange(0.5, 4, 1 + abs({0}))",
     "xp.meshgrid({0}, {1}, indexing={indexing})",
     "xp.meshgrid({0}, {1}, sparse=True)",

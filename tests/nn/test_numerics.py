@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,18 @@ def _normalized(z: Any) -> Any:
     return (z - z.mean()) / np.sqrt(np.var(z) + 1e-5)
 
 
+def _normal_cdf(z: Any) -> Any:
+    """Sum its Taylor series, which converges everywhere."""
+    terms = [(-1) ** n * z ** (2 * n + 1) / (2.0**n * math.factorial(n) * (2 * n + 1)) for n in range(40)]
+    return 0.5 + sum(terms) / math.sqrt(2 * math.pi)
+
+
 RIGHT = {
+    "gelu": (tn.nn.gelu, lambda z: z * _normal_cdf(z)),
+    "gelu, approximate": (
+        lambda z: tn.nn.gelu(z, approximate=True),
+        lambda z: z / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))),
+    ),
     "sigmoid": (tn.nn.sigmoid, lambda z: 1 / (1 + np.exp(-z))),
     "silu": (tn.nn.silu, lambda z: z / (1 + np.exp(-z))),
     "tanh": (tn.nn.tanh, np.tanh),
@@ -134,7 +146,6 @@ REFUSED = {
     "relu": tn.nn.relu,
     "leaky_relu": tn.nn.leaky_relu,
     "elu": tn.nn.elu,
-    "gelu": tn.nn.gelu,
     "softplus": tn.nn.softplus,
     "log_softmax": tn.nn.log_softmax,
     "max_pool": lambda z: tn.nn.max_pool(z.reshape(1, 3, 1, 1), (3, 1)),

@@ -48,6 +48,21 @@ CASES: dict[str, tuple[Callable[[Any, Array], Any], Array]] = {
         lambda xp, x: xp.trapezoid(x, np.arange(6.0).reshape(2, 3) ** 2),
         np.arange(12.0).reshape(2, 2, 3),
     ),
+    "truths multiplied": (lambda xp, x: xp.prod(x, where=[True, False, True], dtype=bool), _ROW),
+    "truths multiplied along": (lambda xp, x: xp.cumprod(x, dtype=bool), _ROW),
+    "a quantile before the first element": (lambda xp, x: xp.quantile(x, 0.1, method="hazen"), np.array([np.inf, 2.0])),
+    "slopes beside NaN": (lambda xp, x: xp.gradient(x), np.array([1.0, np.nan, 2.0, 4.0, 1.0])),
+    "slopes beside NaN, at equal steps": (
+        lambda xp, x: xp.gradient(x, np.arange(5.0)),
+        np.array([1.0, np.nan, 2.0, 4.0, 1.0]),
+    ),
+    "slopes beside infinity": (lambda xp, x: xp.gradient(x, [0.0, 1.0, 3.0]), np.array([1.0, np.inf, 2.0])),
+    "the product of two polynomials of nothing": (lambda xp, x: xp.polymul(x, x), np.zeros(0, np.float32)),
+    "a complex root at infinity": (lambda xp, x: x**0.5, np.array([complex(-np.inf, 0.0), 1j])),
+    "a complex quotient at infinity": (lambda xp, x: x**-1, np.array([complex(0.0, -np.inf), 1j])),
+    "a matrix of one row as the value of full": (lambda xp, x: tnp.full((3,), x), np.ones((1, 3))),
+    "the 0-th difference of a scalar": (lambda xp, x: xp.diff(x, n=0), np.array(2.0)),
+    "a standard deviation in integers": (lambda xp, x: xp.std(x, dtype=int, where=True), _ROW),
     "condition of a matrix": (lambda xp, x: xp.linalg.cond(x), np.diag([2.0, 1.0])),
 }
 
@@ -70,6 +85,14 @@ def test_derivatives_of_odd_reflections_and_ramps_are_those_of_their_formulas() 
     np.testing.assert_array_equal(pulled, [2.0, -11.0, 20.0])
     pulled = tn.grad(lambda x: tnp.pad(x, (2, 0), "linear_ramp").sum())(x)
     np.testing.assert_array_equal(pulled, [1.5, 1.0, 1.0])
+
+
+def test_products_that_drop_imaginary_parts_have_derivatives_of_the_real_ones() -> None:
+    z = np.array([1.5 + 1j, 2.5 + 2j])
+    with pytest.warns(np.exceptions.ComplexWarning):
+        np.testing.assert_array_equal(tn.grad(lambda z: tnp.prod(z, dtype=float))(z), [2.5, 1.5])
+    with pytest.warns(np.exceptions.ComplexWarning):
+        np.testing.assert_array_equal(tn.grad(lambda z: tnp.cumprod(z, dtype=float)[1])(z), [2.5, 1.5])
 
 
 def test_a_standard_deviation_about_a_given_mean_depends_on_it() -> None:

@@ -106,8 +106,8 @@ def _recurrence(a: Array, b: Array, *, axis: int) -> Array:
     name="cumprod",
     batch=leading(axis=with_batch_axis),
 )
-def _cumprod(x: Array, *, axis: int) -> Array:
-    return np.cumprod(x, axis)
+def _cumprod(x: Array, *, axis: int, dtype: Any = None) -> Array:
+    return np.cumprod(x, axis, dtype)
 
 
 @numpy_function(np.cumprod, method=np.ndarray.cumprod)
@@ -121,8 +121,9 @@ def cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = No
     array([ 2.,  6., 24.])
     """
     x, place = _along("cumprod", a, axis)
-    # The rules read the factors, as they are multiplied.
-    return _cumprod(x if dtype is None else astype(x, dtype), axis=place)
+    if dtype is None:
+        return _cumprod(x, axis=place)
+    return _cumprod(astype(x, dtype), axis=place, dtype=np.dtype(dtype))  # the rules read what is multiplied
 
 
 # ---- the names of the array API standard ----

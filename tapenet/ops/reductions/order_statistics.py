@@ -136,6 +136,25 @@ _places = choice(_find_places, name="places")
 _before = choice(lambda places: np.floor(places).astype(np.intp), name="before")
 
 
+def _find_lies_in_front(q: Array, counts: Array, *, method: str) -> Array:
+    """Find for each q, and each count, whether the quantile is the first element alone, without that behind it.
+
+    Where that is infinite, it makes the quantile NaN even with the weight 0.
+    """
+    found = np.zeros(np.shape(q) + np.shape(counts), np.intp)
+    if method in ("linear", *_BETWEEN, *_OF_ELEMENTS):
+        return found
+    for count in np.unique(counts[np.asarray(counts) > 1]):
+        infinite = np.where(np.arange(count) == 0, 0, np.inf)
+        with np.errstate(invalid="ignore"):
+            here = np.quantile(infinite, q.astype(np.float64), method=method)  # type: ignore[call-overload]  # NumPy names literals
+        found[..., counts == count] = np.asarray(here == 0)[..., None]
+    return found
+
+
+_lies_in_front = choice(_find_lies_in_front, name="lies_in_front")
+
+
 def _find_slope(places: Array, counts: Array, *, method: str) -> Array:
     """Find the slope of each place by q; 0 at the ends."""
     a, b = _CONTINUOUS[method]
@@ -206,12 +225,13 @@ def _interpolated(function: str, rows: Array, q: Array, method: str, skips_nan: 
     places = _places(q, counts, method=method)
     fraction = _fraction(q, places, counts, method, dtype if dtype.kind == "f" else np.float64)
     before = _before(places)
+    behind = np.minimum(before + 1 - _lies_in_front(q, counts, method=method), np.maximum(counts - 1, 0))
     spread = broadcast_to(ordered, (*before.shape, n))
     below = _at(spread, before)
     if method in _OF_ELEMENTS:
         found = below
     else:
-        found = _between(below, _at(spread, np.minimum(before + 1, np.maximum(counts - 1, 0))), fraction)
+        found = _between(below, _at(spread, behind), fraction)
     missing = equal(counts, 0) if skips_nan else isnan(ordered[..., -1])
     return where(missing, np.nan, found)
 

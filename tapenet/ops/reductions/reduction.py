@@ -112,8 +112,8 @@ def reduction(
         where: Array = ABSENT,
     ) -> Array:
         x = as_array(a) if where is ABSENT else choose(where, as_array(a), neutral)
-        if neutral == 1 and dtype is not None:  # factors are read by the rules: as they are multiplied
-            x, dtype = astype(x, dtype), None
+        if neutral == 1 and dtype is not None:
+            x = astype(x, dtype)  # the rules read the factors as they are multiplied
         found = bind(primitive, (x,), _parameters(name, x, axis, keepdims, dtype))
         return found if initial is ABSENT else combine(found, in_dtype_of(found, initial))
 
@@ -512,8 +512,8 @@ def _product_of_others(x: Array, axis: Axes) -> Array:
     name="prod",
     batch=_batched,
 )
-def _prod(x: Array, *, axis: Axes, keepdims: bool) -> Array:
-    return np.multiply.reduce(x, axis, None, None, keepdims)  # type: ignore[call-overload]  # NumPy names literals
+def _prod(x: Array, *, axis: Axes, keepdims: bool, dtype: Any = None) -> Array:
+    return np.multiply.reduce(x, axis, dtype, None, keepdims)  # type: ignore[call-overload]  # NumPy names literals
 
 
 prod = reduction(

@@ -19,7 +19,7 @@ from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.indexing import take
 from tapenet.ops.arrays.shaping import broadcast_to, concatenate, ravel, reshape
-from tapenet.ops.elementwise.arithmetic import add, divide, multiply, remainder, subtract, where
+from tapenet.ops.elementwise.arithmetic import add, divide, multiply, negative, remainder, subtract, where
 from tapenet.ops.elementwise.casting import as_scalar, astype
 from tapenet.ops.elementwise.choices import greater, isnan, less
 from tapenet.ops.elementwise.complex import conjugate
@@ -112,16 +112,22 @@ def _slope(f: Array, spacing: Array, axis: int, edge_order: int) -> Array:
     if spacing.ndim:
         if spacing.shape != (n,):
             raise ArgumentError(f"gradient: coordinates must have shape ({n},); got {spacing.shape}.")
-        steps = reshape(diff(spacing), shapes.along(axis, f.ndim))
+        steps = diff(spacing)
+        if type(steps) is np.ndarray and np.all(steps == steps[0]):  # as NumPy, which takes them for one number
+            return _slope(f, steps[0], axis, edge_order)
+        steps = reshape(steps, shapes.along(axis, f.ndim))
     else:
         steps = broadcast_to(spacing, shapes.along(axis, f.ndim, n - 1))
     slopes = divide(diff(f, axis=axis), steps)
     ahead, behind = steps[_along(axis, 1, None)], steps[_along(axis, None, n - 2)]
     if spacing.ndim:
-        inner = divide(
-            add(multiply(slopes[_along(axis, None, n - 2)], ahead), multiply(slopes[_along(axis, 1, None)], behind)),
-            add(ahead, behind),
+        before, middle, after = (f[_along(axis, k, n - 2 + k)] for k in range(3))
+        terms = (
+            multiply(negative(divide(ahead, multiply(behind, add(behind, ahead)))), before),
+            multiply(divide(subtract(ahead, behind), multiply(behind, ahead)), middle),
+            multiply(divide(behind, multiply(ahead, add(behind, ahead))), after),
         )
+        inner = add(add(terms[0], terms[1]), terms[2])
     else:  # the element in the middle, which may be NaN, plays no part
         inner = divide(subtract(f[_along(axis, 2, None)], f[_along(axis, None, n - 2)]), 2 * spacing)
     first, last = slopes[_along(axis, None, 1)], slopes[_along(axis, n - 2, None)]
