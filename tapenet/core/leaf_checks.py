@@ -70,12 +70,20 @@ def check_result(function: str, y: Tree) -> None:
             )
 
 
+def advice_on_aux(y: Tree) -> str:
+    """Return what to write where a function returned more than one array, and that was not meant; "" for one array."""
+    return (
+        ""
+        if hasattr(y, "dtype") or len(tree_leaves(y)) < 2
+        else " For a function that returns (y, aux) pass has_aux=True."
+    )
+
+
 def check_scalar(function: str, targets: Sequence[Any], advice: str = "") -> None:
     """Raise unless there is one target, and it is a real floating scalar of shape ()."""
     if len(targets) != 1:
         got = f"a pytree of {len(targets)} leaves" if targets else "None or an empty pytree"
-        pair = " For a function that returns (y, aux) pass has_aux=True." if len(targets) > 1 else ""
-        raise ArgumentError(f"{function}: y must be one scalar; got {got}.{pair}")
+        raise ArgumentError(f"{function}: y must be one scalar; got {got}.{advice_on_aux(list(targets))}")
     target = targets[0]
     dtype, shape = dtype_of(target), getattr(target, "shape", ())
     advice = advice or "Pass output_gradients=, or take tape.jacobian(y, x), or sum it first: y.sum()."
@@ -111,12 +119,14 @@ def common_axis(function: str, axis: int, leaves: Sequence[Any]) -> int:
     return places.pop() if places else 0
 
 
-def matched(function: str, name: str, tree: Tree, like_name: str, like: Tree) -> list[Array]:
+def matched(function: str, name: str, tree: Tree, like_name: str, like: Tree, advice: str = "") -> list[Array]:
     """Return the leaves of `tree` as arrays, after checking its structure and shapes against those of `like`."""
     likes, spec = tree_flatten(like)
     leaves, own_spec = tree_flatten(tree)
     if own_spec != spec:
-        raise ArgumentError(f"{function}: {name} must have the structure of {like_name}, {spec}; got {own_spec}.")
+        raise ArgumentError(
+            f"{function}: {name} must have the structure of {like_name}, {spec}; got {own_spec}.{advice}"
+        )
     arrays = []
     for i, (leaf, expected) in enumerate(zip(leaves, likes, strict=True)):
         if kind_of(type(leaf)) is not Kind.VALUE:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from tapenet.core.argument_checks import check_transform
-from tapenet.core.leaf_checks import check_scalar
+from tapenet.core.leaf_checks import advice_on_aux, check_scalar
 from tapenet.core.nondifferentiable import constant
 from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.errors import ArgumentError
@@ -180,7 +180,8 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool 
         recording = run_recorded("elementwise_grad", f, args, kwargs, places, has_aux)
         leaves = tree_leaves(recording.y)
         if len(leaves) != 1:
-            raise ArgumentError(f"elementwise_grad: y must be one array; got a pytree of {len(leaves)} leaves.")
+            advice = advice_on_aux(recording.y)
+            raise ArgumentError(f"elementwise_grad: y must be one array; got a pytree of {len(leaves)} leaves.{advice}")
         cotangents = ones_for(recording.y)
         check_scalar("elementwise_grad", [x.ravel()[0] if x.size else x.sum() for x in cotangents])
         gradients = recording.vjp(cotangents)

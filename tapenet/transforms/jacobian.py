@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, overload
 import numpy as np
 
 from tapenet.core.argument_checks import check_transform
-from tapenet.core.leaf_checks import check_chunk_size, check_scalar, described, dtype_of, matched, zeros_of
+from tapenet.core.leaf_checks import (
+    advice_on_aux,
+    check_chunk_size,
+    check_scalar,
+    described,
+    dtype_of,
+    matched,
+    zeros_of,
+)
 from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
 from tapenet.core.recorder import Recorder, new_recorder
 from tapenet.core.tensor import Tensor
@@ -316,7 +324,9 @@ def _check_outputs(function: str, y: Tree, targets: Sequence[Any]) -> None:
         dtype = dtype_of(target)
         if dtype is None or np.dtype(dtype).kind not in "fc":
             path = leaf_paths(y, "y")[i]
-            raise ArgumentTypeError(f"{function}: {path} must be float or complex; got {described(target)}.")
+            raise ArgumentTypeError(
+                f"{function}: {path} must be float or complex; got {described(target)}.{advice_on_aux(y)}"
+            )
 
 
 def _check_real(x: Tree, sources: Sequence[Tensor], targets: Sequence[Any]) -> None:

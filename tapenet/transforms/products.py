@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple, overload
 
 from tapenet.core.argument_checks import check_transform
-from tapenet.core.leaf_checks import matched
+from tapenet.core.leaf_checks import advice_on_aux, matched
 from tapenet.core.pytrees import Tree
 from tapenet.errors import ArgumentTypeError
 from tapenet.transforms.recording import run_recorded
@@ -52,7 +52,8 @@ def vjp(f: Callable[..., Any], *args: *Arguments, has_aux: bool = False) -> Any:
     recording = run_recorded("vjp", f, args, {}, range(len(args)), has_aux)
 
     def pullback(y_bar: Tree) -> tuple[Tree, ...]:
-        return recording.vjp(matched("pullback", "y_bar", y_bar, "y", recording.y))
+        advice = "" if has_aux else advice_on_aux(recording.y)
+        return recording.vjp(matched("pullback", "y_bar", y_bar, "y", recording.y, advice))
 
     value = recording.value
     return (value, pullback, recording.aux) if has_aux else (value, pullback)

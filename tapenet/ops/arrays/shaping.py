@@ -146,9 +146,14 @@ def moveaxis(a: Array, source: int | Sequence[int], destination: int | Sequence[
     return _transpose(a, axes=tuple(order))
 
 
-@numpy_function(np.expand_dims)
-def expand_dims(a: Array, axis: int | Sequence[int]) -> Array:
-    """Insert axes of length 1 at the given places of the result.
+def _expanded(a: Array, axis: int | Sequence[int] = 0) -> Array:
+    """Return `np.expand_dims`, in front by default."""
+    return np.expand_dims(a, axis)
+
+
+@numpy_function(_expanded)
+def expand_dims(a: Array, axis: int | Sequence[int] = 0) -> Array:
+    """Insert axes of length 1 at the given places of the result; in front by default, as in the array API standard.
 
     Derivative: linear; the cotangent gets the shape of a.
 

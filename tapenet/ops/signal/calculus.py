@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.core import shapes
-from tapenet.core.arguments import ABSENT, as_array, axes_of, axis_of, numpy_function
+from tapenet.core.arguments import as_array, axes_of, axis_of, numpy_function
 from tapenet.core.batch_rules import leading, over_operand, shifted
 from tapenet.core.families import general, multilinear
 from tapenet.core.nondifferentiable import choice
@@ -34,8 +34,14 @@ def _along(axis: int, *bounds: int | None) -> tuple[slice, ...]:
 # ---- differences ----
 
 
-@numpy_function(np.diff)
-def diff(a: Array, n: int = 1, axis: int = -1, prepend: Array = ABSENT, append: Array = ABSENT) -> Array:
+def _differences(a: Array, n: int = 1, axis: int = -1, prepend: Array = None, append: Array = None) -> Array:
+    """Return `np.diff`, which has another default than None for what the array API standard leaves out by None."""
+    ends = {"prepend": prepend, "append": append}
+    return np.diff(a, n, axis, **{name: value for name, value in ends.items() if value is not None})
+
+
+@numpy_function(_differences)
+def diff(a: Array, n: int = 1, axis: int = -1, prepend: Array = None, append: Array = None) -> Array:
     """Compute the n-th differences x_(k+1) - x_k along an axis, after joining values in front and behind.
 
     Derivative: linear; -1 and 1 for the two elements of a difference.
@@ -60,7 +66,7 @@ def diff(a: Array, n: int = 1, axis: int = -1, prepend: Array = ABSENT, append: 
 
 def _as_slice(value: Array, x: Array, axis: int) -> Array:
     """Broadcast what is joined to x along an axis: a scalar once for each row."""
-    if value is ABSENT:
+    if value is None:
         return None
     value = as_array(value)
     return broadcast_to(value, shapes.resized(x.shape, axis, 1)) if value.ndim == 0 else value

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tapenet.core.argument_checks import checked_dtype
 from tapenet.core.arguments import axes_of, axis_of, numpy_function
 from tapenet.core.batch_rules import leading, shifted
 from tapenet.core.families import linear
@@ -29,6 +30,7 @@ from tapenet.core.shapes import along, at
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.ops.arrays.shaping import roll
 from tapenet.ops.elementwise.arithmetic import divide
+from tapenet.ops.elementwise.casting import astype
 from tapenet.ops.linalg.matrices import conj
 from tapenet.ops.signal.padding import pad
 
@@ -247,25 +249,41 @@ def _axes(function: str, axes: int | Axes, ndim: int) -> tuple[int, ...]:
     return tuple(range(ndim)) if axes is None else axes_of(function, axes, ndim, "axes")
 
 
-@numpy_function(np.fft.fftfreq)
-def fftfreq(n: int, d: Array = 1.0, **keywords: Any) -> Array:
+def _with_dtype(theirs: Any) -> Any:
+    """Return NumPy's function with the keyword `dtype` of the array API standard, which it lacks."""
+
+    def frequencies(n: int, d: float = 1.0, device: Any = None, *, dtype: Any = None) -> Any:
+        found = theirs(n, d, device)
+        return found if dtype is None else found.astype(checked_dtype(theirs.__name__, "dtype", dtype))
+
+    return frequencies
+
+
+@numpy_function(_with_dtype(np.fft.fftfreq))
+def fftfreq(n: int, d: Array = 1.0, device: str | None = None, *, dtype: Any = None) -> Array:
     """Give the frequencies that go with `fft` of n samples, d apart.
+
+    `dtype` is that of the array API standard, a real floating one; NumPy's function lacks it.
 
     Derivative: -f / d for d, at the frequency f.
 
     >>> tnp.fft.fftfreq(4, 0.25)
     array([ 0.,  1., -2., -1.])
     """
-    return divide(np.fft.fftfreq(n, **keywords), d)
+    found = divide(np.fft.fftfreq(n, device=device), d)  # type: ignore[arg-type]  # NumPy checks it
+    return found if dtype is None else astype(found, checked_dtype("fftfreq", "dtype", dtype))
 
 
-@numpy_function(np.fft.rfftfreq)
-def rfftfreq(n: int, d: Array = 1.0, **keywords: Any) -> Array:
+@numpy_function(_with_dtype(np.fft.rfftfreq))
+def rfftfreq(n: int, d: Array = 1.0, device: str | None = None, *, dtype: Any = None) -> Array:
     """Give the frequencies that go with `rfft` of n samples, d apart.
+
+    `dtype` is that of the array API standard, a real floating one; NumPy's function lacks it.
 
     Derivative: -f / d for d, at the frequency f.
 
     >>> tnp.fft.rfftfreq(4, 0.25)
     array([0., 1., 2.])
     """
-    return divide(np.fft.rfftfreq(n, **keywords), d)
+    found = divide(np.fft.rfftfreq(n, device=device), d)  # type: ignore[arg-type]  # NumPy checks it
+    return found if dtype is None else astype(found, checked_dtype("rfftfreq", "dtype", dtype))
