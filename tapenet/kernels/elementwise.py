@@ -9,6 +9,7 @@ import numpy as np
 
 from tapenet.kernels.backends import loops_for
 from tapenet.kernels.memory import empty
+from tapenet.kernels.pooled import PooledArray
 from tapenet.kernels.threads import share
 from tapenet.kernels.windows import Array
 
@@ -18,12 +19,15 @@ LONG_ROW = 1024
 # Elements below which NumPy's own function is called, as it has less overhead.
 MANY = 2**13
 
+# Elements that are worked on at a time, where several passes are made.
+BLOCK = 2**14
+
 # Elements of a row below which `sum_rows` is faster than NumPy's sum.
 SHORT_ROW = 256
 
 
 def where(condition: Any, /, *choices: Any) -> Any:
-    """Compute `np.where`, bit for bit, and faster where it is a choice against zero, as in most derivatives."""
+    """Compute `np.where`, bit for bit, and faster for large arrays, where its branches would not be predicted."""
     if len(choices) != 2:
         return np.where(condition, *choices)
     x, y = choices
@@ -31,29 +35,52 @@ def where(condition: Any, /, *choices: Any) -> Any:
         return _keep(condition, x)
     if type(x) is int and x == 0 and _can_keep(condition, y):
         return _keep(~condition, y)
+    if _can_keep(condition, x) and _can_keep(condition, y) and x.dtype == y.dtype:
+        return _chosen(condition, x, y)
     return np.where(condition, x, y)
 
 
 def _can_keep(mask: Array, x: Array) -> bool:
     return (
-        type(x) is type(mask) is np.ndarray
+        type(mask) is np.ndarray
+        and isinstance(x, np.ndarray)
         and x.shape == mask.shape
         and x.size >= MANY
         and x.dtype.char in "efd"
         and mask.dtype == bool
         and x.flags.c_contiguous
         and mask.flags.c_contiguous
+        and type(x) in (np.ndarray, PooledArray)
     )
 
 
 def _keep(mask: Array, x: Array) -> Array:
     """Return x where the mask holds, else zero."""
     out = empty(x.shape, x.dtype)
-    flat, flat_mask, flat_out = x.reshape(-1), mask.reshape(-1), out.reshape(-1)
+    flat, flat_mask, flat_out = np.asarray(x).reshape(-1), mask.reshape(-1), out.reshape(-1)
     loops = loops_for(flat)
     write = keep if loops is None else loops.keep
     share(lambda part: write(flat_mask[part], flat[part], flat_out[part]), x.size, 2 * x.nbytes + mask.nbytes)
-    return out
+    return out.view(type(x))
+
+
+def _chosen(mask: Array, x: Array, y: Array) -> Array:
+    """Return x where the mask holds, else y: each kept, and joined bit by bit, as the bits of zero are 0."""
+    out = empty(x.shape, x.dtype)
+    bits = np.dtype(f"i{x.dtype.itemsize}")
+    flat_x, flat_y, flat_mask, flat_out = (np.asarray(a).reshape(-1) for a in (x, y, mask, out))
+
+    def work(part: slice) -> None:
+        for begin in range(part.start, part.stop, BLOCK):
+            own = slice(begin, min(begin + BLOCK, part.stop))
+            other = np.empty(own.stop - own.start, x.dtype)
+            keep(flat_mask[own], flat_x[own], flat_out[own])
+            keep(~flat_mask[own], flat_y[own], other)
+            joined = flat_out[own].view(bits)
+            np.bitwise_or(joined, other.view(bits), out=joined)
+
+    share(work, x.size, 3 * x.nbytes + mask.nbytes)
+    return out.view(PooledArray) if PooledArray in (type(x), type(y)) else out
 
 
 def keep(mask: Array, x: Array, out: Array) -> None:

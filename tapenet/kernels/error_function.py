@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tapenet.kernels import complex_error_function
+from tapenet.kernels.elementwise import BLOCK, MANY
+from tapenet.kernels.memory import empty
+from tapenet.kernels.threads import share
 from tapenet.kernels.windows import Array
 
 # (1 + 2x) e^(x^2) erfc x for x >= 0 as a Chebyshev series in (x - 3.75) / (x + 3.75): the form of Shepherd and
@@ -44,6 +49,8 @@ _SMALL = 0.7  # below it erf is summed as a Taylor series: 1 - erfc would cancel
 _NEAR = 0.5  # below it the normal distribution is summed from erf, above it from erfc
 _TAYLOR, _TAYLOR_WIDE = 16, 21  # its last term, and that for longdouble
 _LARGEST = 120  # e^(-x^2) is 0 beyond it in every dtype, and the square must not overflow
+_SINGLE_TERMS = 13  # of the series, in single precision
+_HIGH_BITS = np.int32(-(2**12))  # of a single's 24 bits the first 12
 _STEP, _STEPS = 0.4, 18  # of the sum for longdouble: an error of e^(-(pi / step)^2) = 1e-27
 
 
@@ -59,6 +66,8 @@ def normal_cdf(x: Array) -> Any:
     """Compute the normal distribution function, erfc(-x / sqrt(2)) / 2."""
     if np.iscomplexobj(x):
         return complex_error_function.normal_cdf(x)
+    if _is_large_single(x):
+        return _in_blocks(_single_normal_cdf, x)
     given = _floating(x)
     scaled = given * np.sqrt(given.dtype.type(0.5))
     size = np.minimum(np.abs(scaled), _LARGEST)
@@ -76,6 +85,8 @@ def normal_density(x: Array) -> Any:
     """Compute e^(-x^2 / 2) / sqrt(2 pi)."""
     if np.iscomplexobj(x):
         return complex_error_function.normal_density(x)
+    if _is_large_single(x):
+        return _in_blocks(_single_normal_density, x)
     given = _floating(x)
     two_pi = 8 * np.arctan(given.dtype.type(1))
     return (_gaussian(given, 0.5) / np.sqrt(two_pi))[()]
@@ -132,3 +143,73 @@ def _scaled_complement_by_sum(x: Any) -> Any:
     turns = np.minimum(x, pi / step) * (2 * pi / step)
     pole = np.where(x < pi / step, 2 * np.exp(np.minimum(x, pi / step) ** 2 - turns) / -np.expm1(-turns), 0)
     return 2 * step * x / pi * total - pole
+
+
+# ---- large arrays in single precision: few passes, over blocks that stay in cache ----
+
+
+def _is_large_single(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype == np.float32 and x.size >= MANY and x.flags.c_contiguous
+
+
+def _in_blocks(function: Callable[[Array, Array], None], x: Array) -> Array:
+    """Apply a function of x and of the array for its result, block by block, on several threads if they are many."""
+    out = empty(x.shape, x.dtype)
+    given, result = np.asarray(x).reshape(-1), out.reshape(-1)
+
+    def work(part: slice) -> None:
+        for begin in range(part.start, part.stop, BLOCK):
+            own = slice(begin, min(begin + BLOCK, part.stop))
+            function(given[own], result[own])
+
+    share(work, x.size, 16 * x.nbytes)
+    return out
+
+
+@functools.cache
+def _single_coefficients() -> list[np.float32]:
+    """Return the coefficients of the series that count in single precision, as those of powers, the highest first."""
+    series = [_ERFC_SERIES[0], *_ERFC_SERIES[1:_SINGLE_TERMS]]
+    return [np.float32(c) for c in np.polynomial.chebyshev.cheb2poly(series)[::-1]]
+
+
+def _single_gaussian(size: Array, out: Array) -> None:
+    """Write e^(-x^2 / 2) of sizes up to `_LARGEST`, corrected for the rounding error of the square."""
+    high = (size.view(np.int32) & _HIGH_BITS).view(np.float32)  # its square is exact
+    low = size - high
+    np.add(size, high, out=out)
+    low *= out
+    low *= np.float32(-0.5)
+    np.exp(low, out=low)
+    np.square(high, out=out)
+    out *= np.float32(-0.5)
+    np.exp(out, out=out)
+    out *= low
+
+
+def _single_normal_density(x: Array, out: Array) -> None:
+    size = np.minimum(np.abs(x), np.float32(_LARGEST))
+    _single_gaussian(size, out)
+    out *= np.float32(1 / math.sqrt(2 * math.pi))
+
+
+def _single_normal_cdf(x: Array, out: Array) -> None:
+    size = np.minimum(np.abs(x), np.float32(_LARGEST))
+    _single_gaussian(size, out)
+    size *= np.float32(math.sqrt(0.5))
+    t, total = size - np.float32(3.75), size + np.float32(3.75)
+    t /= total
+    first, *others = _single_coefficients()
+    total.fill(first)
+    for coefficient in others:
+        total *= t
+        total += coefficient
+    size += size
+    size += 1
+    total /= size  # e^(x^2 / 2) erfc(|x| / sqrt(2))
+    total *= np.float32(0.5)
+    out *= total
+    # The tail for negative x, and 1 less the tail for others, by their signs.
+    np.negative(x, out=t)
+    np.copysign(out, t, out=out)
+    out += ~np.signbit(x)
