@@ -30,6 +30,7 @@ __all__ = [
     "ConvergenceError",
     "PrecisionWarning",
     "CompileWarning",
+    "StatisticsWarning",
 ]
 
 
@@ -130,6 +131,10 @@ class PrecisionWarning(UserWarning):
 
 class CompileWarning(UserWarning):
     """A compiled function that runs eagerly for arguments of one signature; shown once for it."""
+
+
+class StatisticsWarning(UserWarning):
+    """Running statistics that are used before they were ever updated, or updated for nothing; once for each line."""
 
 
 class ConvergenceError(TapenetError, RuntimeError):

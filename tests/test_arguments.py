@@ -494,6 +494,14 @@ CASES = [
         more={"lengths": ([0], [1.5], [1, 2]), "label_lengths": ([2], [0.5]), "labels": ([[0]], [[3]], [1])},
     ),
     case(tn.nn.mean_squared_error, predictions=X, targets=X),
+    case(
+        tn.nn.summary,
+        model=tn.nn.Flatten(),
+        x=X,
+        kinds={"model": "function", "more": ""},
+        more={"model": (abs,)},
+        fine={"x": ()},
+    ),
     case(tn.nn.huber, predictions=X, targets=X, more={"delta": (0.0,)}),
     # tapenet.nn.init
     case(tn.nn.init.uniform, rng=rng(), shape=(2, 2), fine={"low": ANY_SIGN, "high": ANY_SIGN}),
@@ -656,7 +664,7 @@ NOT_CALLED = {  # public names that have no arguments, or none of their own
     "nondifferentiable elementwise_rule leading shifted reordered with_examples untouched broadcast_rule "
     "leading_axes along_axis over_operand into_images one_by_one refused",
     "tapenet.data": "Batches Prefetched",
-    "tapenet.nn": "BatchStatistics Layer Stateless",
+    "tapenet.nn": "BatchStatistics Layer LayerSummary ModelSummary Stateless",
     "tapenet.optim": "Optimizer Schedule Part freeze",
     "compat": "Placeholder Add Identity Dot Flatten ReluActivator IdentityActivator SigmoidActivator TanhActivator "
     "MSE Softmax SGDOptimizer AdaGramOptimizer Graph",

@@ -125,8 +125,12 @@ from tapenet.nn.spatial_layers import (
     MaxPool1d as MaxPool1d,
     MaxPool3d as MaxPool3d,
 )
+from tapenet.nn.summaries import LayerSummary as LayerSummary, ModelSummary as ModelSummary, summary as summary
 
 __all__ = [
+    "LayerSummary",
+    "ModelSummary",
+    "summary",
     "init",
     "celu",
     "clip",

@@ -7,9 +7,21 @@
 (0.9, 1)
 """
 
+from tapenet.optim import (
+    adaptive,
+    chain as chain_module,
+    descent,
+    lbfgs as lbfgs_module,
+    moments,
+    parts,
+    signs,
+    variants,
+    whole,
+)
 from tapenet.optim.adaptive import adadelta, adagrad, rmsprop
 from tapenet.optim.chain import chain, freeze, partition
 from tapenet.optim.descent import momentum, nesterov, sgd
+from tapenet.optim.describing import show_states
 from tapenet.optim.lbfgs import lbfgs
 from tapenet.optim.moments import adam, adamw
 from tapenet.optim.optimizer import Optimizer
@@ -46,6 +58,8 @@ from tapenet.optim.stages import (
 )
 from tapenet.optim.variants import adamax, nadam, radam
 from tapenet.optim.whole import adafactor, lamb
+
+show_states(adaptive, chain_module, descent, lbfgs_module, moments, parts, signs, variants, whole)
 
 __all__ = [
     # optimizers

@@ -15,6 +15,7 @@ from tapenet.core.pytrees import Tree, tree_unflatten
 from tapenet.core.tensor import is_kept
 from tapenet.errors import ArgumentTypeError
 from tapenet.optim.checks import as_number, fitting_leaves, parameter_leaves
+from tapenet.optim.describing import settings_html
 from tapenet.optim.leafwise import Array, Row, apply_rule, is_plain, zeros_for
 from tapenet.optim.schedules import Schedule
 
@@ -61,6 +62,9 @@ class Optimizer(abc.ABC):
     """
 
     name: ClassVar[str]
+
+    def _repr_html_(self) -> str:
+        return settings_html(self)
 
     @abc.abstractmethod
     def init(self, params: Tree) -> Any:

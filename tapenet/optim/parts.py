@@ -12,6 +12,7 @@ from tapenet.core.argument_checks import checked_count, checked_flag, checked_nu
 from tapenet.core.pytrees import Tree, static_field, tree_leaves, tree_map
 from tapenet.errors import ArgumentTypeError, NumericalError
 from tapenet.optim.checks import as_number, leaf_choices
+from tapenet.optim.describing import settings_html
 from tapenet.optim.leafwise import Array, as_dtype, is_plain, working_dtype, zeros_for
 from tapenet.optim.schedules import Schedule
 
@@ -43,6 +44,9 @@ class Part(abc.ABC):
 
     name: ClassVar[str]
     place: ClassVar[Place] = "anywhere"
+
+    def _repr_html_(self) -> str:
+        return settings_html(self)
 
     def init(self, params: Tree) -> Any:
         """Make the first state, a pytree; None, where there is nothing to remember."""

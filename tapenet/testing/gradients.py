@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, get_args
 
 import attrs
 import numpy as np
 
 from tapenet.core.argument_checks import checked_choice, checked_count, checked_function, checked_rng, shown
+from tapenet.core.notices import hidden
 from tapenet.core.pytrees import Tree, leaf_paths, tree_leaves
 from tapenet.diagnostics.checks import checks
 from tapenet.errors import ArgumentError
@@ -94,9 +95,11 @@ def check_grads(
             check.run(f, copied(args), 1)
 
 
-def watched() -> contextlib.AbstractContextManager[Any]:
-    """Return the context that every check of the kit runs in."""
-    return checks()
+@contextlib.contextmanager
+def watched() -> Iterator[None]:
+    """Make the context that every check of the kit runs in."""
+    with checks(), hidden():  # a model may be called as often as a check needs
+        yield
 
 
 @attrs.frozen(eq=False)

@@ -29,6 +29,15 @@ def flops_of_operation(name: str, shapes: Shapes, out: Shape | None, parameters:
     return round(FORMULAS.get(name, _each_element)(shapes, out, parameters))
 
 
+def multiply_adds(entries: Sequence[Entry], entry: Entry) -> int:
+    """Count the products that a record adds up: of matrices and convolutions, 0 for anything else."""
+    primitive, slots, kept, parameters, shape, _ = entry
+    if primitive.name in _MADE_OF_PRODUCTS:
+        return flops(entries, entry) // 2
+    formula = _PRODUCTS.get(FORMULAS.get(primitive.name, _none), _none)
+    return round(formula(operand_shapes(entries, slots, kept), shape, parameters)) // 2
+
+
 # ---- counts by elements ----
 
 
@@ -193,3 +202,13 @@ FORMULAS: Mapping[str, Formula] = {
     **dict.fromkeys(("lstsq", "pinv"), _decomposition(lambda m, n: _singular_vectors(m, n) + 2 * m * n * min(m, n))),
     "roots": _roots,
 }
+
+# Formulas that count two operations for each product that is added; of some with a bias, the one without.
+_PRODUCTS: Mapping[Formula, Formula] = {
+    **{formula: formula for formula in (_matrix_product, _sparse_product, _einsum, _convolve, _convolution)},
+    _affine: _matrix_product,
+    _convolution_with_bias: _convolution,
+    _convolution_input: _convolution_input,
+    _convolution_kernel: _convolution_kernel,
+}
+_MADE_OF_PRODUCTS = frozenset({"rnn", "gru", "lstm"})  # whole loops, of little else

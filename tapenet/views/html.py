@@ -1,4 +1,4 @@
-"""A tape in a notebook: its listing as a table, folded away when it is long."""
+"""Tables in a notebook; that of a tape is folded away when it is long."""
 
 from __future__ import annotations
 
@@ -21,5 +21,14 @@ def html_listing(title: str, trace: Recorder) -> str:
     return f"<details{opened}><summary>{html.escape(title)}</summary>{table}</details>"
 
 
-def _line(cells: Sequence[str], tag: str) -> str:
-    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], indents: Sequence[int] = ()) -> str:
+    """Format a table as HTML, everything in it escaped; the first cell of each row may be indented."""
+    lines = [_line(row, "td", indent) for row, indent in zip(rows, indents or [0] * len(rows), strict=True)]
+    return f"<table><thead>{_line(head, 'th')}</thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def _line(cells: Sequence[str], tag: str, indent: int = 0) -> str:
+    written = [f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells]
+    if indent:
+        written[0] = written[0].replace(f"<{tag}>", f'<{tag} style="padding-left: {1.5 * indent}em">', 1)
+    return f"<tr>{''.join(written)}</tr>"

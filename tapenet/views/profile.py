@@ -12,6 +12,7 @@ from tapenet.core.argument_checks import checked_count
 from tapenet.core.guards import Guard
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.record import Entry
+from tapenet.views.html import html_table
 from tapenet.views.sizes import bytes_of, kept_arrays, output_bytes, readable
 from tapenet.views.tables import aligned
 from tapenet.walks.backward import backward
@@ -55,7 +56,13 @@ class Profile:
     backward: float
 
     def __str__(self) -> str:
-        head = ("operation", "records", "forward", "backward", "share", "computed", "kept")
+        return aligned([_HEAD, *self._rows], [False] + [True] * 6)
+
+    def _repr_html_(self) -> str:
+        return html_table(_HEAD, self._rows)
+
+    @property
+    def _rows(self) -> list[tuple[str, ...]]:
         whole = (self.forward + self.backward) or 1.0
         rows = [
             (
@@ -71,7 +78,10 @@ class Profile:
         ]
         count = str(sum(x.count for x in self.operations))
         total = ("all", count, _milliseconds(self.forward), _milliseconds(self.backward), "", "", "")
-        return aligned([head, *rows, total], [False] + [True] * 6)
+        return [*rows, total]
+
+
+_HEAD = ("operation", "records", "forward", "backward", "share", "computed", "kept")
 
 
 def _milliseconds(seconds: float) -> str:

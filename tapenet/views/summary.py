@@ -8,6 +8,7 @@ import attrs
 
 from tapenet.core.record import Entry
 from tapenet.views.flops import flops
+from tapenet.views.html import html_table
 from tapenet.views.sizes import bytes_of, kept_arrays, output_bytes, readable
 from tapenet.views.tables import aligned
 
@@ -50,10 +51,18 @@ class Summary:
     flops: int
 
     def __str__(self) -> str:
-        head = ("operation", "records", "computed", "kept", "flops")
+        return aligned([_HEAD, *self._rows], [False, True, True, True, True])
+
+    def _repr_html_(self) -> str:
+        return html_table(_HEAD, self._rows)
+
+    @property
+    def _rows(self) -> list[tuple[str, ...]]:
         rows = [_cells(x.name, x.count, x.output_bytes, x.kept_bytes, x.flops) for x in self.operations]
-        total = _cells("all", self.records, self.output_bytes, self.kept_bytes, self.flops)
-        return aligned([head, *rows, total], [False, True, True, True, True])
+        return [*rows, _cells("all", self.records, self.output_bytes, self.kept_bytes, self.flops)]
+
+
+_HEAD = ("operation", "records", "computed", "kept", "flops")
 
 
 def _cells(name: str, count: int, computed: int, kept: int, operations: int) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ PUBLIC_UNDERSCORES = {
     "_replace": "named tuples",
     "_fields": "named tuples",
     "_getframe": "sys",
+    "_repr_html_": "IPython",
 }
 # Private names that are used outside of the module that defines them, with the reason.
 REASONED = {

@@ -65,6 +65,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.filterwarnings("ignore::tapenet.errors.StatisticsWarning")  # of layers that were not trained
 def test_a_layer_is_a_pytree_of_its_parameters(kind):
     make, x, count = made(kind)
     layer = make()
@@ -97,6 +98,7 @@ def test_a_gradient_by_a_layer_is_a_layer(kind, dtype):
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.filterwarnings("ignore::tapenet.errors.StatisticsWarning")  # of layers that were not trained
 def test_float32_stays_float32(kind, training, rng):
     make, x, _ = made(kind, np.float32)
     y = make().train(x, rng)[0] if training else make()(x)
@@ -197,6 +199,7 @@ def test_batch_norm_at_the_ends_of_momentum(momentum, rng):
     np.testing.assert_allclose(after.running.mean, momentum * x.mean(0), rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::tapenet.errors.StatisticsWarning")  # of layers that were not trained
 def test_batch_norm_infers_by_its_running_statistics(rng):
     layer = nn.BatchNorm(3, momentum=1, eps=0.5, dtype=np.float64)
     x = rng.normal(2, 3, size=(8, 3))

@@ -102,6 +102,7 @@ def test_stochastic_depth_drops_examples():
     np.testing.assert_array_equal(gradient, y)
 
 
+@pytest.mark.filterwarnings("ignore::tapenet.errors.StatisticsWarning")  # of layers that were not trained
 def test_residual_adds_both(rng):
     x = rng.normal(size=(8, 3))
     inside = nn.Sequential(nn.Dense(3, 3, rng=rng, dtype=np.float64), nn.BatchNorm(3, dtype=np.float64))
