@@ -71,13 +71,13 @@ PAGES = (
         "data",
         "tapenet.data",
         ("tapenet.data",),
-        "Batches of examples, and augmentation of images.",
+        "Batches of examples, and augmentation of images. :doc:`/guides/training` is the guide.",
     ),
     Page(
         "training",
         "tapenet.training",
         ("tapenet.training",),
-        "The training of models, and metrics of their outputs.",
+        "The training of models, and metrics of their outputs. :doc:`/guides/training` is the guide.",
     ),
     Page("models", "tapenet.models", ("tapenet.models",), "Networks that are ready to be trained."),
     Page(

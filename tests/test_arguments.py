@@ -94,6 +94,10 @@ WRONG: dict[str, list[Any]] = {
     "strategy": ["a", OBJECT, 1.5],
     "examples": ["a", None, OBJECT, 3, 1.5, (), {}, np.array(1.0), MASKED, (np.ones(2), np.ones(3)), {"a": 1.0}],
     "batches": ["a", None, OBJECT, 1.5],
+    "metrics": ["a", 3, None, OBJECT, [3], ["a"], {"a": 3}],
+    "folder": [3, OBJECT, 1.5, ["a"], b"a", None],
+    "monitor": [3, OBJECT, "", 1.5],
+    "optimizer": ["a", None, OBJECT, 1.5, tn.optim.adam, tn.optim.scale(1.0)],
     "path": [None, 3, 1.5, b"a", ["a"], OBJECT, ""],
     "other tree": ["a", None, OBJECT, [], [1.0], {"a": 1.0}, [1.0, [2.0]], X_AND_MORE],
     "vector": ["a", None, OBJECT, 1.0, np.ones(3), np.ones((2, 2)), TEXTS, np.ones(4, complex), RAGGED],
@@ -123,6 +127,9 @@ KINDS = {
     "Argnums": "argnums",
     "Reduction": "choice",
     "Average": "choice",
+    "Loss": "function",
+    "Data": "batches",
+    "Optimizer": "optimizer",
     "Method": "choice",
     "Family": "choice",
     "Axes": "axes",
@@ -261,6 +268,13 @@ INTEGERS = (0, -1, HUGE)
 NUMBERS = (3, True)
 ON_TAPE = {"y": "", "x": ""}
 MATRICES = (strategies.orthogonal, strategies.positive_definite, strategies.symmetric, strategies.well_conditioned)
+
+
+EVALUATED = {"model": "function", "data": "batches", "metrics": "metrics"}
+
+
+def batch_loss(model: Any, x: Any, rng: Any) -> Any:
+    return (model * x).sum(), model
 
 
 SHIFTS = {"fill": ANY_SIGN, "most": (0,)}
@@ -607,6 +621,32 @@ CASES = [
             tn.training.auc,
         )
     ),
+    case(
+        tn.training.fit,
+        model=X,
+        loss=batch_loss,
+        optimizer=tn.optim.sgd(),
+        data=[X],
+        epochs=1,
+        rng=rng(),
+        kinds={"model": "tree", "metrics": "metrics", "callbacks": "metrics", "checkpoint": "folder"},
+        fine={"epochs": ZERO, "checkpoint": (None,), "validation": (None,)},
+        more={"resume": (True,)},
+    ),
+    case(tn.training.make_step, loss=batch_loss, optimizer=tn.optim.sgd()),
+    case(
+        tn.training.evaluate,
+        model=np.abs,
+        data=[(X, X)],
+        metrics=[np.subtract],
+        kinds=EVALUATED,
+        fine={"loss": (None,)},
+    ),
+    case(tn.training.epoch_rng, rng=rng()),
+    case(tn.training.Checkpoints, folder="run", kinds={"folder": "folder", "monitor": "monitor", "mode": "choice"}),
+    case(tn.training.early_stopping, kinds={"monitor": "monitor", "mode": "choice"}),
+    case(tn.training.keep_best, kinds={"monitor": "monitor", "mode": "choice"}),
+    case(tn.training.tensorboard, folder="run", kinds={"folder": "folder"}),
     case(tn.training.perplexity, logits=X, labels=[0, 1]),
     case(tn.training.r2, outputs=X, targets=X),
     # tapenet.testing
@@ -665,6 +705,7 @@ NOT_CALLED = {  # public names that have no arguments, or none of their own
     "leading_axes along_axis over_operand into_images one_by_one refused",
     "tapenet.data": "Batches Prefetched",
     "tapenet.nn": "BatchStatistics Layer LayerSummary ModelSummary Stateless",
+    "tapenet.training": "Run History Callback inference",
     "tapenet.optim": "Optimizer Schedule Part freeze",
     "compat": "Placeholder Add Identity Dot Flatten ReluActivator IdentityActivator SigmoidActivator TanhActivator "
     "MSE Softmax SGDOptimizer AdaGramOptimizer Graph",

@@ -14,6 +14,7 @@ PAGES = [
     DOCS / "guides" / "files.md",
     DOCS / "guides" / "layers.md",
     DOCS / "guides" / "optimizers.md",
+    DOCS / "guides" / "training.md",
     DOCS / "guides" / "performance.md",
     DOCS / "guides" / "pytrees.md",
     DOCS / "index.md",
