@@ -102,6 +102,7 @@ WRONG: dict[str, list[Any]] = {
     "other tree": ["a", None, OBJECT, [], [1.0], {"a": 1.0}, [1.0, [2.0]], X_AND_MORE],
     "vector": ["a", None, OBJECT, 1.0, np.ones(3), np.ones((2, 2)), TEXTS, np.ones(4, complex), RAGGED],
     "leaf": [OBJECT, TEXTS, np.array([OBJECT]), MASKED, MATRIX, [{"a": OBJECT}], b"a", {1, 2}],
+    "state": ["a", 3, None, OBJECT, ["a"], {1: np.ones(2)}, {"a": 1j, "b": "x"}, {"a": OBJECT}],
     "texts": ["a", 3, OBJECT, ["a"], {"a": 1}, {1: "a"}, {"tapenet": "a"}],
 }
 
@@ -515,6 +516,21 @@ CASES = [
         kinds={"model": "function", "more": ""},
         more={"model": (abs,)},
         fine={"x": ()},
+    ),
+    *(
+        case(
+            f,
+            model=tn.nn.Flatten(),
+            **{name: {"params": {}} if name == "variables" else {}},
+            by="name",
+            kinds={"model": "function", name: "state", "by": "choice", "names": "state"},
+            more={"model": (abs,)},
+        )
+        for f, name in ((tn.nn.from_torch_state, "state"), (tn.nn.from_flax_state, "variables"))
+    ),
+    *(
+        case(f, model=tn.nn.Flatten(), kinds={"model": "function", "names": "state"}, more={"model": (abs,)})
+        for f in (tn.nn.to_torch_state, tn.nn.to_flax_state)
     ),
     case(tn.nn.huber, predictions=X, targets=X, more={"delta": (0.0,)}),
     # tapenet.nn.init

@@ -35,6 +35,12 @@ from tapenet.nn.distances import (
     hinge as hinge,
     triplet as triplet,
 )
+from tapenet.nn.foreign_states import (
+    from_flax_state as from_flax_state,
+    from_torch_state as from_torch_state,
+    to_flax_state as to_flax_state,
+    to_torch_state as to_torch_state,
+)
 from tapenet.nn.functions import (
     BatchStatistics as BatchStatistics,
     avg_pool as avg_pool,
@@ -131,6 +137,10 @@ __all__ = [
     "LayerSummary",
     "ModelSummary",
     "summary",
+    "from_torch_state",
+    "to_torch_state",
+    "from_flax_state",
+    "to_flax_state",
     "init",
     "celu",
     "clip",

@@ -35,6 +35,7 @@ from tapenet.program.tracing import (
     same_constants,
 )
 from tapenet.transforms.calls import name_of
+from tapenet.transforms.transformed import is_found_by_name
 
 P = ParamSpec("P")
 Value = TypeVar("Value")
@@ -88,6 +89,8 @@ class CompiledFunction(Generic[P, Value]):
         programs: those recorded so far.
     """
 
+    __qualname__: str
+
     def __init__(
         self, f: Callable[P, Value], static_argnames: frozenset[str], donate: tuple[int, ...], fullgraph: bool
     ) -> None:
@@ -104,6 +107,17 @@ class CompiledFunction(Generic[P, Value]):
 
     def __repr__(self) -> str:
         return f"<compiled function {name_of(self._f)}, {len(self.programs)} programs>"
+
+    def __copy__(self) -> CompiledFunction[P, Value]:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> CompiledFunction[P, Value]:
+        return self  # as functions are
+
+    def __reduce__(self) -> Any:
+        if is_found_by_name(self):  # as behind a decorator
+            return self.__qualname__
+        return type(self), (self._f, self._static, self._donate, self._fullgraph)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Return the compiled method of an instance, where the function is one of a class."""

@@ -58,12 +58,12 @@ class Transformed:
         return self  # as functions are
 
     def __reduce__(self) -> Any:
-        if _is_found_by_name(self):
+        if is_found_by_name(self):
             return self.__qualname__
         return _made_again, self.made_by
 
 
-def _is_found_by_name(transformed: Any) -> bool:
+def is_found_by_name(transformed: Any) -> bool:
     """Return whether the name of the user's function leads to what was made of it."""
     try:
         found: Any = importlib.import_module(transformed.__module__)

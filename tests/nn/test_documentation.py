@@ -11,7 +11,13 @@ import pytest
 
 from tapenet import nn
 
-OF_MODELS = (nn.summary,)  # which are not functions of arrays
+OF_MODELS = (
+    nn.summary,
+    nn.from_torch_state,
+    nn.to_torch_state,
+    nn.from_flax_state,
+    nn.to_flax_state,
+)  # which are not functions of arrays
 FUNCTIONS = [
     x
     for name, x in vars(nn).items()
