@@ -30,6 +30,7 @@ MODULES = [
     "tapenet.numpy.linalg",
     "tapenet.optim",
     "tapenet.scipy",
+    "tapenet.scipy.linalg",
     "tapenet.scipy.special",
     "tapenet.testing",
     "tapenet.testing.strategies",
@@ -47,6 +48,7 @@ PACKAGES = [
     "tapenet.numpy",
     "tapenet.optim",
     "tapenet.scipy",
+    "tapenet.scipy.linalg",
     "tapenet.scipy.special",
     "tapenet.testing",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -25,7 +24,6 @@ from tapenet.core.tensor import Tensor, read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError, PrecisionWarning
 from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, pool_geometry, sides
 from tapenet.ops.arrays.indexing import take
-from tapenet.ops.arrays.shaping import reshape
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, sqrt, square, subtract
 from tapenet.ops.elementwise.casting import astype
 from tapenet.ops.elementwise.complex import imag, real
@@ -104,13 +102,10 @@ def dense(x: Array, kernel: Array, bias: Array | None = None) -> Array:
         )
     note_precision("dense", x, kernel)
     bias = shaped("dense", "bias", bias, kernel.shape[1:], "one number for each output")
-    if x.ndim == 1:
-        y = matmul(x, kernel)
-        return y if bias is None else add(y, bias)
-    # All leading axes as one: one product of matrices.
-    rows = x if x.ndim == 2 else reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
-    y = matmul(rows, kernel) if bias is None else affine(rows, kernel, bias)
-    return y if x.ndim == 2 else reshape(y, (*x.shape[:-1], kernel.shape[1]))
+    if x.ndim == 2 and bias is not None:
+        return affine(x, kernel, bias)
+    y = matmul(x, kernel)
+    return y if bias is None else add(y, bias)
 
 
 def conv(

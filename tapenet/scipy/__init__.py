@@ -34,12 +34,15 @@ from tapenet.core.packages import import_package
 
 import_package("scipy", "tapenet.scipy", extra="scipy")
 
-MODULES = ("special",)
+MODULES = ("linalg", "special")
 
-__all__ = ["special"]
+__all__ = ["linalg", "special"]
 
 if TYPE_CHECKING:
-    from tapenet.scipy import special as special
+    from tapenet.scipy import (
+        linalg as linalg,
+        special as special,
+    )
 else:
 
     def __getattr__(name: str) -> ModuleType:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from tapenet.core.arguments import holds_tensor
+from tapenet.core.arguments import holds_tensor, numpy_function
 from tapenet.core.pytrees import tree_leaves
 from tapenet.errors import ArgumentTypeError, MissingPackageError
 
@@ -98,3 +98,19 @@ def published(function: Function, module: ModuleType, name: str, note: str, summ
     summary = summary or summary_of(getattr(module, name, None))
     function.__doc__ = f"{summary}\n\n{note}\n\nParameters and results are those of {module.__name__}.{name}."
     return function
+
+
+def counterpart(module: ModuleType, note: str, summary: str = "") -> Callable[[Function], Function]:
+    """Declare a function of Tensors as the counterpart of SciPy's of that name, which plain arrays go to.
+
+    Args:
+        module: SciPy's.
+        note: the paragraph on its derivative.
+        summary: the first sentence; by default that of SciPy's.
+    """
+
+    def declare(function: Function) -> Function:
+        name = function.__name__
+        return published(numpy_function(of_module(module, name))(function), module, name, note, summary)
+
+    return declare

@@ -1,0 +1,118 @@
+"""Functions of matrices: one rule for all of them.
+
+The upper right block of f([[A, E], [0, A]]) is the Frechet derivative of f at A in the direction E, and its transpose
+is that at A^T. Source: R. Mathias, A chain rule for matrix functions and applications, SIAM J. Matrix Anal. Appl. 17
+(1996), theorem 3.1; N. J. Higham, Functions of Matrices (2008), section 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+import tapenet.numpy as tnp
+from tapenet.core.arguments import holds_tensor
+from tapenet.core.families import general
+from tapenet.core.nondifferentiable import nondifferentiable
+from tapenet.core.primitive import Array
+from tapenet.scipy.linalg.shapes import square
+from tapenet.scipy.placing import counterpart
+
+_FRECHET = "Derivative: the Frechet derivative, the upper right block of the function of [[A, t], [0, A]]"
+
+
+def _size_of(t: Array) -> Array:
+    size = np.max(np.abs(t), initial=0.0)
+    return size if np.isfinite(size) and size > 0 else np.ones_like(size)
+
+
+_size = nondifferentiable(_size_of, name="size")
+
+
+def _frechet(f: Callable[[Array], Array], a: Array, t: Array) -> Array:
+    """Compute the derivative of f at `a` in the direction t, which is linear in t: of t of size 1, so that the size
+    does not decide on how f is computed.
+    """
+    n = a.shape[0]
+    size = _size(t)
+    dtype = np.result_type(a.dtype, t.dtype)
+    rows = tnp.concatenate([a, t / size], 1), tnp.concatenate([np.zeros((n, n), dtype), a], 1)
+    return size * f(tnp.concatenate(rows, 0))[:n, n:]
+
+
+def _declared(name: str, forward: Callable[[Array], Array]) -> Any:
+    """Declare a primitive for a function of one matrix."""
+
+    @general(
+        name=f"linalg.{name}",
+        pullbacks=[lambda t, a: _frechet(primitive, a.T, t)],
+        pushforwards=[lambda t, a: _frechet(primitive, a, t)],
+    )
+    def primitive(a: Array) -> Array:
+        return np.asarray(forward(a))
+
+    return primitive
+
+
+def _matrix_function(name: str, note: str = "") -> Any:
+    primitive = _declared(name, getattr(scipy.linalg, name))
+
+    def function(A: Any) -> Array:
+        return primitive(square(name, "A", A))
+
+    function.__name__ = name
+    return counterpart(scipy.linalg, f"{_FRECHET}{note}.")(function)
+
+
+expm = _matrix_function("expm")
+cosm = _matrix_function("cosm")
+sinm = _matrix_function("sinm")
+tanm = _matrix_function("tanm")
+coshm = _matrix_function("coshm")
+sinhm = _matrix_function("sinhm")
+tanhm = _matrix_function("tanhm")
+
+_logm = _declared("logm", scipy.linalg.logm)
+_sqrtm = _declared("sqrtm", scipy.linalg.sqrtm)
+
+
+@counterpart(scipy.linalg, f"{_FRECHET}. It does not exist where an eigenvalue is 0 or negative.")
+def logm(A: Any, disp: bool = True) -> Array:
+    return _logm(square("logm", "A", A))
+
+
+@counterpart(scipy.linalg, f"{_FRECHET}. It does not exist where an eigenvalue is 0.")
+def sqrtm(A: Any, disp: bool = True, blocksize: int = 64) -> Array:
+    return _sqrtm(square("sqrtm", "A", A))
+
+
+def _by_power(t: Array, a: Array, p: Array, out: Array) -> Array:
+    return tnp.sum(t * (_logm(a) @ out))
+
+
+@general(
+    name="linalg.fractional_matrix_power",
+    pullbacks=[lambda t, a, p: _frechet(lambda x: _power(x, p), a.T, t), _by_power],
+    pushforwards=[lambda t, a, p: _frechet(lambda x: _power(x, p), a, t), lambda t, a, out: t * (_logm(a) @ out)],
+)
+def _power(a: Array, p: Array) -> Array:
+    return np.asarray(scipy.linalg.fractional_matrix_power(a, float(p)))
+
+
+@counterpart(scipy.linalg, f"Derivatives: by A {_FRECHET.partition(': ')[2]}; by t log(A) A^t.")
+def fractional_matrix_power(A: Any, t: Any) -> Array:
+    a = square("fractional_matrix_power", "A", A)
+    return _power(a, t if holds_tensor(t) else np.float64(t))
+
+
+@counterpart(scipy.linalg, "Derivatives: those of expm at [[A, E], [0, A]], whose upper blocks it returns.")
+def expm_frechet(A: Any, E: Any, method: None = None, compute_expm: bool = True, check_finite: bool = True) -> Any:
+    a, e = square("expm_frechet", "A", A), square("expm_frechet", "E", E)
+    size = _size(e)
+    whole = expm(tnp.block([[a, e / size], [np.zeros(a.shape, a.dtype), a]]))
+    n = a.shape[0]
+    derivative = size * whole[:n, n:]
+    return (whole[:n, :n], derivative) if compute_expm else derivative
