@@ -5,7 +5,7 @@
 
 Record and walk: `GradientTape`, with `gradient`, `jacobian`, `jvp` and `replay`; `Tensor`, `Record`, `at`, `checks`.
 Transform functions: `grad`, `value_and_grad`, `elementwise_grad`, `vjp`, `jvp`, `linearize`, `jacobian`, `jacfwd`,
-`hessian`, `hvp`, `vmap`, `compile`, `checkpoint`, `stop_gradient`, `root`, `fixed_point`.
+`hessian`, `hvp`, `vmap`, `compile`, `checkpoint`, `stop_gradient`, `root`, `fixed_point`, `scan`, `while_loop`.
 Give derivatives of your own: `primitive`, `custom_vjp`, `custom_jvp`; `extend` is the module for authors of operations.
 Build and train networks: `nn`, `optim`, `models`, `data`, `training`; keep them: `save`, `load`.
 SciPy's functions: `scipy`. Work on pytrees: `tree`. Test gradients: `testing`. Report a bug: `show_config`.
@@ -75,6 +75,7 @@ if TYPE_CHECKING:  # imported when first used: see _MODULES
     from tapenet.kernels.memory import empty_cache as empty_cache
     from tapenet.kernels.processors import num_threads as num_threads, set_num_threads as set_num_threads
     from tapenet.program.compiling import compile as compile
+    from tapenet.program.loops import scan as scan, while_loop as while_loop
     from tapenet.transforms.checkpoint import checkpoint as checkpoint
     from tapenet.transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
     from tapenet.transforms.implicit import fixed_point as fixed_point, root as root
@@ -109,6 +110,8 @@ __all__ = [
     "hvp",
     "vmap",
     "compile",
+    "scan",
+    "while_loop",
     "checkpoint",
     "stop_gradient",
     "root",
@@ -165,6 +168,7 @@ _MODULES = {  # where the names are that are imported when they are first used
     "kernels.memory": "empty_cache",
     "kernels.processors": "num_threads set_num_threads",
     "program.compiling": "compile",
+    "program.loops": "scan while_loop",
     "transforms.checkpoint": "checkpoint",
     "transforms.custom": "custom_jvp custom_vjp",
     "transforms.implicit": "fixed_point root",

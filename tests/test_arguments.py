@@ -325,6 +325,8 @@ CASES = [
     transform(tn.vmap, scalar_f=False),
     transform(tn.checkpoint),
     transform(tn.compile, scalar_f=False),
+    case(tn.scan, body=lambda carry, x: (carry, x), carry=0.5, xs=X, kinds={"carry": "leaf", "xs": "leaf"}),
+    case(tn.while_loop, cond=lambda carry: False, body=lambda c: c, carry=0.5, kinds={"carry": "leaf"}),
     Case("vmap", lambda x: tn.vmap(np.square)(x), {}, {"x": "mapped"}, {"x": "args"}),
     case(tn.vjp, "vjp", lambda f, args, **rest: tn.vjp(f, args, **rest), f=scalar, args=X, named={"args": "args[0]"}),
     Case("pullback", lambda y_bar: tn.vjp(scalar, X)[1](y_bar), {}, {"y_bar": "tree"}, fine={"y_bar": NUMBERS}),

@@ -23,10 +23,9 @@ from tapenet.program.environment import Environment, environment_of
 from tapenet.program.evaluating import GuardFailedError, evaluator
 from tapenet.program.generators import saved
 from tapenet.program.instructions import Program
-from tapenet.program.recording import RefusedError, UnsupportedError
+from tapenet.program.recording import RECORDING, RefusedError, UnsupportedError
 from tapenet.program.signatures import leaf_key, number_key, shared_places
 from tapenet.program.tracing import (
-    RECORDING,
     Recorded,
     RepeatedEffectError,
     needs_confirmation,
@@ -135,7 +134,7 @@ class CompiledFunction(Generic[P, Value]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Value:
         """Run the program of these arguments; record it where there is none."""
-        if INSTRUMENTS.get() is not None or RECORDING.get() or _is_debugged():
+        if INSTRUMENTS.get() is not None or RECORDING.get() is not None or _is_debugged():
             return self._f(*args, **kwargs)
         call = self._call(args, kwargs)
         if call is None:

@@ -21,12 +21,12 @@ from tapenet.core.nondifferentiable import NondifferentiableFunction
 from tapenet.core.primitive import Primitive
 from tapenet.core.pytrees import field_names, is_node, tree_flatten_with_none
 from tapenet.core.tensor import Tensor
+from tapenet.program.instructions import Program
 from tapenet.transforms.transformed import Transformed
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _LIBRARIES = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib", "stdlib"))
 _DEPTH = 20  # of functions that hold functions
-_NONE = type(None)
 _NUMBERS = (bool, int, float, complex, str, type(None))
 
 
@@ -81,7 +81,7 @@ def environment_of(f: Callable[..., Any]) -> Environment:
 
 def _visit(f: Any, found: Environment, seen: set[Any], depth: int) -> None:
     f = _inlined(f)
-    if id(f) in seen or depth == 0 or isinstance(f, Primitive | NondifferentiableFunction):
+    if id(f) in seen or depth == 0 or isinstance(f, Primitive | NondifferentiableFunction | Program):
         return
     seen.add(id(f))
     for place in _places_of(f):
@@ -120,9 +120,8 @@ def is_kept(value: Any) -> bool:
     if isinstance(value, types.ModuleType) or (not isinstance(value, tuple | list | dict) and not is_node(type(value))):
         return False
     leaves = tree_flatten_with_none(value)[0]
-    if not all(isinstance(x, np.ndarray | np.generic | bool | int | float | complex | str | _NONE) for x in leaves):
-        return any(type(x) is Tensor for x in leaves)
-    return any(isinstance(x, np.ndarray | np.generic) for x in leaves)
+    arrays = [isinstance(x, np.ndarray | np.generic) or type(x) is Tensor for x in leaves]
+    return any(arrays) and all(is_array or isinstance(x, _NUMBERS) for is_array, x in zip(arrays, leaves, strict=True))
 
 
 _FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)

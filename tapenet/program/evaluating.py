@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.guards import bitwise_equal
+from tapenet.core.guards import Guard, bitwise_equal
 from tapenet.core.nondifferentiable import NondifferentiableFunction
 from tapenet.core.primitive import Primitive, as_numpy_number, evaluate
-from tapenet.core.tensor import NUMBERS
+from tapenet.core.tensor import NUMBERS, unwrap
 from tapenet.errors import TapenetError
 from tapenet.program.instructions import Instruction, Program, last_uses
+from tapenet.walks.replay import guard_failed, read_again
 
 
 class GuardFailedError(TapenetError):
@@ -87,3 +88,25 @@ def check_read(guard: Any, arguments: Sequence[Any], keywords: dict[str, Any]) -
 def shape_changed(instruction: Instruction) -> GuardFailedError:
     """Return the error for a value of another shape or dtype than when it was recorded."""
     return GuardFailedError(f"{instruction.name} gave another shape or dtype")
+
+
+def applied(program: Program, inputs: Sequence[Any]) -> list[Any]:
+    """Apply a program to values that may be Tensors: its operations are recorded where these are on tapes."""
+    values = {**program.constants, **dict(zip(program.inputs, inputs, strict=True))}
+    for instruction, numbers in zip(program, last_uses(program.instructions, program.outputs), strict=True):
+        operands = [values[n] for n in instruction.operands]
+        if instruction.guard is not None:
+            _read_on_tapes(instruction.guard, operands, {name: values[n] for name, n in instruction.keywords.items()})
+        else:
+            assert instruction.primitive is not None
+            values[instruction.out] = instruction.primitive(*operands, **instruction.parameters)
+        for number in numbers:
+            del values[number]
+    return [values[number] for number in program.outputs]
+
+
+def _read_on_tapes(guard: Guard, arguments: Sequence[Any], keywords: dict[str, Any]) -> None:
+    """Read again what a guard read, as a guard of the tapes that these arguments are on."""
+    answer = read_again(guard, arguments, keywords)
+    if not bitwise_equal(guard.answer, unwrap(answer)):
+        raise guard_failed(guard, answer)

@@ -11,7 +11,7 @@ import numpy as np
 from tapenet.core.nondifferentiable import choice
 from tapenet.core.pytrees import TreeSpec, tree_flatten_with_none, tree_unflatten
 from tapenet.core.tensor import Tensor, made_tensor
-from tapenet.program.recording import ProgramRecorder, RefusedError, UnsupportedError
+from tapenet.program.recording import RECORDING, ProgramRecorder, RefusedError, UnsupportedError
 
 
 def _draw(generator: np.random.Generator, *arrays: Any, method: str, spec: TreeSpec, leaves: tuple[Any, ...]) -> Any:
@@ -54,6 +54,8 @@ class TracedGenerator(np.random.Generator):
 
     def recorded(self, method: str, args: Any, kwargs: Any) -> Any:
         """Draw, and record it."""
+        if RECORDING.get() is not self._trace:
+            raise UnsupportedError(f"rng.{method} in a loop whose body is recorded once")
         self.check()
         if kwargs.get("out") is not None:
             raise UnsupportedError(f"rng.{method} writes into an array (out=)")

@@ -7,6 +7,7 @@ values, too. What is read off it in another way (a branch, a conversion) is a gu
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import attrs
@@ -147,6 +148,9 @@ class ProgramRecorder(Recorder):
             self.constants[id(copy)] = Constant(x, copy)  # records may come twice
         return copy
 
+
+# The recording that a function is part of in this context: compiled functions that it calls are part of it, too.
+RECORDING: ContextVar[ProgramRecorder | None] = ContextVar("tapenet.recording", default=None)
 
 _NUMBER_PRIMITIVES: dict[Any, Primitive] = {}
 

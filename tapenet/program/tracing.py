@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
 from typing import Any
 
 import attrs
@@ -19,10 +18,7 @@ from tapenet.program.building import program_of
 from tapenet.program.environment import Environment, with_values
 from tapenet.program.generators import TracedGenerator, shared_streams, state_of
 from tapenet.program.instructions import Program
-from tapenet.program.recording import Constant, ProgramRecorder, RefusedError, UnsupportedError
-
-# Whether a function is being recorded in this context: compiled functions that it calls are then part of it.
-RECORDING: ContextVar[bool] = ContextVar("tapenet.recording", default=False)
+from tapenet.program.recording import RECORDING, Constant, ProgramRecorder, RefusedError, UnsupportedError
 
 
 class RepeatedEffectError(UnsupportedError):
@@ -89,7 +85,7 @@ def record(
         ArgumentError: it draws random numbers in a way that could not be repeated.
     """
     call = _Call(leaves, varying)
-    with call.trace, _recording():
+    with call.trace, _recording(call.trace):
         given = call.watched()
         args, kwargs, values = tree_unflatten(spec, given)
         function = _in_environment(f, environment, values)
@@ -212,8 +208,8 @@ def owned(results: Sequence[Any], given: Sequence[Any]) -> list[Any]:
 
 
 @contextlib.contextmanager
-def _recording() -> Iterator[None]:
-    token = RECORDING.set(True)
+def _recording(trace: ProgramRecorder) -> Iterator[None]:
+    token = RECORDING.set(trace)
     try:
         yield
     finally:

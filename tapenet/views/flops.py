@@ -26,6 +26,9 @@ def flops(entries: Sequence[Entry], entry: Entry) -> int:
 
 def flops_of_operation(name: str, shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
     """Estimate the same for an operation by its name, the shapes of its operands and output, and its parameters."""
+    steps = getattr(parameters.get("step"), "flops", None)  # of a loop, which knows its own program
+    if steps is not None:
+        return int(steps)
     return round(FORMULAS.get(name, _each_element)(shapes, out, parameters))
 
 
