@@ -62,7 +62,8 @@ def test_fit_is_its_parts_written_out():
 
 def test_a_model_learns():
     validation = batches(small_data(50, 7), 16)
-    model, _, history = fitted(60, optimizer=optim.adam(0.05), validation=validation, metrics=[accuracy])
+    data = batches(small_data(400), 16)
+    model, _, history = fitted(15, data=data, validation=validation, metrics=[accuracy])
     assert history["accuracy"][-1] > 0.9
     assert history["validation_loss"][-1] < history["validation_loss"][0]
     x, labels = small_data(50, 7)
