@@ -55,6 +55,7 @@ class Node:
 
 
 _BARE = "bare"
+_OF_A_KERNEL = {"kernel", "bias", "recurrent", "recurrent_bias"}  # whose sizes are those of the kernel
 
 
 def layer_text(layer: Any) -> str:
@@ -178,7 +179,7 @@ def fields_text(layer: Any) -> str:
 
 def _array_parts(arrays: dict[str, Any], layer: Any) -> list[str]:
     kernel: tuple[int, ...] = np.shape(arrays["kernel"]) if hasattr(arrays.get("kernel"), "shape") else ()
-    if len(kernel) >= 2:
+    if len(kernel) >= 2 and arrays.keys() <= _OF_A_KERNEL:
         window = ["x".join(map(str, kernel[:-2]))] if len(kernel) > 2 else []
         sizes = (kernel[-2] * getattr(layer, "groups", 1), kernel[-1])
         inputs, outputs = reversed(sizes) if hasattr(layer, "output_padding") else sizes  # of a transposed convolution
