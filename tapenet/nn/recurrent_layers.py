@@ -30,6 +30,10 @@ def _weights(
     return kernel, own, zero_bias(layer, bias, gates * features, kind)
 
 
+def _sizes(cell: Any) -> str:
+    return f"{cell.kernel.shape[0]} -> {cell.recurrent.shape[0]}"
+
+
 def _zeros(x: Array, kernel: Array, features: int) -> Array:
     return np.zeros((len(x), features), np.result_type(x.dtype, kernel.dtype))
 
@@ -194,6 +198,10 @@ class RNN(Stateless):
         cell = _renamed(RNNCell, "RNN", inputs, features, rng=rng, bias=bias, dtype=dtype)
         self.__attrs_init__(cell, checked_flag("RNN", "reverse", reverse))
 
+    def description(self) -> str:
+        """Describe the layer in a few words."""
+        return _sizes(self.cell) + (", reverse" if self.reverse else "")
+
     def __call__(self, x: Array, state: Array | None = None, mask: Array | None = None) -> Array:
         """Compute the states after each step."""
         return self.with_state(x, state, mask)[0]
@@ -234,6 +242,10 @@ class LSTM(Stateless):
     ) -> None:
         cell = _renamed(LSTMCell, "LSTM", inputs, features, rng=rng, bias=bias, dtype=dtype)
         self.__attrs_init__(cell, checked_flag("LSTM", "reverse", reverse))
+
+    def description(self) -> str:
+        """Describe the layer in a few words."""
+        return _sizes(self.cell) + (", reverse" if self.reverse else "")
 
     def __call__(self, x: Array, state: LSTMState | None = None, mask: Array | None = None) -> Array:
         """Compute h after each step."""
@@ -277,6 +289,10 @@ class GRU(Stateless):
     ) -> None:
         cell = _renamed(GRUCell, "GRU", inputs, features, rng=rng, bias=bias, dtype=dtype)
         self.__attrs_init__(cell, checked_flag("GRU", "reverse", reverse))
+
+    def description(self) -> str:
+        """Describe the layer in a few words."""
+        return _sizes(self.cell) + (", reverse" if self.reverse else "")
 
     def __call__(self, x: Array, state: Array | None = None, mask: Array | None = None) -> Array:
         """Compute the states after each step."""
