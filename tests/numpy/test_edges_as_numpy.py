@@ -95,6 +95,18 @@ def test_products_that_drop_imaginary_parts_have_derivatives_of_the_real_ones() 
         np.testing.assert_array_equal(tn.grad(lambda z: tnp.cumprod(z, dtype=float)[1])(z), [2.5, 1.5])
 
 
+def test_the_sign_of_complex_numbers_with_keywords_has_its_derivative() -> None:
+    z = np.array([2.0 - 1j])
+    plain = tn.grad(lambda z: tnp.sum(tnp.real(tnp.sign(z))))(z)
+    np.testing.assert_allclose(tn.grad(lambda z: tnp.sum(tnp.real(tnp.sign(z, dtype=complex))))(z), plain)
+    np.testing.assert_allclose(tn.grad(lambda z: tnp.sum(tnp.real(tnp.sign(z, where=[True]))))(z), plain)
+
+
+def test_a_python_number_close_to_real_is_real() -> None:
+    assert tn.grad(lambda z: tnp.real(tnp.real_if_close(z)))(2 + 0j) == 1
+    assert tn.grad(lambda z: tnp.imag(tnp.real_if_close(z)))(2 + 1j) == -1j
+
+
 def test_a_standard_deviation_about_a_given_mean_depends_on_it() -> None:
     assert tn.grad(lambda m: tnp.std(np.array([1.0]), mean=m))(3.0) == 1
     assert tn.grad(lambda x: tnp.std(x, mean=1.0))(np.array([4.0])) == 1

@@ -13,9 +13,9 @@ from tapenet.ops.arrays.shaping import broadcast_arrays, concatenate, moveaxis
 from tapenet.ops.arrays.structure import result_type
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, subtract
 from tapenet.ops.elementwise.casting import astype
-from tapenet.ops.elementwise.complex import absolute
+from tapenet.ops.elementwise.complex import sign
 from tapenet.ops.elementwise.exponential import log10, power
-from tapenet.ops.elementwise.rounding import floor, sign
+from tapenet.ops.elementwise.rounding import floor
 from tapenet.ops.special.functions import i0
 
 
@@ -96,14 +96,13 @@ def geomspace(
     start, stop = broadcast_arrays(as_array(start), as_array(stop))
     kind = result_type(start, stop, np.float64)
     start, stop = astype(start, kind), astype(stop, kind)
-    unit = divide(start, absolute(start)) if kind.kind == "c" else sign(start)
+    unit = sign(start)
     first, last = divide(start, unit), divide(stop, unit)
     raised = logspace(log10(first), log10(last), num, endpoint)
-    line = multiply(unit, raised)
-    if num > 0:  # the ends are exact, also infinite ones
-        ends = [line[1:-1], stop[None]] if endpoint and num > 1 else [line[1:]]
-        line = concatenate([start[None], *ends])
-    line = moveaxis(line, 0, axis)
+    if num > 0:
+        ends = [raised[1:-1]] if endpoint and num > 1 else [raised[1:]]
+        raised = concatenate([first[None], *ends, last[None]] if endpoint and num > 1 else [first[None], *ends])
+    line = moveaxis(multiply(unit, raised), 0, axis)
     return line if dtype is None else astype(line, dtype)
 
 

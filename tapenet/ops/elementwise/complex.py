@@ -15,6 +15,7 @@ from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise, general
 from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array
+from tapenet.core.provided import provided
 from tapenet.core.tensor import Tensor
 from tapenet.ops.elementwise.arithmetic import where
 from tapenet.ops.elementwise.choices import equal
@@ -104,7 +105,9 @@ def sign(x: Array, /, **keywords: Any) -> Array:
     >>> float(tnp.sign(-2.0)), float(tn.grad(tnp.sign)(-2.0))
     (-1.0, 0.0)
     """
-    if type(x) is Tensor and x.dtype.kind == "c" and not keywords:
+    if type(x) is Tensor and x.dtype.kind == "c":
+        if keywords:
+            return provided.with_ufunc_keywords("sign", sign, (x,), keywords)
         return _complex_sign(x)
     return _sign_of_real(x, **keywords)
 
@@ -169,4 +172,4 @@ def real_if_close(a: Array, tol: float = 100) -> Array:
 
 @nondifferentiable
 def _is_close_to_real(a: Array, tol: float) -> bool:
-    return a.dtype.kind == "c" and not np.iscomplexobj(np.real_if_close(a, tol))
+    return np.iscomplexobj(a) and not np.iscomplexobj(np.real_if_close(a, tol))
