@@ -25,7 +25,7 @@ from tapenet.core.leaf_checks import (
 )
 from tapenet.core.pytrees import Tree, tree_flatten, tree_leaves, tree_unflatten
 from tapenet.core.record import SHAPE, Entry, Records
-from tapenet.core.recorder import Recorder, new_recorder
+from tapenet.core.recorder import Recorder, new_recorder, renewed
 from tapenet.core.tensor import Tensor, made_tensor, on_trace, unwrap_closed
 from tapenet.core.trace import Trace
 from tapenet.diagnostics.connections import (
@@ -85,9 +85,9 @@ class GradientTape:
             raise TapeStateError(
                 f"GradientTape: a tape must be entered once; got one that is {self._state}. Make a new GradientTape()."
             )
-        self._trace = new_recorder(replayable=self._replayable)  # made again: `checks` may have begun since
-        self._trace.__enter__()
-        self._trace.tape_reference = weakref.ref(self)
+        self._trace = trace = renewed(self._trace)  # `checks` may have begun since
+        trace.__enter__()
+        trace.tape_reference = weakref.ref(self)
         return self
 
     def __exit__(

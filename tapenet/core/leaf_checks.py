@@ -61,6 +61,8 @@ def plain_leaf(function: str, path: Callable[[], str], x: Any) -> Any:
 
 def check_result(function: str, y: Tree) -> None:
     """Raise for a leaf of a function's result that is not an array or a number, as it would pass for a constant."""
+    if type(y) is Tensor:
+        return
     for i, leaf in enumerate(tree_leaves(y)):
         if dtype_of(leaf) is None or kind_of(type(leaf)) not in (Kind.VALUE, Kind.CONSTANT):
             path = leaf_paths(y, "y")[i]

@@ -122,6 +122,8 @@ def tree_leaves(tree: Tree) -> list[Any]:
 def tree_map(function: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
     """Apply `function` leaf by leaf; further trees have the structure of the first."""
     leaves, spec = tree_flatten(tree)
+    if not rest:
+        return tree_unflatten(spec, [function(leaf) for leaf in leaves])
     others = [spec.flatten_up_to(other) for other in rest]
     return tree_unflatten(spec, [function(*group) for group in zip(leaves, *others, strict=True)])
 

@@ -329,6 +329,12 @@ class Instruments(Protocol):
 INSTRUMENTS: ContextVar[Instruments | None] = ContextVar("tapenet.instruments", default=None)
 
 
+def renewed(trace: Recorder) -> Recorder:
+    """Return a recorder that has not been opened, or one in its place where instruments are there that were not."""
+    is_ordinary = type(trace) is TapeRecorder and INSTRUMENTS.get() is None
+    return trace if is_ordinary else new_recorder(replayable=trace.guards is not None)
+
+
 def new_recorder(*, replayable: bool) -> Recorder:
     """Return the recorder of a tape that is about to open."""
     guards: list[Guard] | None = [] if replayable else None

@@ -27,7 +27,7 @@ from tapenet.ops.arrays.indexing import take
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, sqrt, square, subtract
 from tapenet.ops.elementwise.casting import astype
 from tapenet.ops.elementwise.complex import imag, real
-from tapenet.ops.linalg.products import matmul
+from tapenet.ops.linalg.products import matmul, matrix_product
 from tapenet.ops.nn import convolution, pooling
 from tapenet.ops.nn.affine import affine
 from tapenet.ops.reductions.reduction import mean
@@ -70,6 +70,10 @@ def note_precision(function: str, x: Array, kernel: Array) -> None:
 
 # ---- products ----
 
+# What passes without checks: arrays and Tensors of floats. Each operation on a small array costs less than a check.
+_QUICK = frozenset({np.ndarray, Tensor})
+_FLOATING = frozenset(map(np.dtype, "efdgFDG"))
+
 
 def dense(x: Array, kernel: Array, bias: Array | None = None) -> Array:
     """Compute the affine map x kernel + bias.
@@ -92,20 +96,30 @@ def dense(x: Array, kernel: Array, bias: Array | None = None) -> Array:
     >>> tn.nn.dense(np.ones((1, 2)), np.ones((2, 3)))
     array([[2., 2., 2.]])
     """
-    x, kernel = checked_array("dense", "x", x), checked_array("dense", "kernel", kernel)
-    if kernel.ndim != 2:
-        raise ArgumentError(f"dense: kernel must have shape (inputs, outputs); got {kernel.shape}.")
-    if x.ndim == 0 or x.shape[-1] != kernel.shape[0]:
-        hint = " Flatten images first: x.reshape(len(x), -1)." if x.ndim == 4 else ""
-        raise ArgumentError(
-            f"dense: x must have shape (..., {kernel.shape[0]}), for a kernel of {kernel.shape}; got {x.shape}.{hint}"
-        )
-    note_precision("dense", x, kernel)
-    bias = shaped("dense", "bias", bias, kernel.shape[1:], "one number for each output")
-    if x.ndim == 2 and bias is not None:
-        return affine(x, kernel, bias)
-    y = matmul(x, kernel)
-    return y if bias is None else add(y, bias)
+    dtype = x.dtype if type(x) in _QUICK else None
+    if dtype not in _FLOATING or type(kernel) not in _QUICK or kernel.dtype is not dtype:
+        x, kernel = checked_array("dense", "x", x), checked_array("dense", "kernel", kernel)
+        note_precision("dense", x, kernel)
+    x_shape, kernel_shape = x.shape, kernel.shape
+    if len(kernel_shape) != 2 or not x_shape or x_shape[-1] != kernel_shape[0]:
+        raise _not_a_dense_layer(x_shape, kernel_shape)
+    if bias is None:
+        is_recorded = type(x) is Tensor or type(kernel) is Tensor
+        return matrix_product(x, kernel) if is_recorded and len(x_shape) == 2 else matmul(x, kernel)
+    if type(bias) not in _QUICK or bias.dtype is not dtype or bias.shape != kernel_shape[1:]:
+        bias = shaped("dense", "bias", bias, kernel_shape[1:], "one number for each output")
+    if len(x_shape) != 2:
+        return add(matmul(x, kernel), bias)
+    is_plain = type(x) is np.ndarray and type(kernel) is np.ndarray and type(bias) is np.ndarray
+    return affine.forward(x, kernel, bias) if is_plain else affine(x, kernel, bias)
+
+
+def _not_a_dense_layer(x: tuple[int, ...], kernel: tuple[int, ...]) -> ArgumentError:
+    """Return the error of shapes that do not fit."""
+    if len(kernel) != 2:
+        return ArgumentError(f"dense: kernel must have shape (inputs, outputs); got {kernel}.")
+    hint = " Flatten images first: x.reshape(len(x), -1)." if len(x) == 4 else ""
+    return ArgumentError(f"dense: x must have shape (..., {kernel[0]}), for a kernel of {kernel}; got {x}.{hint}")
 
 
 def conv(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -43,6 +44,8 @@ def argument_keys(
 ) -> tuple[ArgumentKey, ...]:
     """Return the arguments that argnums names, checked against the arguments given."""
     count = len(args)
+    if type(argnums) is int and 0 <= argnums < count:
+        return (argnums,)
     places: list[ArgumentKey] = []
     for place in _several(function, argnums):
         if isinstance(place, str):
@@ -106,9 +109,12 @@ class Recording:
     def vjp(self, cotangents: Sequence[Array]) -> tuple[Tree, ...]:
         """Compute a cotangent for each chosen argument from one for each leaf of y; zeros without a path."""
         pulled = vjp_walk(self.trace, tree_leaves(self.y), cotangents, self.sources)
-        leaves = iter(
+        answers = [
             zeros_of(source) if answer is None else answer for source, answer in zip(self.sources, pulled, strict=True)
-        )
+        ]
+        if len(self.specs) == 1:
+            return (tree_unflatten(self.specs[0], answers),)
+        leaves = iter(answers)
         return tuple(tree_unflatten(spec, [next(leaves) for _ in range(spec.num_leaves)]) for spec in self.specs)
 
     def jvp(self, tangents: Sequence[Array]) -> Tree:
@@ -185,9 +191,18 @@ def _values_of(trace: Recorder, tree: Tree) -> Tree:
     """Return a pytree with each Tensor of `trace` replaced by its value."""
     if tree is None:
         return None
+    if type(tree) is Tensor:
+        return trace.inner(tree) if tree.owner is trace else tree
     return tree_map(lambda x: trace.inner(x) if type(x) is Tensor and x.owner is trace else x, tree)
+
+
+@functools.cache
+def _one(dtype: np.dtype[Any]) -> Any:
+    return np.ones((), dtype)[()]
 
 
 def ones_for(y: Tree) -> list[Array]:
     """Return a cotangent of ones for each leaf."""
+    if type(y) is Tensor and y.shape == ():
+        return [_one(y.dtype)]
     return [np.ones(getattr(leaf, "shape", ()), dtype_of(leaf))[()] for leaf in tree_leaves(y)]
