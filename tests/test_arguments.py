@@ -76,7 +76,7 @@ WRONG: dict[str, list[Any]] = {
         MATRIX,
         np.ones((1, 4)),
         np.ones((1, 4), int),
-        np.ones((1, 1, 1), bool),
+        np.ones((3, 3, 3), bool),
     ],
     "tree": ["a", OBJECT, TEXTS, np.array([OBJECT]), MASKED, MATRIX, np.arange(3), 3, True, {"a": "b"}, [1.0, 2]],
     "arguments": ["a", OBJECT, None, (TEXTS,), (MASKED,), (MATRIX,), (np.arange(3),), 1.5, [OBJECT]],
@@ -473,6 +473,18 @@ CASES = [
         kinds={"state": "array"},
         more={"state": ((STATE,), (STATE, X))},
     ),
+    case(
+        tn.nn.scaled_dot_product_attention,
+        q=LINES,
+        k=LINES,
+        v=LINES,
+        kinds={"mask": "mask"},
+        fine={"mask": (WRONG["mask"][6],)},
+    ),
+    case(tn.nn.rotary, x=LINES, positions=[0, 1, 2, 3], more={"positions": ([1, 2],)}),
+    case(tn.nn.sinusoidal_positions, length=2, features=2),
+    case(tn.nn.MultiHeadAttention, features=2, heads=1, rng=rng()),
+    case(tn.nn.TransformerBlock, features=2, heads=1, rng=rng(), more={"dropout": (1.0,)}),
     case(tn.nn.length_mask, lengths=[1, 2], steps=3, more={"lengths": ([4], [-1], [1.0], 2)}),
     *(
         case(f, inputs=2, features=2, rng=rng())

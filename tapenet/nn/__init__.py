@@ -14,6 +14,15 @@ from tapenet.nn.activations import (
     tanh as tanh,
 )
 from tapenet.nn.alignment import ctc as ctc
+from tapenet.nn.attention import (
+    rotary as rotary,
+    scaled_dot_product_attention as scaled_dot_product_attention,
+    sinusoidal_positions as sinusoidal_positions,
+)
+from tapenet.nn.attention_layers import (
+    MultiHeadAttention as MultiHeadAttention,
+    TransformerBlock as TransformerBlock,
+)
 from tapenet.nn.block_layers import (
     GroupNorm as GroupNorm,
     InstanceNorm as InstanceNorm,
@@ -194,6 +203,9 @@ __all__ = [
     "rms_norm",
     "rnn",
     "rnn_cell",
+    "rotary",
+    "scaled_dot_product_attention",
+    "sinusoidal_positions",
     "spatial_dropout",
     "stochastic_depth",
     "AdaptiveAvgPool",
@@ -223,6 +235,7 @@ __all__ = [
     "MaxPool",
     "MaxPool1d",
     "MaxPool3d",
+    "MultiHeadAttention",
     "PReLU",
     "RMSNorm",
     "RNN",
@@ -232,6 +245,7 @@ __all__ = [
     "SpatialDropout",
     "Stateless",
     "StochasticDepth",
+    "TransformerBlock",
     "binary_cross_entropy",
     "contrastive",
     "cosine",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from tapenet.core.tensor import Tensor, read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError, PrecisionWarning
 from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, pool_geometry, sides
 from tapenet.ops.arrays.indexing import take
+from tapenet.ops.arrays.shaping import reshape
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, sqrt, square, subtract
 from tapenet.ops.elementwise.casting import astype
 from tapenet.ops.elementwise.complex import imag, real
@@ -103,6 +105,9 @@ def dense(x: Array, kernel: Array, bias: Array | None = None) -> Array:
     x_shape, kernel_shape = x.shape, kernel.shape
     if len(kernel_shape) != 2 or not x_shape or x_shape[-1] != kernel_shape[0]:
         raise _not_a_dense_layer(x_shape, kernel_shape)
+    if len(x_shape) > 2:  # all leading axes as one: one product of matrices
+        y = dense(reshape(x, (math.prod(x_shape[:-1]), x_shape[-1])), kernel, bias)
+        return reshape(y, (*x_shape[:-1], kernel_shape[1]))
     if bias is None:
         is_recorded = type(x) is Tensor or type(kernel) is Tensor
         return matrix_product(x, kernel) if is_recorded and len(x_shape) == 2 else matmul(x, kernel)

@@ -18,7 +18,7 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.kernels import recurrent as kernels
 from tapenet.nn.activations import sigmoid, tanh
 from tapenet.nn.functions import as_result, note_precision, shaped, widened
-from tapenet.nn.fused import Loop
+from tapenet.nn.fused import Fused
 from tapenet.ops.arrays.shaping import flip, moveaxis, reshape, stack, swapaxes
 from tapenet.ops.elementwise.arithmetic import add, multiply, subtract, where
 from tapenet.ops.elementwise.choices import less
@@ -114,9 +114,9 @@ def _by_sequences(states: int) -> BatchRule:
     return rule
 
 
-_rnn_loop = Loop("rnn_sequence", 5, kernels.rnn, kernels.rnn_backward, _rnn_written_out, _by_sequences(1)).primitive()
-_gru_loop = Loop("gru_sequence", 6, kernels.gru, kernels.gru_backward, _gru_written_out, _by_sequences(1)).primitive()
-_lstm_loop = Loop(
+_rnn_loop = Fused("rnn_sequence", 5, kernels.rnn, kernels.rnn_backward, _rnn_written_out, _by_sequences(1)).primitive()
+_gru_loop = Fused("gru_sequence", 6, kernels.gru, kernels.gru_backward, _gru_written_out, _by_sequences(1)).primitive()
+_lstm_loop = Fused(
     "lstm_sequence", 6, kernels.lstm, kernels.lstm_backward, _lstm_written_out, _by_sequences(2)
 ).primitive()
 

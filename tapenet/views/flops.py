@@ -121,6 +121,16 @@ def _recurrent(gates: int, share: int) -> Formula:
     return count
 
 
+def _attention(products: int) -> Formula:
+    """Return the formula of attention: so many products of a weight for each query and key, and ten operations."""
+
+    def count(shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
+        (heads, queries, features), (_, keys, _) = shapes[0] or (0, 0, 0), shapes[1] or (0, 0, 0)
+        return heads * queries * keys * (2 * products * features + 10)
+
+    return count
+
+
 # ---- Fourier transforms and matrices ----
 
 
@@ -187,6 +197,8 @@ FORMULAS: Mapping[str, Formula] = {
     "conv_bias": _convolution_with_bias,
     "conv_input": _convolution_input,
     "conv_kernel": _convolution_kernel,
+    "attention": _attention(2),
+    "attention_pullback": _attention(7),
     **{f"{name}_sequence": _recurrent(gates, 1) for name, gates in RECURRENT.items()},
     **{f"{name}_sequence_pullback": _recurrent(gates, 3) for name, gates in RECURRENT.items()},
     **dict.fromkeys(("fft", "ifft"), _fourier(1.0)),

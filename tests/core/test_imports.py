@@ -59,6 +59,7 @@ PUBLIC_UNDERSCORES = {
 }
 # Private names that are used outside of the module that defines them, with the reason.
 REASONED = {
+    "_node": "autograd's attribute of a box, which `compat.autograd` gives to Tensors",
     "_value": "a Tensor's slot, read directly where a property would cost a call for each small operation",
 }
 

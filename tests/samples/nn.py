@@ -53,6 +53,32 @@ def _recurrent_pullback(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(joined, (*arrays, *bars))
 
 
+def _heads(draw: Draw) -> tuple[list[Array], Array | None, dict[str, bool]]:
+    """Queries, keys and values of a head or two, a mask or None, and parameters."""
+    heads, queries, keys, features, outputs = (draw(st.integers(1, 2)) for _ in range(5))
+    shapes = [(heads, queries, features), (heads, keys, features), (heads, keys, outputs)]
+    mask = draw(st.sampled_from([None, np.arange(heads * queries * keys).reshape(heads, queries, keys) % 3 != 1]))
+    arrays = [numbers(draw, shape, -1, 1, 30 * i) for i, shape in enumerate(shapes)]
+    return arrays, mask, {"causal": draw(st.booleans())}
+
+
+@sample("attention")
+def _attention(draw: Draw, primitive: Primitive) -> Sample:
+    arrays, mask, parameters = _heads(draw)
+    return Sample(lambda *operands: primitive(*operands, mask, **parameters)[0], tuple(arrays))
+
+
+@sample("attention_pullback")
+def _attention_pullback(draw: Draw, primitive: Primitive) -> Sample:
+    (q, k, v), mask, parameters = _heads(draw)
+    bar = numbers(draw, (*q.shape[:2], v.shape[2]), -1, 1, 200)
+
+    def joined(q: Array, k: Array, v: Array, bar: Array) -> Array:
+        return tnp.concatenate([x.ravel() for x in primitive(q, k, v, mask, bar, **parameters)])
+
+    return Sample(joined, (q, k, v, bar))
+
+
 @sample("affine")
 def _affine(draw: Draw, primitive: Primitive) -> Sample:
     n, k, m = (draw(st.integers(1, 3)) for _ in range(3))

@@ -1,0 +1,41 @@
+"""NumPy's namespace, on boxes and arrays alike: `tapenet.numpy`'s functions, and NumPy's types and constants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as _np
+
+import tapenet.numpy as _tnp
+from compat.autograd.numpy import fft as fft, linalg as linalg, random as random
+from compat.autograd.numpy.types import of_values as _of_values
+from compat.autograd.rules import notrace_primitive as _notrace_primitive
+
+__all__ = sorted(
+    {name for name in (*vars(_np)["__all__"], *dir(_tnp)) if not name.startswith("_")} - {"fft", "linalg", "random"}
+)
+
+_OURS = {
+    "array_from_args": lambda array_args, array_kwargs, *args: _tnp.array(list(args), *array_args, **array_kwargs),
+    "concatenate_args": lambda axis, *args: _tnp.concatenate(args, axis),
+    "metadata": _notrace_primitive(lambda x: (_np.shape(x), _np.ndim(x), _np.result_type(x), _np.iscomplexobj(x))),
+    **{name: _notrace_primitive(getattr(_np, name)) for name in ("result_type", "iscomplexobj", "shape", "ndim")},
+}
+
+
+def _found(name: str) -> Any:
+    theirs = getattr(_np, name, None)
+    if isinstance(theirs, type) and issubclass(theirs, _np.integer):
+        return _of_values(theirs)
+    return getattr(_tnp, name) if name in dir(_tnp) else theirs
+
+
+def make_diagonal(D: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Return square matrices with vectors on their diagonals; the two axes are the last ones."""
+    if (offset, axis1, axis2) != (0, -1, -2):
+        raise NotImplementedError("make_diagonal: only offset=0, axis1=-1, axis2=-2 is supported.")
+    return D[..., None] * _np.eye(_np.shape(_tnp.asarray(D))[-1])
+
+
+globals().update({name: _found(name) for name in __all__} | _OURS)
+__version__ = _np.__version__

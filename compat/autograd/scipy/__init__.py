@@ -1,0 +1,5 @@
+"""SciPy's functions on boxes and arrays alike: `tapenet.scipy`'s, under autograd's names."""
+
+from __future__ import annotations
+
+from compat.autograd.scipy import signal as signal, special as special
