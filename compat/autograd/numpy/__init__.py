@@ -10,12 +10,27 @@ import tapenet.numpy as _tnp
 from compat.autograd.numpy import fft as fft, linalg as linalg, random as random
 from compat.autograd.numpy.types import of_values as _of_values
 from compat.autograd.rules import notrace_primitive as _notrace_primitive
+from compat.autograd.wrap_util import wraps as _wraps
 
 __all__ = sorted(
     {name for name in (*vars(_np)["__all__"], *dir(_tnp)) if not name.startswith("_")} - {"fft", "linalg", "random"}
 )
 
+
+def _of_iterables(function: Any) -> Any:
+    """Return a function of several arrays that takes iterators of them, too, as autograd's do."""
+
+    @_wraps(function)
+    def joined(arrays: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(arrays if hasattr(arrays, "__getitem__") else list(arrays), *args, **kwargs)
+
+    return joined
+
+
+_JOINS = ("concatenate", "stack", "vstack", "hstack", "dstack", "column_stack")
+
 _OURS = {
+    **{name: _of_iterables(getattr(_tnp, name)) for name in _JOINS},
     "array_from_args": lambda array_args, array_kwargs, *args: _tnp.array(list(args), *array_args, **array_kwargs),
     "concatenate_args": lambda axis, *args: _tnp.concatenate(args, axis),
     "metadata": _notrace_primitive(lambda x: (_np.shape(x), _np.ndim(x), _np.result_type(x), _np.iscomplexobj(x))),

@@ -143,6 +143,12 @@ def assembled_matrices(a):
 
 
 @program
+def joined_iterators(a):
+    f = lambda x: a.np.sum(a.np.stack(map(a.np.sin, x)) * a.np.concatenate(x[i : i + 1] for i in range(3)))  # noqa: E731
+    return a.grad(f)(X), a.np.hstack(x * X for x in (1.0, 2.0)), a.np.vstack(iter([X, X]))
+
+
+@program
 def linear_algebra(a):
     n = a.np
     return [
