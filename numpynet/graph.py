@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import tapenet as tn
 from numpynet.errors import GraphError
 from numpynet.evaluation import computed, evaluate
+from numpynet.files import load_graph, save_graph
 from numpynet.losses import Loss
 from numpynet.recording import Recording, record
 from numpynet.symbols import Array, Node, Variable, as_variable, plain
@@ -130,8 +132,7 @@ class Graph:
         if X is not None:
             self._X, self._Y = as_variable("forward", "X", X), None
         self._forward = self._loss = None  # lets go of the last tapes before memory is needed again
-        linked = [link for node in self.graph for link in node.links if isinstance(link, Variable) and link.lr]
-        self._differentiated = list(dict.fromkeys([*self.variable, *linked]))
+        self._differentiated = self._variables()
         self._forward = record(self._differentiated, lambda: evaluate("forward", self.graph, self._X, if_train=True))
         self.output = Variable(plain(self._forward.result))
 
@@ -202,6 +203,36 @@ class Graph:
                 )
         for variable in trained:
             variable.update(self.optimizer)
+
+    # ---- files ----
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what the graph has learnt to a file: its Variables, what optimizers keep, statistics of batch norms.
+
+        Needs safetensors: `pip install "tapenet[files]"`.
+
+        Args:
+            path: of the file; by custom it ends in `.safetensors`.
+        """
+        save_graph(path, self._variables(), self.graph)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Put into the graph what `save` wrote of one of the same definition. Training goes on as if uninterrupted.
+
+        Args:
+            path: of the file.
+
+        Raises:
+            ArgumentError: another number of Variables, or other shapes. The graph is then as it was.
+            FileFormatError: a file that is damaged, or of another format.
+        """
+        load_graph(path, self._variables(), self.graph)
+        self._forward = self._loss = None
+
+    def _variables(self) -> list[Variable]:
+        """Return the Variables that were added, and those that are linked and trained."""
+        linked = [link for node in self.graph for link in node.links if isinstance(link, Variable) and link.lr]
+        return list(dict.fromkeys([*self.variable, *linked]))
 
     # ---- inference ----
 

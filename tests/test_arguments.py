@@ -744,6 +744,8 @@ CASES = [
     case(compat.scaleallimage, X=CHANNELS_FIRST, size=(2, 2)),
     on_graph("add_var", var=VARIABLES["b"]),
     on_graph("forward", X=X),
+    on_graph("save", path=FILE),
+    Case("load", lambda path: graph().load(path), {}, {"path": "path"}),
     on_graph("calc_loss", Y=X),
     on_graph("predict", X=X),
 ]
