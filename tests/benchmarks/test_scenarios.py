@@ -68,3 +68,10 @@ def test_the_runner_prints_and_writes_what_it_measured(tmp_path):
     assert "to reach" in finished.stdout
     assert {"tapenet", "PyTorch (eager)"} <= set(json.loads(report.read_text())["rnn"])
     assert chart.read_bytes().startswith(b"\x89PNG")
+
+
+def test_files_are_timed_beside_a_copy(tmp_path):
+    command = [sys.executable, str(BENCHMARKS / "files.py"), "--megabytes", "1", "--rounds", "1"]
+    finished = subprocess.run([*command, "--folder", str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "of the copy, flushed" in finished.stdout
+    assert not list(tmp_path.iterdir())
