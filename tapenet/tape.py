@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 import attrs
 import numpy as np
 
-from tapenet.core.argument_checks import checked_function
+from tapenet.core.argument_checks import checked_flag, checked_function
 from tapenet.core.array_types import Array, ArrayOrNumber
 from tapenet.core.guards import Guard, as_picklable
 from tapenet.core.leaf_checks import (
@@ -78,7 +78,7 @@ class GradientTape:
 
     @_trace.default
     def _new_trace(self) -> Recorder:
-        return new_recorder(replayable=self._replayable)
+        return new_recorder(replayable=checked_flag("GradientTape", "replayable", self._replayable))
 
     def __enter__(self) -> GradientTape:
         if self._trace.level >= 0:
@@ -207,7 +207,7 @@ class GradientTape:
         if unconnected == "error":
             check_connected("tape.gradient", x, pulled)
         elif unconnected == "zero":
-            pulled = [zeros_of(s) if answer is None else answer for s, answer in zip(sources, pulled, strict=True)]
+            pulled = [zeros_of(s) if answer is None else answer for s, answer in zip(sources, pulled)]
         return tree_unflatten(spec, pulled)
 
     @overload
@@ -234,7 +234,7 @@ class GradientTape:
         directions = matched("tape.jvp", "tangents", tangents, "x", x)
         targets, spec = tree_flatten(y)
         pushed = jvp_walk(self._trace, sources, directions, targets)
-        zeros = (zeros_of(target) if dot is None else dot for target, dot in zip(targets, pushed, strict=True))
+        zeros = (zeros_of(target) if dot is None else dot for target, dot in zip(targets, pushed))
         return tree_unflatten(spec, list(zeros))
 
     @overload

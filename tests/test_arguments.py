@@ -312,7 +312,7 @@ def check(x: Any) -> Any:
 
 CASES = [
     # tapenet
-    case(tn.GradientTape, kinds={"replayable": ""}),  # made for every gradient: a truth value, as Python takes it
+    case(tn.GradientTape),
     case(tn.checks, "checks", lambda **given: tn.checks(**given).__enter__()),
     transform(tn.grad),
     transform(tn.value_and_grad),

@@ -159,31 +159,25 @@ def numpy_function(
                     return of_array(*arguments, **keywords)
                 if kind is Tensor and not keywords:
                     return ours(*arguments)
-            is_on_tape = False
+            is_on_tape = has_lists = False
             for x in arguments:
                 kind = type(x)
                 if kind is Tensor:
                     is_on_tape = True
-                elif kind not in _PLAIN:
-                    break
-            else:
-                if not keywords and count <= out:
-                    return ours(*arguments) if is_on_tape else plain(*arguments)
-            for x in arguments:
-                if type(x) not in _PLAIN and (type(x) is Tensor or holds_tensor(x)):
-                    break
-            else:
-                for x in keywords.values():
-                    if type(x) not in _PLAIN and holds_tensor(x):
-                        break
-                else:
-                    return plain(*arguments, **keywords)
+                elif kind not in _PLAIN and isinstance(x, (list, tuple)):
+                    has_lists = True
+                    is_on_tape = is_on_tape or holds_tensor(x)
+            if keywords:
+                is_on_tape = is_on_tape or any(map(holds_tensor, keywords.values()))
+            if not is_on_tape:
+                return plain(*arguments, **keywords)
             if count > out or (keywords and not quick.issuperset(keywords)):
                 return ours(*collect(arguments), **signature.accepted(keywords))
-            for i in arrays:
-                if i < count and isinstance(arguments[i], (list, tuple)):
-                    return ours(*collect(arguments), **keywords)
-            return ours(*arguments, **keywords)
+            if has_lists:
+                for i in arrays:
+                    if i < count and isinstance(arguments[i], (list, tuple)):
+                        return ours(*collect(arguments), **keywords)
+            return ours(*arguments, **keywords) if keywords else ours(*arguments)
 
         return cast("F", function)
 

@@ -99,7 +99,7 @@ def function({operands}, /, **keywords):
 {shape}
     slot = len(entries)
     entry = (primitive, slots, {kept}, NO_PARAMETERS, shape, out.dtype)
-    trace.append(entry)
+    entries.append(entry)
     if entries[slot] is not entry:  # another thread recorded on the tape meanwhile
         slot = slot_of(entries, entry, slot)
     made = new_object(UnsealedTensor)

@@ -83,4 +83,6 @@ class Records(Sequence[Record]):
 
 def operand_shapes(entries: Sequence[Entry], slots: Slots, kept: Kept) -> list[Shape | None]:
     """Return the shapes of a record's operands; None for one that is a tuple."""
-    return [np.shape(value) if slot is None else entries[slot][SHAPE] for slot, value in zip(slots, kept, strict=False)]
+    return [
+        np.shape(value) if slot is None else entries[slot][SHAPE] for slot, value in zip(slots, kept)
+    ]  # hot: no strict=

@@ -35,7 +35,6 @@ class Recorder:
 
     Attributes:
         entries: the records, in order; an entry's index is its slot.
-        append: of `entries`, bound once: recording is the hot path.
         leaves: the slots of watched values.
         outlived: whether operations used its Tensors after it closed, for errors.
         holds_large: whether a watched array is so large that results are put into memory that is used again. The fast
@@ -54,7 +53,6 @@ class Recorder:
     records_alone: ClassVar[bool] = False  # whether `apply` does nothing but record, as the fast path does
 
     entries: list[Entry] = attrs.field(factory=list, init=False)
-    append: Callable[[Entry], None] = attrs.field(init=False)
     is_open: bool = attrs.field(default=False, init=False)
     is_fast: bool = attrs.field(default=False, init=False)
     level: int = attrs.field(default=-1, init=False)
@@ -67,10 +65,6 @@ class Recorder:
     locations: dict[int, CodeLocation] | None = attrs.field(default=None, init=False)
     tape_reference: Callable[[], Any] | None = attrs.field(default=None, init=False)
     guards: list[Guard] | None = attrs.field()
-
-    @append.default
-    def _append(self) -> Callable[[Entry], None]:
-        return self.entries.append
 
     # ---- abstract ----
 
@@ -85,6 +79,14 @@ class Recorder:
     def write_group(self, group: Callable[[int], list[Entry]]) -> int:
         """Append records that follow each other, made from the slot of the first; return that slot."""
         raise NotImplementedError
+
+    def put(self, entry: Entry, value: Array | None = None) -> int:
+        """Append a record, and return its slot."""
+        # Threads may record at the same time. `list.append` is atomic, so that a look afterwards shows whether another
+        # record came between; a lock would slow each record down.
+        slot = len(self.entries)
+        self.entries.append(entry)
+        return slot if self.entries[slot] is entry else slot_of(self.entries, entry, slot)
 
     def entries_to_walk(self, targets: Collection[int] = (), sources: Collection[int] = ()) -> Sequence[Entry]:
         """Return the entries for a walk between these slots."""
@@ -168,13 +170,7 @@ class TapeRecorder(Recorder):
         out, residual = compute(primitive, values, parameters)
         return record_output(self, primitive, operands, slots, values, parameters, out, residual)
 
-    def write(self, entry: Entry, value: Array | None = None) -> int:
-        """Append a record, and return its slot."""
-        # Threads may record at the same time. `list.append` is atomic, so that a look afterwards shows whether another
-        # record came between; a lock would slow each record down.
-        slot = len(self.entries)
-        self.append(entry)
-        return slot if self.entries[slot] is entry else slot_of(self.entries, entry, slot)
+    write = Recorder.put
 
     def write_group(self, group: Callable[[int], list[Entry]]) -> int:
         """Append records that follow each other, and return the slot of the first."""
@@ -255,7 +251,7 @@ def record_output(
 ) -> Any:
     """Record an operation and return its output as Tensors; an output without derivative leaves the tape, guarded."""
     keeps = primitive.keeps(tuple([slot is None for slot in slots]))
-    held = [value if keep else None for value, keep in zip(values, keeps, strict=False)]
+    held = [value if keep else None for value, keep in zip(values, keeps)]  # hot: strict= takes as long as this
     held.append(out if keeps[-1] else None)
     kept = (*held, *residual) if residual else tuple(held)
     if type(out) is tuple:

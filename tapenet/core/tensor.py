@@ -73,8 +73,11 @@ class Tensor(UnsealedTensor):
     @property  # type: ignore[misc]  # ndarray's can be assigned to
     def shape(self) -> tuple[int, ...]:
         """The value's shape."""
-        value = self._value
-        return () if isinstance(value, (float, complex, int)) else value.shape  # a Python scalar has no `shape`
+        try:
+            shape: tuple[int, ...] = self._value.shape
+        except AttributeError:  # of a Python number
+            return ()
+        return shape
 
     @property
     def dtype(self) -> np.dtype[Any]:

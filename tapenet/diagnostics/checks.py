@@ -12,7 +12,7 @@ from tapenet.core.argument_checks import checked_flag
 from tapenet.core.guards import Guard
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.record import Entry, Parameters
-from tapenet.core.recorder import INSTRUMENTS, Recorder, compute, partition, put_group, record_output, slot_of
+from tapenet.core.recorder import INSTRUMENTS, Recorder, compute, partition, put_group, record_output
 from tapenet.diagnostics.checked_walks import check_not_constant, checked_entries
 from tapenet.diagnostics.checker import Checker, Checks
 
@@ -94,9 +94,7 @@ class CheckedRecorder(Recorder):
 
     def write(self, entry: Entry, value: Array | None = None) -> int:
         """Put down a record, its place in the user's code and what its arrays look like."""
-        slot = len(self.entries)
-        self.append(entry)
-        slot = slot if self.entries[slot] is entry else slot_of(self.entries, entry, slot)
+        slot = self.put(entry)
         self.checker.note(slot, entry, value)
         return slot
 

@@ -35,7 +35,7 @@ class _Forks:
 
     def begin(self) -> None:
         """Wait until all other threads are outside of products, and keep them there."""
-        mine = _own.lock
+        mine = this_thread.lock
         self.take(self.adding)
         for lock in list(self.locks):
             if lock is not mine:
@@ -58,12 +58,8 @@ class _Own(threading.local):
 
 
 _forks = _Forks()
-_own = _Own()
-
-
-def between_forks() -> Lock:
-    """Return a context for a product: no other thread forks the process meanwhile."""
-    return _own.lock
+# `with this_thread.lock:` around a product: no other thread forks the process meanwhile.
+this_thread = _Own()
 
 
 def _begin() -> None:
@@ -78,7 +74,7 @@ def _restart_in_child() -> None:
     """Forget the locks of threads that the child does not have."""
     global _forks
     _forks = _Forks()
-    _forks.locks.add(_own.lock)
+    _forks.locks.add(this_thread.lock)
 
 
 if hasattr(os, "register_at_fork"):

@@ -13,20 +13,22 @@ from tapenet.kernels.windows import Array
 # Real part beyond which cosh z is e^|z| / 2, to the last digit of any dtype.
 _FAR = 25.0
 
+_FLOAT64 = np.dtype(np.float64)
+
 _TERMS = 20  # of the series of sinc: enough for longdouble
 
 
 def over_square_of_cosh(t: Array, x: Array) -> Array:
     """Compute t / cosh^2 x."""
     try:
-        if x.dtype.kind == "c":
+        if x.dtype is not _FLOAT64 and x.dtype.kind == "c":
             return _over_square_of_complex_cosh(t, x)
         root = quiet.run(np.cosh, x)  # by infinity, where it is too large: the quotient is right
     except AttributeError:  # of a Python number
         return over_square_of_cosh(t, np.asarray(x)[()])
     except RuntimeError:  # one call in the middle of another
         root = quietly(np.cosh, x)
-    return t / root / root
+    return t / root / root  # and not by the square, which overflows long before the quotient is zero
 
 
 def _over_square_of_complex_cosh(t: Array, z: Array) -> Array:

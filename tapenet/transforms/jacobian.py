@@ -207,7 +207,7 @@ def hvp(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> C
             targets = tree_leaves(y)
             check_scalar("hvp", targets, "Sum it first, y.sum(), or take tn.hessian.")
             found = vjp_walk(_trace_of(sources), targets, ones_for(y), sources) if sources else []
-            gradients = [zeros_of(x) if g is None else g for x, g in zip(sources, found, strict=True)]
+            gradients = [zeros_of(x) if g is None else g for x, g in zip(sources, found)]
             return by_argnums(argnums, tree_unflatten(tree_flatten(x)[1], gradients))
 
         recording = run_recorded("hvp", _then(gradient, "hvp", f, places, has_aux), arguments, kwargs, places, has_aux)
@@ -294,7 +294,7 @@ def _pushed_along(recording: Recording, directions: Sequence[Array]) -> Tree:
             bars = vjp_walk(recording.trace, targets, seeds, recording.sources)
         pairs = [(bar, v) for bar, v in zip(bars, directions, strict=True) if bar is not None]
         pushed = vjp_walk(trace, [bar for bar, _ in pairs], [v for _, v in pairs], seeds)
-        zeros = (zeros_of(x) if dot is None else dot for x, dot in zip(targets, pushed, strict=True))
+        zeros = (zeros_of(x) if dot is None else dot for x, dot in zip(targets, pushed))
         return tree_unflatten(spec, list(zeros))
 
 

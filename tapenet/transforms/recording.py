@@ -109,9 +109,7 @@ class Recording:
     def vjp(self, cotangents: Sequence[Array]) -> tuple[Tree, ...]:
         """Compute a cotangent for each chosen argument from one for each leaf of y; zeros without a path."""
         pulled = vjp_walk(self.trace, tree_leaves(self.y), cotangents, self.sources)
-        answers = [
-            zeros_of(source) if answer is None else answer for source, answer in zip(self.sources, pulled, strict=True)
-        ]
+        answers = [zeros_of(source) if answer is None else answer for source, answer in zip(self.sources, pulled)]
         if len(self.specs) == 1:
             return (tree_unflatten(self.specs[0], answers),)
         leaves = iter(answers)
@@ -121,7 +119,7 @@ class Recording:
         """Compute the tangent of y from one for each source; zeros where y does not depend on any."""
         targets, spec = tree_flatten(self.y)
         pushed = jvp_walk(self.trace, self.sources, tangents, targets)
-        zeros = (zeros_of(target) if dot is None else dot for target, dot in zip(targets, pushed, strict=True))
+        zeros = (zeros_of(target) if dot is None else dot for target, dot in zip(targets, pushed))
         return tree_unflatten(spec, list(zeros))
 
     def matched_tangents(self, tangents: Sequence[Tree], name: str) -> list[Array]:

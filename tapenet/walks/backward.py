@@ -15,6 +15,8 @@ from tapenet.walks.projection import project_cotangent
 from tapenet.walks.reachability import descendants
 from tapenet.walks.sums import Sums
 
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+
 
 def backward(
     entries: Sequence[Entry],
@@ -61,9 +63,8 @@ def backward(
         primitive, slots, kept, parameters, _, _ = entries[slot]
         if lift is not None:
             kept = lift(kept, slots, slot)
-        if primitive.joint_pullback is None:
-            pullbacks: Sequence[CompiledRule | None] = primitive.pullbacks
-        else:
+        pullbacks: Sequence[CompiledRule | None] = primitive.pullbacks
+        if not pullbacks and slots:  # one rule for all operands
             pullbacks = _joint_answers(entries, primitive, slots, kept, parameters, t)
         place = -1  # counted here: to set up zip and enumerate takes longer than the few operands of a record
         for operand_slot in slots:
@@ -91,8 +92,12 @@ def backward(
                 bars[operand_slot] = contribution
             elif operand_slot in owned and type(bar) is type(contribution) is np.ndarray:
                 np.add(bar, contribution, out=bar)
+            elif dtype is _FLOAT64 or dtype is _FLOAT32 or dtype is None or dtype.char != "e":
+                bars[operand_slot] = bar = bar + contribution
+                if type(bar) is np.ndarray:
+                    owned.add(operand_slot)
             else:
-                bars[operand_slot] = sums.add(bar, contribution, operand_slot, dtype)
+                bars[operand_slot] = sums.add_float16(bar, contribution, operand_slot)
     return found
 
 

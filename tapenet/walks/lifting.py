@@ -26,7 +26,8 @@ def lift_onto(trace: Recorder) -> Lift:
 
     def lift(kept: Kept, slots: Slots, slot: int) -> Kept:
         own = (*slots, slot)
-        return (*map(value, kept, own), *(_lifted_residual(trace, kept, slots, slot) for _ in kept[len(own) :]))
+        lifted = tuple(map(value, kept, own))
+        return lifted if len(kept) == len(lifted) else (*lifted, _lifted_residual(trace, kept, slots, slot))
 
     return lift
 

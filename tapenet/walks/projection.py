@@ -63,4 +63,6 @@ def _unbroadcast(x: Array, shape: Shape | None, primitive: str) -> Array:
             f"{primitive}: the rule's cotangent must have shape {shape}, as its operand, "
             f"or one that it broadcasts to; got {x.shape}."
         )
-    return reshape(summed, shape) if leading else summed
+    if not leading:
+        return summed
+    return summed.reshape(shape) if type(summed) is np.ndarray else reshape(summed, shape)

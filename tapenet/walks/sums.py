@@ -28,12 +28,10 @@ class Sums:
     owned: set[int] = attrs.field(factory=set, init=False)
     unfinished: dict[int, list[Piece]] = attrs.field(factory=dict, init=False)
 
-    def add(self, bar: Array, contribution: Array, slot: int, dtype: Any) -> Array:
-        """Return the sum of two cotangents, or of one that the walk does not own and another."""
-        if dtype is not None and dtype.char == "e":  # float16
-            self.unfinished.setdefault(slot, [])
-            bar = as_dtype(bar, _WIDE)
-        total = bar + contribution
+    def add_float16(self, bar: Array, contribution: Array, slot: int) -> Array:
+        """Return the sum of two cotangents in float16, one of which the walk does not own, in float32."""
+        self.unfinished.setdefault(slot, [])
+        total = as_dtype(bar, _WIDE) + contribution
         if type(total) is np.ndarray:
             self.owned.add(slot)
         return total

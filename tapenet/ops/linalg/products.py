@@ -14,8 +14,8 @@ import numpy as np
 from tapenet.core.arguments import as_array, axes_of, numpy_function, refuse
 from tapenet.core.batch_rules import einsum_rule, matmul_rule
 from tapenet.core.families import joint, multilinear
-from tapenet.core.primitive import Array, Primitive, Shapes
-from tapenet.core.record import Parameters
+from tapenet.core.primitive import Array, Primitive, Shapes, bind
+from tapenet.core.record import NO_PARAMETERS, Parameters
 from tapenet.core.tensor import Tensor, read_single_value
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.kernels import products as kernels
@@ -37,15 +37,13 @@ def _transposed(x: Array) -> Array:
     return x.mT if type(x) is np.ndarray else matrix_transpose(x)
 
 
-@multilinear(
+# Large ones in parts, which differs from NumPy's product by rounding.
+matrix_product = multilinear(
     lambda t, y: _product(t, _transposed(y)),
     lambda t, x: _product(_transposed(x), t),
     name="matmul",
     batch=matmul_rule,
-)
-def matrix_product(x: Array, y: Array) -> Array:
-    """Multiply matrices or stacks of them; large ones in parts, which differs from NumPy's product by rounding."""
-    return kernels.matmul(x, y)
+)(kernels.matmul)
 
 
 def _matvec_batched(
@@ -96,7 +94,7 @@ def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
     if keywords:
         return _matmul_with(x1, x2, **keywords)
     x, y = x1, x2
-    if not _ARRAYS.issuperset((type(x), type(y))):
+    if type(x) not in _ARRAYS or type(y) not in _ARRAYS:
         if is_sparse_product(x, y):
             return sparse_product(x, y)
         x, y = as_array(x), as_array(y)
@@ -108,7 +106,7 @@ def matmul(x1: Array, x2: Array, /, **keywords: Any) -> Array:
             f"{x_shape[-1]} and {y_shape[-2 if y_ndim > 1 else -1]}."
         )
     if x_ndim == 2 and y_ndim == 2:
-        return matrix_product(x, y)
+        return bind(matrix_product, (x, y), NO_PARAMETERS)
     if x_ndim == 2 and y_ndim == 1:
         return _matvec(x, y)
     if x_ndim == 1 and y_ndim == 2:
