@@ -3,9 +3,9 @@
     python benchmarks/files.py
     python benchmarks/files.py --megabytes 8 --rounds 2
 
-The copy reads the file and writes another (`shutil.copyfile`), in two ways: flushed to the disk, which `save` does before
-it replaces the old file, and not, beside which `load` stands. Rounds are interleaved; the fastest counts. Files lie in
-the system's folder for temporary ones, or in `--folder`.
+The copy reads the file and writes over another (`shutil.copyfile`), in two ways: flushed to the disk, as `save` does
+before it replaces the old file, and not, beside which `load` stands. Rounds are interleaved; the fastest counts. Files
+lie in the system's folder for temporary ones, or in `--folder`.
 """
 
 from __future__ import annotations
