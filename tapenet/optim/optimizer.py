@@ -211,9 +211,9 @@ class Elementwise(Rated):
         return all(type(setting) is float for setting in (rate, *(getattr(self, name) for name in names)))
 
 
-def _update(step: Any, *flat: Array, optimizer: Elementwise, width: int) -> tuple[Array, ...]:
+def _update(step: Any, *flat: Array, optimizer: Elementwise, width: int, donate: bool = False) -> tuple[Array, ...]:
     rows = [flat[start : start + width] for start in range(0, len(flat), width)]
-    return tuple([x for row in optimizer.moved(int(step), rows, False) for x in row])
+    return tuple([x for row in optimizer.moved(int(step), rows, donate) for x in row])
 
 
 _UPDATE = choice(_update, name="update")

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.guards import Guard
+from tapenet.core.primitive import Primitive
 from tapenet.core.record import SHAPE, Entry
 from tapenet.program.generators import DRAW
 from tapenet.program.instructions import Instruction, Program, Space
@@ -45,24 +46,36 @@ def program_of(trace: ProgramRecorder, inputs: Sequence[int], outputs: Sequence[
 
 
 def _must_stay(entries: Sequence[Entry], entry: Entry) -> bool:
-    """Return whether an operation stays in a program though nothing needs its value.
+    """Return whether a recorded operation stays in a program though nothing needs its value."""
+    primitive, slots, *_ = entry
+    return primitive is DRAW or has_own_shape(primitive, [entries[slot][-1] for slot in slots if slot is not None])
+
+
+def must_run(instruction: Instruction, program: Program) -> bool:
+    """Return whether an instruction stays in a program though nothing needs its value.
 
     A draw moves its generator on. Of an operation whose shape depends on values (places where a mask holds, distinct
     elements) the function may have used the shape alone, which is checked at each run.
     """
-    primitive, slots, *_ = entry
-    if primitive is DRAW:
+    if instruction.primitive is None or instruction.primitive is DRAW:
         return True
+    computed = (n for n in instruction.operands if n not in program.constants)
+    return has_own_shape(instruction.primitive, [program.spaces[n].dtype for n in computed])
+
+
+def has_own_shape(primitive: Primitive, dtypes: Sequence[Any]) -> bool:
+    """Return whether the shape of what an operation gives may depend on values."""
     if primitive.is_elementwise or isinstance(primitive.forward, np.ufunc) or primitive.family in ("leaf", "number"):
+        return False
+    if primitive.name.endswith(" with residual") or primitive.name.startswith("residual of "):
         return False
     if primitive.is_users or (primitive.is_discrete and primitive.name not in _OF_SHAPE):
         return True
-    dtypes = (entries[slot][-1] for slot in slots if slot is not None)
     return any(dtype is not None and dtype.kind in "biu" for dtype in dtypes)
 
 
 # Choices whose shape follows from those of their operands.
-_OF_SHAPE = {"argmax", "argmin", "argsort", "stop_gradient", "update", "isclose", "sign", "residual of max"}
+_OF_SHAPE = {"argmax", "argmin", "argsort", "stop_gradient", "update", "isclose", "sign"}
 
 
 @attrs.define(eq=False)

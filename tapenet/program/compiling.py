@@ -19,10 +19,12 @@ from tapenet.core.recorder import INSTRUMENTS
 from tapenet.core.source_lines import warn_at_user_line
 from tapenet.core.tensor import NUMBERS, Tensor, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, CompileWarning, ReplayError
+from tapenet.program import numpy_code
 from tapenet.program.environment import Environment, environment_of
-from tapenet.program.evaluating import GuardFailedError, evaluator
+from tapenet.program.evaluating import GuardFailedError
 from tapenet.program.generators import saved
 from tapenet.program.instructions import Program
+from tapenet.program.passes import optimized
 from tapenet.program.recording import RECORDING, RefusedError, UnsupportedError
 from tapenet.program.signatures import leaf_key, number_key, shared_places
 from tapenet.program.tracing import (
@@ -53,6 +55,7 @@ class Entry:
         run: computes it; None until a second recording has confirmed its constants.
         program: what is run, optimized.
         seconds: spent on recording and compiling.
+        donated: the places of leaves whose memory results may lie in.
     """
 
     recorded: Recorded
@@ -60,6 +63,7 @@ class Entry:
     run: Run | None
     program: Program
     seconds: float
+    donated: frozenset[int]
 
     def fits(self, leaves: Sequence[Any]) -> bool:
         """Return whether the numbers of a call are those of the program."""
@@ -280,12 +284,27 @@ class CompiledFunction(Generic[P, Value]):
             if first is not None:
                 trouble = same_constants(first.recorded, made)
                 if not trouble:
-                    first.run = evaluator(first.program)
+                    first.run = self._compiled(first.program, first.recorded, first.donated)
                     first.seconds += time.perf_counter() - start
                 return trouble, made.result
-            run = None if needs_confirmation(made) else evaluator(made.program)
-            known.entries.append(Entry(made, numbers, run, made.program, time.perf_counter() - start))
+            program = optimized(made.program)
+            given_up = self._given_up(call)
+            run = None if needs_confirmation(made) else self._compiled(program, made, given_up)
+            known.entries.append(Entry(made, numbers, run, program, time.perf_counter() - start, given_up))
         return "", made.result
+
+    def _compiled(self, program: Program, recorded: Recorded, donated: frozenset[int]) -> Run:
+        """Return the function of a program's inputs."""
+        numbers = zip(recorded.inputs, program.inputs, strict=True)
+        return numpy_code.compiled(program, frozenset(number for place, number in numbers if place in donated))
+
+    def _given_up(self, call: _Call) -> frozenset[int]:
+        """Return the places of leaves whose memory results may lie in."""
+        if not self._donate:
+            return frozenset()
+        counts = [len(tree_flatten_with_none(x)[0]) for x in call.args]
+        named = {place % len(counts) for place in self._donate}
+        return frozenset(n for i in named for n in range(sum(counts[:i]), sum(counts[: i + 1])))
 
     def _set_eager(self, known: Signature, reason: str) -> None:
         """Note that calls run eagerly, and say so once."""
@@ -344,7 +363,8 @@ def _run(entry: Entry, run: Run, leaves: Sequence[Any]) -> tuple[bool, Any]:
             restore()
         return False, None
     constants = [entry.program.constants[n] for n in entry.program.outputs if n in entry.program.constants]
-    return True, recorded.filled(owned(outputs, [*given, *constants]), leaves)
+    kept = [leaves[i] for i in recorded.inputs if i not in entry.donated] if entry.donated else given
+    return True, recorded.filled(owned(outputs, [*kept, *constants]), leaves)
 
 
 def _varying(known: Signature, leaves: Sequence[Any]) -> frozenset[int]:

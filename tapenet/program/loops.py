@@ -24,11 +24,13 @@ from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten, tree_
 from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.tensor import Tensor, read_single_value, record_guard, resolve, unwrap
 from tapenet.errors import ArgumentError, ArgumentTypeError, ReplayError
+from tapenet.program import numpy_code
 from tapenet.program.compiling import compile, cost_of
 from tapenet.program.environment import Environment, environment_of, with_values
-from tapenet.program.evaluating import GuardFailedError, applied, evaluator
+from tapenet.program.evaluating import GuardFailedError, applied
 from tapenet.program.generators import saved
 from tapenet.program.instructions import Program
+from tapenet.program.passes import optimized
 from tapenet.program.tracing import Recorded, record, same_constants
 from tapenet.transforms.products import jvp, vjp
 
@@ -299,7 +301,8 @@ def _as_step(loop: _Loop, made: Recorded, values: Sequence[Any], carries: int, y
     if len(made.inputs) - len(held) != carries + xs or len(made.places) != len(made.leaves):
         return None
     ys = len(made.places) - carries
-    step = _Step(made.program, evaluator(made.program), carries, xs, ys, y_spec, loop.reverse, loop.count)
+    program = optimized(made.program)
+    step = _Step(program, numpy_code.compiled(program), carries, xs, ys, y_spec, loop.reverse, loop.count)
     return step, tuple([values[place - carries - xs] for place in held])
 
 

@@ -1,0 +1,45 @@
+"""Constant folding: what depends on constants alone is computed once, when the program is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.core.primitive import as_numpy_number
+from tapenet.program.instructions import Program
+from tapenet.program.passes.rewriting import is_pure
+
+# Bytes of an array beyond which it is computed at each run: a broadcast constant would fill memory.
+LARGEST = 2**16
+
+
+def folded(program: Program) -> Program:
+    """Return a program whose operations depend on inputs."""
+    constants: dict[int, Any] = dict(program.constants)
+    kept = []
+    for instruction in program.instructions:
+        primitive, space = instruction.primitive, program.spaces.get(instruction.out)
+        if primitive is None or space is None or space.shape is None or space.dtype is None:
+            kept.append(instruction)
+            continue
+        is_small = int(np.prod(space.shape, dtype=np.int64)) * space.dtype.itemsize <= LARGEST
+        if not is_small or not is_pure(instruction) or not all(n in constants for n in instruction.operands):
+            kept.append(instruction)
+            continue
+        operands = [constants[n] for n in instruction.operands]
+        if not primitive.takes_numbers:
+            numbers = (program.spaces[n].is_number for n in instruction.operands)
+            operands = [as_numpy_number(x) if own else x for x, own in zip(operands, numbers, strict=True)]
+        constants[instruction.out] = _computed(primitive, operands, instruction.parameters)
+    return attrs.evolve(program, instructions=tuple(kept), constants=constants)
+
+
+def _computed(primitive: Any, operands: list[Any], parameters: Any) -> Any:
+    with np.errstate(all="ignore"):
+        out = primitive.forward(*operands, **parameters)
+    if type(out) is np.ndarray:
+        out = out.copy()
+        out.flags.writeable = False
+    return out
