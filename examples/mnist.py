@@ -2,18 +2,23 @@
 
     python examples/mnist.py                          the sample of MNIST that comes with the examples
     python examples/mnist.py --data DIR --download    the whole of MNIST, fetched into DIR if it is not there
+    python examples/mnist.py --save run.safetensors   keep the training after each epoch
+    python examples/mnist.py --resume run.safetensors go on with it, to the same weights as without an interruption
+    python examples/mnist.py --resume run.safetensors --predict seven.png     read digits of your own
 
 Prints the accuracy on the test digits, and draws learning curves and the digits that were read wrong.
 """
 
 import argparse
 import math
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import digits
+import handwriting
 import numpy as np
 
 import tapenet as tn
@@ -49,57 +54,44 @@ def loss_and_model(
     return tn.nn.cross_entropy(logits, labels), model
 
 
-def train_epoch(
-    model: tn.models.LeNet,
-    state: Any,
-    *,
-    optimizer: tn.optim.Optimizer,
-    data: digits.Digits,
-    batch_size: int,
-    rng: np.random.Generator,
-    title: str,
-) -> tuple[tn.models.LeNet, Any, list[float]]:
-    """Take one optimizer step for each batch of the training digits, in random order.
-
-    Returns:
-        The trained model, the state of the optimizer, and the loss of each step.
-    """
-    from tqdm import tqdm
-
-    step = tn.value_and_grad(loss_and_model, has_aux=True)
-    losses: list[float] = []
-    with tqdm(total=len(data.train_labels), desc=title, unit=" images", mininterval=0.5, dynamic_ncols=True) as bar:
-        for batch in batches(len(data.train_labels), batch_size, rng):
-            (loss, model), gradients = step(model, data.train_images[batch], data.train_labels[batch], rng)
-            model, state = optimizer.update(gradients, state, model)
-            losses.append(finite(float(loss), title, len(losses) + 1))
-            bar.set_postfix_str(f"loss {np.mean(losses[-50:]):.4f}", refresh=False)
-            bar.update(len(batch))
-    return model, state, losses
-
-
-def batches(count: int, batch_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Cut the indices below `count`, in random order, into batches; the last may be smaller."""
-    order = rng.permutation(count)
-    return (order[start : start + batch_size] for start in range(0, count, batch_size))
+def train(options: argparse.Namespace, data: digits.Digits) -> tuple[tn.models.LeNet, tn.training.History]:
+    """Train a new model, or go on with one, as the options say."""
+    rng = np.random.default_rng(options.seed)
+    model = tn.models.LeNet(num_classes=digits.NUM_CLASSES, rng=rng)
+    batches = tn.data.batches((data.train_images, data.train_labels), options.batch_size, rng=rng)
+    try:
+        model, _, history = tn.training.fit(
+            model,
+            loss_and_model,
+            make_optimizer(options, steps=options.epochs * len(batches)),
+            batches,
+            epochs=options.epochs,
+            rng=rng,
+            validation=tn.data.batches((data.test_images, data.test_labels), 500),
+            metrics={"accuracy": tn.training.accuracy},
+            callbacks=[tell],
+            checkpoint=options.save,
+            resume=options.resume is not None,
+            progress=True,
+        )
+    except tn.NumericalError as error:
+        raise ExampleError(f"{error}\nTry a smaller --learning-rate.") from error
+    except (tn.ArgumentError, tn.MissingPackageError) as error:
+        raise ExampleError(str(error)) from error
+    if history.interrupted:
+        raise KeyboardInterrupt
+    return model, history
 
 
-def finite(loss: float, title: str, step: int) -> float:
-    """Give the loss back, or end the run where training has diverged."""
-    if not math.isfinite(loss):
-        raise ExampleError(f"{title}: the loss is {loss} at step {step}; try a smaller --learning-rate.")
-    return loss
+def tell(run: tn.training.Run) -> None:
+    """Print the accuracy after an epoch."""
+    print(f"epoch {run.epoch}: test accuracy {run.history['accuracy'][-1]:.4f}", flush=True)
 
 
 def predict(model: tn.models.LeNet, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
     """Compute the probability of each digit: float32 array, shape (N, 10)."""
     parts = [model(images[start : start + batch_size]) for start in range(0, len(images), batch_size)]
     return np.asarray(tn.nn.softmax(np.concatenate(parts)))
-
-
-def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Compute the share of images whose most probable digit is the right one."""
-    return float(np.mean(probabilities.argmax(axis=1) == labels))
 
 
 # The command line
@@ -111,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with digits.unwound_by_sigterm():
             run(options)
-    except (digits.IdxError, ExampleError, OSError) as error:
+    except (digits.IdxError, handwriting.ImageError, ExampleError, OSError) as error:
         print(f"mnist.py: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -122,59 +114,74 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Read the digits, train, test and draw, as the options say."""
-    try:
-        import tqdm  # noqa: F401  (asked for here, so that its absence is known before the digits are read)
-    except ImportError as error:
-        raise ExampleError(f"tqdm, for the progress bar, is not installed; {INSTALL_EXTRA}") from error
+    require("tqdm", "for the progress bar")
+    if options.save is not None:
+        require("safetensors", "for --save and --resume")
+    images = read_images(options.predict)
     data = read_digits(options)
     # Before training rather than after it, so that a folder that cannot be made costs no time.
     options.output.mkdir(parents=True, exist_ok=True)
     sizes = f"{len(data.train_labels)} training and {len(data.test_labels)} test digits"
     print(f"{sizes} from {options.data}", flush=True)
+    begin_saving(options)
 
-    rng = np.random.default_rng(options.seed)
-    model = tn.models.LeNet(num_classes=digits.NUM_CLASSES, rng=rng)
-    steps_per_epoch = math.ceil(len(data.train_labels) / options.batch_size)
-    optimizer = make_optimizer(options, steps=options.epochs * steps_per_epoch)
-    state = optimizer.init(model)
-    losses: list[float] = []
-    scores: list[float] = []
-    for epoch in range(1, options.epochs + 1):
-        model, state, epoch_losses = train_epoch(
-            model,
-            state,
-            optimizer=optimizer,
-            data=data,
-            batch_size=options.batch_size,
-            rng=rng,
-            title=f"epoch {epoch}",
-        )
-        probabilities = predict(model, data.test_images)
-        losses.extend(epoch_losses)
-        scores.append(accuracy(probabilities, data.test_labels))
-        print(f"epoch {epoch}: test accuracy {scores[-1]:.4f}", flush=True)
-    draw_pictures(options.output, losses, scores, data, probabilities)
-    print(f"test accuracy: {scores[-1]:.4f}")
+    model, history = train(options, data)
+    probabilities = predict(model, data.test_images)
+    draw_pictures(options, history, data, probabilities)
+    for path, image in images.items():
+        (found,) = predict(model, image[np.newaxis])
+        print(f"{path}: {found.argmax()} ({found.max():.1%})")
+    print(f"test accuracy: {tn.training.accuracy(probabilities, data.test_labels):.4f}")
+
+
+def require(package: str, what: str) -> None:
+    """Raise where a package is not installed, before the digits are read."""
+    try:
+        __import__(package)
+    except ImportError as error:
+        raise ExampleError(f"{package}, {what}, is not installed; {INSTALL_EXTRA}") from error
+
+
+def read_images(paths: Sequence[Path]) -> dict[Path, np.ndarray]:
+    """Read the digits to predict."""
+    if paths:
+        require("PIL", "for images")
+    return {path: handwriting.read(path) for path in paths}
+
+
+def begin_saving(options: argparse.Namespace) -> None:
+    """See to the file that the training is kept in: new, or the one to go on with, or a copy of that."""
+    if options.resume is None:
+        if options.save is not None and options.save.exists():
+            raise ExampleError(f"argument --save: expected a new file, found {options.save}; go on with it by --resume")
+        return
+    if not options.resume.is_file():
+        raise ExampleError(f"argument --resume: expected a file that --save wrote, found none at {options.resume}")
+    if options.save is None:
+        options.save = options.resume
+    elif options.save != options.resume:
+        shutil.copyfile(options.resume, options.save)
 
 
 def draw_pictures(
-    folder: Path,
-    losses: Sequence[float],
-    accuracies: Sequence[float],
-    data: digits.Digits,
-    probabilities: np.ndarray,
+    options: argparse.Namespace, history: tn.training.History, data: digits.Digits, probabilities: np.ndarray
 ) -> None:
-    """Write `learning_curves.png` and `wrong_digits.png`, or say what they need."""
+    """Write `learning_curves.png`, `wrong_digits.png` and `confusion.png` by `--confusion`; or say what they need."""
     try:
         import pictures
     except ImportError:
         print(f"no pictures: matplotlib is not installed; {INSTALL_EXTRA}")
         return
-    curves = folder / "learning_curves.png"
-    wrong = folder / "wrong_digits.png"
-    pictures.save(pictures.learning_curves(losses, accuracies), curves)
-    pictures.save(pictures.wrong_digits(data.test_images, data.test_labels, probabilities), wrong)
-    print(f"pictures: {curves}, {wrong}")
+    figures = {
+        "learning_curves": pictures.learning_curves(history.losses, history["accuracy"]),
+        "wrong_digits": pictures.wrong_digits(data.test_images, data.test_labels, probabilities),
+    }
+    if options.confusion:
+        counts = tn.training.confusion_matrix(probabilities, data.test_labels)
+        figures["confusion"] = pictures.confusion(counts)
+    for name, figure in figures.items():
+        pictures.save(figure, options.output / f"{name}.png")
+    print(f"pictures: {', '.join(str(options.output / f'{name}.png') for name in figures)}")
 
 
 def read_digits(options: argparse.Namespace) -> digits.Digits:
@@ -224,6 +231,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--output", type=Path, default="mnist-output", metavar="DIR", help="for the pictures (%(default)s)")
     add("--train-size", type=at_least_one, metavar="N", help="use the first N training digits")
     add("--test-size", type=at_least_one, metavar="N", help="use the first N test digits")
+    add("--save", type=saved_file, metavar="FILE", help="keep the training there after each epoch: *.safetensors")
+    add("--resume", type=saved_file, metavar="FILE", help="go on with the training there, with the options it had")
+    add("--predict", type=Path, nargs="+", default=[], metavar="IMAGE", help="images of digits to read at the end")
+    add("--confusion", action="store_true", help="draw which digits were taken for which")
     options = parser.parse_args(argv)
     if options.download and options.data is None:
         parser.error("argument --download: expected --data DIR with it, the folder to fetch into")
@@ -244,6 +255,13 @@ def whole_number(least: int) -> Callable[[str], int]:
         return number
 
     return read
+
+
+def saved_file(text: str) -> Path:
+    """Read an option that takes the name of a file for a training."""
+    if not text.endswith(".safetensors"):
+        raise argparse.ArgumentTypeError(f"expected a name that ends in .safetensors, got {text!r}")
+    return Path(text)
 
 
 def positive_number(text: str) -> float:

@@ -1,7 +1,6 @@
-"""The two pictures of `mnist.py`: how training went, and the digits that were read wrong."""
+"""The pictures of `mnist.py`: how training went, the digits that were read wrong, and which were taken for which."""
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import digits
@@ -22,14 +21,14 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(file, format="png", dpi=150)
 
 
-def learning_curves(losses: Sequence[float], accuracies: Sequence[float]) -> Figure:
+def learning_curves(losses: np.ndarray, accuracies: np.ndarray) -> Figure:
     """Draw the training loss of each step, and the test accuracy after each epoch."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = len(accuracies)
     at = np.arange(1, len(losses) + 1) / len(losses) * epochs
     left.semilogy(at, losses, color=FAINT, linewidth=0.6, alpha=0.7, label="each batch")
-    left.semilogy(at, smoothed(np.array(losses)), color=STRONG, linewidth=1.8, label="moving average")
+    left.semilogy(at, smoothed(losses), color=STRONG, linewidth=1.8, label="moving average")
     left.set(title="Training loss", xlabel="epoch", ylabel="cross entropy", xlim=(0, epochs))
     left.legend(frameon=False)
     right.plot(range(1, epochs + 1), accuracies, color=STRONG, linewidth=1.8, marker="o", markersize=5)
@@ -49,6 +48,22 @@ def learning_curves(losses: Sequence[float], accuracies: Sequence[float]) -> Fig
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def confusion(counts: np.ndarray) -> Figure:
+    """Draw how often each digit was read as each other one; the colors are those of the mistakes."""
+    figure = Figure(figsize=(5.5, 5), layout="constrained")
+    axes = figure.subplots()
+    mistakes = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
+    axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max()))
+    for (row, column), count in np.ndenumerate(counts):
+        color = STRONG if row == column else INK if count else FAINT
+        axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color=color)
+    total, right = counts.sum(), np.trace(counts)
+    axes.set(title=f"{right:,} of {total:,} digits read right", xlabel="read as", ylabel="is")
+    axes.set(xticks=range(len(counts)), yticks=range(len(counts)))
+    axes.spines[:].set_visible(False)
     return figure
 
 

@@ -19,20 +19,22 @@ from tapenet.training.callbacks import checked_monitor, monitored
 from tapenet.training.history import History, Mode, checked_mode
 from tapenet.training.running import Run
 
-LAST, BEST = "last.safetensors", "best.safetensors"
+SUFFIX = ".safetensors"
+LAST, BEST = f"last{SUFFIX}", f"best{SUFFIX}"
 _ROWS, _STEPS = "history", "steps"
 
 
 @attrs.frozen(init=False)
 class Checkpoints:
-    """A folder with the checkpoints of one training.
+    """The checkpoints of one training.
 
     `last.safetensors` holds all that a training needs to go on as if it had not ended; `best.safetensors` holds the
     best model, for `tn.load(path, like=model)`. Each file is replaced whole: a process that is killed at any moment
     leaves the old one or the new one.
 
     Args:
-        folder: is made where it is not there.
+        folder: of the two files, made where it is not there. A name that ends in `.safetensors` is that of a file for
+            the last state, and no best model is kept.
         monitor: the column of the history that says which model is best; by default `validation_loss`, or `loss`
             without validation.
         mode: whether "min" or "max" of it is best; by default by its name: less of a loss or a perplexity, else more.
@@ -45,7 +47,8 @@ class Checkpoints:
     PosixPath('run/last.safetensors')
     """
 
-    folder: Path
+    last: Path
+    best: Path | None
     monitor: str | None
     mode: Mode | None
 
@@ -53,17 +56,9 @@ class Checkpoints:
         if not isinstance(folder, str | os.PathLike) or isinstance(os.fspath(folder), bytes):
             raise ArgumentTypeError(f"Checkpoints: folder must be a path; got {shown(folder)}.")
         checked_monitor("Checkpoints", monitor, mode)
-        self.__attrs_init__(Path(folder), monitor, mode)
-
-    @property
-    def last(self) -> Path:
-        """The file of the last state."""
-        return self.folder / LAST
-
-    @property
-    def best(self) -> Path:
-        """The file of the best model."""
-        return self.folder / BEST
+        place = Path(folder)
+        is_file = place.suffix == SUFFIX
+        self.__attrs_init__(place if is_file else place / LAST, None if is_file else place / BEST, monitor, mode)
 
     def save(self, run: Run, generators: Sequence[np.random.Generator], callbacks: Tree = ()) -> None:
         """Write the state of a training at the end of an epoch, and its model where it is the best so far.
@@ -77,10 +72,11 @@ class Checkpoints:
             MissingPackageError: safetensors is not installed.
             FileError, OSError: a file cannot be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.last.parent.mkdir(parents=True, exist_ok=True)
         name = monitored("Checkpoints", run, self.monitor)
         # The best before the last: of a training that is killed in between, the last epoch is done once more.
-        if run.history.best(name, checked_mode("Checkpoints", name, self.mode)) == len(run.history):
+        is_best = run.history.best(name, checked_mode("Checkpoints", name, self.mode)) == len(run.history)
+        if self.best is not None and is_best:
             save(self.best, run.model, {"epoch": str(run.epoch)})
         texts = {_ROWS: json.dumps([dict(row) for row in run.history.rows]), _STEPS: str(run.history.losses.size)}
         save(self.last, _tree(run, generators, callbacks), texts)
@@ -136,7 +132,7 @@ def checked_checkpoints(checkpoint: Any, resume: bool) -> Checkpoints | None:
     """Return the checkpoints of a folder."""
     if checkpoint is None:
         if resume:
-            raise ArgumentError("fit: checkpoint must be a folder to resume from; got None.")
+            raise ArgumentError("fit: checkpoint must be a folder or file to resume from; got None.")
         return None
     if not isinstance(checkpoint, Checkpoints | str | os.PathLike):
         raise ArgumentTypeError(
@@ -145,7 +141,7 @@ def checked_checkpoints(checkpoint: Any, resume: bool) -> Checkpoints | None:
     checkpoints = checkpoint if isinstance(checkpoint, Checkpoints) else Checkpoints(checkpoint)
     if not resume and checkpoints.last.exists():
         raise ArgumentError(
-            f"fit: checkpoint must be a folder without a training; got {str(checkpoints.folder)!r}, which holds one. "
-            "Pass resume=True to go on with it, or another folder."
+            f"fit: checkpoint must be a place without a training; got {str(checkpoints.last)!r}, which is one. "
+            "Pass resume=True to go on with it, or another place."
         )
     return checkpoints

@@ -180,9 +180,10 @@ def fit(
         metrics: functions `(outputs, targets) -> number` of the validation batches, by name or in a sequence: see
             `evaluate`.
         callbacks: functions of a `Run`, called after each epoch, and `Callback`s, such as `early_stopping(5)`.
-        checkpoint: a folder for `last.safetensors` and `best.safetensors`, or `Checkpoints`. Needs safetensors.
-        resume: whether to go on from the last checkpoint of that folder, where there is one. The training then ends
-            with the same weights, to the last bit, as one that was not interrupted.
+        checkpoint: a folder for `last.safetensors` and `best.safetensors`, a file `*.safetensors` for the first alone,
+            or `Checkpoints`. Needs safetensors.
+        resume: whether to go on from the last checkpoint there, if there is one. The training then ends with the same
+            weights, to the last bit, as one that was not interrupted.
         compile: whether to compile the loss and its gradient.
         progress: whether to show a bar for each epoch, by tqdm; by default where a terminal or a notebook shows it.
 

@@ -200,10 +200,19 @@ def test_a_folder_that_holds_a_training_is_not_overwritten(tmp_path):
     fitted(epochs=1, checkpoint=tmp_path)
     with pytest.raises(ArgumentError) as caught:
         fitted(epochs=1, checkpoint=tmp_path)
+    path = str(tmp_path / "last.safetensors")
     assert str(caught.value) == (
-        f"fit: checkpoint must be a folder without a training; got {str(tmp_path)!r}, which holds one. Pass "
-        "resume=True to go on with it, or another folder."
+        f"fit: checkpoint must be a place without a training; got {path!r}, which is one. Pass resume=True to go on "
+        "with it, or another place."
     )
+
+
+def test_a_file_for_the_last_state_alone(tmp_path):
+    path = tmp_path / "run.safetensors"
+    fitted(epochs=1, checkpoint=path)
+    model, _, _ = fitted(epochs=3, checkpoint=path, resume=True)
+    assert [*tmp_path.iterdir()] == [path]
+    assert_same_model(model, fitted(epochs=3)[0])
 
 
 def test_a_checkpoint_of_another_training(tmp_path):
@@ -457,7 +466,7 @@ def test_without_a_terminal_there_is_no_bar(monkeypatch):
             ArgumentError,
             "fit: data must give inputs and a target for metrics; got ",
         ),
-        ({"resume": True}, ArgumentError, "fit: checkpoint must be a folder to resume from; got None."),
+        ({"resume": True}, ArgumentError, "fit: checkpoint must be a folder or file to resume from; got None."),
         (
             {"callbacks": [lambda run: 3]},
             ArgumentTypeError,
