@@ -98,10 +98,12 @@ def optimize(size: int, steps: int, rounds: int):
     optimizer = tn.optim.adam(0.05)
     velocities, errors = np.zeros((2, size, size)), []
     state = optimizer.init(velocities)
-    for _ in range(rounds):
+    bar = scripts.Progress(rounds, "stirring", "rounds")
+    for _ in bar:
         value, gradient = gradient_of(velocities)
         velocities, state = optimizer.update(gradient, state, velocities)
         errors.append(float(value))
+        bar.show("mean squared error", errors[-1])
     return velocities, errors
 
 

@@ -73,10 +73,12 @@ def fit(parameters, x, y, steps: int):
     state = optimizer.init(parameters)
     step = value_and_grad(lambda parameters: -log_likelihood(parameters, x, y))
     likelihoods = []
-    for _ in range(steps):
+    bar = scripts.Progress(steps, "fitting", "steps")
+    for _ in bar:
         value, gradient = step(parameters)
         parameters, state = optimizer.update(gradient, state, parameters)
         likelihoods.append(-float(value))
+        bar.show("log likelihood", likelihoods[-1])
     return parameters, likelihoods
 
 

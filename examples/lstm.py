@@ -92,12 +92,14 @@ def train(parameters, rng: Generator, steps: int, length: int, batch: int):
     state = optimizer.init(parameters)
     gradient_of = value_and_grad(loss)
     losses = []
-    for _ in range(steps):
+    bar = scripts.Progress(steps, "training", "steps")
+    for _ in bar:
         places = rng.integers(0, len(POEM) - length, batch)
         texts = np.stack([one_hot(POEM[place : place + length]) for place in places])
         value, gradient = gradient_of(parameters, texts)
         parameters, state = optimizer.update(gradient, state, parameters)
         losses.append(float(value))
+        bar.show("loss", losses[-1])
     return parameters, losses
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 INSTALL_EXTRA = 'pip install ".[examples]"'
@@ -20,6 +20,34 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
     made.add_argument("--output", type=Path, default=output, metavar="DIR", help="for the picture (%(default)s)")
     made.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same result (%(default)s)")
     return made
+
+
+class Progress:
+    """A bar over the rounds of a run, with what was reached, where a terminal shows it and tqdm is installed.
+
+    Attributes:
+        rounds: how many there are.
+        title: of the bar.
+        unit: what a round is called.
+    """
+
+    def __init__(self, rounds: int, title: str, unit: str) -> None:
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            self._bar = None
+        else:
+            options = {"desc": title, "unit": f" {unit}", "dynamic_ncols": True, "disable": None}
+            self._bar = tqdm(range(rounds), **options)
+        self._rounds = range(rounds)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._rounds if self._bar is None else self._bar)
+
+    def show(self, name: str, number: float) -> None:
+        """Show a number beside the bar."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"{name} {number:.4f}", refresh=False)
 
 
 def run(options: argparse.Namespace, name: str, work: Callable[[argparse.Namespace], None]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -105,6 +106,27 @@ def test_a_package_that_is_missing_is_named(
     assert example.main(["--quick", "--output", str(tmp_path)]) == 2
     message = f'{example.NAME}.py: error: matplotlib is not installed; pip install ".[examples]"\n'
     assert capsys.readouterr().err == message
+
+
+def test_a_terminal_shows_the_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tqdm")
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    for round in scripts.Progress(3, "training", "steps"):
+        assert round in range(3)
+    assert stream.getvalue() == ""
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    bar = scripts.Progress(3, "training", "steps")
+    for round in bar:
+        bar.show("loss", round / 4)
+    assert "training: 100%" in stream.getvalue()
+    assert "steps/s, loss 0.5000" in stream.getvalue()
+    before = stream.getvalue()
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    bar = scripts.Progress(3, "training", "steps")
+    assert [*bar] == [0, 1, 2]
+    bar.show("loss", 1.0)
+    assert stream.getvalue() == before
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
