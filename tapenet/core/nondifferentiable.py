@@ -101,7 +101,10 @@ class NondifferentiableFunction:
         """Return what is under a Tensor; a Python number that was watched stays one for a ufunc, as NEP 50 has it."""
         if type(x) is not Tensor:
             return x
-        value = unwrap_to_choices(resolve(x))
+        return self.plain(unwrap_to_choices(resolve(x)))
+
+    def plain(self, value: Any) -> Any:
+        """Return a value that was on a trace as `forward` takes it."""
         return value if isinstance(self.forward, np.ufunc) else as_numpy_number(value)
 
     def _mapped(self, mapping: Map, values: Sequence[Any], keywords: Mapping[str, Any]) -> Any:

@@ -72,13 +72,19 @@ def _recomputed(entry: Entry, values: Mapping[int, Array], apply: Apply) -> Arra
 
 def _check_guard(guard: Guard, values: Mapping[int, Array]) -> None:
     """Repeat the read of a guard; raise where it fails."""
+    as_read = guard.function.plain if isinstance(guard.function, NondifferentiableFunction) else _as_it_is
     arguments = [
-        constant if slot is None else values[slot] for slot, constant in zip(guard.slots, guard.constants, strict=True)
+        constant if slot is None else as_read(values[slot])
+        for slot, constant in zip(guard.slots, guard.constants, strict=True)
     ]
-    keywords = {**guard.keywords, **{name: values[slot] for name, slot in guard.keyword_slots.items()}}
+    keywords = {**guard.keywords, **{name: as_read(values[slot]) for name, slot in guard.keyword_slots.items()}}
     answer = read_again(guard, arguments, keywords)
     if not bitwise_equal(guard.answer, answer):
         raise guard_failed(guard, answer)
+
+
+def _as_it_is(x: Any) -> Any:
+    return x
 
 
 def read_again(guard: Guard, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Any:

@@ -63,6 +63,13 @@ CASES: dict[str, tuple[Callable[[Any, Array], Any], Array]] = {
     "a matrix of one row as the value of full": (lambda xp, x: tnp.full((3,), x), np.ones((1, 3))),
     "the 0-th difference of a scalar": (lambda xp, x: xp.diff(x, n=0), np.array(2.0)),
     "a standard deviation in integers": (lambda xp, x: xp.std(x, dtype=int, where=True), _ROW),
+    "a deviation of truths about a complex mean": (
+        lambda xp, x: xp.std(np.array([True]), mean=x),
+        np.array([0.5 + 1j]),
+    ),
+    "a deviation of one number in float16": (lambda xp, x: xp.nanstd(x, dtype=np.float16), np.array([4.172325])),
+    "a matrix inserted into a flat array": (lambda xp, x: xp.insert(x, 0, x), np.array([[2.0]])),
+    "an average with its weight": (lambda xp, x: xp.average(x, weights=x, returned=True), np.float16([2.0])),
     "condition of a matrix": (lambda xp, x: xp.linalg.cond(x), np.diag([2.0, 1.0])),
 }
 
@@ -100,6 +107,22 @@ def test_the_sign_of_complex_numbers_with_keywords_has_its_derivative() -> None:
     plain = tn.grad(lambda z: tnp.sum(tnp.real(tnp.sign(z))))(z)
     np.testing.assert_allclose(tn.grad(lambda z: tnp.sum(tnp.real(tnp.sign(z, dtype=complex))))(z), plain)
     np.testing.assert_allclose(tn.grad(lambda z: tnp.sum(tnp.real(tnp.sign(z, where=[True]))))(z), plain)
+
+
+def test_a_python_number_in_a_product_has_a_dtype() -> None:
+    for function, theirs in ((tnp.inner, np.inner), (tnp.dot, np.dot)):
+        with tn.GradientTape() as tape:
+            found = function(np.ones(2, np.float32), tape.watch(2.5))
+        assert found.dtype == theirs(np.ones(2, np.float32), 2.5).dtype
+
+
+@pytest.mark.parametrize("name", ["unique_all", "unique_counts", "unique_inverse", "unique_values", "sort", "argsort"])
+def test_a_program_of_a_python_number_replays(name: str) -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(0.5)
+        found = getattr(tnp, name)(tnp.atleast_1d(x) if "sort" in name else x)
+        y = 2 * x + 0 * np.size(found[0])
+    assert tape.replay(0.75, y) == 1.5
 
 
 def test_a_python_number_close_to_real_is_real() -> None:

@@ -302,6 +302,9 @@ def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Arra
     axis = axis_of("insert", axis, x.ndim)
     n = x.shape[axis]
     places = _places("insert", obj, n)
+    spare = values.ndim - x.ndim
+    if spare > 0 and set(values.shape[:spare]) == {1}:
+        values = reshape(values, values.shape[spare:])  # as where NumPy writes into an array
     if places.size == 1:  # then all values go there
         values = reshape(values, (1,) * (x.ndim - values.ndim) + values.shape)
         values = moveaxis(values, 0, axis) if places.ndim == 0 else values

@@ -186,10 +186,15 @@ def dot(a: Array, b: Array, out: None = None) -> Array:
     """
     x, y = as_array(a), as_array(b)
     if x.ndim == 0 or y.ndim == 0:
-        return multiply(x, y)
+        return multiply(_strong(x), _strong(y))
     if x.ndim <= 2 and y.ndim <= 2:
         return matmul(x, y)
     return tensordot(x, y, ([-1], [-2 if y.ndim > 1 else -1]))
+
+
+def _strong(x: Array) -> Array:
+    """Return a Python number that was watched with a dtype, which it has here for NumPy; anything else as it is."""
+    return reshape(x, ()) if type(x) is Tensor and x.ndim == 0 else x
 
 
 @numpy_function(np.vdot)
@@ -216,7 +221,7 @@ def inner(a: Array, b: Array, /) -> Array:
     x, y = as_array(a), as_array(b)
     if x.ndim < 2 and y.ndim < 2:
         return dot(x, y)
-    return multiply(x, y) if x.ndim == 0 or y.ndim == 0 else tensordot(x, y, ([-1], [-1]))
+    return multiply(_strong(x), _strong(y)) if x.ndim == 0 or y.ndim == 0 else tensordot(x, y, ([-1], [-1]))
 
 
 @numpy_function(np.outer)

@@ -37,7 +37,7 @@ from tapenet.ops.elementwise.arithmetic import (
     where as choose,
 )
 from tapenet.ops.elementwise.casting import as_scalar, astype
-from tapenet.ops.elementwise.choices import detached, equal
+from tapenet.ops.elementwise.choices import detached, equal, logical_and
 from tapenet.ops.elementwise.complex import absolute, conjugate
 from tapenet.ops.reductions.cumulative import cumprod, reversed_along, shifted
 
@@ -317,7 +317,7 @@ def var(
     deviation = subtract(x, center)
     if where is not ABSENT:
         deviation = choose(where, deviation, 0)  # before it is squared: 0 * NaN must not arise behind a mask
-    magnitude = absolute(deviation) if x.dtype.kind == "c" else deviation
+    magnitude = absolute(deviation) if x.dtype.kind in "cb" else deviation  # NumPy conjugates what is not int or float
     return over_count(sum(square(magnitude), axes, dtype, keepdims=keepdims), np.maximum(count - ddof, 0))
 
 
@@ -407,7 +407,7 @@ def std(
 
 def root_of_variance(variance: Array, counts: Array) -> Array:
     """Return the standard deviation; of one number, the mean, it is constant, with derivatives of all orders."""
-    is_alone = equal(counts, 1)
+    is_alone = logical_and(equal(counts, 1), equal(variance, 0))  # with a dtype the mean may be rounded
     return as_scalar(choose(is_alone, variance, root_of_squares(choose(is_alone, 1, variance))))
 
 

@@ -13,7 +13,7 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.ops.arrays.indexing import at
 from tapenet.ops.arrays.shaping import broadcast_to, reshape, transpose
 from tapenet.ops.elementwise.arithmetic import divide, multiply
-from tapenet.ops.elementwise.casting import astype
+from tapenet.ops.elementwise.casting import as_scalar, astype
 from tapenet.ops.elementwise.comparison import equal
 from tapenet.ops.reductions.order_statistics import holds_anywhere
 from tapenet.ops.reductions.reduction import Axis, mean, sum
@@ -46,7 +46,7 @@ def average(
     if holds_anywhere(equal(total, 0)):
         raise ArgumentError("average: weights must not add up to 0; got such a sum. Leave out that slice.")
     found = divide(sum(multiply(a, weights), axis, keepdims=keepdims), total)
-    return (found, broadcast_to(total, found.shape)) if returned else found
+    return (found, as_scalar(broadcast_to(total, found.shape))) if returned else found
 
 
 def _broadcast_weights(a: Array, weights: Array, axis: Axis) -> Array:
