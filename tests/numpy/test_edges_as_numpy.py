@@ -70,6 +70,9 @@ CASES: dict[str, tuple[Callable[[Any, Array], Any], Array]] = {
     "a deviation of one number in float16": (lambda xp, x: xp.nanstd(x, dtype=np.float16), np.array([4.172325])),
     "a matrix inserted into a flat array": (lambda xp, x: xp.insert(x, 0, x), np.array([[2.0]])),
     "an average with its weight": (lambda xp, x: xp.average(x, weights=x, returned=True), np.float16([2.0])),
+    "the largest quantile, infinite": (lambda xp, x: xp.nanquantile(x, 1), _INFINITE),
+    "a union with a number": (lambda xp, x: xp.union1d(x, 0.5), _ROW),
+    "numbers joined without axis": (lambda xp, x: xp.concatenate([x, 2.5], axis=None), _ROW),
     "condition of a matrix": (lambda xp, x: xp.linalg.cond(x), np.diag([2.0, 1.0])),
 }
 

@@ -17,7 +17,7 @@ from tapenet.core.batch_rules import broadcast_rule, leading, reordered, shifted
 from tapenet.core.families import joint, linear
 from tapenet.core.primitive import Array
 from tapenet.core.shapes import at, without, zeros_where_none
-from tapenet.core.tensor import Tensor, unwrap
+from tapenet.core.tensor import NUMBERS, Tensor, unwrap
 from tapenet.errors import ArgumentError, ArgumentTypeError, AxisError
 from tapenet.ops.elementwise.casting import astype
 
@@ -373,6 +373,12 @@ def concatenate(
     refuse("concatenate", keywords)
     parts = [x if hasattr(x, "ndim") else as_array(x) for x in arrays]
     if axis is None:
+        plain = [unwrap(x) for x in arrays]
+        if any(type(x) in NUMBERS for x in plain):  # which take on the precision of the arrays here
+            kind = np.result_type(
+                *(x if type(x) in NUMBERS else part.dtype for x, part in zip(plain, parts, strict=True))
+            )
+            parts = [astype(x, kind) for x in parts]
         parts, axis = [ravel(x) for x in parts], 0
     if any(x.ndim == 0 for x in parts):
         raise ArgumentError("concatenate: arrays must have at least one axis; got one of shape (). Use stack.")

@@ -17,7 +17,7 @@ from tapenet.ops.arrays.indexing import take_along_axis
 from tapenet.ops.arrays.shaping import broadcast_to, moveaxis, ravel, reshape, transpose
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, subtract, where
 from tapenet.ops.elementwise.casting import as_scalar, astype
-from tapenet.ops.elementwise.choices import detached, equal, greater_equal, isnan
+from tapenet.ops.elementwise.choices import detached, equal, greater_equal, isinf, isnan, logical_and
 from tapenet.ops.elementwise.comparison import greater, less, logical_or
 from tapenet.ops.reductions.nan_functions import nanmean
 from tapenet.ops.reductions.reduction import Axis, mean
@@ -176,7 +176,8 @@ def _fraction(q: Array, places: Array, counts: Array, method: str, dtype: Any) -
 
 def _between(below: Array, above: Array, fraction: Array) -> Array:
     """Compute below + fraction (above - below), from the nearer end."""
-    step = subtract(above, below)
+    is_one = logical_and(equal(above, below), isinf(below))  # of which the difference is NaN
+    step = where(is_one, 0, subtract(where(is_one, 0, above), where(is_one, 0, below)))
     return where(
         greater_equal(fraction, 0.5),
         subtract(above, multiply(step, 1 - fraction)),

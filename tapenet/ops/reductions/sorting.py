@@ -262,7 +262,7 @@ def union1d(ar1: Array, ar2: Array) -> Array:
     >>> tnp.union1d([1.0], [0.0, 1.0])
     array([0., 1.])
     """
-    return unique(concatenate([ravel(as_array(ar1)), ravel(as_array(ar2))]))
+    return unique(concatenate([ar1, ar2], None))
 
 
 @numpy_function(np.intersect1d)
