@@ -51,7 +51,8 @@ class Node:
         """Return it in one line, without all of its layers but the first."""
         if not self.children:
             return self.line()
-        return f"{self.name}{self.kind}({self.children[0].shortened()}, ..., {counted(self.size)})"
+        first = self.children[0].shortened()
+        return f"{self.name}{self.kind}({f'{first}, ' if len(first) <= _WIDTH // 2 else ''}..., {counted(self.size)})"
 
 
 _BARE = "bare"

@@ -11,6 +11,7 @@ import numpy as np
 from tapenet.core.argument_checks import checked_choice, shown
 from tapenet.core.pytrees import joined, one_level, static_values
 from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.nn.attention_layers import MultiHeadAttention, TransformerBlock
 from tapenet.nn.block_layers import GroupNorm, InstanceNorm, PReLU, RMSNorm
 from tapenet.nn.layers import BatchNorm, Conv, Dense, Embedding, Layer, LayerNorm, Sequential
 from tapenet.nn.recurrent_layers import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
@@ -140,6 +141,22 @@ _TORCH: dict[type, Callable[[Any], Layout]] = {
     GRUCell: lambda layer: _gated("", ""),
     **dict.fromkeys((RNN, LSTM), lambda layer: _recurrent("cell.", "_l0_reverse" if layer.reverse else "_l0")),
     GRU: lambda layer: _gated("cell.", "_l0_reverse" if layer.reverse else "_l0"),
+    MultiHeadAttention: lambda layer: _layout(
+        inputs__kernel=("in_proj_weight", _transposed, _transposed),
+        inputs__bias=("in_proj_bias", _same, _same),
+        output__kernel=("out_proj.weight", _transposed, _transposed),
+        output__bias=("out_proj.bias", _same, _same),
+    ),
+}
+# PyTorch's names for what is within a layer of several; for TransformerBlock those of TransformerEncoderLayer.
+_TORCH_NAMES: dict[type, dict[str, str]] = {
+    TransformerBlock: {
+        "first_norm": "norm1",
+        "attention": "self_attn",
+        "second_norm": "norm2",
+        "mlp.layers.0": "linear1",
+        "mlp.layers.2": "linear2",
+    }
 }
 
 _FLAX: dict[type, Callable[[Any], Layout]] = {
@@ -202,11 +219,14 @@ def _places(
                 f"shape {node.shape} at {path!r}. Convert the layers around it one by one."
             )
         return
+    renamed = _TORCH_NAMES.get(type(node), {}) if layouts is _TORCH else {}
     for child_name, child in (*zip(level.names, level.children, strict=True), *static_values(node).items()):
         is_row = isinstance(node, Sequential) and child_name == "layers"
         if isinstance(child, np.ndarray) or one_level(child) is not None:
             below = name if is_row else joined(name, child_name)
-            yield from _places(function, child, joined(path, child_name), below, layouts)
+            for place in _places(function, child, joined(path, child_name), below, layouts):
+                own = renamed.get(place.path.removeprefix(f"{path}.") if path else place.path)
+                yield place if own is None else attrs.evolve(place, name=joined(name, own))
 
 
 def _field(layer: Any, path: str) -> Any:
@@ -306,6 +326,9 @@ def _grouped(function: str, state: Any) -> dict[str, Arrays]:
         if not isinstance(key, str):
             raise ArgumentTypeError(f"{function}: state must have strings as keys; got {shown(key)}.")
         layer, _, local = key.rpartition(".")
+        outer, _, inner = layer.rpartition(".")
+        if inner == "out_proj":  # of an attention of PyTorch's, which has its other arrays itself
+            layer, local = outer, f"{inner}.{local}"
         if local not in _IGNORED:
             groups.setdefault(layer, {})[local] = _as_array(function, key, value)
     return groups

@@ -125,6 +125,7 @@ def test_a_layer_with_pytorchs_parameters_gives_its_outputs(kind: str, rng: np.r
 
 def test_every_layer_with_parameters_has_a_layout() -> None:
     kinds = {type(make()) for make, *_ in LAYERS.values()} | {nn.RNNCell, nn.LSTMCell, nn.GRUCell}
+    kinds |= {nn.MultiHeadAttention, nn.TransformerBlock}
     public = [getattr(nn, name) for name in nn.__all__]
     with_arrays = {
         kind
@@ -145,6 +146,52 @@ def test_cells(cell: Any, rng: np.random.Generator) -> None:
     expected = theirs(torch.from_numpy(x))
     found, expected = (y[0] if isinstance(y, tuple) else y for y in (ours(x, ours.start(x)), expected))
     np.testing.assert_allclose(found, expected.detach().numpy(), rtol=1e-10)
+
+
+class Attending:
+    """PyTorch's attention of x to itself, as a module of x."""
+
+    def __new__(cls, features: int, heads: int) -> Any:
+        torch = pytest.importorskip("torch")
+
+        class Module(torch.nn.MultiheadAttention):  # type: ignore[misc,name-defined]  # as torch has no types here
+            def forward(self, x: Any) -> Any:
+                return super().forward(x, x, x, need_weights=False)[0]
+
+        return Module(features, heads, batch_first=True)
+
+
+def encoder_layer() -> Any:
+    torch = pytest.importorskip("torch")
+    options = {"norm_first": True, "batch_first": True, "activation": "gelu"}
+    return torch.nn.TransformerEncoderLayer(8, 2, 16, **options)
+
+
+BLOCKS = {
+    "attention": (lambda: nn.MultiHeadAttention(8, 2, rng=made(), dtype=DOUBLE), lambda: Attending(8, 2)),
+    "block": (lambda: nn.TransformerBlock(8, 2, hidden=16, rng=made(), dtype=DOUBLE), encoder_layer),
+    "blocks": (
+        lambda: nn.Sequential(*[nn.TransformerBlock(8, 2, hidden=16, rng=made(), dtype=DOUBLE) for _ in range(2)]),
+        lambda: pytest.importorskip("torch").nn.Sequential(encoder_layer(), encoder_layer()),
+    ),
+}
+
+
+@pytest.mark.parametrize("by", ["name", "order"])
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_attention_and_blocks(kind: str, by: str, rng: np.random.Generator) -> None:
+    torch = pytest.importorskip("torch")
+    ours, theirs = (make() for make in BLOCKS[kind])
+    theirs = theirs.double().eval()
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter.copy_(torch.from_numpy(rng.normal(size=parameter.shape)))
+    x = rng.normal(size=(2, 5, 8))
+    expected = theirs(torch.from_numpy(x)).detach().numpy()
+    if by == "name" or kind == "attention":  # PyTorch registers the parts of a block in another order
+        ours = nn.from_torch_state(ours, theirs.state_dict(), by=by)
+        np.testing.assert_allclose(ours(x), expected, rtol=1e-9, atol=1e-11)
+        assert {*nn.to_torch_state(ours)} == {*theirs.state_dict()}
 
 
 # ---- models ----
