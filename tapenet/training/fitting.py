@@ -184,7 +184,8 @@ def fit(
             or `Checkpoints`. Needs safetensors.
         resume: whether to go on from the last checkpoint there, if there is one. The training then ends with the same
             weights, to the last bit, as one that was not interrupted.
-        compile: whether to compile the loss and its gradient.
+        compile: whether to compile the loss with its gradient, by `tn.compile`. Results are then those of the loss to
+            rounding, and so is a training that is resumed.
         progress: whether to show a bar for each epoch, by tqdm; by default where a terminal or a notebook shows it.
 
     Returns:
@@ -211,7 +212,7 @@ def fit(
     checked_optimizer("fit", optimizer)
     resume = checked_flag("fit", "resume", resume)
     plan = _Plan(
-        make_step(loss, optimizer),
+        make_step(loss, optimizer, compile=checked_flag("fit", "compile", compile)),
         loss,
         _checked_data("data", data),
         checked_count("fit", "epochs", epochs, 0),
@@ -222,8 +223,6 @@ def fit(
         checked_checkpoints(checkpoint, resume),
         bar_class(None if progress is None else checked_flag("fit", "progress", progress)),
     )
-    if checked_flag("fit", "compile", compile):
-        raise ArgumentError("fit: compile must be False; got True. tn.compile is not supported here yet.")
     return _done(plan, Run(model, optimizer.init(model)), resume)
 
 

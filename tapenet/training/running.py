@@ -8,11 +8,12 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.core.argument_checks import checked_function, checked_rng, shown
+from tapenet.core.argument_checks import checked_flag, checked_function, checked_rng, shown
 from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.data.prefetching import checked_iterable
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.optim import Optimizer
+from tapenet.program.compiling import compile as compiled
 from tapenet.training.history import History
 from tapenet.transforms.gradient import value_and_grad
 
@@ -104,7 +105,7 @@ class CheckedLoss:
         return answer
 
 
-def make_step(loss: Loss, optimizer: Optimizer) -> Step:
+def make_step(loss: Loss, optimizer: Optimizer, *, compile: bool = False) -> Step:
     """Make the function that takes one training step, `step(model, state, batch, rng) -> (model, state, loss)`.
 
     It differentiates the loss by the model, and updates the model as the loss returns it. A step that the optimizer
@@ -113,6 +114,7 @@ def make_step(loss: Loss, optimizer: Optimizer) -> Step:
     Args:
         loss: `loss(model, *batch, rng) -> (loss, model)`, with the model as the pass leaves it.
         optimizer: an `Optimizer`.
+        compile: whether to compile the loss with its gradient, by `tn.compile`, once for each shape of a batch.
 
     Returns:
         A function.
@@ -125,9 +127,9 @@ def make_step(loss: Loss, optimizer: Optimizer) -> Step:
     >>> step(1.0, optim.sgd().init(1.0), np.ones(1), np.random.default_rng(0))
     (np.float64(0.5), SgdState(step=1), 1.0)
     """
-    return Step(
-        checked_optimizer("make_step", optimizer), value_and_grad(_checked_loss("make_step", loss), has_aux=True)
-    )
+    optimizer = checked_optimizer("make_step", optimizer)
+    slopes: Callable[..., Any] = value_and_grad(_checked_loss("make_step", loss), has_aux=True)
+    return Step(optimizer, compiled(slopes) if checked_flag("make_step", "compile", compile) else slopes)
 
 
 def as_arguments(batch: Any) -> Sequence[Any]:

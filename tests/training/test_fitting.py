@@ -124,6 +124,29 @@ def test_what_came_is_not_changed():
     assert_same_model(model, small_model())
 
 
+@pytest.mark.parametrize("size", [8, 7])
+def test_a_compiled_training_is_the_same_to_rounding(size):
+    """Also where the last batch is smaller, and so of another program."""
+
+    def data(rng):
+        return batches(small_data(), size, rng=rng)
+
+    model, _, history = fitted(data=data, compile=True)
+    expected, _, eager = fitted(data=data)
+    np.testing.assert_allclose(history.losses, eager.losses, rtol=1e-4)
+    assert tn.tree.allclose(model, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_nan_in_a_compiled_training_is_named():
+    def loss(w, x, rng):
+        return tnp.sum(tnp.log(w - x)), w
+
+    data = [(np.array([0.5]),), (np.array([0.25]),), (np.array([2.0]),)]
+    with np.errstate(all="ignore"), pytest.raises(NumericalError) as caught:
+        fit(1.0, loss, optim.sgd(0.0), data, epochs=1, rng=np.random.default_rng(0), compile=True)
+    assert "in epoch 1, step 3. log: the output must be finite" in str(caught.value)
+
+
 # ---- other optimizers ----
 
 
