@@ -66,6 +66,12 @@ PAGES = (
         ("tapenet.scipy", "tapenet.scipy.linalg", "tapenet.scipy.special"),
         "SciPy's functions on Tensors and arrays alike. :doc:`/guides/scipy` says of each what becomes of it.",
     ),
+    Page(
+        "scipy_stats",
+        "tapenet.scipy.stats",
+        ("tapenet.scipy.stats",),
+        "Distributions, each as its formula, and descriptive statistics.",
+    ),
     Page("tree", "tapenet.tree", ("tapenet.tree",), "Pytrees. :doc:`/guides/pytrees` is the guide."),
     Page(
         "data",

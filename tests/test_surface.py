@@ -32,6 +32,7 @@ MODULES = [
     "tapenet.scipy",
     "tapenet.scipy.linalg",
     "tapenet.scipy.special",
+    "tapenet.scipy.stats",
     "tapenet.testing",
     "tapenet.testing.strategies",
     "tapenet.training",
@@ -50,6 +51,7 @@ PACKAGES = [
     "tapenet.scipy",
     "tapenet.scipy.linalg",
     "tapenet.scipy.special",
+    "tapenet.scipy.stats",
     "tapenet.testing",
 ]
 

@@ -34,14 +34,15 @@ from tapenet.core.packages import import_package
 
 import_package("scipy", "tapenet.scipy", extra="scipy")
 
-MODULES = ("linalg", "special")
+MODULES = ("linalg", "special", "stats")
 
-__all__ = ["linalg", "special"]
+__all__ = ["linalg", "special", "stats"]
 
 if TYPE_CHECKING:
     from tapenet.scipy import (
         linalg as linalg,
         special as special,
+        stats as stats,
     )
 else:
 

@@ -33,6 +33,7 @@ class Subject:
         order: up to which derivatives are checked.
         dispatches: whether plain SciPy works on Tensors: its ufuncs do.
         tolerance: of derivatives against differences, where these are worse than usual.
+        closeness: of values to SciPy's, where SciPy integrates.
         in_single: whether SciPy takes single precision without a warning.
     """
 
@@ -44,6 +45,7 @@ class Subject:
     dispatches: bool = False
     tolerance: float | None = None
     in_single: bool = True
+    closeness: float = 1e-12
 
 
 SUBJECTS: list[Subject] = []

@@ -105,28 +105,39 @@ def implicit(name: str, operands: str, equation: Function, *, by: str = "", note
         by: the operands that it is differentiated by; all of them by default.
         note: what the derivative is.
     """
+    return ufunc(name, operands, *implicit_rules(operands, equation, by), note=note)
+
+
+def solved(name: str, operands: str, forward: Function, equation: Function, *, by: str = "") -> Function:
+    """Declare an elementwise primitive, "module.function", whose result solves an equation, as `implicit` does."""
+    names = tuple(operands.split())
+    function: Function = elementwise(forward, *implicit_rules(operands, equation, by), name=name, operands=names)
+    return function
+
+
+def implicit_rules(operands: str, equation: Function, by: str) -> list[Rule | None]:
+    """Return the rules of a result that solves an equation: minus its slope by the operand, over that by itself."""
     names = tuple(operands.split())
     wanted = by.split() or names
 
     def slope(t: Array, place: int, out: Array, *operands: Array) -> Array:
         everything = (out, *operands)
+        shape = np.broadcast_shapes(t.shape, out.shape)  # a tangent has the shape of its operand
 
         def along(i: int) -> Array:
-            x = tnp.broadcast_to(tnp.asarray(everything[i]) * 1.0, t.shape)
-            return jvp(
-                lambda x: equation(*everything[:i], x, *everything[i + 1 :]), (x,), (np.ones(x.shape, x.dtype)[()],)
-            )[1]
+            x = tnp.broadcast_to(tnp.asarray(everything[i]) * 1.0, shape)
+            ones = np.ones(x.shape, x.dtype)[()]
+            return jvp(lambda x: equation(*everything[:i], x, *everything[i + 1 :]), (x,), (ones,))[1]
 
         return -t * (along(place + 1) / along(0))
 
     listed = ", ".join(names)
-    rules = [
+    return [
         eval(f"lambda tangent, {listed}, out: slope(tangent, {i}, out, {listed})", {"slope": slope})
         if own in wanted
         else None
         for i, own in enumerate(names)
     ]
-    return ufunc(name, operands, *rules, note=note)
 
 
 def several(name: str, operands: str, *rules: Sequence[Rule | None], note: str) -> tuple[Function, ...]:

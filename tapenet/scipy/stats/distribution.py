@@ -1,0 +1,425 @@
+"""Distributions of one variable, each as its formulas: by its argument and by all of its parameters.
+
+A formula is of the standard form, location 0 and scale 1, and of points inside the support; `Distribution` shifts,
+scales, and gives what is outside. Where all arguments are plain, SciPy answers.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import scipy.stats
+
+import tapenet.numpy as tnp
+from tapenet.core.arguments import collected, holds_tensor
+from tapenet.core.nondifferentiable import constant, nondifferentiable
+from tapenet.core.primitive import Array
+from tapenet.errors import ArgumentTypeError
+from tapenet.scipy.special.declaring import solved
+from tapenet.scipy.special.helpers import guarded
+
+Formula = Callable[..., Array]
+Bound = float | Formula
+Keywords = dict[str, Any]
+
+# What a function is below and above the support.
+_OUTSIDE = {
+    "pdf": (0.0, 0.0),
+    "logpdf": (-np.inf, -np.inf),
+    "pmf": (0.0, 0.0),
+    "logpmf": (-np.inf, -np.inf),
+    "cdf": (0.0, 1.0),
+    "logcdf": (-np.inf, 0.0),
+    "sf": (1.0, 0.0),
+    "logsf": (0.0, -np.inf),
+}
+
+
+def all_positive(*shapes: Array) -> Array:
+    """Return where all shape parameters are above 0."""
+    found: Array = np.True_
+    for shape in shapes:
+        found = tnp.logical_and(found, shape > 0)
+    return found
+
+
+@attrs.frozen(eq=False, slots=False, kw_only=True)
+class Distribution:
+    """What continuous and discrete distributions share.
+
+    Attributes:
+        name: SciPy's.
+        shapes: the names of the shape parameters.
+        lower, upper: the support's ends, numbers or formulas of the shape parameters.
+        valid: where shape parameters are right.
+        formulas: by the name of a method, in the standard form.
+    """
+
+    name: str
+    shapes: tuple[str, ...] = ()
+    lower: Bound = -np.inf
+    upper: Bound = np.inf
+    valid: Formula = all_positive
+    formulas: dict[str, Formula]
+    has_scale: bool = True
+
+    def __reduce__(self) -> str:
+        """Pickle by name."""
+        return self.name
+
+    @property
+    def theirs(self) -> Any:
+        """SciPy's distribution."""
+        return getattr(scipy.stats, self.name)
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Frozen:
+        """Fix the parameters."""
+        self._parsed("freeze", arguments, keywords)
+        return Frozen(self, arguments, keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        """Pass what has no formula on to SciPy, for plain arguments."""
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        found = getattr(self.theirs, name)
+        if not callable(found):
+            return found
+
+        @functools.wraps(found)
+        def plain(*arguments: Any, **keywords: Any) -> Any:
+            if any(map(holds_tensor, (*arguments, *keywords.values()))):
+                raise ArgumentTypeError(
+                    f"stats.{self.name}.{name}: not supported for a Tensor. Write it in terms of "
+                    f"{', '.join(sorted(self.formulas))}."
+                )
+            return found(*arguments, **keywords)
+
+        return plain
+
+    # ---- arguments ----
+
+    def _parsed(self, method: str, arguments: Sequence[Any], keywords: Keywords) -> tuple[list[Array], Array, Array]:
+        """Return shape parameters, location and scale."""
+        names = (*self.shapes, "loc", *(["scale"] if self.has_scale else []))
+        by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        defaults = {"loc": 0.0, "scale": 1.0}
+        signature = inspect.Signature(
+            [inspect.Parameter(name, by_name, default=defaults.get(name, inspect.Parameter.empty)) for name in names]
+        )
+        try:
+            bound = signature.bind(*arguments, **keywords)
+        except TypeError as error:
+            raise ArgumentTypeError(
+                f"stats.{self.name}.{method}: parameters must be {', '.join(names)}; {error}."
+            ) from error
+        bound.apply_defaults()
+        given = {name: collected(value) for name, value in bound.arguments.items()}
+        arrays = [x if hasattr(x, "dtype") or isinstance(x, float) else np.asarray(x, float) for x in given.values()]
+        shapes, loc = arrays[: len(self.shapes)], arrays[len(self.shapes)]
+        return shapes, loc, arrays[len(self.shapes) + 1] if self.has_scale else 1.0
+
+    def _ends(self, shapes: Sequence[Array]) -> tuple[Array, Array]:
+        ends = (end(*shapes) if callable(end) else end for end in (self.lower, self.upper))
+        lower, upper = ends
+        return lower, upper
+
+    def _is_valid(self, shapes: Sequence[Array], scale: Array) -> Array:
+        return tnp.logical_and(self.valid(*shapes), tnp.asarray(scale > 0))
+
+    def _of_parameters(self, method: str, arguments: Sequence[Any], keywords: Keywords) -> tuple[Any, ...] | None:
+        if not any(map(holds_tensor, (*arguments, *keywords.values()))):
+            return None
+        return self._parsed(method, arguments, keywords)
+
+    # ---- functions of a point ----
+
+    def _at(self, method: str, x: Any, arguments: Sequence[Any], keywords: Keywords) -> Any:
+        if not any(map(holds_tensor, (x, *arguments, *keywords.values()))):
+            return getattr(self.theirs, method)(x, *arguments, **keywords)
+        shapes, loc, scale = self._parsed(method, arguments, keywords)
+        valid = self._is_valid(shapes, scale)
+        scale = guarded(tnp.asarray(scale > 0), scale, 1.0)
+        z = (collected(x) - loc) / scale if self.has_scale else collected(x) - loc
+        return tnp.where(valid, self._inside(method, z, shapes, scale), np.nan)
+
+    def _inside(self, method: str, z: Array, shapes: Sequence[Array], scale: Array) -> Array:
+        lower, upper = self._ends(shapes)
+        below = tnp.asarray(z < lower) if self.lower != -np.inf else None
+        above = tnp.asarray(z > upper) if self.upper != np.inf else None
+        outside = below if above is None else above if below is None else below | above
+        place = z if outside is None else tnp.where(outside, _interior(lower, upper), z)
+        found = self.formulas[method](place, *shapes)
+        if method == "pdf":
+            found = found / scale
+        elif method == "logpdf":
+            found = found - tnp.log(scale)
+        for mask, value in zip((below, above), _OUTSIDE[method], strict=True):
+            found = found if mask is None else tnp.where(mask, value, found)
+        return found
+
+    def cdf(self, x: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the distribution function."""
+        return self._at("cdf", x, arguments, keywords)
+
+    def logcdf(self, x: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the logarithm of the distribution function."""
+        return self._at("logcdf", x, arguments, keywords)
+
+    def sf(self, x: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Compute 1 less the distribution function."""
+        return self._at("sf", x, arguments, keywords)
+
+    def logsf(self, x: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the logarithm of 1 less the distribution function."""
+        return self._at("logsf", x, arguments, keywords)
+
+    # ---- moments ----
+
+    def _moment(self, method: str, arguments: Sequence[Any], keywords: Keywords) -> Any:
+        parsed = self._of_parameters(method, arguments, keywords)
+        if parsed is None:
+            return getattr(self.theirs, method)(*arguments, **keywords)
+        shapes, loc, scale = parsed
+        formula = self.formulas.get(method)
+        found = formula(*shapes) if formula is not None else getattr(self.theirs, method)()
+        valid = self._is_valid(shapes, scale)
+        scale = guarded(tnp.asarray(scale > 0), scale, 1.0)
+        scaled = {
+            "mean": lambda: found * scale + loc,
+            "var": lambda: found * scale * scale + 0 * loc,
+            "entropy": lambda: found + tnp.log(scale) + 0 * loc,
+        }[method]()
+        return tnp.where(valid, scaled, np.nan)
+
+    def mean(self, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the mean."""
+        return self._moment("mean", arguments, keywords)
+
+    def var(self, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the variance."""
+        return self._moment("var", arguments, keywords)
+
+    def std(self, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the standard deviation."""
+        return tnp.sqrt(self.var(*arguments, **keywords))
+
+    def entropy(self, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the differential entropy."""
+        return self._moment("entropy", arguments, keywords)
+
+
+def _interior(lower: Array, upper: Array) -> Array:
+    """Return a point of the support."""
+    ends = (np.isscalar(lower) and np.isinf(lower), np.isscalar(upper) and np.isinf(upper))
+    if ends[1]:
+        return lower + 1.0
+    if ends[0]:
+        return upper - 1.0
+    infinite = tnp.isinf(upper)
+    near = tnp.where(infinite, lower, upper)
+    return tnp.where(infinite, lower + 1.0, (lower + near) / 2)
+
+
+@attrs.frozen(eq=False, slots=False, kw_only=True)
+class Continuous(Distribution):
+    """A continuous distribution: `pdf`, `logpdf`, `cdf`, `logcdf`, `sf`, `logsf`, `ppf`, `isf`, `rvs` and moments."""
+
+    inverse: Formula = attrs.field(init=False)
+    complement: Formula = attrs.field(init=False)
+    sampled: Formula = attrs.field(init=False)
+
+    @inverse.default
+    def _inverse(self) -> Formula:
+        return self._quantile("ppf", "cdf")
+
+    @complement.default
+    def _complement(self) -> Formula:
+        return self._quantile("isf", "sf")
+
+    @sampled.default
+    def _sampled(self) -> Formula:
+        """Make the function that gives a draw, with the derivative that keeps the distribution function of it."""
+        if not self.shapes:
+            return lambda z: z
+        cdf = self.formulas["cdf"]
+        return solved(
+            f"stats.{self.name}.rvs",
+            f"z {' '.join(self.shapes)}",
+            lambda z, *shapes: z + sum(0 * shape for shape in shapes),
+            lambda out, z, *shapes: cdf(out, *shapes),
+            by=" ".join(self.shapes),
+        )
+
+    def _quantile(self, method: str, of: str) -> Formula:
+        """Return the formula of an inverse: where there is none, SciPy's value with its implicit derivative."""
+        explicit = self.formulas.get(method)
+        if explicit is not None:
+            return explicit
+        theirs, forward = getattr(self.theirs, method), self.formulas[of]
+        return solved(
+            f"stats.{self.name}.{method}",
+            f"q {' '.join(self.shapes)}",
+            lambda q, *shapes: theirs(q, *shapes),
+            lambda out, q, *shapes: forward(out, *shapes) - q,
+        )
+
+    def pdf(self, x: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the density."""
+        return self._at("pdf", x, arguments, keywords)
+
+    def logpdf(self, x: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the logarithm of the density."""
+        return self._at("logpdf", x, arguments, keywords)
+
+    def ppf(self, q: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the inverse of `cdf`."""
+        return self._at_probability("ppf", self.inverse, q, arguments, keywords)
+
+    def isf(self, q: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the inverse of `sf`."""
+        return self._at_probability("isf", self.complement, q, arguments, keywords)
+
+    def median(self, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the median."""
+        return self.ppf(0.5, *arguments, **keywords)
+
+    def _at_probability(self, method: str, formula: Formula, q: Any, arguments: Any, keywords: Any) -> Any:
+        if not any(map(holds_tensor, (q, *arguments, *keywords.values()))):
+            return getattr(self.theirs, method)(q, *arguments, **keywords)
+        shapes, loc, scale = self._parsed(method, arguments, keywords)
+        q = tnp.asarray(collected(q)) * 1.0
+        inside = tnp.asarray((q > 0) & (q < 1))
+        found = formula(guarded(inside, q, 0.5), *shapes)
+        lower, upper = self._ends(shapes)
+        at_0, at_1 = (lower, upper) if method == "ppf" else (upper, lower)
+        ends = tnp.where(tnp.equal(q, 0), at_0, tnp.where(tnp.equal(q, 1), at_1, np.nan))
+        found = tnp.where(inside, found, ends) * scale + loc
+        return tnp.where(self._is_valid(shapes, scale), found, np.nan)
+
+    def rvs(self, *arguments: Any, size: Any = None, random_state: Any = None, **keywords: Any) -> Any:
+        """Draw samples, SciPy's own for the same random state, as functions of the parameters.
+
+        Derivative: that at a fixed value of the distribution function, -(dF / dp) / pdf for a shape parameter p.
+        """
+        if not any(map(holds_tensor, (*arguments, *keywords.values()))):
+            return self.theirs.rvs(*arguments, size=1 if size is None else size, random_state=random_state, **keywords)
+        shapes, loc, scale = self._parsed("rvs", arguments, keywords)
+        shape = np.broadcast_shapes(*(np.shape(x) for x in (*shapes, loc, scale))) if size is None else size
+        z = self.theirs.rvs(*map(constant, shapes), size=shape, random_state=random_state)
+        return self.sampled(z, *shapes) * scale + loc
+
+
+def continuous(name: str, shapes: str = "", **settings: Any) -> Continuous:
+    """Declare a continuous distribution by its formulas; `logpdf` and `cdf` give what is not stated."""
+    ends = {key: settings.pop(key) for key in ("lower", "upper", "valid") if key in settings}
+    formulas: dict[str, Formula] = dict(settings)
+    logpdf, cdf = formulas["logpdf"], formulas["cdf"]
+    formulas.setdefault("pdf", lambda z, *shapes: tnp.exp(logpdf(z, *shapes)))
+    sf = formulas.setdefault("sf", lambda z, *shapes: 1 - cdf(z, *shapes))
+    formulas.setdefault("logcdf", lambda z, *shapes: tnp.log(cdf(z, *shapes)))
+    formulas.setdefault("logsf", lambda z, *shapes: tnp.log(sf(z, *shapes)))
+    made = Continuous(name=name, shapes=tuple(shapes.split()), formulas=formulas, **ends)
+    return _documented(
+        made,
+        "Derivatives: of pdf, logpdf, cdf, logcdf, sf, logsf, ppf and isf by the argument and all parameters; of "
+        "entropy, mean, var and std by all parameters; of rvs at a fixed value of the distribution function.",
+    )
+
+
+def _documented(made: Any, note: str) -> Any:
+    names = ", ".join((*made.shapes, "loc", *(["scale"] if made.has_scale else [])))
+    text = f"The distribution {made.name} of scipy.stats, with parameters {names}.\n\n{note}"
+    object.__setattr__(made, "__doc__", text)
+    object.__setattr__(made, "__module__", "tapenet.scipy.stats")  # by which it is pickled, and its reference found
+    return made
+
+
+@attrs.frozen(eq=False, slots=False, kw_only=True)
+class Discrete(Distribution):
+    """A distribution of integers: `pmf`, `logpmf`, `cdf`, `logcdf`, `sf`, `logsf` and moments by the parameters."""
+
+    has_scale: bool = False
+    integers: tuple[str, ...] = ()
+
+    def _parsed(self, method: str, arguments: Sequence[Any], keywords: Keywords) -> tuple[list[Array], Array, Array]:
+        shapes, loc, scale = Distribution._parsed(self, method, arguments, keywords)
+        named = zip(self.shapes, shapes, strict=True)
+        return [constant(x) if name in self.integers else x for name, x in named], constant(loc), scale
+
+    def pmf(self, k: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the probability of k."""
+        return self._at("pmf", k, arguments, keywords)
+
+    def logpmf(self, k: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the logarithm of the probability of k."""
+        return self._at("logpmf", k, arguments, keywords)
+
+    def _inside(self, method: str, z: Array, shapes: Sequence[Array], scale: Array) -> Array:
+        z = constant(z)
+        found = Distribution._inside(self, method, tnp.floor(z), shapes, scale)
+        if method in ("pmf", "logpmf"):
+            return tnp.where(tnp.equal(z, tnp.floor(z)), found, _OUTSIDE[method][0])
+        return found
+
+    def ppf(self, q: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the quantile, which is piecewise constant: a plain array."""
+        return nondifferentiable(self.theirs.ppf, name=f"stats.{self.name}.ppf")(q, *arguments, **keywords)
+
+    def isf(self, q: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Compute the quantile of the upper tail, which is piecewise constant: a plain array."""
+        return nondifferentiable(self.theirs.isf, name=f"stats.{self.name}.isf")(q, *arguments, **keywords)
+
+    def rvs(self, *arguments: Any, size: Any = None, random_state: Any = None, **keywords: Any) -> Any:
+        """Draw samples, which are piecewise constant: a plain array."""
+        shapes, loc, _ = self._parsed("rvs", arguments, keywords)
+        shape = np.broadcast_shapes(*(np.shape(x) for x in (*shapes, loc))) if size is None else size
+        values = [constant(x) if holds_tensor(x) else x for x in (*shapes, loc)]
+        return self.theirs.rvs(*values, size=shape or 1, random_state=random_state)
+
+
+def discrete(name: str, shapes: str, **settings: Any) -> Discrete:
+    """Declare a discrete distribution by its formulas; `logpmf` and `cdf` give what is not stated."""
+    ends = {key: settings.pop(key) for key in ("lower", "upper", "valid", "integers") if key in settings}
+    formulas: dict[str, Formula] = dict(settings)
+    logpmf, cdf = formulas["logpmf"], formulas["cdf"]
+    formulas.setdefault("pmf", lambda k, *shapes: tnp.exp(logpmf(k, *shapes)))
+    sf = formulas.setdefault("sf", lambda k, *shapes: 1 - cdf(k, *shapes))
+    formulas.setdefault("logcdf", lambda k, *shapes: tnp.log(cdf(k, *shapes)))
+    formulas.setdefault("logsf", lambda k, *shapes: tnp.log(sf(k, *shapes)))
+    made = Discrete(name=name, shapes=tuple(shapes.split()), formulas=formulas, **ends)
+    if len(made.integers) == len(made.shapes):
+        return _documented(made, "No derivative: its parameters are integers; a Tensor gives plain arrays.")
+    beside = f" but for the integers {', '.join(made.integers)}" if made.integers else ""
+    return _documented(
+        made,
+        f"Derivatives: of pmf, logpmf, cdf, logcdf, sf, logsf, entropy, mean, var and std by the parameters{beside}; "
+        "by k, and of ppf, isf and rvs, there is none, as they are piecewise constant.",
+    )
+
+
+@attrs.frozen(eq=False)
+class Frozen:
+    """A distribution with fixed parameters: its methods take the argument alone."""
+
+    distribution: Distribution
+    arguments: tuple[Any, ...]
+    keywords: Keywords
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a method of the distribution that has the parameters already."""
+        if name.startswith("_"):
+            raise AttributeError(f"'Frozen' object has no attribute {name!r}")
+        method = getattr(self.distribution, name)
+        if name in ("mean", "var", "std", "entropy", "rvs", "median", "support"):
+            return lambda *given, **keywords: self._of_parameters(method, name, given, keywords)
+        return lambda x, **keywords: method(x, *self.arguments, **self.keywords, **keywords)
+
+    def _of_parameters(self, method: Any, name: str, given: tuple[Any, ...], keywords: Keywords) -> Any:
+        if name == "rvs" and given:
+            keywords = {**dict(zip(("size", "random_state"), given, strict=False)), **keywords}
+        return method(*self.arguments, **self.keywords, **keywords)

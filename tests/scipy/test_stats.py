@@ -1,0 +1,163 @@
+"""Distributions at edges: outside the support, wrong parameters, draws, fixed parameters, and what is refused."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import scipy.stats
+
+import tapenet as tn
+import tapenet.numpy as tnp
+from tapenet.scipy import stats
+
+
+def on_tape(method: str, name: str, x: object, *parameters: float) -> tuple[np.ndarray, np.ndarray]:
+    """The value on a tape, and the gradient of its finite parts by x and the scale, of which the last parameter is."""
+    *others, scale = parameters
+
+    def of(x: object, scale: object) -> object:
+        return getattr(getattr(stats, name), method)(x, *others, scale)
+
+    with tn.GradientTape() as tape:
+        x, scale = tape.watch((np.asarray(x, float), float(scale)))
+        y = of(x, scale)
+    gradient = tape.gradient(y, (x, scale), np.ones(y.shape), unconnected="zero")
+    return y.value, gradient[0]
+
+
+@pytest.mark.parametrize("name", ["expon", "gamma", "beta", "uniform", "pareto", "weibull_max", "genpareto", "triang"])
+@pytest.mark.parametrize("method", ["pdf", "logpdf", "cdf", "sf", "logcdf", "logsf"])
+def test_outside_of_the_support_values_are_scipys_and_derivatives_are_zero(name: str, method: str) -> None:
+    shapes = {"gamma": (2.3,), "beta": (1.5, 2.5), "pareto": (3.0,), "weibull_max": (1.5,), "genpareto": (-0.4,)}
+    parameters = (*shapes.get(name, (0.3,) if name == "triang" else ()), 0.2, 1.3)
+    x = np.array([-9.0, 9.0])
+    distribution = getattr(scipy.stats, name)
+    low, high = distribution.support(*parameters)
+    x = np.array([point for point in x if not low <= point <= high])
+    value, gradient = on_tape(method, name, x, *parameters)
+    np.testing.assert_array_equal(value, getattr(distribution, method)(x, *parameters))
+    np.testing.assert_array_equal(gradient, 0)
+
+
+def test_wrong_parameters_and_nan_give_nan_as_scipy_has_it() -> None:
+    assert np.isnan(on_tape("logpdf", "norm", 1.0, 0.0, -1.0)[0])
+    assert np.isnan(on_tape("cdf", "gamma", 1.0, -2.0, 0.0, 1.0)[0])
+    assert np.isnan(on_tape("pdf", "beta", np.nan, 2.0, 2.0, 0.0, 1.0)[0])
+    value, _ = on_tape("ppf", "norm", np.array([-0.1, 0.0, 1.0, 1.1]), 0.0, 2.0)
+    np.testing.assert_array_equal(value, [np.nan, -np.inf, np.inf, np.nan])
+    value, _ = on_tape("isf", "expon", np.array([0.0, 1.0]), 1.0, 2.0)
+    np.testing.assert_array_equal(value, [np.inf, 1.0])
+
+
+def test_moments_that_do_not_exist_are_scipys() -> None:
+    for name, shape in (
+        ("pareto", 0.9),
+        ("pareto", 1.5),
+        ("t", 0.5),
+        ("t", 1.5),
+        ("invgamma", 0.7),
+        ("genpareto", 1.2),
+    ):
+        for method in ("mean", "var"):
+            with tn.GradientTape() as tape:
+                value = getattr(getattr(stats, name), method)(tape.watch(shape)).value
+            np.testing.assert_array_equal(value, getattr(getattr(scipy.stats, name), method)(shape))
+
+
+def test_tails_are_accurate_where_differences_are_not() -> None:
+    slope = tn.grad(lambda x: stats.norm.logsf(x))(30.0)
+    assert abs(slope / -30.03325966 - 1) < 1e-8
+    slope = tn.grad(lambda a: stats.gamma.sf(60.0, a))(2.0)  # (1 + x) e^-x, and its derivative by a
+    assert 0 < slope < 1e-23
+
+
+def test_draws_are_scipys_and_functions_of_the_parameters() -> None:
+    def drawn(mean: float, sd: float) -> object:
+        return stats.norm.rvs(mean, sd, size=4, random_state=0)
+
+    expected = scipy.stats.norm.rvs(1.0, 2.0, size=4, random_state=0)
+    with tn.GradientTape() as tape:
+        value = drawn(*tape.watch((1.0, 2.0)))
+    np.testing.assert_allclose(value.value, expected)
+    z = (expected - 1.0) / 2.0
+    np.testing.assert_allclose(tn.jacobian(drawn, argnums=1)(1.0, 2.0), z)
+    np.testing.assert_allclose(tn.jacobian(drawn)(1.0, 2.0), 1)
+
+
+@pytest.mark.parametrize(("name", "shapes"), [("gamma", (2.3,)), ("beta", (1.4, 2.6)), ("t", (4.0,))])
+def test_draws_by_shape_parameters_keep_the_distribution_function(name: str, shapes: tuple[float, ...]) -> None:
+    distribution, step = getattr(scipy.stats, name), 1e-6
+    draws = distribution.rvs(*shapes, size=3, random_state=1)
+    found = tn.jacobian(lambda a: getattr(stats, name).rvs(a, *shapes[1:], size=3, random_state=1))(shapes[0])
+    fixed = distribution.cdf(draws, *shapes)
+    moved = [distribution.ppf(fixed, shapes[0] + side * step, *shapes[1:]) for side in (-1, 1)]
+    np.testing.assert_allclose(found, (moved[1] - moved[0]) / (2 * step), rtol=1e-5)
+
+
+def test_draws_of_vectors_have_the_covariance() -> None:
+    cov = np.array([[2.0, 0.3], [0.3, 1.0]])
+    with tn.GradientTape() as tape:
+        x = stats.multivariate_normal.rvs(np.zeros(2), tape.watch(cov), size=20000, random_state=0)
+        spread = tnp.matmul(x.T, x) / 20000
+    np.testing.assert_allclose(spread.value, cov, atol=0.05)
+
+
+def test_discrete_draws_and_quantiles_are_plain() -> None:
+    with tn.GradientTape() as tape:
+        mu = tape.watch(3.0)
+        assert type(stats.poisson.rvs(mu, size=5, random_state=0)) is np.ndarray
+        assert stats.poisson.ppf(0.4, mu) == scipy.stats.poisson.ppf(0.4, 3.0)
+        assert stats.hypergeom.pmf(2, 20, 7, np.array(9)) == scipy.stats.hypergeom.pmf(2, 20, 7, 9)
+
+
+def test_hypergeometric_probabilities_of_tensors_are_scipys() -> None:
+    with tn.GradientTape() as tape:
+        k = tape.watch(np.array([1.0, 2.0, 5.0]))
+        for method in ("pmf", "logpmf", "cdf", "sf"):
+            found = getattr(stats.hypergeom, method)(k, 20, 7, 9)
+            expected = getattr(scipy.stats.hypergeom, method)(k.value, 20, 7, 9)
+            np.testing.assert_allclose(np.asarray(getattr(found, "value", found)), expected, rtol=1e-12)
+
+
+def test_fixed_parameters() -> None:
+    fixed = stats.norm(loc=1.0, scale=2.0)
+    assert fixed.logpdf(0.5) == scipy.stats.norm(1.0, 2.0).logpdf(0.5)
+    assert tn.grad(lambda m: stats.norm(m, 2.0).logpdf(0.5))(1.0) == -0.125
+    assert tn.grad(lambda m: stats.norm(m, 2.0).mean())(1.0) == 1
+    np.testing.assert_array_equal(fixed.rvs(3, random_state=0), scipy.stats.norm(1.0, 2.0).rvs(3, random_state=0))
+    assert tn.grad(lambda c: stats.multivariate_normal(np.zeros(2), c).logpdf(np.ones(2)))(np.eye(2)).shape == (2, 2)
+
+
+def test_what_has_no_formula_goes_to_scipy_and_refuses_tensors() -> None:
+    assert stats.norm.interval(0.5) == scipy.stats.norm.interval(0.5)
+    with tn.GradientTape() as tape, pytest.raises(tn.ArgumentTypeError, match=r"stats\.norm\.interval: not supported"):
+        stats.norm.interval(tape.watch(0.5))
+    with (
+        tn.GradientTape() as tape,
+        pytest.raises(tn.ArgumentTypeError, match=r"stats\.gamma\.pdf: parameters must be a"),
+    ):
+        stats.gamma.pdf(tape.watch(0.5))
+    with tn.GradientTape() as tape, pytest.raises(tn.ArgumentTypeError, match=r"stats\.multivariate_normal\.cdf: not"):
+        stats.multivariate_normal.cdf(tape.watch(np.ones(2)))
+
+
+def test_distributions_can_be_pickled() -> None:
+    assert pickle.loads(pickle.dumps(stats.gamma)) is stats.gamma
+    assert pickle.loads(pickle.dumps(stats.wishart)) is stats.wishart
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda x: stats.skew(x, nan_policy="omit"), "stats.skew: nan_policy must be 'propagate'"),
+        (lambda x: stats.pearsonr(x, x, alternative="both"), "stats.pearsonr: alternative must be"),
+        (lambda x: stats.gaussian_kde(x, "wide"), "stats.gaussian_kde: bw_method must be"),
+        (lambda x: stats.gaussian_kde(x[:1]), "stats.gaussian_kde: dataset must have more than one"),
+        (lambda x: stats.dirichlet.logpdf(x, np.ones(5)), "stats.dirichlet.logpdf: x must have 5 rows"),
+    ],
+)
+def test_wrong_arguments_have_named_errors(call: object, words: str) -> None:
+    with tn.GradientTape() as tape, pytest.raises(tn.TapenetError, match=words):
+        call(tape.watch(np.array([1.0, 2.0, 4.0])))  # type: ignore[operator]
