@@ -27,6 +27,7 @@ __all__ = [
     "MissingPackageError",
     "FileError",
     "FileFormatError",
+    "MissingFileError",
     "ConvergenceError",
     "PrecisionWarning",
     "CompileWarning",
@@ -123,6 +124,10 @@ class FileError(TapenetError, OSError):
 
 class FileFormatError(FileError, ValueError):
     """A file that is not what its format says: damaged, cut off, or of another format."""
+
+
+class MissingFileError(FileError, FileNotFoundError):
+    """A file, or the folder of one, that is not there."""
 
 
 class PrecisionWarning(UserWarning):

@@ -229,6 +229,7 @@ def allclose(tree: Tree, other: Tree, *, rtol: float = 1e-5, atol: float = 1e-8,
 
 
 def _is_close(x: Any, y: Any, rtol: float, atol: float, equal_nan: bool) -> bool:
+    x, y = plain_leaf("tree.allclose", lambda: "tree", x), plain_leaf("tree.allclose", lambda: "other", y)
     if _is_numeric(x) and _is_numeric(y):
         return bool(arrays_are_close(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan))
     return bool(np.all(x == y))
@@ -309,8 +310,9 @@ def _known_paths(node: Any, path: str = "") -> list[str]:
 
 
 def _is_numeric(x: Any) -> bool:
-    dtype = dtype_of(x)
-    return dtype is not None and np.dtype(dtype).kind in "biufc"
+    if isinstance(x, int) and not -(2**63) <= x < 2**64:
+        return False  # an object to NumPy
+    return getattr(dtype_of(x), "kind", "") in ("b", "i", "u", "f", "c")
 
 
 def _numeric(function: str, name: str, tree: Tree) -> list[Array]:

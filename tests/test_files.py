@@ -259,9 +259,9 @@ def test_wrong_metadata(value: Any, path: Path) -> None:
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"load: path must be that of a file; got .* where there is none"):
         tn.load(tmp_path / "missing")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(tn.errors.MissingFileError, match="save: path must be in a folder that exists"):
         tn.save(tmp_path / "missing" / "x", [1.0])
     with pytest.raises(FileError, match="path must be that of a file"):
         tn.load(tmp_path)

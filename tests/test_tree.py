@@ -135,6 +135,15 @@ def test_size_and_norm_of_numbers_and_integers() -> None:
         tn.tree.size({"a": ["x"]})
 
 
+def test_what_is_not_numeric_is_named() -> None:
+    torch = pytest.importorskip("torch")
+    for leaf in (10**400, "x", np.array(["x"]), torch.ones(2), np.ma.ones(2)):
+        with pytest.raises(ArgumentTypeError, match=r"^tree.norm: tree"):
+            tn.tree.norm([leaf])
+    with pytest.raises(ArgumentTypeError, match=r"tree.allclose: tree must not be of class torch"):
+        tn.tree.allclose(torch.ones(2), torch.ones(2))
+
+
 def test_allclose() -> None:
     assert tn.tree.allclose({"a": "x", "b": np.ones(2)}, {"a": "x", "b": np.ones(2) + 1e-9})
     assert not tn.tree.allclose({"a": "x"}, {"a": "y"})

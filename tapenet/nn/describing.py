@@ -5,22 +5,52 @@ from __future__ import annotations
 import functools
 import html
 import inspect
-from typing import Any, Protocol
+from typing import Any, Self
 
 import attrs
 import numpy as np
 
 from tapenet.core.pytrees import Tree, one_level, static_values, tree_leaves
+from tapenet.nn.fields import replaced_fields
 
 _WIDTH = 100  # of a line
 _LINES = 40  # of the whole
 _ENDS = 8  # children that are shown at each end of a long list
 
 
-class Described(Protocol):
-    """A layer, as far as it is shown."""
+class Described:
+    """What prints short: layers, and cells of recurrent ones, which are not layers by themselves."""
 
-    def description(self) -> str: ...
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "__repr__" not in cls.__dict__:  # so that attrs and dataclasses do not make one, which shows all arrays
+
+            def shown(self: object) -> str:
+                return layer_text(self)
+
+            cls.__repr__ = shown  # type: ignore[method-assign]  # of any layer
+
+    def replace(self, **fields: Any) -> Self:
+        """Return a copy with other fields, static ones too; they are checked as at first.
+
+        Args:
+            fields: the new values, by name.
+
+        Raises:
+            ArgumentTypeError: a name that is not a field's; a value that the layer's own check refuses.
+            ArgumentError: a value that the layer's own check refuses.
+
+        >>> tn.nn.Dropout(0.5).replace(rate=0.1)
+        Dropout(0.1)
+        """
+        return replaced_fields(self, fields)
+
+    def description(self) -> str:
+        """Describe the layer in a few words, as `repr` shows it within brackets: sizes, and what is not by default."""
+        return fields_text(self)
+
+    def _repr_html_(self) -> str:
+        return layer_html(self)
 
 
 @attrs.frozen(eq=False)
@@ -45,7 +75,11 @@ class Node:
         """Return it in one line, whole."""
         if not self.children:
             return f"{self.name}{self.kind}" + (f"({self.inside})" if self.inside is not _BARE else "")
-        return f"{self.name}{self.kind}({', '.join(child.line() for child in self.children)})"
+        return f"{self.name}{self.kind}({', '.join([*self.own(), *(child.line() for child in self.children)])})"
+
+    def own(self) -> list[str]:
+        """Return its own description, if there is one, in a list."""
+        return [self.inside] if self.inside else []
 
     def shortened(self) -> str:
         """Return it in one line, without all of its layers but the first."""
@@ -106,7 +140,7 @@ def _node(layer: Any, name: str) -> Node:
     children = tuple(_node(child, name) for name, child in _parts(layer))
     if len(children) == 1 and children[0].kind == "Sequential":  # which holds all that the model is
         children = children[0].children
-    inside = "" if children else layer.description()
+    inside = layer.description()
     return Node(name, type(layer).__name__, inside, children, parameter_count(layer))
 
 
@@ -143,14 +177,15 @@ def _lines(node: Node, depth: int, margin: str) -> list[str]:
     if len(below) > 2 * _ENDS + 1 and depth == 1:
         left_out = [f"{margin}  ... {len(below) - 2 * _ENDS} more layers ..."]
         below = [*below[:_ENDS], left_out, *below[-_ENDS:]]
-    return [f"{margin}{node.name}{node.kind}(", *(line for lines in below for line in lines), f"{margin})"]
+    own = [f"{margin}  {text}" for text in node.own()]
+    return [f"{margin}{node.name}{node.kind}(", *own, *(line for lines in below for line in lines), f"{margin})"]
 
 
 def _branch(node: Node, is_open: bool) -> str:
     size = f' <span style="opacity: 0.6">{counted(node.size)}</span>' if node.size else ""
     if not node.children:
         return f"<div>{html.escape(node.line())}{size}</div>"
-    title = f"{html.escape(node.name + node.kind)}{size}"
+    title = f"{html.escape(node.name + node.kind + ''.join(f'({text})' for text in node.own()))}{size}"
     below = "".join(_branch(child, False) for child in node.children)
     opened = " open" if is_open else ""
     inner = f'<div style="margin-left: 1.5em">{below}</div>'
@@ -164,16 +199,20 @@ def fields_text(layer: Any) -> str:
     """Describe a layer by its fields: sizes of its arrays, and static fields that are not as by default."""
     level = one_level(layer)
     children = {} if level is None else dict(zip(level.names, level.children, strict=True))
-    arrays = {name: child for name, child in children.items() if child is not None}
+    arrays = {name: child for name, child in children.items() if child is not None and not _within(child)}
     parts = _array_parts(arrays, layer)
     if children.get("bias", ...) is None:
         parts.append("bias=False")
     kind: Any = type(layer)
     defaults = _defaults(kind)
     for name, value in static_values(layer).items():
-        if attrs.has(type(value)) or (name in defaults and _is_same(value, defaults[name])):
+        if (
+            attrs.has(type(value))
+            or hasattr(value, "description")
+            or (name in defaults and _is_same(value, defaults[name]))
+        ):
             continue
-        is_first = defaults.get(name) is inspect.Parameter.empty and not parts
+        is_first = defaults.get(name) is inspect.Parameter.empty and not parts and arrays.keys() == children.keys()
         parts.append(_static_text(value) if is_first else f"{name}={_static_text(value)}")
     return ", ".join(parts)
 
@@ -182,6 +221,8 @@ def _array_parts(arrays: dict[str, Any], layer: Any) -> list[str]:
     kernel: tuple[int, ...] = np.shape(arrays["kernel"]) if hasattr(arrays.get("kernel"), "shape") else ()
     if len(kernel) >= 2 and arrays.keys() <= _OF_A_KERNEL:
         window = ["x".join(map(str, kernel[:-2]))] if len(kernel) > 2 else []
+        if hasattr(arrays.get("recurrent"), "shape"):  # kernels of several gates, side by side
+            return [f"{kernel[0]} -> {arrays['recurrent'].shape[0]}"]
         sizes = (kernel[-2] * getattr(layer, "groups", 1), kernel[-1])
         inputs, outputs = reversed(sizes) if hasattr(layer, "output_padding") else sizes  # of a transposed convolution
         return [f"{inputs} -> {outputs}", *window]
@@ -194,7 +235,7 @@ def _array_parts(arrays: dict[str, Any], layer: Any) -> list[str]:
 
 
 def _shape_text(x: Any) -> str:
-    if hasattr(x, "shape"):
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
         return f"{x.dtype}[{', '.join(map(str, x.shape))}]"
     text = repr(x)
     return text if len(text) <= 20 else type(x).__name__

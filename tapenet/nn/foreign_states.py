@@ -339,7 +339,10 @@ def _as_array(function: str, name: str, value: Any) -> Array:
         value = value.detach().cpu()
         value = value.float() if "bfloat16" in str(value.dtype) else value
         value = value.numpy()
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except Exception:  # of several classes: ragged lists, objects that refuse
+        array = np.asarray(None)
     if array.dtype.kind not in "fiuc":
         raise ArgumentTypeError(f"{function}: state[{name!r}] must be an array of numbers; got {shown(value)}.")
     return array
@@ -391,7 +394,7 @@ def to_torch_state(model: Layer, *, names: Mapping[str, str] | None = None) -> A
         names: the PyTorch name of layers of the model, by their path.
 
     Returns:
-        NumPy arrays, in memory of their own; `{key: torch.from_numpy(x) for key, x in ...}` makes them PyTorch's.
+        NumPy arrays by name, in memory of their own; `torch.from_numpy` makes each PyTorch's.
 
     Raises:
         ArgumentTypeError: a model with parameters outside of layers.

@@ -29,29 +29,19 @@ from tapenet.core.array_types import Array
 from tapenet.core.pytrees import evolve, static_field
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.nn import functions, init
-from tapenet.nn.describing import fields_text, layer_html, layer_text
-from tapenet.nn.fields import replaced_fields
+from tapenet.nn.describing import Described
 from tapenet.nn.geometry import Padding, Window, checked_padding
 from tapenet.nn.notices import note_dropped, note_unused
 from tapenet.ops.arrays.shaping import reshape
 from tapenet.transforms.gradient import stop_gradient
 
 
-class Layer(abc.ABC):
+class Layer(Described, abc.ABC):
     """What a network is made of.
 
     Layers of one's own are frozen attrs classes, or frozen dataclasses, that derive from it. `repr` shows a layer in a
     line, and a model as a tree.
     """
-
-    def __init_subclass__(cls, **keywords: Any) -> None:
-        super().__init_subclass__(**keywords)
-        if "__repr__" not in cls.__dict__:  # so that attrs and dataclasses do not make one, which shows all arrays
-
-            def shown(self: object) -> str:
-                return layer_text(self)
-
-            cls.__repr__ = shown  # type: ignore[method-assign]  # of any layer
 
     @abc.abstractmethod
     def __call__(self, x: Array) -> Array:
@@ -60,28 +50,6 @@ class Layer(abc.ABC):
     @abc.abstractmethod
     def train(self, x: Array, rng: np.random.Generator) -> tuple[Array, Self]:
         """Compute the output for training, and the layer as this pass leaves it."""
-
-    def replace(self, **fields: Any) -> Self:
-        """Return a copy of the layer with other fields, static ones too; they are checked as at first.
-
-        Args:
-            fields: the new values, by name.
-
-        Raises:
-            ArgumentTypeError: a name that is not a field's; a value that the layer's own check refuses.
-            ArgumentError: a value that the layer's own check refuses.
-
-        >>> Dropout(0.5).replace(rate=0.1)
-        Dropout(0.1)
-        """
-        return replaced_fields(self, fields)
-
-    def description(self) -> str:
-        """Describe the layer in a few words, as `repr` shows it within brackets: sizes, and what is not by default."""
-        return fields_text(self)
-
-    def _repr_html_(self) -> str:
-        return layer_html(self)
 
 
 class Stateless(Layer):

@@ -13,6 +13,7 @@ from tapenet.core.argument_checks import checked_count, checked_dtype, checked_f
 from tapenet.core.array_types import Array
 from tapenet.core.pytrees import static_field
 from tapenet.nn import init, recurrent
+from tapenet.nn.describing import Described
 from tapenet.nn.layers import Stateless, zero_bias
 from tapenet.nn.recurrent import LSTMState
 
@@ -42,7 +43,7 @@ def _zeros(x: Array, kernel: Array, features: int) -> Array:
 
 
 @attrs.frozen(init=False, eq=False)
-class RNNCell:
+class RNNCell(Described):
     """One step of a simple recurrent network, `nn.rnn_cell`: from (N, inputs) and a state (N, features) to the next.
 
     Args:
@@ -76,7 +77,7 @@ class RNNCell:
 
 
 @attrs.frozen(init=False, eq=False)
-class LSTMCell:
+class LSTMCell(Described):
     """One step of a long short-term memory, `nn.lstm_cell`: from (N, inputs) and a state (h, c) to the next.
 
     Args:
@@ -118,7 +119,7 @@ class LSTMCell:
 
 
 @attrs.frozen(init=False, eq=False)
-class GRUCell:
+class GRUCell(Described):
     """One step of a gated recurrent unit, `nn.gru_cell`: from (N, inputs) and a state (N, features) to the next.
 
     Args:

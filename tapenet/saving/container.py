@@ -23,7 +23,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.packages import import_package
-from tapenet.errors import ArgumentError, FileError, FileFormatError
+from tapenet.errors import ArgumentError, FileError, FileFormatError, MissingFileError
 
 Dtype = np.dtype[Any]
 
@@ -185,6 +185,8 @@ def opened(function: str, path: Path) -> Iterator[Container]:
 
 
 def _regular_file(function: str, path: Path) -> IO[bytes]:
+    if not path.exists():
+        raise MissingFileError(f"{function}: path must be that of a file; got {str(path)!r}, where there is none.")
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait
         raise FileError(f"{function}: path must be that of a file; got {str(path)!r}, which is not one.")
     return open(path, "rb", buffering=0)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from tapenet.errors import FileError
+from tapenet.errors import FileError, MissingFileError
 
 fcntl: ModuleType | None
 try:
@@ -30,6 +30,8 @@ def replaced(function: str, path: Path) -> Iterator[tuple[int, Path]]:
     target = Path(os.path.realpath(path))  # a link stays, and leads to the new file
     if target.is_dir():
         raise FileError(f"{function}: path must be that of a file; got the folder {str(path)!r}.")
+    if not target.parent.is_dir():
+        raise MissingFileError(f"{function}: path must be in a folder that exists; got {str(path)!r}.")
     _remove_leftovers(target)
     handle, beside = _locked_file(target)
     try:
@@ -73,7 +75,9 @@ def _remove_leftovers(target: Path) -> None:
     """Remove what writers of the target left beside it that are no more."""
     if fcntl is None:
         return
-    names = [name for name in os.listdir(target.parent) if name.startswith(f".{target.name}.")]
+    names: list[str] = []
+    with contextlib.suppress(OSError):  # a folder that is not to be listed
+        names = [name for name in os.listdir(target.parent) if name.startswith(f".{target.name}.")]
     for name in names:
         random = name.removeprefix(f".{target.name}.").removesuffix(_ENDING)
         if name.endswith(_ENDING) and len(random) == 12:

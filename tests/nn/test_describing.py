@@ -72,6 +72,10 @@ LINES = {
     "Dropout(0.5)": lambda: nn.Dropout(0.5),
     "tanh": lambda: nn.Function(np.tanh),
     "Sequential(Dense(2 -> 3), relu, 9 parameters)": lambda: nn.Sequential(nn.Dense(2, 3, rng=made()), nn.relu),
+    "LSTMCell(2 -> 3)": lambda: nn.LSTMCell(2, 3, rng=made()),
+    "MultiHeadAttention(heads=2, inputs=Dense(4 -> 12), output=Dense(4 -> 4), 80 parameters)": (
+        lambda: nn.MultiHeadAttention(4, 2, rng=made())
+    ),
     "Data(weight: float64[3])": lambda: Data(np.ones(3)),
     "Data(weight: 1.0, name='other')": lambda: Data(1.0, "other"),
 }
@@ -101,6 +105,7 @@ def test_a_model_is_a_tree_with_the_number_of_parameters() -> None:
     ]
     assert repr(branched()).split("\n") == [
         "Branched(",
+        "  table: float32[2]",
         "  stem=Conv(1 -> 4, 3x3)",
         "  blocks=BatchNorm(4)",
         "  blocks=Residual(Conv(4 -> 4, 3x3, padding='same'))",
