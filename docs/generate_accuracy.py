@@ -236,6 +236,145 @@ FUNCTIONS: dict[str, Function] = {
 }
 
 
+# ---- functions of two numbers ----
+
+
+@attrs.frozen
+class TwoArguments:
+    """A function of two numbers.
+
+    Attributes:
+        ours: on arrays.
+        formulas: of mpmath's numbers, its value, first derivatives by x and y, and second by xx, xy and yy.
+        is_defined: for which arrays of x and y it is held.
+        peers: the same function by library, as an expression of x and y.
+    """
+
+    ours: Callable[[Any, Any], Any]
+    formulas: Callable[[Any, Any], tuple[Any, ...]]
+    is_defined: Callable[[Any, Any], Any] = lambda x, y: np.ones(x.shape, bool)
+    peers: Mapping[str, str] = {}
+
+
+def _power(x: Any, y: Any) -> tuple[Any, ...]:
+    v, log = x**y, mp.log(x)
+    return v, y * v / x, v * log, y * (y - 1) * v / x**2, v / x * (1 + y * log), v * log**2
+
+
+def _arctan2(x: Any, y: Any) -> tuple[Any, ...]:
+    r = x * x + y * y
+    return mp.atan2(x, y), y / r, -x / r, -2 * x * y / r**2, (x - y) * (x + y) / r**2, 2 * x * y / r**2
+
+
+def _hypot(x: Any, y: Any) -> tuple[Any, ...]:
+    r = mp.sqrt(x * x + y * y)
+    return r, x / r, y / r, y * y / r**3, -x * y / r**3, x * x / r**3
+
+
+def _logaddexp(x: Any, y: Any) -> tuple[Any, ...]:
+    slope, curvature = _share(x - y), _share(x - y) * _share(y - x)
+    return max(x, y) + mp.log1p(mp.exp(-abs(x - y))), slope, _share(y - x), curvature, -curvature, curvature
+
+
+def _logaddexp2(x: Any, y: Any) -> tuple[Any, ...]:
+    two = mp.log(2)
+    slope, other = _share((x - y) * two), _share((y - x) * two)
+    curvature = two * slope * other
+    return max(x, y) + mp.log1p(mp.exp(-abs(x - y) * two)) / two, slope, other, curvature, -curvature, curvature
+
+
+def _share(d: Any) -> Any:
+    return 1 / (1 + mp.exp(-d))
+
+
+def _is_moderate_power(x: Any, y: Any) -> Any:
+    with np.errstate(all="ignore"):
+        return (x > 0) & (x != 1) & (np.abs(y * np.log(np.abs(x))) < 1e5)
+
+
+TWO_ARGUMENTS: dict[str, TwoArguments] = {
+    "divide": TwoArguments(
+        tnp.divide,
+        lambda x, y: (x / y, 1 / y, -x / y**2, mp.mpf(0), -1 / y**2, 2 * x / y**3),
+        peers={"jax": "x / y", "torch": "x / y"},
+    ),
+    "power": TwoArguments(
+        tnp.power, _power, _is_moderate_power, peers={"jax": "jnp.power(x, y)", "torch": "torch.pow(x, y)"}
+    ),
+    "arctan2": TwoArguments(tnp.arctan2, _arctan2, peers={"jax": "jnp.arctan2(x, y)", "torch": "torch.arctan2(x, y)"}),
+    "hypot": TwoArguments(tnp.hypot, _hypot, peers={"jax": "jnp.hypot(x, y)", "torch": "torch.hypot(x, y)"}),
+    "logaddexp": TwoArguments(
+        tnp.logaddexp, _logaddexp, peers={"jax": "jnp.logaddexp(x, y)", "torch": "torch.logaddexp(x, y)"}
+    ),
+    "logaddexp2": TwoArguments(
+        tnp.logaddexp2, _logaddexp2, peers={"jax": "jnp.logaddexp2(x, y)", "torch": "torch.logaddexp2(x, y)"}
+    ),
+}
+DERIVATIVES: dict[str, tuple[int, ...]] = {
+    "value": (),
+    "by x": (0,),
+    "by y": (1,),
+    "by x, x": (0, 0),
+    "by x, y": (0, 1),
+    "by y, y": (1, 1),
+}
+
+
+def pairs(function: TwoArguments, dtype: Any, every: int = 1) -> tuple[Any, Any]:
+    """Pairs over the whole range of a dtype: both of any size, both of middling size, nearly equal, and one extreme."""
+    limits = np.finfo(dtype)
+    rng = np.random.default_rng(3)
+    low, high = limits.minexp - limits.nmant // 2, limits.maxexp - 1
+
+    def spread(count: int, least: float, most: float) -> Any:
+        return rng.choice([-1, 1], count) * np.exp2(rng.uniform(least, most, count))
+
+    near = spread(60, -6, 6)
+    x = np.concatenate([spread(120, low, high), spread(200, -8, 8), near, spread(40, -3, 3), spread(40, low, high)])
+    y = np.concatenate(
+        [
+            spread(120, low, high),
+            spread(200, -8, 8),
+            near * (1 + np.exp2(-np.repeat(np.arange(2.0, 22.0), 3))),
+            spread(40, low, high),
+            spread(40, -3, 3),
+        ]
+    )
+    with np.errstate(over="ignore", under="ignore"):
+        x, y = x.astype(dtype)[::every], y.astype(dtype)[::every]
+    held = np.isfinite(x) & np.isfinite(y) & (x != 0) & (y != 0) & function.is_defined(x, y)
+    return x[held], y[held]
+
+
+def ours_of_two(function: TwoArguments, places: Sequence[int], x: Any, y: Any) -> Any:
+    """A derivative by tapenet, by the arguments at these places in turn."""
+    f = function.ours
+    for place in places:
+        f = tn.elementwise_grad(f, place)
+    with np.errstate(all="ignore"):
+        return np.asarray(f(x, y))
+
+
+def theirs_of_two(
+    function: TwoArguments, library: str, names: Mapping[str, Any], places: Sequence[int], x: Any, y: Any
+) -> Any:
+    """A derivative by another library; None where it has none."""
+    f = eval(f"lambda x, y: {function.peers[library]}", dict(names))  # the table's own expressions
+    try:
+        if library == "jax":
+            for place in places:
+                f = names["jax"].grad(f, place)
+            return np.asarray(names["jax"].vmap(f)(x, y))
+        torch = names["torch"]
+        operands = tuple(torch.tensor(z, requires_grad=True) for z in (x, y))
+        z = f(*operands)
+        for place in places:
+            (z,) = torch.autograd.grad(z.sum(), operands[place], create_graph=True, materialize_grads=True)
+        return z.detach().numpy()
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError):
+        return None
+
+
 # ---- why an error is above the bound ----
 
 PRODUCT = "A product or quotient of several factors, each rounded."
@@ -243,12 +382,17 @@ ZERO = "Beside a zero of the derivative, where its terms cancel."
 SUBNORMAL = "Where the result is subnormal, or a factor of it is: its rounding error is multiplied by the others."
 IN_FLOAT32 = "NumPy's cosh, exp or tan in float32, which is off by more than one ulp, and is squared."
 
-DIFFERENCE = "The difference of the arguments is rounded, and its exponential multiplies that by up to 700."
+POWER = (
+    "The derivative by x is y x^(y - 1): the logarithm of x multiplies the rounding of y - 1, and where y is tiny the "
+    "power overflows alone. By x and y, where 1 + y log(x) cancels."
+)
 
 REASONS: dict[str, str] = {
+    **dict.fromkeys(("arctan2", "hypot"), PRODUCT),
+    **dict.fromkeys(("logaddexp", "logaddexp2"), "The value is NumPy's, which cancels where it is near 0."),
+    "power": POWER,
     **dict.fromkeys(("cbrt", "arcsin", "arccos", "arcsinh", "arccosh", "arctan2(1, x)", "hypot(x, 1)"), PRODUCT),
     **dict.fromkeys(("sqrt", "arctan", "arctanh"), PRODUCT),
-    **dict.fromkeys(("logaddexp(x, 0.5)", "logaddexp2(x, 0.5)"), DIFFERENCE),
     **dict.fromkeys(("tan", "tanh", "nn.sigmoid", "nn.softplus"), IN_FLOAT32),
     "sinc": f"The value is NumPy's, which rounds pi x. The derivatives take the integer part off first. {ZERO}",
     "i0": "The value is NumPy's, which overflows early in float32. The first derivative is a sum of 160 terms.",
@@ -286,10 +430,14 @@ def ours(function: Function, order: int, x: Any) -> Any:
 
 def errors(formula: Formula, x: Any, found: Any) -> Any:
     """How far values are from a formula's, in units of the last place of its value in their dtype."""
-    limits = np.finfo(x.dtype)
+    return errors_from([formula(mp.mpf(at)) for at in x.tolist()], x.dtype, found)
+
+
+def errors_from(rights: Sequence[Any], dtype: Any, found: Any) -> Any:
+    """How far values are from right ones, in units of the last place of these in a dtype."""
+    limits = np.finfo(dtype)
     largest, out = float(limits.max), []
-    for value, at in zip(found.tolist(), x.tolist(), strict=True):
-        right = formula(mp.mpf(at))
+    for value, right in zip(found.tolist(), rights, strict=True):
         if abs(right) > largest:
             out.append(0.0 if abs(value) >= largest else INFINITE)
             continue
@@ -347,13 +495,51 @@ def theirs(name: str, function: Function, library: str, names: Mapping[str, Any]
 # ---- linear algebra ----
 
 
-def _family(condition: float, symmetric: bool, n: int = 4) -> Any:
-    """A matrix with singular values from 1 down to 1 / condition, in geometric steps."""
+def _geometric(condition: float) -> Callable[[bool], Any]:
+    """Singular values from 1 down to 1 / condition, in geometric steps."""
+    return lambda symmetric: _of_values(condition ** -np.linspace(0, 1, 4) * np.array([1.0, 1.1, 0.9, 1.0]), symmetric)
+
+
+def _of_values(s: Any, symmetric: bool) -> Any:
+    """A matrix with these singular values, or these eigenvalues."""
     rng = np.random.default_rng(1)
-    u, v = (np.linalg.qr(rng.normal(size=(n, n)))[0] for _ in range(2))
-    s = condition ** -np.linspace(0, 1, n) * np.array([1.0, 1.1, 0.9, 1.0])[:n]
+    u, v = (np.linalg.qr(rng.normal(size=(4, 4)))[0] for _ in range(2))
     a = (u * s) @ (u if symmetric else v).T
     return (a + a.T) / 2 if symmetric else a
+
+
+def _clustered(symmetric: bool) -> Any:
+    """Two pairs of singular values, each 1e-6 apart."""
+    return _of_values(np.array([1 + 1e-6, 1.0, 0.5 + 1e-6, 0.5]), symmetric)
+
+
+def _graded(symmetric: bool) -> Any:
+    """Rows of sizes from 1 down to 1e-9, and columns too if it is symmetric."""
+    sizes = 10.0 ** -np.array([0, 3, 6, 9])
+    a = _of_values(np.array([1.0, 0.8, 0.6, 0.5]), symmetric) * sizes[:, None]
+    return a * sizes if symmetric else a
+
+
+def _hilbert(symmetric: bool) -> Any:
+    """1 / (i + j + 1), of condition 1.6e4."""
+    return 1 / (np.arange(4.0)[:, None] + np.arange(4) + 1)
+
+
+def _vandermonde(symmetric: bool) -> Any:
+    """Powers of four points; if it is symmetric, times its transpose."""
+    a = np.vander([0.5, 1.0, 1.25, 2.0])
+    return a @ a.T if symmetric else a
+
+
+FAMILIES: dict[str, Callable[[bool], Any]] = {
+    "1e1": _geometric(1e1),
+    "1e4": _geometric(1e4),
+    "1e8": _geometric(1e8),
+    "clustered": _clustered,
+    "graded": _graded,
+    "Hilbert": _hilbert,
+    "Vandermonde": _vandermonde,
+}
 
 
 def _rows(x: Any) -> Any:
@@ -364,6 +550,20 @@ def _flat(x: Any) -> list[Any]:
     return [x] if not isinstance(x, mpmath.matrix) else list(x)
 
 
+def _positive(r: Any, xp: Any) -> Any:
+    return xp.sign(xp.diag(r))[:, None] * r
+
+
+def _qr(a: Any) -> Any:
+    r = mp.qr(a)[1]
+    return mp.matrix([[mp.sign(r[i, i]) * r[i, j] for j in range(4)] for i in range(4)])
+
+
+def _pinv(a: Any) -> Any:
+    tall = a[:, :3]
+    return (tall.T * tall) ** -1 * tall.T
+
+
 MATRIX_FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {
     "inv": (tnp.linalg.inv, lambda a: a**-1, False),
     "solve": (lambda a: tnp.linalg.solve(a, np.ones(4)), lambda a: mp.lu_solve(a, mp.ones(4, 1)), False),
@@ -371,16 +571,23 @@ MATRIX_FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], bo
     "slogdet": (lambda a: tnp.linalg.slogdet(a)[1], lambda a: mp.log(abs(mp.det(a))), False),
     "svdvals": (tnp.linalg.svdvals, lambda a: mp.svd_r(a, compute_uv=False), False),
     "cholesky": (tnp.linalg.cholesky, mp.cholesky, True),
+    "qr, r": (lambda a: _positive(tnp.linalg.qr(a)[1], tnp), _qr, False),
+    "pinv of three columns": (lambda a: tnp.linalg.pinv(a[:, :3]), _pinv, False),
+    "lstsq of three columns": (
+        lambda a: tnp.linalg.lstsq(a[:, :3], np.ones(4))[0],
+        lambda a: _pinv(a) * mp.ones(4, 1),
+        False,
+    ),
+    "matrix_power 3": (lambda a: tnp.linalg.matrix_power(a, 3), lambda a: a * a * a, False),
     "eigvalsh": (tnp.linalg.eigvalsh, lambda a: mp.eigsy(a, eigvals_only=True), True),
     "norm": (tnp.linalg.norm, lambda a: mp.norm(a, 2), False),
 }
-CONDITIONS = (1e1, 1e4, 1e8)
 
 
-def matrix_error(name: str, condition: float) -> tuple[float, float]:
+def matrix_error(name: str, family: str) -> tuple[float, float]:
     """The relative errors of a value and of its derivative along a direction, by norm."""
     function, formula, symmetric = MATRIX_FUNCTIONS[name]
-    a = _family(condition, symmetric)
+    a = FAMILIES[family](symmetric)
     t = np.random.default_rng(2).normal(size=a.shape)
     t = (t + t.T) / 2 if symmetric else t
     step = mp.mpf(10) ** -25
@@ -405,6 +612,9 @@ best there is. The points are spread over the whole range of the dtype, from sub
 in the middle and near 0, 1 and -1. Each cell is the largest error, and the mean in brackets. An error of inf is a
 result that is infinite or NaN where the right one is a number, or a number where the right one is 0. Piecewise linear
 functions are exact. (JAX takes subnormal numbers for 0, which most of its largest errors come from.)
+
+Functions of two numbers are held at pairs of any sizes, of middling sizes, nearly equal, and one of them extreme; a
+row of the table is ours, and those below it are of other libraries.
 
 Values of functions that NumPy has are NumPy's. The test `tests/docs/test_accuracy.py` recomputes a part of the points.
 
@@ -452,12 +662,31 @@ def rows(dtype: Any, names: Mapping[str, Any], above: set[str]) -> Iterator[str]
         yield f"| `{name}` | {' | '.join(cells)} |"
 
 
+def rows_of_two(dtype: Any, names: Mapping[str, Any], above: set[str]) -> Iterator[str]:
+    """The lines of a dtype's table of functions of two numbers, ours first, then each library's."""
+    yield f"| function | {' | '.join(DERIVATIVES)} |"
+    yield f"|---|{'---|' * len(DERIVATIVES)}"
+    for name, function in TWO_ARGUMENTS.items():
+        x, y = pairs(function, dtype)
+        rights = list(zip(*(function.formulas(*map(mp.mpf, at)) for at in zip(x.tolist(), y.tolist(), strict=True))))
+        places = list(DERIVATIVES.values())
+        found = [errors_from(r, x.dtype, ours_of_two(function, p, x, y)) for r, p in zip(rights, places, strict=True)]
+        above |= {name} if max(e.max() for e in found) > GOOD else set()
+        yield f"| `{name}` | {' | '.join(map(_cell, found))} |"
+        for library in (library for library in ("jax", "torch") if library in names):
+            answers = [theirs_of_two(function, library, names, p, x, y) for p in places]
+            cells = [
+                _cell(None if z is None else errors_from(r, x.dtype, z)) for r, z in zip(rights, answers, strict=True)
+            ]
+            yield f"| {library} | {' | '.join(cells)} |"
+
+
 def matrix_rows() -> Iterator[str]:
     """The lines of linear algebra."""
-    yield f"| function | {' | '.join(f'value, {c:.0e} | derivative, {c:.0e}' for c in CONDITIONS)} |"
-    yield f"|---|{'---|' * (2 * len(CONDITIONS))}"
+    yield f"| function | {' | '.join(f'value, {name} | derivative, {name}' for name in FAMILIES)} |"
+    yield f"|---|{'---|' * (2 * len(FAMILIES))}"
     for name in MATRIX_FUNCTIONS:
-        cells = [f"{error * 1.05:.0e}" for condition in CONDITIONS for error in matrix_error(name, condition)]
+        cells = [f"{error * 1.05:.0e}" for family in FAMILIES for error in matrix_error(name, family)]
         yield f"| `{name}` | {' | '.join(cells)} |"
 
 
@@ -466,7 +695,10 @@ def page() -> str:
     names, parts = _namespace(), [INTRODUCTION.format(version=np.__version__)]
     for dtype in DTYPES:
         parts.append("\n".join([f"## {np.dtype(dtype).name}", "", *rows(dtype, names, above), ""]))
-    reasons = [f"| `{name}` | {REASONS[name]} |" for name in FUNCTIONS if name in above]
+    for dtype in DTYPES:
+        title = f"## {np.dtype(dtype).name}, two arguments"
+        parts.append("\n".join([title, "", *rows_of_two(dtype, names, above), ""]))
+    reasons = [f"| `{name}` | {REASONS[name]} |" for name in (*FUNCTIONS, *TWO_ARGUMENTS) if name in above]
     parts.append(
         "\n".join([f"## Above {GOOD:.0f} ulp, and why", "", "| function | reason |", "|---|---|", *reasons, ""])
     )
@@ -476,8 +708,11 @@ def page() -> str:
 
 MATRICES = """## Linear algebra
 
-Relative errors, by norm, of values and of derivatives along a direction, of 4 by 4 matrices with singular values in
-geometric steps down to 1 / condition. Beyond 1e-16 they grow with the condition, as those of LAPACK's values do.
+Relative errors, by norm, of values and of derivatives along a direction, of 4 by 4 matrices: with singular values in
+geometric steps down to 1 / condition, for three conditions; with two pairs of singular values that are 1e-6 apart
+("clustered": the derivatives of singular vectors, which others are made of, have that gap as a denominator); with rows
+of sizes from 1 down to 1e-9 ("graded"); the Hilbert matrix; a Vandermonde matrix, and times its transpose where the
+function takes symmetric ones. Beyond 1e-16 they grow with the condition, as those of LAPACK's values do.
 """
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ _CONVENTION = (
 )
 
 _BY_NAME = {
-    **dict.fromkeys(("subgradient", "direction", "complex_sign"), _CONVENTION),
+    **dict.fromkeys(("subgradient", "direction", "inverse", "complex_sign"), _CONVENTION),
     **dict.fromkeys(("sqrt", "cbrt", "power", "float_power"), _ROOT),
     **dict.fromkeys(("exp", "exp2", "expm1", "sinh", "cosh"), _LARGE),
 }

@@ -78,7 +78,7 @@ KEYWORDS: dict[str, Callable[[Draw, int], Any]] = {
     "correction": _one_of(0, 1),
     "dtype": _one_of(*DTYPES),
     "initial": _one_of(0.0, -1.5, 2),
-    "where": _one_of(True, [True, False, True], [[True], [False]], False),
+    "where": _one_of(True, [True, False, True], [[True], [False]]),
     "order": _one_of("C", "F", "A", "K"),
     "descending": _one_of(True, False),
     "stable": _one_of(True, False),

@@ -161,6 +161,7 @@ def _arithmetic(draw: Draw, primitive: Primitive) -> Sample:
     "arctan2",
     "hypot",
     "direction",
+    "inverse",
     "logaddexp",
     "logaddexp2",
     "logaddexp_share",

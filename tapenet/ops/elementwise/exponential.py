@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -104,9 +106,26 @@ def _share_of(exponential: Callable[[Array], Array], x: Array, y: Array) -> Arra
     with np.errstate(invalid="ignore"):
         less = np.subtract(x, y)
     decayed = exponential(-np.abs(less))  # at most 1: the smaller share keeps its digits, down to subnormal ones
+    if not _is_zero(x) and not _is_zero(y):
+        # What the difference lost by rounding, which its exponential multiplies by up to 700.
+        lost = _lost_in_difference(x, y, less)
+        lost = np.where(less < 0, lost, -lost)
+        decayed = decayed * (1 + lost if exponential is np.exp else 1 + lost * math.log(2))
     share = np.where(np.less(less, 0), decayed, 1) / (1 + decayed)
     undefined = np.isnan(share)
     return np.where(undefined & np.equal(x, y), 0.5, share) if undefined.any() else share
+
+
+def _is_zero(x: Any) -> bool:
+    return type(x) in (int, float) and x == 0
+
+
+def _lost_in_difference(x: Array, y: Array, difference: Array) -> Array:
+    """Compute x - y less the difference that was rounded, exactly: Knuth's TwoSum; 0 where something is infinite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        back = difference - x
+        lost = (x - (difference - back)) - (y + back)
+    return np.where(np.isfinite(lost), lost, 0)
 
 
 def _share_of_e(x: Array, y: Array) -> Array:

@@ -106,17 +106,38 @@ def _reciprocal_of_radius(x: Array, y: Array) -> Array:
 
 _direction: Callable[..., Array] = elementwise(
     _direction_forward,
-    lambda t, x, y: t * (_direction(y, x) * _direction(y, x) * _reciprocal_of_radius(x, y)),
-    lambda t, x, y: -t * (_direction(x, y) * _direction(y, x) * _reciprocal_of_radius(x, y)),
+    # In this order: the square of a direction may underflow where its quotient by the radius does not.
+    lambda t, x, y: t * (_direction(y, x) * (_direction(y, x) * _reciprocal_of_radius(x, y))),
+    lambda t, x, y: -t * (_direction(x, y) * (_direction(y, x) * _reciprocal_of_radius(x, y))),
     name="direction",
     doc="x / hypot(x, y); 0 at (0, 0), which is a convention: its derivative is NaN there.",
 )
 
 
-def _over_square_of_radius(t: Array, x: Array, y: Array) -> Array:
-    """Compute t x / (x^2 + y^2), 0 at (0, 0)."""
+def _inverse_forward(x: Array, y: Array) -> Array:
+    radius = np.hypot(x, y)
+    radius = np.where(radius == 0, 1, radius)
+    return x / radius / radius
+
+
+def _radius(x: Array, y: Array) -> Array:
+    """Compute hypot(x, y); NaN at (0, 0), where a convention has no derivative."""
     radius = hypot(x, y)
-    return t * _direction(x, y) / where(equal(radius, 0), 1, radius)
+    return where(equal(radius, 0), np.nan, radius)
+
+
+def _over_square(x: Array, radius: Array) -> Array:
+    return x / radius / radius
+
+
+# The derivatives of x / r^2 are (y^2 - x^2) / r^4 and -2 x y / r^4, as products in which nothing overflows or cancels.
+_inverse: Callable[..., Array] = elementwise(
+    _inverse_forward,
+    lambda t, x, y: t * (_over_square(y - x, _radius(x, y)) * _over_square(y + x, _radius(x, y))),
+    lambda t, x, y: -t * (2 * _over_square(x, _radius(x, y)) * _over_square(y, _radius(x, y))),
+    name="inverse",
+    doc="x / (x^2 + y^2); 0 at (0, 0), which is a convention: its derivative is NaN there.",
+)
 
 
 over_one_more_square: Callable[..., Array] = elementwise(
@@ -141,8 +162,8 @@ arctan = elementwise(
 
 arctan2 = elementwise(
     np.arctan2,
-    lambda t, x, y: _over_square_of_radius(t, y, x),
-    lambda t, x, y: -_over_square_of_radius(t, x, y),
+    lambda t, x, y: t * _inverse(y, x),
+    lambda t, x, y: -t * _inverse(x, y),
     doc="""Compute the angle of the point (x2, x1), in [-pi, pi]: the argument of x2 + i x1.
 
     Derivatives: x2 / (x1^2 + x2^2) and -x1 / (x1^2 + x2^2); 0 at (0, 0), where second derivatives are

@@ -237,6 +237,7 @@ def poly(seq_of_zeros: Array) -> Array:
     zeros = as_array(seq_of_zeros)
     if zeros.shape == (0,):
         return 1.0  # as NumPy gives it
+    zeros = astype(zeros, np.mintypecode(zeros.dtype.char))  # as NumPy, of float16 float64
     is_real = zeros.dtype.kind != "c" or holds_anywhere(_come_in_pairs(zeros))
     if zeros.ndim == 2:
         zeros = eigvals(zeros)
