@@ -25,6 +25,9 @@ SCENARIOS = (
     "mlp_step",
     "lenet_step",
     "vgg16",
+    "resnet18",
+    "transformer_step",
+    "lstm_sequence",
     "adam_update",
     "logistic_hvp",
 )

@@ -23,9 +23,12 @@ NAMES = (
     "elementwise_chain",
     "lenet_step",
     "logistic_hvp",
+    "lstm_sequence",
     "mlp_step",
+    "resnet18",
     "rnn",
     "small_operations",
+    "transformer_step",
     "vgg16",
 )
 
