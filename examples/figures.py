@@ -108,3 +108,94 @@ def plain(axes: Axes) -> None:
     """Take away what is not data."""
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+# ---- networks ----
+
+
+def decisions(
+    losses: np.ndarray, points: np.ndarray, labels: np.ndarray, probability: Callable[[np.ndarray], np.ndarray]
+) -> Figure:
+    """Draw the loss, and how probable the second of two classes is over the plane."""
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    curve(left, losses, title="Loss", xlabel="step", smooth=True)
+    left.set_yscale("log")
+    ticks = np.linspace(-1.15, 1.15, 160, dtype=np.float32)
+    plane = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    shades = probability(plane).reshape(len(ticks), len(ticks))
+    right.imshow(shades, extent=(-1.15, 1.15, -1.15, 1.15), origin="lower", cmap="RdBu", vmin=0, vmax=1, alpha=0.7)
+    for label, color in ((0, ALARM), (1, STRONG)):
+        right.scatter(*points[labels == label].T, s=4, color=color)
+    right.set(title="What it has learned, and the test points", xticks=[], yticks=[])
+    return figure
+
+
+def confusions(losses: np.ndarray, counts: np.ndarray) -> Figure:
+    """Draw the loss, and which digits are taken for which."""
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    curve(left, losses, title="Loss", xlabel="step", smooth=True)
+    left.set_yscale("log")
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    right.imshow(shares**0.5, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            color = "white" if shares[row, column] > 0.4 else INK
+            right.text(column, row, str(count), ha="center", va="center", fontsize=8, color=color)
+    ticks = range(len(counts))
+    right.set(title="Test digits", xlabel="read as", ylabel="is", xticks=ticks, yticks=ticks)
+    return figure
+
+
+def sureness(losses: np.ndarray, text: str, probabilities: np.ndarray) -> Figure:
+    """Draw the loss, and each character of a text in the color of its probability."""
+    figure = Figure(figsize=(11, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    curve(left, losses, title="Loss", xlabel="step", smooth=True)
+    lines = text.splitlines()
+    shades = np.full((len(lines), max(map(len, lines))), np.nan)
+    following = iter([np.nan, *probabilities])
+    for row, line in enumerate(lines):
+        for column, character in enumerate(line):
+            shades[row, column] = next(following)
+            right.text(column, row, character, ha="center", va="center", fontsize=8, family="monospace", color=INK)
+        next(following, None)
+    right.imshow(shades, cmap="RdYlGn", vmin=0, vmax=1, aspect="auto", alpha=0.7)
+    right.set(title="Probability of each character, after those before it", xticks=[], yticks=[])
+    return figure
+
+
+def reconstructions(losses: np.ndarray, images: np.ndarray, back: np.ndarray, way: np.ndarray) -> Figure:
+    """Draw the loss, images and what comes back of them, and the way from the first to the second."""
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 2.2))
+    curve(left, losses, title="Loss", xlabel="step", smooth=True)
+    right.imshow(np.concatenate([in_a_row(part) for part in (images, back, way)]), cmap="gray_r", vmin=0, vmax=1)
+    height = images.shape[1]
+    right.set(title="Test digits, sixteen numbers later, and from the first to the second", xticks=[])
+    right.set_yticks([height * (row + 0.5) for row in range(3)], ["digits", "back", "between"])
+    right.spines[:].set_visible(False)
+    return figure
+
+
+def in_a_row(images: np.ndarray) -> np.ndarray:
+    """Join images (N, H, W, 1) side by side."""
+    return np.concatenate(list(images[..., 0]), axis=1)
+
+
+def segmentations(losses: np.ndarray, images: np.ndarray, labels: np.ndarray, found: np.ndarray) -> Figure:
+    """Draw the loss, images, what is in them, and what is found."""
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.6))
+    curve(left.subplots(), losses, title="Loss", xlabel="step", smooth=True)
+    grid = right.subplots(3, len(images))
+    for row, (name, parts) in enumerate({"image": images, "truth": labels, "found": found}.items()):
+        for axes, part in zip(grid[row], parts, strict=True):
+            if name == "image":
+                axes.imshow(part, cmap="gray")
+            else:
+                axes.imshow(part, cmap="viridis", vmin=0, vmax=2)
+            axes.set(xticks=[], yticks=[])
+        grid[row, 0].set_ylabel(name)
+    return figure

@@ -23,6 +23,7 @@ from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.source_lines import warn_at_user_line
 from tapenet.core.tensor import Tensor, read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError, PrecisionWarning
+from tapenet.nn.fused_norms import can_fuse, normalized_channels, normalized_rows
 from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, pool_geometry, sides
 from tapenet.ops.arrays.indexing import take
 from tapenet.ops.arrays.shaping import reshape
@@ -326,6 +327,9 @@ def batch_norm(
         raise ArgumentError(f"batch_norm: x must have elements to take the mean of; got shape {x.shape}.")
     scale = shaped("batch_norm", "scale", scale, x.shape[-1:], "one number for each channel")
     offset = shaped("batch_norm", "offset", offset, x.shape[-1:], "one number for each channel")
+    if type(eps) is float and can_fuse(x, scale, offset):
+        y, center, var = normalized_channels(x, scale, offset, eps)
+        return as_result(y, x, scale, offset), BatchStatistics(center, var)
     deviation, stats = moments(widened(x), tuple(range(x.ndim - 1)))
     y = scaled(divide(deviation, sqrt(add(stats.var, eps))), scale, offset)
     y = as_result(y, x, scale, offset)
@@ -402,6 +406,8 @@ def layer_norm(
         raise ArgumentError("layer_norm: x must have at least one axis; got shape ().")
     axes = axes_of("layer_norm", axis, x.ndim)
     scale, offset = scale_and_offset("layer_norm", x, scale, offset)
+    if type(eps) is float and axes == (x.ndim - 1,) and can_fuse(x, scale, offset):
+        return as_result(normalized_rows(x, scale, offset, eps), x, scale, offset)
     deviation, stats = moments(widened(x), axes)
     return as_result(scaled(divide(deviation, sqrt(add(stats.var, eps))), scale, offset), x, scale, offset)
 

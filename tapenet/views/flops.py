@@ -197,6 +197,8 @@ FORMULAS: Mapping[str, Formula] = {
     "conv_bias": _convolution_with_bias,
     "conv_input": _convolution_input,
     "conv_kernel": _convolution_kernel,
+    **dict.fromkeys(("batch_norm", "layer_norm"), _times(8)),
+    **dict.fromkeys(("batch_norm_pullback", "layer_norm_pullback"), _times(20)),
     "attention": _attention(2),
     "attention_pullback": _attention(7),
     **{f"{name}_sequence": _recurrent(gates, 1) for name, gates in RECURRENT.items()},

@@ -13,6 +13,7 @@ PAGES = [
     *sorted(DOCS.glob("tutorials/[!i]*.md")),
     DOCS / "guides" / "files.md",
     DOCS / "guides" / "layers.md",
+    DOCS / "guides" / "networks.md",
     DOCS / "guides" / "optimizers.md",
     DOCS / "guides" / "training.md",
     DOCS / "guides" / "performance.md",

@@ -11,24 +11,34 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import autoencoder
 import figures
 import fluid
 import gaussian_process
 import lstm
+import mlp
 import numpy as np
 import pytest
+import resnet
 import scipy_minimize
 import scripts
+import transformer
+import unet
 
 import tapenet as tn
 from tapenet.testing import assert_same_gradient, check_grads
 
 EXAMPLES = Path(scripts.__file__).parent
-ALL = [gaussian_process, lstm, fluid, scipy_minimize]
+ALL = [gaussian_process, lstm, fluid, scipy_minimize, mlp, resnet, transformer, autoencoder, unet]
 RESULTS = {
     "gaussian_process": r"log likelihood: (?P<before>-\d+\.\d+) before, (?P<after>-?\d+\.\d+) after 60 steps",
     "lstm": r"loss: (?P<before>\d\.\d+) before, (?P<after>\d\.\d+) after 40 steps \(by guessing 3\.296\)",
     "fluid": r"mean squared error: (?P<before>0\.\d+) before, (?P<after>0\.\d+) after 15 rounds",
+    "mlp": r"wrong: (?P<before>0\.\d+) before, (?P<after>0\.\d+) after 25 epochs",
+    "resnet": r"wrong: (?P<before>0\.900) by guessing, (?P<after>0\.\d+) after 2 epochs",
+    "transformer": r"loss: (?P<before>\d\.\d+) before, (?P<after>\d\.\d+) after 60 steps",
+    "autoencoder": r"mean squared error: (?P<before>0\.\d+) before, (?P<after>0\.\d+) after 3 epochs",
+    "unet": r"wrong: (?P<before>0\.\d+) by finding nothing, (?P<after>0\.\d+) after 6 epochs",
     "scipy_minimize": r"in 10 dimensions: minimum (?P<after>\d\.\de-\d+) after \d+ steps",
 }
 
@@ -185,6 +195,25 @@ def test_the_fluid_keeps_its_smoke_and_has_no_divergence(rng: np.random.Generato
 def test_the_fluid_s_gradient(rng: np.random.Generator) -> None:
     velocities = 0.3 * rng.uniform(0.2, 1, (2, 5, 5))
     check_grads(lambda v: fluid.simulate(v, fluid.disc(5), 2)[-1], (velocities,), order=1)
+
+
+def test_spirals_and_scenes_are_what_they_are_called(rng: np.random.Generator) -> None:
+    points, labels = mlp.spirals(rng, 2000)
+    assert np.abs(points).max() < 1.1
+    turned = -points[labels == 0]  # half a turn takes one spiral to the other
+    nearest = np.min(np.linalg.norm(turned[:100, None] - points[labels == 1], axis=-1), axis=1)
+    assert nearest.max() < 0.15
+    images, labels = unet.scenes(rng, 20)
+    assert images.shape == (20, 32, 32, 1)
+    assert set(np.unique(labels)) == {unet.NOTHING, unet.DISC, unet.SQUARE}
+    np.testing.assert_allclose(images[labels > 0].mean() - images[labels == 0].mean(), 1, atol=0.05)
+
+
+def test_the_transformer_s_passages_are_of_the_poem(rng: np.random.Generator) -> None:
+    for (texts,) in transformer.passages(2, 3, 10)(rng):
+        assert texts.shape == (3, 11)
+        for text in texts:
+            assert "".join(lstm.ALPHABET[symbol] for symbol in text) in lstm.POEM
 
 
 @pytest.mark.parametrize("method", ["BFGS", "L-BFGS-B", "CG", "SLSQP"])

@@ -62,6 +62,32 @@ def _heads(draw: Draw) -> tuple[list[Array], Array | None, dict[str, bool]]:
     return arrays, mask, {"causal": draw(st.booleans())}
 
 
+def _rows(draw: Draw) -> list[Array]:
+    """Rows, a scale and an offset."""
+    n, c = draw(st.integers(2, 3)), draw(st.integers(2, 3))
+    return [numbers(draw, shape, -2, 2, 60 * i) for i, shape in enumerate(((n, c), (c,), (c,)))]
+
+
+@sample("batch_norm", "layer_norm")
+def _norms(draw: Draw, primitive: Primitive) -> Sample:
+    def joined(*arrays: Array) -> Array:
+        return tnp.concatenate([x.ravel() for x in primitive(*arrays, None, eps=0.5)])
+
+    return Sample(joined, tuple(_rows(draw)))
+
+
+@sample("batch_norm_pullback", "layer_norm_pullback")
+def _norms_pullback(draw: Draw, primitive: Primitive) -> Sample:
+    x, scale, offset = _rows(draw)
+    shapes = [x.shape, *([scale.shape] * 2 if "batch" in primitive.name else [])]
+    bars = [numbers(draw, shape, -1, 1, 200 + i) for i, shape in enumerate(shapes)]
+
+    def joined(x: Array, scale: Array, *bars: Array) -> Array:
+        return tnp.concatenate([y.ravel() for y in primitive(x, scale, offset, None, *bars, eps=0.5)])
+
+    return Sample(joined, (x, scale, *bars))
+
+
 @sample("attention")
 def _attention(draw: Draw, primitive: Primitive) -> Sample:
     arrays, mask, parameters = _heads(draw)
