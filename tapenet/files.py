@@ -129,6 +129,7 @@ def load(path: str | os.PathLike[str], like: Any = None, *, strict: bool = True,
     Args:
         path: of the file.
         like: a pytree of the structure that was saved, such as a model that was just made. Its arrays are not read.
+            With strict=False None may stand for what is not wanted, such as the optimizer's state of a checkpoint.
         strict: whether a difference between the file and `like` is an error. With False what fits is taken, cast to
             the dtype in `like`, and everything else stays as it is in `like`: for transfer learning.
         mmap: whether arrays are read-only views of the file, mapped into memory, which are read when they are used.
@@ -152,6 +153,8 @@ def load(path: str | os.PathLike[str], like: Any = None, *, strict: bool = True,
     array([1., 1., 1.])
     """
     place = _checked_path("load", path)
+    if isinstance(like, type):
+        raise ArgumentTypeError(f"load: like must be a pytree, such as a model; got the class {like.__name__}.")
     strict, mmap = checked_flag("load", "strict", strict), checked_flag("load", "mmap", mmap)
     with opened("load", place) as container:
         try:

@@ -298,6 +298,17 @@ def test_every_difference_is_listed_by_path(path: Path) -> None:
     assert taken["c"] == "x"
 
 
+def test_a_part_of_a_checkpoint_is_taken(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    model = tn.nn.Dense(2, 3, rng=rng)
+    tn.save(path, (model, tn.optim.adam().init(model), rng, 5))
+    part, *rest = tn.load(path, like=(tn.nn.Dense(2, 3, rng=rng), None, None, None), strict=False)
+    np.testing.assert_array_equal(part.kernel, model.kernel)
+    assert rest == [None, None, None]
+    with pytest.raises(ArgumentTypeError, match="load: like must be a pytree, such as a model; got the class Dense"):
+        tn.load(path, like=tn.nn.Dense)
+
+
 def test_a_file_that_shares_nothing_is_an_error_however_loose(path: Path) -> None:
     tn.save(path, {"a": np.ones(2)})
     with pytest.raises(ArgumentError, match=r"load: like must share a leaf with .*; got none of the file's 1"):

@@ -148,16 +148,21 @@ def _parts(layer: Any) -> list[tuple[str, Any]]:
     """Return the layers that one is made of, each with the name to show it by."""
     level = one_level(layer)
     assert level is not None
-    static = [(name, value) for name, value in static_values(layer).items() if hasattr(value, "description")]
+    static = [(name, value) for name, value in static_values(layer).items() if is_layer(value)]
     found = [(name, part) for name, child in zip(level.names, level.children, strict=True) for part in _within(child)]
     if len({name for name, _ in found}) == 1 and not static:  # `layers`, or what else holds all: its name says nothing
         return [("", part) for _, part in found]
     return [(f"{name}=", part) for name, part in (*found, *static)]
 
 
+def is_layer(value: Any) -> bool:
+    """Return whether a value is a layer: a cell of a recurrent one is not, but a part of it."""
+    return isinstance(value, Described) and hasattr(value, "train")
+
+
 def _within(child: Any) -> list[Any]:
     """Return a child if it is a layer; of a container the layers in it."""
-    if hasattr(child, "description"):
+    if is_layer(child):
         return [child]
     level = one_level(child)
     return [] if level is None else [part for below in level.children for part in _within(below)]

@@ -35,9 +35,7 @@ def flops_of_operation(name: str, shapes: Shapes, out: Shape | None, parameters:
 def multiply_adds(entries: Sequence[Entry], entry: Entry) -> int:
     """Count the products that a record adds up: of matrices and convolutions, 0 for anything else."""
     primitive, slots, kept, parameters, shape, _ = entry
-    if primitive.name in _MADE_OF_PRODUCTS:
-        return flops(entries, entry) // 2
-    formula = _PRODUCTS.get(FORMULAS.get(primitive.name, _none), _none)
+    formula = _PRODUCTS_BY_NAME.get(primitive.name) or _PRODUCTS.get(FORMULAS.get(primitive.name, _none), _none)
     return round(formula(operand_shapes(entries, slots, kept), shape, parameters)) // 2
 
 
@@ -228,4 +226,18 @@ _PRODUCTS: Mapping[Formula, Formula] = {
     _convolution_input: _convolution_input,
     _convolution_kernel: _convolution_kernel,
 }
-_MADE_OF_PRODUCTS = frozenset({"rnn", "gru", "lstm"})  # whole loops, of little else
+
+
+def _recurrent_products(gates: int) -> Formula:
+    """Return the formula of the products alone in a loop over steps."""
+
+    def count(shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
+        (steps, n, inputs), (_, width) = shapes[0] or (0, 0, 0), shapes[1] or (0, 0)
+        return 2 * steps * n * gates * width * (inputs + width)
+
+    return count
+
+
+_PRODUCTS_BY_NAME: Mapping[str, Formula] = {
+    f"{name}_sequence": _recurrent_products(gates) for name, gates in RECURRENT.items()
+}

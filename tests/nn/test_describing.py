@@ -72,6 +72,7 @@ LINES = {
     "Dropout(0.5)": lambda: nn.Dropout(0.5),
     "tanh": lambda: nn.Function(np.tanh),
     "Sequential(Dense(2 -> 3), relu, 9 parameters)": lambda: nn.Sequential(nn.Dense(2, 3, rng=made()), nn.relu),
+    "LSTM(2 -> 3)": lambda: nn.LSTM(2, 3, rng=made()),
     "LSTMCell(2 -> 3)": lambda: nn.LSTMCell(2, 3, rng=made()),
     "MultiHeadAttention(heads=2, inputs=Dense(4 -> 12), output=Dense(4 -> 4), 80 parameters)": (
         lambda: nn.MultiHeadAttention(4, 2, rng=made())
@@ -190,6 +191,13 @@ def test_summary_says_what_each_layer_does() -> None:
     assert text[0].split() == ["layer", "path", "output", "shape", "parameters", "multiply-adds", "bytes"]
     assert text[-1] == "Parameters: 328, 1.31 kB."
     assert len({len(line) for line in text[1:-1]}) == 1
+
+
+@pytest.mark.parametrize(("kind", "gates"), [(nn.RNN, 1), (nn.GRU, 3), (nn.LSTM, 4)])
+def test_summary_counts_the_products_of_recurrent_layers(kind: Any, gates: int) -> None:
+    summary = nn.summary(kind(3, 5, rng=made()), np.ones((2, 7, 3), np.float32))
+    assert [x.multiply_adds for x in summary.layers] == [2 * 7 * gates * 5 * (3 + 5)]
+    assert str(summary).split("\n")[1].startswith(f"{kind.__name__}(3 -> 5)")
 
 
 def test_summary_of_integers_and_of_a_layer_that_is_used_twice() -> None:
