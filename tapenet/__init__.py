@@ -45,14 +45,7 @@ from tapenet.errors import (
 )
 from tapenet.kernels.pooled import is_large as _is_large, pooled as _pooled
 from tapenet.numpy.methods import give_methods as _give_methods
-from tapenet.ops.arrays.indexing import at as at
 from tapenet.tape import GradientTape as GradientTape, tape_of as _tape_of
-from tapenet.transforms.gradient import (
-    elementwise_grad as elementwise_grad,
-    grad as grad,
-    stop_gradient as stop_gradient,
-    value_and_grad as value_and_grad,
-)
 
 if TYPE_CHECKING:  # imported when first used: see _MODULES
     from tapenet import (
@@ -74,10 +67,17 @@ if TYPE_CHECKING:  # imported when first used: see _MODULES
     from tapenet.kernels.backends import use_backend as use_backend
     from tapenet.kernels.memory import empty_cache as empty_cache
     from tapenet.kernels.processors import num_threads as num_threads, set_num_threads as set_num_threads
+    from tapenet.ops.arrays.indexing import at as at
     from tapenet.program.compiling import compile as compile
     from tapenet.program.loops import scan as scan, while_loop as while_loop
     from tapenet.transforms.checkpoint import checkpoint as checkpoint
     from tapenet.transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
+    from tapenet.transforms.gradient import (
+        elementwise_grad as elementwise_grad,
+        grad as grad,
+        stop_gradient as stop_gradient,
+        value_and_grad as value_and_grad,
+    )
     from tapenet.transforms.implicit import fixed_point as fixed_point, root as root
     from tapenet.transforms.jacobian import (
         hessian as hessian,
@@ -169,8 +169,10 @@ _MODULES = {  # where the names are that are imported when they are first used
     "kernels.processors": "num_threads set_num_threads",
     "program.compiling": "compile",
     "program.loops": "scan while_loop",
+    "ops.arrays.indexing": "at",
     "transforms.checkpoint": "checkpoint",
     "transforms.custom": "custom_jvp custom_vjp",
+    "transforms.gradient": "elementwise_grad grad stop_gradient value_and_grad",
     "transforms.implicit": "fixed_point root",
     "transforms.jacobian": "hessian hvp jacfwd jacobian jacrev",
     "transforms.mapping": "vmap",

@@ -36,7 +36,6 @@ from tapenet.diagnostics.connections import (
     check_unconnected,
 )
 from tapenet.errors import ArgumentError, PicklingError, ReplayError, TapeStateError
-from tapenet.walks.blocks import batched_blocks, completed, ends_of, in_structure, reverse_mode_blocks
 from tapenet.walks.inputs import Watch, inputs_by_slot
 from tapenet.walks.products import jvp_walk, vjp_walk
 from tapenet.walks.reachability import descendants
@@ -292,6 +291,8 @@ class GradientTape:
         array([[2., 0.],
                [0., 4.]])
         """
+        from tapenet.walks.blocks import batched_blocks, completed, ends_of, in_structure, reverse_mode_blocks
+
         check_unconnected("tape.jacobian", unconnected)
         x, y = self._on_this_tape(x), self._on_this_tape(y)
         sources, targets = tree_leaves(x), tree_leaves(y)

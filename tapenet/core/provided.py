@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
 
-
-@attrs.define
 class Provided:
     """Functions of higher layers, which `tapenet/__init__.py` sets.
 
@@ -22,14 +19,14 @@ class Provided:
         jvp, vjp: the transforms, for the few rules that differentiate a function rather than state its derivative.
     """
 
-    array: Callable[..., Any] = attrs.field(init=False)
-    with_ufunc_keywords: Callable[..., Any] = attrs.field(init=False)
-    tape_of: Callable[..., Any] = attrs.field(init=False)
-    is_large: Callable[[Any], bool] = attrs.field(init=False)
-    pooled: Callable[..., Callable[..., Any]] = attrs.field(init=False)
-    scipy: Callable[[], Any] = attrs.field(init=False)
-    jvp: Callable[..., Any] = attrs.field(init=False)
-    vjp: Callable[..., Any] = attrs.field(init=False)
+    array: Callable[..., Any]
+    with_ufunc_keywords: Callable[..., Any]
+    tape_of: Callable[..., Any]
+    is_large: Callable[[Any], bool]
+    pooled: Callable[..., Callable[..., Any]]
+    scipy: Callable[[], Any]
+    jvp: Callable[..., Any]
+    vjp: Callable[..., Any]
 
 
 provided = Provided()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.kernels.windows import Array
+from tapenet.core.array_types import Array
 
 _TERMS, _TERMS_WIDE = 11, 16  # of the sums below, whose error is e^(-pi (terms + 1))
 _NEAR = 0.5  # below it the series of erf is summed: 1 - erfc would cancel

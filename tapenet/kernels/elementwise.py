@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from tapenet.core.argument_checks import check_real, checked_operand
-from tapenet.kernels.backends import loops_for
+from tapenet.core.array_types import Array
 from tapenet.kernels.memory import empty
 from tapenet.kernels.pooled import PooledArray
-from tapenet.kernels.threads import share
-from tapenet.kernels.windows import Array
 
 # Elements of a row to which biases are repeated: NumPy's inner loops run over one row.
 LONG_ROW = 1024
@@ -25,6 +25,13 @@ BLOCK = 2**14
 
 # Elements of a row below which `sum_rows` is faster than NumPy's sum.
 SHORT_ROW = 256
+
+
+def share(work: Callable[[slice], Any], count: int, size: int) -> None:
+    """Share work among threads, as `threads.share` does; only large arrays need that, so that it is imported here."""
+    from tapenet.kernels import threads
+
+    threads.share(work, count, size)
 
 
 def where(condition: Any, /, *choices: Any) -> Any:
@@ -59,7 +66,7 @@ def _keep(mask: Array, x: Array) -> Array:
     """Return x where the mask holds, else zero."""
     out = empty(x.shape, x.dtype)
     flat, flat_mask, flat_out = np.asarray(x).reshape(-1), mask.reshape(-1), out.reshape(-1)
-    loops = loops_for(flat)
+    loops = import_module("tapenet.kernels.backends").loops_for(flat)
     write = keep if loops is None else loops.keep
     share(lambda part: write(flat_mask[part], flat[part], flat_out[part]), x.size, 2 * x.nbytes + mask.nbytes)
     return out.view(type(x))

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.array_types import Array
 from tapenet.kernels import complex_error_function
 from tapenet.kernels.elementwise import BLOCK, MANY
 from tapenet.kernels.memory import empty
 from tapenet.kernels.threads import share
-from tapenet.kernels.windows import Array
 
 # (1 + 2x) e^(x^2) erfc x for x >= 0 as a Chebyshev series in (x - 3.75) / (x + 3.75): the form of Shepherd and
 # Laframboise, "Chebyshev approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < inf", Math. Comp. 36 (1981).

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from tapenet.kernels.windows import Array
+from tapenet.core.array_types import Array
 
 
 def _compiled(function: Any) -> Any:

@@ -24,7 +24,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.kernels.windows import Array
+from tapenet.core.array_types import Array
 
 # Bytes from which on memory comes from the system; less is quick to get anyway.
 LARGE = 2**18

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.array_types import Array
 from tapenet.core.primitive import CONSTANTS
 from tapenet.kernels import memory
-from tapenet.kernels.windows import Array
 
 _KINDS = frozenset("fc")
 _dtypes: dict[Any, np.dtype[Any] | None] = {}  # of results, by ufunc and the kinds of its operands

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from tapenet.core.array_types import Array
 from tapenet.kernels.forks import this_thread
 from tapenet.kernels.gemm import gemm_for
 from tapenet.kernels.memory import empty
 from tapenet.kernels.threads import share
-from tapenet.kernels.windows import Array
 
 # Multiplications up to which OpenBLAS starts no threads: of matrices, of which it gives each thread 2^18 at least, and
 # with a vector; and those that are worth a thread of our own.

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.core.array_types import Array
 from tapenet.kernels.quiet import quiet, quietly
-from tapenet.kernels.windows import Array
 
 # Real part beyond which cosh z is e^|z| / 2, to the last digit of any dtype.
 _FAR = 25.0

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-import tapenet.numpy as tnp
 from tapenet.core.families import constant_rule
 from tapenet.core.record import Entry
 from tapenet.core.recorder import Recorder
 from tapenet.core.tensor import Tensor, read_single_value, record_guard, unwrap
 from tapenet.errors import ConversionError, MappedValueError
+from tapenet.ops.elementwise import rounding
 
 # ---- numbers ----
 
@@ -60,8 +60,8 @@ def _is_constant_on(entries: Sequence[Entry], slot: int) -> bool:
 def _rounded(self: Tensor, decimals: int | None = None) -> Any:
     """`round(x)`: an integer of a number, as NumPy's; an array of an array, or with decimals."""
     if decimals is None and self.shape == () and type(unwrap(self)) is not Tensor:
-        return int(tnp.rint(self))
-    return tnp.round(self, decimals or 0)
+        return int(rounding.rint(self))
+    return rounding.round(self, decimals or 0)
 
 
 def _integer(function: Callable[[Any], Any]) -> Callable[[Tensor], int]:
@@ -122,9 +122,9 @@ CONVERSIONS: dict[str, Callable[..., Any]] = {
     "__int__": _number(int, "int(x)"),
     "__float__": _number(float, "float(x)"),
     "__round__": _rounded,
-    "__floor__": _integer(tnp.floor),
-    "__ceil__": _integer(tnp.ceil),
-    "__trunc__": _integer(tnp.trunc),
+    "__floor__": _integer(rounding.floor),
+    "__ceil__": _integer(rounding.ceil),
+    "__trunc__": _integer(rounding.trunc),
     "__str__": _text(str, "str(x)"),
     "__repr__": _text(repr, "repr(x)"),
     "__format__": _text(format, "format(x)"),

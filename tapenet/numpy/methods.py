@@ -18,7 +18,9 @@ from tapenet.core.tensor import Tensor, numbers_trace, read_value, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError, MissingAttributeError
 from tapenet.numpy.conversions import CONVERSIONS
 from tapenet.numpy.protocol import array_function, array_ufunc
-from tapenet.ops.arrays.indexing import At, getitem
+from tapenet.ops.arrays.shaping import matrix_transpose, transpose
+from tapenet.ops.elementwise import arithmetic
+from tapenet.ops.elementwise.complex import imag, real
 
 
 def _reflected(function: Callable[..., Array]) -> Callable[..., Array]:
@@ -89,14 +91,13 @@ def _comparison(name: str, function: str) -> Callable[..., Array]:
 
 
 _BINARY: dict[str, Callable[..., Array] | str] = {
-    "add": tnp.add,
-    "sub": tnp.subtract,
-    "mul": tnp.multiply,
-    "truediv": tnp.divide,
-    "floordiv": tnp.floor_divide,
-    "mod": tnp.remainder,
+    "add": arithmetic.add,
+    "sub": arithmetic.subtract,
+    "mul": arithmetic.multiply,
+    "truediv": arithmetic.divide,
+    "floordiv": arithmetic.floor_divide,
+    "mod": arithmetic.remainder,
     "divmod": "divmod",
-    "pow": tnp.power,
     "matmul": "matmul",
     "and": "bitwise_and",
     "or": "bitwise_or",
@@ -104,7 +105,7 @@ _BINARY: dict[str, Callable[..., Array] | str] = {
     "lshift": "left_shift",
     "rshift": "right_shift",
 }
-_REFLECTED = {f"__r{name}__" for name in _BINARY}
+_REFLECTED = {f"__r{name}__" for name in (*_BINARY, "pow")}
 _SYMBOLS = {
     "add": "+",
     "sub": "-",
@@ -126,26 +127,42 @@ _OTHER_S = {  # the method of the other operand that answers in its place
     "__gt__": "__lt__",
     "__ge__": "__le__",
 }
-_raised = _operator("__pow__", tnp.power)
 
 
-def _power(x: Tensor, y: Array, modulo: None = None) -> Array:
-    """Compute x ** y; a square is computed as one, as NumPy does for scalars, and roots of complex arrays."""
-    if type(y) in (int, float) and numbers_trace(x, y) is None:
-        if y == 2:
-            return tnp.square(x)
-        if (y == 0.5 or y == -1) and x.dtype.kind == "c" and x.ndim:  # power has NaN at infinity
-            return tnp.sqrt(x) if y == 0.5 else tnp.reciprocal(x)
-    return _raised(x, y)
+def _at_first_use(name: str, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """Make a method that is replaced when it is first called, by one whose module is imported then."""
+
+    def method(self: Tensor, *arguments: Any) -> Any:
+        made = make()
+        setattr(Tensor, name, made)
+        return made(self, *arguments)
+
+    return method
+
+
+def _power_operator() -> Callable[..., Array]:
+    raised = _operator("__pow__", tnp.power)
+
+    def power(x: Tensor, y: Array, modulo: None = None) -> Array:
+        """Compute x ** y; a square is computed as one, as NumPy does for scalars, and roots of complex arrays."""
+        if type(y) in (int, float) and numbers_trace(x, y) is None:
+            if y == 2:
+                return arithmetic.square(x)
+            if (y == 0.5 or y == -1) and x.dtype.kind == "c" and x.ndim:  # power has NaN at infinity
+                return arithmetic.sqrt(x) if y == 0.5 else arithmetic.reciprocal(x)
+        return raised(x, y)
+
+    return power
 
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
     **{f"__{name}__": _operator(f"__{name}__", function) for name, function in _BINARY.items()},
     **{f"__r{name}__": _operator(f"__r{name}__", function) for name, function in _BINARY.items()},
-    "__pow__": _power,
+    "__pow__": _at_first_use("__pow__", _power_operator),
+    "__rpow__": _at_first_use("__rpow__", lambda: _operator("__rpow__", tnp.power)),
     **{f"__i{name}__": _in_place(f"i{name}") for name in _SYMBOLS},
     "__neg__": _negative,
-    "__pos__": tnp.positive,
+    "__pos__": arithmetic.positive,
     "__abs__": _absolute,
     "__eq__": _comparison("__eq__", "equal"),
     "__ne__": _comparison("__ne__", "not_equal"),
@@ -155,7 +172,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "__ge__": _operator("__ge__", "greater_equal"),
     "__invert__": lambda self: tnp.invert(self),
     "__contains__": lambda self, value: bool(tnp.any(tnp.equal(self, value))),
-    "__getitem__": getitem,
+    "__getitem__": _at_first_use("__getitem__", lambda: import_module("tapenet.ops.arrays.indexing").getitem),
     "__array_ufunc__": array_ufunc,
     "__array_function__": array_function,
 }
@@ -341,12 +358,16 @@ def _flat(self: Tensor) -> Any:
     return import_module("tapenet.numpy.outside").Flat(self)
 
 
+def _at(self: Tensor) -> Any:
+    return import_module("tapenet.ops.arrays.indexing").At(self)
+
+
 _PROPERTIES: dict[str, tuple[Callable[[Tensor], Any], str]] = {
-    "T": (tnp.transpose, "The axes in reverse order."),
-    "mT": (tnp.matrix_transpose, "The last two axes exchanged."),
-    "at": (At, "After an index, makes new values: `x.at[index].set(v)`, `.add(v)`, `.multiply(v)`."),
-    "real": (tnp.real, "The real part."),
-    "imag": (tnp.imag, "The imaginary part."),
+    "T": (transpose, "The axes in reverse order."),
+    "mT": (matrix_transpose, "The last two axes exchanged."),
+    "at": (_at, "After an index, makes new values: `x.at[index].set(v)`, `.add(v)`, `.multiply(v)`."),
+    "real": (real, "The real part."),
+    "imag": (imag, "The imaginary part."),
     "flat": (_flat, "The elements in C order: iterates, and reads by index."),
     "device": (lambda self: "cpu", "Where it is: 'cpu', in the array API standard's sense."),
     "base": (lambda self: None, "None: a value shares its memory with no other that could be seen."),
