@@ -19,7 +19,7 @@ from tapenet.core.recorder import INSTRUMENTS
 from tapenet.core.source_lines import warn_at_user_line
 from tapenet.core.tensor import NUMBERS, Tensor, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, CompileWarning, ReplayError
-from tapenet.program import numpy_code
+from tapenet.program import llvm_code, numpy_code
 from tapenet.program.environment import Environment, environment_of
 from tapenet.program.evaluating import GuardFailedError
 from tapenet.program.generators import saved
@@ -95,7 +95,12 @@ class CompiledFunction(Generic[P, Value]):
     __qualname__: str
 
     def __init__(
-        self, f: Callable[P, Value], static_argnames: frozenset[str], donate: tuple[int, ...], fullgraph: bool
+        self,
+        f: Callable[P, Value],
+        backend: Callable[[Program, frozenset[int]], Run],
+        static_argnames: frozenset[str],
+        donate: tuple[int, ...],
+        fullgraph: bool,
     ) -> None:
         if hasattr(f, "__name__"):
             functools.update_wrapper(self, f, updated=())
@@ -103,6 +108,7 @@ class CompiledFunction(Generic[P, Value]):
         self._static = static_argnames
         self._donate = donate
         self._fullgraph = fullgraph
+        self._backend = backend
         self._positions = _positions(f, static_argnames) if static_argnames else {}
         self._environment: Environment | None = None
         self._signatures: dict[Hashable, Signature] = {}
@@ -296,7 +302,7 @@ class CompiledFunction(Generic[P, Value]):
     def _compiled(self, program: Program, recorded: Recorded, donated: frozenset[int]) -> Run:
         """Return the function of a program's inputs."""
         numbers = zip(recorded.inputs, program.inputs, strict=True)
-        return numpy_code.compiled(program, frozenset(number for place, number in numbers if place in donated))
+        return self._backend(program, frozenset(number for place, number in numbers if place in donated))
 
     def _given_up(self, call: _Call) -> frozenset[int]:
         """Return the places of leaves whose memory results may lie in."""
@@ -452,7 +458,10 @@ def _several(name: str, given: Any, kind: type, wanted: str) -> tuple[Any, ...]:
     return tuple(several)
 
 
-BACKENDS = ("numpy",)
+BACKENDS: dict[str, Callable[[Program, frozenset[int]], Run]] = {
+    "numpy": numpy_code.compiled,
+    "llvm": llvm_code.compiled,
+}
 
 
 def compile(
@@ -472,7 +481,8 @@ def compile(
 
     Args:
         f: a function of pytrees of arrays, numbers and generators of random numbers.
-        backend: what runs programs; "numpy".
+        backend: what runs programs: "numpy", or "llvm", which compiles elementwise operations to machine code and
+            needs llvmlite: `pip install "tapenet[compile]"`.
         static_argnames: parameters that are given to f as they are; their values are hashable and belong to the
             signature. Strings, None and booleans are static in any case. A Python number is, until it is seen to vary.
         donate_argnums: positions of arguments whose memory the program may use for its results. The caller must not
@@ -486,6 +496,7 @@ def compile(
         open tape, inside another compiled function, under `tn.checks()` and in a debugger f itself runs.
 
     Raises:
+        MissingPackageError: the package that a backend needs is not installed.
         ArgumentError: f writes into an argument, or draws random numbers in a way that could not be repeated: from a
             generator that is not an argument.
 
@@ -499,6 +510,9 @@ def compile(
     """
     check_transform("compile", f)
     checked_choice("compile", "backend", backend, BACKENDS)
+    if backend == "llvm":
+        llvm_code.check_installed()
     names = _several("static_argnames", static_argnames, str, "names")
     places = _several("donate_argnums", donate_argnums, int, "positions")
-    return CompiledFunction(f, frozenset(names), places, checked_flag("compile", "fullgraph", fullgraph))
+    fullgraph = checked_flag("compile", "fullgraph", fullgraph)
+    return CompiledFunction(f, BACKENDS[backend], frozenset(names), places, fullgraph)

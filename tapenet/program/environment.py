@@ -124,11 +124,14 @@ def is_kept(value: Any) -> bool:
     return any(arrays) and all(is_array or isinstance(x, _NUMBERS) for is_array, x in zip(arrays, leaves, strict=True))
 
 
+_ARRAYS = frozenset({Tensor, np.ndarray})
 _FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
 
 
 def _functions_below(value: Any, depth: int) -> Iterator[Any]:
     """Return the functions in the fields of what a kept value is made of."""
+    if type(value) in _ARRAYS:
+        return
     value = _inlined(value)
     if isinstance(value, _FUNCTIONS):
         yield value
@@ -269,6 +272,8 @@ class _Copies:
 
     def _fit_functions(self, made: Any, depth: int) -> None:
         """Put copies of functions into the fields of a pytree that was made for the recording."""
+        if type(made) in _ARRAYS:
+            return
         if depth and isinstance(made, tuple | list | dict):
             for part in made.values() if isinstance(made, dict) else made:
                 self._fit_functions(part, depth - 1)

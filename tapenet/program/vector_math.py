@@ -1,0 +1,406 @@
+"""Elementary functions on vectors, in LLVM's intermediate representation: no table, no branch, no call.
+
+Each reduces its argument to a short interval, sums a polynomial there by Horner's rule with fused multiply-add, and
+puts the result back together. Arguments that are reduced by multiples of pi / 2 must not be too large: `in_range` says
+which vectors hold such a one, and they are computed by NumPy.
+
+Sources: Muller, "Elementary Functions", 3rd edition, chapters 3 and 11; for log and log1p the formulas of fdlibm.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+Value = str
+
+
+class Code:
+    """Lines of vector operations of one element type and length.
+
+    Attributes:
+        char: NumPy's character of the element, "f" or "d".
+        lanes: how many elements a vector has.
+        lines: what was written.
+        needed: the functions that were called.
+        prefix: of the names of values.
+    """
+
+    def __init__(self, char: str, lanes: int, prefix: str = "t") -> None:
+        self.char, self.lanes, self.prefix = char, lanes, prefix
+        self.lines: list[str] = []
+        self.needed: dict[str, None] = {}
+        self.intrinsics: dict[str, None] = {}
+        self.element, self.bits = ("float", 32) if char == "f" else ("double", 64)
+        self.type = f"<{lanes} x {self.element}>"
+        self.integer = f"<{lanes} x i{self.bits}>"
+        self.truth = f"<{lanes} x i1>"
+        self.suffix = f"v{lanes}f{self.bits}"
+        self.mantissa = 23 if char == "f" else 52
+        self.bias = 127 if char == "f" else 1023
+
+    def add(self, text: str) -> Value:
+        """Write a line that makes a value."""
+        name = f"%{self.prefix}{len(self.lines)}"
+        self.lines.append(f"{name} = {text}")
+        return name
+
+    def number(self, x: float) -> Value:
+        """Return the vector of a constant, rounded to the element's precision."""
+        exact = float(np.float32(x)) if self.char == "f" else float(x)
+        return f"splat ({self.element} 0x{struct.pack('>d', exact).hex().upper()})"
+
+    def whole(self, x: int) -> Value:
+        """Return the vector of a constant integer."""
+        return f"splat (i{self.bits} {x})"
+
+    def two(self, operation: str, x: Value, y: Value) -> Value:
+        """Apply an operation of two vectors of numbers."""
+        return self.add(f"{operation} {self.type} {x}, {y}")
+
+    def integers(self, operation: str, x: Value, y: Value) -> Value:
+        """Apply an operation of two vectors of integers."""
+        return self.add(f"{operation} {self.integer} {x}, {y}")
+
+    def compare(self, relation: str, x: Value, y: Value) -> Value:
+        """Compare numbers."""
+        return self.add(f"fcmp {relation} {self.type} {x}, {y}")
+
+    def select(self, condition: Value, x: Value, y: Value) -> Value:
+        """Choose by lanes."""
+        return self.add(f"select {self.truth} {condition}, {self.type} {x}, {self.type} {y}")
+
+    def intrinsic(self, name: str, *operands: Value) -> Value:
+        """Call one of LLVM's own functions."""
+        kinds = ", ".join([self.type] * len(operands))
+        self.intrinsics[f"declare {self.type} @llvm.{name}.{self.suffix}({kinds})"] = None
+        given = ", ".join(f"{self.type} {x}" for x in operands)
+        return self.add(f"call {self.type} @llvm.{name}.{self.suffix}({given})")
+
+    def fma(self, x: Value, y: Value, z: Value) -> Value:
+        """Return x * y + z, rounded once."""
+        return self.intrinsic("fma", x, y, z)
+
+    def negative(self, x: Value) -> Value:
+        """Return -x."""
+        return self.add(f"fneg {self.type} {x}")
+
+    def to_bits(self, x: Value) -> Value:
+        """Return the bits of numbers as integers."""
+        return self.add(f"bitcast {self.type} {x} to {self.integer}")
+
+    def to_numbers(self, x: Value) -> Value:
+        """Return integers as the numbers that have these bits."""
+        return self.add(f"bitcast {self.integer} {x} to {self.type}")
+
+    def polynomial(self, x: Value, coefficients: Sequence[float | Fraction]) -> Value:
+        """Return the sum of coefficients times powers of x, lowest first."""
+        *rest, last = [self.number(float(c)) for c in coefficients]
+        total = last
+        for c in reversed(rest):
+            total = self.fma(total, x, c)
+        return total
+
+    def function(self, name: str, *operands: Value) -> Value:
+        """Call one of the functions of this module."""
+        self.needed[name] = None
+        given = ", ".join(f"{self.type} {x}" for x in operands)
+        return self.add(f"call {self.type} @{name}_{self.suffix}({given})")
+
+
+Function = Callable[..., Value]
+
+
+def definition(name: str, char: str, lanes: int, inline: bool) -> tuple[str, Code]:
+    """Return the text of a function of this module, and what it needs."""
+    function, count = FUNCTIONS[name]
+    code = Code(char, lanes)
+    names = [f"%x{i}" for i in range(count)]
+    result = function(code, *names)
+    given = ", ".join(f"{code.type} {x}" for x in names)
+    attribute = "alwaysinline" if inline else "noinline"
+    body = "\n  ".join(code.lines)
+    head = f"define internal {code.type} @{name}_{code.suffix}({given}) {attribute}"
+    return f"{head} {{\n  {body}\n  ret {code.type} {result}\n}}", code
+
+
+# ---- exponentials ----
+
+_LN2 = {"f": (0.693145751953125, 1.428606765330187e-06), "d": (6.93147180369123816490e-01, 1.90821492927058770002e-10)}
+
+
+def _rounded(c: Code, x: Value, factor: float) -> tuple[Value, Value]:
+    """Return the integer nearest to x * factor, as a number and as an integer: 1.5 * 2^mantissa plus it holds both."""
+    magic = c.number(1.5 * 2.0**c.mantissa)
+    shifted = c.fma(x, c.number(factor), magic)
+    n = c.two("fsub", shifted, magic)
+    bits = struct.unpack(">I" if c.char == "f" else ">Q", struct.pack(f">{c.char}", 1.5 * 2.0**c.mantissa))[0]
+    return n, c.integers("sub", c.to_bits(shifted), c.whole(bits))
+
+
+def _power_of_two(c: Code, n: Value) -> Value:
+    return c.to_numbers(c.integers("shl", c.integers("add", n, c.whole(c.bias)), c.whole(c.mantissa)))
+
+
+def _clamped(c: Code, x: Value, low: float, high: float) -> Value:
+    """Return x within bounds; NaN stays."""
+    x = c.select(c.compare("olt", x, c.number(low)), c.number(low), x)
+    return c.select(c.compare("ogt", x, c.number(high)), c.number(high), x)
+
+
+def _reduced_exponent(c: Code, x: Value) -> tuple[Value, Value]:
+    """Return n and e^r - 1 for x = n ln 2 + r, |r| at most ln 2 / 2."""
+    n, integer = _rounded(c, x, 1 / math.log(2))
+    high, low = _LN2[c.char]
+    first = c.fma(n, c.number(-high), x)  # exact
+    r = c.fma(n, c.number(-low), first)
+    lost = c.fma(n, c.number(-low), c.two("fsub", first, r))
+    terms = 7 if c.char == "f" else 13
+    q = c.polynomial(r, [Fraction(1, math.factorial(k)) for k in range(2, terms + 1)])
+    return integer, c.two("fadd", r, c.fma(c.two("fmul", r, r), q, lost))
+
+
+def _exp(c: Code, x: Value) -> Value:
+    return _parts_of_exp(c, x)[0]
+
+
+def _parts_of_exp(c: Code, x: Value) -> tuple[Value, Value]:
+    """Return e^x, and what it lost by its last rounding."""
+    low, high = (-105.0, 89.0) if c.char == "f" else (-746.0, 710.0)
+    n, p = _reduced_exponent(c, _clamped(c, x, low, high))
+    half = c.integers("ashr", n, c.whole(1))  # 2^n is not a number where e^x is subnormal or infinite
+    rest = _power_of_two(c, c.integers("sub", n, half))
+    scale = _power_of_two(c, half)
+    first = c.fma(p, scale, scale)
+    lost = c.fma(p, scale, c.two("fsub", scale, first))
+    return c.two("fmul", first, rest), c.two("fmul", lost, rest)
+
+
+def _expm1(c: Code, x: Value) -> Value:
+    low, high = (-30.0, 89.0) if c.char == "f" else (-50.0, 710.0)
+    n, p = _reduced_exponent(c, _clamped(c, x, low, high))
+    scale = _power_of_two(c, c.integers("sub", n, c.whole(1)))
+    half = c.fma(scale, p, c.two("fsub", scale, c.number(0.5)))
+    return c.select(c.compare("oeq", x, c.number(0.0)), x, c.two("fadd", half, half))
+
+
+# (tanh(x) / x - 1) / x^2 as a polynomial of x^2 up to 5/8 squared, through its values at the zeros of a Chebyshev
+# polynomial; by mpmath, to 4e-10 and 2e-18.
+_TANH = {
+    "f": (
+        *(-0.33333333172140361638, 0.13333303556915741766, -0.053959259577204542744),
+        *(0.021768918651028210152, -0.008343945515839152048, 0.0022927448161781423431),
+    ),
+    "d": (
+        *(-0.33333333333333332938, 0.13333333333333041602, -0.05396825396789699169, 0.021869488519008305756),
+        *(-0.008863235103240877925, 0.0035921217511549622695, -0.0014557754120478055104, 0.0005896606577757043347),
+        *(-0.00023759064960555619551, 9.2571161295567682707e-05, -3.1201101425797400033e-05, 6.48516348279311315e-06),
+    ),
+}
+
+
+def _tanh(c: Code, x: Value) -> Value:
+    size = c.intrinsic("fabs", x)
+    z = c.two("fmul", size, size)
+    near = c.fma(c.two("fmul", size, z), c.polynomial(z, _TANH[c.char]), size)
+    grown = c.function("exp", c.two("fadd", size, size))
+    one = c.number(1.0)
+    far = c.two("fsub", one, c.two("fdiv", c.number(2.0), c.two("fadd", grown, one)))
+    return c.intrinsic("copysign", c.select(c.compare("olt", size, c.number(0.625)), near, far), x)
+
+
+def _sigmoid(c: Code, x: Value) -> Value:
+    """Return top / (1 + e) with e = exp(-|x|), top = 1 or e; what roundings lost is added to the quotient."""
+    e, lost = _parts_of_exp(c, c.negative(c.intrinsic("fabs", x)))
+    one, is_above = c.number(1.0), c.compare("oge", x, c.number(0.0))
+    top, lost_of_top = c.select(is_above, one, e), c.select(is_above, c.number(0.0), lost)
+    root = c.two("fadd", e, one)
+    lost_of_root = c.two("fadd", c.two("fadd", c.two("fsub", one, root), e), lost)
+    inverse = c.two("fdiv", one, root)
+    q = c.two("fmul", top, inverse)
+    left = c.two("fadd", c.fma(c.negative(q), root, top), c.fma(c.negative(q), lost_of_root, lost_of_top))
+    return c.fma(left, inverse, q)
+
+
+def _over_square_of_cosh(c: Code, t: Value, x: Value) -> Value:
+    """Return t / cosh^2 x = 4 t e / (1 + e)^2 with e = exp(-2 |x|)."""
+    size = c.intrinsic("fabs", x)
+    e = c.function("exp", c.negative(c.two("fadd", size, size)))
+    root = c.two("fadd", e, c.number(1.0))
+    four = c.two("fmul", e, c.number(4.0))
+    return c.two("fmul", t, c.two("fdiv", four, c.two("fmul", root, root)))
+
+
+# ---- logarithms ----
+
+
+def _parts_of_log(c: Code, x: Value) -> tuple[Value, Value]:
+    """Return k and f with x = 2^k (1 + f), 1 + f between the roots of 1/2 and 2; x is positive and normal."""
+    bits = c.to_bits(x)
+    root = np.array(math.sqrt(0.5), c.char)
+    offset = int(root.view(f"i{root.itemsize}"))
+    shifted = c.integers("sub", bits, c.whole(offset))
+    k = c.integers("ashr", shifted, c.whole(c.mantissa))
+    mantissa = c.integers("sub", bits, c.integers("shl", k, c.whole(c.mantissa)))
+    number = c.add(f"sitofp {c.integer} {k} to {c.type}")
+    return number, c.two("fsub", c.to_numbers(mantissa), c.number(1.0))
+
+
+def _log_of_parts(c: Code, k: Value, f: Value, correction: Value | None = None) -> Value:
+    s = c.two("fdiv", f, c.two("fadd", f, c.number(2.0)))
+    z = c.two("fmul", s, s)
+    terms = 5 if c.char == "f" else 11
+    r = c.two("fmul", z, c.polynomial(z, [Fraction(2, 2 * i + 1) for i in range(1, terms + 1)]))
+    half = c.two("fmul", c.two("fmul", f, f), c.number(0.5))
+    high, low = _LN2[c.char]
+    small = c.two("fmul", k, c.number(low)) if correction is None else c.fma(k, c.number(low), correction)
+    inner = c.fma(s, c.two("fadd", half, r), small)
+    return c.fma(k, c.number(high), c.two("fsub", f, c.two("fsub", half, inner)))
+
+
+def _log(c: Code, x: Value) -> Value:
+    smallest = float(np.finfo(c.char).tiny)
+    is_small = c.compare("olt", x, c.number(smallest))
+    grown = c.two("fmul", x, c.number(2.0**c.mantissa))
+    k, f = _parts_of_log(c, c.select(is_small, grown, x))
+    k = c.select(is_small, c.two("fsub", k, c.number(c.mantissa)), k)
+    return _with_ends(c, x, x, _log_of_parts(c, k, f))
+
+
+def _with_ends(c: Code, x: Value, u: Value, y: Value) -> Value:
+    """Return logarithms y, with those of zero, negative numbers, infinity and NaN; u is what the logarithm is of."""
+    y = c.select(c.compare("oeq", u, c.number(math.inf)), x, y)
+    y = c.select(c.compare("oeq", u, c.number(0.0)), c.number(-math.inf), y)
+    y = c.select(c.compare("olt", u, c.number(0.0)), c.number(math.nan), y)
+    return c.select(c.compare("uno", x, x), x, y)
+
+
+def _log1p(c: Code, x: Value) -> Value:
+    one = c.number(1.0)
+    u = c.two("fadd", one, x)
+    lost = c.two("fsub", x, c.two("fsub", u, one))
+    k, f = _parts_of_log(c, u)
+    y = _log_of_parts(c, k, f, c.two("fdiv", lost, u))
+    y = c.select(c.compare("oeq", u, one), x, y)
+    return _with_ends(c, x, u, y)
+
+
+# ---- sine and cosine ----
+
+# Beyond it x is not reduced to the last digit by three parts of pi / 2.
+FARTHEST = {"f": 10_000.0, "d": 1_000_000.0}
+LIMITED = frozenset({"sin", "cos"})
+
+
+def _parts_of_half_pi(char: str) -> tuple[float, float, float]:
+    """Return pi / 2 as a sum of three numbers of the precision."""
+    half_pi = Fraction(314159265358979323846264338327950288419716939937510582097494, 10**59) / 2
+    parts = []
+    for _ in range(3):
+        part = float(np.array(float(half_pi), char))
+        parts.append(part)
+        half_pi -= Fraction(part)
+    return parts[0], parts[1], parts[2]
+
+
+_HALF_PI = {char: _parts_of_half_pi(char) for char in "fd"}
+
+
+def _sine_or_cosine(c: Code, x: Value, quarter: int) -> Value:
+    """Return sin(x + quarter * pi / 2)."""
+    n, integer = _rounded(c, x, 2 / math.pi)
+    r = x
+    for part in _HALF_PI[c.char]:
+        r = c.fma(n, c.number(-part), r)
+    if quarter:
+        integer = c.integers("add", integer, c.whole(quarter))
+    z = c.two("fmul", r, r)
+    sines, cosines = (4, 5) if c.char == "f" else (8, 8)
+    odd = c.polynomial(z, [Fraction((-1) ** k, math.factorial(2 * k + 1)) for k in range(1, sines + 1)])
+    sine = c.fma(c.two("fmul", z, r), odd, r)
+    even = c.polynomial(z, [Fraction((-1) ** k, math.factorial(2 * k)) for k in range(2, cosines + 1)])
+    half = c.fma(z, c.number(-0.5), c.number(1.0))
+    # What 1 - z / 2 lost by rounding is added to the rest.
+    lost = c.fma(z, c.number(-0.5), c.two("fsub", c.number(1.0), half))
+    cosine = c.two("fadd", half, c.fma(c.two("fmul", z, z), even, lost))
+    is_odd = c.add(f"icmp ne {c.integer} {c.integers('and', integer, c.whole(1))}, zeroinitializer")
+    chosen = c.select(is_odd, cosine, sine)
+    sign = c.integers("shl", c.integers("and", integer, c.whole(2)), c.whole(c.bits - 2))
+    return c.to_numbers(c.integers("xor", c.to_bits(chosen), sign))
+
+
+def _sin(c: Code, x: Value) -> Value:
+    # The sine of -0 is -0, and its reduction 0.
+    return c.select(c.compare("oeq", x, c.number(0.0)), x, _sine_or_cosine(c, x, 0))
+
+
+def _cos(c: Code, x: Value) -> Value:
+    return _sine_or_cosine(c, x, 1)
+
+
+FUNCTIONS: dict[str, tuple[Function, int]] = {
+    "exp": (_exp, 1),
+    "expm1": (_expm1, 1),
+    "log": (_log, 1),
+    "log1p": (_log1p, 1),
+    "sin": (_sin, 1),
+    "cos": (_cos, 1),
+    "tanh": (_tanh, 1),
+    "sigmoid": (_sigmoid, 1),
+    "over_square_of_cosh": (_over_square_of_cosh, 2),
+}
+
+# ---- operations of one line or a few ----
+
+
+def _largest(relation: str) -> Function:
+    def chosen(c: Code, x: Value, y: Value) -> Value:
+        # As NumPy's: NaN where either is, and of equal ones the first.
+        found = c.select(c.compare(relation, x, y), x, y)
+        return c.select(c.compare("uno", y, y), y, found)
+
+    return chosen
+
+
+def _binary(operation: str) -> Function:
+    return lambda c, x, y: c.two(operation, x, y)
+
+
+def _compared(relation: str) -> Function:
+    return lambda c, x, y: c.compare(relation, x, y)
+
+
+SIMPLE: dict[str, Function] = {
+    "add": _binary("fadd"),
+    "subtract": _binary("fsub"),
+    "multiply": _binary("fmul"),
+    "divide": _binary("fdiv"),
+    "negative": lambda c, x: c.negative(x),
+    "positive": lambda c, x: x,
+    "square": lambda c, x: c.two("fmul", x, x),
+    "sqrt": lambda c, x: c.intrinsic("sqrt", x),
+    "root_of_squares": lambda c, x: c.intrinsic("sqrt", x),
+    "reciprocal": lambda c, x: c.two("fdiv", c.number(1.0), x),
+    "absolute": lambda c, x: c.intrinsic("fabs", x),
+    "fabs": lambda c, x: c.intrinsic("fabs", x),
+    "floor": lambda c, x: c.intrinsic("floor", x),
+    "ceil": lambda c, x: c.intrinsic("ceil", x),
+    "trunc": lambda c, x: c.intrinsic("trunc", x),
+    "rint": lambda c, x: c.intrinsic("rint", x),
+    "maximum": _largest("uge"),
+    "minimum": _largest("ule"),
+    "relu": lambda c, x: _largest("uge")(c, x, c.number(0.0)),
+    "one_less_square": lambda c, x: c.two("fmul", c.two("fsub", c.number(1.0), x), c.two("fadd", c.number(1.0), x)),
+}
+TRUTHS: dict[str, Function] = {
+    "greater": _compared("ogt"),
+    "greater_equal": _compared("oge"),
+    "less": _compared("olt"),
+    "less_equal": _compared("ole"),
+    "equal": _compared("oeq"),
+    "not_equal": _compared("une"),
+}
