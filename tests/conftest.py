@@ -15,6 +15,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+import tapenet as tn
+from tapenet.kernels.backends import current_backend
+
 # Many strategies build matrices and geometries, which costs more than Hypothesis expects of one example.
 for name, count in (("quick", 10), ("deep", 1000)):
     settings.register_profile(
@@ -46,6 +49,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
         seed = config.getoption(OPTION)
         terminalreporter.write_line(f"The seed of this run was {seed}; --hypothesis-seed={seed} repeats it.")
+
+
+@pytest.fixture(autouse=True)
+def settings_stay() -> Iterator[None]:
+    """Fail a test that leaves the process with another back end or threads: later ones would round otherwise."""
+    before = current_backend(), tn.num_threads()
+    yield
+    after = current_backend(), tn.num_threads()
+    tn.use_backend(before[0])
+    tn.set_num_threads(before[1])
+    assert after == before
 
 
 @pytest.fixture

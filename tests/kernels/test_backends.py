@@ -163,9 +163,10 @@ def test_it_is_used_where_it_fits(numba_backend):
 
 
 def test_names():
-    assert tn.use_backend("numpy") in backends.BACKENDS
-    assert tn.use_backend("numpy") == "numpy"
+    before = tn.use_backend("numpy")
+    assert before in backends.BACKENDS
     assert backends.loops_for(np.ones(3)) is None
+    assert tn.use_backend(before) == "numpy"
     with pytest.raises(
         tn.ArgumentError, match=r"use_backend: name must be one of 'numpy', 'llvm', 'numba'; got 'cuda'\."
     ):
@@ -174,9 +175,9 @@ def test_names():
 
 def test_without_numba(monkeypatch):
     before = tn.use_backend("numpy")
-    monkeypatch.setitem(sys.modules, "numba", None)
     message = r"use_backend: numba must be installed; got .*\. Install it: pip install numba\."
-    with pytest.raises(tn.MissingPackageError, match=message):
+    with monkeypatch.context() as patch, pytest.raises(tn.MissingPackageError, match=message):
+        patch.setitem(sys.modules, "numba", None)
         tn.use_backend("numba")
     assert tn.use_backend(before) == "numpy"
 
@@ -195,9 +196,9 @@ def test_without_a_fitting_llvmlite(monkeypatch, version, message):
         return version
 
     before = tn.use_backend("numpy")
-    monkeypatch.setattr(importlib.metadata, "version", find)
-    monkeypatch.setitem(sys.modules, "llvmlite", None if version is None else types.ModuleType("llvmlite"))
-    with pytest.raises(tn.MissingPackageError, match=message):
+    with monkeypatch.context() as patch, pytest.raises(tn.MissingPackageError, match=message):
+        patch.setattr(importlib.metadata, "version", find)
+        patch.setitem(sys.modules, "llvmlite", None if version is None else types.ModuleType("llvmlite"))
         tn.use_backend("llvm")
     assert tn.use_backend(before) == "numpy"
 
