@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import attrs
 import numpy as np
@@ -120,6 +120,12 @@ def _described(tree: Tree) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, A
 # ---- loading ----
 
 
+@overload
+def load(
+    path: str | os.PathLike[str], like: None = None, *, strict: bool = True, mmap: bool = False
+) -> dict[str, Any]: ...
+@overload
+def load(path: str | os.PathLike[str], like: Same, *, strict: bool = True, mmap: bool = False) -> Same: ...
 def load(path: str | os.PathLike[str], like: Any = None, *, strict: bool = True, mmap: bool = False) -> Any:
     """Read a file that `save` wrote, or any other in the format safetensors.
 

@@ -218,6 +218,11 @@ def test_bfloat16_is_read_as_float32(path: Path) -> None:
     assert_same(tn.load(path)["x"], np.array([1.5, -2.0], np.float32))
 
 
+def test_names_of_files_may_be_any_bytes(tmp_path: Path) -> None:
+    path = tmp_path / (os.fsdecode(b"\xff \xc3\xa9") if sys.platform == "linux" else "\u00e9")  # elsewhere of text
+    assert there_and_back(path, [1.5]) == [1.5]
+
+
 # ---- what is not stored ----
 
 
@@ -346,6 +351,12 @@ HOSTILE: dict[str, tuple[Any, ...]] = {
     "negative": ({"a": entry(-8, 0)}, b"0" * 8),
     "backward": ({"a": entry(8, 0)}, b"0" * 8),
     "a shape that lies": ({"a": entry(0, 8, (2**40,))}, b"0" * 8),
+    "more axes than NumPy has": ({"a": entry(0, 4, (1,) * 100)}, b"0" * 4),
+    "as many axes as NumPy has, of pairs": (
+        described({"a": {"array": "t", "dtype": "<c8"}}, {}, t=entry(0, 8, (1,) * 64 + (2,))),
+        b"0" * 8,
+    ),
+    "nothing of a shape that overflows": ({"a": entry(0, 0, (0, 2**62, 2**62))},),
     "a shape that overflows": ({"a": entry(0, 8, (2**33, 2**33))}, b"0" * 8),
     "a negative shape": ({"a": entry(0, 8, (-2,))}, b"0" * 8),
     "a dtype that is unknown": ({"a": entry(0, 8, dtype="Q99")}, b"0" * 8),

@@ -15,6 +15,7 @@ import math
 import mmap
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -38,6 +39,7 @@ _DTYPES: Mapping[str, Dtype] = {
 _NAMES = {dtype.str: name for name, dtype in _DTYPES.items() if name not in ("BF16", "C64")}
 _LENGTH = 8  # bytes before the header, that say how long it is
 _MOST_HEADER = 100_000_000  # safetensors' own limit
+_MOST_AXES = 63  # NumPy's limit, less the axis of complex pairs
 _ATTEMPTS = 10
 
 
@@ -203,12 +205,14 @@ def _header_length(function: str, name: str, file: IO[bytes], size: int) -> int:
 def _described(safetensors: Any, path: Path, start: int) -> tuple[dict[str, Entry], dict[str, str]]:
     """Return the tensors and texts of a file as safetensors reads them, which checks sizes and offsets."""
     entries = {}
-    with safetensors.safe_open(str(path), "np") as header:
+    with safetensors.safe_open(path, "np") as header:
         for name in header.offset_keys():
             tensor = header.get_slice(name)
             written, shape = str(tensor.get_dtype()), tuple(tensor.get_shape())
             if written not in _DTYPES:
                 raise ValueError(f"tensor {name!r} of dtype {written}, which NumPy does not have")
+            if len(shape) > _MOST_AXES or math.prod(max(size, 1) for size in shape) > sys.maxsize // 16:
+                raise ValueError(f"tensor {name!r} of a shape that NumPy cannot have")
             entries[name] = Entry(written, shape, start)
             start += math.prod(shape) * _DTYPES[written].itemsize
         return entries, dict(header.metadata() or {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from typing import Any, assert_type
 
 import attrs
@@ -152,6 +153,19 @@ def train(steps: int = 3) -> Network:
     return network
 
 
+def kept(network: Network) -> Network:
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/network.safetensors"
+        tn.save(path, network, metadata={"note": "trained"})
+        assert_type(tn.load(path), dict[str, Any])
+        assert_type(tn.load(path, like=network), Network)
+        layer = tn.load(path, like=network, strict=False, mmap=True).hidden
+    assert_type(layer.replace(bias=None), nn.Dense)
+    assert_type(tn.tree.paths(network), list[str])
+    assert_type(tn.tree.size(network), int)
+    return tn.tree.replace(network, "hidden.bias", None)
+
+
 def main() -> None:
     x = np.array([0.5, 1.0, 2.0])
     on_a_tape(x)
@@ -159,7 +173,7 @@ def main() -> None:
     arrays(x, np.eye(3))
     transforms(x, np.eye(3))
     rules(x)
-    train()
+    kept(train())
 
 
 if __name__ == "__main__":
