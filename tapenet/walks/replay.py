@@ -7,7 +7,7 @@ from typing import Any
 
 from tapenet.core.guards import Guard, bitwise_equal, shown, snapshot
 from tapenet.core.nondifferentiable import NondifferentiableFunction
-from tapenet.core.primitive import Array, Primitive, bind
+from tapenet.core.primitive import Array, Primitive, as_numpy_number, bind
 from tapenet.core.record import Entry
 from tapenet.core.source_lines import line_of
 from tapenet.core.tensor import record_guard, unwrap
@@ -67,6 +67,8 @@ def _recomputed(entry: Entry, values: Mapping[int, Array], apply: Apply) -> Arra
     primitive: Primitive
     primitive, slots, kept, parameters, _, _ = entry
     operands = [constant if slot is None else values[slot] for slot, constant in zip(slots, kept, strict=False)]
+    if not primitive.takes_numbers:  # as when it was recorded
+        operands = [x if slot is None else as_numpy_number(x) for slot, x in zip(slots, operands, strict=True)]
     return apply(primitive, lambda: bind(primitive, operands, parameters))
 
 

@@ -110,6 +110,8 @@ _GIVE_SCALARS_AS_THEY_ARE = {
     "asarray_chkfinite",
     "fft.fftn",
     "fft.ifftn",
+    "fft.fft2",
+    "fft.ifft2",
     "xp.asarray_chkfinite({0})",
     "xp.piecewise({0}, [{0} > 0, {0} <= 0], [lambda t: t * t, lambda t: 2 * t])",
     "xp.piecewise({0}, [{0} > 1], [3.5, lambda t: -t])",

@@ -73,6 +73,14 @@ CASES: dict[str, tuple[Callable[[Any, Array], Any], Array]] = {
     "the largest quantile, infinite": (lambda xp, x: xp.nanquantile(x, 1), _INFINITE),
     "a union with a number": (lambda xp, x: xp.union1d(x, 0.5), _ROW),
     "numbers joined without axis": (lambda xp, x: xp.concatenate([x, 2.5], axis=None), _ROW),
+    "a deviation about a mean of float32": (lambda xp, x: xp.std(x, mean=np.float32([1.5])), np.array(0.5)),
+    "quantiles of NaN alone": (lambda xp, x: xp.nanquantile(x, [0.1, 0.9]), np.float16([np.nan, np.nan])),
+    "a scalar filled from a row": (lambda xp, x: tnp.full_like(2.0, x), np.array([3.0])),
+    "an average with complex weights": (
+        lambda xp, x: xp.average(x, weights=np.complex64([1, 2j, 3]), returned=True),
+        np.arange(3.0),
+    ),
+    "the polynomial of float16": (lambda xp, x: xp.poly(x), np.float16([1, 2])),
     "condition of a matrix": (lambda xp, x: xp.linalg.cond(x), np.diag([2.0, 1.0])),
 }
 
@@ -112,11 +120,28 @@ def test_the_sign_of_complex_numbers_with_keywords_has_its_derivative() -> None:
     np.testing.assert_allclose(tn.grad(lambda z: tnp.sum(tnp.real(tnp.sign(z, where=[True]))))(z), plain)
 
 
+@pytest.mark.parametrize("function", [tnp.var, tnp.std, tnp.nanvar, tnp.nanstd])
+def test_a_spread_of_complex_numbers_in_a_complex_dtype_has_a_real_derivative(function: Callable[..., Any]) -> None:
+    z, t = np.array([1 + 2j, 3 - 1j, 0.5j]), np.array([0.3 + 1j, -2j, 1.0])
+    value, slope = tn.jvp(lambda z: function(z, dtype=complex), (z,), (t,))
+    assert value.dtype == complex
+    np.testing.assert_allclose(slope, tn.jvp(function, (z,), (t,))[1] + 0j)
+
+
 def test_a_python_number_in_a_product_has_a_dtype() -> None:
     for function, theirs in ((tnp.inner, np.inner), (tnp.dot, np.dot)):
         with tn.GradientTape() as tape:
             found = function(np.ones(2, np.float32), tape.watch(2.5))
         assert found.dtype == theirs(np.ones(2, np.float32), 2.5).dtype
+
+
+@pytest.mark.parametrize("function", [tnp.nanmin, tnp.nanmax, tnp.max, tnp.median, tnp.sort, tnp.cumprod, tnp.prod])
+def test_a_gradient_by_a_python_number_replays(function: Callable[..., Any]) -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(0.5)
+        y = tnp.sum(function(tnp.atleast_1d(x) if function is tnp.sort else x) ** 3)
+        slope = tape.gradient(y, x)
+    assert tape.replay(2.0, slope) == 12
 
 
 @pytest.mark.parametrize("name", ["unique_all", "unique_counts", "unique_inverse", "unique_values", "sort", "argsort"])

@@ -159,7 +159,7 @@ def full_like(
     """
     check_device("full_like", device)
     like = empty_like(a, dtype, order, subok, shape)
-    value = astype(as_array(fill_value), like.dtype)
+    value = _without_spare_axes(astype(as_array(fill_value), like.dtype), like.ndim)
     if type(value) is Tensor:
         return broadcast_to(value, like.shape)
     like[...] = value
@@ -181,7 +181,10 @@ def full(shape: Any, fill_value: Array, dtype: Any = None, order: str = "C", *, 
     """
     check_device("full", device)
     fill = as_array(fill_value) if dtype is None else astype(as_array(fill_value), dtype)
-    spare = fill.ndim - (len(shape) if isinstance(shape, Sequence) else 1)
-    if spare > 0 and set(fill.shape[:spare]) == {1}:
-        fill = reshape(fill, fill.shape[spare:])  # as where NumPy writes into an array
-    return broadcast_to(fill, shape)
+    return broadcast_to(_without_spare_axes(fill, len(shape) if isinstance(shape, Sequence) else 1), shape)
+
+
+def _without_spare_axes(x: Array, ndim: int) -> Array:
+    """Drop axes of length 1 in front that an array of so many axes does not have, as where NumPy writes into one."""
+    spare = x.ndim - ndim
+    return reshape(x, x.shape[spare:]) if spare > 0 and set(x.shape[:spare]) == {1} else x

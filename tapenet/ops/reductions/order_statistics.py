@@ -9,7 +9,7 @@ import numpy as np
 from tapenet.core import shapes
 from tapenet.core.arguments import as_array, axes_of, numpy_function
 from tapenet.core.batching import elementwise_rule
-from tapenet.core.nondifferentiable import choice, constant
+from tapenet.core.nondifferentiable import branch_condition, choice, constant
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError
@@ -202,9 +202,17 @@ def _quantile(
         found = _weighted(function, rows, ravel(q), _weights_of_rows(function, a, weights, axis), method, skips_nan)
     else:
         found = _interpolated(function, rows, ravel(q), method, skips_nan, a.dtype if is_weak else q.dtype)
+    if skips_nan and found.dtype != a.dtype and _begins_with_nothing(rows):
+        found = astype(found, a.dtype)  # NumPy takes the dtype of the first quantile, and that of nothing from a
     found = reshape(found, q.shape + (kept if keepdims else rows.shape[:-1]))
     is_array = keepdims or (skips_nan and weights is not None)  # as NumPy gives also what has no axes
     return found if is_array else as_scalar(found)
+
+
+@branch_condition
+def _begins_with_nothing(rows: Array) -> bool:
+    """Return whether the first row is NaN throughout; under `vmap` that of any example."""
+    return bool(np.all(np.isnan(np.reshape(rows, (-1, rows.shape[-1]))[:1])))
 
 
 def _checked_q(function: str, q: Array) -> Array:

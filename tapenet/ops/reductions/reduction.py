@@ -310,11 +310,13 @@ def var(
     x, ddof = as_array(a), ddof if correction is ABSENT else correction
     where = ABSENT if where is True else where
     if where is ABSENT and mean is ABSENT:
+        if x.dtype.kind == "c" and dtype is not None and np.dtype(dtype).kind == "c":  # it is real, in a complex dtype
+            return astype(var(astype(x, dtype), axis, None, None, ddof, keepdims), dtype)
         return bind(_var, (x,), {"ddof": ddof, **_parameters("var", x, axis, keepdims, dtype, axes_of)})
     axes = normalized_axes("var", axis, x.ndim)
     center = _mean_of(x, axes, dtype, keepdims=True, **given(where=where)) if mean is ABSENT else mean
     count = shapes.count(x.shape, axes) if where is ABSENT else number_where(where, x.shape, axes, keepdims)
-    deviation = subtract(x, center)
+    deviation = subtract(reshape(x, ()) if x.ndim == 0 else x, center)  # a Python number has a dtype here
     if where is not ABSENT:
         deviation = choose(where, deviation, 0)  # before it is squared: 0 * NaN must not arise behind a mask
     magnitude = absolute(deviation) if x.dtype.kind in "cb" else deviation  # NumPy conjugates what is not int or float
@@ -398,6 +400,8 @@ def std(
     x, ddof = as_array(a), ddof if correction is ABSENT else correction
     where = ABSENT if where is True else where
     if where is ABSENT and mean is ABSENT:
+        if x.dtype.kind == "c" and dtype is not None and np.dtype(dtype).kind == "c":
+            return astype(std(astype(x, dtype), axis, None, None, ddof, keepdims), dtype)
         return bind(_std, (x,), {"ddof": ddof, **_parameters("std", x, axis, keepdims, dtype, axes_of)})
     variance = var(x, axis, dtype, None, ddof, keepdims, **given(where=where, mean=mean))
     if mean is not ABSENT:

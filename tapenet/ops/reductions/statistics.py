@@ -42,7 +42,7 @@ def average(
             return found
         return found, np.full(found.shape, a.size / max(found.size, 1), found.dtype)[()]
     weights = _broadcast_weights(a, as_array(weights), axis)
-    total = sum(weights, axis, keepdims=keepdims)
+    total = sum(weights, axis, np.result_type(a.dtype, weights.dtype), keepdims=keepdims)
     if holds_anywhere(equal(total, 0)):
         raise ArgumentError("average: weights must not add up to 0; got such a sum. Leave out that slice.")
     found = divide(sum(multiply(a, weights), axis, keepdims=keepdims), total)
