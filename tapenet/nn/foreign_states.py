@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import attrs
@@ -11,162 +11,15 @@ import numpy as np
 from tapenet.core.argument_checks import checked_choice, shown
 from tapenet.core.pytrees import joined, one_level, static_values
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.nn.attention_layers import MultiHeadAttention, TransformerBlock
-from tapenet.nn.block_layers import GroupNorm, InstanceNorm, PReLU, RMSNorm
-from tapenet.nn.layers import BatchNorm, Conv, Dense, Embedding, Layer, LayerNorm, Sequential
-from tapenet.nn.recurrent_layers import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
-from tapenet.nn.spatial_layers import Conv1d, Conv3d, ConvTranspose, ConvTranspose1d
+from tapenet.nn.layers import Layer, Sequential
+from tapenet.nn.layouts import FLAX, TORCH, TORCH_NAMES, Array, Entry, Layout, Layouts
 from tapenet.saving.trees import Item, mapped_tree
 
-Array = np.ndarray[Any, Any]
 Arrays = dict[str, Array]  # by name
-Reading = dict[str, tuple[tuple[str, ...], Callable[..., Array]]]
 Model = TypeVar("Model", bound=Layer)
 
 _IGNORED = ("num_batches_tracked",)  # a count of PyTorch's, which says nothing of the function
 _MOST_LISTED = 20
-
-
-# ---- layouts ----
-
-
-@attrs.frozen(eq=False)
-class Entry:
-    """One array of another library's.
-
-    Attributes:
-        name: within the layer.
-        fields: what it is made of, by the path of the field in the layer: all must be there, and not None.
-        write: makes it of these.
-    """
-
-    name: str
-    fields: tuple[str, ...]
-    write: Callable[..., Array]
-
-
-@attrs.frozen(eq=False)
-class Layout:
-    """How another library holds the parameters of a layer.
-
-    Attributes:
-        entries: its arrays.
-        read: for each of our fields, what it is made of by their names, and how.
-    """
-
-    entries: tuple[Entry, ...]
-    read: Reading
-
-
-def _same(x: Array) -> Array:
-    return x
-
-
-def _transposed(x: Array) -> Array:
-    return x.T
-
-
-def _channels_last(x: Array) -> Array:
-    return np.moveaxis(x, (0, 1), (-1, -2))
-
-
-def _channels_first(x: Array) -> Array:
-    return np.moveaxis(x, (-1, -2), (0, 1))
-
-
-def _layout(**pairs: tuple[str, Callable[[Array], Array], Callable[[Array], Array]]) -> Layout:
-    """Make a layout in which each of our fields is one array of the other's; dots are written as double underscores."""
-    named = {field.replace("__", "."): pair for field, pair in pairs.items()}
-    entries = tuple(Entry(name, (field,), write) for field, (name, _, write) in named.items())
-    return Layout(entries, {field: ((name,), read) for field, (name, read, _) in named.items()})
-
-
-def _equal(**names: str) -> Layout:
-    """Make a layout of arrays that are as ours."""
-    return _layout(**{field: (name, _same, _same) for field, name in names.items()})
-
-
-_SCALED = _equal(scale="weight", offset="bias")
-_CONVOLUTION = _layout(kernel=("weight", _channels_last, _channels_first), bias=("bias", _same, _same))
-
-
-def _recurrent(at: str, ending: str) -> Layout:
-    """Make the layout of a recurrent layer, whose cell is `at` it; PyTorch has two biases that it adds up."""
-    layout = _layout(
-        kernel=(f"weight_ih{ending}", _transposed, _transposed),
-        recurrent=(f"weight_hh{ending}", _transposed, _transposed),
-    )
-    entries = [Entry(entry.name, (at + entry.fields[0],), entry.write) for entry in layout.entries]
-    entries += [
-        Entry(f"bias_ih{ending}", (f"{at}bias",), _same),
-        Entry(f"bias_hh{ending}", (f"{at}bias",), np.zeros_like),
-    ]
-    read: Reading = {at + field: how for field, how in layout.read.items()}
-    read[f"{at}bias"] = ((f"bias_ih{ending}", f"bias_hh{ending}"), np.add)
-    return Layout(tuple(entries), read)
-
-
-def _gated(at: str, ending: str) -> Layout:
-    """Make the layout of a GRU, of whose second bias a third goes in elsewhere."""
-    layout = _recurrent(at, ending)
-    own, its = f"bias_ih{ending}", f"bias_hh{ending}"
-
-    def outer(first: Array, second: Array) -> Array:
-        n = len(first) // 3
-        return first + np.concatenate([second[: 2 * n], np.zeros(n, second.dtype)])
-
-    def inner(second: Array) -> Array:
-        return second[2 * len(second) // 3 :]
-
-    def written(bias: Array, recurrent_bias: Array) -> Array:
-        return np.concatenate([np.zeros(2 * len(recurrent_bias), bias.dtype), recurrent_bias])
-
-    entries = [entry for entry in layout.entries if entry.name != its]
-    entries.append(Entry(its, (f"{at}bias", f"{at}recurrent_bias"), written))
-    read: Reading = {**layout.read, f"{at}bias": ((own, its), outer), f"{at}recurrent_bias": ((its,), inner)}
-    return Layout(tuple(entries), read)
-
-
-_TORCH: dict[type, Callable[[Any], Layout]] = {
-    Dense: lambda layer: _layout(kernel=("weight", _transposed, _transposed), bias=("bias", _same, _same)),
-    **dict.fromkeys((Conv, Conv1d, Conv3d, ConvTranspose, ConvTranspose1d), lambda layer: _CONVOLUTION),
-    **dict.fromkeys((LayerNorm, GroupNorm, InstanceNorm), lambda layer: _SCALED),
-    BatchNorm: lambda layer: _equal(
-        scale="weight", offset="bias", running__mean="running_mean", running__var="running_var"
-    ),
-    RMSNorm: lambda layer: _equal(scale="weight"),
-    Embedding: lambda layer: _equal(table="weight"),
-    PReLU: lambda layer: _layout(slope=("weight", lambda x: x.reshape(layer.slope.shape), np.atleast_1d)),
-    **dict.fromkeys((RNNCell, LSTMCell), lambda layer: _recurrent("", "")),
-    GRUCell: lambda layer: _gated("", ""),
-    **dict.fromkeys((RNN, LSTM), lambda layer: _recurrent("cell.", "_l0_reverse" if layer.reverse else "_l0")),
-    GRU: lambda layer: _gated("cell.", "_l0_reverse" if layer.reverse else "_l0"),
-    MultiHeadAttention: lambda layer: _layout(
-        inputs__kernel=("in_proj_weight", _transposed, _transposed),
-        inputs__bias=("in_proj_bias", _same, _same),
-        output__kernel=("out_proj.weight", _transposed, _transposed),
-        output__bias=("out_proj.bias", _same, _same),
-    ),
-}
-# PyTorch's names for what is within a layer of several; for TransformerBlock those of TransformerEncoderLayer.
-_TORCH_NAMES: dict[type, dict[str, str]] = {
-    TransformerBlock: {
-        "first_norm": "norm1",
-        "attention": "self_attn",
-        "second_norm": "norm2",
-        "mlp.layers.0": "linear1",
-        "mlp.layers.2": "linear2",
-    }
-}
-
-_FLAX: dict[type, Callable[[Any], Layout]] = {
-    **dict.fromkeys((Dense, Conv, Conv1d, Conv3d), lambda layer: _equal(kernel="kernel", bias="bias")),
-    **dict.fromkeys((LayerNorm, GroupNorm, InstanceNorm), lambda layer: _equal(scale="scale", offset="bias")),
-    BatchNorm: lambda layer: _equal(scale="scale", offset="bias", running__mean="mean", running__var="var"),
-    RMSNorm: lambda layer: _equal(scale="scale"),
-    Embedding: lambda layer: _equal(table="embedding"),
-    PReLU: lambda layer: _equal(slope="negative_slope"),
-}
 
 
 # ---- the layers of a model ----
@@ -202,9 +55,7 @@ class Place:
         }
 
 
-def _places(
-    function: str, node: Any, path: str, name: str, layouts: Mapping[type, Callable[[Any], Layout]]
-) -> Iterator[Place]:
+def _places(function: str, node: Any, path: str, name: str, layouts: Layouts) -> Iterator[Place]:
     """Yield the layers with parameters; names leave out the field of a row of layers, as other libraries do."""
     layout = layouts.get(type(node))
     if layout is not None:
@@ -219,7 +70,7 @@ def _places(
                 f"shape {node.shape} at {path!r}. Convert the layers around it one by one."
             )
         return
-    renamed = _TORCH_NAMES.get(type(node), {}) if layouts is _TORCH else {}
+    renamed = TORCH_NAMES.get(type(node), {}) if layouts is TORCH else {}
     for child_name, child in (*zip(level.names, level.children, strict=True), *static_values(node).items()):
         is_row = isinstance(node, Sequential) and child_name == "layers"
         if isinstance(child, np.ndarray) or one_level(child) is not None:
@@ -235,7 +86,7 @@ def _field(layer: Any, path: str) -> Any:
     return layer
 
 
-def _named_places(function: str, model: Any, names: Any, layouts: Any) -> list[Place]:
+def _named_places(function: str, model: Any, names: Any, layouts: Layouts) -> list[Place]:
     if not isinstance(model, Layer) and type(model) not in layouts:
         raise ArgumentTypeError(f"{function}: model must be a layer; got {type(model).__name__}.")
     places = list(_places(function, model, "", "", layouts))
@@ -380,7 +231,7 @@ def from_torch_state(
     """
     function = "from_torch_state"
     checked_choice(function, "by", by, ("name", "order"))
-    places = _named_places(function, model, names, _TORCH)
+    places = _named_places(function, model, names, TORCH)
     groups = _grouped(function, state)
     taken = [place.name for place in places] if by == "name" else _in_order(function, places, groups)
     return _filled(function, model, places, groups, taken)
@@ -403,7 +254,7 @@ def to_torch_state(model: Layer, *, names: Mapping[str, str] | None = None) -> A
     >>> sorted(to_torch_state(tn.nn.BatchNorm(3)))
     ['bias', 'running_mean', 'running_var', 'weight']
     """
-    places = _named_places("to_torch_state", model, names, _TORCH)
+    places = _named_places("to_torch_state", model, names, TORCH)
     return {joined(place.name, local): array for place in places for local, array in place.written().items()}
 
 
@@ -430,7 +281,7 @@ def from_flax_state(
     """
     function = "from_flax_state"
     checked_choice(function, "by", by, ("name", "order"))
-    places = _named_places(function, model, names, _FLAX)
+    places = _named_places(function, model, names, FLAX)
     if not isinstance(variables, Mapping) or not isinstance(variables.get("params"), Mapping):
         raise ArgumentTypeError(f"{function}: variables must be a dict with 'params'; got {shown(variables)}.")
     state = {}
@@ -455,7 +306,7 @@ def to_flax_state(model: Layer, *, names: Mapping[str, str] | None = None) -> di
     {'params': {'scale': array([1., 1.], dtype=float32), 'bias': array([0., 0.], dtype=float32)}}
     """
     variables: dict[str, Any] = {"params": {}}
-    for place in _named_places("to_flax_state", model, names, _FLAX):
+    for place in _named_places("to_flax_state", model, names, FLAX):
         for local, array in place.written().items():
             inside = variables.setdefault("batch_stats" if local in ("mean", "var") else "params", {})
             for part in place.name.split(".") if place.name else ():

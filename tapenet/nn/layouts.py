@@ -1,0 +1,158 @@
+"""How PyTorch and Flax hold the parameters of layers: names, orders of axes, what is added up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.nn.attention_layers import MultiHeadAttention, TransformerBlock
+from tapenet.nn.block_layers import GroupNorm, InstanceNorm, PReLU, RMSNorm
+from tapenet.nn.layers import BatchNorm, Conv, Dense, Embedding, LayerNorm
+from tapenet.nn.recurrent_layers import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from tapenet.nn.spatial_layers import Conv1d, Conv3d, ConvTranspose, ConvTranspose1d
+
+Array = np.ndarray[Any, Any]
+Reading = dict[str, tuple[tuple[str, ...], Callable[..., Array]]]
+Layouts = Mapping[type, Callable[[Any], "Layout"]]
+
+
+@attrs.frozen(eq=False)
+class Entry:
+    """One array of another library's.
+
+    Attributes:
+        name: within the layer.
+        fields: what it is made of, by the path of the field in the layer: all must be there, and not None.
+        write: makes it of these.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    write: Callable[..., Array]
+
+
+@attrs.frozen(eq=False)
+class Layout:
+    """How another library holds the parameters of a layer.
+
+    Attributes:
+        entries: its arrays.
+        read: for each of our fields, what it is made of by their names, and how.
+    """
+
+    entries: tuple[Entry, ...]
+    read: Reading
+
+
+def _same(x: Array) -> Array:
+    return x
+
+
+def _transposed(x: Array) -> Array:
+    return x.T
+
+
+def _channels_last(x: Array) -> Array:
+    return np.moveaxis(x, (0, 1), (-1, -2))
+
+
+def _channels_first(x: Array) -> Array:
+    return np.moveaxis(x, (-1, -2), (0, 1))
+
+
+def _layout(**pairs: tuple[str, Callable[[Array], Array], Callable[[Array], Array]]) -> Layout:
+    """Make a layout in which each of our fields is one array of the other's; dots are written as double underscores."""
+    named = {field.replace("__", "."): pair for field, pair in pairs.items()}
+    entries = tuple(Entry(name, (field,), write) for field, (name, _, write) in named.items())
+    return Layout(entries, {field: ((name,), read) for field, (name, read, _) in named.items()})
+
+
+def _equal(**names: str) -> Layout:
+    """Make a layout of arrays that are as ours."""
+    return _layout(**{field: (name, _same, _same) for field, name in names.items()})
+
+
+_SCALED = _equal(scale="weight", offset="bias")
+_CONVOLUTION = _layout(kernel=("weight", _channels_last, _channels_first), bias=("bias", _same, _same))
+
+
+def _recurrent(at: str, ending: str) -> Layout:
+    """Make the layout of a recurrent layer, whose cell is `at` it; PyTorch has two biases that it adds up."""
+    layout = _layout(
+        kernel=(f"weight_ih{ending}", _transposed, _transposed),
+        recurrent=(f"weight_hh{ending}", _transposed, _transposed),
+    )
+    entries = [Entry(entry.name, (at + entry.fields[0],), entry.write) for entry in layout.entries]
+    entries += [
+        Entry(f"bias_ih{ending}", (f"{at}bias",), _same),
+        Entry(f"bias_hh{ending}", (f"{at}bias",), np.zeros_like),
+    ]
+    read: Reading = {at + field: how for field, how in layout.read.items()}
+    read[f"{at}bias"] = ((f"bias_ih{ending}", f"bias_hh{ending}"), np.add)
+    return Layout(tuple(entries), read)
+
+
+def _gated(at: str, ending: str) -> Layout:
+    """Make the layout of a GRU, of whose second bias a third goes in elsewhere."""
+    layout = _recurrent(at, ending)
+    own, its = f"bias_ih{ending}", f"bias_hh{ending}"
+
+    def outer(first: Array, second: Array) -> Array:
+        n = len(first) // 3
+        return first + np.concatenate([second[: 2 * n], np.zeros(n, second.dtype)])
+
+    def inner(second: Array) -> Array:
+        return second[2 * len(second) // 3 :]
+
+    def written(bias: Array, recurrent_bias: Array) -> Array:
+        return np.concatenate([np.zeros(2 * len(recurrent_bias), bias.dtype), recurrent_bias])
+
+    entries = [entry for entry in layout.entries if entry.name != its]
+    entries.append(Entry(its, (f"{at}bias", f"{at}recurrent_bias"), written))
+    read: Reading = {**layout.read, f"{at}bias": ((own, its), outer), f"{at}recurrent_bias": ((its,), inner)}
+    return Layout(tuple(entries), read)
+
+
+TORCH: Layouts = {
+    Dense: lambda layer: _layout(kernel=("weight", _transposed, _transposed), bias=("bias", _same, _same)),
+    **dict.fromkeys((Conv, Conv1d, Conv3d, ConvTranspose, ConvTranspose1d), lambda layer: _CONVOLUTION),
+    **dict.fromkeys((LayerNorm, GroupNorm, InstanceNorm), lambda layer: _SCALED),
+    BatchNorm: lambda layer: _equal(
+        scale="weight", offset="bias", running__mean="running_mean", running__var="running_var"
+    ),
+    RMSNorm: lambda layer: _equal(scale="weight"),
+    Embedding: lambda layer: _equal(table="weight"),
+    PReLU: lambda layer: _layout(slope=("weight", lambda x: x.reshape(layer.slope.shape), np.atleast_1d)),
+    **dict.fromkeys((RNNCell, LSTMCell), lambda layer: _recurrent("", "")),
+    GRUCell: lambda layer: _gated("", ""),
+    **dict.fromkeys((RNN, LSTM), lambda layer: _recurrent("cell.", "_l0_reverse" if layer.reverse else "_l0")),
+    GRU: lambda layer: _gated("cell.", "_l0_reverse" if layer.reverse else "_l0"),
+    MultiHeadAttention: lambda layer: _layout(
+        inputs__kernel=("in_proj_weight", _transposed, _transposed),
+        inputs__bias=("in_proj_bias", _same, _same),
+        output__kernel=("out_proj.weight", _transposed, _transposed),
+        output__bias=("out_proj.bias", _same, _same),
+    ),
+}
+# PyTorch's names for what is within a layer of several; for TransformerBlock those of TransformerEncoderLayer.
+TORCH_NAMES: dict[type, dict[str, str]] = {
+    TransformerBlock: {
+        "first_norm": "norm1",
+        "attention": "self_attn",
+        "second_norm": "norm2",
+        "mlp.layers.0": "linear1",
+        "mlp.layers.2": "linear2",
+    }
+}
+
+FLAX: Layouts = {
+    **dict.fromkeys((Dense, Conv, Conv1d, Conv3d), lambda layer: _equal(kernel="kernel", bias="bias")),
+    **dict.fromkeys((LayerNorm, GroupNorm, InstanceNorm), lambda layer: _equal(scale="scale", offset="bias")),
+    BatchNorm: lambda layer: _equal(scale="scale", offset="bias", running__mean="mean", running__var="var"),
+    RMSNorm: lambda layer: _equal(scale="scale"),
+    Embedding: lambda layer: _equal(table="embedding"),
+    PReLU: lambda layer: _equal(slope="negative_slope"),
+}
