@@ -9,6 +9,7 @@ in steps alone, without and with prefetching, as ratios to the steps alone.
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ import numpy as np
 
 import tapenet as tn
 
-STEPS, ROUNDS = 20, 5
+STEPS = 20
 
 rng = np.random.default_rng(0)
 MODEL = tn.models.LeNet(num_classes=10, rng=rng)
@@ -66,10 +67,13 @@ def loaded(work: Callable[[float], None], seconds: float) -> Iterator[tuple[np.n
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="whose median counts (%(default)s)")
+    rounds = parser.parse_args().rounds
     epoch([(IMAGES, LABELS)] * 3)
     for work in (waiting, decoding, computing):
         times: dict[str, list[float]] = {"alone": [], "without": [], "with": []}
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             alone = epoch([(IMAGES, LABELS)] * STEPS)
             times["alone"].append(alone)
             times["without"].append(epoch(loaded(work, alone / STEPS)))

@@ -13,7 +13,8 @@ from tapenet.core.pytrees import Tree, static_field, tree_leaves, tree_map
 from tapenet.errors import ArgumentTypeError, NumericalError
 from tapenet.optim.checks import as_number, leaf_choices
 from tapenet.optim.describing import settings_html
-from tapenet.optim.leafwise import Array, as_dtype, is_plain, working_dtype, zeros_for
+from tapenet.optim.leafwise import Array, as_dtype, working_dtype, zeros_for
+from tapenet.optim.norms import norm_of
 from tapenet.optim.schedules import Schedule
 
 Mask = Any  # a pytree of bools, or a function (path, leaf) -> bool
@@ -112,29 +113,8 @@ class ClipByGlobalNorm(Part):
 
     def apply(self, updates: Tree, state: Any, params: Tree, value: Any) -> tuple[Tree, Any]:
         """Scale all leaves down where their common norm is too large."""
-        norm = _norm(tree_leaves(updates))
+        norm = norm_of(tree_leaves(updates))
         return (_scaled(updates, self.limit / norm) if norm > self.limit else updates), state
-
-
-def _norm(leaves: list[Any]) -> Any:
-    """Compute the root of the sum of all squares, which neither overflows nor underflows in single precision."""
-    if all(map(is_plain, leaves)):
-        return float(np.sqrt(sum(map(_square_sum, leaves), 0.0)))
-    wide = (abs(leaf) if np.iscomplexobj(leaf) else leaf for leaf in leaves)
-    return np.sqrt(sum((np.sum(as_dtype(x, np.dtype(float)) ** 2) for x in wide), 0.0))
-
-
-def _square_sum(leaf: Array) -> float:
-    """Sum the squares of a plain leaf: by BLAS, where its precision holds the sum."""
-    flat = np.asarray(leaf).reshape(-1)
-    if flat.dtype.kind == "c":
-        return _square_sum(flat.real) + _square_sum(flat.imag)
-    if flat.dtype in (np.float32, np.float64):
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            square = float(np.dot(flat, flat))
-        if 1e-30 < square < 1e30:
-            return square
-    return float(np.sum(np.square(flat, dtype=np.result_type(flat.dtype, np.float64))))
 
 
 def clip_by_value(limit: float) -> Part:

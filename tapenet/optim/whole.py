@@ -17,6 +17,7 @@ from tapenet.optim.adaptive import running_mean
 from tapenet.optim.checks import as_number, fitting_leaves, parameter_leaves
 from tapenet.optim.leafwise import Array, as_dtype, is_plain, working_dtype
 from tapenet.optim.moments import AdamState
+from tapenet.optim.norms import norm_of
 from tapenet.optim.optimizer import Optimizer, Params, Rated, ValueAndGrad, number_field
 from tapenet.optim.schedules import Schedule
 
@@ -105,13 +106,6 @@ def _as_pairs(x: Array) -> Array:
     return np.stack([x.real, x.imag], axis=-1)
 
 
-def _norm(x: Array) -> Any:
-    """Compute the root of the sum of squares, with derivative 0 at 0; as a Python float where x is plain."""
-    if is_plain(x):
-        return float(np.linalg.norm(np.asarray(x, np.float64).reshape(-1)))
-    return np.linalg.norm(x.reshape(-1))
-
-
 @attrs.frozen
 class Lamb(WholeLeaf):
     """See `lamb`."""
@@ -130,7 +124,7 @@ class Lamb(WholeLeaf):
         square_mean = running_mean(square_mean, gradient * gradient, self.b2)
         root = np.sqrt(square_mean / (1 - self.b2 ** (step + 1)))
         direction = mean / (1 - self.b1 ** (step + 1)) / (root + self.eps) + self.weight_decay * parameter
-        size, length = _norm(parameter), _norm(direction)
+        size, length = norm_of([parameter]), norm_of([direction])
         trust = size / length if size > 0 and length > 0 else 1.0
         return parameter - rate * trust * direction, mean, square_mean
 
@@ -171,8 +165,8 @@ class Adafactor(WholeLeaf):
         slots, square_mean = self._square_mean(gradient, slots, new, eps)
         direction = gradient / np.sqrt(np.maximum(square_mean, eps * eps))
         count = math.sqrt(parameter.size)
-        scale = _at_least(self.min_scale, _norm(parameter) / count) * _at_most(1 / math.sqrt(step + 1), rate)
-        clip = _at_least(1.0, _norm(direction) / (count * self.clip))
+        scale = _at_least(self.min_scale, norm_of([parameter]) / count) * _at_most(1 / math.sqrt(step + 1), rate)
+        clip = _at_least(1.0, norm_of([direction]) / (count * self.clip))
         return (parameter * (1 - rate * self.weight_decay) - scale / clip * direction, *slots)
 
     def _square_mean(self, gradient: Array, slots: Any, new: Any, eps: Any) -> tuple[Any, Array]:

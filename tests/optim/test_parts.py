@@ -121,6 +121,15 @@ def test_a_norm_is_clipped_over_the_whole_range_of_single_precision(size):
     np.testing.assert_allclose(updated[0], -size / 2, rtol=1e-6)
 
 
+@pytest.mark.parametrize("size", [1e200, 1e-200, 5e307, 3.0])
+def test_a_norm_is_clipped_over_the_whole_range_of_double_precision(size):
+    optimizer = optim.chain(optim.clip_by_global_norm(size), optim.sgd(1.0))
+    updated, _ = run(optimizer, [[np.full(4, size), np.full(3, size * 1j)]], [np.zeros(4), np.zeros(3, complex)])
+    np.testing.assert_allclose(updated[0], -size / np.sqrt(7), rtol=1e-12)
+    zeros, _ = run(optimizer, [[np.zeros(4), np.zeros(0)]], [np.zeros(4), np.zeros(0)])
+    np.testing.assert_array_equal(zeros[0], 0)
+
+
 def test_a_norm_that_is_not_finite_is_not_hidden():
     optimizer = optim.chain(optim.clip_by_global_norm(1.0), optim.sgd(1.0))
     with np.errstate(invalid="ignore"):
