@@ -18,6 +18,7 @@ from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.kernels import elementwise as kernels
 from tapenet.kernels.elementwise import add_up
+from tapenet.nn.floats import as_floating
 from tapenet.ops.elementwise.arithmetic import clip, multiply, negative, square, subtract, where
 from tapenet.ops.elementwise.choices import greater
 from tapenet.ops.elementwise.exponential import exp, expm1, logaddexp
@@ -75,6 +76,7 @@ def _sigmoid(x: Array) -> Array:
         decayed = np.exp(np.copysign(x, minus_one))
         # e^x where x is below 0, and else 1, without branches, which cost ten times as much as the exponential.
         return np.maximum(decayed, np.greater_equal(x, zero).astype(x.dtype)) / (decayed + one)
+    x = as_floating(x)
     # At most 1: neither side overflows, and the small side keeps its digits.
     if np.iscomplexobj(x):
         below = np.less(np.real(x), 0)
@@ -149,7 +151,7 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     >>> tn.nn.elu(np.array([-np.inf, 2.0]))
     array([-1.,  2.])
     """
-    x, alpha = checked_operand("elu", "x", x), checked_coefficient("elu", "alpha", alpha)
+    x, alpha = as_floating(checked_operand("elu", "x", x)), checked_coefficient("elu", "alpha", alpha)
     check_real("elu", "x", x)
     positive = greater(x, 0)
     return where(positive, x, multiply(alpha, expm1(where(positive, 0, x))))
@@ -344,5 +346,6 @@ def _along(function: str, primitive: Primitive, x: Array, axis: int) -> Array:
 
 def _less_largest(x: Array, axis: Axes) -> Array:
     """Subtract from x its largest element along an axis: a constant, which changes neither value nor derivative."""
+    x = as_floating(x)
     largest = np.max(x, axis, keepdims=True)
     return x - np.where(np.isfinite(largest), largest, 0)

@@ -12,6 +12,7 @@ from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.tensor import read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.nn.activations import log_softmax
+from tapenet.nn.floats import as_floating
 from tapenet.nn.functions import check_labels, widened
 from tapenet.nn.losses import REDUCTIONS, Reduction, reduced
 from tapenet.ops.arrays.indexing import take_along_axis
@@ -62,7 +63,7 @@ def ctc(
     0.2876820724517809
     """
     checked_choice("ctc", "reduction", reduction, REDUCTIONS)
-    given = logits = check_real("ctc", "logits", checked_array("ctc", "logits", logits))
+    given = logits = as_floating(check_real("ctc", "logits", checked_array("ctc", "logits", logits)))
     labels = read_value(checked_array("ctc", "labels", labels))
     if logits.ndim != 3 or 0 in logits.shape[1:]:
         raise ArgumentError(f"ctc: logits must have shape (N, steps, classes); got {logits.shape}.")

@@ -23,6 +23,7 @@ from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.source_lines import warn_at_user_line
 from tapenet.core.tensor import Tensor, read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError, PrecisionWarning
+from tapenet.nn.floats import as_floating
 from tapenet.nn.fused_norms import can_fuse, normalized_channels, normalized_rows
 from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, pool_geometry, sides
 from tapenet.ops.arrays.indexing import take
@@ -261,8 +262,8 @@ class BatchStatistics(NamedTuple):
 
 
 def widened(x: Array) -> Array:
-    """float16 as float32: its squares would overflow from 256 on. PyTorch and JAX do so too."""
-    return astype(x, np.float32) if x.dtype == np.float16 else x
+    """float16 as float32: its squares would overflow from 256 on. PyTorch and JAX do so too. Integers as floats."""
+    return astype(x, np.float32) if x.dtype == np.float16 else as_floating(x)
 
 
 def as_result(y: Array, x: Array, *others: Array | None) -> Array:

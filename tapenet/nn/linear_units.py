@@ -10,6 +10,7 @@ from tapenet.core.array_types import Array
 from tapenet.core.families import elementwise
 from tapenet.errors import ArgumentError
 from tapenet.nn.activations import elu, sigmoid, silu, softplus, tanh
+from tapenet.nn.floats import as_floating
 from tapenet.ops.elementwise.arithmetic import clip as limited, divide, multiply, negative, where
 from tapenet.ops.elementwise.choices import greater
 
@@ -77,7 +78,7 @@ def hardswish(x: Array) -> Array:
     >>> tn.nn.hardswish(np.array([-4.0, 0.0, 4.0]))
     array([-0.,  0.,  4.])
     """
-    x = check_real("hardswish", "x", checked_operand("hardswish", "x", x))
+    x = as_floating(check_real("hardswish", "x", checked_operand("hardswish", "x", x)))
     return multiply(x, limited(divide(x, 6.0) + 0.5, 0.0, 1.0))
 
 
@@ -99,7 +100,7 @@ def selu(x: Array) -> Array:
     >>> tn.nn.selu(np.array([1.0]))
     array([1.05070099])
     """
-    x = check_real("selu", "x", checked_operand("selu", "x", x))
+    x = as_floating(check_real("selu", "x", checked_operand("selu", "x", x)))
     return multiply(_SELU_SCALE, elu(x, _SELU_ALPHA))
 
 
@@ -123,7 +124,7 @@ def celu(x: Array, alpha: float = 1.0) -> Array:
     >>> tn.nn.celu(np.array([-np.inf, 2.0]), 0.5)
     array([-0.5,  2. ])
     """
-    x = check_real("celu", "x", checked_operand("celu", "x", x))
+    x = as_floating(check_real("celu", "x", checked_operand("celu", "x", x)))
     alpha = checked_number("celu", "alpha", alpha, "(0, inf)")
     return multiply(alpha, elu(divide(x, alpha)))
 
@@ -172,7 +173,7 @@ def mish(x: Array) -> Array:
     >>> tn.nn.mish(np.array([0.0, 100.0]))
     array([  0., 100.])
     """
-    x = check_real("mish", "x", checked_operand("mish", "x", x))
+    x = as_floating(check_real("mish", "x", checked_operand("mish", "x", x)))
     return multiply(x, tanh(softplus(x)))
 
 
@@ -190,7 +191,7 @@ def logsigmoid(x: Array) -> Array:
     >>> tn.nn.logsigmoid(np.array([0.0, -1000.0]))
     array([-6.93147181e-01, -1.00000000e+03])
     """
-    x = check_real("logsigmoid", "x", checked_operand("logsigmoid", "x", x))
+    x = as_floating(check_real("logsigmoid", "x", checked_operand("logsigmoid", "x", x)))
     return negative(softplus(negative(x)))
 
 
@@ -248,7 +249,7 @@ def swiglu(x: Array, axis: int = -1) -> Array:
 
 
 def _halves(function: str, x: Array, axis: int) -> tuple[Array, Array]:
-    x = checked_array(function, "x", x)
+    x = as_floating(checked_array(function, "x", x))
     place = axis_of(function, axis, x.ndim)
     length = x.shape[place]
     if length % 2:

@@ -14,6 +14,7 @@ from tapenet.core.nondifferentiable import branch_condition, choice
 from tapenet.core.tensor import read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.nn.activations import log_softmax, sigmoid, softplus
+from tapenet.nn.floats import as_floating
 from tapenet.nn.functions import as_result, check_labels, widened
 from tapenet.ops.arrays.indexing import take, take_along_axis
 from tapenet.ops.arrays.shaping import squeeze
@@ -40,7 +41,7 @@ def paired(function: str, first: str, x: Array, second: str, y: Array) -> tuple[
     x, y = checked_array(function, first, x), checked_array(function, second, y)
     if x.shape != y.shape:
         raise ArgumentError(f"{function}: {second} must have the shape of {first}, {x.shape}; got {y.shape}.")
-    return x, y
+    return (x, y) if x.dtype.kind in "fc" else (as_floating(x), as_floating(y))
 
 
 def _in_dtype_of(logits: Array, labels: Array) -> Array:
@@ -83,7 +84,7 @@ def cross_entropy(
     >>> float(tn.nn.cross_entropy(np.zeros((1, 2)), np.array([0])))
     0.6931471805599453
     """
-    logits = checked_array("cross_entropy", "logits", logits)
+    logits = as_floating(checked_array("cross_entropy", "logits", logits))
     labels = checked_array("cross_entropy", "labels", labels)
     checked_choice("cross_entropy", "reduction", reduction, REDUCTIONS)
     check_real("cross_entropy", "logits", logits)
@@ -140,7 +141,9 @@ def nll(
     >>> float(tn.nn.nll(np.log([[0.25, 0.75]]), [1], weights=[1.0, 2.0]))
     0.2876820724517809
     """
-    x = check_real("nll", "log_probabilities", checked_array("nll", "log_probabilities", log_probabilities))
+    x = as_floating(
+        check_real("nll", "log_probabilities", checked_array("nll", "log_probabilities", log_probabilities))
+    )
     labels = checked_array("nll", "labels", labels)
     checked_choice("nll", "reduction", reduction, REDUCTIONS)
     if x.ndim == 0 or labels.shape != x.shape[:-1]:

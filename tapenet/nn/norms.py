@@ -7,6 +7,7 @@ from typing import Any
 from tapenet.core.argument_checks import checked_array, checked_count, checked_number
 from tapenet.core.array_types import Array
 from tapenet.errors import ArgumentError
+from tapenet.nn.floats import as_floating
 from tapenet.nn.functions import as_result, moments, scaled, shaped, widened
 from tapenet.ops.arrays.shaping import reshape
 from tapenet.ops.elementwise.arithmetic import add, divide, sqrt, square
@@ -116,7 +117,7 @@ def rms_norm(x: Array, scale: Array | None = None, *, eps: float = 1e-6) -> Arra
     >>> tn.nn.rms_norm(np.array([3.0, 4.0]), np.array([1.0, 2.0])).round(3)
     array([0.849, 2.263])
     """
-    x, eps = checked_array("rms_norm", "x", x), checked_number("rms_norm", "eps", eps, "[0, inf)")
+    x, eps = as_floating(checked_array("rms_norm", "x", x)), checked_number("rms_norm", "eps", eps, "[0, inf)")
     if x.ndim == 0 or x.shape[-1] == 0:
         raise ArgumentError(f"rms_norm: x must have shape (..., features); got {x.shape}.")
     scale = shaped("rms_norm", "scale", scale, x.shape[-1:], "one number for each feature")
