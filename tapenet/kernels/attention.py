@@ -31,8 +31,8 @@ Mask = Array | None
 WEIGHTS_SIZE = 2**18
 
 
-def attention(q: Array, k: Array, v: Array, mask: Mask, *, causal: bool) -> tuple[tuple[Array, ...], Any]:
-    """Compute the values that queries gather, and what the backward function reads."""
+def attention(q: Array, k: Array, v: Array, mask: Mask, *, causal: bool) -> tuple[Array, Array]:
+    """Compute the values that queries gather, and the logarithms of the sums of exponentials."""
     (q, k, v), dtype = _operands(q, k, v)
     out = empty((*q.shape[:2], v.shape[2]), q.dtype)
     sums = empty(q.shape[:2], q.dtype)
@@ -52,14 +52,16 @@ def attention(q: Array, k: Array, v: Array, mask: Mask, *, causal: bool) -> tupl
         sums[heads] = total[..., 0]
 
     _by_heads(work, q, k)
-    return (out.astype(dtype, copy=False),), (q, k, v, out, sums)
+    return out.astype(dtype, copy=False), sums
 
 
 def attention_backward(
-    residual: Any, mask: Mask, wanted: Sequence[bool], out_bar: Array | None, *, causal: bool
+    operands: Sequence[Array], given: Sequence[Array], wanted: Sequence[bool], out_bar: Array | None, *, causal: bool
 ) -> tuple[Array, ...]:
     """Compute the cotangents of queries, keys and values."""
-    q, k, v, out, sums = residual
+    *arrays, mask = operands
+    (q, k, v, out), _ = _operands(*arrays, given[0])
+    sums = given[1]
     bars = tuple(empty(x.shape, q.dtype) for x in (q, k, v))
     if out_bar is None:
         return tuple(zeros(x.shape, q.dtype) for x in (q, k, v))

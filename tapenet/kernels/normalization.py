@@ -23,8 +23,8 @@ PIECE_SIZE = 2**17
 LONG_ROW = 1024
 
 
-def batch_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: float) -> tuple[tuple[Array, ...], Any]:
-    """Compute scale (x - mean) / sqrt(var + eps) + offset of channels, mean, var, and what the backward one reads."""
+def batch_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: float) -> tuple[Array, ...]:
+    """Compute scale (x - mean) / sqrt(var + eps) + offset of channels, mean, var and 1 / sqrt(var + eps)."""
     (x, scale, offset), dtype = _operands(x, scale, offset)
     rows, repeats = _long_rows(x)
     count = len(x)
@@ -42,13 +42,12 @@ def batch_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: floa
             y[piece] += added
 
     share(work, len(rows), 2 * x.nbytes)
-    outputs = (y.reshape(x.shape), mean, var)
-    return tuple(v.astype(dtype, copy=False) for v in outputs), (x, scale, mean, inverse)
+    return tuple(v.astype(dtype, copy=False) for v in (y.reshape(x.shape), mean, var, inverse))
 
 
 def batch_norm_backward(
-    residual: Any,
-    unused: None,
+    operands: Sequence[Array],
+    given: Sequence[Array],
     wanted: Sequence[bool],
     y_bar: Array | None,
     mean_bar: Array | None,
@@ -57,7 +56,8 @@ def batch_norm_backward(
     eps: float,
 ) -> tuple[Array, ...]:
     """Compute the cotangents of x, scale and offset."""
-    x, scale, mean, inverse = residual
+    (x, scale), _ = _operands(*operands[:2])
+    _, mean, _, inverse = given
     rows, repeats = _long_rows(x)
     count = len(x)
     t = np.zeros(rows.shape, x.dtype) if y_bar is None else np.ascontiguousarray(y_bar, x.dtype).reshape(rows.shape)
@@ -85,8 +85,8 @@ def batch_norm_backward(
     return x_bar.reshape(x.shape), moment * inverse, offset_bar
 
 
-def layer_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: float) -> tuple[tuple[Array, ...], Any]:
-    """Compute scale (x - mean) / sqrt(var + eps) + offset of rows, and what the backward function reads."""
+def layer_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: float) -> tuple[Array, ...]:
+    """Compute scale (x - mean) / sqrt(var + eps) + offset of rows, mean and 1 / sqrt(var + eps)."""
     (x, scale, offset), dtype = _operands(x, scale, offset)
     y, mean, inverse = empty(x.shape, x.dtype), np.empty((len(x), 1), x.dtype), np.empty((len(x), 1), x.dtype)
     features = x.dtype.type(x.shape[1])
@@ -103,14 +103,15 @@ def layer_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: floa
             own += offset
 
     share(work, len(x), 2 * x.nbytes)
-    return (y.astype(dtype, copy=False),), (x, scale, mean, inverse)
+    return y.astype(dtype, copy=False), mean, inverse
 
 
 def layer_norm_backward(
-    residual: Any, unused: None, wanted: Sequence[bool], y_bar: Array | None, *, eps: float
+    operands: Sequence[Array], given: Sequence[Array], wanted: Sequence[bool], y_bar: Array | None, *, eps: float
 ) -> tuple[Array, ...]:
     """Compute the cotangents of x, scale and offset."""
-    x, scale, mean, inverse = residual
+    (x, scale), _ = _operands(*operands[:2])
+    _, mean, inverse = given
     t = np.zeros(x.shape, x.dtype) if y_bar is None else np.ascontiguousarray(y_bar, x.dtype)
     x_bar = empty(x.shape, x.dtype)
     sums: dict[int, Array] = {}

@@ -7,7 +7,7 @@ it stays.
 What does not depend on the step before is computed for all steps at once: the inputs' part of the gates is one product
 of matrices, and so are the cotangents of the kernels. A step is a product and a few passes over arrays that stay in
 cache. Threads share the examples, since steps follow each other. Forward functions return the states after all steps,
-and what the backward ones read.
+and behind them what the backward ones read: the states with that at the start, and by-products of the steps.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import attrs
 import numpy as np
 
 from tapenet.kernels.memory import empty
@@ -87,38 +86,22 @@ def _moved(bar: Array, mask: Mask, step: int, part: slice) -> tuple[Array, Array
     return bar * moves, bar * ~moves
 
 
-@attrs.frozen(eq=False)
-class _Run:
-    """What the backward functions read of the run forward.
+def _weight_bars(x: Array, kernel: Array, slopes: Array, wanted: Sequence[bool]) -> tuple[Array | None, Array, Array]:
+    """Compute the cotangents of x, where it is wanted, the kernel and the bias from those of the gates."""
+    rows = _rows(slopes)
+    x_bar = _of_inputs(slopes, kernel.T) if wanted[0] else None
+    return x_bar, np.asarray(matmul(_rows(x).T, rows)), np.add.reduce(rows, 0)
 
-    Attributes:
-        x: the inputs.
-        states: at the start and after each step, (T + 1, N, H), for each kind of state.
-        kernel, recurrent: the weights.
-        more: by-products of the steps.
-    """
 
-    x: Array
-    states: States
-    kernel: Array
-    recurrent: Array
-    more: States = ()
-
-    def weight_bars(self, slopes: Array, wanted: Sequence[bool]) -> tuple[Array | None, Array, Array]:
-        """Compute the cotangents of x, where it is wanted, the kernel and the bias from those of the gates."""
-        rows = _rows(slopes)
-        x_bar = _of_inputs(slopes, self.kernel.T) if wanted[0] else None
-        return x_bar, np.asarray(matmul(_rows(self.x).T, rows)), np.add.reduce(rows, 0)
-
-    def recurrent_bar(self, slopes: Array) -> Array:
-        """Compute the cotangent of the recurrent kernel from those of the states' part of the gates."""
-        return np.asarray(matmul(_rows(self.states[0][:-1]).T, _rows(slopes)))
+def _recurrent_bar(hs: Array, slopes: Array) -> Array:
+    """Compute the cotangent of the recurrent kernel from those of the states' part of the gates."""
+    return np.asarray(matmul(_rows(hs[:-1]).T, _rows(slopes)))
 
 
 # ---- simple ----
 
 
-def rnn(x: Array, h: Array, kernel: Array, recurrent: Array, bias: Array, mask: Mask) -> tuple[tuple[Array, ...], _Run]:
+def rnn(x: Array, h: Array, kernel: Array, recurrent: Array, bias: Array, mask: Mask) -> tuple[Array, ...]:
     """Compute h' = tanh(x kernel + h recurrent + bias) at each step."""
     (x, h, kernel, recurrent, bias), dtype = _operands(x, h, kernel, recurrent, bias)
     states = _states(len(x), h)
@@ -135,17 +118,20 @@ def rnn(x: Array, h: Array, kernel: Array, recurrent: Array, bias: Array, mask: 
             _stay(mask, step, part, hs)
 
     _share(work, z)
-    return _given(states, dtype), _Run(x, states, kernel, recurrent)
+    return (*_given(states, dtype), hs)
 
 
-def rnn_backward(run: _Run, mask: Mask, wanted: Sequence[bool], hs_bar: Array | None) -> tuple[Array | None, ...]:
+def rnn_backward(
+    operands: Sequence[Array], given: Sequence[Array], wanted: Sequence[bool], hs_bar: Array | None
+) -> tuple[Array | None, ...]:
     """Compute the cotangents of x, h, the kernels and the bias."""
-    (hs,) = run.states
+    (x, _, kernel, recurrent, _), _ = _operands(*operands[:-1])
+    mask, hs = operands[-1], given[1]
     bars = _bars(hs_bar, hs[1:])
     slopes = np.square(hs[1:])
     np.subtract(1, slopes, out=slopes)
     h_bar = np.zeros(hs.shape[1:], hs.dtype)
-    turned = np.ascontiguousarray(run.recurrent.T)
+    turned = np.ascontiguousarray(recurrent.T)
 
     def work(part: slice) -> None:
         bar = h_bar[part]
@@ -159,16 +145,14 @@ def rnn_backward(run: _Run, mask: Mask, wanted: Sequence[bool], hs_bar: Array | 
                 bar += still
 
     _share(work, slopes)
-    x_bar, kernel_bar, bias_bar = run.weight_bars(slopes, wanted)
-    return x_bar, h_bar, kernel_bar, run.recurrent_bar(slopes), bias_bar
+    x_bar, kernel_bar, bias_bar = _weight_bars(x, kernel, slopes, wanted)
+    return x_bar, h_bar, kernel_bar, _recurrent_bar(hs, slopes), bias_bar
 
 
 # ---- long short-term memory: gates i, f, g, o ----
 
 
-def lstm(
-    x: Array, h: Array, c: Array, kernel: Array, recurrent: Array, bias: Array, mask: Mask
-) -> tuple[tuple[Array, ...], _Run]:
+def lstm(x: Array, h: Array, c: Array, kernel: Array, recurrent: Array, bias: Array, mask: Mask) -> tuple[Array, ...]:
     """Compute c' = f c + i g and h' = o tanh(c') at each step."""
     (x, h, c, kernel, recurrent, bias), dtype = _operands(x, h, c, kernel, recurrent, bias)
     width = h.shape[1]
@@ -200,20 +184,24 @@ def lstm(
             _stay(mask, step, part, hs, cs)
 
     _share(work, gates)
-    return _given(states, dtype), _Run(x, states, kernel, recurrent, (gates, shown))
+    return (*_given(states, dtype), hs, cs, gates, shown)
 
 
 def lstm_backward(
-    run: _Run, mask: Mask, wanted: Sequence[bool], hs_bar: Array | None, cs_bar: Array | None
+    operands: Sequence[Array],
+    given: Sequence[Array],
+    wanted: Sequence[bool],
+    hs_bar: Array | None,
+    cs_bar: Array | None,
 ) -> tuple[Array | None, ...]:
     """Compute the cotangents of x, h, c, the kernels and the bias."""
-    hs, cs = run.states
-    gates, shown = run.more
+    (x, _, _, kernel, recurrent, _), _ = _operands(*operands[:-1])
+    mask, (_, _, hs, cs, gates, shown) = operands[-1], given
     width = cs.shape[2]
     bars, c_bars = _bars(hs_bar, hs[1:]), None if cs_bar is None else np.asarray(cs_bar, cs.dtype)
     slopes = empty(gates.shape, gates.dtype)
     h_bar, c_bar = np.zeros(hs.shape[1:], hs.dtype), np.zeros(hs.shape[1:], hs.dtype)
-    turned = np.ascontiguousarray(run.recurrent.T)
+    turned = np.ascontiguousarray(recurrent.T)
 
     def work(part: slice) -> None:
         bar, memory = h_bar[part], c_bar[part]
@@ -238,8 +226,8 @@ def lstm_backward(
                     memory += kept
 
     _share(work, gates)
-    x_bar, kernel_bar, bias_bar = run.weight_bars(slopes, wanted)
-    return x_bar, h_bar, c_bar, kernel_bar, run.recurrent_bar(slopes), bias_bar
+    x_bar, kernel_bar, bias_bar = _weight_bars(x, kernel, slopes, wanted)
+    return x_bar, h_bar, c_bar, kernel_bar, _recurrent_bar(hs, slopes), bias_bar
 
 
 def _lstm_slopes(gates: Array, shown: Array, before: Array, slopes: Array) -> Array:
@@ -272,7 +260,7 @@ def _blocks(steps: int) -> Iterator[slice]:
 
 def gru(
     x: Array, h: Array, kernel: Array, recurrent: Array, bias: Array, recurrent_bias: Array, mask: Mask
-) -> tuple[tuple[Array, ...], _Run]:
+) -> tuple[Array, ...]:
     """Compute h' = (1 - u) n + u h at each step, with n = tanh(x kernel_n + bias_n + r (h recurrent_n + its bias))."""
     operands, dtype = _operands(x, h, kernel, recurrent, bias, recurrent_bias)
     x, h, kernel, recurrent, bias, recurrent_bias = operands
@@ -303,18 +291,21 @@ def gru(
             _stay(mask, step, part, hs)
 
     _share(work, gates)
-    return _given(states, dtype), _Run(x, states, kernel, recurrent, (gates, inner))
+    return (*_given(states, dtype), hs, gates, inner)
 
 
-def gru_backward(run: _Run, mask: Mask, wanted: Sequence[bool], hs_bar: Array | None) -> tuple[Array | None, ...]:
+def gru_backward(
+    operands: Sequence[Array], given: Sequence[Array], wanted: Sequence[bool], hs_bar: Array | None
+) -> tuple[Array | None, ...]:
     """Compute the cotangents of x, h, the kernels and the biases."""
-    (hs,), (gates, inner) = run.states, run.more
+    (x, _, kernel, recurrent, _, _), _ = _operands(*operands[:-1])
+    mask, (_, hs, gates, inner) = operands[-1], given
     width = hs.shape[2]
     bars = _bars(hs_bar, hs[1:])
     slopes = empty(gates.shape, gates.dtype)  # of the inputs' part
     own = empty(gates.shape, gates.dtype)  # of the states' part, which differs by the factor r
     h_bar = np.zeros(hs.shape[1:], hs.dtype)
-    turned = np.ascontiguousarray(run.recurrent.T)
+    turned = np.ascontiguousarray(recurrent.T)
 
     def work(part: slice) -> None:
         bar = h_bar[part]
@@ -324,20 +315,20 @@ def gru_backward(run: _Run, mask: Mask, wanted: Sequence[bool], hs_bar: Array | 
             for step in reversed(range(block.start, block.stop)):
                 bar += bars[step, part]
                 moving, still = _moved(bar, mask, step, part)
-                gate, slope, recurrent = gates[step, part], slopes[step, part], own[step, part]
+                gate, slope, of_state = gates[step, part], slopes[step, part], own[step, part]
                 three = slope.reshape(len(slope), 3, width)
                 three *= moving[:, None]
-                recurrent[...] = slope
-                recurrent[:, 2 * width :] *= gate[:, :width]
-                multiply(recurrent, turned, product)
+                of_state[...] = slope
+                of_state[:, 2 * width :] *= gate[:, :width]
+                multiply(of_state, turned, product)
                 np.multiply(moving, gate[:, width : 2 * width], out=bar)
                 bar += product
                 if still is not None:
                     bar += still
 
     _share(work, gates)
-    x_bar, kernel_bar, bias_bar = run.weight_bars(slopes, wanted)
-    return x_bar, h_bar, kernel_bar, run.recurrent_bar(own), bias_bar, np.add.reduce(own[:, :, 2 * width :], (0, 1))
+    x_bar, kernel_bar, bias_bar = _weight_bars(x, kernel, slopes, wanted)
+    return x_bar, h_bar, kernel_bar, _recurrent_bar(hs, own), bias_bar, np.add.reduce(own[:, :, 2 * width :], (0, 1))
 
 
 def _gru_slopes(gates: Array, inner: Array, before: Array, slopes: Array) -> None:

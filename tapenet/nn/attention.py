@@ -59,7 +59,9 @@ def _by_heads(
     return tuple(reshape(y, (size, y.shape[0] // size, *y.shape[1:])) for y in primitive(*heads, **parameters))
 
 
-_attention = Fused("attention", 3, kernels.attention, kernels.attention_backward, _written_out, _by_heads).primitive()
+_attention = Fused(
+    "attention", 3, 1, kernels.attention, kernels.attention_backward, _written_out, _by_heads
+).primitive()
 
 
 def scaled_dot_product_attention(
@@ -103,7 +105,7 @@ def scaled_dot_product_attention(
         mask = broadcast_to(mask, shape)
     given = (q, k, v)
     q, k, v = (_heads(widened(x), leading) for x in given)
-    (y,) = _attention(q, k, v, None if mask is None else _heads(mask, leading), causal=causal)
+    y, _ = _attention(q, k, v, None if mask is None else _heads(mask, leading), causal=causal)
     return as_result(reshape(y, (*leading, *y.shape[1:])), *given)
 
 

@@ -42,9 +42,9 @@ def _as_channels(
     x, scale, offset = (broadcast_examples(a, own, size) for a, own in zip(arrays[:3], mapped, strict=False))
     _, rows, channels = x.shape
     x = reshape(moveaxis(x, 0, 1), (rows, size * channels))
-    y, center, var = primitive(x, reshape(scale, (-1,)), reshape(offset, (-1,)), None, **parameters)
+    y, *others = primitive(x, reshape(scale, (-1,)), reshape(offset, (-1,)), None, **parameters)
     y = moveaxis(reshape(y, (rows, size, channels)), 1, 0)
-    return y, reshape(center, (size, channels)), reshape(var, (size, channels))
+    return (y, *(reshape(z, (size, channels)) for z in others))
 
 
 def _as_rows(
@@ -54,14 +54,14 @@ def _as_rows(
     if any(mapped[1:]):
         return one_by_one(primitive, arrays, mapped, size, parameters)
     x = arrays[0]
-    (y,) = primitive(reshape(x, (size * x.shape[1], x.shape[2])), *arrays[1:], **parameters)
-    return (reshape(y, x.shape),)
+    given = primitive(reshape(x, (size * x.shape[1], x.shape[2])), *arrays[1:], **parameters)
+    return tuple(reshape(y, (size, x.shape[1], y.shape[1])) for y in given)
 
 
 _of_channels = Fused(
-    "batch_norm", 3, kernels.batch_norm, kernels.batch_norm_backward, _batch_norm, _as_channels
+    "batch_norm", 3, 3, kernels.batch_norm, kernels.batch_norm_backward, _batch_norm, _as_channels
 ).primitive()
-_of_rows = Fused("layer_norm", 3, kernels.layer_norm, kernels.layer_norm_backward, _layer_norm, _as_rows).primitive()
+_of_rows = Fused("layer_norm", 3, 1, kernels.layer_norm, kernels.layer_norm_backward, _layer_norm, _as_rows).primitive()
 
 
 def can_fuse(x: Array, *others: Array | None) -> bool:
@@ -75,13 +75,13 @@ def can_fuse(x: Array, *others: Array | None) -> bool:
 
 def normalized_channels(x: Array, scale: Array | None, offset: Array | None, eps: Any) -> tuple[Array, Array, Array]:
     """Normalize (..., C) over all axes but the last; return that, mean and var, in float32 of float16."""
-    y, center, var = _of_channels(*_matrices(x, scale, offset), None, eps=eps)
+    y, center, var, _ = _of_channels(*_matrices(x, scale, offset), None, eps=eps)
     return reshape(y, x.shape), center, var
 
 
 def normalized_rows(x: Array, scale: Array | None, offset: Array | None, eps: Any) -> Array:
     """Normalize (..., features) over the last axis, in float32 of float16."""
-    (y,) = _of_rows(*_matrices(x, scale, offset), None, eps=eps)
+    y, *_ = _of_rows(*_matrices(x, scale, offset), None, eps=eps)
     return reshape(y, x.shape)
 
 

@@ -114,10 +114,14 @@ def _by_sequences(states: int) -> BatchRule:
     return rule
 
 
-_rnn_loop = Fused("rnn_sequence", 5, kernels.rnn, kernels.rnn_backward, _rnn_written_out, _by_sequences(1)).primitive()
-_gru_loop = Fused("gru_sequence", 6, kernels.gru, kernels.gru_backward, _gru_written_out, _by_sequences(1)).primitive()
+_rnn_loop = Fused(
+    "rnn_sequence", 5, 1, kernels.rnn, kernels.rnn_backward, _rnn_written_out, _by_sequences(1)
+).primitive()
+_gru_loop = Fused(
+    "gru_sequence", 6, 1, kernels.gru, kernels.gru_backward, _gru_written_out, _by_sequences(1)
+).primitive()
 _lstm_loop = Fused(
-    "lstm_sequence", 6, kernels.lstm, kernels.lstm_backward, _lstm_written_out, _by_sequences(2)
+    "lstm_sequence", 6, 2, kernels.lstm, kernels.lstm_backward, _lstm_written_out, _by_sequences(2)
 ).primitive()
 
 
@@ -278,7 +282,7 @@ def rnn(
     h = _start("rnn", "state", state, x, width, kernel)
     mask, reverse = _time_first_mask("rnn", mask, x, reverse)
     given = (x, h, kernel, recurrent, bias)
-    (hs,) = _rnn_loop(_time_first(widened(x), reverse), *map(widened, given[1:]), mask)
+    hs, *_ = _rnn_loop(_time_first(widened(x), reverse), *map(widened, given[1:]), mask)
     return _outputs(hs, mask, reverse, *given), as_result(hs[-1], *given)
 
 
@@ -323,7 +327,7 @@ def lstm(
         h, c = _checked_pair_of_states("lstm", state, x, width)
     mask, reverse = _time_first_mask("lstm", mask, x, reverse)
     given = (x, h, c, kernel, recurrent, bias)
-    hs, cs = _lstm_loop(_time_first(widened(x), reverse), *map(widened, given[1:]), mask)
+    hs, cs, *_ = _lstm_loop(_time_first(widened(x), reverse), *map(widened, given[1:]), mask)
     return _outputs(hs, mask, reverse, *given), (as_result(hs[-1], *given), as_result(cs[-1], *given))
 
 
@@ -367,7 +371,7 @@ def gru(
     h = _start("gru", "state", state, x, width, kernel)
     mask, reverse = _time_first_mask("gru", mask, x, reverse)
     given = (x, h, kernel, recurrent, bias, inner)
-    (hs,) = _gru_loop(_time_first(widened(x), reverse), *map(widened, given[1:]), mask)
+    hs, *_ = _gru_loop(_time_first(widened(x), reverse), *map(widened, given[1:]), mask)
     return _outputs(hs, mask, reverse, *given), as_result(hs[-1], *given)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tapenet.numpy as tnp
-from tapenet.core.primitive import Primitive
+from tapenet.core.primitive import REGISTRY, Primitive
 from tapenet.ops.linalg.sparse_products import SparseMatrix
 from tests.samples.core import GEOMETRY, Sample, sample
 from tests.samples.drawing import Array, Draw, numbers
@@ -20,6 +20,11 @@ def _conv_bias(draw: Draw, primitive: Primitive) -> Sample:
     window = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
     x, kernel = numbers(draw, (2, *size, 2)), numbers(draw, (*window, 2 // geometry["groups"], 2))
     return Sample(lambda *arrays: primitive(*arrays, **geometry), (x, kernel, numbers(draw, (2,))))
+
+
+def _undone(primitive: Primitive) -> Primitive:
+    """The primitive that one is the pullback of."""
+    return REGISTRY[primitive.name.removesuffix("_pullback")]
 
 
 def _sequences(draw: Draw, name: str) -> tuple[list[Array], Array | None]:
@@ -37,7 +42,8 @@ def _sequences(draw: Draw, name: str) -> tuple[list[Array], Array | None]:
 @sample("rnn_sequence", "gru_sequence", "lstm_sequence")
 def _recurrent(draw: Draw, primitive: Primitive) -> Sample:
     arrays, mask = _sequences(draw, primitive.name)
-    return Sample(lambda *operands: tnp.concatenate(primitive(*operands, mask), 0), tuple(arrays))
+    outputs = 2 if "lstm" in primitive.name else 1
+    return Sample(lambda *operands: tnp.concatenate(primitive(*operands, mask)[:outputs], 0), tuple(arrays))
 
 
 @sample("rnn_sequence_pullback", "gru_sequence_pullback", "lstm_sequence_pullback")
@@ -48,7 +54,10 @@ def _recurrent_pullback(draw: Draw, primitive: Primitive) -> Sample:
     count = len(arrays)
 
     def joined(*operands: Array) -> Array:
-        return tnp.concatenate([x.ravel() for x in primitive(*operands[:count], mask, *operands[count:])])
+        given = _undone(primitive)(*operands[:count], mask)
+        bars = operands[count:]
+        pulled = primitive(*operands[:count], mask, *given, *bars, wanted=(True,) * count)
+        return tnp.concatenate([x.ravel() for x in pulled])
 
     return Sample(joined, (*arrays, *bars))
 
@@ -71,7 +80,8 @@ def _rows(draw: Draw) -> list[Array]:
 @sample("batch_norm", "layer_norm")
 def _norms(draw: Draw, primitive: Primitive) -> Sample:
     def joined(*arrays: Array) -> Array:
-        return tnp.concatenate([x.ravel() for x in primitive(*arrays, None, eps=0.5)])
+        outputs = 3 if primitive.name == "batch_norm" else 1
+        return tnp.concatenate([x.ravel() for x in primitive(*arrays, None, eps=0.5)[:outputs]])
 
     return Sample(joined, tuple(_rows(draw)))
 
@@ -83,7 +93,9 @@ def _norms_pullback(draw: Draw, primitive: Primitive) -> Sample:
     bars = [numbers(draw, shape, -1, 1, 200 + i) for i, shape in enumerate(shapes)]
 
     def joined(x: Array, scale: Array, *bars: Array) -> Array:
-        return tnp.concatenate([y.ravel() for y in primitive(x, scale, offset, None, *bars, eps=0.5)])
+        given = _undone(primitive)(x, scale, offset, None, eps=0.5)
+        pulled = primitive(x, scale, offset, None, *given, *bars, wanted=(True,) * 3, eps=0.5)
+        return tnp.concatenate([y.ravel() for y in pulled])
 
     return Sample(joined, (x, scale, *bars))
 
@@ -100,7 +112,9 @@ def _attention_pullback(draw: Draw, primitive: Primitive) -> Sample:
     bar = numbers(draw, (*q.shape[:2], v.shape[2]), -1, 1, 200)
 
     def joined(q: Array, k: Array, v: Array, bar: Array) -> Array:
-        return tnp.concatenate([x.ravel() for x in primitive(q, k, v, mask, bar, **parameters)])
+        given = _undone(primitive)(q, k, v, mask, **parameters)
+        pulled = primitive(q, k, v, mask, *given, bar, wanted=(True,) * 3, **parameters)
+        return tnp.concatenate([x.ravel() for x in pulled])
 
     return Sample(joined, (q, k, v, bar))
 
