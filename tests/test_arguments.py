@@ -301,9 +301,16 @@ def optimizer(make: Callable[..., Any]) -> Case:
     return case(make, more={"b1": (1.0,), "b2": (1.0,), "momentum": (1.5,), "rho": (1.5,), "decay": (1.5,)})
 
 
-def updated(gradients: Any, state: Any, params: Any, donate: bool) -> Any:
-    made = tn.optim.adam()
-    return made.update(gradients, made.init([X]) if state is ... else state, params, donate=donate)
+def updates(make: Callable[[], Any]) -> Case:
+    """The case of an optimizer's `update`."""
+
+    def updated(gradients: Any, state: Any, params: Any, donate: bool) -> Any:
+        made = make()
+        return made.update(gradients, made.init([X]) if state is ... else state, params, donate=donate)
+
+    valid = {"gradients": [X], "state": ..., "params": [X], "donate": False}
+    kinds = {"gradients": "tree", "state": "tree", "params": "tree", "donate": "flag"}
+    return Case(f"{make().name}.update", updated, valid, kinds)
 
 
 def check(x: Any) -> Any:
@@ -638,11 +645,34 @@ CASES = [
     ),
     case(tn.optim.warmup, schedule=0.1, steps=2, fine={"steps": ZERO}),
     Case("adam.init", tn.optim.adam().init, {}, {"params": "tree"}),
+    *map(
+        updates,
+        (
+            tn.optim.adam,
+            tn.optim.lamb,
+            tn.optim.adafactor,
+            tn.optim.freeze,
+            lambda: tn.optim.lbfgs(line_search=False),
+            lambda: tn.optim.chain(tn.optim.clip_by_value(1.0), tn.optim.sgd(), tn.optim.average_params(0.5)),
+            lambda: tn.optim.partition("a", {"a": tn.optim.adam()}),
+        ),
+    ),
+    *(
+        Case(f"{made.name}.init", made.init, {"params": [X]}, {"params": "tree"})
+        for made in (
+            tn.optim.lamb(),
+            tn.optim.adafactor(),
+            tn.optim.freeze(),
+            tn.optim.lbfgs(),
+            tn.optim.chain(tn.optim.ema(0.5), tn.optim.sgd()),
+            tn.optim.partition("a", {"a": tn.optim.adam()}),
+        )
+    ),
     Case(
-        "adam.update",
-        updated,
-        {"gradients": [X], "state": ..., "params": [X], "donate": False},
-        {"gradients": "tree", "state": "tree", "params": "tree", "donate": "flag"},
+        "step",
+        lambda rng: tn.training.make_step(batch_loss, tn.optim.sgd())(X, tn.optim.sgd().init(X), X, rng),
+        {"rng": rng()},
+        {"rng": "rng"},
     ),
     # tapenet.data
     case(

@@ -158,6 +158,8 @@ class Partition(Optimizer):
                 f"got {shown(state)}. The order is update(gradients, state, params)."
             )
         leaves, spec = parameter_leaves(function, params)
+        donate = checked_flag(function, "donate", donate)
+        step = checked_count(function, "state.step", state.step, 0) + 1
         slopes = fitting_leaves(function, "gradients", gradients, leaves, spec, params)
         updated, states, groups = list(leaves), {}, self._groups(params)
         for name, own in zip(self.names, self.optimizers, strict=True):
@@ -166,7 +168,7 @@ class Partition(Optimizer):
             new, states[name] = own.update(theirs, state.groups[name], mine, value=value, donate=donate)
             for i, leaf in zip(places, new, strict=True):
                 updated[i] = leaf
-        return tree_unflatten(spec, updated), PartitionState(state.step + 1, states)
+        return tree_unflatten(spec, updated), PartitionState(step, states)
 
     def _groups(self, params: Tree) -> dict[str, list[int]]:
         """Return the places of the leaves of each group."""
@@ -202,7 +204,15 @@ class Freeze(Optimizer):
         donate: bool = False,
     ) -> tuple[Params, Any]:
         """Return the parameters as they are."""
-        return params, FreezeState(state.step + 1)
+        if not isinstance(state, FreezeState):
+            raise ArgumentTypeError(
+                f"freeze.update: state must be FreezeState, from freeze.init or update; got {type(state).__name__}. "
+                "The order is update(gradients, state, params)."
+            )
+        leaves, spec = parameter_leaves("freeze.update", params)
+        fitting_leaves("freeze.update", "gradients", gradients, leaves, spec, params)
+        checked_flag("freeze.update", "donate", donate)
+        return params, FreezeState(checked_count("freeze.update", "state.step", state.step, 0) + 1)
 
 
 def chain(*parts: Part | Optimizer) -> Any:

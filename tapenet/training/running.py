@@ -65,7 +65,11 @@ class Step:
             state: of the optimizer.
             batch: a tuple or list of arguments for the loss, after the model; anything else is its only one.
             rng: for the loss.
+
+        Raises:
+            ArgumentTypeError: `rng` is not a generator; or as the loss and the optimizer raise.
         """
+        checked_rng("step", rng)
         before = rng.bit_generator.state
         (value, trained), gradients = self.value_and_grad(model, *as_arguments(batch), rng)
 
