@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from compat.autograd.scipy import signal as signal, special as special
+from compat.autograd.scipy import linalg as linalg, signal as signal, special as special, stats as stats

@@ -301,5 +301,26 @@ def convolutions(a):
 
 
 @program
+def distributions(a):
+    s = a.stats
+    return [
+        a.elementwise_grad(s.norm.logpdf)(X, 0.5, 2.0),
+        a.elementwise_grad(s.norm.logcdf, 2)(X, 0.5, 2.0 + 0 * X),
+        a.grad(lambda df: a.np.sum(s.t.logpdf(X, df, 0.1, 2.0)))(3.0),
+        a.elementwise_grad(s.beta.logpdf)(onp.array([0.2, 0.7]), 2.0, 3.0),
+        a.grad(lambda k: a.np.sum(s.gamma.logpdf(X + 2, k)))(1.5),
+        a.elementwise_grad(s.chi2.logpdf)(X + 2, 3.0),
+        a.grad(lambda mu: a.np.sum(s.poisson.logpmf(onp.arange(4), mu)))(1.5),
+        a.grad(lambda alpha: s.dirichlet.logpdf(onp.array([0.2, 0.3, 0.5]), alpha))(onp.array([1.0, 2.0, 3.0])),
+        a.grad(s.multivariate_normal.logpdf)(X, 0 * X, onp.eye(3) * 2),
+    ]
+
+
+@program
+def triangular_systems(a):
+    return a.grad(lambda m: a.np.sum(a.linalg.solve_triangular(m, X)))(onp.triu(M))
+
+
+@program
 def special_functions(a):
     return a.elementwise_grad(a.special.gammaln)(X + 3), a.elementwise_grad(a.special.erf)(X)

@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +22,8 @@ MODULES = {
     "fixed_points": "misc.fixed_points",
     "signal": "scipy.signal",
     "special": "scipy.special",
+    "stats": "scipy.stats",
+    "linalg": "scipy.linalg",
     **{name: name for name in ("extend", "tracer", "core", "test_util")},
 }
 
@@ -115,10 +116,6 @@ def test_installing(name: str) -> None:
     subprocess.run([sys.executable, "-c", IN_A_NEW_PROCESS[name]], check=True, timeout=120)
 
 
-def modules(of: Callable[[str], Any]) -> list[str]:
-    return ["", "builtins", "extend", "misc.flatten", "misc.optimizers", "test_util", "util"]
-
-
 PUBLIC = {
     "": "checkpoint deriv dict elementwise_grad grad grad_and_aux grad_named hessian hessian_tensor_product "
     "hessian_vector_product holomorphic_grad isinstance jacobian list make_ggnvp make_hvp make_jvp make_vjp "
@@ -141,6 +138,10 @@ PUBLIC = {
     "numpy.numpy_vspaces": "ArrayVSpace ComplexArrayVSpace",
     "numpy.numpy_vjps": "unbroadcast unbroadcast_f match_complex replace_zero repeat_to_match_shape",
     "numpy.numpy_wrapper": "wrap_namespace numpy_version array",
+    "scipy.special": "gammaln expit logsumexp erf beta betainc j0 iv polygamma digamma",
+    "scipy.stats": "norm t beta gamma chi2 poisson dirichlet multivariate_normal",
+    "scipy.stats.norm": "pdf cdf sf logpdf logcdf logsf",
+    "scipy.linalg": "sqrtm solve_triangular solve_sylvester",
     "test_util": "check_equivalent check_grads check_jvp check_vjp combo_check scalar_close",
     "util": "func subval subvals toposort",
     "wrap_util": "get_doc get_name unary_to_nary wraps",

@@ -1,0 +1,11 @@
+"""The distribution `gamma`, on boxes and arrays alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tapenet.scipy.stats import gamma as distribution
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(distribution, name)
