@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from interleaved import COMPILED, PYTORCH, TAPENET, Makers, Run, Scenario, compiled, main
+from interleaved import COMPILED, PROGRAM, PYTORCH, TAPENET, Makers, Run, Scenario, compiled, main
 
 
 def contenders(parameters: int, arrays: int) -> Makers:
@@ -23,6 +23,7 @@ def contenders(parameters: int, arrays: int) -> Makers:
     return {
         TAPENET: partial(with_tapenet, params, gradients, donate=True),
         COMPILED: partial(compiled, partial(with_tapenet, params, gradients, donate=True)),
+        PROGRAM: partial(with_compile, params, gradients),
         "tapenet, pure": partial(with_tapenet, params, gradients, donate=False),
         PYTORCH: partial(with_torch, params, gradients),
         "PyTorch, foreach": partial(with_torch, params, gradients, foreach=True),
@@ -40,6 +41,25 @@ def with_tapenet(params: Any, gradients: Any, *, donate: bool) -> Run:
     def run() -> Any:
         nonlocal params, state
         params, state = optimizer.update(gradients, state, params, donate=donate)
+        return params[0]
+
+    return run
+
+
+def with_compile(params: Any, gradients: Any) -> Run:
+    import tapenet as tn
+
+    optimizer = tn.optim.adam(1e-3)
+    params = [p.copy() for p in params]
+    state = optimizer.init(params)
+
+    @partial(tn.compile, backend="llvm", donate_argnums=(1, 2))
+    def update(gradients: Any, state: Any, params: Any) -> Any:
+        return optimizer.update(gradients, state, params)
+
+    def run() -> Any:
+        nonlocal params, state
+        params, state = update(gradients, state, params)
         return params[0]
 
     return run

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from interleaved import PLAIN, PYTORCH, TAPENET, Makers, Run
+from interleaved import PLAIN, PROGRAM, PYTORCH, TAPENET, Makers, Run
 
 Chain = Callable[[Any, Any], Any]
 
@@ -34,6 +34,7 @@ def contenders(length: int, size: int, dtype: Any) -> Makers:
     return {
         TAPENET: partial(with_tapenet, "tapenet.numpy", chain, x0, cotangent),
         PLAIN: partial(with_tapenet, "numpy", chain, x0, cotangent),
+        PROGRAM: partial(with_compile, chain, x0, cotangent),
         "NumPy by hand": partial(by_hand, length, x0, cotangent),
         PYTORCH: partial(with_torch, chain, x0, cotangent),
         "JAX (jit)": partial(with_jax, chain, x0, cotangent),
@@ -54,6 +55,18 @@ def with_tapenet(namespace: str, chain: Chain, x0: Any, cotangent: Any) -> Run:
         return tape.gradient(y, x, output_gradients=cotangent)
 
     return run
+
+
+def with_compile(chain: Chain, x0: Any, cotangent: Any) -> Run:
+    import tapenet as tn
+    import tapenet.numpy as tnp
+
+    @partial(tn.compile, backend="llvm")
+    def gradient(x: Any, cotangent: Any) -> Any:
+        _, pullback = tn.vjp(lambda x: chain(tnp, x), x)
+        return pullback(cotangent)[0]
+
+    return lambda: gradient(x0, cotangent)
 
 
 def by_hand(length: int, x0: Any, cotangent: Any) -> Run:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from interleaved import COMPILED, PLAIN, PYTORCH, TAPENET
+from interleaved import COMPILED, PLAIN, PROGRAM, PYTORCH, TAPENET
 
 COLORS = {
     TAPENET: "#0072b2",
     COMPILED: "#003a70",
+    PROGRAM: "#6a3d9a",
     PLAIN: "#56b4e9",
     PYTORCH: "#d55e00",
     "JAX (jit)": "#009e73",

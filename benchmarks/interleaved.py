@@ -24,8 +24,9 @@ Makers = Mapping[str, Callable[[], Run]]
 TURN = 0.05  # seconds
 
 TAPENET, PYTORCH, PLAIN = "tapenet", "PyTorch (eager)", "tapenet, plain numpy"
-COMPILED = "tapenet, compiled"
-LIBRARIES = {COMPILED: "numba", "PyTorch": "torch", "JAX": "jax", "autograd": "autograd", "MyGrad": "mygrad"}
+COMPILED, PROGRAM = "tapenet, compiled", "tapenet, tn.compile"
+LIBRARIES = {COMPILED: "numba", PROGRAM: "llvmlite", "PyTorch": "torch", "JAX": "jax"}
+LIBRARIES |= {"autograd": "autograd", "MyGrad": "mygrad"}
 
 
 @attrs.frozen

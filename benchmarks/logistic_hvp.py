@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from interleaved import PLAIN, PYTORCH, TAPENET, Makers, Run, Scenario, main
+from interleaved import PLAIN, PROGRAM, PYTORCH, TAPENET, Makers, Run, Scenario, main
 
 
 def contenders(examples: int, features: int) -> Makers:
@@ -21,6 +21,7 @@ def contenders(examples: int, features: int) -> Makers:
     return {
         TAPENET: partial(with_tapenet, "tapenet.numpy", x, signs, w, v),
         PLAIN: partial(with_tapenet, "numpy", x, signs, w, v),
+        PROGRAM: partial(with_compile, x, signs, w, v),
         PYTORCH: partial(with_torch, x, signs, w, v),
         "JAX (jit)": partial(with_jax, x, signs, w, v),
         "autograd": partial(with_autograd, x, signs, w, v),
@@ -36,6 +37,14 @@ def with_tapenet(namespace: str, x: Any, signs: Any, w: Any, v: Any) -> Run:
     import tapenet as tn
 
     product = tn.hvp(loss_of(importlib.import_module(namespace), x, signs))
+    return lambda: product(w, v)
+
+
+def with_compile(x: Any, signs: Any, w: Any, v: Any) -> Run:
+    import tapenet as tn
+    import tapenet.numpy as tnp
+
+    product = tn.compile(tn.hvp(loss_of(tnp, x, signs)), backend="llvm")
     return lambda: product(w, v)
 
 

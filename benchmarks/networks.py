@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from interleaved import COMPILED, PYTORCH, TAPENET, Makers, Run, compiled
+from interleaved import COMPILED, PROGRAM, PYTORCH, TAPENET, Makers, Run, compiled
 
 Layers = Sequence[tuple[Any, ...]]
 
@@ -74,6 +74,7 @@ def contenders(layers: Layers, data: tuple[Any, Any], *, trained: bool) -> Maker
     makers = {
         TAPENET: partial(with_tapenet, layers, data, trained=trained),
         COMPILED: partial(compiled, partial(with_tapenet, layers, data, trained=trained)),
+        PROGRAM: partial(with_compile, layers, data, trained=trained),
         PYTORCH: partial(with_torch, layers, data, trained=trained, channels_last=False),
         "PyTorch, channels last": partial(with_torch, layers, data, trained=trained, channels_last=True),
         "JAX (jit)": partial(with_jax, layers, data, trained=trained),
@@ -103,6 +104,35 @@ def with_tapenet(layers: Layers, data: tuple[Any, Any], *, trained: bool) -> Run
         loss, gradients = tn.value_and_grad(loss_of)(params)
         if trained:
             params, state = optimizer.update(gradients, state, params, donate=True)
+        return loss
+
+    return run
+
+
+def with_compile(layers: Layers, data: tuple[Any, Any], *, trained: bool) -> Run:
+    import tapenet as tn
+
+    images, labels = data
+    rng = np.random.default_rng(0)
+    params = parameters(layers)
+    optimizer = tn.optim.adam(1e-3)
+    state = optimizer.init(params)
+
+    @partial(tn.compile, backend="llvm", donate_argnums=(0, 1))
+    def step(params: Any, state: Any, images: Any, labels: Any, rng: Any) -> Any:
+        def loss_of(params: Any) -> Any:
+            return tn.nn.cross_entropy(tapenet_logits(layers, params, images, rng), labels)
+
+        loss, gradients = tn.value_and_grad(loss_of)(params)
+        if not trained:
+            return loss, gradients, state
+        return loss, *optimizer.update(gradients, state, params)
+
+    def run() -> Any:
+        nonlocal params, state
+        loss, new, state = step(params, state, images, labels, rng)
+        if trained:
+            params = new
         return loss
 
     return run

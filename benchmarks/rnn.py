@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from interleaved import PLAIN, PYTORCH, TAPENET, Makers, Run, Scenario, main
+from interleaved import PLAIN, PROGRAM, PYTORCH, TAPENET, Makers, Run, Scenario, main
 
 Loss = Callable[..., Any]
 
@@ -37,6 +37,7 @@ def contenders(steps: int, batch_size: int, width: int) -> Makers:
     return {
         TAPENET: partial(with_tapenet, "tapenet.numpy", xs, params),
         PLAIN: partial(with_tapenet, "numpy", xs, params),
+        PROGRAM: partial(with_compile, xs, params),
         PYTORCH: partial(with_torch, xs, params),
         "JAX (jit)": partial(with_jax, xs, params),
         "autograd": partial(with_autograd, xs, params),
@@ -48,6 +49,14 @@ def with_tapenet(namespace: str, xs: Any, params: Any) -> Run:
     import tapenet as tn
 
     gradients_of = tn.grad(loss_of(importlib.import_module(namespace), xs), (0, 1, 2))
+    return lambda: gradients_of(*params)
+
+
+def with_compile(xs: Any, params: Any) -> Run:
+    import tapenet as tn
+    import tapenet.numpy as tnp
+
+    gradients_of = tn.compile(tn.grad(loss_of(tnp, xs), (0, 1, 2)), backend="llvm")
     return lambda: gradients_of(*params)
 
 

@@ -16,7 +16,18 @@ from pathlib import Path
 
 import chart
 import memory
-from interleaved import COMPILED, PLAIN, PYTORCH, TAPENET, Scenario, check_agreement, fastest, fastest_apart, report
+from interleaved import (
+    COMPILED,
+    PLAIN,
+    PROGRAM,
+    PYTORCH,
+    TAPENET,
+    Scenario,
+    check_agreement,
+    fastest,
+    fastest_apart,
+    report,
+)
 
 SCENARIOS = (
     "small_operations",
@@ -34,6 +45,7 @@ SCENARIOS = (
 
 
 PLAIN_TARGET = 1.3
+JAX = "JAX (jit)"
 
 
 def scenario(name: str) -> Scenario:
@@ -74,6 +86,10 @@ def summary(results: dict[str, dict[str, float]]) -> list[tuple[str, float, floa
             rows.append((title_of(name), amounts[TAPENET] / amounts[PYTORCH], target_of(name)))
         if COMPILED in amounts and PYTORCH in amounts:
             rows.append(("  compiled by Numba", amounts[COMPILED] / amounts[PYTORCH], target_of(name)))
+        if PROGRAM in amounts and PYTORCH in amounts:
+            rows.append(("  by tn.compile", amounts[PROGRAM] / amounts[PYTORCH], target_of(name)))
+        if PROGRAM in amounts and JAX in amounts:
+            rows.append(("  by tn.compile, against jax.jit", amounts[PROGRAM] / amounts[JAX], None))
         if PLAIN in amounts:
             rows.append(("  np.* against tapenet.numpy", amounts[PLAIN] / amounts[TAPENET], PLAIN_TARGET))
     return rows

@@ -101,6 +101,7 @@ class CompiledFunction(Generic[P, Value]):
         static_argnames: frozenset[str],
         donate: tuple[int, ...],
         fullgraph: bool,
+        options: dict[str, Any],
     ) -> None:
         if hasattr(f, "__name__"):
             functools.update_wrapper(self, f, updated=())
@@ -109,6 +110,7 @@ class CompiledFunction(Generic[P, Value]):
         self._donate = donate
         self._fullgraph = fullgraph
         self._backend = backend
+        self._options = options
         self._positions = _positions(f, static_argnames) if static_argnames else {}
         self._environment: Environment | None = None
         self._signatures: dict[Hashable, Signature] = {}
@@ -126,7 +128,7 @@ class CompiledFunction(Generic[P, Value]):
     def __reduce__(self) -> Any:
         if is_found_by_name(self):  # as behind a decorator
             return self.__qualname__
-        return type(self), (self._f, self._static, self._donate, self._fullgraph)
+        return _made_again, (self._f, self._options)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Return the compiled method of an instance, where the function is one of a class."""
@@ -515,4 +517,9 @@ def compile(
     names = _several("static_argnames", static_argnames, str, "names")
     places = _several("donate_argnums", donate_argnums, int, "positions")
     fullgraph = checked_flag("compile", "fullgraph", fullgraph)
-    return CompiledFunction(f, BACKENDS[backend], frozenset(names), places, fullgraph)
+    options = {"backend": backend, "static_argnames": names, "donate_argnums": places, "fullgraph": fullgraph}
+    return CompiledFunction(f, BACKENDS[backend], frozenset(names), places, fullgraph, options)
+
+
+def _made_again(f: Callable[..., Any], options: dict[str, Any]) -> Any:
+    return compile(f, **options)

@@ -44,10 +44,10 @@ def test_every_scenario_is_run():
 def test_tapenet_and_pytorch_give_the_same_answers(name):
     pytest.importorskip("torch")
     import run
-    from interleaved import COMPILED, PLAIN, PYTORCH, TAPENET, check_agreement
+    from interleaved import COMPILED, PLAIN, PROGRAM, PYTORCH, TAPENET, check_agreement
 
     scenario = run.scenario(name)
-    runs = scenario.runs([TAPENET, COMPILED, PLAIN, PYTORCH], **scenario.tiny)
+    runs = scenario.runs([TAPENET, COMPILED, PLAIN, PROGRAM, PYTORCH], **scenario.tiny)
     assert {TAPENET, PYTORCH} <= set(runs)
     check_agreement(runs, scenario.tolerance)
 

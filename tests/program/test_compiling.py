@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import pickle
 import sys
 import threading
 from typing import Any
@@ -552,6 +554,17 @@ def test_a_training_step_with_its_optimizer_compiles() -> None:
         assert_same((ours, value), (theirs, expected), scale=2**6)
     assert state.step == 10
     assert len(made.programs) == 2
+
+
+compiled_by_name = tn.compile(tn.grad(uses_global), fullgraph=True)
+
+
+def test_compiled_functions_are_pickled_without_their_programs() -> None:
+    assert_same(compiled_by_name(X), tn.grad(uses_global)(X))
+    again = pickle.loads(pickle.dumps(compiled_by_name))
+    assert again.programs == ()
+    assert_same(again(X), tn.grad(uses_global)(X))
+    assert copy.deepcopy(compiled_by_name)(X).shape == X.shape
 
 
 def test_partial_functions_compile() -> None:
