@@ -24,9 +24,11 @@ class Described:
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         if "__repr__" not in cls.__dict__:  # so that attrs and dataclasses do not make one, which shows all arrays
+            inherited: Any = layer_text if cls.__repr__ is object.__repr__ else cls.__repr__
 
             def shown(self: object) -> str:
-                return layer_text(self)
+                text: str = inherited(self)
+                return text
 
             cls.__repr__ = shown  # type: ignore[method-assign]  # of any layer
 

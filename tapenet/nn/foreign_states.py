@@ -263,8 +263,8 @@ def from_flax_state(
 ) -> Model:
     """Return a model with the variables of a Flax (Linen) module, such as `module.init(key, x)` gives.
 
-    Flax's layouts are those of tapenet; only names differ. For Dense, convolutions that are not transposed, norms,
-    Embed and PReLU.
+    Flax's layouts are those of tapenet; only names differ, and kernels of transposed convolutions are turned. For
+    Dense, convolutions, norms, Embed and PReLU.
 
     Args:
         model: of the same layers.

@@ -63,6 +63,11 @@ def _channels_first(x: Array) -> Array:
     return np.moveaxis(x, (-1, -2), (0, 1))
 
 
+def _flipped(x: Array) -> Array:
+    """Turn a kernel of a transposed convolution: JAX's is that of a convolution, from inputs to outputs."""
+    return np.flip(x, tuple(range(x.ndim - 2))).swapaxes(-1, -2)
+
+
 def _layout(**pairs: tuple[str, Callable[[Array], Array], Callable[[Array], Array]]) -> Layout:
     """Make a layout in which each of our fields is one array of the other's; dots are written as double underscores."""
     named = {field.replace("__", "."): pair for field, pair in pairs.items()}
@@ -150,6 +155,10 @@ TORCH_NAMES: dict[type, dict[str, str]] = {
 
 FLAX: Layouts = {
     **dict.fromkeys((Dense, Conv, Conv1d, Conv3d), lambda layer: _equal(kernel="kernel", bias="bias")),
+    **dict.fromkeys(
+        (ConvTranspose, ConvTranspose1d),
+        lambda layer: _layout(kernel=("kernel", _flipped, _flipped), bias=("bias", _same, _same)),
+    ),
     **dict.fromkeys((LayerNorm, GroupNorm, InstanceNorm), lambda layer: _equal(scale="scale", offset="bias")),
     BatchNorm: lambda layer: _equal(scale="scale", offset="bias", running__mean="mean", running__var="var"),
     RMSNorm: lambda layer: _equal(scale="scale"),

@@ -87,6 +87,28 @@ def test_a_layer_is_one_line(text: str) -> None:
     assert repr(LINES[text]()) == text
 
 
+def test_a_text_of_ones_own_is_inherited() -> None:
+    @attrs.frozen
+    class Own(nn.Stateless):
+        def __call__(self, x: Any) -> Any:
+            return x
+
+        def __repr__(self) -> str:
+            return "mine"
+
+    @attrs.frozen
+    class Below(Own):
+        weight: Any = 1.0
+
+    @dataclasses.dataclass(frozen=True)
+    class Described(Data):
+        def description(self) -> str:
+            return "so"
+
+    assert repr(Below()) == "mine"
+    assert repr(nn.Sequential(Described(1.0), np.tanh)) == "Sequential(Described(so), tanh, 1 parameter)"
+
+
 def test_a_model_is_a_tree_with_the_number_of_parameters() -> None:
     assert repr(tn.models.LeNet(rng=made())).split("\n") == [
         "LeNet(",

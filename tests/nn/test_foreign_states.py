@@ -310,6 +310,21 @@ def test_flaxs_variables_there_and_back(options: Any, rng: np.random.Generator) 
     assert tn.tree.allclose(back, variables, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(("kind", "window"), [(nn.ConvTranspose, (3, 2)), (nn.ConvTranspose1d, 3)])
+@pytest.mark.usefixtures("jax_in_double_precision")
+def test_flaxs_transposed_convolutions_are_jaxs(kind: Any, window: Any, rng: np.random.Generator) -> None:
+    jax = pytest.importorskip("jax")
+    axes = "HW"[: np.size(window)]
+    kernel, bias = rng.normal(size=(*np.atleast_1d(window), 2, 4)), rng.normal(size=4)
+    ours = kind(2, 4, window, rng=rng, stride=2, dtype=DOUBLE)
+    ours = nn.from_flax_state(ours, {"params": {"kernel": kernel, "bias": bias}})
+    x = rng.normal(size=(3, *(5, 4)[: len(axes)], 2))
+    layout = (f"N{axes}C", f"{axes}IO", f"N{axes}C")
+    expected = jax.lax.conv_transpose(x, kernel, (2,) * len(axes), "VALID", dimension_numbers=layout) + bias
+    np.testing.assert_allclose(ours(x), expected, rtol=1e-10)
+    np.testing.assert_array_equal(nn.to_flax_state(ours)["params"]["kernel"], kernel)
+
+
 def test_flaxs_layers_of_one_shape_are_taken_in_the_order_of_their_numbers(rng: np.random.Generator) -> None:
     layers = nn.Sequential(*[nn.Dense(2, 2, rng=rng, dtype=DOUBLE) for _ in range(12)])
     params = {f"Dense_{i}": {"kernel": np.full((2, 2), i), "bias": np.zeros(2)} for i in reversed(range(12))}
