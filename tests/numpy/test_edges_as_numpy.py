@@ -81,6 +81,10 @@ CASES: dict[str, tuple[Callable[[Any, Array], Any], Array]] = {
         np.arange(3.0),
     ),
     "the polynomial of float16": (lambda xp, x: xp.poly(x), np.float16([1, 2])),
+    "a variance with a mask and half a degree": (
+        lambda xp, x: xp.var(x, ddof=0.5, where=[True, False, True]),
+        _ROW,
+    ),
     "condition of a matrix": (lambda xp, x: xp.linalg.cond(x), np.diag([2.0, 1.0])),
 }
 

@@ -133,7 +133,7 @@ def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
         order.append(axis)
     a = transpose(a, order)
     found = a.shape[b.ndim :] if a.ndim > b.ndim else a.shape  # as NumPy, whose slice from -0 is all of it
-    if math.prod(a.shape[: b.ndim]) != math.prod(found) or b.size != math.prod(found):
+    if a.size != math.prod(found) ** 2 or b.size != math.prod(found):
         raise LinAlgError(
             f"tensorsolve: a must have the shape of b, then as many elements again; got {a.shape} and {b.shape}."
         )

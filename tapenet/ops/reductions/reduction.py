@@ -75,9 +75,10 @@ def _parameters(
 
 def over_count(total: Array, count: Any) -> Array:
     """Divide a total by a count, in a dtype that holds the count, and rounded once to that of the total."""
-    if isinstance(count, int | float) and total.dtype.char != "e":
+    is_number = type(count) is int or type(count) is float  # of Python: a scalar of NumPy has a dtype
+    if is_number and total.dtype.char != "e":
         return divide(total, count)
-    return astype(divide(total, np.float64(count) if isinstance(count, int | float) else count), total.dtype)
+    return astype(divide(total, np.float64(count) if is_number else count), total.dtype)
 
 
 # ---- public functions from primitives ----
