@@ -167,8 +167,44 @@ def test_a_standard_deviation_about_a_given_mean_depends_on_it() -> None:
     assert tn.grad(lambda x: tnp.std(x, mean=1.0))(np.array([4.0])) == 1
 
 
+def test_a_power_with_a_modulo_is_refused() -> None:
+    with (
+        tn.GradientTape() as tape,
+        pytest.raises(tn.errors.ArgumentTypeError, match=r"pow: modulo .* x \*\* y % modulo"),
+    ):
+        pow(tape.watch(5.0), 2, 3)  # type: ignore[misc]  # as a user would write it
+
+
 def test_a_dtype_that_operands_do_not_cast_to_is_refused() -> None:
     with tn.GradientTape() as tape, pytest.raises(tn.errors.ArgumentTypeError, match="exp: dtype must be one that"):
         tnp.exp(tape.watch(np.ones(2)), dtype=np.int64)
     with tn.GradientTape() as tape, pytest.raises(tn.errors.ArgumentTypeError, match=r"vecdot: dtype .* got float64"):
         tnp.vecdot(tape.watch(np.ones(2, complex)), np.ones(2), dtype=np.float64)
+
+
+# ---- sums of float16 in derivatives, which stop at 2048 where float16 adds up ----
+
+_MANY = np.ones((5000, 2), np.float16)
+SUMS: dict[str, Callable[[Array], Any]] = {
+    "multiply": lambda w: tnp.sum(_MANY * w),
+    "matmul": lambda w: tnp.sum(_MANY @ w),
+    "einsum": lambda w: tnp.einsum("ij,j->", _MANY, w),
+    "einsum to rows": lambda w: tnp.sum(tnp.einsum("ij,j->i", _MANY, w)),
+    "tensordot": lambda w: tnp.sum(tnp.tensordot(_MANY, w, 1)),
+    "vecdot": lambda w: tnp.sum(tnp.vecdot(_MANY, w)),
+    "inner": lambda w: tnp.sum(tnp.inner(_MANY, w)),
+    "outer": lambda w: tnp.sum(tnp.outer(_MANY[:, 0], w)),
+    "convolve": lambda w: tnp.sum(tnp.convolve(_MANY[:, 0], w)),
+    "cumsum": lambda w: tnp.sum(tnp.cumsum(tnp.pad(w, (0, 4998)))),
+    "take": lambda w: tnp.sum(tnp.take(w, np.arange(10000) % 2)),
+    "repeat": lambda w: tnp.sum(tnp.repeat(w, 5000)),
+    "broadcast_to": lambda w: tnp.sum(tnp.broadcast_to(w, (5000, 2))),
+    "a loop": lambda w: sum([tnp.sum(w) for _ in range(5000)]),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_derivatives_add_up_float16_beyond_2048(name: str) -> None:
+    gradient = tn.grad(SUMS[name])(np.ones(2, np.float16))
+    assert gradient.dtype == np.float16
+    np.testing.assert_allclose(gradient, [5000, 5000], rtol=2e-3)

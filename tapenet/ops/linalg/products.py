@@ -288,7 +288,10 @@ def _einsum_pullback(
         present = set(out).union(*(label for _, label in others))
         unique = "".join(dict.fromkeys(own))
         reached = "".join(label for label in unique if label in present)
-        c = _einsum(t, *(x for x, _ in others), labels=(out, *(label for _, label in others)), out=reached)
+        factors = [t, *(x for x, _ in others)]
+        if t.dtype.char == "e":  # summed in float32, where NumPy's sums of float16 stop at 2048
+            factors = [astype(x, np.result_type(x.dtype, np.float32)) for x in factors]
+        c = _einsum(*factors, labels=(out, *(label for _, label in others)), out=reached)
         answers.append(_onto_labels(c, reached, own, shape))
     return answers
 

@@ -36,8 +36,15 @@ def shifted(x: Array, axis: int, fill: float = 0.0) -> Array:
 # ---- sums ----
 
 
+def _sums_from_the_end(t: Array, axis: int) -> Array:
+    """Compute running sums of a cotangent from the end; float16 in float32, rounded once, where they stop at 2048."""
+    if t.dtype.char == "e":
+        return astype(_sums_from_the_end(astype(t, np.float32), axis), t.dtype)
+    return reversed_along(_cumsum(reversed_along(t, axis), axis=axis), axis)
+
+
 @linear(
-    lambda t, axis: reversed_along(_cumsum(reversed_along(t, axis), axis=axis), axis),
+    lambda t, axis: _sums_from_the_end(t, axis),
     name="cumsum",
     batch=leading(axis=with_batch_axis),
 )
