@@ -146,8 +146,8 @@ def _power_operator() -> Callable[..., Array]:
     def power(x: Tensor, y: Array, modulo: None = None) -> Array:
         """Compute x ** y; a square is computed as one, as NumPy does for scalars, and roots of complex arrays."""
         if modulo is not None:
-        raise ArgumentTypeError("pow: modulo must be left out for a Tensor; got one. Write x ** y % modulo.")
-    if type(y) in (int, float) and numbers_trace(x, y) is None:
+            raise ArgumentTypeError("pow: modulo must be left out for a Tensor; got one. Write x ** y % modulo.")
+        if type(y) in (int, float) and numbers_trace(x, y) is None:
             if y == 2:
                 return arithmetic.square(x)
             if (y == 0.5 or y == -1) and x.dtype.kind == "c" and x.ndim:  # power has NaN at infinity
