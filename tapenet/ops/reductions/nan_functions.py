@@ -7,24 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core import shapes
 from tapenet.core.arguments import ABSENT, as_array, given, numpy_function
-from tapenet.core.batch_rules import leading, shifted
-from tapenet.core.families import general
-from tapenet.core.nondifferentiable import choice
-from tapenet.core.primitive import Array, Primitive
-from tapenet.core.shapes import Axes
+from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentTypeError
-from tapenet.ops.elementwise.arithmetic import add, maximum, minimum, square, subtract, where as choose
+from tapenet.ops.elementwise.arithmetic import maximum, minimum, square, subtract, where as choose
 from tapenet.ops.elementwise.casting import as_scalar, astype
 from tapenet.ops.elementwise.choices import isnan, less_equal, logical_and, logical_not
 from tapenet.ops.elementwise.complex import absolute
 from tapenet.ops.reductions.cumulative import cumprod, cumsum
 from tapenet.ops.reductions.reduction import (
     Axis,
-    broadcast_back,
-    in_dtype_of,
-    normalized_axes,
+    extremum,
+    extremum_primitive,
     number_where,
     over_count,
     prod,
@@ -211,70 +205,12 @@ def nanstd(
 
 # ---- extrema ----
 
-
-def _find_shares(x: Array, out: Array, *, axis: Axes) -> Array:
-    """Compute the share of each element in the extremum: evenly among those equal to it; NaN has none."""
-    won = x == out
-    return (won / np.maximum(np.add.reduce(won, axis=axis, keepdims=True), 1)).astype(x.dtype)
-
-
-_shares = choice(_find_shares, name="shares", batch=leading(axis=shifted))
-
-
-_EXTREMUM_RULES: dict[str, Any] = {
-    "batch": leading(axis=shifted),
-    "pullbacks": [
-        lambda t, x, out, x_shape, axis, keepdims: (
-            broadcast_back(t, x_shape, axis, keepdims)
-            * _shares(x, broadcast_back(out, x_shape, axis, keepdims), axis=axis)
-        )
-    ],
-    "pushforwards": [
-        lambda t, x, out, axis, keepdims: sum(
-            t * _shares(x, broadcast_back(out, x.shape, axis, keepdims), axis=axis), axis, keepdims=keepdims
-        )
-    ],
-}
-
-
-@general(**_EXTREMUM_RULES, name="nanmax")
-def _nanmax(x: Array, *, axis: Axes, keepdims: bool) -> Array:
-    return np.fmax.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # NumPy names literals
-
-
-@general(**_EXTREMUM_RULES, name="nanmin")
-def _nanmin(x: Array, *, axis: Axes, keepdims: bool) -> Array:
-    return np.fmin.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # NumPy names literals
-
-
-def past_nan(
-    theirs: Callable[..., Array], primitive: Primitive, larger: Callable[..., Array], doc: str
-) -> Callable[..., Array]:
-    """Return the public function of an extremum that passes over NaN."""
-    name = theirs.__name__
-
-    def function(
-        a: Array,
-        axis: Axis = None,
-        out: None = None,
-        keepdims: bool = False,
-        initial: Array = ABSENT,
-        where: Array = ABSENT,
-    ) -> Array:
-        x = as_array(a) if where is ABSENT else choose(where, as_array(a), np.nan)
-        axes = normalized_axes(name, axis, x.ndim)
-        if initial is not ABSENT and shapes.count(x.shape, axes) == 0:
-            return add(np.zeros(shapes.reduced(x.shape, axes, keepdims), x.dtype), in_dtype_of(x, initial))
-        found = primitive(x, axis=axes, keepdims=keepdims)
-        return found if initial is ABSENT else larger(choose(isnan(found), initial, found), initial)
-
-    return published(function, theirs, doc)
-
-
-nanmax = past_nan(
+nanmax = extremum(
     np.nanmax,
-    _nanmax,
+    None,
+    extremum_primitive(np.fmax, "nanmax", skips_nan=True),
     maximum,
+    np.nan,
     """Find the largest element that is not NaN, along axes; NaN where there is none.
 
     Derivative: 1, split evenly among equal elements.
@@ -283,10 +219,12 @@ nanmax = past_nan(
     array([0.5, 0. , 0.5])
     """,
 )
-nanmin = past_nan(
+nanmin = extremum(
     np.nanmin,
-    _nanmin,
+    None,
+    extremum_primitive(np.fmin, "nanmin", skips_nan=True),
     minimum,
+    np.nan,
     """Find the smallest element that is not NaN, along axes; NaN where there is none.
 
     Derivative: 1, split evenly among equal elements.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tapenet.core import shapes
-from tapenet.core.arguments import as_array, axes_of, numpy_function
+from tapenet.core.arguments import as_array, axes_of
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.nondifferentiable import branch_condition, choice, constant
 from tapenet.core.primitive import Array
@@ -20,7 +21,7 @@ from tapenet.ops.elementwise.casting import as_scalar, astype
 from tapenet.ops.elementwise.choices import detached, equal, greater_equal, isinf, isnan, logical_and
 from tapenet.ops.elementwise.comparison import greater, less, logical_or
 from tapenet.ops.reductions.nan_functions import nanmean
-from tapenet.ops.reductions.reduction import Axis, mean
+from tapenet.ops.reductions.reduction import Axis, mean, published
 from tapenet.ops.reductions.sorting import sort
 
 # ---- elements in order, along one last axis ----
@@ -48,27 +49,37 @@ def _at(rows: Array, places: Array) -> Array:
     return take_along_axis(rows, places[..., None], -1)[..., 0]
 
 
-def _median(function: str, a: Array, axis: Axis, keepdims: bool) -> Array:
-    a = as_array(a)
-    rows, kept = _as_rows(function, a, axis)
-    ordered = sort(rows)
+def _median_function(theirs: Callable[..., Array], doc: str) -> Callable[..., Array]:
+    """Return the public function of a median; by its name it passes over NaN."""
+    name = theirs.__name__
+    middle_of = _middle_past_nan if name.startswith("nan") else _middle
+
+    def function(
+        a: Array, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
+    ) -> Array:
+        rows, kept = _as_rows(name, as_array(a), axis)
+        ordered = sort(rows)
+        middle = middle_of(rows, ordered) if rows.shape[-1] else mean(ordered, -1)  # of nothing as NumPy
+        return reshape(middle, kept) if keepdims else as_scalar(middle)
+
+    return published(function, theirs, doc)
+
+
+def _middle(rows: Array, ordered: Array) -> Array:
+    """Return the middle of each row, NaN where there is one: it is sorted to the end."""
     n = rows.shape[-1]
-    if n == 0:
-        middle = mean(ordered, -1)
-    elif function == "median":
-        middle = mean(ordered[..., [(n - 1) // 2, n // 2]], -1)
-        middle = where(isnan(ordered[..., -1]), np.nan, middle)
-    else:
-        counts = _counts(rows)
-        both = _at(ordered, np.maximum(counts - 1, 0) // 2) + _at(ordered, np.minimum(counts // 2, n - 1))
-        middle = where(equal(counts, 0), np.nan, both / 2)
-    return reshape(middle, kept) if keepdims else as_scalar(middle)
+    return where(isnan(ordered[..., -1]), np.nan, mean(ordered[..., [(n - 1) // 2, n // 2]], -1))
 
 
-@numpy_function(np.median)
-def median(
-    a: Array, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
-) -> Array:
+def _middle_past_nan(rows: Array, ordered: Array) -> Array:
+    """Return the middle of what is not NaN in each row."""
+    counts = _counts(rows)
+    below, above = np.maximum(counts - 1, 0) // 2, np.minimum(counts // 2, rows.shape[-1] - 1)
+    return where(equal(counts, 0), np.nan, (_at(ordered, below) + _at(ordered, above)) / 2)
+
+
+median = _median_function(
+    np.median,
     """Find the middle element in order, along axes; of an even number the mean of both. NaN where there is one.
 
     Derivative: 1 for the middle element, 0.5 each for the middle two. Of equal elements it goes to those that a stable
@@ -80,14 +91,10 @@ def median(
     2.0
     >>> tn.grad(tnp.median)(np.array([3.0, 1.0, 2.0, 4.0]))
     array([0.5, 0. , 0.5, 0. ])
-    """
-    return _median("median", a, axis, keepdims)
-
-
-@numpy_function(np.nanmedian)
-def nanmedian(
-    a: Array, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
-) -> Array:
+    """,
+)
+nanmedian = _median_function(
+    np.nanmedian,
     """Find the median of the elements that are not NaN, along axes; NaN where there is none.
 
     Derivative: that of `median`, and 0 at NaN.
@@ -96,8 +103,8 @@ def nanmedian(
 
     >>> float(tnp.nanmedian(np.array([3.0, np.nan, 1.0])))
     2.0
-    """
-    return _median("nanmedian", a, axis, keepdims)
+    """,
+)
 
 
 # ---- quantiles ----
@@ -185,28 +192,43 @@ def _between(below: Array, above: Array, fraction: Array) -> Array:
     )
 
 
-def _quantile(
-    function: str, a: Array, q: Array, axis: Axis, method: str, keepdims: bool, weights: Array, skips_nan: bool
-) -> Array:
-    a = as_array(a)
-    if a.dtype.kind == "c":
-        raise ArgumentTypeError(f"{function}: a must be real; got {a.dtype}.")
-    if method not in _METHODS:
-        raise ArgumentError(f"{function}: method must be one of {', '.join(_METHODS)}; got {method!r}.")
-    is_weak = type(q) in (int, float) and a.dtype.kind == "f"  # then quantiles have the dtype of the elements
-    q = _checked_q(function, q)
-    if skips_nan and a.size == 0:
-        return nanmean(a, axis, keepdims=keepdims)  # as NumPy, whatever q is
-    rows, kept = _as_rows(function, a, axis)
-    if weights is not None:
-        found = _weighted(function, rows, ravel(q), _weights_of_rows(function, a, weights, axis), method, skips_nan)
-    else:
-        found = _interpolated(function, rows, ravel(q), method, skips_nan, a.dtype if is_weak else q.dtype)
-    if skips_nan and found.dtype != a.dtype and _begins_with_nothing(rows):
-        found = astype(found, a.dtype)  # NumPy takes the dtype of the first quantile, and that of nothing from a
-    found = reshape(found, q.shape + (kept if keepdims else rows.shape[:-1]))
-    is_array = keepdims or (skips_nan and weights is not None)  # as NumPy gives also what has no axes
-    return found if is_array else as_scalar(found)
+def _quantile_function(theirs: Callable[..., Array], doc: str) -> Callable[..., Array]:
+    """Return the public function of a quantile; by its name it takes percents, and passes over NaN."""
+    name = theirs.__name__
+    skips_nan = name.startswith("nan")
+
+    def function(
+        a: Array,
+        q: Array,
+        axis: Axis = None,
+        out: None = None,
+        overwrite_input: bool = False,
+        method: str = "linear",
+        keepdims: bool = False,
+        *,
+        weights: Array = None,
+    ) -> Array:
+        a = as_array(a)
+        if a.dtype.kind == "c":
+            raise ArgumentTypeError(f"{name}: a must be real; got {a.dtype}.")
+        if method not in _METHODS:
+            raise ArgumentError(f"{name}: method must be one of {', '.join(_METHODS)}; got {method!r}.")
+        is_weak = type(q) in (int, float) and a.dtype.kind == "f"  # then quantiles have the dtype of the elements
+        q = _checked_q(name, q)
+        if skips_nan and a.size == 0:
+            return nanmean(a, axis, keepdims=keepdims)  # as NumPy, whatever q is
+        rows, kept = _as_rows(name, a, axis)
+        if weights is not None:
+            found = _weighted(name, rows, ravel(q), _weights_of_rows(name, a, weights, axis), method, skips_nan)
+        else:
+            found = _interpolated(name, rows, ravel(q), method, skips_nan, a.dtype if is_weak else q.dtype)
+        if skips_nan and found.dtype != a.dtype and _begins_with_nothing(rows):
+            found = astype(found, a.dtype)  # NumPy takes the dtype of the first quantile, and that of nothing from a
+        found = reshape(found, q.shape + (kept if keepdims else rows.shape[:-1]))
+        is_array = keepdims or (skips_nan and weights is not None)  # as NumPy gives also what has no axes
+        return found if is_array else as_scalar(found)
+
+    return published(function, theirs, doc)
 
 
 @branch_condition
@@ -279,18 +301,8 @@ def _weighted(function: str, rows: Array, q: Array, weights: Array, method: str,
     return _at(broadcast_to(rows, (*places.shape, rows.shape[-1])), places)
 
 
-@numpy_function(np.quantile)
-def quantile(
-    a: Array,
-    q: Array,
-    axis: Axis = None,
-    out: None = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Array = None,
-) -> Array:
+quantile = _quantile_function(
+    np.quantile,
     """Find the q-th quantiles along axes, q in [0, 1], by any of NumPy's methods. NaN where there is one.
 
     Derivatives: for a, 1 - f for the element before the quantile and f for the one behind it, with f the fraction of
@@ -308,22 +320,10 @@ def quantile(
 
     >>> float(tnp.quantile(np.array([0.0, 1.0, 4.0]), 0.75))
     2.5
-    """
-    return _quantile("quantile", a, q, axis, method, keepdims, weights, False)
-
-
-@numpy_function(np.percentile)
-def percentile(
-    a: Array,
-    q: Array,
-    axis: Axis = None,
-    out: None = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Array = None,
-) -> Array:
+    """,
+)
+percentile = _quantile_function(
+    np.percentile,
     """Find the q-th percentiles along axes, q in [0, 100]: `quantile` at q / 100.
 
     Derivatives: those of `quantile`.
@@ -332,22 +332,10 @@ def percentile(
 
     >>> float(tnp.percentile(np.array([0.0, 1.0, 4.0]), 75))
     2.5
-    """
-    return _quantile("percentile", a, q, axis, method, keepdims, weights, False)
-
-
-@numpy_function(np.nanquantile)
-def nanquantile(
-    a: Array,
-    q: Array,
-    axis: Axis = None,
-    out: None = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Array = None,
-) -> Array:
+    """,
+)
+nanquantile = _quantile_function(
+    np.nanquantile,
     """Find the q-th quantiles of the elements that are not NaN, along axes; NaN where there is none.
 
     Derivatives: those of `quantile`, and 0 at NaN.
@@ -356,22 +344,10 @@ def nanquantile(
 
     >>> float(tnp.nanquantile(np.array([0.0, np.nan, 4.0]), 0.5))
     2.0
-    """
-    return _quantile("nanquantile", a, q, axis, method, keepdims, weights, True)
-
-
-@numpy_function(np.nanpercentile)
-def nanpercentile(
-    a: Array,
-    q: Array,
-    axis: Axis = None,
-    out: None = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Array = None,
-) -> Array:
+    """,
+)
+nanpercentile = _quantile_function(
+    np.nanpercentile,
     """Find the q-th percentiles of the elements that are not NaN, along axes: `nanquantile` at q / 100.
 
     Derivatives: those of `quantile`, and 0 at NaN.
@@ -380,8 +356,8 @@ def nanpercentile(
 
     >>> float(tnp.nanpercentile(np.array([0.0, np.nan, 4.0]), 50))
     2.0
-    """
-    return _quantile("nanpercentile", a, q, axis, method, keepdims, weights, True)
+    """,
+)
 
 
 def holds_anywhere(test: Array) -> bool:

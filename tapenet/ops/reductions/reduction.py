@@ -37,7 +37,7 @@ from tapenet.ops.elementwise.arithmetic import (
     where as choose,
 )
 from tapenet.ops.elementwise.casting import as_scalar, astype
-from tapenet.ops.elementwise.choices import detached, equal, logical_and
+from tapenet.ops.elementwise.choices import detached, equal, isnan, logical_and
 from tapenet.ops.elementwise.complex import absolute, conjugate
 from tapenet.ops.reductions.cumulative import cumprod, reversed_along, shifted
 
@@ -123,14 +123,18 @@ def reduction(
 
 def extremum(
     theirs: Callable[..., Array],
-    method: Callable[..., Array],
+    method: Callable[..., Array] | None,
     primitive: Primitive,
     larger: Callable[..., Array],
-    last: float,
+    left_out: float,
     doc: str,
 ) -> Callable[..., Array]:
-    """Return the public function of an extremum, such as `max`; the arguments as for `reduction`."""
-    name = theirs.__name__
+    """Return the public function of an extremum, such as `max`; the arguments as for `reduction`.
+
+    Args:
+        left_out: what stands in for elements that `where` leaves out; NaN where the extremum passes over NaN.
+    """
+    name, skips_nan = theirs.__name__, np.isnan(left_out)
 
     def reduce(
         a: Array,
@@ -143,13 +147,16 @@ def extremum(
         x = as_array(a)
         axes = normalized_axes(name, axis, x.ndim)
         if where is not ABSENT and where is not True:
-            if initial is ABSENT:
+            if initial is ABSENT and not skips_nan:
                 raise ArgumentError(f"{name}: initial must be given with where=, for where nothing is left; got none.")
-            x = choose(where, x, last)
-        if initial is not ABSENT and shapes.count(x.shape, axes) == 0:
-            return add(np.zeros(shapes.reduced(x.shape, axes, keepdims), x.dtype), in_dtype_of(x, initial))
+            x = choose(where, x, left_out)
+        if initial is ABSENT:
+            return primitive(x, axis=axes, keepdims=keepdims)
+        initial = in_dtype_of(x, initial)
+        if shapes.count(x.shape, axes) == 0:
+            return add(np.zeros(shapes.reduced(x.shape, axes, keepdims), x.dtype), initial)
         found = primitive(x, axis=axes, keepdims=keepdims)
-        return found if initial is ABSENT else larger(found, in_dtype_of(found, initial))
+        return larger(choose(isnan(found), initial, found) if skips_nan else found, initial)
 
     return published(reduce, theirs, doc, method)
 
@@ -419,40 +426,41 @@ def root_of_variance(variance: Array, counts: Array) -> Array:
 # ---- extrema ----
 
 
-def _find_winners(x: Array, out: Array, *, axis: Axes, keepdims: bool) -> Array:
-    """Return the share of each element in the extremum: evenly among those equal to it; NaN wins over all."""
+def _find_winners(x: Array, out: Array, *, axis: Axes, keepdims: bool, skips_nan: bool) -> Array:
+    """Return the share of each element in the extremum: evenly among those equal to it.
+
+    NaN wins over all, or where the extremum passes over it has no share.
+    """
     best = with_reduced_axes(np.asarray(out), np.shape(x), axis, keepdims)
-    won = (x == best) | (x != x)
-    return (won / np.add.reduce(won, axis=axis, keepdims=True)).astype(np.asarray(x).dtype)
+    won = (x == best) if skips_nan else (x == best) | (x != x)
+    # Nothing wins in a row of NaN alone.
+    return (won / np.maximum(np.add.reduce(won, axis=axis, keepdims=True), 1)).astype(np.asarray(x).dtype)
 
 
 _winners = choice(_find_winners, name="winners", batch=_batched)
 
 
-_EXTREMUM_RULES: dict[str, Any] = {
-    "batch": _batched,
-    "pullbacks": [
-        lambda t, x, out, x_shape, axis, keepdims: (
-            with_reduced_axes(t, x_shape, axis, keepdims) * _winners(x, out, axis=axis, keepdims=keepdims)
-        )
-    ],
-    "pushforwards": [
-        lambda t, x, out, axis, keepdims: sum(
-            t * _winners(x, out, axis=axis, keepdims=keepdims), axis, keepdims=keepdims
-        )
-    ],
-}
+def extremum_primitive(ufunc: np.ufunc, name: str, skips_nan: bool = False) -> Primitive:
+    """Declare the primitive of an extremum, which a ufunc's reduction finds; equal elements share the derivative."""
 
+    def find(x: Array, *, axis: Axes, keepdims: bool) -> Array:
+        return ufunc.reduce(x, axis=axis, keepdims=keepdims)
 
-@general(**_EXTREMUM_RULES, name="max")
-def _max(x: Array, *, axis: Axes, keepdims: bool) -> Array:
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # NumPy names literals
+    def pullback(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool) -> Array:
+        shares = _winners(x, out, axis=axis, keepdims=keepdims, skips_nan=skips_nan)
+        return with_reduced_axes(t, x.shape, axis, keepdims) * shares
+
+    def pushforward(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool) -> Array:
+        shares = _winners(x, out, axis=axis, keepdims=keepdims, skips_nan=skips_nan)
+        return sum(t * shares, axis, keepdims=keepdims)
+
+    return general([pullback], [pushforward], name=name, batch=_batched)(find)
 
 
 max = amax = extremum(
     np.max,
     np.ndarray.max,
-    _max,
+    extremum_primitive(np.maximum, "max"),
     maximum,
     -np.inf,
     """Find the largest element along axes, or of all; NaN where there is one.
@@ -463,17 +471,10 @@ max = amax = extremum(
     array([0. , 0.5, 0.5])
     """,
 )
-
-
-@general(**_EXTREMUM_RULES, name="min")
-def _min(x: Array, *, axis: Axes, keepdims: bool) -> Array:
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # NumPy names literals
-
-
 min = amin = extremum(
     np.min,
     np.ndarray.min,
-    _min,
+    extremum_primitive(np.minimum, "min"),
     minimum,
     np.inf,
     """Find the smallest element along axes, or of all; NaN where there is one.
