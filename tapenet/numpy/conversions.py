@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,20 @@ def _number(convert: Callable[[Any], Any], name: str) -> Callable[[Tensor], Any]
     own = getattr(Tensor, f"__{convert.__name__}__")
 
     def converted(self: Tensor) -> Any:
-        return convert(read_single_value(self, name)) if _is_piecewise_constant(self) else own(self)
+        if _is_piecewise_constant(self):
+            return convert(read_single_value(self, name))
+        try:
+            return own(self)
+        except ConversionError as error:
+            raise _advised(error, sys._getframe(1)) from None
 
     return converted
+
+
+def _advised(error: ConversionError | MappedValueError, asking: FrameType) -> ConversionError | MappedValueError:
+    """Return an error with what to write in place of the function that asked."""
+    advice = import_module("tapenet.numpy.outside").advice_for(asking)
+    return type(error)(f"{error} {advice}") if advice else error
 
 
 def _is_piecewise_constant(x: Any) -> bool:
@@ -102,10 +114,7 @@ def as_numpy_array(self: Tensor, dtype: Any = None, copy: bool | None = None) ->
         package = asking.f_globals.get("__name__", "")
         if package.startswith("scipy.sparse._") and asking.f_code.co_name in _OPERATORS_OF_SPARSE:
             return _as_one_object(self)
-        advice = import_module("tapenet.numpy.outside").advice_for(package, asking.f_code.co_qualname)
-        if not advice:
-            raise
-        raise type(error)(f"{error} {advice}") from None
+        raise _advised(error, asking) from None
 
 
 _OPERATORS_OF_SPARSE = {"_matmul_dispatch", "_multiply_2d_with_broadcasting", "multiply", "_divide"}

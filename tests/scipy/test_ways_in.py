@@ -89,3 +89,44 @@ def test_functions_have_scipys_names_and_can_be_pickled() -> None:
 
     assert special.gammaln.__name__ == "gammaln"
     assert pickle.loads(pickle.dumps(special.gammaln)) is special.gammaln
+
+
+def test_what_scipy_converts_raises_and_says_what_to_write() -> None:
+    import scipy.integrate
+    import scipy.ndimage
+    import scipy.optimize
+    import scipy.stats
+
+    x = np.array([1.0, 2.0, 3.0])
+    for call, words in (
+        (lambda x: scipy.stats.gaussian_kde(x), r"Write tapenet\.scipy\.stats\.gaussian_kde\."),
+        (lambda x: scipy.stats.skew(x), r"Write its counterpart in tapenet\.scipy\.stats"),
+        (lambda x: scipy.stats.norm.logpdf(x), r"Write its counterpart in tapenet\.scipy\.stats"),
+        (lambda x: scipy.special.logsumexp(x), r"Write tapenet\.scipy\.special\.logsumexp\."),
+        (lambda x: scipy.optimize.least_squares(lambda t: t - x, np.zeros(3)), r"tn\.root|tapenet\.scipy\.optimize"),
+        (lambda x: scipy.integrate.quad(lambda t: x[0] * t, 0, 1), r"tn\.primitive or|tapenet\.scipy\.integrate"),
+        (lambda x: scipy.ndimage.convolve1d(x, [1.0]), r"tn\.custom_vjp|tapenet\.scipy\.ndimage"),
+    ):
+        with tn.GradientTape() as tape, pytest.raises(tn.TapenetError, match=words):
+            call(tape.watch(x))
+
+
+def test_refused_functions_take_plain_arrays_and_name_what_to_write_for_a_tensor() -> None:
+    assert special.mathieu_a(1, 0.5) == scipy.special.mathieu_a(1, 0.5)
+    assert special.bernoulli(2)[1] == -0.5
+    with tn.GradientTape() as tape:
+        x = tape.watch(0.5)
+        with pytest.raises(tn.ArgumentTypeError, match=r"special\.mathieu_a: not supported .* tn\.custom_jvp"):
+            special.mathieu_a(1, x)
+        with pytest.raises(tn.ArgumentTypeError, match=r"special\.pro_ang1: not supported"):
+            scipy.special.pro_ang1(1, 1, 1.0, x)
+        with pytest.raises(tn.MissingRuleError, match=r"special\.hankel1: reverse mode needs a rule for operand v"):
+            tn.grad(lambda v: np.real(special.hankel1(v, 1.0)))(1.5)
+        with pytest.raises(tn.ArgumentTypeError, match=r"special\.ive: z must be real"):
+            tn.grad(lambda z: np.real(special.ive(1.0, z)))(1.5 + 0.5j)
+        with pytest.raises(tn.ArgumentTypeError, match=r"special\.zeta: x must be real"):
+            special.zeta(x + 1j)
+        with pytest.raises(tn.ArgumentError, match=r"special\.comb: exact must be False"):
+            special.comb(x, 2, exact=True)
+        with pytest.raises(tn.ArgumentError, match=r"special\.multigammaln: a must be above"):
+            special.multigammaln(x, 3)

@@ -82,11 +82,18 @@ voigt_profile = ufunc(
 # ---- inverses ----
 
 
+def _inverse_tail_density(out: Array, tail: Array) -> Array:
+    """Compute erfcx(out) / tail, where erfc(out) is a multiple of tail: infinite where there is no tail."""
+    ends = tnp.equal(tail, 0)
+    return tnp.where(ends, np.inf, erfcx(guarded(~ends, out, 1.0)) / guarded(~ends, tail, 1.0))
+
+
 def _erfinv_slope(t: Array, y: Array, out: Array) -> Array:
     """Compute t sqrt(pi) / 2 e^(out^2), in which near an end e^(out^2) is erfcx(out) / erfc(out)."""
     middle = tnp.abs(y) < 0.5
     inside, beyond = guarded(middle, out, 0.0), guarded(~middle, tnp.abs(out), 1.0)
-    slope = tnp.where(middle, 1 / gaussian(inside), erfcx(beyond) / guarded(~middle, 1 - tnp.abs(y), 1.0))
+    tail = _inverse_tail_density(beyond, guarded(~middle, 1 - tnp.abs(y), 1.0))
+    slope = tnp.where(middle, 1 / gaussian(inside), tail)
     return t * (slope * (ROOT_PI / 2))
 
 
@@ -96,7 +103,7 @@ erfinv = ufunc("erfinv", "y", _erfinv_slope, note="sqrt(pi) / 2 e^(erfinv(y)^2);
 def _erfcinv_slope(t: Array, y: Array, out: Array) -> Array:
     upper = y < 1
     tail = tnp.where(upper, y, 2 - y)
-    return -t * (erfcx(tnp.abs(out)) / tail * (ROOT_PI / 2))
+    return -t * (_inverse_tail_density(tnp.abs(out), tail) * (ROOT_PI / 2))
 
 
 erfcinv = ufunc("erfcinv", "y", _erfcinv_slope, note="-sqrt(pi) / 2 e^(erfcinv(y)^2); infinite at 0 and 2.")
@@ -130,7 +137,7 @@ log_ndtr = ufunc(
 
 def _ndtri_slope(t: Array, y: Array, out: Array) -> Array:
     tail = tnp.where(y < 0.5, y, 1 - y)
-    return t * (erfcx(tnp.abs(out) / ROOT_TWO) / tail * math.sqrt(PI / 2))
+    return t * (_inverse_tail_density(tnp.abs(out) / ROOT_TWO, tail) * math.sqrt(PI / 2))
 
 
 ndtri = ufunc("ndtri", "y", _ndtri_slope, note="sqrt(2 pi) e^(ndtri(y)^2 / 2); infinite at 0 and 1.")

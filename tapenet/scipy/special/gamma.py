@@ -131,7 +131,7 @@ def comb(N: Array, k: Array, *, exact: bool = False, repetition: bool = False) -
     if repetition:
         return comb(as_array(N) + k - 1, k)
     inside = tnp.asarray((tnp.asarray(k) <= N) & (tnp.asarray(N) >= 0) & (tnp.asarray(k) >= 0))
-    return tnp.where(inside, binom(N, k), 0.0)
+    return tnp.where(inside, binom(guarded(inside, N, 2.0), guarded(inside, k, 1.0)), 0.0)
 
 
 published(comb, scipy.special, "comb", "Derivative: that of binom(N, k); 0 where k > N or one is negative.")
@@ -141,7 +141,7 @@ published(comb, scipy.special, "comb", "Derivative: that of binom(N, k); 0 where
 def perm(N: Array, k: Array, exact: bool = False) -> Array:
     _refuse_exact("special.perm", exact)
     inside = tnp.asarray((tnp.asarray(k) <= N) & (tnp.asarray(N) >= 0) & (tnp.asarray(k) >= 0))
-    return tnp.where(inside, poch(as_array(N) - k + 1, k), 0.0)
+    return tnp.where(inside, poch(guarded(inside, as_array(N) - k + 1, 1.0), guarded(inside, k, 1.0)), 0.0)
 
 
 published(perm, scipy.special, "perm", "Derivative: that of poch(N - k + 1, k); 0 where k > N or one is negative.")

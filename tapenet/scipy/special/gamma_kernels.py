@@ -57,7 +57,7 @@ def polygamma(n: Any, x: Any) -> Any:
     for j, number in enumerate(_BERNOULLI, 1):
         rest = rest + number / math.factorial(2 * j) * scipy.special.poch(power, 2 * j - 1) * z ** (1 - power - 2 * j)
     found = np.where(order == 0, scipy.special.psi(np.asarray(x, np.complex128)), sign * factorial * (total + rest))
-    return found.astype(np.result_type(x, np.complex64))[()]
+    return found.astype(np.result_type(np.asarray(x), np.complex64))[()]
 
 
 def zeta_by_order(s: Any, q: Any, *, order: int) -> Any:
