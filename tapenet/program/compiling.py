@@ -197,10 +197,12 @@ class CompiledFunction(Generic[P, Value]):
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Call | None:
         """Return a call split into leaves; None for one that a surrounding recording handles."""
-        if self._environment is None:
-            self._environment = environment_of(self._f)
+        around = self._environment
+        if around is None or not around.is_current():
+            around = self._environment = environment_of(self._f)
+            self._signatures = {}  # another function around it, say, computes something else
         static, args, kwargs = self._split(args, kwargs)
-        leaves, spec = tree_flatten_with_none((args, kwargs, self._environment.values()))
+        leaves, spec = tree_flatten_with_none((args, kwargs, around.values()))
         for i, leaf in enumerate(leaves):
             if type(leaf) is Tensor:
                 leaves[i] = resolve(leaf)
@@ -258,6 +260,7 @@ class CompiledFunction(Generic[P, Value]):
                     trouble, result = self._attempt(known, call, numbers)
                 except RepeatedEffectError as error:
                     trouble, result = str(error), error.result
+                    self._environment.containers.clear()  # it changes them itself
                 except RefusedError:
                     raise
                 except Exception as error:
@@ -293,12 +296,14 @@ class CompiledFunction(Generic[P, Value]):
                 trouble = same_constants(first.recorded, made)
                 if not trouble:
                     first.run = self._compiled(first.program, first.recorded, first.donated)
+                    first.recorded = attrs.evolve(first.recorded, constants=())  # no array is held longer than needed
                     first.seconds += time.perf_counter() - start
                 return trouble, made.result
             program = optimized(made.program)
             given_up = self._given_up(call)
             run = None if needs_confirmation(made) else self._compiled(program, made, given_up)
-            known.entries.append(Entry(made, numbers, run, program, time.perf_counter() - start, given_up))
+            kept = attrs.evolve(made, result=None, constants=() if run is not None else made.constants)
+            known.entries.append(Entry(kept, numbers, run, program, time.perf_counter() - start, given_up))
         return "", made.result
 
     def _compiled(self, program: Program, recorded: Recorded, donated: frozenset[int]) -> Run:

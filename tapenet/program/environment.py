@@ -45,7 +45,7 @@ class Place:
     def read(self) -> Any:
         """Return what is held there now."""
         if type(self.holder) is types.CellType:
-            return self.holder.cell_contents
+            return self.holder.cell_contents if _is_bound(self.holder) else None
         if type(self.holder) is dict:
             return self.holder.get(self.name)
         return getattr(self.holder, self.name)
@@ -57,19 +57,33 @@ class Environment:
 
     Attributes:
         places: of those that are arrays, numbers, or pytrees that hold arrays.
+        others: what is held elsewhere: functions, None, objects. Where one is replaced, another environment holds.
         generators: of random numbers, which are not arguments.
-        containers: mutable ones that hold no arrays yet.
+        containers: mutable ones that hold no arrays, and what is in them.
         writes: what the function writes into around it, for errors; empty where it does not.
     """
 
     places: list[Place] = attrs.field(factory=list)
+    others: list[tuple[Place, Any]] = attrs.field(factory=list)
     generators: list[np.random.Generator | np.random.RandomState] = attrs.field(factory=list)
-    containers: list[Any] = attrs.field(factory=list)
+    containers: list[tuple[Any, tuple[int, ...]]] = attrs.field(factory=list)
     writes: list[str] = attrs.field(factory=list)
 
     def values(self) -> tuple[Any, ...]:
         """Return what is held in each place now."""
         return tuple([place.read() for place in self.places])
+
+    def is_current(self) -> bool:
+        """Return whether everything else is what it was."""
+        if not all(place.read() is value for place, value in self.others):
+            return False
+        return all(shallow(container) == parts for container, parts in self.containers)
+
+
+def shallow(container: Any) -> tuple[int, ...]:
+    """Return what tells whether something was put into a container, or taken out."""
+    parts = (*container, *container.values()) if isinstance(container, dict) else container
+    return tuple(map(id, parts))
 
 
 def environment_of(f: Callable[..., Any]) -> Environment:
@@ -90,13 +104,16 @@ def _visit(f: Any, found: Environment, seen: set[Any], depth: int) -> None:
             continue
         seen.add(key)
         value = place.read()
+        kept = is_kept(value)
         if isinstance(value, np.random.Generator | np.random.RandomState):
             found.generators.append(value)
-        elif is_kept(value):
+        elif kept:
             found.places.append(place)
-        elif isinstance(value, list | dict | set) and type(f) is types.FunctionType:
-            found.containers.append(value)
-        for part in _functions_below(value, depth) if is_kept(value) else _functions_in(value):
+        elif type(place.holder) in (types.CellType, dict) and not isinstance(value, _FIXED):
+            found.others.append((place, value))
+        if not kept and isinstance(value, list | dict | set) and type(f) is types.FunctionType:
+            found.containers.append((value, shallow(value)))
+        for part in _functions_below(value, depth) if kept else _functions_in(value):
             _visit(part, found, seen, depth - 1)
     if isinstance(f, types.FunctionType) and _is_users(f):
         found.writes += [f"{f.__name__} {what}" for what in _writes(f.__code__, frozenset(f.__code__.co_freevars))]
@@ -124,6 +141,7 @@ def is_kept(value: Any) -> bool:
     return any(arrays) and all(is_array or isinstance(x, _NUMBERS) for is_array, x in zip(arrays, leaves, strict=True))
 
 
+_FIXED = (types.ModuleType, types.BuiltinFunctionType, type)  # what nobody gives another value
 _ARRAYS = frozenset({Tensor, np.ndarray})
 _FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
 
@@ -161,19 +179,12 @@ def _places_of(f: Any) -> Iterator[Place]:
         yield from (Place(f, name) for name in ("func", "args", "keywords"))
     elif isinstance(f, types.FunctionType):
         cells = zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)
-        yield from (Place(cell, name) for name, cell in cells if _is_filled(cell))
+        yield from (Place(cell, name) for name, cell in cells if _is_bound(cell))
         if _is_users(f):
             yield from (Place(f.__globals__, name) for name in _globals_of(f.__code__) if name in f.__globals__)
         yield from (Place(f, name) for name in ("__defaults__", "__kwdefaults__") if getattr(f, name))
     elif is_node(type(f)):
         yield from (Place(f, name) for name in field_names(type(f)) if hasattr(f, name))
-
-
-def _is_filled(cell: types.CellType) -> bool:
-    try:
-        return cell.cell_contents is not None
-    except ValueError:  # a name that is not bound yet
-        return False
 
 
 @functools.cache
@@ -315,10 +326,8 @@ class _Copies:
         copy.__dict__.update(f.__dict__)
         copy.__module__, copy.__qualname__ = f.__module__, f.__qualname__
         for name, cell, own in zip(f.__code__.co_freevars, cells, f.__closure__ or (), strict=True):
-            if _is_filled(own):
+            if _is_bound(own):
                 cell.cell_contents = self._at(Place(own, name), depth)
-            elif _is_bound(own):
-                cell.cell_contents = None
         for name in names:
             if name in f.__globals__:
                 module[name] = self._at(Place(f.__globals__, name), depth)

@@ -205,7 +205,7 @@ class _Writer:
         """Return the kernel."""
         code = Code(self.char, self.lanes)
         numbers = [n for n in self.region.inputs if n not in self.program.constants or self.roles[n] != "one"]
-        scalars = tuple([n for n in numbers if not self.program.spaces[n].is_array])
+        scalars = tuple([n for n in numbers if not _shape_of(self.program, n)])
         operands = tuple([n for n in numbers if n not in scalars])
         pointers = {n: f"%p{i}" for i, n in enumerate((*operands, *self.region.outputs))}
         values: dict[int, str] = {}

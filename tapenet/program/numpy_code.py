@@ -292,7 +292,9 @@ class _Writer:
         width, later = instruction.parameters["width"], self.later[instruction.out]
         rows = instruction.operands[1:]
         written = [n for i, n in enumerate(rows) if i % width != 1]
-        is_free = all(n in self.donated and n not in later for n in written)
+        others = later - {instruction.out}
+        alive = frozenset[int]().union(*(self.roots.get(n, frozenset({n})) for n in others))
+        is_free = all(n in self.donated and n not in alive for n in written)
         return is_free and len(set(rows)) == len(rows) and instruction.out in self.unguarded
 
     def _differs(self, number: int) -> str:

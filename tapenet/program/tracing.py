@@ -15,7 +15,7 @@ from tapenet.core.tensor import NUMBERS, Tensor, unwrap_closed
 from tapenet.errors import AssignmentError
 from tapenet.kernels.memory import is_own
 from tapenet.program.building import program_of
-from tapenet.program.environment import Environment, with_values
+from tapenet.program.environment import Environment, shallow, with_values
 from tapenet.program.generators import TracedGenerator, shared_streams, state_of
 from tapenet.program.instructions import Program
 from tapenet.program.recording import RECORDING, Constant, ProgramRecorder, RefusedError, UnsupportedError
@@ -90,7 +90,7 @@ def record(
         args, kwargs, values = tree_unflatten(spec, given)
         function = _in_environment(f, environment, values)
         copies = [tree_flatten_with_none(value) for value in values]
-        containers = [shallow(container) for container in environment.containers]
+        containers = [shallow(container) for container, _ in environment.containers]
         streams, others = shared_streams(), [(g, state_of(g)) for g in environment.generators]
         if merge is not None:
             args, kwargs = merge(args, kwargs)
@@ -100,7 +100,7 @@ def record(
         now, now_spec = tree_flatten_with_none(value)
         if now_spec != kept_spec or any(x is not y for x, y in zip(kept, now, strict=True)):
             raise UnsupportedError("it writes into a container around it")
-    if [shallow(container) for container in environment.containers] != containers:
+    if [shallow(container) for container, _ in environment.containers] != containers:
         raise RepeatedEffectError("it writes into a container around it", made.result)
     return made
 
@@ -227,12 +227,6 @@ def _in_environment(f: Callable[..., Any], environment: Environment, values: Seq
 
 
 # ---- what the function did beside computing ----
-
-
-def shallow(container: Any) -> tuple[int, ...]:
-    """Return what tells whether something was put into a container, or taken out."""
-    parts = (*container, *container.values()) if isinstance(container, dict) else container
-    return tuple(map(id, parts))
 
 
 def _check_streams(streams: Any, others: Sequence[tuple[Any, Any]], generators: dict[int, tuple[Any, int]]) -> None:

@@ -7,6 +7,7 @@ import functools
 import pickle
 import sys
 import threading
+import weakref
 from typing import Any
 
 import attrs
@@ -244,6 +245,51 @@ def test_what_is_computed_of_an_array_around_a_function_is_computed_anew() -> No
         table[1:] += 1
     table[0] = 1
     assert_same(made(X), X)
+
+
+def doubled(x: Array) -> Array:
+    return x * 2
+
+
+def tripled(x: Array) -> Array:
+    return x * 3
+
+
+ACTIVATION = doubled
+
+
+def uses_function(x: Array) -> Array:
+    return ACTIVATION(x)
+
+
+def test_another_function_around_a_function_is_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = [doubled]
+    scale: Any = None
+
+    def f(x: Array) -> Array:
+        for layer in layers:
+            x = layer(x)
+        return uses_function(x) if scale is None else x * scale
+
+    made = tn.compile(f)
+    for _ in range(3):
+        assert_same(made(X), 4 * X)
+    monkeypatch.setattr(sys.modules[__name__], "ACTIVATION", tripled)
+    for _ in range(3):
+        assert_same(made(X), 6 * X)
+    layers.append(tripled)
+    for _ in range(3):
+        assert_same(made(X), 18 * X)
+    scale = np.full(3, 5.0)
+    for _ in range(3):
+        assert_same(made(X), 30 * X)
+        scale += 0.0
+
+
+def test_a_program_holds_no_array_of_the_calls_that_recorded_it() -> None:
+    made = tn.compile(lambda x: x * np.ones(3))
+    results = [weakref.ref(made(x)) for x in (X, X, X)]
+    assert all(result() is None for result in results)
 
 
 class Holder:

@@ -260,3 +260,18 @@ def test_donated_parameters_are_updated_in_place() -> None:
         other, other_state, expected = eager(other, other_state, x)
         assert_same((params, value), (other, expected), scale=4)
         assert (params is before) == (i > 2)
+
+
+def test_what_views_of_a_parameter_show_later_is_not_donated() -> None:
+    optimizer = tn.optim.sgd(0.1)
+
+    def step(params: Array, state: Any) -> Any:
+        view = tnp.transpose(params)
+        new, state = optimizer.update(params * 2.0, state, params)
+        return new, state, tnp.floor_divide(view, 0.01) + 1.0
+
+    made: Any = tn.compile(step, donate_argnums=0)
+    for _ in range(4):
+        params = np.arange(2.0**16).reshape(2**8, 2**8)
+        expected = step(params.copy(), optimizer.init(params))
+        assert_same(made(params, optimizer.init(params)), expected)
