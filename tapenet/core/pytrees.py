@@ -8,6 +8,7 @@ but part of the structure, and is compared by `==` where structures are. So is a
 from __future__ import annotations
 
 import dataclasses
+import operator
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -269,6 +270,13 @@ def _is_kind_of_function(value: Any) -> bool:
     return answer
 
 
+def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return the function that reads attributes into a tuple."""
+    if len(names) > 1:
+        return operator.attrgetter(*names)
+    return lambda node: tuple([getattr(node, name) for name in names])
+
+
 @attrs.frozen
 class _WithFunctions:
     """What belongs to the structure of a node with functions in its fields."""
@@ -280,11 +288,15 @@ class _WithFunctions:
 def _register(kind: type) -> None:
     """Make a class a pytree of its fields, but for the static ones."""
     children, static = _fields(kind)
+    values_of, metadata_of = _getter(children), _getter(static)
+    known = _FUNCTIONS
 
     def flatten(node: Any) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
-        values = tuple(getattr(node, name) for name in children)
-        metadata = tuple(getattr(node, name) for name in static)
-        if not any(map(_is_static, values)):
+        values, metadata = values_of(node), metadata_of(node)
+        for value in values:  # a look at a dict for each: this is the hot path of training
+            if known.get(type(value), True) and _is_static(value):
+                break
+        else:
             return values, metadata, children
         functions = tuple(pair for pair in zip(children, values, strict=True) if _is_static(pair[1]))
         left = tuple(name for name, value in zip(children, values, strict=True) if not _is_static(value))
