@@ -223,6 +223,15 @@ def test_names_of_files_may_be_any_bytes(tmp_path: Path) -> None:
     assert there_and_back(path, [1.5]) == [1.5]
 
 
+def test_a_mapped_array_stays_as_it_was_when_the_file_is_replaced(path: Path) -> None:
+    tn.save(path, {"x": np.arange(5.0)})
+    old = tn.load(path, mmap=True)["x"]
+    tn.save(path, {"x": np.zeros(5)})
+    np.testing.assert_array_equal(old, np.arange(5.0))
+    with pytest.raises(ValueError, match="read-only"):
+        old[0] = 1
+
+
 # ---- what is not stored ----
 
 
