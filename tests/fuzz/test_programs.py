@@ -17,7 +17,7 @@ from tests.fuzz.peers import hold_to_jax
 from tests.fuzz.programs import Program, programs
 
 MOST = settings().max_examples
-COUNT = 200 if MOST <= 10 else 100 * MOST
+COUNT = 100 if MOST <= 10 else 100 * MOST
 
 
 @pytest.mark.timeout(7200)
