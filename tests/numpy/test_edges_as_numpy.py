@@ -85,6 +85,7 @@ CASES: dict[str, tuple[Callable[[Any, Array], Any], Array]] = {
         lambda xp, x: xp.var(x, ddof=0.5, where=[True, False, True]),
         _ROW,
     ),
+    "slopes at places of uint8": (lambda xp, x: xp.gradient(x, np.array([200, 50, 0], np.uint8)), _ROW),
     "condition of a matrix": (lambda xp, x: xp.linalg.cond(x), np.diag([2.0, 1.0])),
 }
 

@@ -103,6 +103,7 @@ def gradient(f: Array, *varargs: Array, axis: int | Sequence[int] | None = None,
     if len(varargs) not in (0, 1, len(axes)):
         raise ArgumentError(f"gradient: there must be 0, 1 or {len(axes)} spacings; got {len(varargs)}.")
     spacings = [as_array(h) for h in (varargs or (1.0,))]
+    spacings = [astype(h, np.float64) if h.dtype.kind in "biu" else h for h in spacings]  # differences wrap around
     if len(spacings) == 1:
         if spacings[0].ndim and len(axes) > 1:
             raise ArgumentError(f"gradient: coordinates must be given for each of {len(axes)} axes; got one.")
