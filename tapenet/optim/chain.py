@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, overload
 
 import attrs
 import numpy as np
@@ -215,7 +215,11 @@ class Freeze(Optimizer):
         return params, FreezeState(checked_count("freeze.update", "state.step", state.step, 0) + 1)
 
 
-def chain(*parts: Part | Optimizer) -> Any:
+@overload
+def chain(*parts: Part) -> Part: ...  # type: ignore[overload-overlap]  # of parts alone the first holds
+@overload
+def chain(*parts: Part | Optimizer) -> Optimizer: ...
+def chain(*parts: Part | Optimizer) -> Part | Optimizer:
     """Put parts and an optimizer in a row.
 
     Parts before the optimizer transform the gradients, in their order; parts after it transform its steps, which are

@@ -25,6 +25,7 @@ from tapenet.training.running import (
     Loss,
     Metric,
     Metrics,
+    Model,
     Run,
     Step,
     as_arguments,
@@ -144,7 +145,7 @@ class _Plan:
 
 
 def fit(
-    model: Any,
+    model: Model,
     loss: Loss,
     optimizer: Optimizer,
     data: Data,
@@ -158,7 +159,7 @@ def fit(
     resume: bool = False,
     compile: bool = False,
     progress: bool | None = None,
-) -> tuple[Any, Any, History]:
+) -> tuple[Model, Any, History]:
     """Train a model: a step for each batch, in each epoch, with validation, callbacks and checkpoints after each.
 
         step, state = make_step(loss, optimizer), optimizer.init(model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import numpy as np
@@ -17,6 +17,7 @@ from tapenet.program.compiling import compile as compiled
 from tapenet.training.history import History
 from tapenet.transforms.gradient import value_and_grad
 
+Model = TypeVar("Model")
 Loss = Callable[..., tuple[Any, Any]]
 Metric = Callable[[Any, Any], Any]
 Metrics = Mapping[str, Metric] | Sequence[Metric]
@@ -57,7 +58,7 @@ class Step:
     optimizer: Optimizer
     value_and_grad: Callable[..., Any]
 
-    def __call__(self, model: Any, state: Any, batch: Any, rng: np.random.Generator) -> tuple[Any, Any, float]:
+    def __call__(self, model: Model, state: Any, batch: Any, rng: np.random.Generator) -> tuple[Model, Any, float]:
         """Take one step: `(model, state, loss)` after it.
 
         Args:

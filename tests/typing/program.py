@@ -153,6 +153,26 @@ def train(steps: int = 3) -> Network:
     return network
 
 
+def fitted(network: Network) -> Network:
+    def batch_loss(network: Network, x: Array, labels: Array, rng: np.random.Generator) -> tuple[Any, Network]:
+        return loss(network, x, labels), network
+
+    rng = np.random.default_rng(0)
+    arrays = rng.normal(size=(16, 4)).astype(np.float32), rng.integers(0, 3, 16)
+    clipped = optim.chain(optim.clip_by_global_norm(1.0), optim.adamw(optim.one_cycle(1e-2, 20)))
+    assert_type(clipped, optim.Optimizer)
+    assert_type(optim.chain(optim.scale(0.5), optim.ema(0.9)), optim.Part)
+    network, _, history = tn.training.fit(
+        network, batch_loss, clipped, tn.data.batches(arrays, 8), epochs=2, rng=rng, metrics={}, validation=None
+    )
+    assert_type(network, Network)
+    assert_type(history, tn.training.History)
+    step = tn.training.make_step(batch_loss, clipped)
+    network, _, value = step(network, clipped.init(network), arrays, rng)
+    assert_type(value, float)
+    return network
+
+
 def kept(network: Network) -> Network:
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/network.safetensors"
@@ -173,7 +193,7 @@ def main() -> None:
     arrays(x, np.eye(3))
     transforms(x, np.eye(3))
     rules(x)
-    kept(train())
+    kept(fitted(train()))
 
 
 if __name__ == "__main__":
