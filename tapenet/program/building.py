@@ -75,7 +75,19 @@ def has_own_shape(primitive: Primitive, dtypes: Sequence[Any]) -> bool:
 
 
 # Choices whose shape follows from those of their operands.
-_OF_SHAPE = {"argmax", "argmin", "argsort", "stop_gradient", "update", "isclose", "sign"}
+_OF_SHAPE = {
+    "stacked rows",
+    "product of transposed",
+    "sum of rows",
+    "rows",
+    "argmax",
+    "argmin",
+    "argsort",
+    "stop_gradient",
+    "update",
+    "isclose",
+    "sign",
+}
 
 
 @attrs.define(eq=False)

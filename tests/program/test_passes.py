@@ -61,7 +61,7 @@ def _random(seed: int) -> tuple[Any, tuple[Any, ...]]:
 SUBJECTS = {"network": _network, **{f"random {seed}": lambda seed=seed: _random(seed) for seed in range(4)}}
 
 
-@pytest.mark.parametrize("apply", PASSES, ids=lambda apply: apply.__name__)
+@pytest.mark.parametrize("apply", dict.fromkeys(PASSES), ids=lambda apply: apply.__name__)
 @pytest.mark.parametrize("subject", sorted(SUBJECTS))
 def test_a_pass_gives_the_same_answers_with_no_more_work(apply: Any, subject: str) -> None:
     f, args = SUBJECTS[subject]()
@@ -175,6 +175,45 @@ def test_residuals_are_computed_beside_what_they_are_of() -> None:
     assert "max_pool with residual" in names(joined)
     assert not {"max_pool", "residual of max_pool"} & set(names(joined))
     assert_same(evaluator(joined)(inputs), evaluator(program)(inputs))
+
+
+def recurrent(w: Array, u: Array, b: Array, xs: list[Array]) -> Array:
+    h = xs[0] @ u
+    for x in xs[1:]:
+        h = tnp.tanh(h @ w + x @ u + b)
+    return tnp.sum(h * h) + tnp.sum(w * w)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_products_of_a_recurrence_are_joined(dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    w, u, b = (rng.normal(size=size).astype(dtype) * dtype(0.4) for size in ((5, 5), (3, 5), (5,)))
+    xs = [rng.normal(size=(4, 3)).astype(dtype) for _ in range(9)]
+    f = tn.grad(recurrent, (0, 1, 2))
+    program, inputs = recorded(f, w, u, b, xs)
+    joined = optimized(program)
+    assert names(program).count("matmul") >= 40
+    assert names(joined).count("matmul") + names(joined).count("product of transposed") <= 19
+    expected = f(w, u, b, xs)
+    for run in (evaluator(joined), numpy_code.compiled(joined)):
+        assert_same(tuple(run(inputs)), expected, scale=2**4)
+
+
+def test_products_of_other_shapes_and_those_that_are_needed_stay() -> None:
+    def f(a: list[Array], b: list[Array], v: Array) -> Any:
+        products = [x.T @ y for x, y in zip(a, b, strict=True)]
+        total = products[0] + products[1] + products[2] + products[3] + products[4]
+        return total, products[0], [x @ v for x in a]
+
+    rng = np.random.default_rng(0)
+    for heights in ((2, 3, 4, 5, 6), (2, 2, 2, 2, 2)):
+        a, b = ([rng.normal(size=(n, m)) for n in heights] for m in (3, 4))
+        program, inputs = recorded(f, a, b, rng.normal(size=(3, 2)))
+        joined = optimized(program)
+        assert "product of transposed" in names(joined)
+        assert "rows" in names(joined)
+        assert_same(evaluator(joined)(inputs), evaluator(program)(inputs), scale=2)
+        assert_same(numpy_code.compiled(joined)(inputs), evaluator(program)(inputs), scale=2)
 
 
 # ---- regions ----

@@ -6,10 +6,19 @@ from tapenet.program.instructions import Program
 from tapenet.program.passes.algebra import simplified
 from tapenet.program.passes.dead_code import without_dead_code
 from tapenet.program.passes.folding import folded
+from tapenet.program.passes.products import with_joined_products
 from tapenet.program.passes.residuals import with_joined_residuals
 from tapenet.program.passes.subexpressions import without_repetition
 
-PASSES = (folded, simplified, without_repetition, with_joined_residuals, without_dead_code)
+PASSES = (
+    folded,
+    simplified,
+    without_repetition,
+    with_joined_residuals,
+    with_joined_products,
+    without_repetition,
+    without_dead_code,
+)
 
 
 def optimized(program: Program) -> Program:
