@@ -78,7 +78,8 @@ def test_accumulated_gradients_are_those_of_optax(optax, rng):
         params, state = mine.update(gradient, state, params)
         updates, their_state = theirs.update(gradient, their_state, their_params)
         their_params = optax.apply_updates(their_params, updates)
-        np.testing.assert_allclose(params, np.asarray(their_params), rtol=1e-7)  # which divides in single precision
+        # optax divides in single precision.
+        np.testing.assert_allclose(params, np.asarray(their_params), rtol=4 * float(np.finfo(np.float32).eps))
 
 
 def test_nonfinite_gradients_are_skipped_as_by_optax(optax, rng):
