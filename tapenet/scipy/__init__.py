@@ -34,12 +34,13 @@ from tapenet.core.packages import import_package
 
 import_package("scipy", "tapenet.scipy", extra="scipy")
 
-MODULES = ("linalg", "special", "stats")
+MODULES = ("integrate", "linalg", "special", "stats")
 
-__all__ = ["linalg", "special", "stats"]
+__all__ = ["integrate", "linalg", "special", "stats"]
 
 if TYPE_CHECKING:
     from tapenet.scipy import (
+        integrate as integrate,
         linalg as linalg,
         special as special,
         stats as stats,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import numpy as np
 
 from tapenet.core.nondifferentiable import choice
@@ -16,7 +17,7 @@ from tapenet.transforms.products import jvp
 Function = Callable[..., Any]
 
 
-def solved(name: str, solve: Function, tangent: Function, *args: Any) -> Any:
+def solved(name: str, solve: Function, tangent: Function, *args: Any, is_users: bool = False) -> Any:
     """Return solve(*args), computed once on plain values, with a rule for its tangent.
 
     Args:
@@ -26,9 +27,11 @@ def solved(name: str, solve: Function, tangent: Function, *args: Any) -> Any:
             what is not differentiable. It is written with differentiable functions of mapped values, so that reverse
             mode, higher orders and `vmap` follow.
         args: pytrees of anything.
+        is_users: whether `solve` calls functions of a user's, whose exceptions pass unchanged.
     """
     arrays, structure = split_arrays(args)
-    found = choice(lambda *operands: solve(*structure.filled(operands)), name=f"{name}'s solver")(*arrays)
+    solver = choice(lambda *operands: solve(*structure.filled(operands)), name=f"{name}'s solver")
+    found = attrs.evolve(solver, is_users=is_users)(*arrays)
     return _dependent(name, tangent, found, args)
 
 

@@ -1,0 +1,164 @@
+"""Tangents of solutions of ordinary differential equations, along a solution that a solver found.
+
+On the mesh of a solver's steps the solution satisfies, to its tolerance, the collocation equations
+
+    Z_i = y_n + h sum_j a_ij f(t_n + c_j h, Z_j),   y_(n+1) = Z_s
+
+of the Radau IIA method, with Z_i its value at the nodes c_i. Their exact tangent is the derivative. It is stable for
+stiff problems, its transpose is that of reverse mode, and its error is that of the method on this mesh, whose order is
+chosen not to be below that of the solver: it follows the tolerances. The tangents of the stages make the rule
+differentiable itself. A naive continuous adjoint integrates the solution backward, and drifts where that is unstable;
+this one reads the solution that was found.
+
+Source: E. Hairer, G. Wanner, Solving Ordinary Differential Equations II (1996), section IV.5, for the method.
+"""
+
+# mypy: disable-error-code="has-type"
+# Rules name the primitives whose rules they are, which mypy reads too late.
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import numpy as np
+
+import tapenet.numpy as tnp
+from tapenet.core.families import general
+from tapenet.core.primitive import Array
+from tapenet.errors import MappedValueError
+from tapenet.transforms.mapping import vmap
+from tapenet.transforms.products import jvp, linearize
+
+
+@attrs.frozen(eq=False)
+class Tableau:
+    """The coefficients of the Radau IIA method with some number of stages."""
+
+    nodes: Any
+    weights: Any  # a_ij: the integral of the j-th Lagrange polynomial up to the i-th node
+
+
+@functools.cache
+def radau(stages: int) -> Tableau:
+    """Return the coefficients; the order is 2 stages - 1."""
+    legendre = np.polynomial.legendre.Legendre
+    nodes = np.sort((legendre.basis(stages) - legendre.basis(stages - 1)).roots().real)
+    nodes = (nodes + 1) / 2
+    nodes[-1] = 1.0
+    powers = np.arange(stages)
+    at_nodes = nodes[:, None] ** powers
+    integrals = nodes[:, None] ** (powers + 1) / (powers + 1)
+    return Tableau(nodes, np.linalg.solve(at_nodes.T, integrals.T).T)
+
+
+# ---- linear recurrences ----
+
+
+def _reversed(m: Array) -> Array:
+    """Return the matrices of the recurrence that runs backward."""
+    return tnp.flip(tnp.swapaxes(m, -1, -2), 0)
+
+
+def _cotangents(t: Array, m: Array) -> Array:
+    """Return l_n = t_n + M_n^T l_(n+1) for all n."""
+    return tnp.flip(recurrence(_reversed(m), tnp.flip(t[:-1], 0), t[-1]), 0)
+
+
+def _m_pullback(t: Array, m: Array, out: Array) -> Array:
+    return _cotangents(t, m)[1:, :, None] * out[:-1, None, :]
+
+
+@general(
+    name="integrate.recurrence",
+    pullbacks=[
+        _m_pullback,
+        lambda t, m: _cotangents(t, m)[1:],
+        lambda t, m: _cotangents(t, m)[0],
+    ],
+    pushforwards=[
+        lambda t, m, out: recurrence(m, tnp.einsum("nij,nj->ni", t, out[:-1]), tnp.zeros_like(out[0])),
+        lambda t, m, out: recurrence(m, t, tnp.zeros_like(out[0])),
+        lambda t, m, c: recurrence(m, tnp.zeros_like(c), t),
+    ],
+)
+def recurrence(m: Array, c: Array, y: Array) -> Array:
+    """Compute y_(n+1) = M_n y_n + c_n, and return all y."""
+    out = np.empty((len(c) + 1, len(y)), np.result_type(m, c, y))
+    out[0] = y
+    for n in range(len(c)):
+        out[n + 1] = m[n] @ out[n] + c[n]
+    return out
+
+
+# ---- tangents ----
+
+
+def mesh_times(times: Array, interval: Array, fraction: Array) -> Array:
+    """Return the times of the mesh, which move with the output times."""
+    before = tnp.take(times, interval, 0)
+    return before + fraction * (tnp.take(times, interval + 1, 0) - before)
+
+
+def field(f: Callable[..., Any], times: Array, states: Array, args: Any) -> Array:
+    """Evaluate f at all points at once, or one after the other where it cannot be mapped."""
+    try:
+        return vmap(lambda t, y: as_vector(f(t, y, *args)))(times, states)
+    except MappedValueError:
+        values = [as_vector(f(times[i], states[i], *args)) for i in range(states.shape[0])]
+        return tnp.stack(values)
+
+
+def as_vector(value: Any) -> Array:
+    """Return what f gave, an array or a list of numbers, as a vector."""
+    return tnp.ravel(
+        tnp.asarray(value) if not isinstance(value, list | tuple) else tnp.stack([*map(tnp.asarray, value)])
+    )
+
+
+def tangent(
+    f: Callable[..., Any], rebuilt: Callable[..., Any], tableau: Tableau, out: Any, args: Any, dots: Any
+) -> tuple[Any, ...]:
+    """Return the tangent of a solution, by the output times, the initial value and the arguments' arrays.
+
+    Args:
+        f: the right-hand side, `f(t, y, *args)`.
+        rebuilt: makes the arguments of their differentiable arrays.
+        tableau: of the collocation.
+        out: y at the N + 1 points of the mesh, shape (N + 1, d); the stages between them, shape (N, s, d); for each
+            point the interval of the output times that it is in, and the fraction of it.
+        args: times, the initial value and arrays.
+        dots: their tangents.
+    """
+    _, stages, interval, fraction = out
+    times, _, *arrays = args
+    times_dot, y0_dot, *arrays_dot = dots
+    (steps, count, d), a = stages.shape, tableau.weights
+    flat = tnp.reshape(stages, (steps * count, d))
+
+    def nodes_of(times: Array) -> Array:
+        mesh = mesh_times(times, interval, fraction)
+        return tnp.ravel(mesh[:-1, None] + tableau.nodes * tnp.diff(mesh)[:, None])
+
+    def by_arguments(times: Array, *arrays: Array) -> Array:
+        return field(f, nodes_of(times), flat, rebuilt(arrays))
+
+    values, moved = jvp(by_arguments, (times, *arrays), (times_dot, *arrays_dot))
+    h = tnp.diff(mesh_times(times, interval, fraction))[:, None, None]
+    h_dot = tnp.diff(mesh_times(times_dot, interval, fraction))[:, None, None]
+    shape = (steps, count, d)
+    pushed = a @ (h_dot * tnp.reshape(values, shape) + h * tnp.reshape(moved, shape))
+
+    _, by_state = linearize(lambda z: field(f, nodes_of(times), z, rebuilt(arrays)), flat)
+    basis = np.broadcast_to(np.eye(d, dtype=stages.dtype)[:, None, :], (d, steps * count, d))
+    slopes = tnp.reshape(tnp.moveaxis(vmap(by_state)(basis), 0, -1), (*shape, d))
+    spread = tnp.einsum("ij,njab->niajb", a, h[..., None] * slopes)
+    system = np.eye(count * d) - tnp.reshape(spread, (steps, count * d, count * d))
+    carried = np.broadcast_to(np.tile(np.eye(d), (count, 1)), (steps, count * d, d))
+    across = tnp.linalg.solve(system, carried)
+    beside = tnp.linalg.solve(system, tnp.reshape(pushed, (steps, count * d, 1)))[..., 0]
+    y_dot = recurrence(across[:, -d:], beside[:, -d:], y0_dot)
+    stages_dot = tnp.reshape(tnp.einsum("nij,nj->ni", across, y_dot[:-1]) + beside, shape)
+    return y_dot, stages_dot, None, tnp.zeros_like(fraction)

@@ -1,0 +1,483 @@
+"""Initial value problems: SciPy's solvers, and derivatives along what they found (see `collocation`)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import scipy.integrate
+import scipy.optimize
+
+import tapenet.numpy as tnp
+from tapenet.core.arguments import holds_tensor
+from tapenet.core.nondifferentiable import branch_condition, nondifferentiable
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import tree_leaves
+from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError, ArgumentTypeError, ConvergenceError
+from tapenet.scipy.integrate import collocation
+from tapenet.scipy.placing import published
+from tapenet.scipy.solutions import moved, solved
+from tapenet.transforms.calls import Structure, by_example, check_no_capture, is_differentiable, split_arrays
+from tapenet.transforms.products import jvp
+
+Function = Callable[..., Any]
+
+# Stages of the collocation, of order 2 s - 1: not below the order of the solver and its interpolant.
+_STAGES = {"RK23": 2, "RK45": 3, "DOP853": 5, "Radau": 3, "BDF": 3, "LSODA": 6}
+
+
+@attrs.frozen(eq=False)
+class _Problem:
+    """A problem on a tape.
+
+    Attributes:
+        name: the function, for errors.
+        f: `f(t, y, *args)`.
+        structure: of the arguments, around their arrays.
+        places: of the differentiable ones among the arrays.
+        fixed: the arrays that are not.
+        solver: `(problem, times, y0, args) -> steps, and a function of times that gives states`, of plain values.
+        stages: of the collocation.
+    """
+
+    name: str
+    f: Function
+    structure: Structure
+    places: tuple[int, ...]
+    fixed: tuple[Any, ...]
+    solver: Function
+    stages: int
+
+    @classmethod
+    def of(cls, name: str, f: Function, args: Any, solver: Function, stages: int) -> tuple[_Problem, list[Array]]:
+        """Return the problem, and the arrays that its solution is differentiated by."""
+        arrays, structure = split_arrays(args)
+        places = tuple(i for i, x in enumerate(arrays) if is_differentiable(x))
+        fixed = tuple(None if i in places else x for i, x in enumerate(arrays))
+        return cls(name, f, structure, places, fixed, solver, stages), [arrays[i] for i in places]
+
+    def rebuilt(self, arrays: Sequence[Array]) -> Any:
+        """Return the arguments with these differentiable arrays."""
+        filled = list(self.fixed)
+        for place, array in zip(self.places, arrays, strict=True):
+            filled[place] = array
+        return self.structure.filled(filled)
+
+    def plain_field(self, args: Any) -> Function:
+        """Return f of plain values, which the solver calls."""
+
+        def field(t: float, y: Array) -> Array:
+            value = self.f(t, y, *args)
+            if type(value) is not np.ndarray:
+                check_no_capture(self.name, tree_leaves(value))
+            return value
+
+        return field
+
+    def trajectory(self, times: Array, y0: Array, arrays: Sequence[Array]) -> Array:
+        """Return the solution at the times, of which the first is that of y0; shape (m, d)."""
+
+        def one(given: list[Array]) -> list[Array]:
+            return [self._one(given[0], given[1], given[2:])]
+
+        return by_example(self.name, one, [times, y0, *arrays])[0]
+
+    def _one(self, times: Array, y0: Array, arrays: Sequence[Array]) -> Array:
+        tableau = collocation.radau(self.stages)
+
+        def found(times: Array, y0: Array, *arrays: Array) -> tuple[Array, ...]:
+            steps, at = self.solver(self, times, y0, self.rebuilt(arrays))
+            mesh, interval, fraction = _mesh(times, steps)
+            between = mesh[:-1, None] + tableau.nodes * np.diff(mesh)[:, None]
+            values = at(np.concatenate([mesh, between.ravel()]))
+            return values[: len(mesh)], values[len(mesh) :].reshape(*between.shape, -1), interval, fraction
+
+        def tangent(out: Any, args: Any, dots: Any) -> Any:
+            return collocation.tangent(self.f, self.rebuilt, tableau, out, args, dots)
+
+        y, _, _, fraction = solved(self.name, found, tangent, times, y0, *arrays, is_users=True)
+        return tnp.take(y, _ends(fraction), 0)
+
+
+# The output times are the ends of the intervals of the mesh.
+_ends = nondifferentiable(lambda fraction: np.flatnonzero((fraction == 0) | (fraction == 1)), name="output_times")
+
+
+def _mesh(times: Any, steps: Any) -> tuple[Any, Any, Any]:
+    """Return the output times and the steps between them, each with its interval and the fraction of it."""
+    sign = -1.0 if times[-1] < times[0] else 1.0
+    fractions = [np.zeros(0)]
+    for before, after in itertools.pairwise(times):
+        inside = steps[(sign * steps > sign * before) & (sign * steps < sign * after)]
+        part = (inside - before) / (after - before if after != before else 1.0)
+        # A step that ends beside an output time would make an interval of rounding errors.
+        fractions.append(np.concatenate([[0.0], np.sort(part[(part > 1e-9) & (part < 1 - 1e-9)])]))
+    interval = np.repeat(np.arange(len(times) - 1), [len(part) for part in fractions[1:]])
+    interval, fraction = np.append(interval, len(times) - 2), np.append(np.concatenate(fractions), 1.0)
+    mesh = times[interval] + fraction * (times[interval + 1] - times[interval])
+    mesh[-1] = times[-1]
+    return mesh, interval, fraction
+
+
+# ---- checks ----
+
+
+@branch_condition
+def _are_in_order(times: Array) -> bool:
+    steps = np.diff(np.asarray(times), axis=-1)
+    return bool(np.all(steps > 0) or np.all(steps < 0))
+
+
+@branch_condition
+def _are_within(times: Array, span: Array) -> bool:
+    low, high = np.min(span), np.max(span)
+    return bool(np.all((np.asarray(times) >= low) & (np.asarray(times) <= high)))
+
+
+@branch_condition
+def _is_finite(x: Array) -> bool:
+    return bool(np.all(np.isfinite(np.asarray(x))))
+
+
+@branch_condition
+def _is_zero(x: Array) -> bool:
+    return bool(np.any(np.asarray(x) == 0))
+
+
+def _initial(function: str, y0: Any) -> Array:
+    y0 = tnp.asarray(y0)
+    if y0.ndim > 1 or y0.dtype.kind == "c":
+        raise ArgumentTypeError(f"{function}: y0 must be a real vector on a tape; got shape {y0.shape}, {y0.dtype}.")
+    if not _is_finite(y0):
+        raise ArgumentError(f"{function}: y0 must be finite, in all components; got inf or NaN.")
+    return tnp.ravel(y0).astype(float)
+
+
+def _in_order(function: str, name: str, times: Any) -> Array:
+    times = tnp.asarray(times)
+    if times.ndim != 1 or not _are_in_order(times):
+        raise ArgumentError(
+            f"{function}: {name} must be a vector of times that increase or decrease strictly; got shape {times.shape} "
+            "with times out of order, repeated or NaN. Sort them, and begin at that of y0."
+        )
+    return times.astype(float)
+
+
+def _on_tape(*values: Any) -> bool:
+    return any(type(x) is Tensor for x in tree_leaves(values))
+
+
+def _checked_args(function: str, args: Any) -> tuple[Any, ...]:
+    if args is None:
+        return ()
+    if not isinstance(args, tuple | list):
+        raise ArgumentTypeError(f"{function}: args must be a tuple; got {type(args).__name__}. Write args=(args,).")
+    return tuple(args)
+
+
+# ---- solve_ivp ----
+
+
+@attrs.define(eq=False)
+class _Ivp:
+    """SciPy's `solve_ivp` as a solver, which solves once for the same values.
+
+    Attributes:
+        method, events, options: of SciPy's function.
+        found: its last result.
+        given: the values that that was found for.
+    """
+
+    method: str
+    events: Sequence[Function]
+    options: dict[str, Any]
+    found: Any = None
+    given: Any = None
+
+    def __call__(self, problem: _Problem, times: Array, y0: Array, args: Any) -> Any:
+        """Return the steps, and the interpolant."""
+        first, last = float(times[0]), float(times[-1])
+        arrays, _ = split_arrays(args)
+        given = first, *(np.asarray(x).tobytes() for x in (y0, *arrays))
+        if self.given is None or self.given[0] != given or abs(last - first) > abs(self.given[1] - first):
+            self.given = given, last
+            self.found = self.solved(problem, (first, last), y0, args)
+        sol = self.found.sol
+        return sol.ts, lambda points: sol(points).T
+
+    def solved(self, problem: _Problem, span: tuple[float, float], y0: Array, args: Any) -> Any:
+        """Return SciPy's result."""
+        events = [_with_args(event, args) for event in self.events]
+        field = problem.plain_field(args)
+        found = scipy.integrate.solve_ivp(
+            field, span, y0, self.method, dense_output=True, events=events or None, **self.options
+        )
+        if not found.success:
+            raise ConvergenceError(f"{problem.name}: {found.message}")
+        return found
+
+
+def _with_args(event: Function, args: Any) -> Function:
+    """Return an event of plain values, with what says how the solver treats it."""
+
+    def level(t: float, y: Array) -> Any:
+        return event(t, y, *args)
+
+    level.__dict__.update(getattr(event, "__dict__", {}))
+    return level
+
+
+class _Dense:
+    """The solution as a function of time, differentiable by it."""
+
+    def __init__(self, at: Function, t_min: Any, t_max: Any) -> None:
+        self.at, self.t_min, self.t_max = at, t_min, t_max
+
+    def __call__(self, t: Any) -> Array:
+        """Evaluate the solution at a time, shape (d,), or at a vector of times, shape (d, m)."""
+        t = tnp.asarray(t)
+        if t.ndim == 0:
+            return self.at(tnp.reshape(t, (1,)))[0]
+        order = np.argsort(t)
+        return tnp.take(self.at(tnp.take(t, order, 0)), np.argsort(order), 0).T
+
+
+def solve_ivp(
+    fun: Function,
+    t_span: Any,
+    y0: Any,
+    method: Any = "RK45",
+    t_eval: Any = None,
+    dense_output: bool = False,
+    events: Any = None,
+    vectorized: bool = False,
+    args: Any = None,
+    **options: Any,
+) -> Any:
+    if not _on_tape(t_span, y0, t_eval, args):
+        return scipy.integrate.solve_ivp(
+            fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **options
+        )
+    name = "integrate.solve_ivp"
+    if method not in _STAGES:
+        raise ArgumentError(f"{name}: method must be one of {', '.join(_STAGES)} on a tape; got {method!r}.")
+    for key, value in options.items():
+        if holds_tensor(value):
+            raise ArgumentTypeError(f"{name}: {key} must not be a Tensor, as there is no derivative by it.")
+    listed = [] if events is None else [events] if callable(events) else list(events)
+    solver = _Ivp(method, listed, options)
+    problem, arrays = _Problem.of(name, fun, _checked_args(name, args), solver, _STAGES[method])
+    y0, span = _initial(name, y0), _in_order(name, "t_span", tnp.stack([tnp.asarray(t) * 1.0 for t in t_span]))
+    times = _outputs(name, span, t_eval)
+    result: dict[str, Any] = {"t_events": None, "y_events": None, "sol": None}
+    last = span[-1]
+    if times is None or listed:
+        steps, *plain = _solver_times(problem, solver)(span, y0, *arrays)
+        status = solver.found.status
+        whens = [_event_times(problem, event, span[0], y0, arrays, t) for event, t in zip(listed, plain, strict=True)]
+        if status == 1:
+            last = _latest([when[-1] for when in whens if when.shape[0]], steps[-1])
+        if events is not None:
+            result |= _at_events(problem, span[0], y0, arrays, whens)
+        if times is None:
+            times = span[0] + (steps - steps[0]) / (steps[-1] - steps[0]) * (last - span[0])
+        else:
+            times = times[_before(times, steps)]
+
+    def at(times: Array) -> Array:
+        whole = tnp.concatenate([span[:1], times, tnp.reshape(last, (1,))])
+        return problem.trajectory(whole, y0, arrays)[1:-1]
+
+    y = at(times).T
+    if dense_output:
+        result["sol"] = _Dense(at, span[0], last)
+    found = solver.found or {}
+    counts = {key: found.get(key) for key in ("nfev", "njev", "nlu", "status", "message", "success")}
+    return scipy.optimize.OptimizeResult(t=times, y=y, **result, **counts)
+
+
+published(
+    solve_ivp,
+    scipy.integrate,
+    "solve_ivp",
+    "Derivatives: by y0, t_span, t_eval and args, pytrees included; those of a collocation method on the mesh of the "
+    "solver's steps, along the solution that it found, so that the error follows rtol and atol. Times of events move "
+    "by the implicit derivative. One that is not on the tape, such as a Tensor that fun captures, is refused.",
+)
+
+
+def _outputs(function: str, span: Array, t_eval: Any) -> Array:
+    """Return the output times, None where the solver is to choose them."""
+    if t_eval is None:
+        return None
+    times = tnp.asarray(t_eval)
+    if times.shape[0] > 1:
+        times = _in_order(function, "t_eval", times)
+    if not _are_within(times, span):
+        raise ArgumentError(f"{function}: t_eval must be within t_span; got times outside of it.")
+    if not _are_in_order(tnp.concatenate([span[:1] * 2 - span[1:], times, span[1:] * 2 - span[:1]])):
+        raise ArgumentError(f"{function}: t_eval must be sorted from the first time of t_span to the last.")
+    return times.astype(float)
+
+
+def _solver_times(problem: _Problem, solver: _Ivp) -> Function:
+    """Return the function of the problem's values that gives the solver's steps, and the times of each event."""
+
+    def times(span: Array, y0: Array, *arrays: Array) -> tuple[Array, ...]:
+        steps, _ = solver(problem, span, y0, problem.rebuilt(arrays))
+        return (np.asarray(steps), *map(np.asarray, solver.found.t_events or ()))
+
+    return nondifferentiable(times, name="solver_times")
+
+
+def _times_before(times: Array, steps: Array) -> Array:
+    sign = np.sign(steps[-1] - steps[0])
+    return np.flatnonzero(sign * np.asarray(times) <= sign * steps[-1])
+
+
+_before = nondifferentiable(_times_before, name="times_before")
+
+
+def _latest(candidates: list[Array], end: Array) -> Array:
+    """Return the time of the event that ended the solution."""
+    return min(candidates, key=lambda t: abs(float(_distance(t, end))))
+
+
+_distance = nondifferentiable(lambda t, end: np.abs(t - end), name="distance")
+
+
+# ---- events ----
+
+
+def _event_times(problem: _Problem, event: Function, t0: Array, y0: Array, arrays: Sequence[Array], at: Array) -> Array:
+    """Return the times of an event, which move so that its function stays 0."""
+
+    def level(t: Array, t0: Array, y0: Array, *arrays: Array) -> Array:
+        y = problem.trajectory(tnp.stack([t0, t]), y0, arrays)[1]
+        return tnp.reshape(tnp.asarray(event(t, y, *problem.rebuilt(arrays))), ())
+
+    def tangent(t: Array, args: Any, dots: Any) -> Array:
+        _, slope = jvp(lambda t: level(t, *args), (t,), (1.0,))
+        if _is_zero(slope):
+            raise ConvergenceError(
+                f"{problem.name}: the function of an event must change sign with a slope to have a derivative; got "
+                "slope 0 at its time."
+            )
+        return -moved(level, t, args, dots) / slope
+
+    def time(value: Any) -> Array:
+        return solved("integrate.event", lambda *given: np.float64(value), tangent, t0, y0, *arrays, is_users=True)
+
+    return tnp.stack([time(value) for value in at]) if len(at) else np.zeros(0)
+
+
+def _at_events(problem: _Problem, t0: Array, y0: Array, arrays: Sequence[Array], whens: list[Array]) -> dict[str, Any]:
+    """Return the times of events, and the states at them."""
+
+    def states(when: Array) -> Array:
+        if not when.shape[0]:
+            return np.zeros((0, y0.shape[0]))
+        return problem.trajectory(tnp.concatenate([tnp.reshape(t0, (1,)), when]), y0, arrays)[1:]
+
+    return {"t_events": whens, "y_events": [states(when) for when in whens]}
+
+
+# ---- odeint ----
+
+
+def _with_odeint(options: dict[str, Any]) -> Function:
+    """Return a solver that gives a mesh as fine as the steps of `odeint`, and its values at any times."""
+
+    def solver(problem: _Problem, times: Array, y0: Array, args: Any) -> Any:
+        field = problem.plain_field(args)
+        called: list[float] = []
+
+        def listening(t: float, y: Array) -> Any:
+            called.append(t)
+            return field(t, y)
+
+        def integrated(f: Function, times: Array) -> Array:
+            try:
+                y, info = scipy.integrate.odeint(f, y0, times, tfirst=True, full_output=True, **options)
+            except scipy.integrate.ODEintWarning as warning:  # where warnings are errors
+                raise ConvergenceError(f"{problem.name}: {warning}") from warning
+            if info["message"] != "Integration successful.":
+                raise ConvergenceError(f"{problem.name}: {info['message']}")
+            return np.asarray(y)
+
+        y = integrated(listening, times)
+
+        def at(points: Array) -> Array:
+            sign = -1.0 if times[-1] < times[0] else 1.0
+            ordered, places = np.unique(sign * points, return_inverse=True)
+            states = integrated(field, sign * ordered)
+            states[np.searchsorted(ordered, sign * times)] = y  # the first step depends on the first output time
+            return states[places]
+
+        return np.unique(called), at
+
+    return solver
+
+
+def odeint(
+    func: Function,
+    y0: Any,
+    t: Any,
+    args: Any = (),
+    Dfun: Function | None = None,
+    col_deriv: int = 0,
+    full_output: int = 0,
+    ml: int | None = None,
+    mu: int | None = None,
+    rtol: float | None = None,
+    atol: Any = None,
+    tcrit: Any = None,
+    h0: float = 0.0,
+    hmax: float = 0.0,
+    hmin: float = 0.0,
+    ixpr: int = 0,
+    mxstep: int = 0,
+    mxhnil: int = 0,
+    mxordn: int = 12,
+    mxords: int = 5,
+    printmessg: int = 0,
+    tfirst: bool = False,
+) -> Any:
+    options: dict[str, Any] = {
+        "rtol": rtol,
+        "atol": atol,
+        "tcrit": tcrit,
+        "h0": h0,
+        "hmax": hmax,
+        "hmin": hmin,
+        "mxstep": mxstep,
+        "mxordn": mxordn,
+        "mxords": mxords,
+        "ml": ml,
+        "mu": mu,
+        "mxhnil": mxhnil,
+        "ixpr": ixpr,
+    }
+    if not _on_tape(y0, t, args):
+        return scipy.integrate.odeint(
+            func, y0, t, args, Dfun, col_deriv, full_output, printmessg=printmessg, tfirst=tfirst, **options
+        )
+    name = "integrate.odeint"
+    if full_output:
+        raise ArgumentError(f"{name}: full_output must be 0 on a tape; got {full_output!r}.")
+    f = func if tfirst else lambda t, y, *args: func(y, t, *args)
+    args = _checked_args(name, args if isinstance(args, tuple) else (args,))
+    problem, arrays = _Problem.of(name, f, args, _with_odeint(options), _STAGES["LSODA"])
+    return problem.trajectory(_in_order(name, "t", t), _initial(name, y0), arrays)
+
+
+published(
+    odeint,
+    scipy.integrate,
+    "odeint",
+    "Derivatives: by y0, t and args, pytrees included, as those of solve_ivp. Dfun is not used on a tape.",
+)
