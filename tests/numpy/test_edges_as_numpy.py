@@ -86,6 +86,10 @@ CASES: dict[str, tuple[Callable[[Any, Array], Any], Array]] = {
         _ROW,
     ),
     "slopes at places of uint8": (lambda xp, x: xp.gradient(x, np.array([200, 50, 0], np.uint8)), _ROW),
+    "the polynomial of a complex matrix with real eigenvalues": (
+        lambda xp, x: xp.poly(x),
+        np.array([[2.0, 1j], [0, 3]]),
+    ),
     "condition of a matrix": (lambda xp, x: xp.linalg.cond(x), np.diag([2.0, 1.0])),
 }
 

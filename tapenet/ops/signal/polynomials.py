@@ -238,9 +238,10 @@ def poly(seq_of_zeros: Array) -> Array:
     if zeros.shape == (0,):
         return 1.0  # as NumPy gives it
     zeros = astype(zeros, np.mintypecode(zeros.dtype.char))  # as NumPy, of float16 float64
-    is_real = zeros.dtype.kind != "c" or holds_anywhere(_come_in_pairs(zeros))
+    is_real = zeros.dtype.kind != "c"
     if zeros.ndim == 2:
         zeros = eigvals(zeros)
+    is_real = is_real or holds_anywhere(_come_in_pairs(zeros))
     p = np.ones(1, zeros.dtype)
     for i in range(len(zeros)):
         p = subtract(concatenate([p, np.zeros(1, p.dtype)]), concatenate([np.zeros(1, p.dtype), multiply(p, zeros[i])]))
