@@ -176,9 +176,10 @@ def test_names():
 def test_without_numba(monkeypatch):
     before = tn.use_backend("numpy")
     message = r"use_backend: numba must be installed; got .*\. Install it: pip install numba\."
-    with monkeypatch.context() as patch, pytest.raises(tn.MissingPackageError, match=message):
+    with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "numba", None)
-        tn.use_backend("numba")
+        with pytest.raises(tn.MissingPackageError, match=message):
+            tn.use_backend("numba")
     assert tn.use_backend(before) == "numpy"
 
 
@@ -196,10 +197,11 @@ def test_without_a_fitting_llvmlite(monkeypatch, version, message):
         return version
 
     before = tn.use_backend("numpy")
-    with monkeypatch.context() as patch, pytest.raises(tn.MissingPackageError, match=message):
+    with monkeypatch.context() as patch:
         patch.setattr(importlib.metadata, "version", find)
         patch.setitem(sys.modules, "llvmlite", None if version is None else types.ModuleType("llvmlite"))
-        tn.use_backend("llvm")
+        with pytest.raises(tn.MissingPackageError, match=message):
+            tn.use_backend("llvm")
     assert tn.use_backend(before) == "numpy"
 
 
