@@ -195,7 +195,7 @@ def _modes_agree(scalar: Callable[..., Array], program: Program) -> bool:
         raise Difference(f"forward mode gives {pushed}, reverse mode {pulled}")
     if (
         coarse > 1e-10
-        or not all(map(_is_regular, inputs))
+        or not all(map(is_regular, inputs))
         or any(call.name in ORDERS_OF_EQUALS or call.keywords.get("order") in ("A", "K") for call in program.calls)
         or not abs(float(np.asarray(scalar(*inputs)))) < 1e9
     ):
@@ -223,7 +223,7 @@ def _change(
     return 100 * max(map(abs, changes))
 
 
-def _is_regular(x: Array) -> bool:
+def is_regular(x: Array) -> bool:
     """Whether elements, and their parts, are neither large nor near zero, where kinks and branch cuts are."""
     parts = [np.real(x), np.imag(x)] if np.iscomplexobj(x) else [x]
     return all(bool(np.all((np.abs(part) < 100) & (np.abs(part) > 1e-3))) for part in parts)
