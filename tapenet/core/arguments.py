@@ -32,14 +32,14 @@ F = TypeVar("F", bound=Function)
 
 def refuse(function: str, keywords: Mapping[str, Any]) -> None:
     """Raise for any keyword argument that is left over."""
-    given = {name: value for name, value in keywords.items() if value is not None}
-    if given.get("out") is not None:
+    left = {name: value for name, value in keywords.items() if value is not None}
+    if left.get("out") is not None:
         raise ArgumentTypeError(
             f"{function}: out= must not be given with a Tensor, which is a value and never changes. "
             f"Write y = {function}(...)."
         )
-    if given:
-        raise ArgumentTypeError(f"{function}: a Tensor takes no keyword {', '.join(sorted(given))}.")
+    if left:
+        raise ArgumentTypeError(f"{function}: a Tensor takes no keyword {', '.join(sorted(left))}.")
 
 
 def check_is_count(function: str, name: str, x: Any) -> None:
@@ -60,21 +60,21 @@ def check_device(function: str, device: Any) -> None:
 def axis_of(function: str, axis: Any, ndim: int, name: str = "axis") -> int:
     """Return one axis as a number in [0, ndim)."""
     try:
-        place = operator.index(axis)
+        index = operator.index(axis)
     except TypeError:
         raise ArgumentTypeError(f"{function}: {name} must be an integer; got {axis!r}.") from None
-    if not -ndim <= place < ndim:
+    if not -ndim <= index < ndim:
         raise AxisError(f"{function}: {name} must be in [{-ndim}, {ndim}) for an array of {ndim} axes; got {axis}.")
-    return place % ndim
+    return index % ndim
 
 
 def axes_of(function: str, axes: Any, ndim: int, name: str = "axis") -> tuple[int, ...]:
     """Return axes, one or several, as distinct numbers in [0, ndim)."""
     several = axes if isinstance(axes, (tuple, list, np.ndarray, Sequence)) else (axes,)
-    places = tuple(axis_of(function, axis, ndim, name) for axis in several)
-    if len(set(places)) != len(places):
+    numbers = tuple(axis_of(function, axis, ndim, name) for axis in several)
+    if len(set(numbers)) != len(numbers):
         raise ArgumentError(f"{function}: {name} must name each axis once; got {axes!r}.")
-    return places
+    return numbers
 
 
 # ---- which function answers: NumPy's, off the tape, or ours ----

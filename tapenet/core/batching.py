@@ -88,7 +88,7 @@ class Map:
     ) -> tuple[BatchRule, list[Array], list[bool], Parameters]:
         """Return the batch rule to apply, the operands as arrays, which of them are mapped, and the parameters."""
         mapped = [type(x) is Tensor and x.owner is self for x in operands]
-        arrays = [x._value.array if own else x for x, own in zip(operands, mapped, strict=True)]
+        arrays = [x._value.array if is_mapped else x for x, is_mapped in zip(operands, mapped, strict=True)]
         if any(type(x) is Tensor and x.owner is self for x in parameters.values()):
             return one_by_one, arrays, mapped, self._unwrapped(parameters)
         return rule or one_by_one, arrays, mapped, parameters
@@ -131,7 +131,7 @@ def one_by_one(
     """Evaluate a primitive without a rule: each example by itself, stacked."""
 
     def example(i: int) -> Any:
-        operands = [x[i] if own else x for x, own in zip(arrays, mapped, strict=True)]
+        operands = [x[i] if is_mapped else x for x, is_mapped in zip(arrays, mapped, strict=True)]
         return primitive(*operands, **{name: x.array[i] if type(x) is Batch else x for name, x in parameters.items()})
 
     if size == 0:
@@ -157,11 +157,15 @@ def elementwise_rule(
     primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Parameters
 ) -> Any:
     """Evaluate an elementwise primitive by broadcasting, once the examples' axes are aligned at their ends."""
-    ndims = [np.ndim(x) - own for x, own in zip(arrays, mapped, strict=True)]
+    ndims = [np.ndim(x) - is_mapped for x, is_mapped in zip(arrays, mapped, strict=True)]
     ndim = max(ndims)
     places = zip(arrays, mapped, ndims, strict=True)
     return primitive(
-        *[_with_axes(x, ndim - own_ndim) if own and own_ndim < ndim else x for x, own, own_ndim in places], **parameters
+        *[
+            _with_axes(x, ndim - core_ndim) if is_mapped and core_ndim < ndim else x
+            for x, is_mapped, core_ndim in places
+        ],
+        **parameters,
     )
 
 

@@ -256,7 +256,7 @@ def constant_rule(t: Array, kept: Kept, parameters: Parameters, shape: Shape) ->
     return piecewise_constant(t)
 
 
-def _compile(rule: Rule, operands: Sequence[str], own: str) -> CompiledRule:
+def _compile(rule: Rule, operands: Sequence[str], operand: str) -> CompiledRule:
     """Return a rule that finds what it reads in the record, by name."""
     if rule is piecewise_constant:
         return constant_rule
@@ -271,7 +271,7 @@ def _compile(rule: Rule, operands: Sequence[str], own: str) -> CompiledRule:
             return lambda t, kept, parameters, shape: rule(t, kept[i])
         case [int(i), int(j)]:
             return lambda t, kept, parameters, shape: rule(t, kept[i], kept[j])
-    own_shape = f"{own}_shape"
+    own_shape = f"{operand}_shape"
 
     def compiled(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
         read = dict(parameters) if takes_rest else {}
@@ -326,7 +326,7 @@ def built(
             )
 
     def compiled(rules: Sequence[Rule | None]) -> tuple[CompiledRule | None, ...]:
-        return tuple(rule and _compile(rule, operands, own) for rule, own in zip(rules, operands, strict=True))
+        return tuple(rule and _compile(rule, operands, operand) for rule, operand in zip(rules, operands, strict=True))
 
     compiled_pullbacks = compiled(pullbacks)
     return Primitive(

@@ -87,12 +87,12 @@ def as_picklable(guards: list[Guard] | None) -> list[Guard] | None:
     """
     if guards is None or any(_is_hashed(guard.answer) for guard in guards):
         return None
-    given = [guard._replace(location=line_of(guard.location), keywords=dict(guard.keywords)) for guard in guards]
+    portable = [guard._replace(location=line_of(guard.location), keywords=dict(guard.keywords)) for guard in guards]
     try:
-        pickle.dumps(given)
+        pickle.dumps(portable)
     except Exception:  # of several classes, by what the functions hold
         return None
-    return given
+    return portable
 
 
 def _is_hashed(answer: Any) -> bool:

@@ -152,7 +152,7 @@ class Primitive:
             reads = self.joint_reads
             all_read = reads == "all" or (reads == "others" and constant.count(False) > 1)
             first = 0 if all_read else reads if isinstance(reads, int) else len(constant)
-            return (*(place >= first or is_off for place, is_off in enumerate(constant)), self.joint_reads_out)
+            return (*(index >= first or is_off for index, is_off in enumerate(constant)), self.joint_reads_out)
         known = self._known_keeps.get(constant)
         if known is None:
             known = self._known_keeps[constant] = self._find_keeps(constant)
@@ -160,7 +160,7 @@ class Primitive:
 
     def _find_keeps(self, constant: tuple[bool, ...]) -> tuple[bool, ...]:
         read = frozenset[int]().union(*(reads for reads, off in zip(self.reads, constant, strict=True) if not off))
-        return (*(off or place in read for place, off in enumerate(constant)), len(constant) in read)
+        return (*(off or index in read for index, off in enumerate(constant)), len(constant) in read)
 
 
 def register(primitive: Primitive) -> Primitive:
@@ -190,9 +190,9 @@ def _definition(primitive: Primitive) -> object:
     return getattr(primitive.forward, "__code__", primitive.forward)
 
 
-def missing_rule(primitive: Primitive, place: int, mode: str) -> MissingRuleError:
+def missing_rule(primitive: Primitive, index: int, mode: str) -> MissingRuleError:
     """Return the error of a walk that needs a rule for the operand at `place` and finds none."""
-    operand = primitive.operands[place] if primitive.operands else f"number {place}"
+    operand = primitive.operands[index] if primitive.operands else f"number {index}"
     return MissingRuleError(f"{primitive.name}: {mode} needs a rule for operand {operand}, which has none.")
 
 
@@ -212,11 +212,11 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters
     trace = None
     for x in operands:
         if type(x) is Tensor:
-            own = x.owner
-            if not own.is_fast and resolve(x) is not x:
+            owner = x.owner
+            if not owner.is_fast and resolve(x) is not x:
                 return bind(primitive, [resolve(operand) for operand in operands], parameters)
-            if trace is None or own.level > trace.level:
-                trace = own
+            if trace is None or owner.level > trace.level:
+                trace = owner
     if trace is None:
         return evaluate(primitive, primitive.forward, operands, parameters)
     return trace.apply(primitive, operands, parameters)

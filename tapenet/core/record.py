@@ -69,13 +69,13 @@ class Records(Sequence[Record]):
     @overload
     def __getitem__(self, index: slice) -> tuple[Record, ...]: ...
     def __getitem__(self, index: int | slice) -> Record | tuple[Record, ...]:
-        places = range(self._length)[index]
-        if isinstance(places, range):
-            return tuple(Record(*self._entries[place]) for place in places)
-        return Record(*self._entries[places])
+        slots = range(self._length)[index]
+        if isinstance(slots, range):
+            return tuple(Record(*self._entries[slot]) for slot in slots)
+        return Record(*self._entries[slots])
 
     def __iter__(self) -> Iterator[Record]:
-        return (Record(*self._entries[place]) for place in range(self._length))
+        return (Record(*self._entries[slot]) for slot in range(self._length))
 
     def __repr__(self) -> str:
         return f"<{self._length} records>"

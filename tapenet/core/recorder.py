@@ -293,15 +293,15 @@ def _record_parts(
 
     of = Whole(primitive.name, tuple([(x.shape, x.dtype) for x in out]))
     whole = trace.write_group(group)
-    given: list[Array] = []
+    outputs: list[Array] = []
     stays = _stays(trace, primitive, operands)
     for i, part in enumerate(out):
         if stays or part.dtype.kind in "fc":
-            given.append(made_tensor(part, trace, whole + 1 + i))
+            outputs.append(made_tensor(part, trace, whole + 1 + i))
         else:
             record_guard(primitive.name, _part_of(primitive, i), operands, entry[3], part)
-            given.append(part)
-    return tuple(given)
+            outputs.append(part)
+    return tuple(outputs)
 
 
 def _part_of(primitive: Primitive, index: int) -> Callable[..., Array]:

@@ -53,8 +53,8 @@ def with_users_residual(primitive: Primitive, evaluated: Evaluation) -> Primitiv
     def refuse(
         tangents: Sequence[Array], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
     ) -> list[Array | None]:
-        place = next(i for i, tangent in enumerate(tangents) if tangent is not None)
-        raise missing_rule(residual, place, "forward mode")
+        index = next(i for i, tangent in enumerate(tangents) if tangent is not None)
+        raise missing_rule(residual, index, "forward mode")
 
     residual = Primitive(
         f"residual of {primitive.name}",

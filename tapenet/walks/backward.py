@@ -66,16 +66,16 @@ def backward(
         pullbacks: Sequence[CompiledRule | None] = primitive.pullbacks
         if not pullbacks and slots:  # one rule for all operands
             pullbacks = _joint_answers(entries, primitive, slots, kept, parameters, t)
-        place = -1  # counted here: to set up zip and enumerate takes longer than the few operands of a record
+        index = -1  # counted here: to set up zip and enumerate takes longer than the few operands of a record
         for operand_slot in slots:
-            place += 1
+            index += 1
             if operand_slot is None or (on_path is not None and not on_path[operand_slot]):
                 continue
-            pullback = pullbacks[place]
+            pullback = pullbacks[index]
             _, _, _, _, shape, dtype = entries[operand_slot]
             if pullback is None:
                 if primitive.joint_pullback is None and (dtype is None or dtype.kind in "fc"):
-                    raise missing_rule(primitive, place, "reverse mode")
+                    raise missing_rule(primitive, index, "reverse mode")
                 continue  # no path through this operand, or a choice
             contribution = pullback(t, kept, parameters, shape)
             # Builtin dtypes of native byte order are single objects: `is` costs less than `==`, and where it fails for
@@ -113,8 +113,8 @@ def _joint_answers(
             f"one for each operand; got {len(answers)}."
         )
     return [
-        None if answer is NO_PATH or _is_choice(entries, slot) else _rule_that_returns(primitive, place, answer)
-        for place, (slot, answer) in enumerate(zip(slots, answers, strict=True))
+        None if answer is NO_PATH or _is_choice(entries, slot) else _rule_that_returns(primitive, index, answer)
+        for index, (slot, answer) in enumerate(zip(slots, answers, strict=True))
     ]
 
 
@@ -124,12 +124,12 @@ def _is_choice(entries: Sequence[Entry], slot: int | None) -> bool:
     return dtype is not None and dtype.kind not in "fc"
 
 
-def _rule_that_returns(primitive: Primitive, place: int, answer: Array | None) -> CompiledRule:
+def _rule_that_returns(primitive: Primitive, index: int, answer: Array | None) -> CompiledRule:
     """Return a rule that gives an answer which is there already; without one it raises."""
 
     def rule(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
         if answer is None:
-            raise missing_rule(primitive, place, "reverse mode")
+            raise missing_rule(primitive, index, "reverse mode")
         return answer
 
     return rule

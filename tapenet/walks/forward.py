@@ -77,12 +77,12 @@ def _output_tangent(
 ) -> Array | None:
     """Return the tangent of a record's output: the sum of the pushforwards of each operand's tangent."""
     total = None
-    for place, slot in enumerate(slots):
+    for index, slot in enumerate(slots):
         if slot is None or slot not in dots:
             continue
-        pushforward = primitive.pushforwards[place]
+        pushforward = primitive.pushforwards[index]
         if pushforward is None:
-            raise missing_rule(primitive, place, "forward mode")
+            raise missing_rule(primitive, index, "forward mode")
         dot = pushforward(dots[slot], kept, parameters, entries[slot][SHAPE])
         total = dot if total is None else _added(total, dot)
     return total

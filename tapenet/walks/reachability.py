@@ -26,9 +26,9 @@ def ancestors(entries: Sequence[Entry], targets: Collection[int], first: int = 0
     for slot in targets:
         if slot >= first:
             needed[slot - first] = 1
-    for place in range(len(needed) - 1, -1, -1):
-        if needed[place]:
-            for operand in entries[first + place][SLOTS]:
+    for offset in range(len(needed) - 1, -1, -1):
+        if needed[offset]:
+            for operand in entries[first + offset][SLOTS]:
                 if operand is not None and operand >= first:
                     needed[operand - first] = 1
     return needed
