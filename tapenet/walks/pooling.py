@@ -23,8 +23,8 @@ def pooled_entries(trace: Recorder, entries: Sequence[Entry]) -> Sequence[Entry]
 
 
 def _is_ours(primitive: Primitive) -> bool:
-    """Return whether rules are the library's own elementwise ones: a user's are given plain arrays alone."""
-    return primitive.is_elementwise and not primitive.is_users
+    """Return whether rules are the core's elementwise ones, of NumPy's ufuncs: others are given plain arrays alone."""
+    return primitive.is_elementwise and not primitive.is_users and "." not in primitive.name
 
 
 def _pooled(primitive: Primitive) -> Primitive:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tapenet as tn
+import tapenet.numpy as tnp
 from tapenet.scipy import special
 
 mp: Any = mpmath.mp
@@ -174,3 +175,30 @@ def test_complex_arguments_have_the_complex_derivative() -> None:
     for name, f in (("gamma", mp.gamma), ("erf", mp.erf), ("loggamma", mp.loggamma), ("psi", mp.digamma)):
         found = tn.grad(lambda z, name=name: getattr(special, name)(z).real)(z)
         np.testing.assert_allclose(found, complex(mp.diff(f, mp.mpc(z))), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("erf", (0.3,)),
+        ("gammainc", (2.3, 1.7)),
+        ("betainc", (2.3, 1.7, 0.4)),
+        ("stdtr", (3.0, 0.7)),
+        ("fdtr", (3.0, 5.0, 0.7)),
+        ("gammaincinv", (2.3, 0.7)),
+        ("voigt_profile", (0.3, 1.2, 0.7)),
+        ("hyp2f1", (0.3, 1.2, 0.7, -0.5)),
+        ("xlogy", (0.3, 1.2)),
+        ("airy", (0.3,)),
+    ],
+)
+def test_large_arrays_have_the_derivatives_of_their_elements(name: str, arguments: tuple[float, ...]) -> None:
+    def f(*xs: Any) -> Any:
+        found = getattr(special, name)(*xs)
+        return tnp.sum(found[0] if isinstance(found, tuple) else found)
+
+    places = tuple(range(len(arguments)))
+    small = tn.grad(f, places)(*arguments)
+    large = tn.grad(f, places)(*(np.full(40_000, x) for x in arguments))
+    for one, many in zip(small, large, strict=True):
+        np.testing.assert_allclose(many, one, rtol=1e-12)
