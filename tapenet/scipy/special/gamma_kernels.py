@@ -15,29 +15,34 @@ _SHIFT = 12.0  # from where on the asymptotic series below are good to rounding
 
 
 def digamma_difference(a: Any, b: Any) -> Any:
-    """Compute digamma(a + b) - digamma(a), with all digits also where the two are nearly the same.
-
-    Both arguments are moved up by recurrence, which adds b / ((a + k) (a + b + k)), to the asymptotic series, of which
-    the terms are subtracted one by one.
-    """
-    a, b = np.broadcast_arrays(np.asarray(a), np.asarray(b))
+    """Compute digamma(a + b) - digamma(a), with all digits also where the two are nearly the same."""
+    a, b = np.broadcast_arrays(a, b)
     dtype = np.result_type(a, b, np.float32)
     a, b = a.astype(np.float64), b.astype(np.float64)
-    plain = scipy.special.psi(a + b) - scipy.special.psi(a)
-    usual = (a > 0) & (a + b > 0)
-    if not usual.any():
-        return plain.astype(dtype)[()]
-    high, step = np.where(usual, a, 1.0), np.where(usual, b, 0.0)
-    total = np.zeros_like(high)
+    found = np.asarray(scipy.special.psi(a + b) - scipy.special.psi(a))
+    near = (a > 0) & (a + b > 0) & (np.abs(b) < 0.5 * a)  # elsewhere the difference is as large as its terms
+    if near.any():
+        found[near] = _near_difference(a[near], b[near])
+    return found.astype(dtype)[()]
+
+
+def _near_difference(a: Any, b: Any) -> Any:
+    """Move both arguments up by recurrence, which adds b / ((a + k) (a + b + k)), and subtract the asymptotic series."""
+    total = np.zeros_like(a)
     for _ in range(int(_SHIFT)):
-        small = (high < _SHIFT) | (high + step < _SHIFT)
-        total += np.where(small, step / (high * (high + step)), 0)
-        high = np.where(small, high + 1, high)
-    ratio = np.log1p(step / high)
-    total += ratio + step / (2 * high * (high + step))
+        small = (a < _SHIFT) | (a + b < _SHIFT)
+        if not small.any():
+            break
+        total += np.where(small, b / (a * (a + b)), 0)
+        a = np.where(small, a + 1, a)
+    ratio = np.log1p(b / a)
+    total += ratio + b / (2 * a * (a + b))
+    step = np.expm1(-2 * ratio)  # (1 + b / a)^-2 - 1, and by products that of each even power
+    square, power, less = 1 / (a * a), np.ones_like(a), np.zeros_like(a)
     for j, number in enumerate(_BERNOULLI, 1):
-        total -= number / (2 * j) * high ** (-2.0 * j) * np.expm1(-2 * j * ratio)
-    return np.where(usual, total, plain).astype(dtype)[()]
+        power, less = power * square, less + step + less * step
+        total -= number / (2 * j) * power * less
+    return total
 
 
 def polygamma(n: Any, x: Any) -> Any:

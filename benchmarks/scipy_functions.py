@@ -1,9 +1,10 @@
 """Time special functions and log densities on 1e5 elements: values, and values with gradients, beside their peers.
 
-All contenders take turns; the fastest of the rounds counts. Times are in milliseconds; those of a value and its gradient
-by every operand are taken with `value_and_grad` of the sum. JAX goes eager, as tapenet does.
+All contenders take turns; the fastest of the rounds counts. Times are in milliseconds; those with gradients are of the
+sum and its gradient by every operand. JAX goes eager, as tapenet does. The file is not named scipy.py, which scripts of
+this folder would import in SciPy's place.
 
-    python benchmarks/scipy.py --rounds 20
+    python benchmarks/scipy_functions.py --rounds 20
 """
 
 from __future__ import annotations
@@ -11,13 +12,9 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
-
-# A script's own folder comes first on the path, and this file is named as SciPy is.
-sys.path = [path for path in sys.path if os.path.abspath(path or ".") != os.path.dirname(os.path.abspath(__file__))]
 
 import numpy as np
 import scipy.special
