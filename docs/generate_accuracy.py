@@ -8,8 +8,10 @@ and holds its bounds.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -703,7 +705,9 @@ def page() -> str:
         "\n".join([f"## Above {GOOD:.0f} ulp, and why", "", "| function | reason |", "|---|---|", *reasons, ""])
     )
     parts.append("\n".join([MATRICES, *matrix_rows(), ""]))
-    return "\n".join(parts)
+    sys.path.insert(0, str(Path(__file__).parent))
+    section: str = importlib.import_module("scipy_accuracy").section()
+    return "\n".join([*parts, section])
 
 
 MATRICES = """## Linear algebra

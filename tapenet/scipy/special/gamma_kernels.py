@@ -27,7 +27,7 @@ def digamma_difference(a: Any, b: Any) -> Any:
 
 
 def _near_difference(a: Any, b: Any) -> Any:
-    """Move both arguments up by recurrence, which adds b / ((a + k) (a + b + k)), and subtract the asymptotic series."""
+    """Move both up by recurrence, which adds b / ((a + k) (a + b + k)), and subtract the asymptotic series."""
     total = np.zeros_like(a)
     for _ in range(int(_SHIFT)):
         small = (a < _SHIFT) | (a + b < _SHIFT)

@@ -197,7 +197,8 @@ def _beta_moments(a: Any, power: Any, x: Any, orders: tuple[int, int]) -> Series
 
 # ---- densities ----
 
-_LARGE = 10.0
+_LARGE = 10.0  # from where on Stirling's series is good to the last digit
+_HIGH = 80.0  # below which the factors of a density are far from overflow
 _STIRLING = [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400]
 
 
@@ -212,15 +213,15 @@ def _stirling(a: Any) -> Any:
     return np.where(large, np.exp(series / high), plain)
 
 
-def _log1p_less(u: Any) -> Any:
-    """Compute log(1 + u) - u, by its series near 0."""
+def _log_less(ratio: Any, u: Any) -> Any:
+    """Compute log(ratio) - u for u = ratio - 1, by its series near 0."""
     near = np.abs(u) < 0.3
     small = np.where(near, u, 0.0)
     total = np.zeros_like(small)
     for k in range(36, -1, -1):
         total = total * -small + 1 / (k + 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(near, -small * small * total, np.log1p(u) - u)
+        return np.where(near, -small * small * total, np.log(ratio) - u)
 
 
 def gamma_density(a: Any, x: Any) -> Any:
@@ -228,10 +229,10 @@ def gamma_density(a: Any, x: Any) -> Any:
     a, x = np.broadcast_arrays(a, x)
     dtype = np.result_type(a, x, np.float32)
     a, x = a.astype(np.float64), x.astype(np.float64)
-    large = (a >= _LARGE) & (x > 0) & np.isfinite(x)
-    high, place = np.where(large, a, _LARGE), np.where(large, x, 1.0)
+    large = (a > 0) & ((a >= _HIGH) | (x > 6 * _HIGH)) & (x > 0) & np.isfinite(x)
+    high, place = np.where(large, a, _HIGH), np.where(large, x, 1.0)
     with np.errstate(all="ignore"):
-        deviance = high * _log1p_less((place - high) / high)
+        deviance = high * _log_less(place / high, (place - high) / high)
         by_deviance = np.sqrt(high / (2 * math.pi)) * np.exp(deviance) / (_stirling(high) * place)
         plain = x ** (a - 1) * np.exp(-x) * scipy.special.rgamma(np.where(large, 1.0, a))
     plain = np.where((x < 0) | (x == np.inf), 0.0, plain)
@@ -247,9 +248,8 @@ def beta_density(a: Any, b: Any, x: Any) -> Any:
     p, q, place = np.where(large, a, 1.0), np.where(large, b, 1.0), np.where(large, x, 0.5)
     n = p + q
     with np.errstate(all="ignore"):
-        deviance = p * _log1p_less((place * q - (1 - place) * p) / p) + q * _log1p_less(
-            ((1 - place) * p - place * q) / q
-        )
+        apart = place * q - (1 - place) * p
+        deviance = p * _log_less(place * n / p, apart / p) + q * _log_less((1 - place) * n / q, -apart / q)
         scale = np.sqrt(p / n * q / (2 * math.pi)) * _stirling(n) / (_stirling(p) * _stirling(q))
         by_deviance = scale * np.exp(deviance) / (place * (1 - place))
         plain = x ** (a - 1) * (1 - x) ** (b - 1) / scipy.special.beta(a, b)

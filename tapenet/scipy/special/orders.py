@@ -18,11 +18,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.special
 
 import tapenet.numpy as tnp
 from tapenet.core.primitive import Array, bind
 from tapenet.scipy.special.declaring import primitive
 from tapenet.scipy.special.helpers import is_complex
+from tapenet.scipy.special.incomplete_kernels import Series, exponential, polygamma_term
 
 _STEPS = 96  # of Gauss and Legendre's rule, on each of the pieces
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(_STEPS)
@@ -82,7 +84,7 @@ def _j(v: Any, x: Any, order: int) -> Any:
         _end(v, x),
         lambda s: np.exp(-x * np.sinh(s)) * _product_rule(order, v, s, lambda k: _sine_of_pi(v, k)),
     )
-    return (first - second) / math.pi
+    return _where_small(v, x, order, (v > -0.9) & (x * x < 4 * (v + 1)), -1, (first - second) / math.pi)
 
 
 def _y(v: Any, x: Any, order: int) -> Any:
@@ -105,7 +107,24 @@ def _i(v: Any, x: Any, order: int) -> Any:
         _end(v, x),
         lambda s: np.exp(-x * (np.cosh(s) + 1)) * _product_rule(order, v, s, lambda k: _sine_of_pi(v, k)),
     )
-    return np.exp(x) * (first - second) / math.pi
+    return _where_small(v, x, order, (v > -0.9) & (x < 40), 1, np.exp(x) * (first - second) / math.pi)
+
+
+def _by_series(v: Any, x: Any, order: int, sign: int) -> Any:
+    """Sum sign^k (x / 2)^(2 k + v) / (k! gamma(k + v + 1)), differentiated by v, over k."""
+    total = np.zeros_like(x)
+    half = x / 2
+    for k in range(int(24 + 1.5 * np.max(x, initial=0.0))):
+        logarithm: Series = {(n, 0): -polygamma_term(n, k + v + 1) for n in range(1, order + 1)}
+        logarithm[1, 0] = np.log(half) + logarithm[1, 0]
+        factor = exponential(logarithm, (order, 0))[order, 0] * math.factorial(order)
+        total = total + sign**k * half ** (2 * k + v) * scipy.special.rgamma(k + v + 1) / math.factorial(k) * factor
+    return total
+
+
+def _where_small(v: Any, x: Any, order: int, small: Any, sign: int, found: Any) -> Any:
+    """Replace what the integral gives by the series, where it does not cancel and the value is small."""
+    return np.where(small, _by_series(np.where(small, v, 1.0), np.where(small, x, 1.0), order, sign), found)
 
 
 def _k(v: Any, x: Any, order: int) -> Any:
