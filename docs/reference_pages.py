@@ -63,7 +63,13 @@ PAGES = (
     Page(
         "scipy",
         "tapenet.scipy",
-        ("tapenet.scipy", "tapenet.scipy.integrate", "tapenet.scipy.linalg", "tapenet.scipy.special"),
+        (
+            "tapenet.scipy",
+            "tapenet.scipy.integrate",
+            "tapenet.scipy.linalg",
+            "tapenet.scipy.optimize",
+            "tapenet.scipy.special",
+        ),
         "SciPy's functions on Tensors and arrays alike. :doc:`/guides/scipy` says of each what becomes of it.",
     ),
     Page(

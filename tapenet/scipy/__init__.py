@@ -34,14 +34,15 @@ from tapenet.core.packages import import_package
 
 import_package("scipy", "tapenet.scipy", extra="scipy")
 
-MODULES = ("integrate", "linalg", "special", "stats")
+MODULES = ("integrate", "linalg", "optimize", "special", "stats")
 
-__all__ = ["integrate", "linalg", "special", "stats"]
+__all__ = ["integrate", "linalg", "optimize", "special", "stats"]
 
 if TYPE_CHECKING:
     from tapenet.scipy import (
         integrate as integrate,
         linalg as linalg,
+        optimize as optimize,
         special as special,
         stats as stats,
     )

@@ -14,7 +14,7 @@ import tapenet.numpy as tnp
 from tapenet.core.pytrees import tree_leaves
 from tapenet.testing import check_grads
 from tests.docs.scipy_table import table
-from tests.scipy import subjects_integrate, subjects_linalg, subjects_special, subjects_stats  # noqa: F401
+from tests.scipy import subjects_integrate, subjects_linalg, subjects_optimize, subjects_special, subjects_stats  # noqa: F401
 from tests.scipy.subjects import SUBJECTS, Subject, named
 
 

@@ -1,0 +1,60 @@
+"""Subjects of scipy.optimize."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+
+import tapenet.numpy as tnp
+import tapenet.scipy.optimize
+from tests.scipy.subjects import between, subject
+
+ONE, PAIR = between(1.5, 2.5, 1), between(0.6, 1.4, 2)
+
+
+def cubic(x: Any, a: Any) -> Any:
+    return x**3 + x - a
+
+
+def pair(x: Any, a: Any) -> Any:
+    return tnp.stack([x[0] ** 3 + x[1] - a[0], x[1] ** 3 + x[1] - x[0] - a[1]])
+
+
+def bowl(x: Any, a: Any) -> Any:
+    return tnp.sum((x - a) ** 2 + 0.1 * x**4) + 0.3 * x[0] * x[1]
+
+
+def declare(name: str, call: Any, *arrays: Any, **settings: Any) -> None:
+    subject("optimize", name, lambda xp, *given: tnp.asarray(call(xp, *given)), *arrays, **settings)
+
+
+for each in ("bisect", "brenth", "brentq", "ridder"):
+    declare(each, lambda xp, a, each=each: getattr(xp, each)(cubic, 0, 4, (a[0].astype(float),), xtol=1e-14), ONE)
+declare("newton", lambda xp, a: xp.newton(cubic, 1.0, args=(a[0].astype(float),), tol=1e-13), ONE)
+declare("root_scalar", lambda xp, a: xp.root_scalar(cubic, (a[0].astype(float),), bracket=(0, 4)).root, ONE)
+declare("fixed_point", lambda xp, a: xp.fixed_point(lambda x, a: np.cos(a * x), 0.5, (a[0].astype(float),)), PAIR)
+declare("root", lambda xp, a: xp.root(pair, [1.0, 1.0], (a.astype(float),), tol=1e-13).x, PAIR, tolerance=1e-5)
+declare(
+    "least_squares",
+    lambda xp, a: xp.least_squares(pair, [1.0, 1.0], args=(a.astype(float),), xtol=1e-15, ftol=1e-15, gtol=1e-15).x,
+    PAIR,
+    tolerance=1e-5,
+)
+
+
+def precise(xp: Any, a: Any) -> Any:
+    """SciPy's minimum by gradients of differences, and ours by those that are supplied."""
+    if xp is scipy.optimize:
+        return tapenet.scipy.optimize.minimize(bowl, np.zeros(2), (a.astype(float),), "Newton-CG", tol=1e-11).x
+    return xp.minimize(bowl, np.zeros(2), (a.astype(float),), "Newton-CG", tol=1e-11).x
+
+
+declare("minimize", precise, PAIR, tolerance=1e-5)
+declare(
+    "curve_fit",
+    lambda xp, y: xp.curve_fit(lambda x, a, b: a * x + b * x * x, np.arange(4.0), y.astype(float), [1.0, 1.0])[0],
+    between(0.5, 2, 4),
+    tolerance=1e-5,
+)
