@@ -186,7 +186,9 @@ def entry(module: ModuleType, name: str) -> list[str]:
     value = getattr(module, name)
     if inspect.isclass(value):
         bases = ["   :show-inheritance:"] if value.__bases__ != (object,) else []
-        return [f".. autoclass:: {name}", "   :members:", *bases, ""]
+        # NumPy's own classes have their place in the index on the page of tapenet.numpy.
+        is_second = value.__module__.startswith("numpy.") and not module.__name__.startswith("tapenet.numpy")
+        return [f".. autoclass:: {name}", "   :members:", *bases, *(["   :no-index:"] if is_second else []), ""]
     return [f".. {'autofunction' if callable(value) and hasattr(value, '__name__') else 'autodata'}:: {name}", ""]
 
 
