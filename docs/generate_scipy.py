@@ -33,7 +33,12 @@ HEADS = {
     "Refused": REFUSAL,
 }
 
-COMPLETE: tuple[str, ...] = ("integrate", "linalg", "special")  # modules of which every public function has a place
+COMPLETE: tuple[str, ...] = (
+    "fft",
+    "integrate",
+    "linalg",
+    "special",
+)  # modules of which every public function has a place
 PAGE = Path(__file__).parent / "guides" / "scipy.md"
 
 INTRODUCTION = """# SciPy

@@ -65,6 +65,7 @@ PAGES = (
         "tapenet.scipy",
         (
             "tapenet.scipy",
+            "tapenet.scipy.fft",
             "tapenet.scipy.integrate",
             "tapenet.scipy.linalg",
             "tapenet.scipy.optimize",

@@ -30,6 +30,7 @@ MODULES = [
     "tapenet.numpy.linalg",
     "tapenet.optim",
     "tapenet.scipy",
+    "tapenet.scipy.fft",
     "tapenet.scipy.integrate",
     "tapenet.scipy.linalg",
     "tapenet.scipy.optimize",

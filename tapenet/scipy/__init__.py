@@ -34,12 +34,13 @@ from tapenet.core.packages import import_package
 
 import_package("scipy", "tapenet.scipy", extra="scipy")
 
-MODULES = ("integrate", "linalg", "optimize", "special", "stats")
+MODULES = ("fft", "integrate", "linalg", "optimize", "special", "stats")
 
-__all__ = ["integrate", "linalg", "optimize", "special", "stats"]
+__all__ = ["fft", "integrate", "linalg", "optimize", "special", "stats"]
 
 if TYPE_CHECKING:
     from tapenet.scipy import (
+        fft as fft,
         integrate as integrate,
         linalg as linalg,
         optimize as optimize,

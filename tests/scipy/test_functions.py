@@ -14,7 +14,14 @@ import tapenet.numpy as tnp
 from tapenet.core.pytrees import tree_leaves
 from tapenet.testing import check_grads
 from tests.docs.scipy_table import table
-from tests.scipy import subjects_integrate, subjects_linalg, subjects_optimize, subjects_special, subjects_stats  # noqa: F401
+from tests.scipy import (  # noqa: F401
+    subjects_fft,
+    subjects_integrate,
+    subjects_linalg,
+    subjects_optimize,
+    subjects_special,
+    subjects_stats,
+)
 from tests.scipy.subjects import SUBJECTS, Subject, named
 
 
