@@ -47,6 +47,16 @@ def test_variables_at_a_bound_do_not_move() -> None:
     assert found[0, 0] == pytest.approx(2 / (2 + 1.2 * minimum(A, method="L-BFGS-B", bounds=bounds)[0] ** 2), rel=1e-5)
 
 
+def test_bounds_that_are_about_to_switch_are_a_named_error() -> None:
+    def best(a: Any) -> Any:
+        return optimize.minimize(lambda x, a: tnp.sum((x - a) ** 2), [1.0], (a,), "L-BFGS-B", bounds=[(0, None)]).x[0]
+
+    assert tn.grad(best)(0.5) == pytest.approx(1)
+    assert tn.grad(best)(-0.5) == 0
+    with pytest.raises(tn.ConvergenceError, match="where the active bounds switch"):
+        tn.grad(best)(0.0)
+
+
 def test_minimize_drives_pytrees_and_supplies_derivatives() -> None:
     start = {"x": np.array([-1.0, 2.0]), "y": 0.5}
 

@@ -235,7 +235,10 @@ def minimize(
         return result
 
     def solve(*given: Any) -> Array:
-        return _result(name, found(*given), info)
+        x = _result(name, found(*given), info)
+        if bounds is not None:
+            _check_held(name, x, np.asarray(grad(objective)(x, *given)), _inside(x, bounds))
+        return x
 
     free = None if bounds is None else nondifferentiable(lambda x: _inside(x, bounds), name="free_variables")
     x = implicit(name, solve, grad(objective), *args, free=free)
@@ -248,9 +251,20 @@ published(
     scipy.optimize,
     "minimize",
     "Derivative: -H^-1 g_p at the minimum, by args, with the gradient g and its Jacobian H; variables at a bound do "
-    "not move. With constraints it is refused. Without `jac`, x0 is any pytree, and gradients, products with the "
-    "Hessian and Jacobians of constraints are supplied to the solver.",
+    "not move, and where active bounds switch ConvergenceError is raised. With constraints it is "
+    "refused. "
+    "Without `jac`, x0 is any pytree, and gradients, products with the Hessian and Jacobians of constraints are supplied to the solver.",
 )
+
+
+def _check_held(name: str, x: Array, slope: Array, inside: Array) -> None:
+    """Raise where a variable is at its bound with a gradient of 0: it would leave it, or not, as args move."""
+    loose = np.flatnonzero(~inside & (np.abs(slope) <= 1e-5))
+    if len(loose):
+        raise ConvergenceError(
+            f"{name}: a variable at its bound must be held there by a gradient other than 0 to have a derivative; got "
+            f"{slope[loose[0]]:.3g} for variable {loose[0]}, where the active bounds switch."
+        )
 
 
 def _listed(constraints: Any) -> list[Any]:
