@@ -251,9 +251,9 @@ published(
     scipy.optimize,
     "minimize",
     "Derivative: -H^-1 g_p at the minimum, by args, with the gradient g and its Jacobian H; variables at a bound do "
-    "not move, and where active bounds switch ConvergenceError is raised. With constraints it is "
-    "refused. "
-    "Without `jac`, x0 is any pytree, and gradients, products with the Hessian and Jacobians of constraints are supplied to the solver.",
+    "not move, and where active bounds switch ConvergenceError is raised. With constraints it is refused. Without "
+    "`jac`, x0 is any pytree, and gradients, products with the Hessian and Jacobians of constraints are supplied to "
+    "the solver.",
 )
 
 
