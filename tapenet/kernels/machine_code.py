@@ -73,7 +73,14 @@ def compile_module(make: Callable[[], str], *depends: str, level: int = 2) -> Li
     llvm, target = _llvm(), processor()
     with _lock:
         key = code_cache.key_of(
-            *depends, str(level), target.name, target.features, __version__, llvm_version(), platform.platform()
+            *depends,
+            str(level),
+            _CODE_MODEL,
+            target.name,
+            target.features,
+            __version__,
+            llvm_version(),
+            platform.platform(),
         )
         machine = _target_machine(level)
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
@@ -105,11 +112,14 @@ def _emit(text: str, machine: Any, level: int) -> bytes:
 
 def _target_machine(level: int) -> Any:
     llvm, target = _llvm(), processor()
+    # Sections are mapped one by one. Where much is mapped already they may lie more than 2 GiB apart, and addresses of
+    # 32 bits, those of the small code model, would end the process when the code is loaded.
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=target.name, features=target.features, opt=level, reloc="pic", codemodel="small", jit=True
+        cpu=target.name, features=target.features, opt=level, reloc="static", codemodel=_CODE_MODEL, jit=True
     )
 
 
+_CODE_MODEL = "large"
 _lock = threading.RLock()
 
 
