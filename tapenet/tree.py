@@ -18,6 +18,7 @@ from tapenet.core.primitive import Array
 from tapenet.core.pytrees import (
     Level,
     Tree,
+    TreeSpec,
     dotted_paths,
     joined,
     one_level,
@@ -29,6 +30,7 @@ from tapenet.core.pytrees import (
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.numpy import allclose as arrays_are_close, concatenate, linalg, reshape, stack
+from tapenet.saving.trees import is_state, mapped_tree
 
 __all__ = ["map", "map_with_path", "leaves", "paths", "ravel", "size", "norm", "allclose", "replace"]
 
@@ -46,7 +48,8 @@ def map(function: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
         rest: further ones of its structure, or with subtrees in the places of its leaves.
 
     Returns:
-        A pytree of the structure of `tree`, of what the function returned.
+        A pytree of the structure of `tree`, of what the function returned. Its static fields are those of `tree`, the
+        running statistics of `nn.BatchNorm` among them: a mean of two models has the statistics of the first.
 
     Raises:
         ArgumentTypeError: function is not one.
@@ -200,7 +203,8 @@ def norm(tree: Tree) -> Array:
 def allclose(tree: Tree, other: Tree, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Return whether two pytrees agree: |x - y| <= atol + rtol |y| for all elements, as `numpy.allclose` says.
 
-    Leaves that are not numeric, such as strings, must be equal.
+    Leaves that are not numeric, such as strings, must be equal. Arrays in static fields are compared too, such as the
+    running statistics of `nn.BatchNorm`.
 
     Args:
         tree, other: pytrees of one structure, with equal shapes.
@@ -216,16 +220,41 @@ def allclose(tree: Tree, other: Tree, *, rtol: float = 1e-5, atol: float = 1e-8,
     rtol = checked_number("tree.allclose", "rtol", rtol, "[0, inf)")
     atol = checked_number("tree.allclose", "atol", atol, "[0, inf)")
     checked_flag("tree.allclose", "equal_nan", equal_nan)
-    found, spec = tree_flatten(tree)
-    if tree_flatten(other)[1] != spec:
+    own, others = dict(_static_arrays(tree)), dict(_static_arrays(other))
+    if not _is_same_structure(tree, other) or own.keys() != others.keys():
         raise ArgumentError(f"tree.allclose: other must have the structure of tree; {_first_difference(tree, other)}")
-    pairs = list(zip(found, tree_leaves(other), strict=True))
-    for path, (x, y) in zip(dotted_paths(tree), pairs, strict=True):
+    rows = [*zip(dotted_paths(tree), tree_leaves(tree), tree_leaves(other), strict=True)]
+    rows += [(path, own[path], others[path]) for path in own]
+    for path, x, y in rows:
         if np.shape(x) != np.shape(y):
             raise ArgumentError(
                 f"tree.allclose: other must have the shapes of tree; got {np.shape(y)} for {np.shape(x)} at {path!r}."
             )
-    return all(_is_close(x, y, rtol, atol, equal_nan) for x, y in pairs)
+    return all(_is_close(x, y, rtol, atol, equal_nan) for _, x, y in rows)
+
+
+def _is_same_structure(tree: Tree, other: Tree) -> bool:
+    try:
+        return bool(tree_flatten(other)[1] == tree_flatten(tree)[1])
+    except ValueError:  # static fields that are arrays, which have no truth value
+        return bool(_without_static_arrays(other) == _without_static_arrays(tree))
+
+
+def _without_static_arrays(tree: Tree) -> TreeSpec:
+    return tree_flatten(mapped_tree("tree.allclose", tree, lambda item: 0.0 if is_state(item.value) else item.value))[1]
+
+
+def _static_arrays(node: Any, path: str = "", is_static: bool = False) -> Iterator[tuple[str, Array]]:
+    """Yield each array in a static field with its path."""
+    level = one_level(node)
+    if level is None:
+        if is_static and isinstance(node, np.ndarray | Tensor):
+            yield path, node
+        return
+    for name, child in zip(level.names, level.children, strict=True):
+        yield from _static_arrays(child, joined(path, name), is_static)
+    for name, value in static_values(node).items():
+        yield from _static_arrays(value, joined(path, name), True)
 
 
 def _is_close(x: Any, y: Any, rtol: float, atol: float, equal_nan: bool) -> bool:

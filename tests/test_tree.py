@@ -156,6 +156,37 @@ def test_allclose() -> None:
         tn.tree.allclose({"a": np.ones(2)}, {"a": np.ones(3)})
 
 
+@attrs.frozen(eq=False)
+class WithTable:
+    weight: Any
+    table: Any = tn.static_field()
+
+
+def test_allclose_compares_arrays_in_static_fields(rng: np.random.Generator) -> None:
+    layer = tn.nn.BatchNorm(3)
+    _, trained = layer.train(rng.normal(5, 1, (8, 3)).astype(np.float32), rng)
+    assert not tn.tree.allclose(layer, trained)
+    assert not tn.tree.allclose({"a": [layer]}, {"a": [trained]})
+    assert tn.tree.allclose(trained, tn.tree.map(lambda x: x + 0, trained))
+    assert tn.tree.allclose(layer, tn.nn.BatchNorm(3))
+    first, second = WithTable(1.0, np.ones(2)), WithTable(1.0, (np.ones(2),))
+    assert tn.tree.allclose(first, WithTable(1.0, np.ones(2)))
+    assert not tn.tree.allclose(first, WithTable(1.0, np.zeros(2)))
+    assert not tn.tree.allclose(second, WithTable(1.0, (np.zeros(2),)))
+    with pytest.raises(ArgumentError, match=r"shapes of tree; got \(3,\) for \(2,\) at 'table'"):
+        tn.tree.allclose(first, WithTable(1.0, np.ones(3)))
+    with pytest.raises(ArgumentError, match="must have the structure of tree"):
+        tn.tree.allclose(first, second)
+    assert isinstance(tn.grad(lambda w: w * tn.tree.allclose(WithTable(w, w), WithTable(w, 1 * w)))(2.0), float)
+
+
+def test_map_keeps_the_static_fields_of_the_first(rng: np.random.Generator) -> None:
+    layer = tn.nn.BatchNorm(3)
+    _, trained = layer.train(rng.normal(5, 1, (8, 3)).astype(np.float32), rng)
+    mean = tn.tree.map(lambda x, y: (x + y) / 2, trained, layer)
+    assert tn.tree.allclose(mean, trained)
+
+
 # ---- replace ----
 
 

@@ -481,10 +481,10 @@ class AverageParams(Part):
 
     def apply(self, updates: Tree, state: Any, params: Tree, value: Any) -> tuple[Tree, Any]:
         """Take the parameters after the step into the mean; the step is unchanged."""
-        mean = tree_map(self._carried, state.mean, params, updates)
+        mean = tree_map(self._carried, params, state.mean, updates)  # the static fields are those of `params`
         return updates, AverageParamsState(mean)
 
-    def _carried(self, mean: Array, parameter: Array, step: Array) -> Array:
+    def _carried(self, parameter: Array, mean: Array, step: Array) -> Array:
         new = as_dtype(parameter, mean.dtype) + as_dtype(step, mean.dtype)
         return self.decay * mean + (1 - self.decay) * new
 
@@ -495,7 +495,8 @@ def average_params(decay: float) -> Part:
         m <- decay * m + (1 - decay) * p     p after the step; m is p before the first
 
     It stands after the optimizer and changes nothing. The mean is `state.parts[i].mean`, for the i-th part of the
-    chain: a model, where the parameters are one.
+    chain: a model, where the parameters are one. Its static fields, such as the running statistics of `nn.BatchNorm`,
+    are those of the last parameters that were given to `update`.
 
     Args:
         decay: number in [0, 1), such as 0.999; how much of the mean is kept.

@@ -249,6 +249,18 @@ class Never(optim.Part):
         return optim.SKIPPED, state
 
 
+def test_an_average_of_a_model_has_its_last_statistics(rng):
+    layer = tn.nn.BatchNorm(3)
+    optimizer = optim.chain(optim.sgd(0.1), optim.average_params(0.5))
+    state, x = optimizer.init(layer), rng.normal(5, 2, (64, 3)).astype(np.float32)
+    for _ in range(2):
+        _, layer = layer.train(x, rng)
+        updated, state = optimizer.update(tn.tree.map(np.zeros_like, layer), state, layer)
+    mean = state.parts[1].mean
+    assert tn.tree.allclose(mean, layer)
+    np.testing.assert_array_equal(mean(x), updated(x))
+
+
 def test_parts_of_ones_own():
     params, _ = run(optim.chain(SignOnly(), optim.sgd(0.5)), [[8.0, -3.0]], [0.0, 0.0])
     assert params == [-0.5, 0.5]
