@@ -39,7 +39,11 @@ def ctc(
     A path names a class or the blank at each step. It spells what is left when equal neighbours are merged and
     blanks are dropped; the probabilities of all paths that spell the labels are added, as logarithms.
 
-    Derivative: that of the sum over all paths; 0 where no path is possible, as with fewer steps than labels.
+    Where no path is possible, as with fewer steps than labels, the loss is infinite and its derivative 0, as with
+    PyTorch's zero_infinity=True: the example does not change the gradient, and only the loss shows it. By default
+    PyTorch's derivative is NaN. To find such examples take `np.isfinite` of the losses with reduction="none".
+
+    Derivative: that of the sum over all paths; 0 where no path is possible.
 
     Args:
         logits: unnormalized log-probabilities at each step, float array, shape (N, steps, classes).
@@ -123,7 +127,7 @@ def _log_probability(log_p: Array, labels: Array, ends: Array, sizes: Array, bla
     """Add up all paths forward: at each step, for each place between and on labels, the paths that have come so far."""
     count, steps, _ = log_p.shape
     blanks = np.full((count, labels.shape[1]), blank, labels.dtype)
-    spelled = stack([labels, blanks], 2).reshape(count, -1)
+    spelled = stack([labels, blanks], 2).reshape(count, 2 * labels.shape[1])
     spelled = concatenate([np.full((count, 1), blank, labels.dtype), spelled], 1)
     at_each = np.broadcast_to(spelled[:, None], (count, steps, spelled.shape[1]))
     emitted = take_along_axis(log_p, at_each, 2)

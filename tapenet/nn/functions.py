@@ -48,16 +48,16 @@ def shaped(function: str, name: str, x: Any, shape: tuple[int, ...], why: str) -
 
 
 def _broadcastable(function: str, name: str, y: Any, x: Array) -> Any:
-    """Check an array that broadcasts against x; return a Python number, which has no dtype, as it is."""
+    """Check an array that broadcasts to x; return a Python number, which has no dtype, as it is."""
     if type(y) is float or type(y) is int:
         return y
     y = checked_array(function, name, y)
     try:
-        np.broadcast_shapes(x.shape, y.shape)
+        fits = np.broadcast_shapes(x.shape, y.shape) == x.shape
     except ValueError:
-        raise ArgumentError(
-            f"{function}: {name} must broadcast against x, of shape {x.shape}; got {y.shape}."
-        ) from None
+        fits = False
+    if not fits:
+        raise ArgumentError(f"{function}: {name} must broadcast to the shape of x, {x.shape}; got {y.shape}.")
     return y
 
 
@@ -284,7 +284,7 @@ def moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, BatchStatistics]:
 
 
 def scale_and_offset(function: str, x: Array, scale: Array | None, offset: Array | None) -> tuple[Any, Any]:
-    """Check arrays that broadcast against x, or None."""
+    """Check arrays that broadcast to x, or None."""
     scale = None if scale is None else _broadcastable(function, "scale", scale, x)
     return scale, None if offset is None else _broadcastable(function, "offset", offset, x)
 
@@ -347,15 +347,15 @@ def normalize(
 
     Args:
         x: float array, shape (..., C).
-        mean, var: arrays or numbers that broadcast against x.
-        scale, offset: arrays or numbers that broadcast against x, or None for none.
+        mean, var: arrays or numbers that broadcast to the shape of x.
+        scale, offset: arrays or numbers that broadcast to the shape of x, or None for none.
         eps: added to the variance; not negative.
 
     Returns:
         An array of the shape of x.
 
     Raises:
-        ArgumentError: an array that does not broadcast against x; a negative eps.
+        ArgumentError: an array that does not broadcast to x; a negative eps.
         ArgumentTypeError: an argument that is not numeric.
 
     >>> tn.nn.normalize(np.array([3.0]), 1.0, 4.0, eps=0.0)
@@ -385,7 +385,7 @@ def layer_norm(
 
     Args:
         x: float array of any shape with at least one axis.
-        scale, offset: arrays or numbers that broadcast against x, or None for none.
+        scale, offset: arrays or numbers that broadcast to the shape of x, or None for none.
         axis: an axis or several.
         eps: added to the variance; not negative.
 
@@ -393,7 +393,7 @@ def layer_norm(
         An array of the shape of x.
 
     Raises:
-        ArgumentError: an x without axes; an array that does not broadcast against x; a negative eps.
+        ArgumentError: an x without axes; an array that does not broadcast to x; a negative eps.
         AxisError: an axis that x does not have.
         ArgumentTypeError: an argument that is not numeric.
 

@@ -74,6 +74,14 @@ def zero_bias(layer: str, bias: bool, outputs: int, dtype: Any) -> Array | None:
     return np.zeros(outputs, dtype) if checked_flag(layer, "bias", bias) else None
 
 
+def _checked_channels(layer: str, x: Array, parameter: Array | None) -> Array:
+    """Check that the last axis of x is as long as a parameter, which would broadcast if either were of length 1."""
+    x = checked_array(layer, "x", x)
+    if parameter is not None and x.shape[-1:] != parameter.shape:
+        raise ArgumentError(f"{layer}: x must have shape (..., {len(parameter)}); got {x.shape}.")
+    return x
+
+
 # ---- with parameters ----
 
 
@@ -217,6 +225,9 @@ class Running:
 class BatchNorm(Layer):
     """Normalize each channel of (..., C): by the batch in training, by running statistics in inference.
 
+    The running variance is the mean of the batches' biased variances, divided by n; PyTorch's is that of the unbiased
+    ones, divided by n - 1, so that after training on small batches the two predict a little differently.
+
     Args:
         channels: C.
         momentum: of a training batch's statistics in the running ones: running + momentum * (batch - running).
@@ -247,11 +258,13 @@ class BatchNorm(Layer):
     def __call__(self, x: Array) -> Array:
         """Apply `nn.normalize` with the running statistics."""
         running = self.running
+        x = _checked_channels("BatchNorm", x, self.scale)
         note_unused("BatchNorm", running.mean, running.var)
         return functions.normalize(x, running.mean, running.var, self.scale, self.offset, eps=self.eps)
 
     def train(self, x: Array, rng: np.random.Generator) -> tuple[Array, Self]:
         """Apply `nn.batch_norm`, and move the layer's running statistics towards the batch's."""
+        x = _checked_channels("BatchNorm", x, self.scale)
         y, batch = functions.batch_norm(x, self.scale, self.offset, eps=self.eps)
         old = self.running
 
@@ -288,6 +301,7 @@ class LayerNorm(Stateless):
 
     def __call__(self, x: Array) -> Array:
         """Apply `nn.layer_norm` with the layer's parameters."""
+        x = _checked_channels("LayerNorm", x, self.scale)
         return functions.layer_norm(x, self.scale, self.offset, eps=self.eps)
 
 

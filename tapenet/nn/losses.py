@@ -20,7 +20,7 @@ from tapenet.ops.arrays.indexing import take, take_along_axis
 from tapenet.ops.arrays.shaping import squeeze
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, negative, square, subtract, where
 from tapenet.ops.elementwise.casting import astype
-from tapenet.ops.elementwise.choices import greater, less_equal, not_equal
+from tapenet.ops.elementwise.choices import greater, less, less_equal, logical_and, not_equal
 from tapenet.ops.elementwise.complex import absolute, imag, real
 from tapenet.ops.elementwise.exponential import log, power
 from tapenet.ops.reductions.reduction import mean, sum as sum_over
@@ -260,7 +260,8 @@ def focal(
     p_t is the probability that is given to the truth. What is surely right weighs little, so that many easy
     examples do not drown the few hard ones. With `alpha`, yes weighs alpha and no 1 - alpha.
 
-    Derivatives: those of the formula, for the logits and for labels that are probabilities.
+    Derivatives: those of the formula, for the logits and for labels that are probabilities; for logits that are
+    surely right 0, whatever gamma is.
 
     Args:
         logits: log-odds, float array of any shape.
@@ -288,7 +289,9 @@ def focal(
     y = _in_dtype_of(x, y)
     given, x = (x, y), widened(x)
     wrong = add(multiply(sigmoid(negative(x)), y), multiply(sigmoid(x), subtract(1, y)))  # 1 - p_t, with its digits
-    losses = multiply(_yes_or_no(x, y), power(wrong, gamma))
+    # For 0 < gamma < 1 the power's derivative at 0 is infinite; that of the loss, whose cross-entropy is 0, is 0.
+    is_sure = logical_and(less(wrong, np.finfo(wrong.dtype).tiny), not_equal(gamma, 0))
+    losses = multiply(_yes_or_no(x, y), where(is_sure, 0, power(where(is_sure, 1, wrong), gamma)))
     if alpha is not None:
         alpha = checked_number("focal", "alpha", alpha, "[0, 1]")
         losses = multiply(losses, add(multiply(alpha, y), multiply(1 - alpha, subtract(1, y))))

@@ -58,6 +58,15 @@ def test_no_path_is_possible():
     gradient = tn.grad(lambda x: nn.ctc(x, labels, reduction="none")[1])(logits)
     assert not gradient[0].any()
     assert np.isfinite(gradient).all()
+    np.testing.assert_array_equal(tn.grad(lambda x: nn.ctc(x, labels, reduction="sum"))(logits), gradient)
+
+
+@pytest.mark.parametrize("most", [0, 1, 3])
+def test_no_examples(most):
+    logits, labels = np.ones((0, 4, 3)), np.zeros((0, most), int)
+    assert nn.ctc(logits, labels, reduction="none").shape == (0,)
+    assert nn.ctc(logits, labels, reduction="sum") == 0
+    assert tn.grad(lambda x: nn.ctc(x, labels, reduction="sum"))(logits).shape == logits.shape
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])

@@ -103,6 +103,22 @@ def test_focal(n, gamma, alpha):
     tn.testing.check_grads(lambda x: nn.focal(x, y, gamma, alpha), (x,))
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.01, 0.5, 0.99, 1.0, 1.5, 2.0])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_focal_of_what_is_surely_right_has_derivative_0(dtype, gamma):
+    x, y = np.array([-104, -800, 104, 800, -90], dtype), np.array([0, 0, 1, 1, 0], dtype)
+
+    def loss(x):
+        return nn.focal(x, y, gamma, reduction="sum")
+
+    gradient = tn.grad(loss)(x)
+    np.testing.assert_allclose(gradient, 0, atol=1e-38)
+    np.testing.assert_allclose(tn.grad(lambda x: tn.grad(loss)(x).sum())(x), 0, atol=1e-38)
+    np.testing.assert_array_equal(gradient[[1, 3]], 0)
+    if gamma > 0:
+        assert np.isfinite(tn.grad(lambda y: nn.focal(x, y, gamma))(y)).all()
+
+
 def test_focal_far_out():
     x = np.array([1000.0, -1000.0, 40.0])
     np.testing.assert_allclose(nn.focal(x, np.ones(3), reduction="none"), [0, 1000, math.exp(-120)], rtol=1e-12)

@@ -131,6 +131,14 @@ CASES = {
         lambda: nn.batch_norm(np.zeros((2, 3)), offset=np.zeros((1, 3))),
         "batch_norm: offset must have shape (3,), one number for each channel; got (1, 3).",
     ),
+    "layer_norm, scale that widens x": (
+        lambda: nn.layer_norm(np.zeros((2, 1)), np.zeros(4)),
+        "layer_norm: scale must broadcast to the shape of x, (2, 1); got (4,).",
+    ),
+    "normalize, mean that widens x": (
+        lambda: nn.normalize(np.zeros(3), np.zeros((2, 3)), 1.0),
+        "normalize: mean must broadcast to the shape of x, (3,); got (2, 3).",
+    ),
     "layer_norm, x": (lambda: nn.layer_norm(1.0), "layer_norm: x must have at least one axis; got shape ()."),
     "dropout, rate": (
         lambda: nn.dropout(np.zeros(3), 1, generator()),
@@ -253,6 +261,16 @@ TYPE_CASES = {
         "Sequential: layers must be layers or functions; got list at 1.",
     ),
 }
+
+
+@pytest.mark.parametrize("kind", [nn.LayerNorm, nn.BatchNorm])
+@pytest.mark.parametrize(("channels", "shape"), [(4, (2, 1)), (1, (2, 4)), (4, (2, 3)), (4, ()), (1, ())])
+def test_norms_do_not_broadcast_channels(kind, channels, shape):
+    layer, x = kind(channels), np.ones(shape)
+    text = re.escape(f"{kind.__name__}: x must have shape (..., {channels}); got {shape}.")
+    for call in (lambda: layer(x), lambda: layer.train(x, generator()), lambda: tn.grad(lambda x: layer(x).sum())(x)):
+        with pytest.raises(tn.ArgumentError, match=f"^{text}$"):
+            call()
 
 
 @pytest.mark.parametrize("name", CASES)
