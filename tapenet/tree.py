@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tapenet.core.argument_checks import checked_array, checked_flag, checked_function, checked_number, shown
-from tapenet.core.leaf_checks import check_differentiable, dtype_of, plain_leaf
+from tapenet.core.leaf_checks import advice_on_object, check_differentiable, dtype_of, plain_leaf
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import (
     Level,
@@ -350,10 +350,8 @@ def _numeric(function: str, name: str, tree: Tree) -> list[Array]:
     for place, x in enumerate(found):
         if not _is_numeric(x):
             path = joined(name, dotted_paths(tree)[place])
-            raise ArgumentTypeError(
-                f"{function}: {path} must be numeric; got {shown(x)}. "
-                "Declare the field by tn.static_field(), if it is part of the structure."
-            )
+            advice = advice_on_object(x) or "Declare the field by tn.static_field(), if it is part of the structure."
+            raise ArgumentTypeError(f"{function}: {path} must be numeric; got {shown(x)}. {advice}")
     return found
 
 

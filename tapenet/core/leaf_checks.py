@@ -41,12 +41,31 @@ def check_differentiable(function: str, name: str, tree: Tree, leaves: Sequence[
 
 def _advice(path: str, leaf: Any, dtype: Any) -> str:
     """Return what to write in place of a leaf that is not float or complex."""
+    is_field = "." in path
+    if dtype is None and (is_field or hasattr(leaf, "train")) and advice_on_object(leaf):
+        return advice_on_object(leaf)
     if dtype is None or dtype.kind not in "biu":
         advice = "Pass arrays and scalars, in tuples, lists, dicts, named tuples or attrs classes."
     else:
         advice = f"Cast it: {path}.astype(float)." if hasattr(leaf, "astype") else f"Write float({path})."
-    is_field = "." in path
     return f"{advice} Or declare the field by tn.static_field(), if it is not to be trained." if is_field else advice
+
+
+def advice_on_object(leaf: Any) -> str:
+    """Return what to write in place of a layer without fields, or a function, among leaves; "" for anything else."""
+    if not callable(leaf) or isinstance(leaf, type):
+        return ""
+    if hasattr(leaf, "train"):
+        return advice_on_fields(type(leaf))
+    return "Write tn.nn.Function(f) for a function f among layers, or pass layers and functions to tn.nn.Sequential."
+
+
+def advice_on_fields(kind: type) -> str:
+    """Return how to write a class so that its objects are pytrees."""
+    return (
+        f"Write @attrs.frozen(eq=False) above class {kind.__name__}, and declare its arrays and layers as fields, "
+        "such as kernel: Array."
+    )
 
 
 def plain_leaf(function: str, path: Callable[[], str], x: Any) -> Any:

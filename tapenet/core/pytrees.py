@@ -228,6 +228,11 @@ def is_node(kind: type) -> bool:
     return attrs.has(kind) or (dataclasses.is_dataclass(kind) and kind_of(kind) is Kind.OTHER)
 
 
+def is_tree_class(kind: type) -> bool:
+    """Return whether objects of a class have children: by its fields, or by functions that were registered for it."""
+    return is_node(kind) or optree.register_pytree_node.get(kind, namespace=NAMESPACE) is not None
+
+
 def field_names(kind: type) -> tuple[str, ...]:
     """Return the names of all fields of such a class."""
     return tuple(name for names in _fields(kind) for name in names)
@@ -264,8 +269,8 @@ def _is_static(value: Any) -> bool:
 def _is_kind_of_function(value: Any) -> bool:
     kind = type(value)
     is_array = hasattr(kind, "dtype") or kind_of(kind) is not Kind.OTHER
-    is_tree = is_node(kind) or optree.register_pytree_node.get(kind, namespace=NAMESPACE) is not None
-    answer = callable(value) and not is_array and not is_tree
+    is_layer = hasattr(kind, "train")  # of a plain class: as a leaf it is refused, not left untrained
+    answer = callable(value) and not is_array and not is_layer and not is_tree_class(kind)
     _FUNCTIONS[kind] = answer
     return answer
 

@@ -14,7 +14,7 @@ from tapenet.core.array_types import Array
 from tapenet.core.pytrees import evolve, static_field
 from tapenet.errors import ArgumentError
 from tapenet.nn import functions, linear_units, norms
-from tapenet.nn.layers import Function, Layer, Stateless, checked_by
+from tapenet.nn.layers import Function, Layer, Stateless, check_has_fields, check_instance, checked_by
 from tapenet.ops.elementwise.arithmetic import add
 
 # ---- norms ----
@@ -224,4 +224,7 @@ class Residual(Layer):
 
 
 def _layer(name: str, given: Layer | Callable[[Array], Array]) -> Layer:
-    return given if isinstance(given, Layer) else Function(checked_function("Residual", name, given))
+    if isinstance(given, Layer):
+        return check_has_fields("Residual", name, given)
+    check_instance("Residual", name, given)
+    return Function(checked_function("Residual", name, given))

@@ -149,7 +149,8 @@ def _node(layer: Any, name: str) -> Node:
 def _parts(layer: Any) -> list[tuple[str, Any]]:
     """Return the layers that one is made of, each with the name to show it by."""
     level = one_level(layer)
-    assert level is not None
+    if level is None:
+        return []
     static = [(name, value) for name, value in static_values(layer).items() if is_layer(value)]
     found = [(name, part) for name, child in zip(level.names, level.children, strict=True) for part in _within(child)]
     if len({name for name, _ in found}) == 1 and not static:  # `layers`, or what else holds all: its name says nothing
@@ -205,7 +206,9 @@ def _branch(node: Node, is_open: bool) -> str:
 def fields_text(layer: Any) -> str:
     """Describe a layer by its fields: sizes of its arrays, and static fields that are not as by default."""
     level = one_level(layer)
-    children = {} if level is None else dict(zip(level.names, level.children, strict=True))
+    if level is None:
+        return "not an attrs class"
+    children = dict(zip(level.names, level.children, strict=True))
     arrays = {name: child for name, child in children.items() if child is not None and not _within(child)}
     parts = _array_parts(arrays, layer)
     if children.get("bias", ...) is None:

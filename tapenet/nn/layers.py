@@ -26,7 +26,8 @@ from tapenet.core.argument_checks import (
     checked_rng,
 )
 from tapenet.core.array_types import Array
-from tapenet.core.pytrees import evolve, static_field
+from tapenet.core.leaf_checks import advice_on_fields
+from tapenet.core.pytrees import evolve, is_tree_class, static_field
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.nn import functions, init
 from tapenet.nn.describing import Described
@@ -39,7 +40,8 @@ from tapenet.transforms.gradient import stop_gradient
 class Layer(Described, abc.ABC):
     """What a network is made of.
 
-    Layers of one's own are frozen attrs classes, or frozen dataclasses, that derive from it. `repr` shows a layer in a
+    Layers of one's own are frozen attrs classes, or frozen dataclasses, that derive from it: `@attrs.frozen(eq=False)`
+    stands above the class, and its arrays and layers are fields. `repr` shows a layer in a
     line, and a model as a tree.
     """
 
@@ -72,6 +74,24 @@ def checked_by(check: Callable[..., Any], *given: Any) -> Callable[..., None]:
 def zero_bias(layer: str, bias: bool, outputs: int, dtype: Any) -> Array | None:
     """Make zeros to begin with; None for no bias."""
     return np.zeros(outputs, dtype) if checked_flag(layer, "bias", bias) else None
+
+
+def check_has_fields(function: str, name: str, layer: Layer) -> Layer:
+    """Raise for a layer of a plain class, whose arrays a gradient would not see."""
+    kind = type(layer)
+    if not is_tree_class(kind):
+        raise ArgumentTypeError(
+            f"{function}: {name} must be an attrs class or a dataclass; got {kind.__name__}. {advice_on_fields(kind)}"
+        )
+    return layer
+
+
+def check_instance(function: str, name: str, given: Any) -> None:
+    """Raise for a class of layers in the place of a layer."""
+    if isinstance(given, type) and issubclass(given, Layer):
+        raise ArgumentTypeError(
+            f"{function}: {name} must be an instance; got the class {given.__name__}. Write {given.__name__}(...)."
+        )
 
 
 def _checked_channels(layer: str, x: Array, parameter: Array | None) -> Array:
@@ -385,6 +405,10 @@ class Flatten(Stateless):
         return reshape(x, (shape[0], int(np.prod(shape[1:]))))
 
 
+def _no_class_of_layers(layer: Any, field: attrs.Attribute[Any], value: Any) -> None:
+    check_instance("Function", field.name, value)
+
+
 @attrs.frozen
 class Function(Stateless):
     """A function of one array, such as an activation, as a layer.
@@ -393,7 +417,7 @@ class Function(Stateless):
     array([1.])
     """
 
-    function: Callable[[Array], Array] = static_field(validator=checked_by(checked_function))
+    function: Callable[[Array], Array] = static_field(validator=[checked_by(checked_function), _no_class_of_layers])
 
     def __call__(self, x: Array) -> Array:
         """Apply the function to x."""
@@ -416,6 +440,9 @@ class Sequential(Layer):
 
     def __init__(self, *layers: Layer | Callable[[Array], Array]) -> None:
         for i, layer in enumerate(layers):
+            check_instance("Sequential", f"layers[{i}]", layer)
+            if isinstance(layer, Layer):
+                check_has_fields("Sequential", f"layers[{i}]", layer)
             if not callable(layer):
                 raise ArgumentTypeError(
                     f"Sequential: layers must be layers or functions; got {type(layer).__name__} at {i}."

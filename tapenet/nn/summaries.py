@@ -18,7 +18,7 @@ from tapenet.core.pytrees import Tree, joined, one_level, static_values, tree_fl
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentTypeError
 from tapenet.nn.describing import own_text, parameter_count
-from tapenet.nn.layers import Layer
+from tapenet.nn.layers import Layer, check_has_fields
 from tapenet.tape import GradientTape
 from tapenet.views.flops import multiply_adds
 from tapenet.views.html import html_table
@@ -112,6 +112,7 @@ def summary(model: Layer, x: Array, *more: Array) -> ModelSummary:
         raise ArgumentTypeError(
             f"summary: model must be a layer; got {type(model).__name__}. Derive its class from tn.nn.Layer."
         )
+    check_has_fields("summary", "model", model)
     inputs = [checked_array("summary", name, array) for name, array in _named(x, more)]
     with GradientTape(replayable=False) as tape, hidden():
         followed = _Followed(tape)

@@ -16,6 +16,7 @@ import numpy as np
 
 from tapenet.core.argument_checks import shown
 from tapenet.core.foreign import Kind, kind_of
+from tapenet.core.leaf_checks import advice_on_object
 from tapenet.core.tensor import Tensor, resolve
 from tapenet.errors import ArgumentTypeError, FileFormatError, PicklingError
 
@@ -138,9 +139,10 @@ def encoded(function: str, what: str, value: Any) -> Text:
         return {"complex": [value.real.hex(), value.imag.hex()]}
     if isinstance(value, np.random.Generator):
         return {"generator": _encoded_generator(function, what, value)}
+    advice = advice_on_object(value) or "Declare the field by tn.static_field(), if it is part of the structure."
     raise ArgumentTypeError(
         f"{function}: {what} must be an array, a number, a string or a numpy.random.Generator; "
-        f"got {kind.__name__} {shown(value)}. Declare the field by tn.static_field(), if it is part of the structure."
+        f"got {kind.__name__} {shown(value)}. {advice}"
     )
 
 

@@ -33,7 +33,7 @@ def flops_of_operation(name: str, shapes: Shapes, out: Shape | None, parameters:
 
 
 def multiply_adds(entries: Sequence[Entry], entry: Entry) -> int:
-    """Count the products that a record adds up: of matrices and convolutions, 0 for anything else."""
+    """Count the products that a record adds up: of matrices, convolutions, attention; 0 for anything else."""
     primitive, slots, kept, parameters, shape, _ = entry
     formula = _PRODUCTS_BY_NAME.get(primitive.name) or _PRODUCTS.get(FORMULAS.get(primitive.name, _none), _none)
     return round(formula(operand_shapes(entries, slots, kept), shape, parameters)) // 2
@@ -163,6 +163,12 @@ def _roots(shapes: Shapes, out: Shape | None, parameters: Parameters) -> float:
     return 10.0 * (math.prod(shapes[0] or ()) - 1) ** 3  # the eigenvalues of the companion matrix
 
 
+def _attention_products(shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
+    """Count two operations for each product of queries and keys, and of weights and values."""
+    (heads, queries, features), (_, keys, _), (*_, outputs) = (shape or (0, 0, 0) for shape in shapes[:3])
+    return 2 * heads * queries * keys * (features + outputs)
+
+
 def _singular_values(m: int, n: int) -> float:
     long, short = max(m, n), min(m, n)
     return 2 * long * short**2 + 2 * short**3
@@ -239,5 +245,6 @@ def _recurrent_products(gates: int) -> Formula:
 
 
 _PRODUCTS_BY_NAME: Mapping[str, Formula] = {
-    f"{name}_sequence": _recurrent_products(gates) for name, gates in RECURRENT.items()
+    "attention": _attention_products,
+    **{f"{name}_sequence": _recurrent_products(gates) for name, gates in RECURRENT.items()},
 }

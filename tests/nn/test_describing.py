@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import html.parser
+import re
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -192,6 +194,77 @@ def test_replace_names_what_is_wrong() -> None:
         Plain().replace(a=1)
 
 
+# ---- layers of plain classes, functions among layers ----
+
+
+class Plain(nn.Stateless):
+    def __init__(self) -> None:
+        self.weight = np.ones(3)
+
+    def __call__(self, x: Any) -> Any:
+        return x * self.weight
+
+
+@attrs.frozen(eq=False)
+class Holder(nn.Stateless):
+    layers: Any
+
+    def __call__(self, x: Any) -> Any:
+        return x
+
+
+ADVICE = re.escape("Write @attrs.frozen(eq=False) above class Plain, and declare its arrays and layers as fields")
+
+
+def test_a_layer_of_a_plain_class_is_shown() -> None:
+    assert repr(Plain()) == "Plain(not an attrs class)"
+    assert "Plain(not an attrs class)" in Plain()._repr_html_()
+    assert repr(Holder([Plain()])) == "Holder(Plain(not an attrs class), 0 parameters)"
+
+
+REFUSING: dict[str, Callable[[], Any]] = {
+    "grad": lambda: tn.grad(lambda layer: tnp.sum(layer(np.ones(3))))(Plain()),
+    "grad of a field": lambda: tn.grad(lambda layer: tnp.sum(layer(np.ones(3))))(Holder(Plain())),
+    "grad of a list": lambda: tn.grad(lambda layer: tnp.sum(layer(np.ones(3))))(Holder([Plain()])),
+    "Sequential": lambda: nn.Sequential(np.tanh, Plain()),
+    "Residual": lambda: nn.Residual(Plain()),
+    "summary": lambda: nn.summary(Plain(), np.ones(3)),
+    "optimizer": lambda: tn.optim.adam().init(Plain()),
+    "size": lambda: tn.tree.size(Plain()),
+    "save": lambda: tn.save("never-written", Plain()),
+}
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_a_layer_of_a_plain_class_is_refused(name: str) -> None:
+    with pytest.raises(tn.ArgumentTypeError, match=ADVICE):
+        REFUSING[name]()
+
+
+def test_a_class_in_the_place_of_a_layer_is_refused() -> None:
+    advice = r"must be an instance; got the class GlobalAvgPool. Write GlobalAvgPool\(...\)\."
+    with pytest.raises(tn.ArgumentTypeError, match=rf"^Sequential: layers\[1\] {advice}$"):
+        nn.Sequential(np.tanh, nn.GlobalAvgPool)
+    with pytest.raises(tn.ArgumentTypeError, match=f"^Residual: inside {advice}$"):
+        nn.Residual(nn.GlobalAvgPool)  # type: ignore[arg-type]
+    with pytest.raises(tn.ArgumentTypeError, match=f"^Function: function {advice}$"):
+        nn.Function(nn.GlobalAvgPool)
+
+
+def test_a_function_in_a_list_of_layers_is_refused_with_what_to_write() -> None:
+    model = Holder([nn.Dense(3, 3, rng=made()), nn.relu])
+    advice = re.escape("Write tn.nn.Function(f) for a function f among layers, or pass layers and functions to tn.nn.")
+    calls: list[Callable[[], Any]] = [
+        lambda: tn.grad(lambda layer: tnp.sum(layer(np.ones((1, 3)))))(model),
+        lambda: tn.optim.adam().init(model),
+        lambda: tn.tree.size(model),
+        lambda: tn.save("never-written", model),
+    ]
+    for call in calls:
+        with pytest.raises(tn.ArgumentTypeError, match=advice):
+            call()
+
+
 # ---- summary ----
 
 
@@ -220,6 +293,19 @@ def test_summary_counts_the_products_of_recurrent_layers(kind: Any, gates: int) 
     summary = nn.summary(kind(3, 5, rng=made()), np.ones((2, 7, 3), np.float32))
     assert [x.multiply_adds for x in summary.layers] == [2 * 7 * gates * 5 * (3 + 5)]
     assert str(summary).split("\n")[1].startswith(f"{kind.__name__}(3 -> 5)")
+
+
+@pytest.mark.parametrize("mask", [None, np.ones((7, 7), bool), np.zeros((7, 7), np.float32)])
+@pytest.mark.parametrize("heads", [1, 2, 4])
+def test_summary_counts_the_products_of_attention(heads: int, mask: Any) -> None:
+    n, length, features = 3, 7, 8
+    layer = nn.MultiHeadAttention(features, heads, rng=made())
+    x = np.ones((n, length, features), np.float32)
+    projections = 4 * n * length * features**2
+    scores_and_sums = 2 * n * length**2 * features  # of all heads
+    given = (x,) if mask is None else (x, x, mask)
+    counts = [line.multiply_adds for line in nn.summary(layer, *given).layers]
+    assert counts[0] == projections + scores_and_sums
 
 
 def test_summary_of_integers_and_of_a_layer_that_is_used_twice() -> None:
