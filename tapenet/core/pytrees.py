@@ -22,6 +22,7 @@ from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
 
 NAMESPACE = "tapenet"
+_WITH_STATIC = "tapenet.with_static"  # where static fields that hold arrays are children, too
 _STATIC = "tapenet.static"
 _STATIC_IN_DATACLASS = "static"  # JAX's word, so that one declaration does for both
 _REGISTERING = threading.Lock()  # threads may meet a class for the first time at once
@@ -76,6 +77,27 @@ def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
             if optree.register_pytree_node.get(kind, namespace=NAMESPACE) is None:
                 _register(kind)
     return tree_flatten(tree)
+
+
+def tree_flatten_with_static(tree: Tree, none_is_leaf: bool = False) -> tuple[list[Any], TreeSpec]:
+    """Return the leaves of a pytree, and its structure; arrays in static fields are leaves.
+
+    Other values of static fields belong to the structure, as everywhere.
+
+    Args:
+        tree: a pytree.
+        none_is_leaf: whether None is a leaf, or an empty subtree.
+    """
+    while True:
+        try:
+            leaves, spec = optree.tree_flatten(tree, none_is_leaf=none_is_leaf, namespace=_WITH_STATIC)
+        except RecursionError:
+            tree_flatten(tree)  # says what is wrong
+            raise
+        unknown = [leaf for leaf in leaves if type(leaf) not in _LEAVES]
+        tree_flatten(unknown)  # registers classes met for the first time
+        if not any(is_node(type(leaf)) for leaf in unknown):
+            return (list(map(unwrap_container, leaves)) if _CONTAINERS else leaves), spec
 
 
 def tree_flatten_with_none(tree: Tree) -> tuple[list[Any], TreeSpec]:
@@ -144,6 +166,13 @@ def leaf_paths(tree: Tree, name: str, none_is_leaf: bool = False) -> list[str]:
     """Return for each leaf the expression that reaches it from `name`, such as `params['dense'].weight[0]`."""
     tree_flatten(tree)  # registers attrs classes met for the first time
     accessors = optree.tree_accessors(tree, none_is_leaf=none_is_leaf, namespace=NAMESPACE)
+    return [accessor.codify(name) for accessor in accessors]
+
+
+def leaf_paths_with_static(tree: Tree, name: str, none_is_leaf: bool = False) -> list[str]:
+    """Return the expressions that reach the leaves of `tree_flatten_with_static`."""
+    tree_flatten_with_static(tree)  # registers classes met for the first time
+    accessors = optree.tree_accessors(tree, none_is_leaf=none_is_leaf, namespace=_WITH_STATIC)
     return [accessor.codify(name) for accessor in accessors]
 
 
@@ -275,6 +304,26 @@ def _is_kind_of_function(value: Any) -> bool:
     return answer
 
 
+def _holds_arrays(value: Any, in_node: bool = False) -> bool:
+    """Return whether the value of a static field is a numeric array, a Tensor, or a pytree that holds one.
+
+    A scalar of NumPy's is compared by value, as Python's numbers are; but a class may compare as it likes.
+    """
+    kind = type(value)
+    if kind in _NO_ARRAYS:
+        return False
+    if isinstance(value, np.ndarray | np.generic):
+        return value.dtype.kind in "biufc" and (in_node or isinstance(value, np.ndarray))
+    if kind is Tensor:
+        return True
+    if isinstance(value, tuple | list | dict):
+        return any(_holds_arrays(x, in_node) for x in (value.values() if isinstance(value, dict) else value))
+    return is_node(kind) and any(_holds_arrays(getattr(value, name, None), True) for name in field_names(kind))
+
+
+_NO_ARRAYS = frozenset({type(None), bool, int, float, complex, str, bytes})
+
+
 def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     """Return the function that reads attributes into a tuple."""
     if len(names) > 1:
@@ -288,6 +337,19 @@ class _WithFunctions:
 
     static: tuple[Any, ...]
     functions: tuple[tuple[str, Any], ...]
+
+
+@attrs.frozen
+class _WithArrays:
+    """What belongs to the structure of a node with arrays in its static fields.
+
+    Attributes:
+        names: of the fields that are children, those with arrays among them.
+        fixed: the other fields.
+    """
+
+    names: tuple[str, ...]
+    fixed: tuple[tuple[str, Any], ...]
 
 
 def _register(kind: type) -> None:
@@ -320,10 +382,29 @@ def _register(kind: type) -> None:
             object.__setattr__(node, name, value)
         return node
 
+    def flatten_with_static(node: Any) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
+        values, metadata, names = flatten(node)
+        for value in metadata_of(node):
+            if type(value) not in _NO_ARRAYS and _holds_arrays(value):
+                break
+        else:
+            return values, metadata, names
+        pairs = list(zip(static, metadata_of(node), strict=True))
+        names = (*names, *[name for name, value in pairs if _holds_arrays(value)])
+        fixed = tuple([(name, getattr(node, name)) for name in (*children, *static) if name not in names])
+        return tuple([getattr(node, name) for name in names]), _WithArrays(names, fixed), names
+
+    def unflatten_with_static(metadata: Any, leaves: Any) -> Any:
+        if type(metadata) is not _WithArrays:
+            return unflatten(metadata, leaves)
+        node: Any = object.__new__(kind)
+        for name, value in (*zip(metadata.names, leaves, strict=True), *metadata.fixed):
+            object.__setattr__(node, name, value)
+        return node
+
+    entry = optree.GetAttrEntry
     optree.register_pytree_node(
-        kind,
-        flatten,
-        unflatten,
-        path_entry_type=optree.GetAttrEntry,
-        namespace=NAMESPACE,
+        kind, flatten_with_static, unflatten_with_static, path_entry_type=entry, namespace=_WITH_STATIC
     )
+    # Last, as a class counts as registered once it is here.
+    optree.register_pytree_node(kind, flatten, unflatten, path_entry_type=entry, namespace=NAMESPACE)

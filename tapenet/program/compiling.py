@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.argument_checks import check_transform, checked_choice, checked_flag, shown
-from tapenet.core.pytrees import TreeSpec, tree_flatten_with_none
+from tapenet.core.pytrees import TreeSpec, tree_flatten_with_static
 from tapenet.core.recorder import INSTRUMENTS
 from tapenet.core.source_lines import warn_at_user_line
 from tapenet.core.tensor import NUMBERS, Tensor, resolve
@@ -202,7 +202,7 @@ class CompiledFunction(Generic[P, Value]):
             around = self._environment = environment_of(self._f)
             self._signatures = {}  # another function around it, say, computes something else
         static, args, kwargs = self._split(args, kwargs)
-        leaves, spec = tree_flatten_with_none((args, kwargs, around.values()))
+        leaves, spec = tree_flatten_with_static((args, kwargs, around.values()), none_is_leaf=True)
         for i, leaf in enumerate(leaves):
             if type(leaf) is Tensor:
                 leaves[i] = resolve(leaf)
@@ -213,11 +213,11 @@ class CompiledFunction(Generic[P, Value]):
         try:
             keys: Any = tuple([leaf_key(leaf) for leaf in leaves])
             key = (spec, keys, static)
-            hash(key)
+            self._signatures.get(key)  # compares it with those of equal hash
         except UnsupportedError as error:
             key, reason = ("unsupported", str(error)), str(error)
-        except TypeError:
-            reason = "a static argument, or a static field of one, must be hashable"
+        except (TypeError, ValueError):
+            reason = "a static argument, or a static field of one, must be hashable, and comparable by =="
             key = ("unsupported", reason)
         generators = [i for i, leaf in enumerate(leaves) if type(leaf) is np.random.Generator]
         if len(generators) > 1:
@@ -315,7 +315,7 @@ class CompiledFunction(Generic[P, Value]):
         """Return the places of leaves whose memory results may lie in."""
         if not self._donate:
             return frozenset()
-        counts = [len(tree_flatten_with_none(x)[0]) for x in call.args]
+        counts = [len(tree_flatten_with_static(x, none_is_leaf=True)[0]) for x in call.args]
         named = {place % len(counts) for place in self._donate}
         return frozenset(n for i in named for n in range(sum(counts[:i]), sum(counts[: i + 1])))
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from tapenet.core.nondifferentiable import NondifferentiableFunction
 from tapenet.core.primitive import Primitive
-from tapenet.core.pytrees import field_names, is_node, tree_flatten_with_none
+from tapenet.core.pytrees import field_names, is_node, tree_flatten_with_static
 from tapenet.core.tensor import Tensor
 from tapenet.program.instructions import Program
 from tapenet.transforms.transformed import Transformed
@@ -136,7 +136,7 @@ def is_kept(value: Any) -> bool:
         return False
     if isinstance(value, types.ModuleType) or (not isinstance(value, tuple | list | dict) and not is_node(type(value))):
         return False
-    leaves = tree_flatten_with_none(value)[0]
+    leaves = tree_flatten_with_static(value, none_is_leaf=True)[0]
     arrays = [isinstance(x, np.ndarray | np.generic) or type(x) is Tensor for x in leaves]
     return any(arrays) and all(is_array or isinstance(x, _NUMBERS) for is_array, x in zip(arrays, leaves, strict=True))
 

@@ -20,7 +20,16 @@ import tapenet.numpy as tnp
 from tapenet.core.argument_checks import checked_count, checked_flag, checked_function
 from tapenet.core.leaf_checks import described, dtype_of, plain_leaf
 from tapenet.core.primitive import NO_PATH, Array, Parts, Primitive, Shapes, as_numpy_number
-from tapenet.core.pytrees import Tree, TreeSpec, leaf_paths, tree_flatten, tree_flatten_with_none, tree_unflatten
+from tapenet.core.pytrees import (
+    Tree,
+    TreeSpec,
+    leaf_paths,
+    leaf_paths_with_static,
+    tree_flatten,
+    tree_flatten_with_none,
+    tree_flatten_with_static,
+    tree_unflatten,
+)
 from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.tensor import Tensor, read_single_value, record_guard, resolve, unwrap
 from tapenet.errors import ArgumentError, ArgumentTypeError, ReplayError
@@ -31,6 +40,7 @@ from tapenet.program.evaluating import GuardFailedError, applied
 from tapenet.program.generators import saved
 from tapenet.program.instructions import Program
 from tapenet.program.passes import optimized
+from tapenet.program.recording import UnsupportedError
 from tapenet.program.tracing import Recorded, record, same_constants
 from tapenet.transforms.products import jvp, vjp
 
@@ -61,7 +71,8 @@ def scan(
     Args:
         body: `(carry, x) -> (carry, y)`, of pytrees; the carry that it returns has the structure, shapes and dtypes of
             the one that it is given.
-        carry: a pytree of arrays and numbers, which the first step is given.
+        carry: a pytree of arrays and numbers, which the first step is given. Arrays in static fields, such as running
+            statistics, are carried, too; the body is then recorded step by step.
         xs: a pytree of arrays of one length along axis 0; None for a body that needs no x.
         length: the number of steps; may be left out where xs tells.
         reverse: whether to go from the last x to the first; ys are in the order of xs in any case.
@@ -83,8 +94,8 @@ def scan(
     """
     checked_function("scan", "body", body)
     reverse, checkpoint = checked_flag("scan", "reverse", reverse), checked_flag("scan", "checkpoint", checkpoint)
-    stacks, spec = _arrays_in("scan", "xs", xs)
-    arrays, carry_spec = _arrays_in("scan", "carry", carry)
+    stacks, spec = _arrays_in("scan", "xs", xs, with_static=False)
+    arrays, carry_spec = _arrays_in("scan", "carry", carry, with_static=True)
     count = _count_of(xs, stacks, length)
     loop = _Loop(body, carry_spec, spec, reverse, count)
     if checkpoint and count > 3:
@@ -92,22 +103,22 @@ def scan(
     return loop.run(arrays, stacks)
 
 
-def _arrays_in(function: str, name: str, tree: Tree) -> tuple[list[Array], TreeSpec]:
+def _arrays_in(function: str, name: str, tree: Tree, with_static: bool) -> tuple[list[Array], TreeSpec]:
     """Return the leaves of a pytree as arrays, NumPy's scalars and Tensors, and its structure."""
-    leaves, spec = tree_flatten(tree)
+    leaves, spec = tree_flatten_with_static(tree) if with_static else tree_flatten(tree)
+    path = functools.partial(_path, tree, name, with_static)
     arrays = []
     for i, leaf in enumerate(leaves):
-        leaf = plain_leaf(function, functools.partial(_path, tree, name, i), leaf)
+        leaf = plain_leaf(function, functools.partial(path, i), leaf)
         dtype = dtype_of(leaf)
         if dtype is None or dtype.kind not in "biufc":
-            where = _path(tree, name, i)
-            raise ArgumentTypeError(f"{function}: {where} must be an array or a number; got {described(leaf)}.")
+            raise ArgumentTypeError(f"{function}: {path(i)} must be an array or a number; got {described(leaf)}.")
         arrays.append(as_numpy_number(resolve(leaf)) if type(leaf) is not bool else np.bool_(leaf))
     return arrays, spec
 
 
-def _path(tree: Tree, name: str, i: int) -> str:
-    return leaf_paths(tree, name)[i]
+def _path(tree: Tree, name: str, with_static: bool, i: int) -> str:
+    return (leaf_paths_with_static if with_static else leaf_paths)(tree, name)[i]
 
 
 def _count_of(xs: Tree, leaves: Sequence[Any], length: int | None) -> int:
@@ -155,7 +166,7 @@ class _Loop:
         answer = self.body(tree_unflatten(self.carry_spec, list(carry)), tree_unflatten(self.x_spec, list(x)))
         if type(answer) is not tuple or len(answer) != 2:
             raise ArgumentError(f"scan: body must return a pair (carry, y); got {type(answer).__name__}.")
-        following, spec = tree_flatten(answer[0])
+        following, spec = tree_flatten_with_static(answer[0])
         if spec != self.carry_spec:
             raise ArgumentError(
                 f"scan: body must return a carry of the structure that it is given, {self.carry_spec}; got {spec}."
@@ -163,12 +174,12 @@ class _Loop:
         following = [_as_array(x) for x in following]
         for i, (new, old) in enumerate(zip(following, carry, strict=True)):
             if np.shape(new) != np.shape(old) or dtype_of(new) != dtype_of(old):
-                path = leaf_paths(answer[0], "carry")[i]
+                path = leaf_paths_with_static(answer[0], "carry")[i]
                 raise ArgumentError(
                     f"scan: body must return {path} with the shape and dtype that it is given, {np.shape(old)} and "
                     f"{dtype_of(old)}; got {described(new)}."
                 )
-        ys, y_spec = tree_flatten(answer[1])
+        ys, y_spec = tree_flatten_with_static(answer[1])
         return following, [_as_array(y) for y in ys], y_spec
 
     def _step_by_step(self, carry: Sequence[Array], xs: Sequence[Array]) -> tuple[Tree, Tree]:
@@ -208,12 +219,12 @@ def _in_chunks(loop: _Loop, carry: list[Array], xs: list[Array]) -> tuple[Tree, 
     chunks = [tnp.reshape(x, (whole // size, size, *x.shape[1:])) for x in head]
     start = tree_unflatten(loop.carry_spec, carry)
     end, ys = scan(chunk, start, tree_unflatten(loop.x_spec, chunks), length=whole // size, reverse=reverse)
-    parts, spec = tree_flatten(ys)
+    parts, spec = tree_flatten_with_static(ys)
     parts = [tnp.reshape(y, (whole, *y.shape[2:])) for y in parts]
     if whole < loop.count:
         rest = tree_unflatten(loop.x_spec, tail)
         end, others = scan(body, end, rest, length=loop.count - whole, reverse=reverse)
-        pairs = zip(parts, tree_flatten(others)[0], strict=True)
+        pairs = zip(parts, tree_flatten_with_static(others)[0], strict=True)
         parts = [tnp.concatenate((b, a) if reverse else (a, b)) for a, b in pairs]
     return end, tree_unflatten(spec, parts)
 
@@ -260,6 +271,8 @@ _Recorded = tuple[_Step, tuple[Array, ...]]
 
 def _recorded_step(loop: _Loop, carry: Sequence[Array], xs: Sequence[Array]) -> _Recorded | None:
     """Return the body as a program, and what is around it; None where it is to run step by step."""
+    if _holds_static(loop.carry_spec, carry):  # which the body takes off the tape, as an operation would not
+        return None
     around = environment_of(loop.body)
     values, spec = tree_flatten_with_none(around.values())
     values = [resolve(x) if type(x) is Tensor else x for x in values]
@@ -272,6 +285,11 @@ def _recorded_step(loop: _Loop, carry: Sequence[Array], xs: Sequence[Array]) -> 
     return _step_of(loop, around, spec, plain, len(carry), [*values])
 
 
+def _holds_static(spec: TreeSpec, leaves: Sequence[Any]) -> bool:
+    """Return whether some of these leaves are in static fields."""
+    return len(tree_flatten(tree_unflatten(spec, list(leaves)))[0]) < len(leaves)
+
+
 def _step_of(
     loop: _Loop, around: Environment, spec: TreeSpec, plain: list[Any], carries: int, values: list[Any]
 ) -> _Recorded | None:
@@ -282,6 +300,8 @@ def _step_of(
 
     def step(carry: list[Array], x: list[Array]) -> list[Array]:
         following, ys, y_spec = loop.stepped(carry, x)
+        if _holds_static(y_spec, ys):
+            raise UnsupportedError("arrays in static fields of y, which the body takes off the tape")
         y_specs.append(y_spec)
         return [np.asarray(out) if isinstance(out, np.generic) else out for out in (*following, *ys)]
 
@@ -508,7 +528,7 @@ def while_loop(cond: Callable[[Any], Any], body: Callable[[Any], Any], carry: Tr
     """
     checked_function("while_loop", "cond", cond)
     checked_function("while_loop", "body", body)
-    start, spec = _arrays_in("while_loop", "carry", carry)
+    start, spec = _arrays_in("while_loop", "carry", carry, with_static=True)
     around = [environment_of(f) for f in (cond, body)]
     values = [tree_flatten_with_none(own.values()) for own in around]
     read = [resolve(x) if type(x) is Tensor else x for x in (*start, *(x for own, _ in values for x in own))]

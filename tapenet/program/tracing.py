@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.guards import bitwise_equal, snapshot
-from tapenet.core.pytrees import TreeSpec, leaf_paths, tree_flatten_with_none, tree_unflatten
+from tapenet.core.pytrees import TreeSpec, leaf_paths_with_static, tree_flatten_with_static, tree_unflatten
 from tapenet.core.tensor import NUMBERS, Tensor, unwrap_closed
 from tapenet.errors import AssignmentError
 from tapenet.kernels.memory import is_own
@@ -89,7 +89,7 @@ def record(
         given = call.watched()
         args, kwargs, values = tree_unflatten(spec, given)
         function = _in_environment(f, environment, values)
-        copies = [tree_flatten_with_none(value) for value in values]
+        copies = [tree_flatten_with_static(value, none_is_leaf=True) for value in values]
         containers = [shallow(container) for container, _ in environment.containers]
         streams, others = shared_streams(), [(g, state_of(g)) for g in environment.generators]
         if merge is not None:
@@ -97,7 +97,7 @@ def record(
         made = call.results(_called(function, args, kwargs, call.trace))
     _check_streams(streams, others, call.generators)
     for value, (kept, kept_spec) in zip(values, copies, strict=True):
-        now, now_spec = tree_flatten_with_none(value)
+        now, now_spec = tree_flatten_with_static(value, none_is_leaf=True)
         if now_spec != kept_spec or any(x is not y for x, y in zip(kept, now, strict=True)):
             raise UnsupportedError("it writes into a container around it")
     if [shallow(container) for container, _ in environment.containers] != containers:
@@ -152,7 +152,7 @@ class _Call:
 
     def results(self, result: Any) -> Recorded:
         """Return what was recorded, from the function's result."""
-        found, spec = tree_flatten_with_none(result)
+        found, spec = tree_flatten_with_static(result, none_is_leaf=True)
         outputs: list[Any] = []
         places: list[int] = []
         generators: list[tuple[int, int]] = []
@@ -175,7 +175,8 @@ class _Call:
             elif x is None or isinstance(x, bool | int | float | complex | str | np.generic):
                 kept = x
             else:
-                raise UnsupportedError(f"{leaf_paths(result, 'result', True)[i]} is of class {type(x).__name__}")
+                path = leaf_paths_with_static(result, "result", none_is_leaf=True)[i]
+                raise UnsupportedError(f"{path} is of class {type(x).__name__}")
             static.append(kept)
             plain.append(value)
         arrays = owned(plain, [*self.leaves, *(constant.frozen for constant in self.trace.constants.values())])
@@ -221,7 +222,7 @@ def _in_environment(f: Callable[..., Any], environment: Environment, values: Seq
     changed = [
         (place, value)
         for place, value in zip(environment.places, values, strict=True)
-        if any(type(x) is Tensor for x in tree_flatten_with_none(value)[0])
+        if any(type(x) is Tensor for x in tree_flatten_with_static(value, none_is_leaf=True)[0])
     ]
     return with_values(f, [place for place, _ in changed], [value for _, value in changed]) if changed else f
 

@@ -14,7 +14,14 @@ from tapenet.core.arguments import axis_of
 from tapenet.core.batching import Map
 from tapenet.core.leaf_checks import check_result, described, plain_leaf
 from tapenet.core.primitive import Array
-from tapenet.core.pytrees import NAMESPACE, Tree, leaf_paths, tree_flatten_with_none
+from tapenet.core.pytrees import (
+    NAMESPACE,
+    Tree,
+    leaf_paths,
+    leaf_paths_with_static,
+    tree_flatten_with_none,
+    tree_flatten_with_static,
+)
 from tapenet.core.tensor import Tensor, unwrap_closed
 from tapenet.core.trace import next_level
 from tapenet.errors import ArgumentError, ArgumentTypeError
@@ -45,7 +52,8 @@ def vmap(f: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
         The mapped function.
 
     Raises:
-        ArgumentError: axes that do not fit their arguments; no mapped argument; batches of different sizes.
+        ArgumentError: axes that do not fit their arguments; no mapped argument; batches of different sizes; a result
+            whose static fields depend on the example, as running statistics of a batch do.
         MappedValueError: f branches on a mapped value; names the line.
 
     >>> vmap(lambda x, y: x @ y)(np.ones((3, 2)), np.ones((3, 2)))
@@ -119,8 +127,25 @@ def _path(inputs: Tree, i: int) -> str:
 def _collected(result: Tree, out_axes: Axes, mapping: Map) -> Tree:
     """Return what a mapped function returned, as arrays of all examples."""
     leaves, spec = tree_flatten_with_none(result)
+    _check_static(result, len(leaves), mapping)
     axes = _axis_of_each_leaf(out_axes, result)
     return optree.tree_unflatten(spec, [_out(x, axis, mapping) for x, axis in zip(leaves, axes, strict=True)])
+
+
+def _check_static(result: Tree, count: int, mapping: Map) -> None:
+    """Raise where a static field of a result, which holds `count` leaves beside them, depends on the example."""
+    leaves = tree_flatten_with_static(result, none_is_leaf=True)[0]
+    if len(leaves) == count:
+        return
+    children = set(leaf_paths(result, "result", none_is_leaf=True))
+    for path, x in zip(leaf_paths_with_static(result, "result", none_is_leaf=True), leaves, strict=True):
+        x = unwrap_closed(mapping, x)
+        if path not in children and type(x) is Tensor and x.owner is mapping:
+            raise ArgumentError(
+                f"vmap: {path} must be the same for every example, since it is in a static field; got a value for "
+                f"each of {mapping.size} examples. Return the array itself in place of what holds it, or train on the "
+                "whole batch outside of vmap."
+            )
 
 
 def _out(x: Any, axis: int | None, mapping: Map) -> Array:

@@ -13,7 +13,16 @@ import pytest
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tapenet.core.pytrees import one_level, static_values, tree_flatten, tree_leaves, tree_map
+from tapenet.core.pytrees import (
+    leaf_paths_with_static,
+    one_level,
+    static_values,
+    tree_flatten,
+    tree_flatten_with_static,
+    tree_leaves,
+    tree_map,
+    tree_unflatten,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,3 +136,34 @@ def test_one_level_names_the_children_and_is_rebuilt(node: Any, names: tuple[str
 @pytest.mark.parametrize("leaf", [None, 1.0, np.ones(2), "a", object()])
 def test_a_leaf_has_no_level(leaf: Any) -> None:
     assert one_level(leaf) is None
+
+
+def test_arrays_in_static_fields_are_leaves_where_asked_for() -> None:
+    @attrs.frozen(eq=False)
+    class Moments:
+        mean: Any
+        count: Any
+
+    @attrs.frozen
+    class Node:
+        weight: Any
+        function: Any
+        name: str = tn.static_field()
+        moments: Any = tn.static_field()
+        scale: Any = tn.static_field()
+
+    node = Node(np.ones(2), np.tanh, "a", [Moments(np.zeros(3), np.float64(1.0))], np.float32(2.0))
+    leaves, spec = tree_flatten_with_static((node, None))
+    assert [np.shape(x) for x in leaves] == [(2,), (3,), ()]
+    assert [x is y for x, y in zip(leaves, (node.weight, node.moments[0].mean, node.moments[0].count))] == [True] * 3
+    assert leaf_paths_with_static((node, None), "x") == ["x[0].weight", "x[0].moments[0].mean", "x[0].moments[0].count"]
+    assert len(tree_flatten_with_static((node, None), none_is_leaf=True)[0]) == 4
+    again, nothing = tree_unflatten(spec, [1, 2, 3])
+    assert nothing is None
+    assert (again.weight, again.moments[0].mean, again.moments[0].count) == (1, 2, 3)
+    assert (again.function, again.name, again.scale) == (np.tanh, "a", np.float32(2.0))
+    assert tree_leaves(node) == [node.weight]
+    nested: Any = []
+    nested.append(nested)
+    with pytest.raises(tn.ArgumentError, match="containers must be nested"):
+        tree_flatten_with_static(nested)

@@ -633,3 +633,94 @@ def test_partial_functions_compile() -> None:
 def test_bad_arguments_are_named(arguments: Any, says: str) -> None:
     with pytest.raises((tn.ArgumentError, tn.ArgumentTypeError), match=says):
         tn.compile(**({"f": lambda x: x} | arguments))
+
+
+# ---- arrays in static fields ----
+
+
+@attrs.frozen(eq=False)
+class Scaled:
+    weight: Array
+    factor: Any = tn.static_field()
+
+
+def updated(model: Any, x: Array) -> Any:
+    return model.train(x, np.random.default_rng(0))[1]
+
+
+def batches_of_rows(count: int) -> list[Array]:
+    return [np.random.default_rng(i).normal(i, 1.0 + i, size=(4, 3)) for i in range(count)]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_running_statistics_of_results_are_those_of_each_call(backend: str) -> None:
+    made = tn.compile(once(updated, 2), backend=backend)
+    model = tn.nn.BatchNorm(3, dtype=np.float64)
+    for x in batches_of_rows(4):
+        running = made(model, x).running
+        np.testing.assert_allclose(running.mean, 0.1 * x.mean(0), rtol=1e-12)
+        np.testing.assert_allclose(running.var, 0.9 + 0.1 * x.var(0), rtol=1e-12)
+    assert len(made.programs) == 1
+
+
+def test_running_statistics_move_on_from_those_of_the_argument() -> None:
+    made, model = tn.compile(updated), tn.nn.BatchNorm(3)
+    expected = model
+    for x in batches_of_rows(5):
+        model, expected = made(model, x), updated(expected, x)
+        np.testing.assert_allclose(model.running.mean, expected.running.mean, rtol=1e-6)
+        np.testing.assert_allclose(model.running.var, expected.running.var, rtol=1e-6)
+
+
+def test_inference_reads_the_running_statistics_of_the_argument() -> None:
+    made = tn.compile(once(lambda model, x: model(x), 2))
+    model = tn.nn.BatchNorm(3)
+    for x in batches_of_rows(5):
+        model = updated(model, x)
+        np.testing.assert_allclose(made(model, x), model(x), rtol=1e-6)
+
+
+def test_a_compiled_gradient_returns_the_updated_model_beside_the_loss() -> None:
+    def loss(model: Any, x: Array) -> Any:
+        y, model = model.train(x, np.random.default_rng(0))
+        return tnp.sum(y**3), model
+
+    made, plain = (f(tn.value_and_grad(loss, has_aux=True)) for f in (tn.compile, lambda f: f))
+    model = tn.nn.BatchNorm(3)
+    for x in batches_of_rows(4):
+        (value, model), gradient = made(expected := model, x)
+        (right, expected), slope = plain(expected, x)
+        np.testing.assert_allclose(value, right, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(gradient.offset, slope.offset, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(model.running.mean, expected.running.mean, rtol=1e-6)
+        assert not np.shares_memory(model.running.mean, gradient.running.mean)
+
+
+def test_running_statistics_around_a_function_are_read_at_each_call() -> None:
+    model = tn.nn.BatchNorm(3)
+
+    def f(x: Array) -> Any:
+        return updated(model, x)
+
+    made = tn.compile(f)
+    for x in batches_of_rows(4):
+        np.testing.assert_allclose(made(x).running.mean, f(x).running.mean, rtol=1e-6)
+        model = f(x)
+
+
+def test_arrays_in_static_fields_may_differ() -> None:
+    made = tn.compile(once(lambda x: x.weight * x.factor, 2))
+    for factor in (X, X + 1, X * 2):
+        assert_same(made(Scaled(X, factor)), X * factor)
+    assert len(made.programs) == 1
+    numbers = tn.compile(lambda x: x.weight * x.factor)
+    for number in (np.float64(2.0), np.float64(3.0), np.float64(2.0)):
+        assert_same(numbers(Scaled(X, number)), X * number)
+
+
+def test_static_fields_that_cannot_be_compared_run_eagerly() -> None:
+    made = tn.compile(lambda x: x.weight * float(x.factor[0]))
+    assert_same(made(Scaled(X, np.array(["1", "2"]))), X)
+    with pytest.warns(CompileWarning, match="must be hashable, and comparable by =="):
+        assert_same(made(Scaled(X, np.array(["3", "4"]))), X * 3)
+    assert_same(made(Scaled(X, np.array(["5", "4"]))), X * 5)

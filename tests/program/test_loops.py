@@ -198,3 +198,72 @@ def test_a_while_loop_of_examples_is_refused() -> None:
 def test_bad_arguments_are_named(call: Any, says: str) -> None:
     with pytest.raises((tn.ArgumentError, tn.ArgumentTypeError), match=says):
         call()
+
+
+# ---- arrays in static fields ----
+
+
+def normalized(model: Any, x: Any) -> Any:
+    y, model = model.train(x, np.random.default_rng(0))
+    return model, tnp.sum(y**3)
+
+
+def looped(model: Any, xs: Any) -> Any:
+    ys = []
+    for x in xs:
+        model, y = normalized(model, x)
+        ys.append(y)
+    return model, tnp.stack(ys)
+
+
+def assert_same_statistics(model: Any, expected: Any) -> None:
+    for name in ("mean", "var"):
+        mine, other = getattr(model.running, name), getattr(expected.running, name)
+        assert type(mine) is np.ndarray
+        np.testing.assert_allclose(mine, other, rtol=1e-6)
+
+
+BATCHES = np.random.default_rng(3).normal(1.0, 2.0, size=(5, 4, 3))
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_scan_carries_running_statistics(checkpoint: bool, compiled: bool) -> None:
+    model = tn.nn.BatchNorm(3, dtype=np.float64)
+    assert_same_statistics(tn.scan(normalized, model, BATCHES, checkpoint=checkpoint)[0], looped(model, BATCHES)[0])
+
+    def gradient(run: Any) -> Any:
+        def loss(model: Any) -> Any:
+            after, ys = run(model)
+            return tnp.sum(ys), after
+
+        return tn.value_and_grad(loss, has_aux=True)
+
+    by_scan = gradient(lambda m: tn.scan(normalized, m, BATCHES, checkpoint=checkpoint))
+    (value, after), slope = (tn.compile(by_scan) if compiled else by_scan)(model)
+    (right, expected), other = gradient(lambda m: looped(m, BATCHES))(model)
+    np.testing.assert_allclose(value, right, rtol=1e-12)
+    np.testing.assert_allclose(slope.scale, other.scale, rtol=1e-12)
+    assert_same_statistics(after, expected)
+
+
+def test_scan_stacks_running_statistics_of_its_ys() -> None:
+    model = tn.nn.BatchNorm(3, dtype=np.float64)
+
+    def loss(model: Any) -> Any:
+        after = tn.scan(lambda m, x: (m, normalized(m, x)[0]), model, BATCHES)[1]
+        return tnp.sum(after.scale), after
+
+    (_, after), _ = tn.value_and_grad(loss, has_aux=True)(model)
+    np.testing.assert_allclose(after.running.mean, 0.1 * BATCHES.mean(1), rtol=1e-12)
+
+
+def test_while_loop_carries_running_statistics() -> None:
+    model = tn.nn.BatchNorm(3, dtype=np.float64)
+
+    def loss(model: Any) -> Any:
+        after = tn.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, normalized(c[1], BATCHES[0])[0]), (0, model))[1]
+        return tnp.sum(after.scale), after
+
+    for after in (loss(model)[1], tn.value_and_grad(loss, has_aux=True)(model)[0][1]):
+        assert_same_statistics(after, looped(model, [BATCHES[0]] * 3)[0])

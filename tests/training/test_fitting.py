@@ -377,6 +377,17 @@ def test_a_step_that_is_left_out_leaves_running_statistics():
     assert_same_model(model, small_model())
 
 
+def test_a_compiled_fit_moves_running_statistics_as_an_eager_one():
+    data = batches(small_data(40), 8)
+    compiled, eager = (
+        fit(small_model(), small_loss, optim.sgd(0.1), data, epochs=3, rng=RNG(0), compile=choice)[0].layers[1]
+        for choice in (True, False)
+    )
+    np.testing.assert_allclose(compiled.running.mean, eager.running.mean, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(compiled.running.var, eager.running.var, rtol=1e-4)
+    assert abs(eager.running.mean).max() > 0.01
+
+
 # ---- evaluation ----
 
 

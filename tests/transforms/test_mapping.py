@@ -347,3 +347,18 @@ def test_a_tape_inside_of_vmap_and_one_around_it() -> None:
         x = tape.watch(X)
         y = tn.vmap(inner)(x).sum()
     np.testing.assert_allclose(tape.gradient(y, x), 6 * X)
+
+
+def test_a_static_field_must_not_depend_on_the_example() -> None:
+    xs = np.random.default_rng(0).normal(size=(2, 4, 3))
+    model = tn.nn.BatchNorm(3, dtype=np.float64)
+
+    def after(x: Any) -> Any:
+        return {"model": model.train(x, np.random.default_rng(0))[1]}
+
+    with pytest.raises(tn.ArgumentError, match=r"vmap: result\['model'\].running.mean must be the same .* 2 examples"):
+        tn.vmap(after)(xs)
+    np.testing.assert_allclose(tn.vmap(lambda x: after(x)["model"].running.mean)(xs), 0.1 * xs.mean(1), rtol=1e-12)
+    same = tn.vmap(lambda x: (model, x))(xs)[0]
+    assert same.scale.shape == (2, 3)
+    assert same.running is model.running
