@@ -98,7 +98,8 @@ class MultiHeadAttention(Stateless):
         x = check_real("MultiHeadAttention", name, checked_array("MultiHeadAttention", name, x))
         features = self.output.kernel.shape[0]
         if x.ndim != 3 or x.shape[2] != features:
-            raise ArgumentError(f"MultiHeadAttention: {name} must have shape (N, L, {features}); got {x.shape}.")
+            hint = f" Add a batch axis: {name}[None]." if x.ndim == 2 and x.shape[1] == features else ""
+            raise ArgumentError(f"MultiHeadAttention: {name} must have shape (N, L, {features}); got {x.shape}.{hint}")
         return x
 
     def _projected(self, x: Array) -> tuple[Array, Array, Array]:

@@ -21,6 +21,7 @@ from tapenet.nn.geometry import (
     check_fit,
     checked_images,
     checked_padding,
+    kernel_channels,
     sides,
 )
 from tapenet.ops.arrays.shaping import concatenate, moveaxis, reshape
@@ -156,7 +157,7 @@ def _checked(
     groups: int,
 ) -> tuple[Array, Array, Array | None, _Geometry]:
     x, kernel = checked_array(function, "x", x), checked_array(function, "kernel", kernel)
-    checked_images(function, x, axes)
+    checked_images(function, x, axes, kernel_channels(kernel, axes, -2, groups))
     expected = _KERNELS[axes]
     if kernel.ndim != axes + 2 or 0 in kernel.shape[:axes]:
         raise ArgumentError(
@@ -308,7 +309,7 @@ def _transposed(
     groups: int,
 ) -> Array:
     x, kernel = checked_array(function, "x", x), checked_array(function, "kernel", kernel)
-    checked_images(function, x, axes)
+    checked_images(function, x, axes, kernel_channels(kernel, axes, -1))
     expected = _KERNELS[axes]
     if kernel.ndim != axes + 2 or 0 in kernel.shape[:axes]:
         raise ArgumentError(

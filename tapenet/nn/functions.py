@@ -25,7 +25,7 @@ from tapenet.core.tensor import Tensor, read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError, PrecisionWarning
 from tapenet.nn.floats import as_floating
 from tapenet.nn.fused_norms import can_fuse, normalized_channels, normalized_rows
-from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, pool_geometry, sides
+from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, kernel_channels, pool_geometry, sides
 from tapenet.ops.arrays.indexing import take
 from tapenet.ops.arrays.shaping import reshape
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, sqrt, square, subtract
@@ -171,7 +171,7 @@ def conv(
            [4., 4.]])
     """
     x, kernel = checked_array("conv", "x", x), checked_array("conv", "kernel", kernel)
-    checked_images("conv", x)
+    checked_images("conv", x, 2, kernel_channels(kernel, 2, -2, groups))
     if kernel.ndim != 4 or 0 in kernel.shape[:2]:
         raise ArgumentError(f"conv: kernel must have shape (kh, kw, C // groups, O); got {kernel.shape}.")
     channels, outputs = x.shape[3], kernel.shape[3]

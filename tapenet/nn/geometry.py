@@ -30,12 +30,27 @@ _PADDINGS = {
 }
 
 
-def checked_images(function: str, x: Array, axes: int = 2) -> None:
-    """Raise unless x has the axes of a batch of images, or of sequences or volumes."""
+def checked_images(function: str, x: Array, axes: int = 2, channels: int | None = None) -> None:
+    """Raise unless x has the axes of a batch of images, or of sequences or volumes, of so many channels if known."""
     shape = getattr(x, "shape", ())
     if len(shape) != axes + 2:
-        hint = " Add a channel axis: x[..., None]." if len(shape) == axes + 1 else ""
+        hint = missing_axis(shape, channels, "a channel axis") if len(shape) == axes + 1 else ""
         raise ArgumentError(f"{function}: x must have shape {_BATCHES[axes]}; got {shape}.{hint}")
+
+
+def missing_axis(shape: Sequence[int], channels: int | None, last: str) -> str:
+    """Return what to write for an x that lacks an axis, of examples or the last; "" where neither would fit."""
+    if channels is None:
+        return f" Add a batch axis, x[None], or {last}, x[..., None]."
+    if shape[-1] == channels:
+        return " Add a batch axis: x[None]."
+    return f" Add {last}: x[..., None]." if channels == 1 else ""
+
+
+def kernel_channels(kernel: Array, axes: int, place: int, groups: Any = 1) -> int | None:
+    """Return the channels of x that a kernel of windows is for; None for what is not such a kernel."""
+    known = kernel.ndim == axes + 2 and isinstance(groups, int)
+    return kernel.shape[place] * groups if known else None
 
 
 def sides(

@@ -19,6 +19,7 @@ from tapenet.kernels import recurrent as kernels
 from tapenet.nn.activations import sigmoid, tanh
 from tapenet.nn.functions import as_result, note_precision, shaped, widened
 from tapenet.nn.fused import Fused
+from tapenet.nn.geometry import missing_axis
 from tapenet.ops.arrays.shaping import flip, moveaxis, reshape, stack, swapaxes
 from tapenet.ops.elementwise.arithmetic import add, multiply, subtract, where
 from tapenet.ops.elementwise.choices import less
@@ -277,7 +278,7 @@ def rnn(
     >>> y.shape, state.shape
     ((1, 3, 4), (1, 4))
     """
-    x = _checked_sequence("rnn", x)
+    x = _checked_sequence("rnn", x, kernel)
     kernel, recurrent, bias, width = _weights("rnn", x, kernel, recurrent, bias, 1)
     h = _start("rnn", "state", state, x, width, kernel)
     mask, reverse = _time_first_mask("rnn", mask, x, reverse)
@@ -319,7 +320,7 @@ def lstm(
     >>> y.shape, h.shape, c.shape
     ((1, 3, 4), (1, 4), (1, 4))
     """
-    x = _checked_sequence("lstm", x)
+    x = _checked_sequence("lstm", x, kernel)
     kernel, recurrent, bias, width = _weights("lstm", x, kernel, recurrent, bias, 4)
     if state is None:
         h = c = _start("lstm", "state", None, x, width, kernel)
@@ -365,7 +366,7 @@ def gru(
     >>> y.shape, state.shape
     ((1, 3, 4), (1, 4))
     """
-    x = _checked_sequence("gru", x)
+    x = _checked_sequence("gru", x, kernel)
     kernel, recurrent, bias, width = _weights("gru", x, kernel, recurrent, bias, 3)
     inner = _recurrent_bias("gru", recurrent_bias, width, recurrent)
     h = _start("gru", "state", state, x, width, kernel)
@@ -423,10 +424,12 @@ def _checked_step(function: str, x: Array) -> Array:
     return x
 
 
-def _checked_sequence(function: str, x: Array) -> Array:
+def _checked_sequence(function: str, x: Array, kernel: Array) -> Array:
     x = check_real(function, "x", checked_array(function, "x", x))
     if x.ndim != 3 or x.shape[1] == 0:
-        hint = " Add an axis of features: x[..., None]." if x.ndim == 2 else ""
+        shape = np.shape(kernel)
+        features = shape[0] if len(shape) == 2 else None
+        hint = missing_axis(x.shape, features, "an axis of features") if x.ndim == 2 else ""
         raise ArgumentError(f"{function}: x must have shape (N, L, C), of at least one step; got {x.shape}.{hint}")
     return x
 

@@ -41,7 +41,44 @@ CASES = {
     ),
     "conv, x": (
         lambda: nn.conv(np.zeros((5, 6, 4)), KERNEL),
+        "conv: x must have shape (N, H, W, C); got (5, 6, 4). Add a batch axis: x[None].",
+    ),
+    "conv, one channel": (
+        lambda: nn.conv(np.zeros((5, 6, 4)), np.zeros((3, 3, 1, 8))),
         "conv: x must have shape (N, H, W, C); got (5, 6, 4). Add a channel axis: x[..., None].",
+    ),
+    "conv, groups of one channel": (
+        lambda: nn.conv(np.zeros((5, 6, 4)), np.zeros((3, 3, 1, 8)), groups=4),
+        "conv: x must have shape (N, H, W, C); got (5, 6, 4). Add a batch axis: x[None].",
+    ),
+    "conv, neither axis": (
+        lambda: nn.conv(np.zeros((5, 6, 4)), np.zeros((3, 3, 2, 8))),
+        "conv: x must have shape (N, H, W, C); got (5, 6, 4).",
+    ),
+    "conv1d, one example": (
+        lambda: nn.conv1d(np.zeros((8, 3)), np.zeros((3, 3, 2))),
+        "conv1d: x must have shape (N, L, C); got (8, 3). Add a batch axis: x[None].",
+    ),
+    "conv_transpose1d, one example": (
+        lambda: nn.conv_transpose1d(np.zeros((8, 3)), np.zeros((3, 2, 3))),
+        "conv_transpose1d: x must have shape (N, L, C); got (8, 3). Add a batch axis: x[None].",
+    ),
+    "max_pool, one axis missing": (
+        lambda: nn.max_pool(np.zeros((5, 6, 4)), 2),
+        "max_pool: x must have shape (N, H, W, C); got (5, 6, 4). "
+        "Add a batch axis, x[None], or a channel axis, x[..., None].",
+    ),
+    "LSTM, one example": (
+        lambda: nn.LSTM(3, 5, rng=generator())(np.zeros((8, 3))),
+        "lstm: x must have shape (N, L, C), of at least one step; got (8, 3). Add a batch axis: x[None].",
+    ),
+    "GRU, one feature": (
+        lambda: nn.GRU(1, 5, rng=generator())(np.zeros((2, 8))),
+        "gru: x must have shape (N, L, C), of at least one step; got (2, 8). Add an axis of features: x[..., None].",
+    ),
+    "MultiHeadAttention, one example": (
+        lambda: nn.MultiHeadAttention(8, 2, rng=generator())(np.zeros((5, 8))),
+        "MultiHeadAttention: x must have shape (N, L, 8); got (5, 8). Add a batch axis: x[None].",
     ),
     "conv, flat x": (lambda: nn.conv(np.zeros(5), KERNEL), "conv: x must have shape (N, H, W, C); got (5,)."),
     "conv, kernel": (
