@@ -77,7 +77,8 @@ def scaled_dot_product_attention(
         k: keys, float array, shape (..., heads, keys, features).
         v: values, float array, shape (..., heads, keys, outputs).
         mask: truth values that broadcast to (..., heads, length, keys), True where a query may look at a key; or
-            numbers, which are added to q k^T / sqrt(features); or None.
+            numbers, which are added to q k^T / sqrt(features); or None. Two axes are always (length, keys): of
+            `length_mask(lengths, keys)`, shape (N, keys), pass `length_mask(lengths, keys)[:, None, None, :]`.
         causal: whether query i may look at the keys 0 up to i alone.
 
     Returns:
@@ -135,7 +136,9 @@ def _checked_mask(name: str, mask: Array, shape: tuple[int, ...]) -> Array:
     except ValueError:
         fits = False
     if not fits:
-        raise ArgumentError(f"{name}: mask must broadcast to {shape}; got {mask.shape}.")
+        of_keys = len(shape) == 4 and mask.shape == (shape[0], shape[-1])
+        hint = " Of a mask of each example's keys, such as `length_mask` makes, pass mask[:, None, None, :]."
+        raise ArgumentError(f"{name}: mask must broadcast to {shape}; got {mask.shape}.{hint if of_keys else ''}")
     return mask
 
 

@@ -85,7 +85,9 @@ class MultiHeadAttention(Stateless):
     def __call__(self, x: Array, context: Array | None = None, mask: Array | None = None) -> Array:
         """Gather from x, or from a context (N, K, features), what each place of x asks for.
 
-        The mask is as for `nn.scaled_dot_product_attention`, with shapes that broadcast to (N, heads, L, K).
+        The mask is as for `nn.scaled_dot_product_attention`, with shapes that broadcast to (N, heads, L, K). A mask of
+        two axes is (L, K), one for all examples, also where N is L: for sequences of several lengths pass
+        `nn.length_mask(lengths, K)[:, None, None, :]`.
         """
         x = self._checked("x", x)
         q, k, v = self._projected(x) if context is None else self._crossed(x, self._checked("context", context))

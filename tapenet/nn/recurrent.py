@@ -379,6 +379,8 @@ def gru(
 def length_mask(lengths: Array, steps: int) -> Array:
     """Say which steps belong to sequences of several lengths that are padded at their ends: step < length.
 
+    Recurrent layers take it as it is; attention takes `length_mask(lengths, steps)[:, None, None, :]`.
+
     No derivative: the lengths are integers, and the result is of truth values.
 
     Args:

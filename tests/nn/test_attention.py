@@ -48,6 +48,20 @@ def test_derivatives(causal, masked, rng, check_derivatives):
     check_derivatives(lambda q, k, v: nn.scaled_dot_product_attention(q, k, v, mask, causal=causal), *operands(rng))
 
 
+@pytest.mark.parametrize("n", [3, 5])
+def test_a_mask_of_lengths(n, rng):
+    layer, lengths = nn.MultiHeadAttention(8, 2, rng=rng, dtype=float), [5, 2, 4, 1, 3][:n]
+    x, mask = rng.normal(size=(n, 5, 8)), nn.length_mask(lengths, 5)
+    y = layer(x, mask=mask[:, None, None, :])
+    for i, length in enumerate(lengths):
+        np.testing.assert_allclose(y[i, :length], layer(x[i : i + 1, :length])[0], rtol=1e-10)
+    if n == 5:  # two axes are queries and keys, of every example
+        np.testing.assert_array_equal(layer(x, mask=mask), layer(x, mask=mask[None, None]))
+    else:
+        with pytest.raises(tn.ArgumentError, match=r"got \(3, 5\)\. .* pass mask\[:, None, None, :\]\.$"):
+            layer(x, mask=mask)
+
+
 def test_derivatives_by_a_mask_of_numbers(rng, check_derivatives):
     check_derivatives(
         lambda q, k, v, mask: nn.scaled_dot_product_attention(q, k, v, mask, causal=True),
