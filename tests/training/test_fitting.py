@@ -134,7 +134,7 @@ def test_a_compiled_training_is_the_same_to_rounding(size):
     model, _, history = fitted(data=data, compile=True)
     expected, _, eager = fitted(data=data)
     np.testing.assert_allclose(history.losses, eager.losses, rtol=1e-4)
-    np.testing.assert_allclose(tn.tree.ravel(model)[0], tn.tree.ravel(expected)[0], rtol=1e-3, atol=1e-5)
+    assert tn.tree.allclose(model, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_nan_in_a_compiled_training_is_named():
