@@ -55,8 +55,10 @@ def save(path: str | os.PathLike[str], tree: Tree, metadata: Mapping[str, str] |
 
     Any pytree does: a model, the state of an optimizer, a generator's state, a step, a tuple of them. Leaves are
     arrays, numbers, strings and `numpy.random.Generator`s. Arrays come back with their values, dtypes, byte orders and
-    shapes; leaves that are one object come back as one. Complex arrays are stored as pairs of floats along a last axis
-    of length 2. Other programs that read safetensors find each array under its path, such as `layers.0.kernel`.
+    shapes; leaves that are one object come back as one. None is an empty pytree and leaves nothing in the file: `load`
+    gives it where `like` has it, and without `like` its path is absent. Complex arrays are stored as pairs of floats
+    along a last axis of length 2. Other programs that read safetensors find each array under its path, such as
+    `layers.0.kernel`.
 
     The file is written beside the old one, flushed to the disk, and renamed: whenever the process is killed, the path
     names the old file or the new one, whole.
@@ -142,7 +144,8 @@ def load(path: str | os.PathLike[str], like: Any = None, *, strict: bool = True,
             The file must not be changed in place meanwhile; `save` replaces it, which is safe.
 
     Returns:
-        A pytree like `like`. Without it a dict from paths to leaves, in the order of the tree; for a file of another
+        A pytree like `like`. Without it a dict from paths to leaves, in the order of the tree, without those that were
+        None; for a file of another
         program its tensors by name (bfloat16 as float32).
 
     Raises:
@@ -360,6 +363,8 @@ def _loaded(item: Item, values: Mapping[str, Any]) -> Any:
         return value.item()
     if isinstance(own, np.generic):
         return np.asarray(value, own.dtype)[()]
+    if isinstance(own, np.ndarray) and not isinstance(value, np.ndarray):  # a number, in the file
+        return np.asarray(value, own.dtype)
     if isinstance(own, np.ndarray) and value.dtype.newbyteorder("=") != own.dtype.newbyteorder("="):
         return value.astype(own.dtype)
     return value

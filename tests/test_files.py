@@ -312,6 +312,33 @@ def test_every_difference_is_listed_by_path(path: Path) -> None:
     assert taken["c"] == "x"
 
 
+def test_a_number_is_loaded_as_the_array_in_like_and_the_other_way(path: Path) -> None:
+    tn.save(path, {"lr": 3.0, "step": 2, "z": 1j, "flag": True, "array": np.array(4.0), "scalar": np.float64(5)})
+    like = {
+        "lr": np.array(0.0),
+        "step": np.array(0),
+        "z": np.array(0j),
+        "flag": np.array(False),
+        "array": 0.0,
+        "scalar": np.array(0.0),
+    }
+    found = tn.load(path, like=like)
+    for name, x in like.items():
+        assert type(found[name]) is type(x)
+        assert np.asarray(found[name]).dtype == np.asarray(x).dtype
+    assert [complex(found[name]) for name in like] == [3, 2, 1j, 1, 4, 5]
+    cast = tn.load(path, like={"lr": np.array(0.0, np.float32)}, strict=False)["lr"]
+    assert cast.dtype == np.float32
+
+
+def test_none_leaves_nothing_in_a_file(path: Path) -> None:
+    tn.save(path, {"a": None, "b": 1.0})
+    assert tn.load(path) == {"b": 1.0}
+    assert tn.load(path, like={"a": None, "b": 0.0}) == {"a": None, "b": 1.0}
+    tn.save(path, None)
+    assert tn.load(path) == {}
+
+
 def test_a_part_of_a_checkpoint_is_taken(path: Path) -> None:
     rng = np.random.default_rng(0)
     model = tn.nn.Dense(2, 3, rng=rng)

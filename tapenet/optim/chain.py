@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, overload
+from typing import Any, ClassVar, NamedTuple, NoReturn, overload
 
 import attrs
 import numpy as np
@@ -13,6 +13,7 @@ from tapenet.core.leaf_checks import dtype_of
 from tapenet.core.pytrees import Tree, static_field, tree_map, tree_unflatten
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.optim.checks import fitting_leaves, leaf_choices, parameter_leaves
+from tapenet.optim.lbfgs import Lbfgs
 from tapenet.optim.leafwise import as_dtype
 from tapenet.optim.optimizer import Optimizer, Params, ValueAndGrad
 from tapenet.optim.parts import SKIPPED, Part
@@ -60,6 +61,13 @@ class PartsInARow(Part):
                 break
             updates, states[i] = part.apply(updates, states[i], params, value)
         return updates, tuple(states)
+
+    def update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise: only an optimizer updates parameters."""
+        raise ArgumentTypeError(
+            f"chain.update: parts must hold an optimizer; got {', '.join(part.name for part in self.parts) or 'none'}. "
+            "Write optim.chain(..., optim.adam(1e-3))."
+        )
 
 
 @attrs.frozen
@@ -292,7 +300,8 @@ def partition(labels: Labels, optimizers: Mapping[str, Optimizer]) -> Optimizer:
         An `Optimizer`; its state is `PartitionState(step, groups)`, with `groups[label]` of a list of the leaves.
 
     Raises:
-        ArgumentTypeError: `optimizers` is not a mapping of optimizers. When it is used: labels that do not fit.
+        ArgumentTypeError: `optimizers` is not a mapping of optimizers, or holds `lbfgs` with a line search.
+            When it is used: labels that do not fit.
 
     >>> from tapenet import optim
     >>> optimizer = partition({"body": "frozen", "head": "trained"}, {"frozen": freeze(), "trained": optim.sgd(0.5)})
@@ -309,7 +318,20 @@ def partition(labels: Labels, optimizers: Mapping[str, Optimizer]) -> Optimizer:
             raise ArgumentTypeError(
                 f"partition: optimizers[{label!r}] must be an optimizer, under a string; got {shown(optimizer)}."
             )
+        if _searches(optimizer):
+            raise ArgumentTypeError(
+                f"partition: optimizers[{label!r}] must not search along a line, which moves all parameters together; "
+                "got lbfgs. Write optim.lbfgs(line_search=False), or optim.lbfgs for all parameters."
+            )
     return Partition(tuple(optimizers.values()), tuple(optimizers), labels)
+
+
+def _searches(optimizer: Optimizer) -> bool:
+    """Return whether an optimizer evaluates the loss at parameters of its own."""
+    inner = optimizer
+    while isinstance(inner, Chain):
+        inner = inner.optimizer
+    return isinstance(inner, Lbfgs) and inner.line_search
 
 
 def freeze() -> Optimizer:

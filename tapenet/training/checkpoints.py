@@ -13,7 +13,7 @@ import numpy as np
 
 from tapenet.core.argument_checks import shown
 from tapenet.core.pytrees import Tree
-from tapenet.errors import ArgumentError, ArgumentTypeError, FileFormatError
+from tapenet.errors import ArgumentError, ArgumentTypeError, FileError, FileFormatError
 from tapenet.files import load, load_metadata, save
 from tapenet.training.callbacks import checked_monitor, monitored
 from tapenet.training.history import History, Mode, checked_mode
@@ -21,6 +21,7 @@ from tapenet.training.running import Run
 
 SUFFIX = ".safetensors"
 LAST, BEST = f"last{SUFFIX}", f"best{SUFFIX}"
+_ARGUMENTS = {"state": "optimizer", "generators": "rng or the generator of data"}  # by what is saved of them
 _ROWS, _STEPS = "history", "steps"
 
 
@@ -106,12 +107,29 @@ class Checkpoints:
         except (KeyError, ValueError) as error:
             raise FileFormatError(f"Checkpoints: {self.last} must be a checkpoint of fit; got {error!r}.") from error
         like = attrs.evolve(run, history=History(losses=np.empty(steps)))
-        tree = load(self.last, like=_tree(like, generators, callbacks))
+        try:
+            tree = load(self.last, like=_tree(like, generators, callbacks))
+        except FileError:
+            raise
+        except ArgumentError as error:
+            raise ArgumentError(_other_training(self.last, str(error))) from error
         for generator, saved in zip(generators, tree["generators"], strict=True):
             generator.bit_generator.state = saved.bit_generator.state
         history = History(tuple(rows), tree["losses"])
         counts = {name: int(tree[name]) for name in ("epoch", "step")}
         return Run(tree["model"], tree["state"], **counts, history=history, stop=bool(tree["stop"])), tree["callbacks"]
+
+
+def _other_training(path: Path, text: str) -> str:
+    """Say which arguments of `fit` a checkpoint differs in, from the differences that `load` lists."""
+    differences = [line.strip() for line in text.splitlines() if line.startswith("  ")]
+    parts = dict.fromkeys(line.partition(":")[0].partition(".")[0] for line in differences)
+    names = " and ".join(_ARGUMENTS.get(part, part) for part in parts)
+    listed = "\n  ".join(differences)
+    return (
+        f"fit: {names} must be of the training in {str(path)!r}, which resume=True goes on with; got "
+        f"{len(differences)} differences:\n  {listed}\nPass those it began with, or another checkpoint."
+    )
 
 
 def _tree(run: Run, generators: Sequence[np.random.Generator], callbacks: Tree) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -97,6 +98,8 @@ class _Plan:
         """Take a step for each batch: yield what was reached, and the loss."""
         last = None
         for number, batch in enumerate(data, 1):
+            if number == 1:
+                _check_takes("fit", "loss", self.loss, len(as_arguments(batch)) + 2, "(model, *batch, rng)")
             before = _Before(run.model, batch, self.rng.bit_generator.state)
             model, state, loss = self.step(run.model, run.state, batch, self.rng)
             if not np.isfinite(loss) and model is not run.model:
@@ -110,7 +113,7 @@ class _Plan:
         row: dict[str, float] = {"loss": float(np.mean(losses))}
         if self.validation is not None:
             data = _opened("validation", self.validation, np.random.default_rng(0))
-            found = evaluation("fit", run.model, data, self.metrics, self.loss)
+            found = evaluation("fit", run.model, data, self.metrics, self.loss, "validation")
             row["validation_loss"] = found.pop("loss")
             row |= {name: _as_number(name, value) for name, value in found.items()}
         return row | {"seconds": time.monotonic() - start}
@@ -272,8 +275,21 @@ def _checked_metrics(model: Any, metrics: Any, validation: Any) -> dict[str, Met
 def _opened(name: str, data: Any, rng: np.random.Generator) -> Any:
     """Return the batches of an epoch: of a function those that it makes with a generator of its own."""
     if callable(data) and not isinstance(data, Iterable):
+        _check_takes("fit", name, data, 1, "rng -> iterable")
         return checked_iterable("fit", f"{name}(rng)", data(epoch_rng(rng)))
     return data
+
+
+def _check_takes(function: str, name: str, called: Any, count: int, form: str) -> None:
+    """Raise for a function that cannot be called with so many arguments."""
+    try:
+        signature = inspect.signature(called)
+    except (TypeError, ValueError):
+        return  # of a builtin
+    try:
+        signature.bind(*range(count))
+    except TypeError as error:
+        raise ArgumentTypeError(f"{function}: {name} must be a function {form}; got {name}{signature}.") from error
 
 
 def _no_batches(epoch: int) -> str:

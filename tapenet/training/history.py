@@ -6,6 +6,7 @@ import csv
 import html
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import attrs
@@ -13,7 +14,7 @@ import numpy as np
 
 from tapenet.core.argument_checks import checked_choice, shown
 from tapenet.core.packages import import_package
-from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.errors import ArgumentError, ArgumentTypeError, FileError, MissingFileError
 from tapenet.views.tables import aligned
 
 Array = np.ndarray[Any, Any]
@@ -159,8 +160,16 @@ class History:
 
         Args:
             path: of the file; one that is there is replaced.
+
+        Raises:
+            FileError: there is no such folder, or the path is that of one.
         """
-        with open(_checked_path("History.save_csv", path), "w", newline="", encoding="utf-8") as file:
+        place = Path(_checked_path("History.save_csv", path))
+        if not place.parent.is_dir():
+            raise MissingFileError(f"History.save_csv: path must be in a folder that exists; got {str(place)!r}.")
+        if place.is_dir():
+            raise FileError(f"History.save_csv: path must be that of a file; got the folder {str(place)!r}.")
+        with place.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(self.names)
             writer.writerows([row.get(name, "") for name in self.names] for row in self.rows)

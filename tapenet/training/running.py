@@ -245,7 +245,12 @@ def evaluate(model: Any, data: Iterable[Any], metrics: Metrics = (), *, loss: Lo
 
 
 def evaluation(
-    function: str, model: Any, data: Iterable[Any], metrics: Mapping[str, Metric], loss: Loss | None
+    function: str,
+    model: Any,
+    data: Iterable[Any],
+    metrics: Mapping[str, Metric],
+    loss: Loss | None,
+    name: str = "data",
 ) -> dict[str, Any]:
     """See `evaluate`."""
     pairs: list[tuple[Any, Any]] = []
@@ -254,7 +259,9 @@ def evaluation(
         arguments = as_arguments(batch)
         if metrics:
             if len(arguments) < 2:
-                raise ArgumentError(f"{function}: data must give inputs and a target for metrics; got {shown(batch)}.")
+                raise ArgumentError(
+                    f"{function}: {name} must give inputs and a target for metrics; got {shown(batch)}."
+                )
             pairs.append((model(*arguments[:-1]), arguments[-1]))
         size = _length(batch)
         if loss is not None:
@@ -262,7 +269,7 @@ def evaluation(
             total += float(value) * size
         count += size
     if count == 0:
-        raise ArgumentError(f"{function}: data must give a batch with an example; got none.")
+        raise ArgumentError(f"{function}: {name} must give a batch with an example; got none.")
     found: dict[str, Any] = {} if loss is None else {"loss": total / count}
     if metrics:
         outputs, targets = (_joined([pair[i] for pair in pairs]) for i in range(2))
@@ -295,7 +302,13 @@ def checked_metrics(function: str, metrics: Any) -> dict[str, Metric]:
                 raise ArgumentTypeError(
                     f"{function}: metrics[{i}] must have a name; got {shown(metric)}. Pass a dict of metrics by name."
                 )
-        named = {metric.__name__: metric for metric in metrics}
+        names = [metric.__name__ for metric in metrics]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ArgumentError(
+                f"{function}: metrics must have different names; got two of {twice!r}. Pass a dict of metrics by name."
+            )
+        named = dict(zip(names, metrics, strict=True))
     else:
         raise ArgumentTypeError(
             f"{function}: metrics must be functions, by name or in a sequence; got {shown(metrics)}."

@@ -330,6 +330,17 @@ def labels_like(model):
             "partition: optimizers['a'] must be an optimizer, under a string; got Scale(factor=1.0).",
         ),
         (
+            lambda: optim.chain(optim.clip_by_value(1.0)).update(1.0, None, 1.0),
+            ArgumentTypeError,
+            "chain.update: parts must hold an optimizer; got clip_by_value. Write optim.chain(..., optim.adam(1e-3)).",
+        ),
+        (
+            lambda: optim.partition("a", {"a": optim.chain(optim.scale(1.0), optim.lbfgs())}),
+            ArgumentTypeError,
+            "partition: optimizers['a'] must not search along a line, which moves all parameters together; got lbfgs. "
+            "Write optim.lbfgs(line_search=False), or optim.lbfgs for all parameters.",
+        ),
+        (
             lambda: optim.partition("a", []),
             ArgumentTypeError,
             "partition: optimizers must be a dict of optimizers by label; got [].",

@@ -240,8 +240,27 @@ def test_a_file_for_the_last_state_alone(tmp_path):
 
 def test_a_checkpoint_of_another_training(tmp_path):
     fitted(epochs=1, checkpoint=tmp_path)
-    with pytest.raises(ArgumentError, match="must have the structure of"):
-        fitted(epochs=2, checkpoint=tmp_path, resume=True, optimizer=optim.sgd(0.1))
+    last = str(tmp_path / "last.safetensors")
+    cases = {"optimizer": {"optimizer": optim.sgd(0.1)}, "callbacks": {"callbacks": [keep_best()]}}
+    cases["rng or the generator of data"] = {"data": batches(small_data(), 8, rng=RNG(0))}
+    for name, options in cases.items():
+        with pytest.raises(ArgumentError) as caught:
+            fitted(epochs=2, checkpoint=tmp_path, resume=True, **options)
+        text = str(caught.value)
+        assert text.startswith(f"fit: {name} must be of the training in {last!r}, which resume=True goes on with; got ")
+        assert text.endswith("\nPass those it began with, or another checkpoint.")
+        assert "strict" not in text
+    with pytest.raises(ArgumentError, match=r"fit: model and optimizer must .*\n  model.kernel: missing in the file"):
+        fit(
+            tn.nn.Dense(3, 2, rng=RNG(0)),
+            small_loss,
+            optim.adam(),
+            [],
+            epochs=2,
+            rng=RNG(0),
+            checkpoint=tmp_path,
+            resume=True,
+        )
     tn.save(tmp_path / "last.safetensors", {"a": 1.0})
     with pytest.raises(tn.errors.FileFormatError, match=re.escape("must be a checkpoint of fit; got KeyError")):
         fitted(epochs=2, checkpoint=tmp_path, resume=True)
@@ -498,8 +517,9 @@ def test_without_a_terminal_there_is_no_bar(monkeypatch):
         (
             {"metrics": [accuracy], "validation": [small_data()[:1]]},
             ArgumentError,
-            "fit: data must give inputs and a target for metrics; got ",
+            "fit: validation must give inputs and a target for metrics; got ",
         ),
+        ({"validation": []}, ArgumentError, "fit: validation must give a batch with an example; got none."),
         ({"resume": True}, ArgumentError, "fit: checkpoint must be a folder or file to resume from; got None."),
         (
             {"callbacks": [lambda run: 3]},
@@ -522,6 +542,33 @@ def test_errors(options, error, text):
     with pytest.raises(error) as caught:
         fitted(**options)
     assert str(caught.value).startswith(text)
+
+
+def test_two_metrics_of_one_name():
+    def score(power):
+        def score(outputs, targets):
+            return float((outputs**power).mean())
+
+        return score
+
+    pair = [score(1), score(2)]
+    text = "metrics must have different names; got two of 'score'. Pass a dict of metrics by name."
+    with pytest.raises(ArgumentError, match=f"fit: {text}"):
+        fitted(validation=[small_data()], metrics=pair)
+    with pytest.raises(ArgumentError, match=f"evaluate: {text}"):
+        evaluate(small_model(), [small_data()], pair)
+    _, _, history = fitted(epochs=1, validation=[small_data()], metrics={"a": pair[0], "b": pair[1]})
+    assert history["a"] != history["b"]
+
+
+def test_functions_of_other_arguments_are_named():
+    with pytest.raises(ArgumentTypeError) as caught:
+        fit(1.0, lambda w, x: (w * x, w), optim.sgd(), [1.0], epochs=1, rng=RNG(0))
+    assert str(caught.value) == "fit: loss must be a function (model, *batch, rng); got loss(w, x)."
+    for name in ("data", "validation"):
+        with pytest.raises(ArgumentTypeError) as caught:
+            fitted(**{name: lambda: [small_data()]})
+        assert str(caught.value) == f"fit: {name} must be a function rng -> iterable; got {name}()."
 
 
 def test_a_loss_that_returns_no_model():

@@ -7,7 +7,7 @@ import csv
 import numpy as np
 import pytest
 
-from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.errors import ArgumentError, ArgumentTypeError, FileError, MissingFileError
 from tapenet.training import History, Run, tensorboard
 
 HISTORY = History().added([3.0, 1.0], {"accuracy": 0.5, "validation_loss": 2.0}).added([1.0, 0.0], {"accuracy": 0.75})
@@ -52,6 +52,15 @@ def test_csv(tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["accuracy"] for row in rows] == ["0.5", "0.75"]
     assert rows[1]["validation_loss"] == ""
+
+
+def test_csv_in_a_place_that_is_not_there(tmp_path):
+    with pytest.raises(
+        MissingFileError, match=r"History.save_csv: path must be in a folder that exists; got '.*x.csv'"
+    ):
+        HISTORY.save_csv(tmp_path / "missing" / "x.csv")
+    with pytest.raises(FileError, match=r"History.save_csv: path must be that of a file; got the folder"):
+        HISTORY.save_csv(tmp_path)
 
 
 def test_a_picture(tmp_path):
