@@ -533,3 +533,12 @@ def test_whenever_the_writer_is_killed_the_file_is_whole(path: Path) -> None:
     assert last > 0
     tn.save(path, [1])
     assert os.listdir(path.parent) == [path.name]  # what the killed writers left is gone
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes in the file system")
+def test_devices_and_pipes_are_not_replaced(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(tn.errors.FileError, match="save: path must be that of a regular file; got the device or pipe"):
+        tn.save(path, {"x": np.ones(3)})
+    assert path.is_fifo()

@@ -30,6 +30,8 @@ def replaced(function: str, path: Path) -> Iterator[tuple[int, Path]]:
     target = Path(os.path.realpath(path))  # a link stays, and leads to the new file
     if target.is_dir():
         raise FileError(f"{function}: path must be that of a file; got the folder {str(path)!r}.")
+    if target.exists() and not target.is_file():  # renaming onto /dev/null would take it from the whole machine
+        raise FileError(f"{function}: path must be that of a regular file; got the device or pipe {str(path)!r}.")
     if not target.parent.is_dir():
         raise MissingFileError(f"{function}: path must be in a folder that exists; got {str(path)!r}.")
     _remove_leftovers(target)
