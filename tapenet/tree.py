@@ -29,6 +29,7 @@ from tapenet.core.pytrees import (
 )
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.kernels.squares import square_sum
 from tapenet.numpy import allclose as arrays_are_close, concatenate, linalg, reshape, stack
 from tapenet.saving.trees import is_state, mapped_tree
 
@@ -185,8 +186,13 @@ def size(tree: Tree) -> int:
 def norm(tree: Tree) -> Array:
     """Compute the Euclidean norm of all leaves together: the root of the sum of |x|^2 over all elements.
 
+    Squares are summed in double precision, so that those of float16 and float32 do not overflow.
+
     Args:
         tree: a pytree of arrays and numbers.
+
+    Returns:
+        A real scalar of the dtype that the norms of the leaves have in common: float16 where all leaves are.
 
     Raises:
         ArgumentTypeError: a leaf that is not numeric.
@@ -196,8 +202,30 @@ def norm(tree: Tree) -> Array:
     >>> norm({"a": np.array([3.0]), "b": 4.0})
     np.float64(5.0)
     """
-    parts = [linalg.norm(reshape(x, (-1,))) for x in _numeric("tree.norm", "tree", tree)]
-    return linalg.norm(stack(parts)) if parts else np.float64(0)
+    leaves_of = _numeric("tree.norm", "tree", tree)
+    if not leaves_of:
+        return np.float64(0)
+    dtype = np.result_type(*[_norm_dtype(dtype_of(x)) for x in leaves_of])
+    is_plain = all(type(x) is not Tensor and dtype_of(x).itemsize <= _WIDEST[dtype_of(x).kind] for x in leaves_of)
+    with np.errstate(over="ignore"):
+        if is_plain:
+            return dtype.type(np.sqrt(sum(square_sum(x, 1.0) for x in leaves_of)))
+        # Along an axis NumPy squares and sums; else it calls BLAS, whose threads wait for busy processors.
+        parts = [linalg.norm(_in_double(reshape(x, (-1,))), axis=0) for x in leaves_of]
+        return linalg.norm(stack(parts), axis=0).astype(dtype)
+
+
+_WIDEST = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}  # bytes, of dtypes that fit double precision
+
+
+def _norm_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return the real dtype of the norm of an array."""
+    return np.finfo(dtype).dtype if dtype.kind in "fc" else np.dtype(float)
+
+
+def _in_double(x: Array) -> Array:
+    wide = np.result_type(x.dtype, np.float64)
+    return x if x.dtype == wide else x.astype(wide)
 
 
 def allclose(tree: Tree, other: Tree, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:

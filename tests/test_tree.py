@@ -135,6 +135,33 @@ def test_size_and_norm_of_numbers_and_integers() -> None:
         tn.tree.size({"a": ["x"]})
 
 
+@pytest.mark.parametrize(
+    ("dtype", "large"), [(np.float16, 300), (np.float32, 1e25), (np.complex64, 1e25j), (np.float64, 1e100)]
+)
+def test_norms_do_not_overflow_in_single_or_half_precision(dtype: Any, large: Any) -> None:
+    x = np.full(4, large, dtype)
+    norm = tn.tree.norm([x])
+    assert norm.dtype == x.real.dtype
+    np.testing.assert_allclose(norm, 2 * abs(large), rtol=1e-3)
+    slope = tn.grad(tn.tree.norm)([x])[0]
+    assert slope.dtype == dtype
+    np.testing.assert_allclose(slope, np.conj(x / abs(x)) / 2, rtol=1e-3)
+    assert tn.tree.norm([x, np.float64(1)]).dtype == np.float64
+    assert tn.tree.norm([np.ones(2, np.float16), np.zeros(3, np.float32)]).dtype == np.float32
+    assert tn.tree.norm([np.ones(2, np.float16), 3]).dtype == np.float64
+
+
+def test_norms_of_what_is_not_finite() -> None:
+    assert np.isnan(tn.tree.norm([np.nan, 1.0]))
+    assert tn.tree.norm([np.inf, 1.0]) == np.inf
+    assert tn.tree.norm([np.full(2, 1e200)]) == np.inf
+    for x in (np.full(2, 6e4, np.float16), np.full(2, 3e38, np.float32)):
+        assert tn.tree.norm([x]) == np.inf
+        assert tn.value_and_grad(tn.tree.norm)([x])[0] == np.inf
+    wide = tn.tree.norm([np.full(2, 3, np.longdouble), np.zeros((0, 2))])
+    np.testing.assert_allclose(wide, np.sqrt(np.longdouble(18)), rtol=np.finfo(np.longdouble).eps)
+
+
 def test_what_is_not_numeric_is_named() -> None:
     torch = pytest.importorskip("torch")
     for leaf in (10**400, "x", np.array(["x"]), torch.ones(2), np.ma.ones(2)):

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.kernels.squares import square_sum
 from tapenet.optim.leafwise import Array, as_dtype, is_plain
-
-CHUNK = 1 << 16  # elements, whose squares stay in the processor's cache
 
 
 def norm_of(leaves: Sequence[Array]) -> Any:
@@ -21,27 +20,10 @@ def norm_of(leaves: Sequence[Array]) -> Any:
         wide = (abs(leaf) if np.iscomplexobj(leaf) else leaf for leaf in leaves)
         norms = [np.linalg.norm(as_dtype(x, np.dtype(float)).reshape(-1)) for x in wide]
         return np.linalg.norm(np.stack(norms))
-    square = sum((_square_sum(leaf, 1.0) for leaf in leaves), 0.0)
+    square = sum((square_sum(leaf, 1.0) for leaf in leaves), 0.0)
     if 1e-280 < square < np.inf or np.isnan(square):
         return float(np.sqrt(square))
     largest = max((float(np.abs(leaf).max()) for leaf in leaves if np.size(leaf)), default=0.0)
     if not 0 < largest < np.inf:
         return largest
-    return largest * float(np.sqrt(sum(_square_sum(leaf, largest) for leaf in leaves)))
-
-
-def _square_sum(leaf: Array, unit: float) -> float:
-    """Sum the squares of a plain leaf, in units of `unit` and in double precision.
-
-    By chunks and not by BLAS, whose threads wait for each other where processors are busy: 30 ms for 500,000 elements
-    in place of 0.2.
-    """
-    flat = np.asarray(leaf).reshape(-1)
-    if flat.dtype.kind == "c":
-        return _square_sum(flat.real, unit) + _square_sum(flat.imag, unit)
-    total, dtype = 0.0, np.result_type(flat.dtype, np.float64)
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        for start in range(0, flat.size, CHUNK):
-            part = flat[start : start + CHUNK]
-            total += float(np.sum(np.square(part if unit == 1 else part / unit, dtype=dtype)))
-    return total
+    return largest * float(np.sqrt(sum(square_sum(leaf, largest) for leaf in leaves)))
