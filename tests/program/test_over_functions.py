@@ -99,9 +99,9 @@ def test_random_calls_compile(program: Any) -> None:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of empty arrays and infinities, as from NumPy itself
         try:
-            expected = f(*program.inputs)
-        except (TypeError, ValueError, IndexError, np.linalg.LinAlgError):
+            expected = f(*program.varied)
+        except Exception:  # what eager code refuses is for the tests of eager code
             return
-        _, results = compiled_quietly(f, *[program.inputs] * 3)
+        _, results = compiled_quietly(f, *[program.varied] * 3)
     for result in results:
         assert_same(result, expected, 2**6, types=False)
