@@ -37,7 +37,7 @@ class _Packed(threading.local):
 
 @attrs.frozen(eq=False)
 class Gemm:
-    """The product of two matrices of one dtype.
+    """Products of matrices of one dtype.
 
     Attributes:
         dtype: of both factors and of the result.
@@ -52,25 +52,35 @@ class Gemm:
     library: Any
 
     def fits(self, x: Array, y: Array, out: Array) -> bool:
-        """Return whether the arrays' memory can be used as it is."""
+        """Return whether the memory of matrices, or of stacks of them, can be used as it is."""
         size = self.dtype.itemsize
-        return out.strides[1] == size and not any(s % size for a in (x, y, out) for s in a.strides) and x.shape[1] > 0
+        return out.strides[-1] == size and not any(s % size for a in (x, y, out) for s in a.strides) and x.shape[-1] > 0
 
     def __call__(self, x: Array, y: Array, out: Array) -> None:
         """Write the product of x (rows, inner) and y (inner, columns) to `out`, and report exceptions as NumPy does."""
+        self.stack(x[None], y[None], out[None])
+
+    def stack(self, x: Array, y: Array, out: Array) -> None:
+        """Write the products of x (count, rows, inner) and y (count, inner, columns) to `out`."""
         size = self.dtype.itemsize
+        first, first_row, first_column = (s // size for s in x.strides)
+        second, second_row, second_column = (s // size for s in y.strides)
         met = self.function(
-            _address(x),
-            x.strides[0] // size,
-            x.strides[1] // size,
-            _address(y),
-            y.strides[0] // size,
-            y.strides[1] // size,
-            _address(out),
-            out.strides[0] // size,
             len(x),
+            first,
+            second,
+            out.strides[0] // size,
+            _address(x),
+            first_row,
+            first_column,
+            _address(y),
+            second_row,
+            second_column,
+            _address(out),
+            out.strides[1] // size,
+            x.shape[1],
+            y.shape[2],
             y.shape[1],
-            len(y),
             0,
             *self.packed.addresses,
         )
@@ -116,8 +126,8 @@ def compiled(dtype: np.dtype[Any], cut: Blocking) -> Gemm:
         repr(cut),
     )
     pointer, length = ctypes.c_void_p, ctypes.c_ssize_t
-    kinds = [pointer, length, length] * 2 + [pointer] + [length] * 5 + [pointer] * 2
-    function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(library.address("gemm"))
+    kinds = [length] * 4 + [pointer, length, length] * 2 + [pointer] + [length] * 5 + [pointer] * 2
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(library.address("gemm_stack"))
     return Gemm(dtype, function, _Packed(cut.packed_sizes, dtype), library)
 
 

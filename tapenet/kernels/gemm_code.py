@@ -56,10 +56,17 @@ class Factors:
 
 
 def gemm_module(char: str, blocking: Blocking) -> str:
-    """Return a module with the function `gemm` of `Factors`, which returns the exceptions that it met."""
+    """Return a module with the function `gemm_stack`, of a stack of products.
+
+    Its arguments are the number of products, how many elements each first factor, second factor and result is behind
+    the one before, and those of `Factors`. It returns the exceptions that it met.
+    """
     module = ir.Module("gemm")
     product = ir.Function(module, ir.FunctionType(INT32, Factors.types()), "gemm")
-    _Gemm(module, char, blocking).write(product)
+    product.linkage = "internal"
+    gemm = _Gemm(module, char, blocking)
+    gemm.write(product)
+    gemm.write_stack(ir.Function(module, ir.FunctionType(INT32, [SIZE] * 4 + Factors.types()), "gemm_stack"), product)
     return str(module)
 
 
@@ -234,6 +241,22 @@ class _Gemm:
                     count = minimum(code, code.sub(width, column), size(cut.columns))
                     self.panel(code, given, x, packs_first, second, second_step, out, height, count, depth, adds)
         code.ret(self.exceptions(code, control))
+
+    def write_stack(self, function: ir.Function, product: ir.Function) -> None:
+        """Write the loop over a stack of products."""
+        count, *steps = function.args[:4]
+        given, v = Factors(*function.args[4:]), self.vectors
+        code = ir.IRBuilder(function.append_basic_block())
+        met = code.alloca(INT32)
+        code.store(ir.Constant(INT32, 0), met)
+        with loop(code, size(0), count) as i:
+            moved = {
+                name: v.at(code, getattr(given, name), code.mul(i, step))
+                for name, step in zip(("first", "second", "out"), steps, strict=True)
+            }
+            arguments = attrs.asdict(given, recurse=False) | moved
+            code.store(code.or_(code.load(met, typ=INT32), code.call(product, list(arguments.values()))), met)
+        code.ret(code.load(met, typ=INT32))
 
     def panel(
         self,

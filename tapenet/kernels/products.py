@@ -158,21 +158,16 @@ def multiply(x: Array, y: Array, out: Array) -> None:
 
 def multiply_stack(x: Array, y: Array, out: Array) -> None:
     """Write the products of two stacks of matrices to `out`, all in this thread, in as few calls as can be."""
-    if _fits_tiles(x, y):
-        _multiply_tiles(x, y, out, SMALL_PRODUCT)
-        return
-    for x_matrix, y_matrix, product_matrix in zip(x, y, out, strict=True):
-        multiply(x_matrix, y_matrix, product_matrix)
-
-
-def _fits_tiles(x: Array, y: Array) -> bool:
-    """Return whether one call of NumPy's makes all the products, without partial sums, as fast as one for each."""
     _, rows, inner = x.shape
     columns = y.shape[2]
-    if min(rows, columns) < 2 or x.dtype.char not in "fdFD":
-        return False
-    is_small = rows * inner * columns <= SMALL_PRODUCT
-    return is_small or (gemm_for(x.dtype) is None and inner <= max(INNER, SMALL_PRODUCT // (rows * columns)))
+    gemm = gemm_for(out.dtype) if x.size * columns > SMALL_PRODUCT else None
+    if gemm is not None and gemm.fits(x, y, out):
+        gemm.stack(x, y, out)
+    elif min(rows, columns) > 1 and inner <= max(INNER, SMALL_PRODUCT // (rows * columns)) and x.dtype.char in "fdFD":
+        _multiply_tiles(x, y, out, SMALL_PRODUCT)
+    else:
+        for x_matrix, y_matrix, product_matrix in zip(x, y, out, strict=True):
+            multiply(x_matrix, y_matrix, product_matrix)
 
 
 def _add_sums(sums: Array, out: Array, *, is_first: bool) -> None:

@@ -64,6 +64,19 @@ def test_products_are_exact_on_integers(rows: int, inner: int, columns: int, dty
     assert (frame[:, columns:] == 7).all()  # nothing beside the result is written
 
 
+@given(st.integers(1, 5), SIZES, st.integers(1, 70), st.integers(1, 70), DTYPES, st.integers(0, 2**32))
+def test_stacks_are_products_of_each(count: int, rows: int, inner: int, columns: int, dtype: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-4, 5, (rows, count, inner)).astype(dtype).swapaxes(0, 1)
+    y = rng.integers(-4, 5, (count, columns, inner)).astype(dtype).swapaxes(1, 2)
+    for second in (y, np.broadcast_to(y[:1], y.shape), y[::-1]):
+        out = np.empty((count, rows, columns), dtype)
+        code_for(dtype).stack(x, second, out)
+        np.testing.assert_array_equal(out, x @ second)
+        products.multiply_stack(x, second, out)
+        np.testing.assert_array_equal(out, x @ second)
+
+
 @pytest.mark.parametrize("vector_size", [32, 64])
 @pytest.mark.parametrize("char", "fd")
 def test_every_width_of_vectors_is_right(char: str, vector_size: int) -> None:
