@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -188,4 +189,5 @@ assert not [name for name in sys.modules if name.startswith("llvmlite")]
 tn.grad(lambda x: (x @ x).sum())(np.ones((200, 200)))
 assert "llvmlite" in sys.modules
 """
-    subprocess.run([sys.executable, "-c", lines], check=True, timeout=120)
+    environment = os.environ | {"TAPENET_BACKEND": "llvm"}
+    subprocess.run([sys.executable, "-c", lines], check=True, timeout=120, env=environment)
