@@ -50,11 +50,13 @@ def _axis_of(name: str) -> str | None:
     return next((key for key in ("axis", "axes") if key in parameters), None)
 
 
+# NumPy trims arrays without axes since 2.2; before, it refuses them.
+LATER = {"trim_zeros"} if np.lib.NumpyVersion(np.__version__) < "2.2.0" else set[str]()
 NAMES = [
     row.name
     for part in ("", ".linalg", ".fft")
     for row in coverage.rows(part, strict=False)
-    if _axis_of(row.name) and row.kind in (coverage.BOTH, coverage.CONSTANT)
+    if _axis_of(row.name) and row.name not in LATER and row.kind in (coverage.BOTH, coverage.CONSTANT)
 ]
 
 

@@ -94,8 +94,14 @@ CASES: dict[str, tuple[Callable[[Any, Array], Any], Array]] = {
 }
 
 
+# NumPy's own answers before 2.2: it has no matvec, and the largest quantile of infinite elements is NaN.
+LATER = (
+    ("matvec with a dtype", "the largest quantile, infinite") if np.lib.NumpyVersion(np.__version__) < "2.2.0" else ()
+)
+
+
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("case", CASES, ids=list(CASES))
+@pytest.mark.parametrize("case", [case for case in CASES if case not in LATER])
 def test_values_are_numpys(case: str) -> None:
     f, x = CASES[case]
     with tn.GradientTape() as tape:
