@@ -5,7 +5,7 @@ and its tests run twice. What counts are the tests that pass with autograd: the 
 and the ratio of CPU time; those that do not are listed. It needs an index of packages, and minutes to hours.
 
     python benchmarks/dependents.py                                # all of them
-    python benchmarks/dependents.py surpyval lifelines --folder /var/tmp/dependents
+    python benchmarks/dependents.py surpyval lifelines --folder dependents
 """
 
 from __future__ import annotations

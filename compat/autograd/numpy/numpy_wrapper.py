@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+import numpy as np
+
 from compat.autograd import numpy as _namespace
 from compat.autograd.numpy import *  # noqa: F403  the same names
 from compat.autograd.numpy import __all__ as __all__, __version__ as numpy_version
@@ -19,8 +21,6 @@ def wrap_namespace(old: Mapping[str, Any], new: MutableMapping[str, Any]) -> Non
 
     A ufunc of SciPy's, and a function of NumPy's, has tapenet's derivatives already, and stays too.
     """
-    import numpy as np
-
     wrapped: dict[int, Any] = {}
     for name, x in old.items():
         if isinstance(x, type):
