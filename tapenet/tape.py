@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 import attrs
 import numpy as np
 
-from tapenet.core.argument_checks import checked_flag, checked_function
+from tapenet.core.argument_checks import checked_flag, checked_function, checked_number
 from tapenet.core.array_types import Array, ArrayOrNumber
 from tapenet.core.guards import Guard, as_picklable
 from tapenet.core.leaf_checks import (
@@ -23,7 +23,7 @@ from tapenet.core.leaf_checks import (
     matched,
     zeros_of,
 )
-from tapenet.core.pytrees import Tree, tree_flatten, tree_leaves, tree_unflatten
+from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves, tree_unflatten
 from tapenet.core.record import SHAPE, Entry, Records
 from tapenet.core.recorder import Recorder, new_recorder, renewed
 from tapenet.core.tensor import Tensor, made_tensor, on_trace, unwrap_closed
@@ -42,6 +42,7 @@ from tapenet.walks.reachability import descendants
 from tapenet.walks.replay import replay
 
 if TYPE_CHECKING:
+    from tapenet.views.explanation import Explanation
     from tapenet.views.profile import Profile
     from tapenet.views.summary import Summary
 
@@ -358,6 +359,65 @@ class GradientTape:
         results = [leaf if x is None else found[x.slot] for leaf, x in zip(leaves, on_tape, strict=True)]
         return tree_unflatten(spec, results)
 
+    def explain(
+        self,
+        y: Tree,
+        x: Tree,
+        output_gradients: Tree = None,
+        *,
+        exploding: float = 1e6,
+        vanishing: float = 1e-6,
+    ) -> Explanation:
+        """Say why the gradient of y by x is zero, tiny, huge, NaN or not there; `print` it.
+
+        The walk back from y to x is followed: it tells the norm of the cotangent at each record, where it becomes zero
+        (piecewise constant, inactive, clipped, masked, a zero factor, cancelled), small (saturated) or huge, and the
+        first record that gives NaN or infinity, and why. Where there is no path, it says what read the values off the
+        tape. Nothing is recorded. The lines of the program are known to a tape that was recorded inside `tn.checks`.
+
+        Args:
+            y: the targets, a pytree of any shapes; values that are not on the tape are told of.
+            x: the sources, a pytree; values that are not on the tape are told of.
+            output_gradients: the cotangent of y, of its structure and shapes; ones by default.
+            exploding: how many times the largest cotangent of y an element of a gradient must be to be called huge.
+            vanishing: below how many times it all elements must be to be called tiny.
+
+        Returns:
+            An explanation with `verdict`, `sources` and `steps`; a table in notebooks. `tape.draw(path, explain=it)`
+            colours the picture by it.
+
+        Raises:
+            ArgumentError: output gradients of another structure or of other shapes than y; a limit out of range.
+
+        >>> with GradientTape() as tape:
+        ...     x = tape.watch(-3.0)
+        ...     y = tn.nn.relu(x) * 2
+        >>> print(str(tape.explain(y, x)).partition("\\n\\n")[0])
+        The gradient by x is zero.
+          relu (%1): inactive: its input is not positive.
+        """
+        from tapenet.diagnostics.explaining import Limits, find
+        from tapenet.views.explanation import explanation
+
+        limits = Limits(
+            checked_number("tape.explain", "exploding", exploding, "(0, inf]"),
+            checked_number("tape.explain", "vanishing", vanishing, "[0, inf)"),
+        )
+        x, y = self._on_this_tape(x), self._on_this_tape(y)
+        targets = tree_leaves(y)
+        if output_gradients is None:
+            seeds: list[Any] = [np.ones(np.shape(target), _floating(target))[()] for target in targets]
+        else:
+            seeds = matched("tape.explain", "output_gradients", output_gradients, "y", y)
+        found = find(
+            self._trace,
+            dict(zip(leaf_paths(y, "y"), targets, strict=True)),
+            seeds,
+            dict(zip(leaf_paths(x, "x"), tree_leaves(x), strict=True)),
+            limits,
+        )
+        return explanation(self._trace, found)
+
     def _inputs(self, function: str, inputs: Tree) -> dict[int, Array]:
         """Return inputs for a replay, by slot."""
         if self._trace.guards is None:
@@ -457,6 +517,12 @@ class GradientTape:
         if type(target) is not Tensor or target.owner is not self._trace or target.slot < source.slot:
             return False
         return bool(descendants(self._trace.entries, {source.slot}, target.slot)[target.slot])
+
+
+def _floating(x: Any) -> Any:
+    """Return the dtype of a value's cotangent; float64 for one that has none."""
+    dtype = dtype_of(x)
+    return dtype if dtype is not None and np.dtype(dtype).kind in "fc" else np.float64
 
 
 def _unpickled(

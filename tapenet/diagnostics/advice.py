@@ -17,7 +17,15 @@ _CONVENTION = (
     "derivative of its own. Write the smooth function that is meant, such as tnp.sum(x * x) for the square of a norm."
 )
 
+_EIGENVECTORS = (
+    "Vectors of {f} have a derivative only where their values are distinct. Write what is meant without them: "
+    "functions of the values alone, or the projector on several vectors."
+)
+_QUOTIENT = "Keep the denominator away from 0 inside the branch too: tnp.where(ok, x / tnp.where(ok, y, 1), 0)."
+
 _BY_NAME = {
+    **dict.fromkeys(("eigh", "eig", "svd"), _EIGENVECTORS),
+    **dict.fromkeys(("divide", "reciprocal"), _QUOTIENT),
     **dict.fromkeys(("subgradient", "direction", "inverse", "complex_sign"), _CONVENTION),
     **dict.fromkeys(("sqrt", "cbrt", "power", "float_power"), _ROOT),
     **dict.fromkeys(("exp", "exp2", "expm1", "sinh", "cosh"), _LARGE),

@@ -41,10 +41,10 @@ def check_targets(trace: Recorder, function: str, y: Tree, targets: Sequence[Any
     """Raise for a target that is not a value on the tape, unless it may be unconnected."""
     for i, target in enumerate(targets):
         if unconnected == "error" and (type(target) is not Tensor or target.owner is not trace):
-            raise UnconnectedError(f"{function}: {leaf_paths(y, 'y')[i]} {_why_not_on(trace, target)}")
+            raise UnconnectedError(f"{function}: {leaf_paths(y, 'y')[i]} {why_not_on(trace, target)}")
 
 
-def _why_not_on(trace: Recorder, target: Any) -> str:
+def why_not_on(trace: Recorder, target: Any) -> str:
     """Return why a target is not a value on the tape, as errors say it."""
     if type(target) is Tensor:
         return "is a Tensor of another tape."

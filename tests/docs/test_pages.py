@@ -11,6 +11,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [
     *sorted(DOCS.glob("tutorials/[!i]*.md")),
+    DOCS / "guides" / "explain.md",
     DOCS / "guides" / "files.md",
     DOCS / "guides" / "layers.md",
     DOCS / "guides" / "networks.md",
