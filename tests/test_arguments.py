@@ -103,6 +103,9 @@ WRONG: dict[str, list[Any]] = {
     "vector": ["a", None, OBJECT, 1.0, np.ones(3), np.ones((2, 2)), TEXTS, np.ones(4, complex), RAGGED],
     "leaf": [OBJECT, TEXTS, np.array([OBJECT]), MASKED, MATRIX, [{"a": OBJECT}], b"a", {1, 2}],
     "state": ["a", 3, None, OBJECT, ["a"], {1: np.ones(2)}, {"a": 1j, "b": "x"}, {"a": OBJECT}],
+    "covariance": ["a", None, OBJECT, RAGGED, TEXTS, MASKED, -1.0, NAN, 1j, np.ones(3), np.ones((2, 3)), {"a": 1.0}],
+    "order": ["a", None, OBJECT, 0, 3, 1.5, True, NAN, [1]],
+    "share": ["a", None, OBJECT, 0.0, 1.0, -0.1, 95, NAN, True],
     "texts": ["a", 3, OBJECT, ["a"], {"a": 1}, {1: "a"}, {"tapenet": "a"}],
 }
 
@@ -339,6 +342,21 @@ CASES = [
     Case("pullback", lambda y_bar: tn.vjp(scalar, X)[1](y_bar), {}, {"y_bar": "tree"}, fine={"y_bar": NUMBERS}),
     case(tn.jvp, f=scalar, args=(X,), tangents=(X,)),
     case(tn.linearize, "linearize", lambda f, args: tn.linearize(f, args), f=scalar, args=X, named={"args": "args[0]"}),
+    case(
+        tn.propagate,
+        f=np.square,
+        mean=X,
+        covariance=np.ones((2, 2)),
+        kinds={"covariance": "covariance", "order": "order"},
+        fine={"mean": ()},
+    ),
+    case(
+        tn.delta_method,
+        f=np.square,
+        estimate=X,
+        covariance=np.ones((2, 2)),
+        kinds={"covariance": "covariance", "order": "order", "level": "share"},
+    ),
     case(tn.root, "root", lambda f, x0, **rest: tn.root(f, x0, **rest), f=lambda x: x - 1, x0=0.5, fine={"x0": ()}),
     case(tn.fixed_point, "fixed_point", lambda f, x0, **rest: tn.fixed_point(f, x0, **rest), f=np.cos, x0=0.5),
     case(

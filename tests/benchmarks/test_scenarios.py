@@ -78,3 +78,10 @@ def test_files_are_timed_beside_a_copy(tmp_path):
     finished = subprocess.run([*command, "--folder", str(tmp_path)], capture_output=True, text=True, check=True)
     assert "of the copy, flushed" in finished.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_errors_are_propagated_as_by_uncertainties():
+    pytest.importorskip("uncertainties")
+    command = [sys.executable, str(BENCHMARKS / "uncertainty.py"), "--numbers", "100", "--rounds", "1"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "exp(-x) * sin(x) / x" in finished.stdout

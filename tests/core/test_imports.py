@@ -41,6 +41,7 @@ LAYERS = [
     ["tapenet.saving"],
     ["tapenet.files", "tapenet.tree"],
     ["tapenet.program"],
+    ["tapenet.uncertainty"],
     ["tapenet.nn", "tapenet.optim", "tapenet.models", "tapenet.data"],
     ["tapenet.training"],
     ["tapenet.scipy"],

@@ -19,6 +19,7 @@ PAGES = [
     DOCS / "guides" / "training.md",
     DOCS / "guides" / "performance.md",
     DOCS / "guides" / "pytrees.md",
+    DOCS / "guides" / "uncertainty.md",
     DOCS / "index.md",
 ]
 BLOCK = re.compile(r"^```(python|text)\n(.*?)^```", re.DOTALL | re.MULTILINE)

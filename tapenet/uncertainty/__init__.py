@@ -1,0 +1,1 @@
+"""Results with their errors: propagation of uncertainty through functions, and bounds on rounding errors."""
