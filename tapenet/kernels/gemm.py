@@ -41,13 +41,15 @@ class Gemm:
 
     Attributes:
         dtype: of both factors and of the result.
-        function: the compiled one.
+        function: the compiled one, of stacks of products.
+        address: where it lies.
         packed: memory that it packs the factors to, each thread's own.
         library: what holds its code.
     """
 
     dtype: np.dtype[Any]
     function: Any
+    address: int
     packed: _Packed
     library: Any
 
@@ -127,8 +129,9 @@ def compiled(dtype: np.dtype[Any], cut: Blocking) -> Gemm:
     )
     pointer, length = ctypes.c_void_p, ctypes.c_ssize_t
     kinds = [length] * 4 + [pointer, length, length] * 2 + [pointer] + [length] * 5 + [pointer] * 2
-    function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(library.address("gemm_stack"))
-    return Gemm(dtype, function, _Packed(cut.packed_sizes, dtype), library)
+    address = library.address("gemm_stack")
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(address)
+    return Gemm(dtype, function, address, _Packed(cut.packed_sizes, dtype), library)
 
 
 def _machine_code() -> Any:

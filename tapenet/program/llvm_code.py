@@ -1,8 +1,7 @@
-"""The back end that LLVM compiles: each region of elementwise operations is one loop over vectors.
+"""The back end that LLVM compiles: regions of elementwise operations, and stretches of them with small products.
 
-A kernel reads each operand once and writes each result once, whatever lies between. Operands of fewer axes are
-broadcast as they are read. Kernels are machine code for this processor, kept on disk; what is not elementwise, and
-everything around, is as in `numpy_code`.
+Kernels are machine code for this processor, kept on disk. What is not elementwise, large products, and everything
+around, is as in `numpy_code`.
 """
 
 from __future__ import annotations
@@ -10,32 +9,37 @@ from __future__ import annotations
 import ctypes
 import functools
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
 import numpy as np
 
 from tapenet.core.packages import import_package
-from tapenet.core.record import Shape
-from tapenet.kernels.machine_code import Library, compile_module, processor
+from tapenet.kernels.gemm import gemm_for
+from tapenet.kernels.machine_code import Library, compile_module
 from tapenet.kernels.memory import empty
 from tapenet.kernels.threads import share
 from tapenet.program import numpy_code
 from tapenet.program.evaluating import evaluator
 from tapenet.program.instructions import Instruction, Program
+from tapenet.program.kernel_code import DATA, Kernel, can_join, is_worth, kernel_of, module_of, shape_of
 from tapenet.program.numpy_code import Run
 from tapenet.program.regions import Region, Step, in_regions
-from tapenet.program.vector_math import FARTHEST, FUNCTIONS, LIMITED, SIMPLE, TRUTHS, Code, definition
+from tapenet.program.stretch_code import FAR, StretchCode, code_of, common_code
+from tapenet.program.stretches import PRODUCTS, Stretch, in_stretches
 
-# Calls of a function beyond which it is called rather than written out each time: machine code grows.
-INLINED = 12
+# Bytes read and written by a kernel beyond which it may be shared by threads, and lies in memory that is used again.
+SHARED = 2**20
 
-_LOGICAL = {"logical_and": "and", "bitwise_and": "and", "logical_or": "or", "bitwise_or": "or"}
+# Multiplications and elements beyond which a stretch runs without the interpreter's lock: as long as a lock's turn.
+LONG = 2**22
+
+LEVEL = 2
 
 
 def compiled(program: Program, donated: frozenset[int] = frozenset()) -> Run:
-    """Return the function of a program's inputs, with regions compiled by LLVM.
+    """Return the function of a program's inputs, with regions and stretches compiled by LLVM.
 
     Raises:
         MissingPackageError: llvmlite is not installed.
@@ -43,21 +47,8 @@ def compiled(program: Program, donated: frozenset[int] = frozenset()) -> Run:
     check_installed()
     if not finds_data():
         return numpy_code.compiled(program, donated)
-    steps = steps_of(program)
-    kernels = {id(step): kernel_of(step, program) for step in steps if isinstance(step, Region)}
-    different = {kernel.text: kernel for kernel in kernels.values() if kernel is not None}
-    library = _library(module_of(list(different.values()))) if different else None
-    names = {text: f"kernel{i}" for i, text in enumerate(different)}
-    compiled_steps = (step for step in steps if isinstance(step, Region) and kernels[id(step)] is not None)
-    contiguous = {n for step in compiled_steps for n in step.outputs}
-
-    def fused(region: Region, program: Program) -> Callable[..., Any] | None:
-        kernel = kernels[id(region)]
-        if kernel is None or library is None:
-            return None
-        return _called(kernel, library, names[kernel.text], region, program, contiguous)
-
-    return numpy_code.code_of(program, steps, fused, donated)
+    code = _Code.of(program)
+    return numpy_code.code_of(program, code.steps, code.function, donated)
 
 
 def check_installed() -> None:
@@ -65,303 +56,90 @@ def check_installed() -> None:
     import_package("llvmlite.binding", "compile with backend='llvm'")
 
 
-def steps_of(program: Program) -> list[Step]:
-    """Return the instructions of a program, with those that kernels compute in regions."""
-    return in_regions(program, functools.partial(_can_join, program))
-
-
-_DATA = 16  # bytes from the start of an ndarray object to the address of its elements, in CPython
-
-
 @functools.cache
 def finds_data() -> bool:
     """Return whether the address of an array's elements is where kernels look for it."""
     array = np.zeros(3)
-    return int(ctypes.c_void_p.from_address(id(array) + _DATA).value or 0) == array.ctypes.data
+    return int(ctypes.c_void_p.from_address(id(array) + DATA).value or 0) == array.ctypes.data
 
 
-def _can_join(program: Program, instruction: Instruction) -> bool:
-    """Return whether an operation can be part of a kernel."""
-    primitive, space = instruction.primitive, program.spaces.get(instruction.out)
-    if primitive is None or space is None or not space.shape or space.dtype is None or 0 in space.shape:
-        return False
-    if instruction.parameters or not space.is_array or not space.dtype.isnative:
-        return False
-    char = _float_of(program, instruction)
-    if char is None or not _is_known(instruction.name, space.dtype):
-        return False
-    return _split_of(space.shape, [_shape_of(program, n) for n in instruction.operands]) is not None
-
-
-def _is_known(name: str, dtype: np.dtype[Any]) -> bool:
-    if dtype.kind == "b":
-        return name in TRUTHS or name in _LOGICAL or name in ("logical_not", "invert")
-    return name in SIMPLE or name in FUNCTIONS or name == "where"
-
-
-def _float_of(program: Program, instruction: Instruction) -> str | None:
-    """Return the character of the one floating dtype that an operation computes in; None where there is not one."""
-    found: set[str] = set()
-    for number in (*instruction.operands, instruction.out):
-        space = program.spaces[number]
-        constant = program.constants.get(number)
-        if space.is_number or isinstance(constant, bool | int | float):
-            continue
-        if space.dtype is None or not space.dtype.isnative:
-            return None
-        if space.dtype.kind != "b":
-            found.add(space.dtype.char)
-    if not found:
-        return ""  # of truth values alone
-    return found.pop() if len(found) == 1 and found <= {"f", "d"} else None
-
-
-def _shape_of(program: Program, number: int) -> Shape:
-    return program.spaces[number].shape or ()
-
-
-def _split_of(shape: Shape, operands: Sequence[Shape]) -> int | None:
-    """Return how many leading axes make the rows, such that each operand is broadcast along rows, columns or both."""
-    for split in range(len(shape)):
-        if all(_role(shape, own, split) for own in operands):
-            return split
-    return None
-
-
-def _role(shape: Shape, own: Shape, split: int) -> str:
-    """Return how an operand is read: "all", or one number, one row or one column; empty where in none of these ways."""
-    padded = (1,) * (len(shape) - len(own)) + tuple(own)
-    if math.prod(own) == 1:
-        return "one"
-    if padded == tuple(shape):
-        return "all"
-    head, tail = padded[:split], padded[split:]
-    if math.prod(head) == 1 and tail == tuple(shape[split:]):
-        return "row"
-    return "column" if math.prod(tail) == 1 and head == tuple(shape[:split]) else ""
-
-
-# ---- kernels ----
-
-
-@attrs.frozen(eq=False)
-class Kernel:
-    """The text of a kernel, and how it is called.
-
-    Attributes:
-        text: LLVM's intermediate representation of the function, named KERNEL, without what it calls.
-        functions: of `vector_math` that it calls.
-        intrinsics: declarations of LLVM's own functions that it calls.
-        char, lanes: of its vectors.
-        operands: the numbers of the arrays that it reads, in order.
-        scalars: those of numbers.
-        rows, columns: the lengths of both loops.
-    """
-
-    text: str
-    functions: tuple[str, ...]
-    intrinsics: tuple[str, ...]
-    char: str
-    lanes: int
-    operands: tuple[int, ...]
-    scalars: tuple[int, ...]
-    rows: int
-    columns: int
-
-
-def kernel_of(region: Region, program: Program) -> Kernel | None:
-    """Return the kernel of a region; None where NumPy's function is as good."""
-    shape = program.spaces[region.instructions[0].out].shape
-    assert shape is not None
-    chars = {char for x in region.instructions if (char := _float_of(program, x))}
-    split = _split_of(shape, [_shape_of(program, n) for n in region.inputs])
-    if len(chars) != 1 or split is None:
-        return None
-    if len(region.instructions) < 2 and math.prod(shape) < 2**14 and region.instructions[0].name not in FUNCTIONS:
-        return None
-    char = chars.pop()
-    roles = {n: _role(shape, _shape_of(program, n), split) for n in region.inputs}
-    if not {"row", "column"} & set(roles.values()):
-        split = 0
-    rows, columns = math.prod(shape[:split]), math.prod(shape[split:])
-    widest = max(processor().vector_size, 16) // np.dtype(char).itemsize
-    lanes = min(widest, 1 << (columns.bit_length() - 1))
-    return _Writer(region, program, char, lanes, roles, rows, columns).kernel()
+def steps_of(program: Program) -> list[Step]:
+    """Return the instructions of a program, with those that kernels compute in regions."""
+    return in_regions(program, functools.partial(can_join, program))
 
 
 @attrs.define(eq=False)
-class _Writer:
-    """Writes the kernel of one region."""
+class _Code:
+    """The machine code of a program.
 
-    region: Region
+    Attributes:
+        program: what it computes.
+        steps: its instructions, regions and stretches.
+        kernels: by the identity of the region, of those that have one.
+        names: of kernels, by their texts.
+        stretches: by the identity of the stretch.
+        library: the functions; None without any.
+        contiguous: the values that machine code makes, which lie in C order.
+    """
+
     program: Program
-    char: str
-    lanes: int
-    roles: dict[int, str]
-    rows: int
-    columns: int
+    steps: Sequence[Instruction | Region | Stretch]
+    kernels: Mapping[int, Kernel]
+    names: dict[str, str] = attrs.field(factory=dict)
+    stretches: dict[int, StretchCode] = attrs.field(factory=dict)
+    library: Library | None = None
+    contiguous: Collection[int] = frozenset()
 
-    def kernel(self) -> Kernel:
-        """Return the kernel."""
-        code = Code(self.char, self.lanes)
-        numbers = [n for n in self.region.inputs if n not in self.program.constants or self.roles[n] != "one"]
-        scalars = tuple([n for n in numbers if not _shape_of(self.program, n)])
-        operands = tuple([n for n in numbers if n not in scalars])
-        pointers = {n: f"%p{i}" for i, n in enumerate((*operands, *self.region.outputs))}
-        values: dict[int, str] = {}
-        limits: list[str] = []
-        for n in self.region.inputs:
-            values[n] = self._read(code, n, pointers, scalars)
-        for instruction in self.region.instructions:
-            values[instruction.out] = self._computed(code, instruction, values, limits)
-        for n in self.region.outputs:
-            self._write(code, n, values[n], pointers[n])
-        text = self._text(code, list(pointers.values()), limits, len(scalars))
-        functions, intrinsics = tuple(code.needed), tuple(code.intrinsics)
-        return Kernel(text, functions, intrinsics, self.char, self.lanes, operands, scalars, self.rows, self.columns)
+    @classmethod
+    def of(cls, program: Program) -> _Code:
+        """Compile what can be compiled."""
+        steps = steps_of(program)
+        found = ((id(step), kernel_of(step, program)) for step in steps if isinstance(step, Region))
+        kernels = {key: kernel for key, kernel in found if kernel is not None}
 
-    def _is_truth(self, number: int) -> bool:
-        x = self.program.constants.get(number)
-        dtype = self.program.spaces[number].dtype
-        return isinstance(x, bool) or (dtype is not None and dtype.kind == "b")
+        def fits(region: Region) -> bool:
+            kernel = kernels.get(id(region))
+            return kernel is not None and _touched(kernel, region, program) < SHARED
 
-    def _read(self, code: Code, number: int, pointers: dict[int, str], scalars: tuple[int, ...]) -> str:
-        """Write the load of an input, and return its vector."""
-        role, truth = self.roles[number], self._is_truth(number)
-        if number in self.program.constants and role == "one":
-            x = self.program.constants[number]
-            return f"splat (i1 {str(bool(x)).lower()})" if truth else code.number(float(x))
-        element = "i8" if truth else code.element
-        if number in scalars:
-            one = f"%s{scalars.index(number)}"
-            if truth:
-                one = code.add(f"fcmp une double {one}, 0.0")
-                return self._spread(code, one, "i1")
-            return self._spread(code, one if self.char == "d" else code.add(f"fptrunc double {one} to float"), element)
-        base = pointers[number]
-        if role in ("one", "column"):
-            place = code.add(f"getelementptr {element}, ptr {base}, i64 {'0' if role == 'one' else '%row'}")
-            spread = self._spread(code, code.add(f"load {element}, ptr {place}"), element)
-            return self._as_truth(code, spread) if truth else spread
-        place = code.add(f"getelementptr {element}, ptr {base}, i64 {'%at' if role == 'all' else '%column'}")
-        size = 1 if truth else code.bits // 8
-        loaded = code.add(f"load <{self.lanes} x {element}>, ptr {place}, align {size}")
-        return self._as_truth(code, loaded) if truth else loaded
+        code = cls(program, in_stretches(steps, program, fits) if _makes_products(steps, program) else steps, kernels)
+        code._compile(is_alone=lambda region: id(region) in kernels and is_worth(region, program))
+        return code
 
-    def _spread(self, code: Code, one: str, element: str) -> str:
-        kind = f"<{self.lanes} x {element}>"
-        first = code.add(f"insertelement {kind} poison, {element} {one}, i64 0")
-        return code.add(f"shufflevector {kind} {first}, {kind} poison, <{self.lanes} x i32> zeroinitializer")
+    def _compile(self, is_alone: Callable[[Region], bool]) -> None:
+        alone = [step for step in self.steps if isinstance(step, Region) and is_alone(step)]
+        joined = [step for step in self.steps if isinstance(step, Stretch)]
+        parts = [part for stretch in joined for part in stretch.steps if isinstance(part, Region)]
+        texts = {self.kernels[id(region)].text: self.kernels[id(region)] for region in (*alone, *parts)}
+        if not alone and not joined:
+            return
+        self.names |= {text: f"kernel{i}" for i, text in enumerate(texts)}
+        for i, stretch in enumerate(joined):
+            self.stretches[id(stretch)] = code_of(stretch, self.program, self.kernels, self.names, f"stretch{i}")
+        called = {self.kernels[id(region)].text for region in alone}
+        entries = {i for i, text in enumerate(texts) if text in called}
+        codes = list(self.stretches.values())
+        others = [*common_code(codes), *(code.text for code in codes)]
+        self.library = _library(module_of(list(texts.values()), entries, others))
+        self.contiguous = {n for region in alone for n in region.outputs}.union(*(x.outputs for x in joined))
+        self.kernels = {id(region): self.kernels[id(region)] for region in alone}
 
-    def _as_truth(self, code: Code, bytes_: str) -> str:
-        return code.add(f"icmp ne <{self.lanes} x i8> {bytes_}, zeroinitializer")
-
-    def _write(self, code: Code, number: int, value: str, base: str) -> None:
-        truth = self._is_truth(number)
-        element = "i8" if truth else code.element
-        place = code.add(f"getelementptr {element}, ptr {base}, i64 %at")
-        if truth:
-            value = code.add(f"zext {code.truth} {value} to <{self.lanes} x i8>")
-        size = 1 if truth else code.bits // 8
-        code.lines.append(f"store <{self.lanes} x {element}> {value}, ptr {place}, align {size}")
-
-    def _computed(self, code: Code, instruction: Instruction, values: dict[int, str], limits: list[str]) -> str:
-        name = instruction.name
-        operands = [values[n] for n in instruction.operands]
-        if name == "where":
-            return code.select(*operands)
-        if name in _LOGICAL:
-            return code.add(f"{_LOGICAL[name]} {code.truth} {operands[0]}, {operands[1]}")
-        if name in ("logical_not", "invert"):
-            return code.add(f"xor {code.truth} {operands[0]}, splat (i1 true)")
-        if name in LIMITED:
-            size = code.intrinsic("fabs", operands[0])
-            limits.append(code.compare("ogt", size, code.number(FARTHEST[self.char])))
-        if name in FUNCTIONS:
-            return code.function(name, *operands)
-        return (SIMPLE.get(name) or TRUTHS[name])(code, *operands)
-
-    def _text(self, code: Code, pointers: Sequence[str], limits: list[str], scalars: int) -> str:
-        """Return the function."""
-        setup = []
-        for pointer in pointers:
-            setup.append(f"{pointer}.place = getelementptr i8, ptr {pointer}.object, i64 {_DATA}")
-            setup.append(f"{pointer} = load ptr, ptr {pointer}.place")
-        body = list(code.lines)
-        far = "%seen"
-        if limits:
-            joined = limits[0]
-            for i, limit in enumerate(limits[1:]):
-                body.append(f"%far{i} = or {code.truth} {joined}, {limit}")
-                joined = f"%far{i}"
-            body.append(f"%any = bitcast {code.truth} {joined} to i{self.lanes}")
-            body.append(f"%some = icmp ne i{self.lanes} %any, 0")
-            body.append("%now = or i1 %seen, %some")
-            far = "%now"
-        arguments = [f"ptr {pointer}.object" for pointer in pointers] + [f"double %s{i}" for i in range(scalars)]
-        return _LOOPS.format(
-            arguments="".join(f"{argument}, " for argument in arguments),
-            setup="\n  ".join(setup),
-            body="\n  ".join(body),
-            lanes=self.lanes,
-            columns=self.columns,
-            far=far,
-        )
+    def function(self, step: Region | Stretch, program: Program) -> Callable[..., Any] | None:
+        """Return the Python function of a step that is compiled."""
+        if self.library is None:
+            return None
+        if isinstance(step, Stretch):
+            name = f"stretch{list(self.stretches).index(id(step))}"
+            return _stretch_function(self.stretches[id(step)], step, self.library, name, program, self.contiguous)
+        kernel = self.kernels.get(id(step))
+        if kernel is None:
+            return None
+        return _called(kernel, self.library, self.names[kernel.text], step, program, self.contiguous)
 
 
-# The last vector of a row ends where the row does: it may overlap the one before, and writes the same again.
-_LOOPS = """
-define i32 @KERNEL({arguments}i64 %row0, i64 %row1, i64 %column0, i64 %column1) {{
-entry:
-  {setup}
-  %last = sub i64 %column1, {lanes}
-  br label %rows
-rows:
-  %row = phi i64 [ %row0, %entry ], [ %row.next, %row.end ]
-  %seen.row = phi i1 [ false, %entry ], [ %seen, %row.end ]
-  %is.row = icmp slt i64 %row, %row1
-  br i1 %is.row, label %row.start, label %exit
-row.start:
-  %first = mul i64 %row, {columns}
-  br label %vectors
-vectors:
-  %next = phi i64 [ %column0, %row.start ], [ %next.after, %vector ]
-  %seen = phi i1 [ %seen.row, %row.start ], [ {far}, %vector ]
-  %is.vector = icmp slt i64 %next, %column1
-  br i1 %is.vector, label %vector, label %row.end
-vector:
-  %is.last = icmp sgt i64 %next, %last
-  %column = select i1 %is.last, i64 %last, i64 %next
-  %at = add i64 %first, %column
-  {body}
-  %next.after = add i64 %next, {lanes}
-  br label %vectors
-row.end:
-  %row.next = add i64 %row, 1
-  br label %rows
-exit:
-  %result = zext i1 %seen.row to i32
-  ret i32 %result
-}}
-"""
-
-
-def module_of(kernels: Sequence[Kernel]) -> str:
-    """Return the module of kernels, named kernel0, kernel1 and so on, and of all that they call."""
-    functions: dict[tuple[str, str, int], str] = {}
-    intrinsics: dict[str, None] = {}
-    calls = sum(kernel.text.count(" call ") for kernel in kernels)
-    pending = [(name, kernel.char, kernel.lanes) for kernel in kernels for name in kernel.functions]
-    while pending:
-        key = pending.pop()
-        if key not in functions:
-            functions[key], own = definition(*key, inline=calls <= INLINED)
-            intrinsics |= own.intrinsics
-            pending += [(name, key[1], key[2]) for name in own.needed]
-    for kernel in kernels:
-        intrinsics |= dict.fromkeys(kernel.intrinsics)
-    texts = [kernel.text.replace("@KERNEL", f"@kernel{i}", 1) for i, kernel in enumerate(kernels)]
-    return "\n".join((*intrinsics, *functions.values(), *texts))
+def _makes_products(steps: Sequence[Step], program: Program) -> bool:
+    """Return whether our own code makes the products among steps."""
+    chars = {program.spaces[x.out].dtype for x in steps if isinstance(x, Instruction) and x.name in PRODUCTS}
+    return bool(chars) and all(dtype is not None and gemm_for(dtype) is not None for dtype in chars)
 
 
 @functools.lru_cache(maxsize=256)
@@ -369,35 +147,33 @@ def _library(module: str) -> Library:
     return compile_module(lambda: module, module, level=LEVEL)
 
 
-LEVEL = 2
+# ---- calls from Python ----
+
+
+def _touched(kernel: Kernel, region: Region, program: Program) -> int:
+    """Return how many bytes a kernel reads and writes."""
+    size = math.prod(shape_of(program, region.outputs[0]))
+    dtypes = [program.spaces[n].dtype for n in region.outputs]
+    read = sum(math.prod(shape_of(program, n)) for n in kernel.operands) * np.dtype(kernel.char).itemsize
+    return read + sum(dtype.itemsize for dtype in dtypes if dtype is not None) * size
 
 
 def _called(
     kernel: Kernel, library: Library, name: str, region: Region, program: Program, contiguous: Collection[int]
 ) -> Callable[..., Any]:
     """Return the Python function that calls a kernel; where an argument is out of its range, NumPy's."""
-    shape = program.spaces[region.outputs[0]].shape
-    assert shape is not None
-    size = math.prod(shape)
-    dtypes = [program.spaces[n].dtype for n in region.outputs]
-    read = sum(math.prod(_shape_of(program, n)) for n in kernel.operands) * np.dtype(kernel.char).itemsize
-    touched = read + sum(dtype.itemsize for dtype in dtypes if dtype is not None) * size
+    touched = _touched(kernel, region, program)
     is_large = touched >= SHARED
-    kinds = [ctypes.py_object] * (len(kernel.operands) + len(dtypes)) + [ctypes.c_double] * len(kernel.scalars)
+    kinds = [ctypes.py_object] * (len(kernel.operands) + kernel.results) + [ctypes.c_double] * len(kernel.scalars)
     # With the interpreter's lock where releasing it takes longer than the kernel.
     prototype = ctypes.CFUNCTYPE if is_large else ctypes.PYFUNCTYPE
-    run = prototype(ctypes.c_int32, *kinds, *(ctypes.c_int64,) * 4)(library.address(name))
-    names: dict[str, Any] = {"run": run, "reference": _by_numpy(region, program), "library": library}
-    names |= {"contiguous": np.ascontiguousarray, "share": share, "empty": empty if is_large else np.empty}
-    names |= {f"d{n}": program.spaces[n].dtype for n in region.outputs}
+    run = prototype(ctypes.c_int32, *kinds, *(ctypes.c_int64,) * 4)(library.address(f"{name}.entry"))
+    names: dict[str, Any] = {"run": run, "reference": _by_numpy(region, program), "library": library, "share": share}
+    names["empty"] = empty if is_large else np.empty
+    lines = _beginning(region, program, kernel.operands, contiguous, names)
     operands = (
         [f"v{n}" for n in kernel.operands] + [f"o{n}" for n in region.outputs] + [f"v{n}" for n in kernel.scalars]
     )
-    lines = [f"def called({', '.join(f'v{n}' for n in region.inputs)}):"]
-    lines += [
-        f"    if not v{n}.flags.c_contiguous: v{n} = contiguous(v{n})" for n in kernel.operands if n not in contiguous
-    ]
-    lines += [f"    o{n} = empty({shape}, d{n})" for n in region.outputs]
     given = "".join(f"{x}, " for x in operands)
     if is_large:
         place = f"part.start, part.stop, 0, {kernel.columns}" if kernel.rows > 1 else "0, 1, part.start, part.stop"
@@ -406,24 +182,71 @@ def _called(
         lines += [f"    share(work, {count}, {touched})", "    if far:"]
     else:
         lines += [f"    if run({given}0, {kernel.rows}, 0, {kernel.columns}):"]
-    lines += [f"        return reference(({''.join(f'v{n}, ' for n in region.inputs)}))"]
-    lines += [f"    return {', '.join(f'o{n}' for n in region.outputs)}"]
+    return _function([*lines, *_end(region)], names)
+
+
+def _stretch_function(
+    code: StretchCode, stretch: Stretch, library: Library, name: str, program: Program, contiguous: Collection[int]
+) -> Callable[..., Any]:
+    """Return the Python function that calls a stretch; where an argument is out of a kernel's range, NumPy's."""
+    gemms = {char: gemm_for(np.dtype(char)) for char in code.chars}
+    kinds = [ctypes.c_void_p] * 3 * len(gemms) + [ctypes.py_object] * (1 + len(code.operands) + len(stretch.outputs))
+    prototype = ctypes.CFUNCTYPE if code.work >= LONG else ctypes.PYFUNCTYPE
+    run = prototype(ctypes.c_int32, *kinds, *[ctypes.c_double] * len(code.scalars))(library.address(name))
+    names: dict[str, Any] = {"run": run, "reference": _by_numpy(stretch, program), "library": library, "empty": empty}
+    lines = _beginning(stretch, program, code.operands, contiguous, names)
+    lines += [f"    arena = empty(({code.size},), bytes_)"]
+    names["bytes_"] = np.dtype(np.uint8)
+    given = ""
+    for char, gemm in gemms.items():
+        assert gemm is not None
+        names |= {f"gemm_{char}": gemm, f"at_{char}": gemm.address, f"packed_{char}": gemm.packed}
+        lines.append(f"    pack_{char}, other_{char} = packed_{char}.addresses")
+        given += f"at_{char}, pack_{char}, other_{char}, "
+    values = ["arena", *(f"v{n}" for n in code.operands), *(f"o{n}" for n in stretch.outputs)]
+    given += "".join(f"{x}, " for x in (*values, *(f"v{n}" for n in code.scalars)))
+    lines += [f"    met = run({given})", "    if met:"]
+    lines += [f"        gemm_{char}.report(met)" for char in gemms]
+    lines += [f"    if met & {FAR}:"]
+    return _function([*lines, *_end(stretch)], names)
+
+
+def _beginning(
+    step: Region | Stretch,
+    program: Program,
+    operands: Sequence[int],
+    contiguous: Collection[int],
+    names: dict[str, Any],
+) -> list[str]:
+    """Return the first lines of a function: operands in C order, and arrays for results."""
+    names |= {"contiguous": np.ascontiguousarray} | {f"d{n}": program.spaces[n].dtype for n in step.outputs}
+    lines = [f"def called({', '.join(f'v{n}' for n in step.inputs)}):"]
+    others = [n for n in operands if n not in contiguous]
+    lines += [f"    if not v{n}.flags.c_contiguous: v{n} = contiguous(v{n})" for n in others]
+    return lines + [f"    o{n} = empty({shape_of(program, n)}, d{n})" for n in step.outputs]
+
+
+def _end(step: Region | Stretch) -> list[str]:
+    """Return the last lines of a function, below the condition for NumPy's."""
+    return [
+        f"        return reference(({''.join(f'v{n}, ' for n in step.inputs)}))",
+        f"    return {', '.join(f'o{n}' for n in step.outputs)}",
+    ]
+
+
+def _function(lines: Sequence[str], names: dict[str, Any]) -> Callable[..., Any]:
     exec(compile("\n".join(lines), "<kernel>", "exec"), names)
     called: Callable[..., Any] = names["called"]
     return called
 
 
-# Bytes read and written by a kernel beyond which it may be shared by threads, and lies in memory that is used again.
-SHARED = 2**20
-
-
-def _by_numpy(region: Region, program: Program) -> Callable[[Sequence[Any]], Any]:
-    """Return the function of a region's inputs by NumPy."""
-    part = attrs.evolve(program, instructions=region.instructions, inputs=region.inputs, outputs=region.outputs)
+def _by_numpy(step: Region | Stretch, program: Program) -> Callable[[Sequence[Any]], Any]:
+    """Return the function of a step's inputs by NumPy."""
+    part = attrs.evolve(program, instructions=step.instructions, inputs=step.inputs, outputs=step.outputs)
     run = evaluator(part)
 
     def computed(given: Sequence[Any]) -> Any:
-        outs = [np.ascontiguousarray(out) for out in run(given)]  # as those of kernels
+        outs = [np.array(out, order="C") for out in run(given)]  # as those of kernels
         return outs[0] if len(outs) == 1 else outs
 
     return computed

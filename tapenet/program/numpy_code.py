@@ -21,10 +21,12 @@ from tapenet.kernels.threads import share
 from tapenet.program.building import must_run
 from tapenet.program.evaluating import GuardFailedError, check_read
 from tapenet.program.instructions import Instruction, Program, last_uses
-from tapenet.program.regions import Region, Step, in_regions
+from tapenet.program.regions import Region, in_regions
+from tapenet.program.stretches import Stretch
 
 Run = Callable[[Sequence[Any]], tuple[Any, ...]]
-Fused = Callable[[Region, Program], Callable[..., Any] | None]  # makes the function of a region's inputs
+Step = Instruction | Region | Stretch
+Fused = Callable[[Any, Program], Callable[..., Any] | None]  # makes the function of the inputs of a region or a stretch
 
 # Bytes of a value beyond which its operations are joined in a region.
 JOINED = 2**18
@@ -55,14 +57,17 @@ def code_of(program: Program, steps: Sequence[Step], fused: Fused, donated: froz
 
 
 def _flat(steps: Sequence[Step], program: Program, fused: Fused) -> list[Any]:
-    """Return instructions, and pairs of a region and its function; a region without one as its instructions."""
+    """Return instructions, and pairs of a region and its function; a region without one as its instructions.
+
+    Stretches are as regions.
+    """
     found: list[Any] = []
     for step in steps:
-        made = fused(step, program) if isinstance(step, Region) else None
+        made = None if isinstance(step, Instruction) else fused(step, program)
         if made is not None:
             found.append((step, made))
         else:
-            found += step.instructions if isinstance(step, Region) else (step,)
+            found += (step,) if isinstance(step, Instruction) else step.instructions
     return found
 
 
@@ -209,8 +214,8 @@ class _Writer:
         if must_run(instruction, self.program):
             self._add(f"if {self._differs(out)}: raise changed({instruction.name!r})", instruction, (out,), ())
 
-    def region(self, region: Region, function: Callable[..., Any]) -> None:
-        """Write a line for a region."""
+    def region(self, region: Region | Stretch, function: Callable[..., Any]) -> None:
+        """Write a line for a region or a stretch."""
         outs = ", ".join(f"v{n}" for n in region.outputs)
         self._add(
             f"{outs} = {self.named(function)}({self._values(region.inputs)})", region, region.inputs, region.outputs

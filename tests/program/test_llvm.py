@@ -12,6 +12,7 @@ from hypothesis import given, settings, strategies as st
 import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.program import llvm_code
+from tapenet.program.kernel_code import kernel_of
 from tapenet.program.vector_math import FARTHEST, LIMITED
 from tests.program.comparing import assert_same, varied
 from tests.program.test_over_functions import TRANSFORMS
@@ -36,7 +37,7 @@ def kernels_of(f: Any, *args: Any) -> int:
     """How many kernels the program of a function has."""
     program = tn.compile(f).lower(*args)
     steps = llvm_code.steps_of(program)
-    return sum(llvm_code.kernel_of(step, program) is not None for step in steps if hasattr(step, "instructions"))
+    return sum(kernel_of(step, program) is not None for step in steps if hasattr(step, "instructions"))
 
 
 # ---- elementary functions ----

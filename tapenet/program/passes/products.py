@@ -15,6 +15,7 @@ import numpy as np
 
 from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Primitive
+from tapenet.kernels.products import matmul
 from tapenet.program.instructions import Instruction, Program, Space
 from tapenet.program.passes.rewriting import new_numbers
 
@@ -30,7 +31,7 @@ def _stack(*arrays: Any) -> Any:
 
 
 def _product_of_transposed(x: Any, y: Any) -> Any:
-    return np.matmul(x.T, y)
+    return matmul(x.T, y)
 
 
 def _rows(x: Any, *, start: int, stop: int) -> Any:

@@ -1,0 +1,176 @@
+"""Stretches: matrix products, regions and what moves rows between them, which follow each other, in one call.
+
+A recurrence takes a hundred small products with a small region after each; a call of each from Python takes longer than
+its arithmetic. One function of machine code does all of a stretch: the values inside it lie in one piece of memory,
+each in a place that is used again once nothing in the stretch reads it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import attrs
+import numpy as np
+
+from tapenet.core.record import Shape
+from tapenet.program.instructions import Instruction, Program
+from tapenet.program.regions import Region, Step
+
+# Multiplications of a product up to which one thread does it.
+LARGEST_PRODUCT = 2**22
+
+# Elements of an array up to which its rows, or its transpose, are copied.
+LARGEST_MOVE = 2**16
+
+# Steps that are worth a function of their own, of which one is a product.
+FEWEST_STEPS = 3
+
+# Bytes from which on a place in memory begins at a multiple of them.
+ALIGNMENT = 64
+
+PRODUCTS = frozenset({"matmul", "affine", "product of transposed"})
+MOVES = frozenset({"rows", "stacked rows", "transpose", "reshape", "getitem"})
+VIEWS = frozenset({"rows", "transpose", "reshape", "getitem"})
+SUMS = frozenset({"sum", "sum of rows"})
+
+
+@attrs.frozen(eq=False)
+class Stretch:
+    """Steps that are done in one call.
+
+    Attributes:
+        steps: in order.
+        instructions: of all steps, in order.
+        inputs: the numbers of the values that they read from elsewhere.
+        outputs: the numbers of the values that are needed elsewhere.
+    """
+
+    steps: tuple[Step, ...]
+    instructions: tuple[Instruction, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def in_stretches(
+    steps: Sequence[Step], program: Program, fits: Callable[[Region], bool]
+) -> list[Instruction | Region | Stretch]:
+    """Return the steps of a program, with those that can be done in one call in stretches.
+
+    Views of the program's inputs come first: taken one by one, they would cut stretches apart.
+
+    Args:
+        fits: whether machine code computes a region, and in one thread.
+    """
+    early = [step for step in steps if isinstance(step, Instruction) and _is_view_of_input(step, program)]
+    groups: list[list[Step]] = [[step] for step in early]
+    done = {step.out for step in early}
+    is_open = False
+    for step in steps:
+        if isinstance(step, Instruction) and step.out in done:
+            continue
+        joins = fits(step) if isinstance(step, Region) else can_join(step, program)
+        if joins and is_open:
+            groups[-1].append(step)
+        else:
+            groups.append([step])
+        is_open = joins
+    last: dict[int, int] = dict.fromkeys(program.outputs, len(groups))
+    for i, group in enumerate(groups):
+        for step in group:
+            for n in step.inputs if isinstance(step, Region) else step.reads:
+                last[n] = max(i, last.get(n, 0))
+    found: list[Instruction | Region | Stretch] = []
+    for i, group in enumerate(groups):
+        if len(group) >= FEWEST_STEPS and any(not isinstance(x, Region) and x.name in PRODUCTS for x in group):
+            found.append(_stretch(group, {n for n, place in last.items() if place > i}))
+        else:
+            found += group
+    return found
+
+
+def _is_view_of_input(instruction: Instruction, program: Program) -> bool:
+    return instruction.name in VIEWS and instruction.out >= 0 and instruction.operands[0] in program.inputs
+
+
+def _stretch(group: Sequence[Step], needed: set[int]) -> Stretch:
+    instructions = tuple([x for step in group for x in (step.instructions if isinstance(step, Region) else (step,))])
+    made = {x.out for x in instructions}
+    reads = dict.fromkeys(n for x in instructions for n in x.operands if n not in made)
+    return Stretch(tuple(group), instructions, tuple(reads), tuple([x.out for x in instructions if x.out in needed]))
+
+
+def can_join(instruction: Instruction, program: Program) -> bool:
+    """Return whether an operation that is not elementwise can be part of a stretch."""
+    out = program.spaces.get(instruction.out)
+    if instruction.primitive is None or out is None or not out.is_array or out.dtype is None or not out.shape:
+        return False
+    own = [program.spaces[n] for n in instruction.operands]
+    if out.dtype.char not in "fd" or not out.dtype.isnative or 0 in out.shape:
+        return False
+    if not all(x.is_array and x.dtype == out.dtype and x.shape and 0 not in x.shape for x in own):
+        return False
+    shapes = [x.shape or () for x in own]
+    return _can_join(instruction, shapes, out.shape)
+
+
+def _can_join(instruction: Instruction, shapes: Sequence[Shape], out: Shape) -> bool:
+    name, parameters = instruction.name, instruction.parameters
+    if name in PRODUCTS:
+        is_plain = not parameters and all(len(shape) == 2 for shape in shapes[:2])
+        return is_plain and math.prod(shapes[0]) * out[-1] <= LARGEST_PRODUCT
+    if name in SUMS:
+        return (
+            len(shapes[0]) == 2 and parameters.get("axis", 0) in (0, (0,)) and set(parameters) <= {"axis", "keepdims"}
+        )
+    if name == "transpose" and (len(out) != 2 or tuple(parameters["axes"]) != (1, 0)):
+        return False
+    if name == "getitem":
+        return len(out) < 3 and math.prod(out) <= LARGEST_MOVE
+    # A large one is a view, which costs nothing where it is left to NumPy.
+    return name == "stacked rows" or (name in MOVES and math.prod(out) <= LARGEST_MOVE)
+
+
+def view_of(instruction: Instruction, shape: Shape) -> tuple[int, tuple[int, ...]]:
+    """Return where rows or an item of an array in C order begin, and the distances along each axis, in elements."""
+    size = np.dtype(np.int8)
+    steps = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
+    whole = np.lib.stride_tricks.as_strided(np.zeros(1, size), shape, steps)
+    if instruction.name == "rows":
+        part = whole[instruction.parameters["start"] : instruction.parameters["stop"]]
+    else:
+        part = instruction.primitive.forward(whole, **instruction.parameters)  # type: ignore[union-attr]  # an operation
+    start = part.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+    return start, part.strides
+
+
+# ---- places in memory ----
+
+
+@attrs.define(eq=False)
+class Arena:
+    """Places in one piece of memory, which are used again.
+
+    Attributes:
+        size: in bytes.
+    """
+
+    size: int = 0
+    _free: dict[int, list[int]] = attrs.field(factory=dict)
+
+    def take(self, size: int) -> int:
+        """Return where a place of so many bytes begins."""
+        size = _rounded(size)
+        free = self._free.get(size)
+        if free:
+            return free.pop()
+        self.size += size
+        return self.size - size
+
+    def give(self, place: int, size: int) -> None:
+        """Let a place be used again."""
+        self._free.setdefault(_rounded(size), []).append(place)
+
+
+def _rounded(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
