@@ -35,13 +35,14 @@ from tapenet.diagnostics.connections import (
     check_targets,
     check_unconnected,
 )
-from tapenet.errors import ArgumentError, PicklingError, ReplayError, TapeStateError
+from tapenet.errors import ArgumentError, ArgumentTypeError, PicklingError, ReplayError, TapeStateError
 from tapenet.walks.inputs import Watch, inputs_by_slot
 from tapenet.walks.products import jvp_walk, vjp_walk
 from tapenet.walks.reachability import descendants
 from tapenet.walks.replay import replay
 
 if TYPE_CHECKING:
+    from tapenet.views.dot import Picture
     from tapenet.views.explanation import Explanation
     from tapenet.views.profile import Profile
     from tapenet.views.summary import Summary
@@ -383,8 +384,7 @@ class GradientTape:
             vanishing: below how many times it all elements must be to be called tiny.
 
         Returns:
-            An explanation with `verdict`, `sources` and `steps`; a table in notebooks. `tape.draw(path, explain=it)`
-            colours the picture by it.
+            An explanation with `verdict`, `sources` and `steps`; a table in notebooks. `draw` colours a picture by it.
 
         Raises:
             ArgumentError: output gradients of another structure or of other shapes than y; a limit out of range.
@@ -457,22 +457,46 @@ class GradientTape:
 
         return summarize(self._trace.entries)
 
-    def to_dot(self) -> str:
-        """Write the tape as a graph in Graphviz's language."""
-        from tapenet.views.dot import dot_text
+    def to_dot(self, *, explanation: Explanation | None = None, collapse: bool | None = None) -> str:
+        """Write the tape as a graph in Graphviz's language; the arguments are those of `draw`."""
+        return self._picture("tape.to_dot", explanation, collapse).text()
 
-        return dot_text(self._trace.entries)
-
-    def draw(self, path: str | os.PathLike[str]) -> None:
+    def draw(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        explanation: Explanation | None = None,
+        collapse: bool | None = None,
+    ) -> None:
         """Draw the tape as a graph into a file, in the format of the path's ending: .svg, .png, .pdf.
+
+        Args:
+            path: of the file.
+            explanation: what `explain` returned; each record that the walk comes by then has a colour, by what happens
+                to the cotangent there, and the cotangent's norm.
+            collapse: whether records that follow one another are joined in one node: by the layer whose parameters
+                they read, and by function on a tape that was recorded inside `tn.checks`; else where one value is
+                all that goes on. None does so for more than 150 records.
 
         Raises:
             DrawingError: Graphviz's program `dot` is not installed, or fails. No file is left behind.
             ArgumentError: an ending that is not a format of pictures.
+            ArgumentTypeError: an explanation or a flag of another type.
         """
         from tapenet.views.dot import draw
 
-        draw(self._trace.entries, path)
+        draw(self._picture("tape.draw", explanation, collapse), path)
+
+    def _picture(self, function: str, explanation: Any, collapse: Any) -> Picture:
+        from tapenet.views.dot import Picture
+        from tapenet.views.explanation import Explanation
+
+        if not isinstance(explanation, Explanation | None):
+            raise ArgumentTypeError(
+                f"{function}: explanation must be what tape.explain returned; got {type(explanation).__name__}."
+            )
+        flag = None if collapse is None else checked_flag(function, "collapse", collapse)
+        return Picture(self._trace, explanation, flag)
 
     def profile(self, inputs: Tree, y: Tree = None, *, rounds: int = 3) -> Profile:
         """Measure time and bytes by operation, of a replay on inputs and of a walk back from y to all that was watched.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import attrs
 
@@ -42,7 +42,8 @@ class Step:
         norm: of its cotangent, of the finite elements; None where none came.
         zeros: the part of its cotangent that is zero.
         factor: the norm of what it gives to its operands, in its own norm.
-        status: "dead", "partly dead", "saturated", "not finite" or "".
+        status: "not finite", "dead" (nothing goes on), "partly dead", "saturated", "unreached" (where no
+            cotangent comes, or one of zeros) or "".
         remark: what happens there.
         line: the user's, where the tape was recorded inside `checks`.
     """
@@ -97,10 +98,6 @@ class Explanation:
         more = f"<p>... {left_out} more records ...</p>" if left_out else ""
         return f"{lines}{html_table(self._head, rows)}{more}"
 
-    def colors(self) -> Mapping[int, str]:
-        """Return the fill of each record in a picture: its colour by slot."""
-        return {step.slot: _COLORS[step.status] for step in self.steps}
-
     @property
     def _head(self) -> tuple[str, ...]:
         return (*_HEAD, "line") if any(step.line for step in self.steps) else _HEAD
@@ -114,7 +111,7 @@ class Explanation:
         """Return the rows that are listed, and how many are left out."""
         steps = self.steps
         if len(steps) > 2 * _ENDS + _REMARKED:
-            between = [step for step in steps[_ENDS:-_ENDS] if step.status][:_REMARKED]
+            between = [step for step in steps[_ENDS:-_ENDS] if step.status not in ("", "unreached")][:_REMARKED]
             steps = (*steps[:_ENDS], *between, *steps[-_ENDS:])
         width = len(self._head)
         return [_cells(step)[:width] for step in steps], len(self.steps) - len(steps)
@@ -122,12 +119,19 @@ class Explanation:
 
 _RIGHT = [True, False, False, True, True, True, False, False]
 _COLORS = {
-    "dead": "#e15759",
     "not finite": "#b07aa1",
+    "dead": "#e15759",
     "partly dead": "#f6c6a3",
     "saturated": "#f1ce63",
     "": "#c7e3c4",
+    "unreached": "#e0e0e0",
 }
+
+
+def color(steps: Sequence[Step]) -> str:
+    """Return the fill of a node of these records in a picture; "" where there are none."""
+    statuses = {step.status for step in steps}
+    return next((_COLORS[status] for status in _COLORS if status in statuses), "")
 
 
 def _cells(step: Step) -> tuple[str, ...]:
@@ -169,19 +173,14 @@ def explanation(trace: Recorder, found: Found) -> Explanation:
     return Explanation(found.sources, tuple(steps))
 
 
-_GRAVEST = ("not finite", "dead", "partly dead", "saturated")
-
-
 def _step(trace: Recorder, slot: int, came: Magnitude | None, flows: Sequence[Flow]) -> Step:
     primitive, *_, shape, _ = trace.entries[slot]
     causes = [flow.cause for flow in flows if flow.cause is not None]
-    kinds = [cause.kind for cause in causes]
-    went = math.hypot(*(flow.went.norm for flow in flows))
-    is_told = came is not None and came.norm > 0 and all(flow.went.is_finite for flow in flows) and bool(flows)
     remark = "; ".join(dict.fromkeys(cause.text for cause in causes))
     if came is not None and not came.is_finite:
         remark = remark or _nonfinite(came)
-        kinds.append("not finite")
+    went = math.hypot(*(flow.went.norm for flow in flows))
+    is_told = came is not None and came.norm > 0 and all(flow.went.is_finite for flow in flows) and bool(flows)
     return Step(
         slot,
         primitive.name,
@@ -189,7 +188,19 @@ def _step(trace: Recorder, slot: int, came: Magnitude | None, flows: Sequence[Fl
         None if came is None else came.norm,
         came.zeros / came.size if came is not None and came.size else None,
         went / came.norm if is_told and came is not None else None,
-        next((kind for kind in _GRAVEST if kind in kinds), ""),
+        _status(came, flows, {cause.kind for cause in causes}),
         remark,
         line_at(trace, slot),
     )
+
+
+def _status(came: Magnitude | None, flows: Sequence[Flow], kinds: Collection[str]) -> str:
+    if "not finite" in kinds or (came is not None and not came.is_finite):
+        return "not finite"
+    if came is None or came.is_zero:
+        return "unreached"
+    if flows and all(flow.went.is_zero for flow in flows):
+        return "dead"
+    if "dead" in kinds or "partly dead" in kinds:
+        return "partly dead"
+    return "saturated" if "saturated" in kinds else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import given, strategies as st
 import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.core.primitive import REGISTRY
-from tapenet.errors import ArgumentError, DrawingError, TapeStateError
+from tapenet.errors import ArgumentError, ArgumentTypeError, DrawingError, TapeStateError
 from tapenet.views.flops import FORMULAS
 from tests.samples import SAMPLES
 
@@ -161,6 +162,100 @@ def test_dot_has_a_node_for_each_record_and_an_arrow_for_each_operand() -> None:
         assert arrow in text
     assert text.count("->") == 6
     assert text.endswith("}\n")
+
+
+def layered(rate: float = 1.0) -> tuple[tn.GradientTape, Any, Any]:
+    rng = np.random.default_rng(0)
+    first, last = (tn.nn.Dense(*sizes, rng=rng, dtype=np.float64) for sizes in ((4, 8), (8, 2)))
+    with tn.GradientTape() as tape:
+        model = tape.watch(tn.nn.Sequential(first, np.tanh, last))
+        loss = tnp.mean(model(np.ones((3, 4))) ** 2) * rate
+    return tape, loss, model
+
+
+def test_an_explanation_colours_the_picture() -> None:
+    with tn.GradientTape() as tape:
+        x, _ = tape.watch((np.ones(3), 1.0))
+        y = tnp.sum(tnp.floor(tnp.sin(x))) + tnp.sum(tnp.sqrt(x - 1.0)) + tnp.sum(tn.nn.relu(x - 1.0))
+        y = y + tnp.sum(tn.nn.sigmoid(x * 20))
+    text = tape.to_dot(explanation=tape.explain(y, x))
+    color = {"dead": "#e15759", "bad": "#b07aa1", "small": "#f1ce63", "on": "#c7e3c4", "none": "#e0e0e0"}
+    for name, fill in {
+        "floor": "dead",
+        "relu": "dead",
+        "sqrt": "bad",
+        "sigmoid": "small",
+        "sum": "on",
+        "sin": "none",
+    }.items():
+        assert re.search(rf' {name}\\n[^"]*norm [^"]*", style=filled, fillcolor="{color[fill]}"', text), name
+    assert 'label="%1 watch\\n() float64", style=filled, fillcolor=lightgray' in text
+    assert "The cotangent goes on (green)" in text
+    assert "The cotangent goes on (green)" not in tape.to_dot()
+
+
+def test_long_tapes_are_drawn_by_layer() -> None:
+    tape, loss, model = layered()
+    text = tape.to_dot(collapse=True)
+    assert "layers[0]\\n%4 to %5\\n1 affine, 1 tanh\\n2 watched\\n(3, 8) float64" in text
+    assert "layers[2]" in text
+    assert text.count("->") == 1
+    assert "norm 1" in tape.to_dot(collapse=True, explanation=tape.explain(loss, model))
+    assert tape.to_dot(collapse=False) == tape.to_dot()
+    groups = chain(1000).to_dot()
+    assert groups.count("label=") == 20
+    assert "50 sin" in groups
+    assert chain(1000).to_dot(collapse=False).count("label=") == 1001
+
+
+def test_long_tapes_are_drawn_by_function_where_it_is_known() -> None:
+    def inner(x: Any) -> Any:
+        return tnp.sin(x) * 2
+
+    def outer(x: Any) -> Any:
+        return tnp.exp(inner(x)) + 1
+
+    with tn.checks(), tn.GradientTape() as tape:
+        x, c = tape.watch((1.0, 2.0))
+        outer(x * c) + c
+    text = tape.to_dot(collapse=True)
+    assert "where_it_is_known.inner\\n%3 to %4\\n1 sin, 1 multiply" in text
+    assert "where_it_is_known.outer\\n%5 to %6\\n1 exp, 1 add" in text
+    assert 'label="%1 watch\\n() float64"' in text  # which two groups read
+
+
+def test_groups_take_each_record_once_and_arrows_go_down() -> None:
+    with tn.GradientTape() as tape:
+        x, y = tape.watch((np.ones((4, 4)) * 0.1, np.ones(3)))
+        for i in range(60):
+            x = tnp.linalg.qr(x @ x + np.eye(4))[0] if i % 7 == 0 else x * tnp.sum(y) - 0.1
+    text = tape.to_dot()
+    arrows = [(int(a), int(b)) for a, b in re.findall(r"g(\d+) -> g(\d+);", text)]
+    assert arrows
+    assert all(a < b for a, b in arrows)
+    assert tn.GradientTape().to_dot(collapse=True).startswith("digraph")
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+def test_graphviz_draws_the_pictures(tmp_path: Path) -> None:
+    tape, loss, model = layered(0.0)
+    for collapse in (False, True):
+        tape.draw(tmp_path / "tape.svg", explanation=tape.explain(loss, model), collapse=collapse)
+        picture = (tmp_path / "tape.svg").read_text()
+        titles = re.findall(r"<title>(\w+)</title>", picture)
+        assert ("g0" if collapse else "n0") in titles
+        assert "#e15759" in picture
+    tape.draw(tmp_path / "tape.png")
+    assert (tmp_path / "tape.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_draw_refuses_what_is_not_an_explanation() -> None:
+    with pytest.raises(
+        ArgumentTypeError, match=r"tape\.to_dot: explanation must be what tape\.explain returned; got str"
+    ):
+        small().to_dot(explanation="x")  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(ArgumentTypeError, match=r"tape\.draw: collapse must be"):
+        small().draw("x.svg", collapse=2)  # type: ignore[arg-type]  # on purpose
 
 
 def test_draw_names_what_to_install_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
