@@ -205,6 +205,7 @@ class GradientTape:
         check_sources(self._trace, "tape.gradient", x, sources)
         targets, cotangents = self._targets(y, output_gradients, unconnected)
         pulled = vjp_walk(self._trace, targets, cotangents, sources)
+        self._trace.check_gradients("tape.gradient", (("x", x),), targets, cotangents, sources, pulled)
         if unconnected == "error":
             check_connected("tape.gradient", x, pulled)
         elif unconnected == "zero":

@@ -92,6 +92,17 @@ class Recorder:
         """Return the entries for a walk between these slots."""
         raise NotImplementedError
 
+    def check_gradients(
+        self,
+        function: str,
+        named: Sequence[tuple[str, Any]],
+        targets: Sequence[Any],
+        cotangents: Sequence[Array],
+        sources: Sequence[Tensor],
+        pulled: Sequence[Array | None],
+    ) -> None:
+        """Check what a walk that the user asked for gives; `named` are the trees of the sources, by name."""
+
     # ---- opening, closing, pausing ----
 
     def __enter__(self) -> Self:
@@ -180,6 +191,20 @@ class TapeRecorder(Recorder):
         """Return the entries; inside `checks` with rules that are checked."""
         instruments = INSTRUMENTS.get()
         return self.entries if instruments is None else instruments.entries_to_walk(self, targets, sources)
+
+    def check_gradients(
+        self,
+        function: str,
+        named: Sequence[tuple[str, Any]],
+        targets: Sequence[Any],
+        cotangents: Sequence[Array],
+        sources: Sequence[Tensor],
+        pulled: Sequence[Array | None],
+    ) -> None:
+        """Check gradients, inside `checks` alone."""
+        instruments = INSTRUMENTS.get()
+        if instruments is not None:
+            instruments.check_gradients(self, function, named, targets, cotangents, sources, pulled)
 
 
 def slot_of(entries: Sequence[Entry], entry: Entry, first: int) -> int:
@@ -320,6 +345,18 @@ class Instruments(Protocol):
 
     def entries_to_walk(self, trace: Recorder, targets: Collection[int], sources: Collection[int]) -> Sequence[Entry]:
         """Return the entries of a tape that was opened before, for a walk between these slots."""
+
+    def check_gradients(
+        self,
+        trace: Recorder,
+        function: str,
+        named: Sequence[tuple[str, Any]],
+        targets: Sequence[Any],
+        cotangents: Sequence[Array],
+        sources: Sequence[Tensor],
+        pulled: Sequence[Array | None],
+    ) -> None:
+        """Check what a walk over a tape that was opened before gives."""
 
 
 INSTRUMENTS: ContextVar[Instruments | None] = ContextVar("tapenet.instruments", default=None)

@@ -20,11 +20,21 @@ from tapenet.errors import MutationError, NumericalError
 
 @attrs.frozen
 class Checks:
-    """Which checks are made: for NaN and infinity, for arrays that change, for gradients that can only be zero."""
+    """Which checks are made.
+
+    Attributes:
+        nan: for NaN and infinity.
+        mutation: for arrays that change.
+        constant: for gradients that can only be zero.
+        dead: for gradients of zeros.
+        exploding: for gradients of so many times the cotangent of the target; None for none.
+    """
 
     nan: bool = True
     mutation: bool = True
     constant: bool = False
+    dead: bool = False
+    exploding: float | None = None
 
 
 @attrs.frozen(eq=False)

@@ -8,17 +8,26 @@ from typing import Any
 
 import attrs
 
-from tapenet.core.argument_checks import checked_flag
+from tapenet.core.argument_checks import checked_flag, checked_number
 from tapenet.core.guards import Guard
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.record import Entry, Parameters
 from tapenet.core.recorder import INSTRUMENTS, Recorder, compute, partition, put_group, record_output
+from tapenet.core.tensor import Tensor
 from tapenet.diagnostics.checked_walks import check_not_constant, checked_entries
 from tapenet.diagnostics.checker import Checker, Checks
+from tapenet.diagnostics.sizes import check_size
 
 
 @contextlib.contextmanager
-def checks(*, nan: bool = True, mutation: bool = True, constant: bool = False) -> Iterator[None]:
+def checks(
+    *,
+    nan: bool = True,
+    mutation: bool = True,
+    constant: bool = False,
+    dead: bool = False,
+    exploding: float | None = None,
+) -> Iterator[None]:
     """Watch what is recorded and walked inside the block, of this thread and task alone.
 
     The errors name the operation as NumPy does, shapes, and the line of the user's that recorded it. A tape that was
@@ -33,15 +42,21 @@ def checks(*, nan: bool = True, mutation: bool = True, constant: bool = False) -
         constant: a backward walk to a source from which every path to the target goes through an operation that is
             piecewise constant there (`floor`, `round`, `sign`), so that its cotangent can only be zero. Not watched
             for by default: a program may mean to round.
+        dead: a gradient (`tape.gradient`, `grad`, `value_and_grad`, a pullback) by a leaf that y depends on, all zeros
+            though the cotangent of y is not. The error says which operation it dies at, as `tape.explain` does. Not
+            watched for by default: parameters that start at zero make such gradients.
+        exploding: a number, such as 1e6. A gradient with an element of more than so many times the largest of the
+            cotangent of y, or one that is not finite, is an error that says where it grows. None for no limit.
 
     Rules of yours (`custom_vjp`, `custom_jvp`, `primitive`) run twice in a watched walk, which finds those that are not
     linear in their cotangents or tangents: of these the walk would give a number that is not a derivative.
 
     Raises:
-        NumericalError: NaN or infinity appears; suggests how to write the expression.
+        NumericalError: NaN or infinity appears; suggests how to write the expression. A gradient is dead or explodes.
         RuleError: a rule of yours is not linear.
         MutationError: from a walk or replay, an array has changed.
         UnconnectedError: every path is piecewise constant.
+        ArgumentError: `exploding` is not positive.
 
     >>> try:
     ...     with checks():
@@ -50,9 +65,12 @@ def checks(*, nan: bool = True, mutation: bool = True, constant: bool = False) -
     ...     print(str(error).partition(";")[0])
     sqrt: in the backward walk the cotangent by x must be finite for finite operands
     """
-    for name, flag in (("nan", nan), ("mutation", mutation), ("constant", constant)):
+    for name, flag in (("nan", nan), ("mutation", mutation), ("constant", constant), ("dead", dead)):
         checked_flag("checks", name, flag)
-    instruments = _Checking(Checks(nan, mutation, constant)) if nan or mutation or constant else None
+    if exploding is not None:
+        exploding = checked_number("checks", "exploding", exploding, "(0, inf]")
+    wanted = Checks(nan, mutation, constant, dead, exploding)
+    instruments = _Checking(wanted) if nan or mutation or constant or dead or exploding is not None else None
     token = INSTRUMENTS.set(instruments)
     try:
         yield
@@ -73,6 +91,19 @@ class _Checking:
     def entries_to_walk(self, trace: Recorder, targets: Collection[int], sources: Collection[int]) -> Sequence[Entry]:
         """Return the entries of a tape that was opened unwatched, for a walk that is watched."""
         return _watched(trace, Checker(self.checks), targets, sources)
+
+    def check_gradients(
+        self,
+        trace: Recorder,
+        function: str,
+        named: Sequence[tuple[str, Any]],
+        targets: Sequence[Any],
+        cotangents: Sequence[Array],
+        sources: Sequence[Tensor],
+        pulled: Sequence[Array | None],
+    ) -> None:
+        """Check the gradients of a tape that was opened unwatched."""
+        check_size(trace, self.checks, function, named, targets, cotangents, sources, pulled)
 
 
 @attrs.define(eq=False)
@@ -108,6 +139,18 @@ class CheckedRecorder(Recorder):
     def entries_to_walk(self, targets: Collection[int] = (), sources: Collection[int] = ()) -> Sequence[Entry]:
         """Return the entries with rules that are watched, after a look at the arrays they hold."""
         return _watched(self, self.checker, targets, sources)
+
+    def check_gradients(
+        self,
+        function: str,
+        named: Sequence[tuple[str, Any]],
+        targets: Sequence[Any],
+        cotangents: Sequence[Array],
+        sources: Sequence[Tensor],
+        pulled: Sequence[Array | None],
+    ) -> None:
+        """Check whether gradients are dead or explode."""
+        check_size(self, self.checker.checks, function, named, targets, cotangents, sources, pulled)
 
 
 def _watched(trace: Recorder, checker: Checker, targets: Collection[int], sources: Collection[int]) -> Sequence[Entry]:

@@ -88,6 +88,7 @@ class Recording:
         trace: of the tape.
         sources: the watched leaves of all chosen arguments, one argument after the other.
         specs: the structure of each chosen argument.
+        names: of the chosen arguments, for errors.
         arguments: the chosen arguments as they were given.
         y: what the function returned, with its Tensors.
         aux: what it returned beside, off the tape; None without `has_aux`.
@@ -97,6 +98,7 @@ class Recording:
     trace: Recorder
     sources: tuple[Tensor, ...]
     specs: tuple[TreeSpec, ...]
+    names: tuple[str, ...]
     arguments: tuple[Tree, ...]
     y: Tree
     aux: Tree
@@ -108,7 +110,10 @@ class Recording:
 
     def vjp(self, cotangents: Sequence[Array]) -> tuple[Tree, ...]:
         """Compute a cotangent for each chosen argument from one for each leaf of y; zeros without a path."""
-        pulled = vjp_walk(self.trace, tree_leaves(self.y), cotangents, self.sources)
+        targets = tree_leaves(self.y)
+        pulled = vjp_walk(self.trace, targets, cotangents, self.sources)
+        named = tuple(zip(self.names, self.arguments))
+        self.trace.check_gradients(self.function, named, targets, cotangents, self.sources, pulled)
         answers = [zeros_of(source) if answer is None else answer for source, answer in zip(self.sources, pulled)]
         if len(self.specs) == 1:
             return (tree_unflatten(self.specs[0], answers),)
@@ -145,8 +150,8 @@ def run_recorded(
 ) -> Recording:
     """Run `f` with the arguments at `places` watched."""
     given: dict[ArgumentKey, Any] = {**dict(enumerate(arguments)), **keywords}  # type: ignore[dict-item]  # int and str keys
-    for place in places:
-        name = place if isinstance(place, str) else f"args[{place}]"
+    names = tuple([place if isinstance(place, str) else f"args[{place}]" for place in places])
+    for name, place in zip(names, places):
         check_differentiable(function, name, given[place], tree_leaves(given[place]))
     with new_recorder(replayable=False) as trace:
         watched = {place: tree_map(trace.watch, given[place]) for place in dict.fromkeys(places)}
@@ -164,7 +169,7 @@ def run_recorded(
         sources += leaves
         specs.append(spec)
     chosen = tuple(given[place] for place in places)
-    return Recording(function, trace, tuple(sources), tuple(specs), chosen, result, aux)
+    return Recording(function, trace, tuple(sources), tuple(specs), names, chosen, result, aux)
 
 
 def split_aux(function: str, result: Any, has_aux: bool) -> tuple[Tree, Tree]:

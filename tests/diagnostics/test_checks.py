@@ -29,6 +29,77 @@ def gradient(f: Any, x0: Any = ZERO_AND_ONE) -> Any:
     return tn.grad(lambda x: tnp.sum(f(x)))(x0)
 
 
+# ---- gradients that are dead or explode ----
+
+
+def test_a_dead_gradient_names_the_leaf_and_where_it_dies() -> None:
+    with (
+        tn.checks(dead=True),
+        raises(
+            NumericalError,
+            r"^value_and_grad: the gradient by args\[0\]\['b'\], a ndarray of shape \(2,\), float64, must not be all "
+            rf"zeros; got zeros\. relu \(%\d+, {HERE}:\d+\): inactive: its input is not positive\.$",
+        ),
+    ):
+        tn.value_and_grad(lambda p: tnp.sum(tn.nn.relu(p["b"] - 9.0)) + tnp.sum(p["a"]))(
+            {"a": ZERO_AND_ONE, "b": ZERO_AND_ONE}
+        )
+
+
+def test_dead_gradients_of_tapes_that_were_opened_before_and_by_other_arguments() -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(ZERO_AND_ONE)
+        y = tnp.sum(tnp.floor(x))
+    assert_same(tape.gradient(y, x), np.zeros(2))
+    with tn.checks(nan=False, mutation=False, dead=True):
+        with raises(NumericalError, r"^tape\.gradient: the gradient by x, .* floor \(%1\): piecewise constant"):
+            tape.gradient(y, x)
+        with raises(NumericalError, r"^grad: the gradient by args\[1\], "):
+            tn.grad(lambda a, b: a * b * 0.0, argnums=1)(1.0, 2.0)
+        with raises(NumericalError, r"^vjp: the gradient by args\[0\], "):
+            tn.vjp(lambda a: a * 0.0, 1.0)[1](1.0)
+        assert tape.gradient(y, x, output_gradients=0.0).tolist() == [0, 0]  # a cotangent of zeros gives nothing else
+        assert tn.grad(lambda a, b: a * 2)(1.0, 2.0) == 2
+        assert tn.grad(lambda x: tnp.sum(x))(np.ones(0)).shape == (0,)
+
+
+def test_an_exploding_gradient_names_the_steps() -> None:
+    def grown(x: Any, count: int = 20) -> Any:
+        for _ in range(count):
+            x = x * 3.0
+        return x
+
+    with tn.checks(exploding=1e6):
+        with raises(
+            NumericalError,
+            r"^grad: the gradient by args\[0\], a float64 of shape \(\), float64, must be at most 1e\+06 times the "
+            r"cotangent of y; got 3\.49e\+09 times it\. multiply \(%20, .*: the norm grows by a factor of 3\.$",
+        ):
+            tn.grad(grown)(1.0)
+        assert tn.grad(lambda x: grown(x, 5))(1.0) == 243
+        _, pullback = tn.vjp(grown, 1.0)
+        with raises(NumericalError, r"^vjp: the gradient by args\[0\]"):
+            pullback(1e-9)  # a factor, not a size
+    with (
+        np.errstate(divide="ignore"),
+        tn.checks(nan=False, exploding=1e6),
+        raises(NumericalError, r"must be finite; got 1 of 2 elements that are not\. sqrt \(%1"),
+    ):
+        gradient(lambda x: tnp.sqrt(x))
+    with tn.checks(dead=True, exploding=1e6):  # with derivatives of derivatives, mapped ones and checkpoints
+        assert tn.grad(tn.grad(lambda x: x**3))(2.0) == 12
+        assert_same(tn.vmap(tn.grad(lambda x: x**2))(ZERO_AND_ONE + 1), 2 * (ZERO_AND_ONE + 1))
+        assert tn.grad(tn.checkpoint(lambda x: x * x))(3.0) == 6
+        assert_same(tn.hessian(lambda x: tnp.sum(x**2))(ZERO_AND_ONE), 2 * np.eye(2))
+
+
+def test_the_limit_must_be_positive() -> None:
+    with raises(ValueError, re.escape("checks: exploding must be in (0, inf]; got -1.")), tn.checks(exploding=-1):
+        pass
+    with raises(TypeError, r"checks: dead must be"), tn.checks(dead=1):  # type: ignore[arg-type]  # on purpose
+        pass
+
+
 # ---- NaN and infinity ----
 
 
