@@ -6,9 +6,10 @@ When the last of them goes, the lease goes, and the block is free. Steps of trai
 again, so a block serves requests of about its own size only, and the one that was freed last comes first: its data may
 still be in a cache. Finding one takes the same time however many arrays are alive.
 
-When a new block is made, those longest out of use are released until no more than `IDLE_BYTES` are free. Blocks are
-mapped from the system, and a block that is released goes back there: the C library's allocator is not used, and its
-settings are not changed. Arrays that NumPy's functions return are NumPy's.
+When a new block is made, those longest out of use are released until no more than `IDLE_BYTES` are free, or a part of
+the bytes in use: with less, a training step maps again what it has just released. Blocks are mapped from the system,
+and a block that is released goes back there: the C library's allocator is not used, and its settings are not changed.
+Arrays that NumPy's functions return are NumPy's.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from tapenet.core.array_types import Array
 # Bytes from which on memory comes from the system; less is quick to get anyway.
 LARGE = 2**18
 
-# Bytes of free blocks that are kept while other sizes are requested.
+# Bytes of free blocks that are kept while other sizes are requested: so many, or so large a part of the bytes in use.
+# Measured: a half makes steps of VGG16 and ResNet18 a fifth faster than none, and their peaks a twentieth higher.
 IDLE_BYTES = 2**24
+IDLE_PART = 0.5
 
 # Bytes from which on the system is asked for huge pages, as NumPy asks: each takes one fault in place of 512.
 HUGE = 2**22
@@ -73,7 +76,7 @@ def empty_cache() -> None:
 
 def cached_bytes() -> int:
     """Count the bytes that `empty_cache` would release."""
-    return sum(size * len(blocks) for size, blocks in _pool.free.copy().items())
+    return _pool.free_bytes()
 
 
 @attrs.frozen(eq=False)
@@ -130,6 +133,7 @@ class _Pool:
     """
 
     def __init__(self) -> None:
+        self.sizes: dict[int, int] = {}  # of all blocks, by their addresses
         self.free: dict[int, deque[_End]] = {}
         self.last_requests: dict[int, int] = {}  # the number of the last request for each size
         self.requests = itertools.count()
@@ -144,8 +148,9 @@ class _Pool:
         try:
             block = ends.pop().block
         except IndexError:
-            self.release(IDLE_BYTES)
+            self.release(max(IDLE_BYTES, int(IDLE_PART * self.bytes_in_use())))
             block = _Block.of(size)
+            self.sizes[block.address] = size
         lease = _Lease()
         lease.end = end = _End(lease, ends.append)
         end.block = block
@@ -157,14 +162,22 @@ class _Pool:
         }
         return np.asarray(lease)
 
+    def bytes_in_use(self) -> int:
+        """Count the bytes of blocks that have a lease."""
+        return sum(self.sizes.copy().values()) - self.free_bytes()
+
+    def free_bytes(self) -> int:
+        """Count the bytes of blocks that have none."""
+        return sum(size * len(ends) for size, ends in self.free.copy().items())
+
     def release(self, keep: int) -> None:
         """Drop free blocks, those longest out of use first, until there are no more than `keep` bytes of them."""
         free = self.free.copy()
-        excess = sum(size * len(ends) for size, ends in free.items()) - keep
+        excess = self.free_bytes() - keep
         for size in sorted(free, key=lambda size: self.last_requests.get(size, 0)):
             while free[size] and excess > 0:
                 with contextlib.suppress(IndexError):  # another thread has taken it
-                    free[size].popleft()
+                    self.sizes.pop(free[size].popleft().block.address, None)
                 excess -= size
 
 

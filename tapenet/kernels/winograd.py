@@ -28,10 +28,10 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.kernels.backends import loops_for
 from tapenet.kernels.memory import empty, zeros
 from tapenet.kernels.products import multiply, multiply_stack
 from tapenet.kernels.threads import share
+from tapenet.kernels.tiles import transforms_for
 from tapenet.kernels.windows import Array, Pair
 
 # Bytes of transformed images that are made at a time: with what comes of them they stay in cache.
@@ -166,12 +166,17 @@ def _in_columns(matrix: Array, x: Array) -> Array:
 def _transformed_images(x: Array, before: Pair, tiles: Pair) -> Array:
     """Compute B^T d B of each tile of images (N, H, W, C): shape (4, 4, N, *tiles, C)."""
     (rows, columns), channels = tiles, x.shape[3]
-    loops = loops_for(x)
-    if loops is not None:
-        return _in_loop(loops.transform_tiles, x, 4, before, tiles)
+    transformed = empty((4, 4, len(x), rows, columns, channels), x.dtype)
+    transforms = transforms_for(x)
+    if transforms is not None:
+        share(
+            lambda images: transforms.inputs(x[images], before, transformed[:, :, images]),
+            len(x),
+            2 * transformed.nbytes,
+        )
+        return transformed
     planes = zeros((2, 2, len(x), rows + 1, columns + 1, channels), x.dtype)
     halfway = empty((4, 2, len(x), rows, columns + 1, channels), x.dtype)
-    transformed = empty((4, 4, len(x), rows, columns, channels), x.dtype)
 
     def work(images: slice) -> None:
         _split(x[images], before, planes[:, :, images])
@@ -180,17 +185,6 @@ def _transformed_images(x: Array, before: Pair, tiles: Pair) -> Array:
         even, odd = halfway[:, 0, images], halfway[:, 1, images]
         by_columns = transformed[:, :, images].swapaxes(0, 1)
         _combine(even[..., :-1, :], odd[..., :-1, :], even[..., 1:, :], odd[..., 1:, :], by_columns)
-
-    share(work, len(x), 2 * transformed.nbytes)
-    return transformed
-
-
-def _in_loop(transform: Callable[..., None], x: Array, reach: int, before: Pair, tiles: Pair) -> Array:
-    """Apply `loops.transform_tiles` to all images, on several threads."""
-    transformed = empty((4, 4, len(x), *tiles, x.shape[3]), x.dtype)
-
-    def work(images: slice) -> None:
-        transform(x, reach, *before, transformed, images.start, images.stop)
 
     share(work, len(x), 2 * transformed.nbytes)
     return transformed
@@ -209,15 +203,18 @@ def _split(x: Array, before: Pair, planes: Array) -> None:
 def _transformed_cotangents(t: Array, tiles: Pair) -> Array:
     """Compute A t A^T of each tile of t (N, OH, OW, O): shape (4, 4, N, *tiles, O)."""
     (rows, columns), outputs = tiles, t.shape[3]
-    loops = loops_for(t)
-    if loops is not None:
-        return _in_loop(loops.transform_tiles, t, 2, (0, 0), tiles)
+    transformed = empty((4, 4, len(t), rows, columns, outputs), t.dtype)
+    transforms = transforms_for(t)
+    if transforms is not None:
+        share(
+            lambda images: transforms.cotangents(t[images], transformed[:, :, images]), len(t), 2 * transformed.nbytes
+        )
+        return transformed
     if (2 * rows, 2 * columns) != t.shape[1:3]:
         whole = zeros((len(t), 2 * rows, 2 * columns, outputs), t.dtype)
         whole[:, : t.shape[1], : t.shape[2]] = t
         t = whole
     halfway = empty((4, len(t), 2 * rows, columns, outputs), t.dtype)
-    transformed = empty((4, 4, len(t), rows, columns, outputs), t.dtype)
 
     def work(images: slice) -> None:
         _transform_cotangents(t[images, :, 0::2], t[images, :, 1::2], halfway[:, images])
@@ -229,9 +226,9 @@ def _transformed_cotangents(t: Array, tiles: Pair) -> Array:
 
 def _write_outputs(products: Array, y: Array) -> None:
     """Write A^T p A of each tile of products p (4, 4, N, rows, columns, O) to y (N, OH, OW, O)."""
-    loops = loops_for(products, y)
-    if loops is not None:
-        share(lambda images: loops.write_outputs(products, y, images.start, images.stop), len(y), 2 * products.nbytes)
+    transforms = transforms_for(products, y)
+    if transforms is not None:
+        share(lambda images: transforms.outputs(products[:, :, images], y[images]), len(y), 2 * products.nbytes)
         return
     halfway = empty((2, *products.shape[1:]), y.dtype)
 
