@@ -32,7 +32,7 @@ import numpy as np
 from tapenet.kernels import winograd
 from tapenet.kernels.backends import loops_for
 from tapenet.kernels.memory import empty, zeros
-from tapenet.kernels.products import multiply, product
+from tapenet.kernels.products import multiply_shared, product, shared_product
 from tapenet.kernels.threads import share
 from tapenet.kernels.windows import Array, Axis, Padding, Pair, cache_sized, computing_dtype, lay, positions
 
@@ -171,17 +171,17 @@ def _dense(x: Array, kernel: Array, y: Array, rows: Axis, columns: Axis) -> None
     weights = _stacked_weights(kernel)
     products = _flat(y, 0)
     if _at_once(kernel, products, columns):
-        multiply(_stack(stacked[:, :, None], columns)[:, 0], _flat(weights, 0), _flat(products, 0))
+        multiply_shared(_stack(stacked[:, :, None], columns)[:, 0], _flat(weights, 0), _flat(products, 0))
         return
     for output in range(columns.count):
         taps, places = columns.taps_of(output)
-        multiply(_flat(stacked[:, places], 1), _flat(weights[taps], 0), products[:, output])
+        multiply_shared(_flat(stacked[:, places], 1), _flat(weights[taps], 0), products[:, output])
 
 
 def _dense_input(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -> None:
     products = _flat(np.ascontiguousarray(t), 0)
     if _at_once(kernel, products, columns):
-        stacked = product(_flat(products, 0), _flat(_stacked_weights(kernel), 0).T)
+        stacked = shared_product(_flat(products, 0), _flat(_stacked_weights(kernel), 0).T)
         if not columns.trivial:
             windows = stacked
             stacked = zeros((products.shape[0], columns.size, 1, rows.window * x.shape[3]), t.dtype)
@@ -192,7 +192,7 @@ def _dense_input(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -
         stacked = empty((products.shape[0], columns.size, weights.shape[0]), t.dtype)
         for place in range(columns.size):
             taps, outputs = columns.taps_on(place)
-            multiply(_flat(products[:, outputs], 1), _flat(weights[:, taps], 1).T, stacked[:, place])
+            multiply_shared(_flat(products[:, outputs], 1), _flat(weights[:, taps], 1).T, stacked[:, place])
     _unstack(stacked, rows, x)
 
 
@@ -200,12 +200,12 @@ def _dense_kernel(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) 
     stacked = _stack(x, rows)
     products = _flat(t, 0)
     if _at_once(kernel, products, columns):
-        weights = product(_stack(stacked[:, :, None], columns)[:, 0].T, _flat(products, 0))
+        weights = shared_product(_stack(stacked[:, :, None], columns)[:, 0].T, _flat(products, 0))
     else:
         weights = zeros((columns.window, stacked.shape[2], t.shape[3]), t.dtype)
         for output in range(columns.count):
             taps, places = columns.taps_of(output)
-            _flat(weights[taps], 0)[...] += product(_flat(stacked[:, places], 1).T, products[:, output])
+            _flat(weights[taps], 0)[...] += shared_product(_flat(stacked[:, places], 1).T, products[:, output])
     kernel += weights.reshape(kernel.swapaxes(0, 1).shape).swapaxes(0, 1)
 
 
@@ -301,7 +301,7 @@ def _algorithm(kernel: Array, groups: int, rows: Axis, columns: Axis) -> _Algori
 def _work_size(x: Array, kernel: Array, y: Array) -> int:
     """Estimate the bytes that a convolution reads and writes, if the images are many for the kernel; else 0.
 
-    With few images each thread would read the whole kernel for little; BLAS then has the better cut.
+    With few images each thread would read the whole kernel for little: threads then share each product.
     """
     if x.nbytes + y.nbytes < 2 * kernel.nbytes:
         return 0

@@ -71,8 +71,8 @@ def _matrix_product(x: Array, y: Array) -> Array:
     if len(x) <= FEW_ROWS and y.size >= LARGE_MATRIX and y.flags.f_contiguous:
         # BLAS packs the second matrix, which takes as long as the product if the first has few rows, and twice that
         # if it is transposed in memory: then (y^T x^T)^T is faster, copy of the result and all.
-        return np.array(_in_parts(y.T, x.T).T, order="C")
-    return _in_parts(x, y)
+        return np.array(shared_product(y.T, x.T).T, order="C")
+    return shared_product(x, y)
 
 
 def _is_large_stack(x: Any, y: Any) -> bool:
@@ -101,8 +101,15 @@ def _stacked(x: Array, y: Array) -> Array:
     return out
 
 
-def _in_parts(x: Array, y: Array) -> Array:
+def shared_product(x: Array, y: Array) -> Array:
+    """Multiply two matrices on several threads."""
     out = empty((len(x), y.shape[1]), x.dtype)
+    multiply_shared(x, y, out)
+    return out
+
+
+def multiply_shared(x: Array, y: Array, out: Array) -> None:
+    """Write the product of two matrices of one dtype to `out`; threads share its rows or its columns."""
     by_rows = len(x) >= y.shape[1]
 
     def work(part: slice) -> None:
@@ -112,7 +119,6 @@ def _in_parts(x: Array, y: Array) -> Array:
             multiply(x, y[:, part], out[:, part])
 
     share(work, max(out.shape), x.size * y.shape[1], WORTH_SHARING)
-    return out
 
 
 def product(x: Array, y: Array) -> Array:

@@ -44,6 +44,10 @@ class Transforms:
         """Write A^T p A of each tile of planes to y (N, OH, OW, O)."""
         self._call("outputs", y, (0, 0), planes, np.empty(y.shape[3], y.dtype))
 
+    def columns(self, name: str, x: Array, out: Array, part: slice) -> None:
+        """Map columns of kernels (9, columns), by `kernel` or `turned`, or of cotangents (16, columns)."""
+        self.functions[name](x.ctypes.data, out.ctypes.data, x.shape[1], part.start, part.stop)
+
     def _call(self, name: str, images: Array, before: tuple[int, int], planes: Array, spare: Array) -> None:
         count, height, width, channels = images.shape
         rows, columns = planes.shape[3:5]
@@ -83,6 +87,9 @@ def _transforms(machine_code: Any, char: str, vector_size: int) -> Transforms:
         char,
         str(lanes),
     )
-    prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, *[ctypes.c_ssize_t] * 10)
-    names = ("inputs", "cotangents", "outputs")
-    return Transforms({name: prototype(library.address(name)) for name in names}, library)
+    pointer, length = ctypes.c_void_p, ctypes.c_ssize_t
+    of_tiles = ctypes.CFUNCTYPE(None, *[pointer] * 3, *[length] * 10)
+    of_columns = ctypes.CFUNCTYPE(None, *[pointer] * 2, *[length] * 3)
+    functions = {name: of_tiles(library.address(name)) for name in ("inputs", "cotangents", "outputs")}
+    functions |= {name: of_columns(library.address(name)) for name in ("kernel", "turned", "kernel_cotangent")}
+    return Transforms(functions, library)

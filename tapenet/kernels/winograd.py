@@ -48,6 +48,13 @@ MANY_TILES = 512
 
 _G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 
+# The maps of flattened kernels, of kernels turned around, and of cotangents of kernels.
+_MATRICES = {
+    "kernel": np.kron(_G, _G),
+    "turned": np.kron(_G[:, ::-1], _G[:, ::-1]),
+    "kernel_cotangent": np.kron(_G, _G).T,
+}
+
 
 def suits(kernel_shape: tuple[int, ...], outputs: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
     """Decide whether an undilated convolution of stride 1, in one group, is faster so than directly.
@@ -106,7 +113,9 @@ def convolve_kernel(x: Array, t: Array, before: Pair) -> Array:
     first, *others = (totals[start] for start in sorted(totals))
     for other in others:
         first += other
-    return _in_columns(np.kron(_G, _G).T, first).reshape(3, 3, channels, outputs)
+    kernel = empty((3, 3, channels, outputs), first.dtype)
+    _map_columns("kernel_cotangent", first.reshape(16, -1), kernel.reshape(9, -1))
+    return kernel
 
 
 def _tiles(outputs: tuple[int, ...]) -> Pair:
@@ -146,21 +155,23 @@ def _product(a: Array, b: Array) -> Array:
 
 def _transformed_kernel(kernel: Array, turned: bool) -> Array:
     """Compute G g G^T of each channel and output, or of g turned around: shape (16, *kernel.shape[2:])."""
-    g = _G[:, ::-1] if turned else _G
-    return _in_columns(np.kron(g, g), kernel.reshape(9, *kernel.shape[2:]))
+    transformed = empty((16, *kernel.shape[2:]), kernel.dtype)
+    _map_columns("turned" if turned else "kernel", kernel.reshape(9, -1), transformed.reshape(16, -1))
+    return transformed
 
 
-def _in_columns(matrix: Array, x: Array) -> Array:
-    """Multiply a small matrix with x along its first axis, as many columns at a time as a cache holds."""
-    columns = x.reshape(len(x), -1)
-    product = empty((len(matrix), columns.shape[1]), x.dtype)
-    matrix = matrix.astype(x.dtype)
+def _map_columns(name: str, x: Array, out: Array) -> None:
+    """Write the product of a small matrix with x to `out`, as many columns at a time as a cache holds."""
+    transforms = transforms_for(x, out)
+    matrix = _MATRICES[name].astype(x.dtype)
 
     def work(mine: slice) -> None:
-        multiply(matrix, columns[:, mine], product[:, mine])
+        if transforms is not None:
+            transforms.columns(name, x, out, mine)
+        else:
+            multiply(matrix, x[:, mine], out[:, mine])
 
-    share(work, columns.shape[1], columns.nbytes + product.nbytes)
-    return product.reshape(len(matrix), *x.shape[1:])
+    share(work, x.shape[1], x.nbytes + out.nbytes)
 
 
 def _transformed_images(x: Array, before: Pair, tiles: Pair) -> Array:

@@ -17,12 +17,18 @@ from llvmlite import ir
 
 from tapenet.kernels.ir_code import POINTER, SIZE, VOID, Vectors, loop, size
 
-# The rows of B^T, A and A^T.
+# The rows of B^T, A and A^T, and those of kernels: G, G of a kernel turned around, and G^T.
 INPUTS = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))
 COTANGENTS = ((1, 0), (1, 1), (1, -1), (0, -1))
 OUTPUTS = ((1, 1, 1, 0), (0, 1, -1, -1))
+KERNEL = ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))
+TURNED = tuple(row[::-1] for row in KERNEL)
+KERNEL_COTANGENT = tuple(zip(*KERNEL, strict=True))
 
-Matrix = Sequence[Sequence[int]]
+Matrix = Sequence[Sequence[float]]
+
+_OF_TILES: dict[str, Matrix] = {"inputs": INPUTS, "cotangents": COTANGENTS, "outputs": OUTPUTS}
+_OF_COLUMNS: dict[str, Matrix] = {"kernel": KERNEL, "turned": TURNED, "kernel_cotangent": KERNEL_COTANGENT}
 
 
 @attrs.frozen
@@ -53,17 +59,38 @@ class Tiles:
         return [POINTER if field.name in ("images", "planes", "spare") else SIZE for field in attrs.fields(cls)]
 
 
+@attrs.frozen
+class Columns:
+    """The arguments of a function that maps columns `first` to `last`.
+
+    Each column of x is a tile of edge x edge elements, and so is each of `out`; their rows are of length `length`.
+    """
+
+    x: Any
+    out: Any
+    length: Any
+    first: Any
+    last: Any
+
+    @classmethod
+    def types(cls) -> list[Any]:
+        """Return LLVM's types of the arguments."""
+        return [POINTER if field.name in ("x", "out") else SIZE for field in attrs.fields(cls)]
+
+
 def winograd_module(char: str, lanes: int) -> str:
-    """Return a module with the functions `inputs`, `cotangents` and `outputs`."""
+    """Return a module with functions of `Tiles` and of `Columns`.
+
+    The former are `inputs`, `cotangents` and `outputs`, the latter `kernel`, `turned` and `kernel_cotangent`.
+    """
     module = ir.Module("winograd")
     vectors = Vectors(module, char, lanes)
-    for name, matrix, reads_images in (
-        ("inputs", INPUTS, True),
-        ("cotangents", COTANGENTS, True),
-        ("outputs", OUTPUTS, False),
-    ):
+    for name, matrix in _OF_TILES.items():
         function = ir.Function(module, ir.FunctionType(VOID, Tiles.types()), name)
-        _write(function, vectors, matrix, reads_images=reads_images)
+        _write(function, vectors, matrix, reads_images=matrix is not OUTPUTS)
+    for name, matrix in _OF_COLUMNS.items():
+        function = ir.Function(module, ir.FunctionType(VOID, Columns.types()), name)
+        _write_columns(function, vectors, matrix)
     return str(module)
 
 
@@ -71,8 +98,6 @@ def _write(function: ir.Function, v: Vectors, matrix: Matrix, *, reads_images: b
     """Write the loops over tiles and channels."""
     given = Tiles(*function.args)
     code = ir.IRBuilder(function.append_basic_block())
-    whole = code.and_(given.channels, size(-v.lanes))
-    tail = v.mask(code, code.sub(given.channels, whole))
     with (
         loop(code, given.first, given.last) as n,
         loop(code, size(0), given.rows) as row,
@@ -82,18 +107,46 @@ def _write(function: ir.Function, v: Vectors, matrix: Matrix, *, reads_images: b
         sources = read(code, v, given, (n, row, column), len(matrix[0]))
         targets = written(code, v, given, (n, row, column), len(matrix))
 
-        def move(channel: Any, mask: Any = None) -> None:
-            tile = [[v.load(code, v.at(code, x, channel), mask) for x in line] for line in sources]
-            by_rows = zip(*(_mapped(code, matrix, line) for line in zip(*tile, strict=True)), strict=True)
-            for target_line, line in zip(targets, by_rows, strict=True):
-                for target, x in zip(target_line, _mapped(code, matrix, line), strict=True):
-                    v.store(code, x, v.at(code, target, channel), mask)
-
-        with loop(code, size(0), whole, v.lanes) as channel:
-            move(channel)
-        with code.if_then(code.icmp_signed("<", whole, given.channels)):
-            move(whole, tail)
+        _map_stretch(code, v, matrix, sources, targets, size(0), given.channels)
     code.ret_void()
+
+
+def _write_columns(function: ir.Function, v: Vectors, matrix: Matrix) -> None:
+    """Write the loop over columns."""
+    given = Columns(*function.args)
+    code = ir.IRBuilder(function.append_basic_block())
+    sources, targets = (
+        [[v.at(code, base, code.mul(given.length, size(edge * i + j))) for j in range(edge)] for i in range(edge)]
+        for base, edge in ((given.x, len(matrix[0])), (given.out, len(matrix)))
+    )
+    _map_stretch(code, v, matrix, sources, targets, given.first, given.last)
+    code.ret_void()
+
+
+def _map_stretch(
+    code: ir.IRBuilder,
+    v: Vectors,
+    matrix: Matrix,
+    sources: Sequence[Sequence[Any]],
+    targets: Sequence[Sequence[Any]],
+    first: Any,
+    last: Any,
+) -> None:
+    """Map tiles whose places are stretches of memory, along both axes, from one element of them to another."""
+    whole = code.add(first, code.and_(code.sub(last, first), size(-v.lanes)))
+    tail = v.mask(code, code.sub(last, whole))
+
+    def move(at: Any, mask: Any = None) -> None:
+        tile = [[v.load(code, v.at(code, x, at), mask) for x in line] for line in sources]
+        by_rows = zip(*(_mapped(code, matrix, line) for line in zip(*tile, strict=True)), strict=True)
+        for target_line, line in zip(targets, by_rows, strict=True):
+            for target, x in zip(target_line, _mapped(code, matrix, line), strict=True):
+                v.store(code, x, v.at(code, target, at), mask)
+
+    with loop(code, first, whole, v.lanes) as at:
+        move(at)
+    with code.if_then(code.icmp_signed("<", whole, last)):
+        move(whole, tail)
 
 
 def _in_planes(code: ir.IRBuilder, v: Vectors, given: Tiles, tile: Sequence[Any], edge: int) -> list[list[Any]]:
@@ -126,14 +179,18 @@ def _in_image(code: ir.IRBuilder, v: Vectors, given: Tiles, tile: Sequence[Any],
 
 
 def _mapped(code: ir.IRBuilder, matrix: Matrix, vectors: Sequence[Any]) -> list[Any]:
-    """Multiply a matrix of 1, 0 and -1 with vectors."""
+    """Multiply a small constant matrix with vectors."""
     return [_sum(code, row, vectors) for row in matrix]
 
 
-def _sum(code: ir.IRBuilder, signs: Sequence[int], vectors: Sequence[Any]) -> Any:
-    terms = sorted(((sign, x) for sign, x in zip(signs, vectors, strict=True) if sign), key=lambda term: -term[0])
-    (first_sign, total), *others = terms
-    total = total if first_sign > 0 else code.fneg(total)
-    for sign, x in others:
-        total = code.fadd(total, x) if sign > 0 else code.fsub(total, x)
+def _sum(code: ir.IRBuilder, factors: Sequence[float], vectors: Sequence[Any]) -> Any:
+    terms = [(factor, x) for factor, x in zip(factors, vectors, strict=True) if factor]
+    (factor, x), *others = sorted(terms, key=lambda term: -term[0])
+    total = _times(code, abs(factor), x) if factor > 0 else code.fneg(_times(code, abs(factor), x))
+    for factor, x in others:
+        total = (code.fadd if factor > 0 else code.fsub)(total, _times(code, abs(factor), x))
     return total
+
+
+def _times(code: ir.IRBuilder, factor: float, x: Any) -> Any:
+    return x if factor == 1 else code.fmul(x, ir.Constant(x.type, [factor] * x.type.count))

@@ -80,6 +80,16 @@ def test_outputs_are_written_as_by_numpy_and_nothing_else(x: Array, row: int, co
     assert (frame[[0, -1]] == 7).all()
 
 
+@given(st.sampled_from(["kernel", "turned", "kernel_cotangent"]), st.integers(1, 200), st.integers(0, 2**32))
+def test_kernels_are_transformed_as_by_numpy(name: str, columns: int, seed: int) -> None:
+    rows, mapped = (16, 9) if name == "kernel_cotangent" else (9, 16)
+    x = np.random.default_rng(seed).integers(-9, 10, (rows, columns)).astype(np.float32)
+    found, expected = np.empty((2, mapped, columns), np.float32)
+    winograd._map_columns(name, x, found)
+    by_numpy(winograd._map_columns, name, x, expected)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_numpy_computes_what_the_code_is_not_for() -> None:
     x = np.zeros((1, 4, 4, 2))
     assert tiles.transforms_for(x.astype(np.float16)) is None
