@@ -351,6 +351,12 @@ CASES = [
         fine={"mean": ()},
     ),
     case(
+        tn.rounding_error,
+        "",
+        lambda f, **rest: tn.rounding_error(f, **rest)(X),
+        f=np.square,
+    ),
+    case(
         tn.delta_method,
         f=np.square,
         estimate=X,

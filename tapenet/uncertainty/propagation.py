@@ -286,7 +286,7 @@ def _variance_from(slope: Array, variances: Array) -> Array:
 def _own_values(recording: Recording) -> list[Array]:
     """Return the leaves of y; what f passed on of x is copied."""
     given = [x for x in tree_leaves(recording.arguments) if type(x) is np.ndarray]
-    leaves = tree_leaves(recording.value)
+    leaves = [y if hasattr(y, "dtype") else np.asarray(y)[()] for y in tree_leaves(recording.value)]
     is_shared = [type(y) is np.ndarray and any(np.may_share_memory(y, x) for x in given) for y in leaves]
     return [own_copy(y) if shared else y for y, shared in zip(leaves, is_shared, strict=True)]
 

@@ -182,6 +182,8 @@ def test_constants_have_no_error() -> None:
     np.testing.assert_array_equal(variance[0], np.zeros(3))
     assert variance[1] == C[0, 0]
     assert mean[1] == 1.0
+    assert tn.propagate(lambda x: (3.0, x[0]), X, C)[1] == ((0.0, 0.0), (0.0, 0.04))
+    assert tn.propagate(lambda x: (), X, C) == ((), ())
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (1, 1), (2, 0)])
