@@ -37,6 +37,7 @@ COMPLETE: tuple[str, ...] = (
     "fft",
     "integrate",
     "linalg",
+    "optimize",
     "special",
 )  # modules of which every public function has a place
 PAGE = Path(__file__).parent / "guides" / "scipy.md"

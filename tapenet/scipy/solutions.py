@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
 import numpy as np
 
 from tapenet.core.nondifferentiable import choice
-from tapenet.core.primitive import Array
-from tapenet.transforms.calls import is_differentiable, split_arrays
+from tapenet.core.primitive import NO_PATH, Array, Parts, Shapes
+from tapenet.core.record import Kept, Parameters, Slots
+from tapenet.transforms.calls import Structure, is_differentiable, split_arrays
 from tapenet.transforms.custom import JvpRule, custom_jvp, operation
 from tapenet.transforms.products import jvp
 
 Function = Callable[..., Any]
 
 
-def solved(name: str, solve: Function, tangent: Function, *args: Any, is_users: bool = False) -> Any:
+def solved(
+    name: str, solve: Function, tangent: Function, *args: Any, is_users: bool = False, pullback: Function | None = None
+) -> Any:
     """Return solve(*args), computed once on plain values, with a rule for its tangent.
 
     Args:
@@ -28,21 +31,74 @@ def solved(name: str, solve: Function, tangent: Function, *args: Any, is_users: 
             mode, higher orders and `vmap` follow.
         args: pytrees of anything.
         is_users: whether `solve` calls functions of a user's, whose exceptions pass unchanged.
+        pullback: `(out, differentiable, bars) -> cotangents` of the differentiable arrays of the arguments
+            (`Differentiable`), where that is cheaper than the transpose of `tangent`; `bars` has a cotangent for each
+            array of the result, None for integers.
     """
     arrays, structure = split_arrays(args)
     solver = choice(lambda *operands: solve(*structure.filled(operands)), name=f"{name}'s solver")
     found = attrs.evolve(solver, is_users=is_users)(*arrays)
-    return _dependent(name, tangent, found, args)
+    return _Rules(name, tangent, pullback).dependent(found, args)
 
 
-def _dependent(name: str, tangent: Function, found: Any, args: tuple[Any, ...]) -> Any:
-    def rule(primals: tuple[Any, ...], dots: tuple[Any, ...]) -> tuple[Any, Any]:
+@attrs.frozen(eq=False)
+class Differentiable:
+    """The arguments of a solution as a function of their differentiable arrays, those on a tape.
+
+    Attributes:
+        arrays: these.
+        places: theirs among all arrays.
+        others: all arrays.
+        structure: of the arguments.
+    """
+
+    arrays: tuple[Array, ...]
+    places: tuple[int, ...]
+    others: tuple[Array, ...]
+    structure: Structure
+
+    def filled(self, arrays: Sequence[Array]) -> Any:
+        """Return the arguments with these arrays."""
+        filled = list(self.others)
+        for place, array in zip(self.places, arrays, strict=True):
+            filled[place] = array
+        return self.structure.filled(filled)
+
+
+@attrs.frozen(eq=False)
+class _Rules:
+    """The derivatives of a solution that was found."""
+
+    name: str
+    tangent: Function
+    pullback: Function | None
+
+    def dependent(self, found: Any, args: tuple[Any, ...]) -> Any:
+        """Return what was found, as a function of the arguments."""
+        primitive = JvpRule(self.name, _first, self.rule, maps=True).primitive()
+        if self.pullback is not None:
+            primitive = attrs.evolve(primitive, joint_pullback=self.pulled)
+        return operation(_first, primitive, (custom_jvp, _first, self.rule, {}))(found, *args)
+
+    def rule(self, primals: tuple[Any, ...], dots: tuple[Any, ...]) -> tuple[Any, Any]:
         found, *args = primals
-        out = _dependent(name, tangent, found, tuple(args))  # so that the derivative is differentiable itself
-        return out, tangent(out, tuple(args), dots[1:])
+        out = self.dependent(found, tuple(args))  # so that the derivative is differentiable itself
+        return out, self.tangent(out, tuple(args), dots[1:])
 
-    made_by: tuple[Any, ...] = (custom_jvp, _first, rule, {})
-    return operation(_first, JvpRule(name, _first, rule, maps=True).primitive(), made_by)(found, *args)
+    def pulled(self, t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Array | None]:
+        """Return the cotangents of all operands: what was found, and the arrays of the arguments."""
+        assert self.pullback is not None
+        call = parameters["call"]
+        found, *args = call.arguments.filled(kept[: len(slots)])
+        arrays, structure = split_arrays(tuple(args))
+        before = len(slots) - len(arrays)
+        places = tuple(i for i, x in enumerate(arrays) if slots[before + i] is not None and is_differentiable(x))
+        given = Differentiable(tuple(arrays[i] for i in places), places, tuple(arrays), structure)
+        pulled = self.pullback(self.dependent(found, tuple(args)), given, call.cotangents(t.parts))
+        bars: list[Array | None] = [NO_PATH if slot is not None else None for slot in slots]
+        for place, bar in zip(places, pulled, strict=True):
+            bars[before + place] = bar
+        return bars
 
 
 def _first(found: Any, *args: Any) -> Any:

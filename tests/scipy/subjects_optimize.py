@@ -30,7 +30,7 @@ def declare(name: str, call: Any, *arrays: Any, **settings: Any) -> None:
     subject("optimize", name, lambda xp, *given: tnp.asarray(call(xp, *given)), *arrays, **settings)
 
 
-for each in ("bisect", "brenth", "brentq", "ridder"):
+for each in ("bisect", "brenth", "brentq", "ridder", "toms748"):
     declare(each, lambda xp, a, each=each: getattr(xp, each)(cubic, 0, 4, (a[0].astype(float),), xtol=1e-14), ONE)
 declare("newton", lambda xp, a: xp.newton(cubic, 1.0, args=(a[0].astype(float),), tol=1e-13), ONE)
 declare("root_scalar", lambda xp, a: xp.root_scalar(cubic, (a[0].astype(float),), bracket=(0, 4)).root, ONE)
@@ -58,3 +58,34 @@ declare(
     between(0.5, 2, 4),
     tolerance=1e-5,
 )
+declare("newton", lambda xp, a: xp.newton(cubic, np.ones(2), args=(a.astype(float),), tol=1e-13), PAIR)
+declare("fsolve", lambda xp, a: xp.fsolve(pair, [1.0, 1.0], (a.astype(float),), xtol=1e-13), PAIR, tolerance=1e-5)
+declare(
+    "minimize_scalar",
+    lambda xp, a: xp.minimize_scalar(lambda x, a: np.cosh(x - a), args=(a[0].astype(float),), tol=1e-9).x,
+    ONE,
+    tolerance=1e-5,
+)
+
+# ---- linear ----
+
+MATRIX, RIGHT = between(0.6, 1.0, 3, 2).map(lambda a: a * [[1.0, 0.2], [0.3, 1.0], [0.5, -0.4]]), between(0.6, 1.4, 3)
+LIMITS = [-0.5, -0.5], [0.2, 9.0]
+declare("nnls", lambda xp, a, b: xp.nnls(a.astype(float), b * np.array([1.0, 1.0, 0.3]))[0], MATRIX, RIGHT)
+declare("lsq_linear", lambda xp, a, b: xp.lsq_linear(a.astype(float), b.astype(float), LIMITS, "bvls").x, MATRIX, RIGHT)
+declare(
+    "isotonic_regression", lambda xp, y: xp.isotonic_regression(y + np.array([0.0, 3, 1, 5, 4])).x, between(0, 1, 5)
+)
+declare(
+    "linprog",
+    lambda xp, b, a: xp.linprog([-1.0, -2.0], a * np.array([[1.0, 1.0], [1.0, 3.0]]), b * 1.0, bounds=(0, 9)).x,
+    between(4.0, 6.0, 2),
+    between(0.9, 1.1, 2, 2),
+)
+
+# ---- a test function ----
+
+declare("rosen", lambda xp, x: xp.rosen(x), between(-1, 1, 3))
+declare("rosen_der", lambda xp, x: xp.rosen_der(x), between(-1, 1, 3))
+declare("rosen_hess", lambda xp, x: xp.rosen_hess(x), between(-1, 1, 3))
+declare("rosen_hess_prod", lambda xp, x, p: xp.rosen_hess_prod(x, p), between(-1, 1, 3), between(-1, 1, 3))

@@ -72,6 +72,200 @@ def test_minimize_drives_pytrees_and_supplies_derivatives() -> None:
     np.testing.assert_allclose(result.x["x"], np.sqrt([0.5, 0.5]), atol=1e-4)
 
 
+CLOSE = {"ftol": 1e-14}
+
+
+def test_minima_under_constraints_move_along_them() -> None:
+    def on_a_line(a: Any) -> Any:
+        line = {"type": "eq", "fun": lambda x, a: x[0] + x[1] - a[0], "args": (a,)}
+        return optimize.minimize(bowl, np.zeros(2), (a,), constraints=line, options=CLOSE).x
+
+    def in_a_disc(a: Any) -> Any:
+        disc = {"type": "ineq", "fun": lambda x, a: a[0] ** 2 / 4 - np.sum(x**2), "args": (a,)}
+        far = {"type": "ineq", "fun": lambda x: x[0] + 9}
+        return optimize.minimize(bowl, np.zeros(2), (a,), constraints=[disc, far], options=CLOSE).x
+
+    def between_hyperbolas(a: Any) -> Any:
+        within = optimize.NonlinearConstraint(lambda x: x[0] * x[1], 0.1, 2)
+        close = {"gtol": 1e-10, "xtol": 1e-12, "barrier_tol": 1e-10}
+        return optimize.minimize(bowl, np.zeros(2), (a,), "trust-constr", constraints=within, options=close).x
+
+    def on_a_plane(a: Any) -> Any:
+        plane = optimize.LinearConstraint([[1.0, 1.0]], -np.inf, 0.1)
+        return optimize.minimize(bowl, np.zeros(2), (a,), constraints=plane, options=CLOSE).x
+
+    for best in (on_a_line, in_a_disc, between_hyperbolas, on_a_plane):
+        assert_moves_as_differences(best, A)
+    gradient = tn.grad(lambda a: tnp.sum(in_a_disc(a) ** 3))
+    differences = [(gradient(A + 1e-4 * e) - gradient(A - 1e-4 * e)) / 2e-4 for e in np.eye(2)]
+    np.testing.assert_allclose(tn.hessian(lambda a: tnp.sum(in_a_disc(a) ** 3))(A), differences, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(tn.vmap(in_a_disc)(np.stack([A, 1.1 * A]))[1], in_a_disc(1.1 * A), rtol=1e-12)
+
+
+def test_minima_move_with_the_bounds_that_hold_them() -> None:
+    def best(low: Any) -> Any:
+        return optimize.minimize(bowl, np.zeros(2), (A,), bounds=[(0, None), (low, None)], tol=1e-12).x
+
+    assert_moves_as_differences(lambda low: best(low[0]), np.array([0.8]))
+    assert tn.grad(lambda low: best(low)[1])(0.8) == 1
+
+
+def test_constraints_that_are_about_to_switch_are_a_named_error() -> None:
+    def best(a: Any) -> Any:
+        wall = {"type": "ineq", "fun": lambda x: 1 - x[0]}
+        return optimize.minimize(lambda x, a: (x[0] - a) ** 2, [0.5], (a,), constraints=wall).x[0]
+
+    assert tn.grad(best)(2.0) == pytest.approx(0, abs=1e-9)
+    assert tn.grad(best)(0.3) == pytest.approx(1)
+    with pytest.raises(tn.ConvergenceError, match="where the active constraints switch"):
+        tn.grad(best)(1.0)
+
+
+def test_what_is_no_minimum_has_no_derivative() -> None:
+    def best(a: Any) -> Any:
+        return optimize.minimize(lambda x, a: tnp.sum((x - a) ** 4), np.zeros(2), (a,), "COBYLA", tol=0.5).x
+
+    with pytest.raises(tn.ConvergenceError, match="must satisfy the conditions of a minimum"):
+        tn.jacobian(best)(3 * A)
+
+
+def test_methods_get_the_derivatives_that_they_take() -> None:
+    def loss(x: Any) -> Any:
+        return tnp.sum((x - A) ** 2 + 0.1 * x**4)
+
+    exact = optimize.minimize(loss, np.zeros(2), method="Newton-CG", tol=1e-12).x
+    for method in ("Nelder-Mead", "Powell", "COBYLA", "CG", "TNC", "SLSQP", "dogleg", "trust-exact", "trust-constr"):
+        np.testing.assert_allclose(optimize.minimize(loss, np.zeros(2), method=method).x, exact, atol=1e-3)
+    assert optimize.minimize(lambda x: x**2, 1.0).x.shape == (1,)
+    assert optimize.minimize(loss, np.array([1, 2])).success
+
+
+def test_pytrees_have_bounds_of_pairs_and_callbacks_of_pytrees() -> None:
+    seen: list[Any] = []
+    start = {"x": np.ones((2, 2)), "y": 0.5}
+    result = optimize.minimize(
+        lambda p: tnp.sum(p["x"] ** 2) + p["y"] ** 2,
+        start,
+        bounds={"x": (0.2, None), "y": (None, -0.5)},
+        callback=lambda p: seen.append(p["x"].shape),
+    )
+    np.testing.assert_allclose(result.x["x"], np.full((2, 2), 0.2))
+    assert result.x["y"] == -0.5
+    assert set(seen) == {(2, 2)}
+    with pytest.raises(tn.ArgumentError, match="bounds must have the structure of x0"):
+        optimize.minimize(lambda p: p["y"] ** 2, {"y": 0.5}, bounds={"z": (0, 1)})
+
+
+def decay(t: Any, p: Any, q: Any) -> Any:
+    return p * np.exp(-q * t)
+
+
+DECAY = np.linspace(0, 1, 6), np.array([1, 0.8, 0.5, 0.45, 0.3, 0.9])
+EXACT = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15}
+
+
+def slopes(t: Any, p: Any, q: Any) -> Any:
+    return tnp.stack([np.exp(-q * t), -p * t * np.exp(-q * t)], -1)
+
+
+LOSSES: dict[str, Callable[[Any], Any]] = {
+    "linear": lambda r: r**2 / 2,
+    "soft_l1": lambda r: np.sqrt(1 + r**2) - 1,
+    "huber": lambda r: tnp.where(np.abs(r) <= 1, r**2 / 2, np.abs(r) - 0.5),
+    "cauchy": lambda r: np.log(1 + r**2) / 2,
+    "arctan": lambda r: np.arctan(r**2) / 2,
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_robust_fits_move_with_the_data(loss: str) -> None:
+    t, y = DECAY
+
+    def fit(given: Any) -> Any:
+        scale, spread = given[0], given[1]
+        return optimize.least_squares(
+            lambda p, y: decay(t, *p) - y, [1.0, 1.0], loss=loss, f_scale=spread, args=(scale * y,), **EXACT
+        )
+
+    def cost(p: Any, given: Any) -> Any:
+        scale, spread = given
+        return tnp.sum(spread**2 * LOSSES[loss]((decay(t, p[0], p[1]) - scale * y) / spread))
+
+    given = np.array([1.0, 0.1])
+    begin = fit(given).x  # SciPy stops where the cost does not change, a little beside the minimum
+
+    def minimum(given: Any) -> Any:
+        return tn.root(tn.grad(cost), begin, given)
+
+    differences = [(minimum(given + 1e-4 * e) - minimum(given - 1e-4 * e)) / 2e-4 for e in np.eye(2)]
+    found = tn.jacobian(lambda given: fit(given).x)(given)
+    np.testing.assert_allclose(found, np.stack(differences, -1), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(tn.jacfwd(lambda given: fit(given).x)(given), found, atol=1e-9)
+    with tn.GradientTape() as tape:
+        np.testing.assert_allclose(fit(tape.watch(given)).cost.value, cost(begin, given), rtol=1e-9)
+
+
+def test_fits_in_bounds_move_with_them() -> None:
+    t, y = DECAY
+
+    def fit(s: Any) -> Any:
+        return optimize.least_squares(
+            lambda p, y: decay(t, *p) - y, [0.5, 2.0], bounds=([0, s], [3, 3]), args=(s * y,), **EXACT
+        ).x
+
+    assert tn.jacobian(fit)(1.5)[1] == 1
+    assert tn.jacobian(fit)(1.5)[0] == pytest.approx((fit(1.501)[0] - fit(1.499)[0]) / 2e-3, rel=1e-4)
+    held = tn.jacobian(lambda y: optimize.curve_fit(decay, t, y, [0.5, 2.0], bounds=([0, 1.5], [3, 3]))[0])(y)
+    np.testing.assert_array_equal(held[1], 0)
+    decays = np.exp(-1.5 * t)
+    np.testing.assert_allclose(held[0], decays / np.sum(decays**2), rtol=1e-6)
+
+
+def test_fits_take_covariances_of_the_data() -> None:
+    t, y = DECAY
+    sigma = np.diag(np.full(6, 0.1)) + 0.05
+
+    def fit(y: Any) -> Any:
+        return optimize.curve_fit(decay, t, y, [1.0, 1.0], sigma, absolute_sigma=True)
+
+    with tn.GradientTape() as tape:
+        found = fit(tape.watch(y))
+    expected = scipy.optimize.curve_fit(decay, t, y, [1.0, 1.0], sigma, absolute_sigma=True)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.value, other, rtol=1e-4)  # SciPy's Jacobian is one of differences
+    exactly = {"jac": slopes, **EXACT}
+    assert_moves_as_differences(
+        lambda s: optimize.curve_fit(decay, t, s[0] * y, [1.0, 1.0], sigma, **exactly)[0], np.array([1.0])
+    )
+
+
+def test_vertices_move_with_the_constraints_that_meet_there() -> None:
+    def vertex(s: Any) -> Any:
+        equal = {"A_eq": [[1.0, 0.0, 1.0]], "b_eq": tnp.stack([s])}
+        bounds = [(0, None), (None, 2 * s), (-5, 5)]
+        return optimize.linprog([-1.0, -2.0, 0.0], [[1.0, 1.0, 0.0]], tnp.stack([4 * s]), **equal, bounds=bounds)
+
+    np.testing.assert_allclose(tn.jacobian(lambda s: vertex(s).x)(1.0), [2, 2, -1])
+    np.testing.assert_allclose(tn.jacobian(lambda s: vertex(s).slack)(1.0), [0], atol=1e-12)
+    assert tn.grad(lambda s: vertex(s).fun)(1.0) == pytest.approx(-6)
+    costs = tn.grad(lambda c: optimize.linprog(c, [[1.0, 1.0]], [4.0], bounds=(0, 3)).fun)(np.array([-1.0, -2.0]))
+    np.testing.assert_allclose(costs, [1, 3])
+
+
+def test_degenerate_and_ambiguous_vertices_are_named_errors() -> None:
+    with pytest.raises(tn.ConvergenceError, match="got 3 for 2, a degenerate one"):
+        tn.grad(lambda s: optimize.linprog([-1.0, -2.0], [[s, 1.0], [1.0, 3.0]], [4.0, 6.0], bounds=(0, 3)).fun)(1.0)
+    with pytest.raises(tn.ConvergenceError, match="must be the only one"):
+        tn.grad(lambda s: optimize.linprog([-1.0, -1.0], [[s, 1.0]], [4.0], bounds=(0, 3)).fun)(1.0)
+    with pytest.raises(tn.ConvergenceError, match=r"optimize\.linprog: .*infeasible"):
+        tn.grad(lambda s: optimize.linprog([s], [[1.0]], [-1.0]).fun)(1.0)
+
+
+def test_assigned_costs_have_derivatives() -> None:
+    cost = np.array([[1.0, 2.0], [3.0, 1.0]])
+    np.testing.assert_array_equal(tn.grad(lambda c: c[optimize.linear_sum_assignment(c)].sum())(cost), np.eye(2))
+
+
 def test_fits_move_with_the_data_and_so_does_their_covariance() -> None:
     x = np.linspace(0, 2, 8)
 
@@ -119,19 +313,37 @@ def test_a_solver_that_fails_gives_no_derivative() -> None:
     [
         (lambda a: optimize.brentq(lambda x, a: x - a, 5, 6, (a,)), r"optimize\.brentq: f\(a\) and f\(b\) must have"),
         (lambda a: optimize.brentq(lambda x, b: x - a, 0, 6, (a,)), "must take every Tensor that it uses"),
-        (lambda a: optimize.newton(lambda x, a: x - a, [1.0, 2.0], args=(a,)), r"optimize\.newton: x0 must be one"),
+        (
+            lambda a: optimize.newton(lambda x, a: x - a, [1.0, 2.0], args=(a,), full_output=True),
+            r"optimize\.newton: full_output must be False",
+        ),
         (lambda a: optimize.root(lambda x: x, a), r"optimize\.root: x0 must not be a Tensor"),
         (lambda a: optimize.minimize(lambda x: x * x, a), r"optimize\.minimize: x0 must not be a Tensor"),
         (
-            lambda a: optimize.minimize(bowl, np.zeros(2), (a,), constraints={"type": "eq", "fun": np.sum}),
-            r"optimize\.minimize: constraints must be left out",
+            lambda a: optimize.minimize(bowl, np.zeros(2), (a,), constraints={"type": "equal", "fun": np.sum}),
+            r"optimize\.minimize: a constraint must be a dict",
         ),
         (
-            lambda a: optimize.least_squares(lambda x, a: x - a, [1.0], args=(a,), loss="huber"),
-            r"optimize\.least_squares: loss and bounds",
+            lambda a: optimize.minimize(bowl, np.zeros(2), (a,), bounds=[(0, 1)]),
+            r"optimize\.minimize: bounds must have one pair",
         ),
-        (lambda a: optimize.curve_fit(lambda x, p: p * x, [1, 2], [a, a], maxfev=5), r"curve_fit: sigma must be a"),
-        (lambda a: optimize.linear_sum_assignment([[a]]), r"optimize\.linear_sum_assignment: not supported"),
+        (
+            lambda a: optimize.least_squares(lambda x, a: x - a, [1.0], args=(a,), loss=np.sin),
+            r"optimize\.least_squares: loss must be one of linear, soft_l1",
+        ),
+        (
+            lambda a: optimize.curve_fit(lambda x, p: p * x, [1, 2], [a, a], loss="huber", method="trf"),
+            r"optimize\.curve_fit: loss must be left out",
+        ),
+        (lambda a: optimize.fsolve(lambda x, a: x - a, 1.0, (a,), full_output=True), r"optimize\.fsolve: full_output"),
+        (lambda a: optimize.linprog([a], integrality=1), r"optimize\.linprog: integrality must be left out"),
+        (lambda a: optimize.isotonic_regression([[a]]), r"optimize\.isotonic_regression: y must be a vector"),
+        (lambda a: optimize.rosen_der([[a]]), r"optimize\.rosen_der: x must be a vector"),
+        (
+            lambda a: optimize.minimize_scalar(lambda x: x, bounds=(0, a)),
+            r"optimize\.minimize_scalar: bounds must not be",
+        ),
+        (lambda a: optimize.leastsq(lambda x, a: x - a, [1.0], (a,)), r"Write optimize\.least_squares"),
     ],
 )
 def test_bad_arguments_are_refused_under_our_name(call: Callable[..., Any], message: str) -> None:

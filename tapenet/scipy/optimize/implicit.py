@@ -12,13 +12,15 @@ from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import tree_leaves
 from tapenet.core.tensor import Tensor
-from tapenet.errors import ConvergenceError
-from tapenet.scipy.solutions import moved, solved
+from tapenet.errors import ArgumentError, ConvergenceError
+from tapenet.scipy.solutions import Differentiable, moved, solved
 from tapenet.transforms.calls import check_no_capture
 from tapenet.transforms.mapping import vmap
-from tapenet.transforms.products import linearize
+from tapenet.transforms.products import linearize, vjp
 
 Function = Callable[..., Any]
+
+_PLAIN = frozenset((float, np.float64, np.ndarray))
 
 
 def on_tape(*values: Any) -> bool:
@@ -26,15 +28,41 @@ def on_tape(*values: Any) -> bool:
     return any(type(x) is Tensor for x in tree_leaves(values))
 
 
+def tupled(args: Any) -> tuple[Any, ...]:
+    """Return the arguments as SciPy takes them: one that is not a tuple stands for itself."""
+    return args if isinstance(args, tuple) else (args,)
+
+
 def checked(name: str, f: Function) -> Function:
     """Return a function of plain values, which raises where it depends on a Tensor that is not an argument."""
 
     def plain(*arguments: Any) -> Any:
         value = f(*arguments)
-        check_no_capture(name, tree_leaves(value))
+        if type(value) not in _PLAIN:
+            check_no_capture(name, tree_leaves(value))
         return value
 
     return plain
+
+
+def start_of(name: str, x0: Any) -> Array:
+    """Return the start of a solver, a plain vector."""
+    if on_tape(x0):
+        raise ArgumentError(
+            f"{name}: x0 must not be a Tensor, as the solution does not depend on it. Write tn.stop_gradient(x0)."
+        )
+    return np.atleast_1d(np.asarray(x0, float))
+
+
+def solution_of(name: str, found: Any, info: dict[str, Any]) -> Array:
+    """Return the vector of a result, unless the solver failed."""
+    if not found.success:
+        raise ConvergenceError(f"{name}: {' '.join(str(found.message).split())}")
+    info.update(found)
+    return np.asarray(found.x, float)
+
+
+# ---- regular systems ----
 
 
 @branch_condition
@@ -42,33 +70,67 @@ def _is_singular(a: Array) -> bool:
     a = np.asarray(a)
     if not np.all(np.isfinite(a)):
         return True
+    if a.shape[-1] == 1:
+        return bool(np.any(a == 0))
     sizes = np.linalg.svd(a, compute_uv=False)
     return bool(np.any(sizes[..., -1] <= a.shape[-1] * np.finfo(a.dtype).eps * sizes[..., 0]))
 
 
-def implicit(name: str, solve: Function, equation: Function, *args: Any, free: Function | None = None) -> Array:
+def _solve(name: str, a: Array, b: Array) -> Array:
+    """Return the solution of a linear system, by division where it is of one number."""
+    if _is_singular(a):
+        raise ConvergenceError(
+            f"{name}: the Jacobian must be regular at the solution to have a derivative; got a singular one."
+        )
+    return b / a[0] if a.shape == (1, 1) else tnp.linalg.solve(a, b)
+
+
+# ---- solutions ----
+
+
+def implicit(name: str, solve: Function, equation: Function, *args: Any) -> Array:
     """Return the vector solve(*args), which makes equation(x, *args) zero.
 
     Args:
         name: the function, for errors.
         solve: of plain values.
         equation: written with differentiable functions.
-        free: `free(x) -> mask` of the elements of a solution that the equation holds for; the others do not move.
+    """
+    return implicit_marked(name, lambda *args: (solve(*args),), lambda x, marks, *args: equation(x, *args), *args)[0]
+
+
+def implicit_marked(name: str, solve: Function, equation: Function, *args: Any) -> tuple[Array, ...]:
+    """Return a vector and marks, (x, *marks) = solve(*args), which make equation(x, marks, *args) zero.
+
+    Args:
+        name: the function, for errors.
+        solve: of plain values; the marks are arrays of integers or truth values, such as the set of constraints that
+            hold, which are piecewise constant.
+        equation: written with differentiable functions.
     """
 
-    def tangent(x: Array, args: Any, dots: Any) -> Array:
-        rest = moved(equation, x, args, dots)
-        _, push = linearize(lambda x: equation(x, *args), x)
-        n = x.shape[0]
-        a = vmap(push)(np.eye(n)).T
-        if free is not None:
-            mask = free(x)
-            a = tnp.where(mask[:, None] & mask, a, np.eye(n))
-            rest = tnp.where(mask, rest, 0.0)
-        if _is_singular(a):
-            raise ConvergenceError(
-                f"{name}: the Jacobian must be regular at the solution to have a derivative; got a singular one."
-            )
-        return -tnp.linalg.solve(a, rest)
+    def tangent(out: tuple[Array, ...], args: Any, dots: Any) -> tuple[Any, ...]:
+        x, *marks = out
+        rest = moved(lambda x, *args: equation(x, marks, *args), x, args, dots)
+        _, push = linearize(lambda x: equation(x, marks, *args), x)
+        a = vmap(push)(np.eye(x.shape[0])).T
+        return (-_solve(name, a, rest), *(None for _ in marks))
 
-    return solved(name, solve, tangent, *args, is_users=True)
+    def pullback(out: tuple[Array, ...], args: Differentiable, bars: Any) -> list[Array]:
+        x, *marks = out
+
+        def by_both(x: Array, *arrays: Array) -> Array:
+            return equation(x, marks, *args.filled(arrays))
+
+        if x.shape[0] == 1:  # one walk gives both derivatives
+            _, pull = vjp(by_both, x, *args.arrays)
+            slope, *slopes = pull(np.ones(1))
+            factor = -_solve(name, tnp.reshape(slope, (1, 1)), bars[0])[0]
+            return [factor * each for each in slopes]
+        _, pull = vjp(lambda x: by_both(x, *args.arrays), x)
+        (a,) = vmap(pull)(np.eye(x.shape[0]))
+        _, pull = vjp(lambda *arrays: by_both(x, *arrays), *args.arrays)
+        return list(pull(-_solve(name, a.T, bars[0])))
+
+    found: tuple[Array, ...] = solved(name, solve, tangent, *args, is_users=True, pullback=pullback)
+    return found

@@ -11,17 +11,14 @@ import scipy.optimize
 import tapenet.numpy as tnp
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError, ConvergenceError
-from tapenet.scipy.optimize.implicit import checked, implicit, on_tape
+from tapenet.scipy.optimize.active import side_of
+from tapenet.scipy.optimize.implicit import checked, implicit, implicit_marked, on_tape, tupled
 from tapenet.scipy.placing import published
 from tapenet.transforms.gradient import grad
 
 Function = Callable[..., Any]
 
 _NOTE = "Derivative: -f_p / f_x at the root, by args; not by the bracket or the start, which do not move it."
-
-
-def _tupled(args: Any) -> tuple[Any, ...]:
-    return args if isinstance(args, tuple) else (args,)
 
 
 def _root(name: str, f: Function, args: tuple[Any, ...], solve: Function, info: dict[str, Any]) -> Array:
@@ -37,12 +34,16 @@ def _root(name: str, f: Function, args: tuple[Any, ...], solve: Function, info: 
         if not report.converged:
             raise ConvergenceError(f"{name}: f must have a root that the solver finds; got {report.flag}.")
         info.update(report)
-        return np.reshape(np.asarray(found, float), (1,))
+        return np.array([found], float)
 
     def equation(x: Array, *given: Any) -> Array:
-        return tnp.reshape(tnp.asarray(f(x[0], *given)), (1,))
+        return tnp.reshape(f(x[0], *given), (1,))
 
     return implicit(name, solution, equation, *args)[0]
+
+
+def _with_report(root: Array, info: dict[str, Any], full_output: bool) -> Any:
+    return (root, scipy.optimize.OptimizeResult({**info, "root": root})) if full_output else root
 
 
 def _bracketing(name: str) -> Function:
@@ -67,8 +68,8 @@ def _bracketing(name: str) -> Function:
         def solve(g: Function, given: Any) -> Any:
             return theirs(g, a, b, given, full_output=True, disp=False, **settings)
 
-        root = _root(f"optimize.{name}", f, _tupled(args), solve, info)
-        return (root, scipy.optimize.OptimizeResult({**info, "root": root})) if full_output else root
+        root = _root(f"optimize.{name}", f, tupled(args), solve, info)
+        return _with_report(root, info, full_output)
 
     return published(solver, scipy.optimize, name, _NOTE)
 
@@ -77,6 +78,32 @@ bisect = _bracketing("bisect")
 brenth = _bracketing("brenth")
 brentq = _bracketing("brentq")
 ridder = _bracketing("ridder")
+
+
+def toms748(
+    f: Function,
+    a: float,
+    b: float,
+    args: Any = (),
+    k: int = 1,
+    xtol: float = 2e-12,
+    rtol: float = 4 * np.finfo(float).eps,
+    maxiter: int = 100,
+    full_output: bool = False,
+    disp: bool = True,
+) -> Any:
+    settings = {"k": k, "xtol": xtol, "rtol": rtol, "maxiter": maxiter}
+    if not on_tape(args):
+        return scipy.optimize.toms748(f, a, b, args, full_output=full_output, disp=disp, **settings)
+    info: dict[str, Any] = {}
+
+    def solve(g: Function, given: Any) -> Any:
+        return scipy.optimize.toms748(g, a, b, given, full_output=True, disp=False, **settings)
+
+    return _with_report(_root("optimize.toms748", f, tupled(args), solve, info), info, full_output)
+
+
+published(toms748, scipy.optimize, "toms748", _NOTE)
 
 
 def newton(
@@ -96,15 +123,37 @@ def newton(
     settings["rtol"] = rtol
     if not on_tape(args):
         return scipy.optimize.newton(func, x0, args=args, full_output=full_output, disp=disp, **settings)
-    if np.ndim(x0):
-        raise ArgumentError("optimize.newton: x0 must be one number on a tape. Write tn.vmap, or optimize.root.")
     info: dict[str, Any] = {}
+    if np.ndim(x0):
+        if full_output:
+            raise ArgumentError("optimize.newton: full_output must be False for arrays on a tape; got True.")
+        return _newton_of_arrays(func, np.asarray(x0, float), tupled(args), settings)
 
     def solve(g: Function, given: Any) -> Any:
         return scipy.optimize.newton(g, x0, args=given, full_output=True, disp=False, **settings)
 
-    root = _root("optimize.newton", func, _tupled(args), solve, info)
-    return (root, scipy.optimize.OptimizeResult({**info, "root": root})) if full_output else root
+    return _with_report(_root("optimize.newton", func, tupled(args), solve, info), info, full_output)
+
+
+def _newton_of_arrays(f: Function, x0: Array, args: tuple[Any, ...], settings: dict[str, Any]) -> Array:
+    """Return the roots of a function that goes element by element."""
+    name = "optimize.newton"
+
+    def solve(*given: Any) -> Array:
+        found, converged, _ = scipy.optimize.newton(
+            checked(name, f), x0, args=given, full_output=True, disp=False, **settings
+        )
+        if not np.all(converged):
+            raise ConvergenceError(
+                f"{name}: f must have roots that the solver finds; got no convergence for {np.sum(~converged)} of "
+                f"{x0.size}."
+            )
+        return np.ravel(found)
+
+    def equation(x: Array, *given: Any) -> Array:
+        return tnp.ravel(f(tnp.reshape(x, x0.shape), *given))
+
+    return tnp.reshape(implicit(name, solve, equation, *args), x0.shape)
 
 
 published(newton, scipy.optimize, "newton", _NOTE)
@@ -136,8 +185,53 @@ def root_scalar(
         report = scipy.optimize.root_scalar(g, given, method, fprime=fprime, **settings)
         return report.root, report
 
-    root = _root("optimize.root_scalar", f, _tupled(args), solve, info)
+    root = _root("optimize.root_scalar", f, tupled(args), solve, info)
     return scipy.optimize.OptimizeResult({**info, "root": root})
 
 
 published(root_scalar, scipy.optimize, "root_scalar", _NOTE)
+
+
+# ---- minima ----
+
+
+def minimize_scalar(
+    fun: Function,
+    bracket: Any = None,
+    bounds: Any = None,
+    args: Any = (),
+    method: str | None = None,
+    tol: float | None = None,
+    options: Any = None,
+) -> Any:
+    if not on_tape(bounds, args):
+        return scipy.optimize.minimize_scalar(fun, bracket, bounds, args, method, tol, options)
+    name, info = "optimize.minimize_scalar", dict[str, Any]()
+    if on_tape(bounds):
+        raise ArgumentError(f"{name}: bounds must not be Tensors. Write optimize.minimize, which takes such bounds.")
+    slope = grad(fun)
+
+    def solve(*given: Any) -> tuple[Array, Array]:
+        found = scipy.optimize.minimize_scalar(checked(name, fun), bracket, bounds, given, method, tol, options)
+        if not found.success:
+            raise ConvergenceError(f"{name}: {' '.join(str(found.message).split())}")
+        info.update(found)
+        x = np.array([found.x], float)
+        low, high = (-np.inf, np.inf) if bounds is None else bounds
+        near = 1e-5 * (1.0 if bounds is None else abs(high - low))
+        return x, side_of(name, x, np.array([slope(found.x, *given)]), np.array([low]), np.array([high]), near)
+
+    def equation(x: Array, marks: Any, *given: Any) -> Array:
+        return tnp.where(marks[0] != 0, x, tnp.reshape(slope(x[0], *given), (1,)))
+
+    x = implicit_marked(name, solve, equation, *tupled(args))[0][0]
+    kept = {key: info.get(key) for key in ("nit", "nfev", "message", "success")}
+    return scipy.optimize.OptimizeResult(x=x, fun=fun(x, *tupled(args)), **kept)
+
+
+published(
+    minimize_scalar,
+    scipy.optimize,
+    "minimize_scalar",
+    "Derivative: -f_xp / f_xx at the minimum, by args; 0 at a bound.",
+)
