@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.pytrees import Tree
+from tapenet.kernels.adam import Numbers, take_step
 from tapenet.kernels.backends import loops_for
 from tapenet.optim.adaptive import running_mean
 from tapenet.optim.leafwise import Array
@@ -71,6 +72,10 @@ class _MomentEstimates(Elementwise):
         self, outputs: Sequence[Array], *arrays: Array, rate: Any, step: int, decay: float = 0.0, shrink: Any = 1.0
     ) -> bool:
         """Apply `rule` in place by a compiled loop; return whether there was one."""
+        rate, eps = self.corrected(rate, step)
+        numbers = Numbers(decay, shrink, self.b1, 1 - self.b1, self.b2, 1 - self.b2, eps, rate)
+        if take_step(outputs, arrays, numbers):
+            return True
         loops = loops_for(*outputs, *arrays)
         if loops is None:
             return False
@@ -78,10 +83,8 @@ class _MomentEstimates(Elementwise):
         for output, array in zip(outputs, (parameter, *means), strict=True):
             if not np.may_share_memory(output, array):
                 np.copyto(output, array)
-        rate, eps = self.corrected(rate, step)
-        numbers = decay, shrink, self.b1, 1 - self.b1, self.b2, 1 - self.b2, eps, rate
         new, mean, square_mean = outputs
-        loops.adam(new, gradient, mean, square_mean, *map(new.dtype.type, numbers))
+        loops.adam(new, gradient, mean, square_mean, *map(new.dtype.type, attrs.astuple(numbers)))
         return True
 
 

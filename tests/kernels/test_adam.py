@@ -1,0 +1,95 @@
+"""The compiled step of Adam gives NumPy's bits, and reports NumPy's exceptions."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tapenet as tn
+from tapenet.kernels import adam
+from tapenet.kernels.adam import FEWEST, Numbers, take_step
+
+machine_code = pytest.importorskip("tapenet.kernels.machine_code")
+pytest.importorskip("llvmlite")
+pytestmark = pytest.mark.skipif(not machine_code.processor().vector_size, reason="a processor without vectors")
+
+Array = Any
+OPTIMIZERS = {
+    "adam": tn.optim.adam(1e-2),
+    "decay": tn.optim.adam(1e-2, weight_decay=0.1),
+    "adamw": tn.optim.adamw(1e-2, weight_decay=0.1),
+    "scheduled": tn.optim.adam(lambda step: 0.1 / (1 + step)),
+}
+
+
+def steps(optimizer: Any, params: Array, gradients: list[Array], donate: bool) -> list[Array]:
+    """The parameter and both means after some steps."""
+    params = params.copy()
+    state = optimizer.init(params)
+    for gradient in gradients:
+        params, state = optimizer.update(gradient, state, params, donate=donate)
+    return [params, state.mean, state.square_mean]
+
+
+@pytest.mark.parametrize("donate", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_it_gives_numpys_bits(name: str, dtype: Any, donate: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    params, *gradients = (rng.standard_normal(2 * FEWEST + 13).astype(dtype) for _ in range(4))
+    found = steps(OPTIMIZERS[name], params, gradients, donate)
+    monkeypatch.setattr(adam, "FEWEST", np.inf)
+    for ours, expected in zip(found, steps(OPTIMIZERS[name], params, gradients, donate), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+        assert ours.dtype == expected.dtype
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_special_numbers_are_numpys(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = np.finfo(dtype)
+    values = [0.0, -0.0, np.inf, -np.inf, np.nan, info.max, info.tiny, info.smallest_subnormal, 1.0]
+    params, gradient = (np.resize(np.array(values[i:] + values[:i], dtype), FEWEST + 5) for i in (0, 4))
+    with np.errstate(all="ignore"):
+        found = steps(OPTIMIZERS["decay"], params, [gradient, params], False)
+        monkeypatch.setattr(adam, "FEWEST", np.inf)
+        expected = steps(OPTIMIZERS["decay"], params, [gradient, params], False)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_exceptions_are_reported_as_numpys() -> None:
+    params, gradient = np.ones(FEWEST, np.float32), np.ones(FEWEST, np.float32)
+    optimizer = tn.optim.adam(1e-2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        steps(optimizer, params, [gradient], False)
+    gradient[-1] = 1e30
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        steps(optimizer, params, [gradient], False)
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError, match="overflow"):
+        steps(optimizer, params, [gradient], False)
+    gradient[-1] = np.inf
+    with pytest.warns(RuntimeWarning, match="invalid"):
+        steps(optimizer, params, [gradient], False)
+    with pytest.warns(RuntimeWarning, match="invalid value"):
+        steps(tn.optim.adam(1e-2, eps=0.0), params, [np.zeros_like(params)], False)
+
+
+def test_what_it_does_not_take_is_left_to_numpy() -> None:
+    numbers = Numbers(0.0, 1.0, 0.9, 0.1, 0.99, 0.01, 1e-8, 0.1)
+    for dtype, size in ((np.float32, 5), (np.float16, FEWEST)):
+        arrays = [np.ones(size, dtype) for _ in range(7)]
+        assert not take_step(arrays[:3], arrays[3:], numbers)
+    large = [np.ones(FEWEST, np.float32) for _ in range(7)]
+    assert take_step(large[:3], large[3:], numbers)
+    double = Numbers(0.0, 1.0, 0.9, 0.1, 0.99, 0.01, 1e-8, np.float64(0.1))
+    assert not take_step(large[:3], large[3:], double)
+    assert not take_step(large[:3], [*large[3:6], np.ones(2 * FEWEST, np.float32)[::2]], numbers)
+    before = tn.use_backend("numpy")
+    try:
+        assert not take_step(large[:3], large[3:], numbers)
+    finally:
+        tn.use_backend(before)
