@@ -5,8 +5,8 @@
 
 Record and walk: `GradientTape`, with `gradient`, `jacobian`, `jvp` and `replay`; `Tensor`, `Record`, `at`, `checks`.
 Transform functions: `grad`, `value_and_grad`, `elementwise_grad`, `vjp`, `jvp`, `linearize`, `jacobian`, `jacfwd`,
-`hessian`, `hvp`, `vmap`, `compile`, `checkpoint`, `stop_gradient`, `root`, `fixed_point`, `scan`, `while_loop`.
-Results with their errors: `propagate`, `delta_method`, `rounding_error`.
+`hessian`, `hvp`, `vmap`, `compile`, `checkpoint`, `stop_gradient`, `root`, `fixed_point`, `scan`, `while_loop`,
+`checkpointed_loop`. Results with their errors: `propagate`, `delta_method`, `rounding_error`.
 Give derivatives of your own: `primitive`, `custom_vjp`, `custom_jvp`; `extend` is the module for authors of operations.
 Build and train networks: `nn`, `optim`, `models`, `data`, `training`; keep them: `save`, `load`.
 SciPy's functions: `scipy`. Work on pytrees: `tree`. Test gradients: `testing`. Report a bug: `show_config`.
@@ -70,6 +70,7 @@ if TYPE_CHECKING:  # imported when first used: see _MODULES
     from tapenet.kernels.processors import num_threads as num_threads, set_num_threads as set_num_threads
     from tapenet.ops.arrays.indexing import at as at
     from tapenet.program.compiling import compile as compile
+    from tapenet.program.long_loops import checkpointed_loop as checkpointed_loop
     from tapenet.program.loops import scan as scan, while_loop as while_loop
     from tapenet.transforms.checkpoint import checkpoint as checkpoint
     from tapenet.transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
@@ -115,6 +116,7 @@ __all__ = [
     "compile",
     "scan",
     "while_loop",
+    "checkpointed_loop",
     "checkpoint",
     "stop_gradient",
     "root",
@@ -175,6 +177,7 @@ _MODULES = {  # where the names are that are imported when they are first used
     "kernels.memory": "empty_cache",
     "kernels.processors": "num_threads set_num_threads",
     "program.compiling": "compile",
+    "program.long_loops": "checkpointed_loop",
     "program.loops": "scan while_loop",
     "ops.arrays.indexing": "at",
     "transforms.checkpoint": "checkpoint",

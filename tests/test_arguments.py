@@ -336,6 +336,7 @@ CASES = [
     transform(tn.checkpoint),
     transform(tn.compile, scalar_f=False),
     case(tn.scan, body=lambda carry, x: (carry, x), carry=0.5, xs=X, kinds={"carry": "leaf", "xs": "leaf"}),
+    case(tn.checkpointed_loop, step=lambda c, i: c, carry=0.5, n_or_xs=2, kinds={"carry": "leaf"}),
     case(tn.while_loop, cond=lambda carry: False, body=lambda c: c, carry=0.5, kinds={"carry": "leaf"}),
     Case("vmap", lambda x: tn.vmap(np.square)(x), {}, {"x": "mapped"}, {"x": "args"}),
     case(tn.vjp, "vjp", lambda f, args, **rest: tn.vjp(f, args, **rest), f=scalar, args=X, named={"args": "args[0]"}),

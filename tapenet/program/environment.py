@@ -19,7 +19,7 @@ import numpy as np
 
 from tapenet.core.nondifferentiable import NondifferentiableFunction
 from tapenet.core.primitive import Primitive
-from tapenet.core.pytrees import field_names, is_node, tree_flatten_with_static
+from tapenet.core.pytrees import field_names, is_node, tree_flatten_with_none, tree_flatten_with_static
 from tapenet.core.tensor import Tensor
 from tapenet.program.instructions import Program
 from tapenet.transforms.transformed import Transformed
@@ -27,6 +27,7 @@ from tapenet.transforms.transformed import Transformed
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _LIBRARIES = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib", "stdlib"))
 _DEPTH = 20  # of functions that hold functions
+_GENERATORS = (np.random.Generator, np.random.RandomState)
 _NUMBERS = (bool, int, float, complex, str, type(None))
 
 
@@ -105,12 +106,14 @@ def _visit(f: Any, found: Environment, seen: set[Any], depth: int) -> None:
         seen.add(key)
         value = place.read()
         kept = is_kept(value)
-        if isinstance(value, np.random.Generator | np.random.RandomState):
+        if isinstance(value, _GENERATORS):
             found.generators.append(value)
         elif kept:
             found.places.append(place)
         elif type(place.holder) in (types.CellType, dict) and not isinstance(value, _FIXED):
             found.others.append((place, value))
+        if not kept and isinstance(value, tuple | list | dict):  # those of a partial function, among others
+            found.generators += [x for x in tree_flatten_with_none(value)[0] if isinstance(x, _GENERATORS)]
         if not kept and isinstance(value, list | dict | set) and type(f) is types.FunctionType:
             found.containers.append((value, shallow(value)))
         for part in _functions_below(value, depth) if kept else _functions_in(value):

@@ -14,6 +14,7 @@ PAGES = [
     DOCS / "guides" / "explain.md",
     DOCS / "guides" / "files.md",
     DOCS / "guides" / "layers.md",
+    DOCS / "guides" / "long_loops.md",
     DOCS / "guides" / "networks.md",
     DOCS / "guides" / "optimizers.md",
     DOCS / "guides" / "training.md",
