@@ -22,6 +22,9 @@ from tapenet.kernels.windows import Array, computing_dtype
 PIECE_SIZE = 2**17
 LONG_ROW = 1024
 
+# What the passes over a piece cost, in reads of its memory: so much smaller arrays are worth a thread.
+FORWARD_COST, BACKWARD_COST = 4, 8
+
 
 def batch_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: float) -> tuple[Array, ...]:
     """Compute scale (x - mean) / sqrt(var + eps) + offset of channels, mean, var and 1 / sqrt(var + eps)."""
@@ -41,7 +44,7 @@ def batch_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: floa
             y[piece] *= slope
             y[piece] += added
 
-    share(work, len(rows), 2 * x.nbytes)
+    share(work, len(rows), FORWARD_COST * x.nbytes)
     return tuple(v.astype(dtype, copy=False) for v in (y.reshape(x.shape), mean, var, inverse))
 
 
@@ -81,7 +84,7 @@ def batch_norm_backward(
             x_bar[piece] += deviation
             x_bar[piece] += by_none
 
-    share(work, len(rows), 3 * x.nbytes)
+    share(work, len(rows), BACKWARD_COST * x.nbytes)
     return x_bar.reshape(x.shape), moment * inverse, offset_bar
 
 
@@ -102,7 +105,7 @@ def layer_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: floa
             own *= scale
             own += offset
 
-    share(work, len(x), 2 * x.nbytes)
+    share(work, len(x), FORWARD_COST * x.nbytes)
     return y.astype(dtype, copy=False), mean, inverse
 
 
@@ -131,7 +134,7 @@ def layer_norm_backward(
             own -= normal
             own *= inverse[piece]
 
-    share(work, len(x), 3 * x.nbytes)
+    share(work, len(x), BACKWARD_COST * x.nbytes)
     scale_bar, offset_bar = sum((sums[start] for start in sorted(sums)), np.zeros((2, x.shape[1])))
     return x_bar, scale_bar, offset_bar
 
@@ -166,6 +169,6 @@ def _summed(rows: Array, repeats: int, terms: Callable[[slice], list[Array]]) ->
             own = [a + b for a, b in zip(own, sums, strict=True)] if own else sums
         found[part.start] = own
 
-    share(work, len(rows), 2 * rows.nbytes)
+    share(work, len(rows), FORWARD_COST * rows.nbytes)
     totals = [sum(parts) for parts in zip(*(found[start] for start in sorted(found)), strict=True)]
     return [np.asarray(total).reshape(repeats, -1).sum(0) for total in totals]

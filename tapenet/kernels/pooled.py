@@ -16,6 +16,7 @@ import numpy as np
 from tapenet.core.array_types import Array
 from tapenet.core.primitive import CONSTANTS
 from tapenet.kernels import memory
+from tapenet.kernels.threads import WORTH_SHARING, share
 
 _KINDS = frozenset("fc")
 _dtypes: dict[Any, np.dtype[Any] | None] = {}  # of results, by ufunc and the kinds of its operands
@@ -56,7 +57,34 @@ def with_pooled_result(function: Callable[..., Array], operands: Sequence[Any]) 
         if own != shape and own and not _broadcasts_to(own, shape):
             return None
     dtype = _result_dtype(function, operands)
-    return None if dtype is None else function(*operands, out=memory.empty(shape, dtype))
+    if dtype is None:
+        return None
+    out = memory.empty(shape, dtype)
+    _write(function, operands, out)
+    return out
+
+
+def _write(function: np.ufunc, operands: Sequence[Any], out: Array) -> None:
+    """Write a ufunc of operands to `out`, on several threads where these are large."""
+    size = out.nbytes + sum(x.nbytes for x in operands if type(x) is np.ndarray)
+    if size < 2 * WORTH_SHARING:
+        function(*operands, out=out)
+        return
+    if all(
+        type(x) is not np.ndarray or (x.shape == out.shape and x.flags.c_contiguous) or x.ndim == 0 for x in operands
+    ):
+        out = out.reshape(-1)
+        operands = [x.reshape(-1) if type(x) is np.ndarray and x.ndim else x for x in operands]
+
+    def work(part: slice) -> None:
+        function(*(x[part] if _is_cut(x, out) else x for x in operands), out=out[part])
+
+    share(work, len(out), size)
+
+
+def _is_cut(x: Any, out: Array) -> bool:
+    """Return whether an operand has the first axis of the result, along which threads cut it."""
+    return type(x) is np.ndarray and x.ndim == out.ndim and len(x) == len(out)
 
 
 def _broadcasts_to(own: tuple[int, ...], shape: tuple[int, ...]) -> bool:

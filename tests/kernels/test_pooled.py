@@ -150,3 +150,40 @@ def test_ufuncs_methods_and_out_of_pooled_arrays_are_numpys() -> None:
     np.testing.assert_array_equal(out, np.sin(np.arange(4.0)))
     x += 1.0
     np.testing.assert_array_equal(x, np.arange(1.0, 5.0))
+
+
+@pytest.fixture
+def two_threads() -> Any:
+    before = tn.set_num_threads(2)
+    yield
+    tn.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(2**20 + 1,), ()],
+        [(3, 2**19), (3, 2**19)],
+        [(3, 2**19), (2**19,)],
+        [(3, 2**19), (3, 1)],
+        [(1, 2**20), (1, 2**20)],
+        [(2**19, 3), (1, 3)],
+        [(2, 3, 2**18), (3, 2**18)],
+    ],
+)
+def test_threads_share_large_functions(two_threads, shapes, rng):
+    x, y = (rng.standard_normal(shape) for shape in shapes)
+    for operands in ((x, y), (y, x), (x, 3.0), (np.float64(2.0), x)):
+        result = with_pooled_result(np.subtract, operands)
+        np.testing.assert_array_equal(result, np.subtract(*operands))
+
+
+def test_threads_report_exceptions_as_numpy_does(two_threads):
+    x = np.ones(2**20)
+    x[-1] = 0
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        with_pooled_result(np.divide, (1.0, x))
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError, match="divide by zero"):
+        with_pooled_result(np.divide, (1.0, x))
+    with np.errstate(divide="ignore"):
+        assert np.isinf(with_pooled_result(np.divide, (1.0, x))[-1])
