@@ -20,6 +20,7 @@ from tapenet.program.passes import PASSES, optimized
 from tapenet.program.passes.algebra import simplified
 from tapenet.program.passes.dead_code import without_dead_code
 from tapenet.program.passes.folding import folded
+from tapenet.program.passes.pooling import with_relu_after_pool
 from tapenet.program.passes.residuals import with_joined_residuals
 from tapenet.program.passes.subexpressions import without_repetition
 from tapenet.program.regions import Region, in_regions
@@ -314,3 +315,44 @@ def test_what_views_of_a_parameter_show_later_is_not_donated() -> None:
         params = np.arange(2.0**16).reshape(2**8, 2**8)
         expected = step(params.copy(), optimizer.init(params))
         assert_same(made(params, optimizer.init(params)), expected)
+
+
+# ---- relu and pools ----
+
+
+@pytest.mark.parametrize(("window", "stride"), [(2, 2), (3, 1), (2, 3), ((1, 3), (2, 1))])
+def test_a_relu_before_a_pool_is_taken_after_it(window: Any, stride: Any) -> None:
+    def f(x: Array, t: Array) -> Array:
+        y = tn.nn.max_pool(tn.nn.relu(x * 1.0), window, stride)
+        return tnp.sum(y * t[: y.shape[1], : y.shape[2]])
+
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(2, 7, 8, 3)), rng.normal(size=(7, 8, 3))
+    x[0, 2:5, 2:5] = [0.0, -0.0, -1.0]
+    x[1, :3] = np.round(x[1, :3])
+    x[1, 5, 5], x[1, 6, 1] = np.nan, 1e300
+    for function in (f, tn.value_and_grad(f)):
+        program, inputs = recorded(function, x, t)
+        changed = with_relu_after_pool(without_repetition(program))
+        assert_same(evaluator(changed)(inputs), evaluator(program)(inputs))
+        shapes = {changed.spaces[x.out].shape for x in changed if x.name in ("relu", "greater", "where")}
+        assert (2, 7, 8, 3) not in shapes
+        assert len(shapes) == 1
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: (tn.nn.max_pool(tn.nn.relu(x), 2), tn.nn.relu(x)),
+        lambda x: tn.nn.max_pool(tn.nn.relu(x), 2, padding=1),
+        tn.grad(lambda x: tnp.sum(tn.nn.max_pool(tn.nn.relu(x), 2) * tn.nn.max_pool(tn.nn.relu(x), 2, 1)[:, :3, :3])),
+        tn.grad(lambda x: tnp.sum(tn.nn.relu(x) ** 2) + tnp.sum(tn.nn.max_pool(tn.nn.relu(x), 2) ** 2)),
+        lambda x: tn.jvp(lambda x: tn.nn.max_pool(tn.nn.relu(x), 2), (x,), (x,)),
+    ],
+)
+def test_a_relu_that_others_read_stays(f: Any) -> None:
+    program, inputs = recorded(f, np.random.default_rng(0).normal(size=(2, 6, 6, 3)))
+    before = without_repetition(program)
+    changed = with_relu_after_pool(before)
+    assert names(changed) == names(before)
+    assert_same(evaluator(optimized(program))(inputs), evaluator(program)(inputs))

@@ -6,6 +6,7 @@ from tapenet.program.instructions import Program
 from tapenet.program.passes.algebra import simplified
 from tapenet.program.passes.dead_code import without_dead_code
 from tapenet.program.passes.folding import folded
+from tapenet.program.passes.pooling import with_relu_after_pool
 from tapenet.program.passes.products import with_joined_products
 from tapenet.program.passes.residuals import with_joined_residuals
 from tapenet.program.passes.subexpressions import without_repetition
@@ -14,6 +15,7 @@ PASSES = (
     folded,
     simplified,
     without_repetition,
+    with_relu_after_pool,
     with_joined_residuals,
     with_joined_products,
     without_repetition,
