@@ -36,6 +36,7 @@ HEADS = {
 COMPLETE: tuple[str, ...] = (
     "fft",
     "integrate",
+    "interpolate",
     "linalg",
     "optimize",
     "special",

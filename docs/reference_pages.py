@@ -67,6 +67,7 @@ PAGES = (
             "tapenet.scipy",
             "tapenet.scipy.fft",
             "tapenet.scipy.integrate",
+            "tapenet.scipy.interpolate",
             "tapenet.scipy.linalg",
             "tapenet.scipy.optimize",
             "tapenet.scipy.special",

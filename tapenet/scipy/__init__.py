@@ -34,14 +34,15 @@ from tapenet.core.packages import import_package
 
 import_package("scipy", "tapenet.scipy", extra="scipy")
 
-MODULES = ("fft", "integrate", "linalg", "optimize", "special", "stats")
+MODULES = ("fft", "integrate", "interpolate", "linalg", "optimize", "special", "stats")
 
-__all__ = ["fft", "integrate", "linalg", "optimize", "special", "stats"]
+__all__ = ["fft", "integrate", "interpolate", "linalg", "optimize", "special", "stats"]
 
 if TYPE_CHECKING:
     from tapenet.scipy import (
         fft as fft,
         integrate as integrate,
+        interpolate as interpolate,
         linalg as linalg,
         optimize as optimize,
         special as special,

@@ -17,6 +17,7 @@ from tests.docs.scipy_table import table
 from tests.scipy import (  # noqa: F401
     subjects_fft,
     subjects_integrate,
+    subjects_interpolate,
     subjects_linalg,
     subjects_optimize,
     subjects_special,

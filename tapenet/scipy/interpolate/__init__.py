@@ -1,0 +1,47 @@
+"""scipy.interpolate on Tensors and arrays alike: interpolants by their points, their data and the data's places.
+
+An interpolant is made of arrays or Tensors and called with either; where all are plain, its values are SciPy's. It is a
+pytree of its data, and can be passed to and returned from differentiated functions.
+
+>>> from tapenet.scipy import interpolate
+>>> x = np.arange(5.0)
+>>> tn.grad(lambda y: interpolate.CubicSpline(x, y)(2.0))(x**2)
+array([0., 0., 1., 0., 0.])
+"""
+
+from tapenet.scipy.interpolate.grids import (
+    RegularGridInterpolator as RegularGridInterpolator,
+    interpn as interpn,
+)
+from tapenet.scipy.interpolate.lines import interp1d as interp1d
+from tapenet.scipy.interpolate.piecewise import (
+    Akima1DInterpolator as Akima1DInterpolator,
+    CubicHermiteSpline as CubicHermiteSpline,
+    CubicSpline as CubicSpline,
+    PchipInterpolator as PchipInterpolator,
+    PPoly as PPoly,
+    pchip_interpolate as pchip_interpolate,
+)
+from tapenet.scipy.interpolate.placed import PLACED
+from tapenet.scipy.interpolate.scattered import (
+    LinearNDInterpolator as LinearNDInterpolator,
+    NearestNDInterpolator as NearestNDInterpolator,
+    RBFInterpolator as RBFInterpolator,
+    griddata as griddata,
+)
+from tapenet.scipy.interpolate.splines import (
+    BSpline as BSpline,
+    make_interp_spline as make_interp_spline,
+    splantider as splantider,
+    splder as splder,
+    splev as splev,
+    splint as splint,
+)
+
+globals().update(PLACED)
+
+__all__ = sorted(name for name, value in vars().items() if name[0] != "_" and callable(value))
+
+
+def __dir__() -> list[str]:
+    return __all__

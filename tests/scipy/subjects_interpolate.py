@@ -1,0 +1,219 @@
+"""Subjects of scipy.interpolate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse.linalg
+
+import tapenet.numpy as tnp
+from tests.scipy.subjects import Strategy, between, subject
+
+
+def declare(name: str, call: Callable[..., Any], *arrays: Strategy, **settings: Any) -> None:
+    subject("interpolate", name, call, *arrays, **settings)
+
+
+def places(count: int) -> Strategy:
+    return between(-0.2, 0.2, count).map(lambda x: x + np.arange(float(count)))
+
+
+# Data whose secants neither vanish nor are equal: formulas with signs and absolute values have kinks there.
+RISES = np.array([0.0, 1.0, 3.0, 2.0, 4.5, 5.2])
+CLOSE = between(-0.05, 0.05, 6).map(lambda x: x + np.arange(6.0))
+BUMPY = between(-0.1, 0.1, 6, 2).map(lambda y: y + RISES[:, None])
+DATA = between(-1, 1, 6, 2)
+# Between places and outside, away from where pieces meet.
+AT = between(-0.1, 0.1, 3).map(lambda x: x + np.array([1.5, 3.5, 5.5]))
+INSIDE = between(-0.1, 0.1, 3).map(lambda x: x + np.array([1.5, 3.5, 2.5]))
+MATRIX = between(-0.1, 0.1, 2, 1).map(lambda x: x + np.array([[1.5, 5.6]]))
+
+# ---- one dimension ----
+
+ONE = between(-1, 1, 5)
+
+
+def cubic(name: str, *args: Any, **keywords: Any) -> Callable[..., Any]:
+    return lambda xp, x, y, at: getattr(xp, name)(x, y, *args, **keywords)(at)
+
+
+declare("CubicSpline", cubic("CubicSpline"), places(6), DATA, MATRIX)
+declare("PchipInterpolator", cubic("PchipInterpolator"), CLOSE, BUMPY, AT)
+declare("Akima1DInterpolator", cubic("Akima1DInterpolator", extrapolate=True), CLOSE, BUMPY, AT)
+declare("Akima1DInterpolator", cubic("Akima1DInterpolator", method="makima"), CLOSE, BUMPY, INSIDE, order=1)
+for each in ("CubicSpline", "PchipInterpolator", "Akima1DInterpolator"):
+    for n in (2, 3):
+        between_places = between(-0.1, 0.1, 2).map(lambda x: x + 0.5)
+        steep = between(-0.1, 0.1, 2, n).map(lambda y, n=n: y + RISES[:n])
+        declare(each, cubic(each, axis=1), CLOSE.map(lambda x, n=n: x[:n]), steep, between_places, order=1)
+for ends in ("natural", "clamped", ("not-a-knot", "natural")):
+    declare("CubicSpline", cubic("CubicSpline", bc_type=ends, extrapolate=False), places(5), ONE, INSIDE, order=1)
+declare(
+    "CubicSpline",
+    lambda xp, x, y, at, a, b: xp.CubicSpline(x, y, bc_type=((1, a), (2, b)))(at),
+    *(places(4), between(-1, 1, 4, 2), INSIDE, between(-1, 1, 2), between(-1, 1, 2)),
+)
+for n in (3, 4, 6):
+    declare(
+        "CubicSpline",
+        lambda xp, x, y, at: xp.CubicSpline(x, tnp.concatenate([y, y[:1]]), bc_type="periodic")(at + 7.0),
+        *(places(n), between(-1, 1, n - 1, 2), between(-0.1, 0.1, 3)),
+        order=1,
+        tolerance=1e-5,
+    )
+FIRST, SECOND = between(0.4, 0.6, 1), between(3.4, 3.6, 1)
+declare("CubicSpline", lambda xp, x, y, a, b: xp.CubicSpline(x, y).integrate(a[0], b[0]), places(5), ONE, FIRST, SECOND)
+HERMITE = places(6), DATA, between(-1, 1, 6, 2), AT
+declare("CubicHermiteSpline", lambda xp, x, y, d, at: xp.CubicHermiteSpline(x, y, d)(at, 1), *HERMITE)
+declare(
+    "CubicHermiteSpline", lambda xp, x, y, d, at: xp.CubicHermiteSpline(x, y, d).antiderivative()(at), *HERMITE, order=1
+)
+declare("pchip_interpolate", lambda xp, x, y, at: xp.pchip_interpolate(x, y, at, [0, 1]), CLOSE, BUMPY, INSIDE, order=1)
+declare("PPoly", lambda xp, c, x, at: xp.PPoly(c, x).derivative()(at), between(-1, 1, 3, 5), places(6), AT)
+
+# ---- interp1d ----
+
+for kind in ("linear", "cubic", 4):
+    declare("interp1d", cubic("interp1d", kind, 0), places(6), DATA, INSIDE, order=2 if kind == "linear" else 1)
+for kind in ("nearest", "nearest-up", "previous", "next", "zero", "slinear"):
+    call = lambda xp, x, y, at, kind=kind: xp.interp1d(x, y, kind, 0)(at + 0.25)  # noqa: E731  # one for each kind
+    declare("interp1d", call, places(6), DATA, INSIDE, order=1)
+declare("interp1d", cubic("interp1d", fill_value="extrapolate"), places(6), between(-1, 1, 2, 6), MATRIX, order=1)
+declare(
+    "interp1d",
+    lambda xp, x, y, at, low, high: xp.interp1d(x[::-1], y, bounds_error=False, fill_value=(low[0], high[0]))(at - 2),
+    *(places(5), ONE, AT, between(1, 2, 1), between(1, 2, 1)),
+)
+
+# ---- splines ----
+
+for k in (0, 1, 2, 3):
+    call = lambda xp, x, y, at, k=k: xp.make_interp_spline(x, y, k)(at + 0.25)  # noqa: E731
+    declare("make_interp_spline", call, places(6), DATA, INSIDE, order=2 if k == 3 else 1)
+for k in (2, 3):
+    declare(
+        "make_interp_spline",
+        lambda xp, x, y, at, k=k: xp.make_interp_spline(x, tnp.concatenate([y, y[:1]]), k, bc_type="periodic")(
+            at + 0.25
+        ),
+        *(places(6), ONE, INSIDE),
+        order=1,
+    )
+declare(
+    "make_interp_spline",
+    lambda xp, x, y, at: xp.make_interp_spline(x, y, bc_type="natural", axis=1)(at, 2),
+    *(places(5), between(-1, 1, 2, 5), INSIDE),
+    order=1,
+)
+declare(
+    "make_interp_spline",
+    lambda xp, x, y, at, a: xp.make_interp_spline(x, y, 4, None, ([(1, a[0])], [(1, a[1]), (2, a[2])]))(at),
+    *(places(5), ONE, INSIDE, between(-1, 1, 3)),
+    order=1,
+)
+declare(
+    "make_interp_spline",
+    lambda xp, x, y, at, t: xp.make_interp_spline(x, y, 2, tnp.concatenate([x[0] * np.ones(3), t, x[-1] * np.ones(3)]))(
+        at
+    ),
+    *(places(5), ONE, INSIDE, between(-0.1, 0.1, 2).map(lambda t: t + np.array([1.6, 2.6]))),
+    order=1,
+)
+KNOTS = between(-0.2, 0.2, 10).map(lambda t: t + np.arange(10.0) - 2.0)
+for nu in (0, 1, 3):
+    call = lambda xp, t, c, at, nu=nu: xp.BSpline(t, c, 3)(at, nu)  # noqa: E731
+    declare("BSpline", call, KNOTS, DATA, MATRIX, order=2 if nu == 0 else 1)
+declare("BSpline", lambda xp, t, c, at: xp.BSpline(t, c, 2, False, 1)(at), KNOTS, between(-1, 1, 2, 7), INSIDE, order=1)
+for end, low, high in ((None, 1.5, 3.5), ("periodic", -7.3, 9.5)):
+    declare(
+        "BSpline",
+        lambda xp, t, c, a, b, end=end: xp.BSpline(t, c, 3).integrate(a[0], b[0], end),
+        *(KNOTS, DATA, between(low - 0.1, low + 0.1, 1), between(high - 0.1, high + 0.1, 1)),
+        order=1,
+        tolerance=1e-5,
+    )
+declare("BSpline", lambda xp, t, c, at: xp.BSpline(t, c, 3).derivative()(at), KNOTS, DATA, AT, order=1)
+PADDED = between(-1, 1, 6).map(lambda c: np.concatenate([c, np.zeros(4)]))
+declare("splev", lambda xp, at, t, c: xp.splev(at, (t, c, 3), 1), INSIDE, KNOTS, PADDED)
+for ext in (1, 3):
+    call = lambda xp, at, t, c, ext=ext: xp.splev(at - 3.0, (t, c, 3), 0, ext)  # noqa: E731
+    declare("splev", call, INSIDE, KNOTS, PADDED, order=1)
+declare(
+    "splint",
+    lambda xp, a, b, t, c: tnp.asarray(xp.splint(a[0], b[0], (t, c, 3))),
+    *(FIRST.map(lambda a: a + 1), SECOND, KNOTS, PADDED),
+    order=1,
+)
+for each in ("splder", "splantider"):
+    call = lambda xp, at, t, c, each=each: xp.splev(at, getattr(xp, each)((t, c, 3)))  # noqa: E731
+    declare(each, call, INSIDE, KNOTS, PADDED, order=1)
+
+# ---- grids ----
+
+GRID = places(4), places(5), between(-0.4, 0.4, 4, 5).map(lambda v: v + 2.0 * np.add.outer(np.arange(4), np.arange(5)))
+POINTS = between(-0.1, 0.1, 3, 2).map(lambda x: x + np.array([[1.5, 2.5], [2.5, 0.5], [0.5, 3.5]]))
+for method in ("linear", "slinear", "cubic", "pchip"):
+    exact = {"solver": scipy.sparse.linalg.spsolve} if method in ("slinear", "cubic") else {}
+    declare(
+        "RegularGridInterpolator",
+        lambda xp, x, y, v, at, method=method, exact=exact: xp.RegularGridInterpolator((x, y), v, method, **exact)(at),
+        *(*GRID, POINTS),
+        order=2 if method == "linear" else 1,
+    )
+declare(
+    "RegularGridInterpolator",
+    lambda xp, x, y, v, at: xp.RegularGridInterpolator((x, y), v, "nearest")(at + 0.25),
+    *(*GRID, POINTS),
+    order=1,
+)
+declare(
+    "RegularGridInterpolator",
+    lambda xp, x, y, v, at, fill: xp.RegularGridInterpolator((x[::-1], y), v, "linear", False, fill[0])(at - 1.0),
+    *(*GRID, POINTS, between(1, 2, 1)),
+    order=1,
+)
+declare(
+    "RegularGridInterpolator",
+    lambda xp, x, v, at: xp.RegularGridInterpolator((x,), v, "linear", False, None)(at[:, None]),
+    *(places(6), DATA, AT),
+    order=1,
+)
+declare("interpn", lambda xp, x, y, v, at: xp.interpn((x, y), v, (at[:, 0], at[:, 1])), *GRID, POINTS, order=1)
+
+# ---- scattered data ----
+
+SCATTER = between(-0.2, 0.2, 7, 2).map(
+    lambda x: x + np.array([[0.0, 0.0], [3.0, 0.5], [0.5, 3.0], [3.5, 3.5], [1.5, 1.4], [-1.0, 2.0], [4.5, 2.0]])
+)
+AMONG = between(-0.1, 0.1, 2, 2).map(lambda x: x + np.array([[1.0, 0.6], [2.2, 2.4]]))
+KERNELS = ("thin_plate_spline", "linear", "cubic", "quintic", "multiquadric", "inverse_multiquadric", "gaussian")
+for kernel in (*KERNELS, "inverse_quadratic"):
+    declare(
+        "RBFInterpolator",
+        lambda xp, y, d, at, smoothing, kernel=kernel: xp.RBFInterpolator(
+            y, d, smoothing=smoothing[0], kernel=kernel, epsilon=1.0
+        )(at),
+        *(SCATTER, between(-1, 1, 7, 2), AMONG, between(0.1, 0.2, 1)),
+        order=2 if kernel == "cubic" else 1,
+        tolerance=1e-4,
+        closeness=1e-10,
+    )
+declare(
+    "RBFInterpolator",
+    lambda xp, y, d, at: xp.RBFInterpolator(y, d, neighbors=4, kernel="gaussian", epsilon=0.7, degree=-1)(at),
+    *(SCATTER, between(-1, 1, 7), AMONG),
+    order=1,
+    tolerance=1e-4,
+    closeness=1e-10,
+)
+VALUES = between(-1, 1, 7, 2)
+declare("LinearNDInterpolator", lambda xp, x, v, at: xp.LinearNDInterpolator(x, v)(at), SCATTER, VALUES, AMONG)
+declare(
+    "NearestNDInterpolator", lambda xp, x, v, at: xp.NearestNDInterpolator(x, v)(at), SCATTER, VALUES, AMONG, order=1
+)
+for method in ("linear", "nearest"):
+    call = lambda xp, x, v, at, method=method: xp.griddata(x, v, at, method, rescale=True)  # noqa: E731
+    declare("griddata", call, SCATTER, VALUES, AMONG, order=1)
+declare("griddata", lambda xp, x, v, at: xp.griddata(x, v, at, "cubic"), places(6), between(-1, 1, 6), INSIDE, order=1)

@@ -1,0 +1,177 @@
+"""scipy.interpolate on a tape: closed forms, points outside, pytrees, complex data, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.interpolate
+import scipy.spatial
+
+import tapenet as tn
+import tapenet.numpy as tnp
+from tapenet.scipy import interpolate
+
+X = np.arange(6.0)
+Y = np.array([0.0, 1.0, 3.0, 2.0, 4.5, 5.2])
+
+
+@pytest.mark.parametrize("k", [3, 4, 5])
+def test_splines_of_a_polynomial_are_the_polynomial_and_its_derivatives(k: int) -> None:
+    def f(x: Any) -> Any:
+        return x**3 - 2 * x
+
+    at = np.array([0.3, 2.7, 4.9])
+    spline = interpolate.make_interp_spline(X, f(X), k)
+    np.testing.assert_allclose(tn.elementwise_grad(spline)(at), 3 * at**2 - 2, rtol=1e-11)
+    np.testing.assert_allclose(tn.elementwise_grad(tn.elementwise_grad(spline))(at), 6 * at, rtol=1e-9)
+    by_data = tn.jacobian(lambda y: interpolate.make_interp_spline(X, y, k)(at))(f(X))
+    np.testing.assert_allclose(by_data @ f(X), f(at), rtol=1e-11)
+
+
+def test_moving_all_places_and_the_point_changes_nothing() -> None:
+    def moved(shift: Any) -> Any:
+        return interpolate.CubicSpline(X + shift, Y)(2.2 + shift)
+
+    assert abs(tn.grad(moved)(0.0)) < 1e-12
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda x, y: interpolate.CubicSpline(x, y, extrapolate=False),
+        lambda x, y: interpolate.BSpline(np.arange(10.0) - 2, y, 3, extrapolate=False),
+        lambda x, y: interpolate.Akima1DInterpolator(x, y),
+        lambda x, y: interpolate.interp1d(x, y, bounds_error=False),
+        lambda x, y: interpolate.interp1d(x, y, "next", fill_value="extrapolate"),
+    ],
+)
+def test_what_is_outside_is_nan_and_has_derivative_zero(made: Callable[..., Any]) -> None:
+    at = np.array([9.0, 2.5])
+    with tn.GradientTape() as tape:
+        y = tape.watch(Y)
+        out = made(X, y)(at)
+        total = out[1] + tnp.where(np.isnan(out), 0.0, out)[0]
+    expected = made(X, Y)(at)
+    np.testing.assert_array_equal(np.isnan(out.value), [True, False])
+    np.testing.assert_allclose(out.value, expected, rtol=1e-12)
+    assert np.all(np.isfinite(tape.gradient(total, y)))
+
+
+def test_interpolants_are_pytrees_of_their_data() -> None:
+    spline = interpolate.CubicSpline(X, Y)
+    gradient = tn.grad(lambda s: s(2.5))(spline)
+    assert type(gradient) is interpolate.CubicSpline
+    np.testing.assert_allclose(gradient.c[:, 2], 0.5 ** np.array([3, 2, 1, 0]))
+    grid = interpolate.RegularGridInterpolator((X, X), np.add.outer(Y, Y))
+    weights = tn.grad(lambda g: g(np.array([[1.5, 2.5]]))[0])(grid).values
+    np.testing.assert_allclose(weights[1:3, 2:4], np.full((2, 2), 0.25))
+    at = np.array([[3.2, 4.7]])
+    np.testing.assert_allclose(tn.tree.map(lambda x: x * 1.0, grid)(at), grid(at), rtol=1e-14)
+    (_, returned), _ = tn.value_and_grad(
+        lambda y: (interpolate.CubicSpline(X, y)(1.5), interpolate.CubicSpline(X, y)), has_aux=True
+    )(Y)
+    np.testing.assert_allclose(returned(2.2), spline(2.2), rtol=1e-12)
+
+
+def test_complex_data_have_complex_interpolants() -> None:
+    y, at = Y + 1j * Y[::-1], np.array([1.3, 3.9])
+    for name in ("CubicSpline", "make_interp_spline", "interp1d"):
+        expected = getattr(scipy.interpolate, name)(X, y)(at)
+        out, push = tn.linearize(lambda y, name=name: getattr(interpolate, name)(X, y)(at), y)
+        np.testing.assert_allclose(out, expected, rtol=1e-12)
+        np.testing.assert_allclose(push(y), expected, rtol=1e-12)  # linear in the data
+    points = np.array([[0.0, 0.0], [1.0, 0.1], [0.2, 1.0], [1.1, 1.2], [0.4, 0.3]])
+    values = np.arange(5.0) * (1 + 2j)
+    for kind in (interpolate.RBFInterpolator, interpolate.LinearNDInterpolator):
+        out, push = tn.linearize(lambda v, kind=kind: kind(points, v)(np.array([[0.5, 0.5]])), values)
+        np.testing.assert_allclose(push(values), out, rtol=1e-9)
+
+
+def test_plain_data_and_places_of_integers_and_lists() -> None:
+    assert interpolate.interp1d([0, 1, 2], [0, 10, 20])(1.5) == 15.0
+    gradient = tn.grad(interpolate.interp1d([0, 1, 2], [0, 10, 20]))
+    assert gradient(1.5) == 10.0
+    assert tn.grad(interpolate.CubicSpline([0, 1, 2, 3], [0, 1, 8, 27]))(2.0) == pytest.approx(12.0)
+    empty = tn.grad(lambda y: tnp.sum(interpolate.CubicSpline(X, y)(np.zeros(0))))(Y)
+    np.testing.assert_array_equal(empty, np.zeros(6))
+
+
+def test_a_triangulation_is_made_of_the_points_whatever_holds_them() -> None:
+    points = np.array([[0.0, 0.0], [1.0, 0.1], [0.2, 1.0], [1.1, 1.2]])
+    values = np.arange(4.0)
+    at = np.array([[0.4, 0.5], [9.0, 9.0]])
+    made = scipy.spatial.Delaunay(points)
+    gradient = tn.grad(lambda v: interpolate.LinearNDInterpolator(made, v, fill_value=0.0)(at)[0])(values)
+    expected = scipy.interpolate.LinearNDInterpolator(points, np.eye(4))(at)[0]
+    np.testing.assert_allclose(gradient, expected, atol=1e-14)
+    by_fill = tn.grad(lambda fill: tnp.sum(interpolate.LinearNDInterpolator(points, values, fill)(at)))(3.0)
+    assert by_fill == 1.0
+
+
+NOT_INCREASING = np.array([0.0, 2.0, 1.0, 3.0, 4.0, 5.0])
+
+REFUSALS = [
+    (lambda y: interpolate.CubicSpline(NOT_INCREASING, y), "`x` must be strictly increasing sequence"),
+    (lambda y: interpolate.CubicSpline(X[:4], y), "must match the length of `x`"),
+    (lambda y: interpolate.CubicSpline(X, y * np.nan), "must contain only finite values"),
+    (lambda y: interpolate.CubicSpline(X, y, bc_type="periodic"), "must be identical"),
+    (lambda y: interpolate.CubicSpline(X, y, bc_type="free"), "bc_type=free is not allowed"),
+    (lambda y: interpolate.CubicSpline(X, y, bc_type=("natural",)), "must contain 2 elements"),
+    (lambda y: interpolate.CubicSpline(X, y, bc_type=("natural", "periodic")), "cannot be used with other"),
+    (lambda y: interpolate.CubicSpline(X, y, bc_type=((3, 0.0), "natural")), "derivative order must be 1 or 2"),
+    (lambda y: interpolate.CubicSpline(X, y, bc_type=((1, [0.0]), "natural")), "is not the expected one"),
+    (lambda y: interpolate.PchipInterpolator(X, y * 1j), "only works with real values"),
+    (lambda y: interpolate.Akima1DInterpolator(X, y * 1j), "only works with real values"),
+    (lambda y: interpolate.Akima1DInterpolator(X, y, method="x"), "`method`=x is unsupported"),
+    (lambda y: interpolate.CubicHermiteSpline(X, y, y[:2]), "shapes of `y` and `dydx` must be identical"),
+    (lambda y: interpolate.PPoly(y, X), "c must have shape"),
+    (lambda y: interpolate.BSpline(X[::-1], y, 1), "knots must be in a non-decreasing order"),
+    (lambda y: interpolate.BSpline(X, y, 3), "need at least 8 knots"),
+    (lambda y: interpolate.BSpline(X, y[:2], 1), "are inconsistent"),
+    (lambda y: interpolate.make_interp_spline(NOT_INCREASING, y), "strictly increasing sequence"),
+    (lambda y: interpolate.make_interp_spline(X, y, bc_type="x"), "Unknown boundary condition : x"),
+    (lambda y: interpolate.make_interp_spline(X, y, t=X), "knots, need at least 10"),
+    (lambda y: interpolate.make_interp_spline(X, y, bc_type=([(1, 0.0)], None)), "number of derivatives at boundaries"),
+    (lambda y: interpolate.make_interp_spline(X, y, bc_type="periodic"), "First and last points does not match"),
+    (lambda y: interpolate.interp1d(X, y)(9.0), "within the interpolation range"),
+    (lambda y: interpolate.interp1d(X, y, "x"), "x is unsupported"),
+    (lambda y: interpolate.interp1d(X, y[:3]), "must be equal in length"),
+    (lambda y: interpolate.interp1d(X[:2], y[:2], "cubic"), "must have at least 4 entries"),
+    (lambda y: interpolate.interp1d(X, y, fill_value="extrapolate", bounds_error=True), "Cannot extrapolate and raise"),
+    (lambda y: interpolate.interp1d(X, y, fill_value=np.ones(3)), "fill_value must broadcast"),
+    (lambda y: interpolate.RegularGridInterpolator((X,), y, "x"), "Method 'x' is not defined"),
+    (lambda y: interpolate.RegularGridInterpolator((X,), y)([[9.0]]), "out of bounds in dimension 0"),
+    (lambda y: interpolate.RegularGridInterpolator((X[:3],), y), "There are 3 points and 6 values on axis 0"),
+    (lambda y: interpolate.RegularGridInterpolator((NOT_INCREASING,), y), "strictly ascending or descending"),
+    (lambda y: interpolate.RegularGridInterpolator((X[:3],), y[:3], "cubic"), "requires at least 4 points"),
+    (lambda y: interpolate.RBFInterpolator(X, y), "`y` must be a 2-dimensional array"),
+    (lambda y: interpolate.RBFInterpolator(X[:, None], y, kernel="x"), "`kernel` must be one of"),
+    (lambda y: interpolate.RBFInterpolator(X[:, None], y, kernel="gaussian"), "`epsilon` must be specified"),
+    (lambda y: interpolate.RBFInterpolator(X[:1, None], y[:1]), "At least 2 data points are required"),
+    (lambda y: interpolate.RBFInterpolator(X[:, None], y)(X), "`x` must be a 2-dimensional array"),
+    (lambda y: interpolate.LinearNDInterpolator(np.ones((3, 2)), y), "different number of values and points"),
+    (lambda y: interpolate.griddata(np.ones((6, 2)), y, np.ones((1, 2)), "cubic"), "Write method='linear'"),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), REFUSALS, ids=[words for _, words in REFUSALS])
+def test_what_scipy_refuses_is_refused_on_a_tape(call: Callable[..., Any], words: str) -> None:
+    with tn.GradientTape() as tape, pytest.raises(tn.errors.ArgumentError, match=re.escape(words)) as caught:
+        call(tape.watch(Y))
+    assert str(caught.value).startswith("interpolate.")
+
+
+def test_what_has_no_derivative_names_what_to_write() -> None:
+    with tn.GradientTape() as tape:
+        y = tape.watch(Y)
+        with pytest.raises(tn.errors.ArgumentTypeError, match=r"Write interpolate\.make_interp_spline"):
+            interpolate.UnivariateSpline(X, y)  # type: ignore[attr-defined]  # by name
+        with pytest.raises(tn.errors.ArgumentTypeError, match=r"tn\.root"):
+            interpolate.CubicSpline(X, y).roots()
+    np.testing.assert_allclose(
+        interpolate.CubicSpline(X, Y - 1).roots(), scipy.interpolate.CubicSpline(X, Y - 1).roots()
+    )
