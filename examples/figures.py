@@ -71,6 +71,29 @@ def fluid(
     return figure
 
 
+def initial_condition(
+    truth: np.ndarray,
+    found: np.ndarray,
+    detectors: tuple[np.ndarray, ...],
+    sounds: np.ndarray,
+    misfits: Sequence[float],
+) -> Figure:
+    """Draw how a wave began, how it was recovered, what detectors heard of it, and the misfit of each round."""
+    figure = Figure(figsize=(12.5, 3.6), layout="constrained")
+    first, second, third, last = figure.subplots(1, 4)
+    scale = np.max(np.abs(truth))
+    for axes, field, title in ((first, truth, "First pressures, and detectors"), (second, found, "Recovered")):
+        axes.imshow(field, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="bilinear")
+        axes.set(title=title, xticks=[], yticks=[])
+    first.plot(detectors[1], detectors[0], "o", color=INK, ms=2)
+    loudest = np.max(np.abs(sounds))
+    third.imshow(sounds, cmap="RdBu_r", vmin=-loudest, vmax=loudest, aspect="auto", interpolation="nearest")
+    third.set(title="What was heard", xlabel="detector", ylabel="step")
+    curve(last, misfits, title="Misfit", xlabel="round")
+    last.set_yscale("log")
+    return figure
+
+
 def smoke(axes: Axes, field: np.ndarray, title: str, *, cmap: str = "gray_r", low: float = 0.0) -> None:
     """Draw one field of smoke."""
     axes.imshow(field, cmap=cmap, vmin=low, vmax=1, interpolation="bilinear")

@@ -25,5 +25,5 @@ def import_package(package: str, by: str, extra: str = "") -> Any:
         name = package.partition(".")[0]
         what = f'"tapenet[{extra}]"' if extra else name
         raise MissingPackageError(
-            f"{by}: {name} must be installed; got {error}. Install it: pip install {what}."
+            f"{by}: {name} must be installed; got {error}. Install it: pip install {what}.", name=name
         ) from error

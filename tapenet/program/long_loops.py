@@ -1,13 +1,7 @@
 """`checkpointed_loop`: the derivative of a loop of many steps, in memory that does not grow with their number.
 
 The tape gets one operation. Its forward function does the steps one after the other, on plain arrays, and keeps a few
-carries; its pullback is an operation again, which goes through the steps backward and computes the other carries again.
-The derivatives of both are those of a loop that carries tangents along:
-
-    the pushforward of the loop F is the loop of (F, F' u);
-    the pullback B(b) = F'^T b is linear in b, with the transpose F' u, and <u, B(b)> = <b, F' u>,
-
-so that second and higher derivatives are loops of the same kind, and go by the same schedule.
+carries; its pullback goes through the steps backward and computes the other carries again.
 """
 
 from __future__ import annotations
@@ -20,10 +14,9 @@ from typing import Any
 import attrs
 import numpy as np
 
-import tapenet.numpy as tnp
-from tapenet.core.argument_checks import checked_count, checked_function
-from tapenet.core.leaf_checks import described, dtype_of, plain_leaf, zeros_of
-from tapenet.core.primitive import NO_PATH, Array, Parts, Primitive, Shapes, as_numpy_number
+from tapenet.core.argument_checks import checked_count, checked_function, checked_number
+from tapenet.core.leaf_checks import described, dtype_of, plain_leaf
+from tapenet.core.primitive import Array, as_numpy_number
 from tapenet.core.pytrees import (
     Tree,
     TreeSpec,
@@ -35,17 +28,14 @@ from tapenet.core.pytrees import (
     tree_flatten_with_static,
     tree_unflatten,
 )
-from tapenet.core.record import Kept, Parameters, Slots
-from tapenet.core.recorder import new_recorder
 from tapenet.core.tensor import Tensor, resolve, unwrap
-from tapenet.errors import ArgumentError, ArgumentTypeError, MappedValueError, MissingFileError, ReplayError
-from tapenet.program.carries import Generators, bytes_of_leaves, states_of
+from tapenet.errors import ArgumentError, ArgumentTypeError, MissingFileError, ReplayError
+from tapenet.program.checkpointing.carries import Generators, bytes_of_leaves, states_of
+from tapenet.program.checkpointing.leaves import Loop, Run, with_leaves
+from tapenet.program.checkpointing.operations import LOOP
+from tapenet.program.checkpointing.plans import Plan
 from tapenet.program.environment import Environment, environment_of, with_values
-from tapenet.program.sweeps import Loop, Plan, Run, Sweep, float_places, is_float
-from tapenet.transforms.mapping import vmap
-from tapenet.transforms.products import jvp
 from tapenet.views.sizes import readable
-from tapenet.walks.products import vjp_walk
 
 _NAME = "checkpointed_loop"
 Step = Callable[[Any, Any], Any]
@@ -56,7 +46,7 @@ def checkpointed_loop(
     carry: Tree,
     n_or_xs: Any,
     *,
-    memory: int | None = None,
+    memory: float | None = None,
     slots: int | None = None,
     disk: str | os.PathLike[str] | tuple[str | os.PathLike[str], int] | None = None,
 ) -> Tree:
@@ -122,7 +112,7 @@ def checkpointed_loop(
 
 def _checked_plan(memory: Any, slots: Any, disk: Any) -> Plan:
     if memory is not None:
-        memory = checked_count(_NAME, "memory", memory)
+        memory = int(checked_number(_NAME, "memory", memory, "[1, inf)", "a number of bytes"))
     if slots is not None:
         slots = checked_count(_NAME, "slots", slots)
     if disk is None:
@@ -261,7 +251,9 @@ class _Steps:
     @classmethod
     def of(cls, n_or_xs: Any) -> _Steps:
         """Tell a number, a condition, an iterator and arrays apart."""
-        if isinstance(n_or_xs, int | np.integer) and not isinstance(n_or_xs, bool):
+        if isinstance(n_or_xs, range):
+            n_or_xs = np.asarray(n_or_xs)
+        if hasattr(n_or_xs, "__index__") and np.ndim(n_or_xs) == 0 and not isinstance(n_or_xs, bool):
             return cls(checked_count(_NAME, "n_or_xs", n_or_xs, low=0), [])
         if hasattr(n_or_xs, "__next__"):
             return cls(None, [], items=_Items(n_or_xs))
@@ -351,7 +343,7 @@ class _Function:
                 f"{_NAME}: step must not write into what is around it where it takes a Tensor from there; got one that "
                 f"does: {own.writes[0]}. Carry what changes."
             )
-        leaves = _with(leaves, places, [np.zeros(()) for _ in places])
+        leaves = with_leaves(leaves, places, [np.zeros(()) for _ in places])
         copy = with_values(f, own.places, tree_unflatten(spec, leaves))
         return cls(copy, environment_of(copy), spec, leaves, places, first), tensors
 
@@ -360,7 +352,7 @@ class _Function:
         if not self.places:
             return self.function
         own = around[self.first : self.first + len(self.places)]
-        given = tree_unflatten(self.spec, _with(self.leaves, self.places, own))
+        given = tree_unflatten(self.spec, with_leaves(self.leaves, self.places, own))
         return with_values(self.function, self.environment.places, given)
 
     def check(self) -> None:
@@ -425,261 +417,3 @@ def _spawned(generators: Generators) -> list[int]:
     """Return how many others each generator has spawned."""
     seeds = [getattr(getattr(g, "bit_generator", None), "seed_seq", None) for g in generators]
     return [getattr(seed, "n_children_spawned", 0) for seed in seeds]
-
-
-# ---- loops made of loops ----
-
-
-def _pushed(loop: Loop, floats: Sequence[int], xs: Sequence[int], around: Sequence[int]) -> Loop:
-    """Return the loop that carries tangents along: of these leaves of the carry, of xs and of what is around."""
-    ends = loop.carries, loop.xs
-
-    def bound(values: Sequence[Array]) -> Run:
-        held, held_dots = values[: len(values) - len(around)], values[len(values) - len(around) :]
-
-        def run(carry: Sequence[Array], i: int, x: Sequence[Array]) -> list[Array]:
-            own, own_dots = carry[: ends[0]], carry[ends[0] :]
-            given, given_dots = x[: ends[1]], x[ends[1] :]
-
-            def outputs(own_floats: Any, x_floats: Any, held_floats: Any) -> tuple[Array, ...]:
-                step = loop.bound(_with(held, around, held_floats))
-                return tuple(step(_with(own, floats, own_floats), i, _with(given, xs, x_floats)))
-
-            primals = _at(own, floats), _at(given, xs), _at(held, around)
-            outs, dots = jvp(outputs, primals, (tuple(own_dots), tuple(given_dots), tuple(held_dots)))
-            return [*outs, *_at(dots, floats)]
-
-        return run
-
-    def goes_on(i: int, carry: Sequence[Array], values: Sequence[Array]) -> bool:
-        return loop.goes_on(i, carry[: ends[0]], values[: len(values) - len(around)])
-
-    return attrs.evolve(loop, bound=bound, goes_on=goes_on, carries=loop.carries + len(floats), xs=loop.xs + len(xs))
-
-
-def _mapped(loop: Loop, xs: Sequence[bool], around: Sequence[bool]) -> Loop:
-    """Return the loop of a batch: of all leaves of the carry, and of those of xs and of what is around that are."""
-
-    axes = (0, tuple([0 if own else None for own in xs]), tuple([0 if own else None for own in around]))
-
-    def bound(values: Sequence[Array]) -> Run:
-        def run(carry: Sequence[Array], i: int, x: Sequence[Array]) -> list[Array]:
-            stepped: Any = vmap(lambda carry, x, values: tuple(loop.bound(values)(carry, i, x)), in_axes=axes)
-            return list(stepped(tuple(carry), tuple(x), tuple(values)))
-
-        return run
-
-    return attrs.evolve(loop, bound=bound)
-
-
-def _at(leaves: Sequence[Any], places: Sequence[int]) -> tuple[Any, ...]:
-    return tuple([leaves[i] for i in places])
-
-
-def _with(leaves: Sequence[Any], places: Sequence[int], values: Sequence[Any]) -> list[Any]:
-    made = list(leaves)
-    for place, value in zip(places, values, strict=True):
-        made[place] = value
-    return made
-
-
-@attrs.frozen(eq=False)
-class _Tangents:
-    """A loop that carries tangents along, its operands, and where those of the loop itself are among them."""
-
-    loop: Loop
-    operands: list[Array]
-    places: list[int]
-
-    @classmethod
-    def of(cls, loop: Loop, operands: Sequence[Array], dots: Sequence[Array | None]) -> _Tangents:
-        """Return it for tangents of some operands; the leaves of the carry have zeros."""
-        carry, xs, around = loop.split(operands)
-        carry_dots, x_dots, around_dots = loop.split(dots)
-        floats = float_places(carry)
-        x_places, around_places = (
-            [i for i, dot in enumerate(part) if dot is not None] for part in (x_dots, around_dots)
-        )
-        given = [*carry, *[zeros_of(carry[i]) if carry_dots[i] is None else carry_dots[i] for i in floats]]
-        first = [*range(len(carry))]
-        first += range(len(given), len(given) + len(xs))
-        given += [*xs, *_at(x_dots, x_places)]
-        first += range(len(given), len(given) + len(around))
-        given += [*around, *_at(around_dots, around_places)]
-        return cls(_pushed(loop, floats, x_places, around_places), given, first)
-
-    def pulled(
-        self, wanted: Sequence[int], bars: Callable[[int], Sequence[Array]]
-    ) -> tuple[list[Array], list[Array | None]]:
-        """Return the last tangents, and the cotangents of operands of the loop itself.
-
-        Args:
-            wanted: the places of those operands.
-            bars: of the number of float leaves, the cotangents of the last carry and of its tangents.
-        """
-        given = list(self.operands)
-        with new_recorder(replayable=False) as trace:
-            watched = {place: trace.watch(given[self.places[place]]) for place in wanted}
-            for place, x in watched.items():
-                given[self.places[place]] = x
-            outs = LOOP(*given, loop=self.loop)
-        carries = self.loop.carries
-        floats = [i for i in range(carries) if is_float(self.operands[i])]
-        half = len(floats) // 2
-        targets = _at(outs, floats)
-        found = vjp_walk(trace, targets, bars(half), [watched[place] for place in wanted])
-        return [resolve(x) for x in targets[half:]], found
-
-
-# ---- the loop as an operation ----
-
-
-def _with_sweep(*operands: Array, loop: Loop) -> tuple[tuple[Array, ...], Sweep]:
-    sweep = Sweep.of(loop, operands)
-    outs, sweep.outs = tuple(sweep.outs), []
-    return outs, sweep
-
-
-def _pullback(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Any]:
-    loop: Loop = parameters["loop"]
-    operands = kept[: len(slots)]
-    sweep = kept[-1] if isinstance(kept[-1], Sweep) else None
-    wanted = tuple([i for i, slot in enumerate(slots) if slot is not None and is_float(operands[i])])
-    bars = [t.parts[i] if i in t.parts else zeros_of(operands[i]) for i in float_places(operands[: loop.carries])]
-    found: list[Any] = [None if slot is None else NO_PATH for slot in slots]
-    if not bars or not wanted:
-        return found
-    return _with(found, wanted, LOOP_BACK(*operands, *bars, loop=loop, wanted=wanted, sweep=sweep))
-
-
-def _pushforward(tangents: Sequence[Any], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Any:
-    loop: Loop = parameters["loop"]
-    operands = kept[: len(slots)]
-    tangent = _Tangents.of(loop, operands, tangents)
-    outs = LOOP(*tangent.operands, loop=tangent.loop)
-    floats = float_places(operands[: loop.carries])
-    return tuple(_with([None] * loop.carries, floats, outs[loop.carries :]))
-
-
-def _check_mapped(loop: Loop) -> None:
-    if loop.steps is None:
-        raise MappedValueError(
-            "vmap: checkpointed_loop needs one number of steps; got a condition or an iterator, which would have each "
-            "example take its own. Pass the number of steps, and hold what has ended by tnp.where."
-        )
-
-
-def _batched(primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Any) -> Any:
-    loop: Loop = parameters["loop"]
-    _check_mapped(loop)
-    carry, xs, around = loop.split(arrays)
-    own, x_own, around_own = loop.split(mapped)
-    given = [*_broadcast(carry, own, size), *_steps_first(xs, x_own), *around]
-    return LOOP(*given, loop=_mapped(loop, x_own, around_own))
-
-
-def _broadcast(arrays: Sequence[Array], mapped: Sequence[bool], size: int) -> list[Array]:
-    """Return arrays with the examples along axis 0."""
-    return [x if own else tnp.broadcast_to(x, (size, *np.shape(x))) for x, own in zip(arrays, mapped, strict=True)]
-
-
-def _steps_first(arrays: Sequence[Array], mapped: Sequence[bool]) -> list[Array]:
-    """Return arrays of xs with the steps along axis 0, and the examples along axis 1."""
-    return [tnp.moveaxis(x, 1, 0) if own else x for x, own in zip(arrays, mapped, strict=True)]
-
-
-LOOP = Primitive(
-    _NAME,
-    "joint",
-    lambda *operands, loop: loop.value(operands),
-    joint_pullback=_pullback,
-    joint_pushforward=_pushforward,
-    joint_reads="all",
-    with_residual=_with_sweep,
-    batch=_batched,
-    is_users=True,
-)
-
-
-# ---- its pullback as an operation ----
-
-
-def _back(*arrays: Array, loop: Loop, wanted: tuple[int, ...], sweep: Sweep | None) -> tuple[Array, ...]:
-    return tuple(_swept(arrays, loop, wanted, sweep, None))
-
-
-def _swept(
-    arrays: Sequence[Array], loop: Loop, wanted: Sequence[int], sweep: Sweep | None, rows: int | None
-) -> list[Array]:
-    """Do a backward sweep, after another sweep forward where the carries of the first are used up."""
-    operands, bars = _parted(loop, arrays)
-    if sweep is None or not all(x is y for x, y in zip(operands, sweep.operands, strict=True)) or not sweep.take():
-        loop.check()
-        sweep = Sweep.of(loop, operands)
-    return sweep.reverse(bars, wanted, rows)
-
-
-def _parted(loop: Loop, arrays: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """Return the operands of the loop, and the cotangents of its float leaves."""
-    count = len(arrays) - sum(map(is_float, arrays[: loop.carries]))
-    return list(arrays[:count]), list(arrays[count:])
-
-
-def _back_pullback(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Any]:
-    loop: Loop = parameters["loop"]
-    operands, bars = _parted(loop, kept[: len(slots)])
-    dots: list[Any] = [None] * len(operands)
-    for i, place in enumerate(parameters["wanted"]):
-        dots[place] = t.parts[i] if i in t.parts else None
-    sources = [i for i, slot in enumerate(slots[: len(operands)]) if slot is not None and is_float(operands[i])]
-    tangent = _Tangents.of(loop, operands, dots)
-    last, pulled = tangent.pulled(sources, lambda half: [*map(zeros_of, bars), *bars])
-    found: list[Any] = [None if slot is None else NO_PATH for slot in slots]
-    found = _with(found, sources, [NO_PATH if bar is None else bar for bar in pulled])
-    own = [i for i, slot in enumerate(slots) if i >= len(operands) and slot is not None]
-    return _with(found, own, [last[i - len(operands)] for i in own])
-
-
-def _back_pushforward(tangents: Sequence[Any], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Any:
-    loop: Loop = parameters["loop"]
-    operands, bars = _parted(loop, kept[: len(slots)])
-    dots, bar_dots = list(tangents[: len(operands)]), tangents[len(operands) :]
-    moved = [zeros_of(bar) if dot is None else dot for bar, dot in zip(bars, bar_dots, strict=True)]
-    tangent = _Tangents.of(loop, operands, dots)
-    _, pulled = tangent.pulled(parameters["wanted"], lambda half: [*moved, *bars])
-    return tuple(
-        zeros_of(operands[place]) if dot is None else dot
-        for place, dot in zip(parameters["wanted"], pulled, strict=True)
-    )
-
-
-def _back_batched(
-    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Any
-) -> Any:
-    loop: Loop = parameters["loop"]
-    count = len(_parted(loop, arrays)[0])
-    if not any(mapped[:count]) and not any(type(x) is Tensor for x in arrays):
-        rows = [*arrays[:count], *_broadcast(arrays[count:], mapped[count:], size)]
-        return tuple(_swept(rows, loop, parameters["wanted"], parameters["sweep"], size))
-    _check_mapped(loop)
-    whole = _broadcast(arrays, mapped, size)
-    operands, bars = _parted(loop, whole)
-    carry, xs, around = loop.split(operands)
-    everything = [True] * len(operands)
-    given = [*carry, *_steps_first(xs, everything[: len(xs)]), *around]
-    mapped_loop = _mapped(loop, everything[: len(xs)], everything[: len(around)])
-    found = LOOP_BACK(*given, *bars, loop=mapped_loop, wanted=parameters["wanted"], sweep=None)
-    is_x = [loop.carries <= place < loop.carries + loop.xs for place in parameters["wanted"]]
-    return tuple(_steps_first(found, is_x))
-
-
-LOOP_BACK = Primitive(
-    f"{_NAME} backward",
-    "joint",
-    _back,
-    joint_pullback=_back_pullback,
-    joint_pushforward=_back_pushforward,
-    joint_reads="all",
-    batch=_back_batched,
-    is_users=True,
-)

@@ -15,6 +15,7 @@ import autoencoder
 import figures
 import fluid
 import gaussian_process
+import initial_condition
 import lstm
 import mlp
 import numpy as np
@@ -29,7 +30,7 @@ import tapenet as tn
 from tapenet.testing import assert_same_gradient, check_grads
 
 EXAMPLES = Path(scripts.__file__).parent
-ALL = [gaussian_process, lstm, fluid, scipy_minimize, mlp, resnet, transformer, autoencoder, unet]
+ALL = [gaussian_process, lstm, fluid, scipy_minimize, mlp, resnet, transformer, autoencoder, unet, initial_condition]
 RESULTS = {
     "gaussian_process": r"log likelihood: (?P<before>-\d+\.\d+) before, (?P<after>-?\d+\.\d+) after 60 steps",
     "lstm": r"loss: (?P<before>\d\.\d+) before, (?P<after>\d\.\d+) after 40 steps \(by guessing 3\.296\)",
@@ -39,6 +40,7 @@ RESULTS = {
     "transformer": r"loss: (?P<before>\d\.\d+) before, (?P<after>\d\.\d+) after 60 steps",
     "autoencoder": r"mean squared error: (?P<before>0\.\d+) before, (?P<after>0\.\d+) after 3 epochs",
     "unet": r"wrong: (?P<before>0\.\d+) by finding nothing, (?P<after>0\.\d+) after 6 epochs",
+    "initial_condition": r"misfit: (?P<before>\d+\.\d+) before, (?P<after>\d\.\d+) after 8 rounds, error \d%",
     "scipy_minimize": r"in 10 dimensions: minimum (?P<after>\d\.\de-\d+) after \d+ steps",
 }
 
@@ -242,3 +244,13 @@ def test_scipy_passes_further_arguments_on() -> None:
 
     result = optimize.minimize(tn.value_and_grad(f), np.zeros(2), args=(np.array([1.0, 2.0]),), jac=True)
     np.testing.assert_allclose(result.x, [1, 2], atol=1e-6)
+
+
+def test_the_wave_s_misfit_is_that_of_what_is_heard(rng: np.random.Generator) -> None:
+    size, detectors, damping = 7, initial_condition.ring(7, 4), initial_condition.edge(7)
+    start, sounds = rng.normal(size=(2, size, size))[0], rng.normal(size=(9, 4))
+
+    def plain(start: Any) -> Any:
+        return 0.5 * np.sum((initial_condition.heard(start, detectors, damping, 9) - sounds) ** 2)
+
+    assert_same_gradient(lambda x: initial_condition.misfit(x, sounds, detectors, damping), plain, (start,), order=2)

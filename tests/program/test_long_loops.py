@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import itertools
 import math
 import os
@@ -10,8 +11,10 @@ import signal
 import subprocess
 import sys
 import tracemalloc
+import weakref
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from hypothesis import given, settings, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from tapenet.core.tensor import unwrap
 from tapenet.errors import ArgumentError, ArgumentTypeError, FileError, MappedValueError, MissingFileError, ReplayError
 from tapenet.testing import check_grads
 from tests.program.comparing import assert_same
@@ -556,7 +560,7 @@ loop: Any = tn.checkpointed_loop  # called with what no type checker would pass
         (ArgumentError, "n_or_xs must be a number of steps.*NoneType", lambda: loop(keep, 1.0, None)),
         (ArgumentError, r"got shapes \(2,\), \(3,\)", lambda: loop(keep, 1.0, (np.ones(2), np.ones(3)))),
         (ArgumentTypeError, "n_or_xs must be an array or a number", lambda: loop(keep, 1.0, "ab")),
-        (ArgumentError, "memory must be a positive int; got 0", lambda: loop(keep, 1.0, 2, memory=0)),
+        (ArgumentError, r"memory must be in \[1, inf\); got 0", lambda: loop(keep, 1.0, 2, memory=0)),
         (ArgumentTypeError, "slots must be a positive int", lambda: loop(keep, 1.0, 2, slots=1.5)),
         (ArgumentTypeError, "disk must be a folder, or a pair", lambda: loop(keep, 1.0, 2, disk=3)),
         (MissingFileError, "disk must be a folder that exists", lambda: loop(keep, 1.0, 2, disk="no/such")),
@@ -609,3 +613,69 @@ def test_without_the_library_the_error_says_what_to_install(monkeypatch: pytest.
     assert float(loop(lambda u, i: 2 * u, 1.0, 3)) == 8.0
     with pytest.raises(tn.MissingPackageError, match=r'pip install "tapenet\[schedules\]"'):
         tn.grad(lambda u: loop(lambda u, i: 2 * u, u, 3))(1.0)
+
+
+# ---- loops among other things ----
+
+
+FREED = {
+    "plain": lambda u, w: tn.checkpointed_loop(lambda c, i: 2 * c, u, 5),
+    "captured": lambda u, w: tn.checkpointed_loop(lambda c, i: c * w, u, 5),
+    "arrays": lambda u, w: tn.checkpointed_loop(lambda c, x: c * x, u, tnp.stack([w, w])),
+    "condition": lambda u, w: tn.checkpointed_loop(lambda c, i: c * w, u, lambda c: np.max(c - w) < 0.5),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(FREED))
+def test_a_tape_is_freed_without_the_garbage_collector(kind: str) -> None:
+    gc.disable()
+    try:
+        with tn.GradientTape() as tape:
+            u = tape.watch(np.ones(50_000)) * 1.0
+            alive = weakref.ref(unwrap(u))
+            y = FREED[kind](u, u + 0.5)
+            tnp.sum(y)
+        del u, y, tape
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
+def test_loops_within_loops() -> None:
+    def inner(c: Array, x: Array) -> Array:
+        return tn.checkpointed_loop(lambda d, j: d * x, c, 3, slots=1)
+
+    loops = {
+        "loop": lambda x: tn.checkpointed_loop(lambda c, i: inner(c, x), 1.0, 4, slots=2),
+        "scan": lambda x: tn.scan(lambda c, _: (inner(c, x), None), 1.0, length=4)[0],
+        "scan inside": lambda x: tn.checkpointed_loop(
+            lambda c, i: tn.scan(lambda d, _: (d * x, None), c, length=3)[0], 1.0, 4
+        ),
+        "gradient inside": lambda x: tn.checkpointed_loop(lambda c, i: tn.grad(lambda z: x**3 * z**2 / 2)(c), 1.0, 4),
+    }
+    for name, f in loops.items():
+        assert float(tn.grad(f)(1.1)) == pytest.approx(12 * 1.1**11), name
+        assert float(tn.hessian(f)(1.1)) == pytest.approx(132 * 1.1**10), name
+
+
+def test_compiled_steps_and_compiled_loops() -> None:
+    step = tn.compile(lambda u, i: u * 1.01 + 0.1)
+    assert float(tn.grad(lambda u: tn.checkpointed_loop(step, u, 5, slots=2))(1.0)) == pytest.approx(1.01**5)
+    compiled = tn.compile(tn.value_and_grad(lambda u, w: tn.checkpointed_loop(lambda c, i: c * w, u, 5, slots=2)))
+    for u in (2.0, 3.0):
+        assert_same(compiled(u, 1.5), (np.float64(u * 1.5**5), np.float64(1.5**5)))
+
+
+def test_several_threads_walk_one_tape() -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(1.0)
+        y = tn.checkpointed_loop(lambda c, i: c * 1.1, x, 60, slots=3)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: float(tape.gradient(y, x)), range(8)))
+    assert found == [found[0]] * 8
+    assert found[0] == pytest.approx(1.1**60)
+
+
+def test_numbers_of_steps_may_be_ranges_and_arrays_without_axes() -> None:
+    for n_or_xs in (range(4), np.int16(4), np.array(4)):
+        assert int(tn.checkpointed_loop(lambda c, i: c + i, 0, n_or_xs)) == 6

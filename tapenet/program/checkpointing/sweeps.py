@@ -1,209 +1,41 @@
 """The two sweeps of a long loop: forward, which keeps some carries, and backward, which computes the others again.
 
-The order of steps is that of the library `checkpoint-schedules`: Griewank and Walther, "Algorithm 799: Revolve", ACM
-TOMS 26 (2000), with the carries in memory and on disk as in Stumm and Walther, "MultiStage approaches for optimal
-offline checkpointing", SIAM J. Sci. Comput. 31 (2009). Where the number of steps is not known before, which the library
-has no schedule of limited memory for, the forward sweep keeps carries as in Wang, Moin and Iaccarino, "Minimal
+Where the number of steps is known before, both go by the library's schedule (`plans`). Where it is not, for which the
+library has no schedule of limited memory, the forward sweep keeps carries as in Wang, Moin and Iaccarino, "Minimal
 repetition dynamic checkpointing algorithm for unsteady adjoint calculation", SIAM J. Sci. Comput. 31 (2009), and the
 steps between two of them are then gone through in the library's order.
 """
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import math
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
 import numpy as np
 
-from tapenet.core.leaf_checks import dtype_of, zeros_of
-from tapenet.core.packages import import_package
+from tapenet.core.leaf_checks import zeros_of
 from tapenet.core.primitive import Array
 from tapenet.core.record import Entry
 from tapenet.core.recorder import Recorder, new_recorder
 from tapenet.core.tensor import Tensor, resolve
-from tapenet.errors import ArgumentError, FileError, ReplayError
-from tapenet.program.carries import (
+from tapenet.errors import ReplayError
+from tapenet.program.checkpointing.carries import (
     Carries,
     Folder,
-    Generators,
     bytes_of_leaves,
     copied,
     set_states,
     states_of,
 )
+from tapenet.program.checkpointing.leaves import Loop, check_plain, float_places, is_float
+from tapenet.program.checkpointing.plans import schedule_of
 from tapenet.transforms.mapping import vmap
-from tapenet.views.sizes import output_bytes, readable
+from tapenet.views.sizes import output_bytes
 from tapenet.walks.products import vjp_walk
 
-Run = Callable[[Sequence[Array], int, Sequence[Array]], list[Array]]  # of a carry, the step's number and its x
-_REPEATS = 3  # how often a step is computed again at most, where neither memory nor slots is given
-_REPEATS_WITH_DISK = 2
-_SLOTS_ONLINE = 100
 _RECORD_BYTES = 1000  # of a record and its Tensor, about
-
-
-def is_float(x: Any) -> bool:
-    """Return whether a leaf has a derivative."""
-    return np.dtype(dtype_of(x)).kind in "fc"
-
-
-def float_places(leaves: Sequence[Array]) -> tuple[int, ...]:
-    """Return the places of floats and complex numbers."""
-    return tuple([i for i, x in enumerate(leaves) if is_float(x)])
-
-
-def check_plain(leaves: Sequence[Array]) -> None:
-    """Raise for a Tensor among what a step made of plain arrays."""
-    if any(type(x) is Tensor for x in leaves):
-        raise ArgumentError(
-            "checkpointed_loop: step must take every Tensor as an argument or visibly, by a variable or a field of a "
-            "dataclass; got a carry that depends on one that is held elsewhere. Pass it in the carry."
-        )
-
-
-# ---- plans ----
-
-
-@attrs.frozen
-class Plan:
-    """What a loop may use.
-
-    Attributes:
-        memory: bytes; None for no bound.
-        slots: carries in memory; None to find the number.
-        parent: the folder for files; None for none.
-        disk_slots: carries on disk; None to find the number.
-    """
-
-    memory: int | None = None
-    slots: int | None = None
-    parent: Path | None = None
-    disk_slots: int | None = None
-
-    def counts(self, steps: int | None, leaves: Sequence[Array], work: int) -> tuple[int, int]:
-        """Return how many carries are kept in memory and on disk, the first one counted."""
-        slots = self.slots
-        if slots is None and self.memory is None:
-            slots = _SLOTS_ONLINE if steps is None else least_slots(steps, _REPEATS)
-        if self.memory is not None:
-            fitting = 1 + (self.memory - work) // bytes_of_leaves(leaves)  # the first is an argument
-            if fitting < 1:
-                raise ArgumentError(
-                    f"checkpointed_loop: memory must hold the values and cotangents of one step, about "
-                    f"{readable(work)} for a carry of {readable(bytes_of_leaves(leaves))}; got {readable(self.memory)}."
-                    f" Pass memory={work} or more."
-                )
-            slots = fitting if slots is None else min(slots, fitting)
-        assert slots is not None
-        return slots, self._on_disk(steps, slots, leaves)
-
-    def _on_disk(self, steps: int | None, slots: int, leaves: Sequence[Array]) -> int:
-        if self.parent is None:
-            return 0
-        count = self.disk_slots
-        if count is None:
-            if steps is None:
-                raise ArgumentError(
-                    "checkpointed_loop: disk must be a pair (folder, number of carries) where the number of steps is "
-                    "not known before; got a folder. Write disk=(folder, 1000)."
-                )
-            count = max(0, least_slots(steps, _REPEATS_WITH_DISK) - slots)
-        needed, free = count * bytes_of_leaves(leaves), shutil.disk_usage(self.parent).free
-        if needed > free:
-            raise FileError(
-                f"checkpointed_loop: disk must have room for {count} carries, {readable(needed)}; got "
-                f"{readable(free)} in {str(self.parent)!r}. Pass a smaller number, disk=(folder, number)."
-            )
-        return count
-
-
-def least_slots(steps: int, repeats: int) -> int:
-    """Return the least number of carries with which no step is computed again more than `repeats` times."""
-    slots = 1
-    while math.comb(slots + repeats, repeats) < steps:
-        slots += 1
-    return slots
-
-
-def schedule_of(steps: int, slots: int, disk_slots: int) -> Iterator[Any]:
-    """Return the actions for a number of steps."""
-    library = import_package("checkpoint_schedules", "checkpointed_loop", "schedules")
-    schedule: Iterator[Any] = library.MultistageCheckpointSchedule(steps, slots, disk_slots)
-    return schedule
-
-
-# ---- loops ----
-
-
-@attrs.frozen(eq=False)
-class Loop:
-    """A loop on leaves.
-
-    Attributes:
-        bound: gives one step on leaves, from the leaves of what is around.
-        carries, xs: how many leaves there are.
-        steps: their number; None where `goes_on` tells.
-        goes_on: whether there is a next step, from its number, the carry and what is around.
-        generators, states: from which steps draw, and their states before the first.
-        plan: what it may use.
-        check: raises where a backward walk would compute other values than the loop did.
-        runs: one entry for each time that it ran.
-    """
-
-    bound: Callable[[Sequence[Array]], Run]
-    carries: int
-    xs: int
-    steps: int | None
-    goes_on: Callable[[int, Sequence[Array], Sequence[Array]], bool]
-    generators: Generators
-    states: list[Any]
-    plan: Plan
-    check: Callable[[], None]
-    runs: list[bool] = attrs.field(factory=list)
-
-    @contextlib.contextmanager
-    def replayed(self) -> Iterator[None]:
-        """Draw from the states of the generators before the loop; where it ran before, leave them as they are now."""
-        ran, now = bool(self.runs), states_of(self.generators)
-        self.runs.append(True)
-        set_states(self.generators, self.states)
-        try:
-            yield
-        finally:
-            if ran:
-                set_states(self.generators, now)
-
-    def split(self, operands: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
-        """Return the parts of operands: those of the carry, of xs, and of what is around."""
-        first, second = self.carries, self.carries + self.xs
-        return list(operands[:first]), list(operands[first:second]), list(operands[second:])
-
-    def advanced(self, carry: Sequence[Array], steps: range, xs: Sequence[Array], around: Sequence[Array]) -> list[Any]:
-        """Return the carry after some steps."""
-        run, leaves = self.bound(around), list(carry)
-        for i in steps:
-            leaves = run(leaves, i, [x[i] for x in xs])
-            check_plain(leaves)
-        return leaves
-
-    def value(self, operands: Sequence[Array]) -> tuple[Array, ...]:
-        """Return the last carry, keeping none."""
-        carry, xs, around = self.split(operands)
-        carry = [copied(x) for x in carry]
-        with self.replayed():
-            if self.steps is not None:
-                return tuple(self.advanced(carry, range(self.steps), xs, around))
-            for i in itertools.count():
-                if not self.goes_on(i, carry, around):
-                    break
-                carry = self.advanced(carry, range(i, i + 1), [], around)
-            return tuple(carry)
 
 
 @attrs.frozen(eq=False)
