@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from interleaved import PYTORCH, TAPENET, Makers, Run, Scenario, main
+from interleaved import PROGRAM, PYTORCH, TAPENET, Makers, Run, Scenario, main
 
 
 def contenders(steps: int, batch_size: int, width: int) -> Makers:
@@ -18,18 +18,56 @@ def contenders(steps: int, batch_size: int, width: int) -> Makers:
     bound = np.float32(width**-0.5)
     shapes = [(width, 4 * width), (width, 4 * width), (4 * width,)]  # of the kernel, the recurrent one and the bias
     params = [bound * rng.uniform(-1, 1, shape).astype(np.float32) for shape in shapes]
-    return {TAPENET: partial(with_tapenet, x, params), PYTORCH: partial(with_torch, x, params)}
+    return {
+        TAPENET: partial(with_tapenet, x, params),
+        PROGRAM: partial(with_compile, x, params),
+        PYTORCH: partial(with_torch, x, params),
+        "JAX (jit)": partial(with_jax, x, params),
+    }
 
 
-def with_tapenet(x: Any, params: Any) -> Run:
+def gradients_by_tapenet(x: Any) -> Any:
     import tapenet as tn
 
     def loss(*params: Any) -> Any:
         y, _ = tn.nn.lstm(x, *params)
         return (y * y).mean()
 
-    gradients_of = tn.grad(loss, (0, 1, 2))
+    return tn.grad(loss, (0, 1, 2))
+
+
+def with_tapenet(x: Any, params: Any) -> Run:
+    gradients_of = gradients_by_tapenet(x)
     return lambda: gradients_of(*params)
+
+
+def with_compile(x: Any, params: Any) -> Run:
+    import tapenet as tn
+
+    gradients_of = tn.compile(gradients_by_tapenet(x), backend="llvm")
+    return lambda: gradients_of(*params)
+
+
+def with_jax(x: Any, params: Any) -> Run:
+    import jax
+    from jax import numpy as jnp
+
+    steps = jnp.asarray(x.swapaxes(0, 1))
+
+    def loss(kernel: Any, recurrent: Any, bias: Any) -> Any:
+        def step(carry: Any, given: Any) -> Any:
+            h, c = carry
+            i, f, g, o = jnp.split(given + h @ recurrent, 4, axis=1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            h = jax.nn.sigmoid(o) * jnp.tanh(c)
+            return (h, c), h
+
+        zero = jnp.zeros((steps.shape[1], len(recurrent)), steps.dtype)
+        _, y = jax.lax.scan(step, (zero, zero), steps @ kernel + bias)
+        return (y * y).mean()
+
+    gradients_of = jax.jit(jax.grad(loss, (0, 1, 2)))
+    return lambda: jax.block_until_ready(gradients_of(*params))
 
 
 def with_torch(x: Any, params: Any) -> Run:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from interleaved import COMPILED, PYTORCH, TAPENET, available, report
+from interleaved import COMPILED, PROGRAM, PYTORCH, TAPENET, available, report
 
 from tapenet.kernels.products import matmul
 
@@ -21,7 +21,7 @@ TITLES = {
     "memory_lenet_step": "Peak memory of the LeNet step",
     "memory_vgg16": "Peak memory of VGG16 forward and backward",
 }
-CONTENDERS = (TAPENET, COMPILED, PYTORCH, "PyTorch, channels last")
+CONTENDERS = (TAPENET, COMPILED, PROGRAM, PYTORCH, "PyTorch, channels last")
 MIB = 2**20
 
 
@@ -43,7 +43,7 @@ def growth(name: str, contender: str, *, tiny: bool, steps: int) -> int:
     # Libraries load parts of themselves when they are first used: PyTorch at its import, tapenet its compiled products
     # at the first large one.
     scenario.runs([contender], **scenario.tiny)[contender]()
-    if contender in (TAPENET, COMPILED):
+    if contender in (TAPENET, COMPILED, PROGRAM):
         matmul(np.ones((128, 128), np.float32), np.ones((128, 128), np.float32))
     _forget_peak()
     before = _status("VmRSS")

@@ -41,6 +41,8 @@ SCENARIOS = (
     "lstm_sequence",
     "adam_update",
     "logistic_hvp",
+    "marginal_likelihood",
+    "fluid_steps",
 )
 
 

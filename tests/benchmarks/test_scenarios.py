@@ -21,9 +21,11 @@ def _on_path(monkeypatch):
 NAMES = (
     "adam_update",
     "elementwise_chain",
+    "fluid_steps",
     "lenet_step",
     "logistic_hvp",
     "lstm_sequence",
+    "marginal_likelihood",
     "mlp_step",
     "resnet18",
     "rnn",
