@@ -3,7 +3,8 @@
     python docs/generate_coverage.py
 
 Functions are placed by what they are in `tapenet.numpy`: NumPy's own, without derivative, refused, or differentiated.
-That the last ones are differentiated rightly is for the tests to say, which have a subject for each of them.
+That the last ones are differentiated rightly is for the tests to say, which have a subject for each of them. Below them
+are the operations that they are made of, with what is known of each beside its derivative: see `COLUMNS`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from typing import Any
 import attrs
 import numpy as np
 
+import tapenet.nn
+import tapenet.numpy
+from tapenet.core.primitive import REGISTRY, Primitive
 from tapenet.numpy import reexports
 from tapenet.ops.arrays.refusals import REFUSED
+from tapenet.series.walk import kind_of_rule
 
 BOTH = "both modes"
 CONSTANT = "piecewise constant"
@@ -46,6 +51,17 @@ What becomes of each public function of NumPy's on a Tensor, as `tapenet.numpy` 
 
 Written by `python docs/generate_coverage.py`, with NumPy {version}.
 """
+
+OPERATIONS = """## Operations
+
+The operations that functions are made of, as tapes record them; `scipy.special` and your own have more.
+
+- **family**: how the derivative is declared; see [Extending](extending.md).
+- **series rule**: how `tn.jet` computes its Taylor series. *rule*: by a recurrence for it. *linear*, *multilinear*: the
+  operation itself on each coefficient, or on each pair of them. *pieces*: linear on the piece that the value chooses.
+  *by jvp*: by the series of its pushforward, a walk for each order.
+"""
+COLUMNS: dict[str, Callable[[Primitive], str]] = {"family": lambda p: p.family, "series rule": kind_of_rule}
 
 
 @attrs.frozen
@@ -106,6 +122,18 @@ def rows(part: str, *, strict: bool = True) -> Iterator[Row]:
     return (found for found in placed if found is not None)
 
 
+def operations() -> Iterator[str]:
+    """The table of operations."""
+    for namespace in (tapenet.numpy, tapenet.numpy.linalg, tapenet.numpy.fft, tapenet.nn):
+        for name in namespace.__all__:
+            getattr(namespace, name)  # functions are imported, and their operations registered, at their first use
+    yield f"| operation | {' | '.join(COLUMNS)} |"
+    yield "|---" * (1 + len(COLUMNS)) + "|"
+    for name, primitive in sorted(REGISTRY.items()):
+        if primitive.family != "leaf":
+            yield f"| `{name}` | {' | '.join(kind(primitive) for kind in COLUMNS.values())} |"
+
+
 def page() -> str:
     sections = [INTRODUCTION.format(version=np.__version__)]
     for part in NAMESPACES:
@@ -114,6 +142,7 @@ def page() -> str:
         total = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
         lines = [f"## numpy{part}", "", f"{len(table)} functions: {total}.", ""]
         sections.append("\n".join([*lines, "| function | kind | note |", "|---|---|---|", *map(str, table), ""]))
+    sections.append("\n".join([OPERATIONS, *operations(), ""]))
     return "\n".join(sections)
 
 

@@ -5,8 +5,9 @@
 
 Record and walk: `GradientTape`, with `gradient`, `jacobian`, `jvp` and `replay`; `Tensor`, `Record`, `at`, `checks`.
 Transform functions: `grad`, `value_and_grad`, `elementwise_grad`, `vjp`, `jvp`, `linearize`, `jacobian`, `jacfwd`,
-`hessian`, `hvp`, `vmap`, `compile`, `checkpoint`, `stop_gradient`, `root`, `fixed_point`, `scan`, `while_loop`,
-`checkpointed_loop`. Results with their errors: `propagate`, `delta_method`, `rounding_error`.
+`hessian`, `hvp`, `jet`, `directional`, `hessian_diagonal`, `laplacian`, `vmap`, `compile`, `checkpoint`,
+`stop_gradient`, `root`, `fixed_point`, `scan`, `while_loop`, `checkpointed_loop`.
+Results with their errors: `propagate`, `delta_method`, `rounding_error`.
 Give derivatives of your own: `primitive`, `custom_vjp`, `custom_jvp`; `extend` is the module for authors of operations.
 Build and train networks: `nn`, `optim`, `models`, `data`, `training`; keep them: `save`, `load`.
 SciPy's functions: `scipy`. Work on pytrees: `tree`. Test gradients: `testing`. Report a bug: `show_config`.
@@ -90,6 +91,12 @@ if TYPE_CHECKING:  # imported when first used: see _MODULES
     )
     from tapenet.transforms.mapping import vmap as vmap
     from tapenet.transforms.products import jvp as jvp, linearize as linearize, vjp as vjp
+    from tapenet.transforms.taylor import (
+        directional as directional,
+        hessian_diagonal as hessian_diagonal,
+        jet as jet,
+        laplacian as laplacian,
+    )
     from tapenet.uncertainty.propagation import delta_method as delta_method, propagate as propagate
     from tapenet.uncertainty.rounding import rounding_error as rounding_error
 
@@ -112,6 +119,10 @@ __all__ = [
     "jacfwd",
     "hessian",
     "hvp",
+    "jet",
+    "directional",
+    "hessian_diagonal",
+    "laplacian",
     "vmap",
     "compile",
     "scan",
@@ -189,6 +200,7 @@ _MODULES = {  # where the names are that are imported when they are first used
     "transforms.products": "jvp linearize vjp",
     "uncertainty.propagation": "delta_method propagate",
     "uncertainty.rounding": "rounding_error",
+    "transforms.taylor": "directional hessian_diagonal jet laplacian",
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
 _PACKAGES = ("data", "extend", "models", "nn", "optim", "scipy", "testing", "training", "tree")

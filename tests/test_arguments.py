@@ -332,6 +332,13 @@ CASES = [
     transform(tn.hessian),
     case(tn.hvp, "hvp", lambda f, **rest: tn.hvp(f, **rest)(X, X), f=scalar),
     Case("hvp", lambda v: tn.hvp(scalar)(X, v), {}, {"v": "tree"}, fine={"v": NUMBERS}),
+    case(tn.jet, f=scalar, primals=(X,), series=([X],)),
+    case(
+        tn.directional, "directional", lambda f, **rest: tn.directional(f, **rest)(X, X), f=scalar, fine={"order": (0,)}
+    ),
+    Case("directional", lambda v: tn.directional(scalar)(X, v), {}, {"v": "tree"}, fine={"v": NUMBERS}),
+    transform(tn.hessian_diagonal),
+    transform(tn.laplacian),
     transform(tn.vmap, scalar_f=False),
     transform(tn.checkpoint),
     transform(tn.compile, scalar_f=False),

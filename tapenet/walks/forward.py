@@ -45,7 +45,7 @@ def forward(
         if lift is not None:
             kept = lift(kept, slots, slot)
         joint_pushforward = primitive.joint_pushforward
-        if primitive.joint_pushforward_over_reverse is not None and _leads_through(spans, slot, needed, first):
+        if primitive.joint_pushforward_over_reverse is not None and leads_through(spans, slot, needed, first):
             joint_pushforward = primitive.joint_pushforward_over_reverse
         if joint_pushforward is not None:
             each = [None if operand is None else dots.get(operand) for operand in slots]
@@ -62,7 +62,7 @@ def forward(
     return {slot: dots[slot] for slot in targets if slot in dots}
 
 
-def _leads_through(spans: Sequence[tuple[int, int]], slot: int, needed: bytearray, first: int) -> bool:
+def leads_through(spans: Sequence[tuple[int, int]], slot: int, needed: bytearray, first: int) -> bool:
     """Return whether a target depends on what a recorded walk made after the record at `slot`."""
     return any(any(needed[max(start - first, 0) : stop - first]) for start, stop in spans if start > slot)
 

@@ -33,6 +33,7 @@ LAYERS = [
     ["tapenet.ops.signal"],
     ["tapenet.ops.nn"],
     ["tapenet.walks"],
+    ["tapenet.series"],
     ["tapenet.diagnostics"],
     ["tapenet.views"],
     ["tapenet.tape"],

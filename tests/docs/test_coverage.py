@@ -9,8 +9,11 @@ from tests.docs.coverage import coverage
 LINE = re.compile(r"^\| `([\w.]+)` \| ([^|]+) \| (.*) \|$", re.MULTILINE)
 
 
+FUNCTIONS, OPERATIONS = coverage.PAGE.read_text().split("## Operations")
+
+
 def committed() -> dict[str, str]:
-    return {found[1]: found[0] for found in LINE.finditer(coverage.PAGE.read_text())}
+    return {found[1]: found[0] for found in LINE.finditer(FUNCTIONS)}
 
 
 def version_of_the_page() -> tuple[int, ...]:
@@ -39,3 +42,7 @@ def test_the_page_is_what_the_script_writes() -> None:
     assert not changed, "run python docs/generate_coverage.py"
     if tuple(map(int, np.__version__.split(".")[:2])) >= version_of_the_page():
         assert on_page.keys() >= now.keys(), "run python docs/generate_coverage.py"
+
+
+def test_the_table_of_operations_is_what_the_script_writes() -> None:
+    assert "\n".join(coverage.operations()) in OPERATIONS, "run python docs/generate_coverage.py"

@@ -21,6 +21,7 @@ PAGES = [
     DOCS / "guides" / "performance.md",
     DOCS / "guides" / "pytrees.md",
     DOCS / "guides" / "uncertainty.md",
+    DOCS / "guides" / "taylor.md",
     DOCS / "index.md",
 ]
 BLOCK = re.compile(r"^```(python|text)\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -15,7 +15,7 @@ from tapenet.core.primitive import Array, bind
 from tapenet.core.tensor import Tensor
 from tapenet.kernels import slopes
 from tapenet.ops.elementwise.arithmetic import sqrt, where
-from tapenet.ops.elementwise.choices import equal
+from tapenet.ops.elementwise.choices import equal, isinf
 
 # ---- trigonometric; angles in radians ----
 
@@ -143,7 +143,7 @@ _inverse: Callable[..., Array] = elementwise(
 over_one_more_square: Callable[..., Array] = elementwise(
     slopes.over_one_more_square,
     lambda t, x: over_one_more_square(t, x),
-    lambda t, x, out: over_one_more_square(t * (where(equal(out, 0), 0, x) * out * -2), x),  # 0 also at infinity
+    lambda t, x, out: over_one_more_square(t * (where(isinf(x), 0, x) * out * -2), x),  # 0 also at infinity
     name="over_one_more_square",
     doc="t / (1 + x^2), also where the square overflows. Derivatives: 1 / (1 + x^2), -2 t x / (1 + x^2)^2.",
 )

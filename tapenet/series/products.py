@@ -1,0 +1,123 @@
+"""Series rules of products of arrays, and of what is made of products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapenet.core import shapes
+from tapenet.core.primitive import REGISTRY, Array
+from tapenet.ops.arrays.shaping import broadcast_to, concatenate, moveaxis, reshape
+from tapenet.ops.linalg.products import matrix_product
+from tapenet.ops.reductions.cumulative import shifted
+from tapenet.series.arithmetic import (
+    Coefficient,
+    Series,
+    constant,
+    convolved,
+    is_constant,
+    mapped,
+    multiply,
+    plus,
+    product_of,
+    times,
+)
+from tapenet.series.linear import multilinear
+from tapenet.series.rules import apply, rule
+
+
+@rule("einsum")
+def _einsum(*operands: Series, labels: tuple[str, ...], out: str) -> Series:
+    active = [i for i, x in enumerate(operands) if not is_constant(x)]
+    return multilinear(REGISTRY["einsum"], operands, active, {"labels": labels, "out": out})
+
+
+@rule("part")
+def _part(whole: Series, index: int) -> Series:
+    return [None if c is None else c[index] for c in whole]
+
+
+# ---- products along an axis ----
+
+
+@rule("prod")
+def _prod(x: Series, axis: Any, keepdims: bool, dtype: Any = None) -> Series:
+    """Multiply halves, and halves of halves: nothing is divided, so that zeros are exact."""
+    axes = tuple(range(x[0].ndim)) if axis is None else axis
+    kept = shapes.kept(x[0].shape, axes) if keepdims else shapes.without(x[0].shape, axes)
+    count = shapes.count(x[0].shape, axes)
+    if count == 0:
+        return constant(apply("prod", x[0], axis=axis, keepdims=keepdims), x)
+
+    def as_factors(c: Array) -> Array:
+        return reshape(moveaxis(c, axes, range(len(axes))), (count, *shapes.without(c.shape, axes)))
+
+    factors = mapped(as_factors, x)
+    while count > 1:
+        half = count // 2
+        product = times(_rows(factors, 0, half), _rows(factors, half, 2 * half))
+        rest = _rows(factors, 2 * half, count)
+        factors = product if count % 2 == 0 else _stacked(product, rest)
+        count -= half
+    return mapped(lambda c: reshape(c, kept), factors)
+
+
+def _rows(x: Series, start: int, stop: int) -> list[Coefficient]:
+    return mapped(lambda c: c[start:stop], x)
+
+
+def _stacked(x: Series, y: Series) -> list[Coefficient]:
+    """Join two series along the first axis."""
+
+    def joined(a: Coefficient, b: Coefficient) -> Coefficient:
+        if a is None and b is None:
+            return None
+        a = np.zeros(x[0].shape, x[0].dtype) if a is None else a
+        return concatenate([a, np.zeros(y[0].shape, y[0].dtype) if b is None else b], 0)
+
+    return [joined(a, b) for a, b in zip(x, y, strict=True)]
+
+
+@rule("recurrence")
+def _recurrence(a: Series, b: Series, axis: int) -> Series:
+    """Solve s_n = a_n s_(n-1) + b_n order by order: each is a recurrence with the same factors."""
+    out: list[Coefficient] = [apply("recurrence", a[0], b[0], axis=axis)]
+    before: list[Coefficient] = [shifted(out[0], axis)]  # s_(n-1)
+    shape = out[0].shape
+    for k in range(1, len(a)):
+        moved = convolved(multiply, a, [*before, None], k, 1)
+        driven = b[k] if moved is None else moved if b[k] is None else moved + b[k]
+        _append(out, before, driven if driven is None else broadcast_to(driven, shape), a[0], axis)
+    return out
+
+
+@rule("cumprod")
+def _cumprod(x: Series, axis: int, dtype: Any = None) -> Series:
+    """Solve y_n = x_n y_(n-1) order by order; nothing is divided, so that zeros are exact."""
+    out: list[Coefficient] = [apply("cumprod", x[0], axis=axis)]
+    before: list[Coefficient] = [shifted(out[0], axis, 1)]  # y_(n-1)
+    for k in range(1, len(x)):
+        _append(out, before, convolved(multiply, x, [*before, None], k, 1), x[0], axis)
+    return out
+
+
+def _append(out: list[Coefficient], before: list[Coefficient], driven: Coefficient, a: Array, axis: int) -> None:
+    """Add the next coefficient of a recurrence, and that of the elements before."""
+    out.append(None if driven is None else apply("recurrence", a, driven, axis=axis))
+    before.append(None if driven is None else shifted(out[-1], axis))
+
+
+# ---- products and biases ----
+
+
+@rule("affine")
+def _affine(x: Series, kernel: Series, bias: Series) -> Series:
+    product = product_of(matrix_product, x, kernel)
+    return [apply("affine", x[0], kernel[0], bias[0]), *plus(product, bias)[1:]]
+
+
+@rule("conv_bias")
+def _conv_bias(x: Series, kernel: Series, bias: Series, **geometry: Any) -> Series:
+    product = product_of(lambda a, b: apply("conv", a, b, **geometry), x, kernel)
+    return [apply("conv_bias", x[0], kernel[0], bias[0], **geometry), *plus(product, bias)[1:]]
