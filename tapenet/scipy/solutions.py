@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ def solved(
         is_users: whether `solve` calls functions of a user's, whose exceptions pass unchanged.
         pullback: `(out, differentiable, bars) -> cotangents` of the differentiable arrays of the arguments
             (`Differentiable`), where that is cheaper than the transpose of `tangent`; `bars` has a cotangent for each
-            array of the result, None for integers.
+            array of the result, None for integers. It may return None, to leave it to the transpose.
     """
     arrays, structure = split_arrays(args)
     solver = choice(lambda *operands: solve(*structure.filled(operands)), name=f"{name}'s solver")
@@ -77,7 +78,8 @@ class _Rules:
         """Return what was found, as a function of the arguments."""
         primitive = JvpRule(self.name, _first, self.rule, maps=True).primitive()
         if self.pullback is not None:
-            primitive = attrs.evolve(primitive, joint_pullback=self.pulled)
+            pulled = functools.partial(self.pulled, primitive.joint_pullback)
+            primitive = attrs.evolve(primitive, joint_pullback=pulled)
         return operation(_first, primitive, (custom_jvp, _first, self.rule, {}))(found, *args)
 
     def rule(self, primals: tuple[Any, ...], dots: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -85,8 +87,15 @@ class _Rules:
         out = self.dependent(found, tuple(args))  # so that the derivative is differentiable itself
         return out, self.tangent(out, tuple(args), dots[1:])
 
-    def pulled(self, t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Array | None]:
-        """Return the cotangents of all operands: what was found, and the arrays of the arguments."""
+    def pulled(
+        self, transposed: Any, t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes
+    ) -> list[Array | None]:
+        """Return the cotangents of all operands: what was found, and the arrays of the arguments.
+
+        Args:
+            transposed: the rule that transposes the tangent, for where the pullback declines.
+            t, slots, kept, parameters, shapes: what joint rules get.
+        """
         assert self.pullback is not None
         call = parameters["call"]
         found, *args = call.arguments.filled(kept[: len(slots)])
@@ -95,6 +104,9 @@ class _Rules:
         places = tuple(i for i, x in enumerate(arrays) if slots[before + i] is not None and is_differentiable(x))
         given = Differentiable(tuple(arrays[i] for i in places), places, tuple(arrays), structure)
         pulled = self.pullback(self.dependent(found, tuple(args)), given, call.cotangents(t.parts))
+        if pulled is None:
+            answer: list[Array | None] = transposed(t, slots, kept, parameters, shapes)
+            return answer
         bars: list[Array | None] = [NO_PATH if slot is not None else None for slot in slots]
         for place, bar in zip(places, pulled, strict=True):
             bars[before + place] = bar

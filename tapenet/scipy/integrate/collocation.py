@@ -19,7 +19,7 @@ Source: E. Hairer, G. Wanner, Solving Ordinary Differential Equations II (1996),
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -29,6 +29,7 @@ import tapenet.numpy as tnp
 from tapenet.core.families import general
 from tapenet.core.primitive import Array
 from tapenet.errors import MappedValueError
+from tapenet.scipy.straight import StraightField
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.products import jvp, linearize
 
@@ -116,6 +117,36 @@ def as_vector(value: Any) -> Array:
     return tnp.ravel(
         tnp.asarray(value) if not isinstance(value, list | tuple) else tnp.stack([*map(tnp.asarray, value)])
     )
+
+
+def pulled(
+    field: StraightField, tableau: Tableau, out: Any, times: Array, arrays: Sequence[Array], bar: Array
+) -> tuple[Array, list[Array]]:
+    """Return the cotangents of the initial value and of the arguments' arrays, of plain values: tangent's transpose.
+
+    Args:
+        field: the right-hand side.
+        tableau, out, times, arrays: as for `tangent`.
+        bar: the cotangents of y at the points of the mesh.
+    """
+    _, stages, interval, fraction = out
+    (steps, count, d), a = stages.shape, tableau.weights
+    mesh = mesh_times(times, interval, fraction)
+    h = np.diff(mesh)
+    nodes, flat = np.ravel(mesh[:-1, None] + tableau.nodes * h[:, None]), stages.reshape(steps * count, d)
+    slopes = field.slopes(nodes, flat, arrays).reshape(steps, count, d, d)
+    moved = np.swapaxes(h[:, None, None, None] * slopes, -1, -2)
+    spread = a.T[:, None, :, None] * moved[:, :, :, None, :]  # transposed: (steps, j, b, i, a)
+    system = np.eye(count * d) - spread.reshape(steps, count * d, count * d)
+    last = np.broadcast_to(np.eye(count * d, d, -(count - 1) * d), (steps, count * d, d))
+    across = np.linalg.solve(system, last)
+    backward = np.sum(across.reshape(steps, count, d, d), axis=1)
+    t = np.array(bar)
+    for matrix, before, after in zip(backward[::-1], t[-2::-1], t[:0:-1], strict=True):
+        before += matrix.dot(after)
+    pushed = (across @ t[1:, :, None]).reshape(steps, count, d)
+    bars = np.moveaxis(np.tensordot(a, pushed, ([0], [1])), 0, 1) * h[:, None, None]
+    return t[0], field.pulled(nodes, flat, arrays, bars.reshape(steps * count, d))
 
 
 def tangent(

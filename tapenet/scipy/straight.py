@@ -1,0 +1,349 @@
+"""Small functions of a user's as straight code on numbers, with their derivatives: what solvers call many times.
+
+A function of a few numbers, called on arrays, spends its time on NumPy's calls and not on arithmetic. It is recorded
+once; where the record has no reads (branches, conversions) and only arithmetic and elementary functions of elements,
+each element becomes a node of a graph. The graph is written as Python source in two forms: of Python's floats, for a
+solver's calls, and of NumPy's arrays, for all points of a mesh at once, with the partial derivatives by the chain rule.
+
+Everything else, and a point where Python raises and NumPy gives inf or NaN, is left to the function itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from types import CodeType
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.core.primitive import Array
+from tapenet.core.recorder import WATCHED, new_recorder
+from tapenet.core.tensor import Tensor
+
+Function = Callable[..., Any]
+
+_LARGEST = 400  # nodes: beyond it arrays are the better form
+_INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
+_CALLED = ("sqrt", "exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "arctan", "log1p", "expm1")
+_IN_MATH = {"power": math.pow, **{name: getattr(math, name.replace("arc", "a")) for name in _CALLED}}
+_IN_NUMPY = {"power": np.power, **{name: getattr(np, name) for name in _CALLED}}
+
+
+class _UnsupportedError(Exception):
+    """What straight code does not do."""
+
+
+# ---- graphs ----
+
+
+@attrs.define(eq=False)
+class _Graph:
+    """Nodes, each made once: an operation and the numbers of its operands, or an input.
+
+    Attributes:
+        nodes: (operation, operands); operands are nodes' numbers or floats.
+        known: the number of each.
+    """
+
+    nodes: list[tuple[str, tuple[Any, ...]]] = attrs.field(factory=list)
+    known: dict[Any, Node] = attrs.field(factory=dict)
+
+    def node(self, operation: str, *operands: Any) -> Node:
+        key = (operation, *operands)
+        found = self.known.get(key)
+        if found is None:
+            if len(self.nodes) >= _LARGEST:
+                raise _UnsupportedError
+            found = self.known[key] = Node(self, len(self.nodes))
+            self.nodes.append((operation, operands))
+        return found
+
+    def inputs(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Return an array of inputs."""
+        made = np.empty(shape, object)
+        for place in np.ndindex(shape):
+            made[place] = self.node(name, *place)
+        return made
+
+
+def _operand(x: Any) -> Any:
+    """Return how a node or a number is an operand."""
+    if type(x) is Node:
+        return x
+    if isinstance(x, int | float | np.floating | np.integer):
+        return float(x)
+    raise _UnsupportedError
+
+
+@attrs.frozen(eq=False)
+class Node:
+    """A number that is computed. NumPy's functions of arrays of objects call its operators and methods."""
+
+    graph: _Graph
+    number: int
+
+    def _with(self, operation: str, x: Any, y: Any) -> Any:
+        return self.graph.node(operation, _operand(x), _operand(y))
+
+    def __add__(self, other: Any) -> Any:
+        return self if _is(other, 0) else self._with("add", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self if _is(other, 0) else self._with("add", other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return self if _is(other, 0) else self._with("subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._with("subtract", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return self if _is(other, 1) else self._with("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self if _is(other, 1) else self._with("multiply", other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._with("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self._with("divide", other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return self * self if _is(other, 2) else self._with("power", self, other)
+
+    def __neg__(self) -> Any:
+        return self.graph.node("negative", self)
+
+
+def _method(name: str) -> Function:
+    def method(self: Node) -> Node:
+        return self.graph.node(name, self)
+
+    return method
+
+
+for _name in _CALLED:
+    setattr(Node, _name, _method(_name))
+
+
+def _is(x: Any, number: int) -> bool:
+    return type(x) is not Node and x == number
+
+
+# ---- derivatives, as nodes ----
+
+
+def _by_power(x: Any, y: Any, out: Any) -> Iterator[tuple[Any, Any]]:
+    if type(x) is Node:
+        if type(y) is Node:
+            raise _UnsupportedError
+        yield x, y * x ** (y - 1)
+
+
+_PARTIALS: dict[str, Function] = {
+    "add": lambda x, y, out: [(x, 1.0), (y, 1.0)],
+    "subtract": lambda x, y, out: [(x, 1.0), (y, -1.0)],
+    "multiply": lambda x, y, out: [(x, y), (y, x)],
+    "divide": lambda x, y, out: [(x, 1.0 / y), (y, -out / y)],
+    "power": _by_power,
+    "negative": lambda x, out: [(x, -1.0)],
+    "sqrt": lambda x, out: [(x, 0.5 / out)],
+    "exp": lambda x, out: [(x, out)],
+    "log": lambda x, out: [(x, 1.0 / x)],
+    "sin": lambda x, out: [(x, x.cos())],
+    "cos": lambda x, out: [(x, -x.sin())],
+    "tan": lambda x, out: [(x, 1.0 + out * out)],
+    "tanh": lambda x, out: [(x, 1.0 - out * out)],
+    "sinh": lambda x, out: [(x, x.cosh())],
+    "cosh": lambda x, out: [(x, x.sinh())],
+    "arctan": lambda x, out: [(x, 1.0 / (1.0 + x * x))],
+    "log1p": lambda x, out: [(x, 1.0 / (1.0 + x))],
+    "expm1": lambda x, out: [(x, out + 1.0)],
+}
+
+
+def _derivatives(graph: _Graph, seeds: Sequence[tuple[Any, Any]], wanted: Sequence[Node]) -> list[Any]:
+    """Return the derivatives of a sum of seed times node by some inputs, by reverse mode on the graph."""
+    bars: dict[Node, Any] = {}
+
+    def add(node: Any, bar: Any) -> None:
+        if type(node) is Node:
+            bars[node] = bar if node not in bars else bars[node] + bar
+
+    for node, seed in seeds:
+        add(node, seed)
+    waiting = max((node.number for node in bars), default=-1)
+    by_number = {node.number: node for node in graph.known.values()}
+    for number in range(waiting, -1, -1):
+        node, (operation, operands) = by_number[number], graph.nodes[number]
+        if node in bars and operation in _PARTIALS:
+            for operand, partial in _PARTIALS[operation](*operands, node):
+                if type(operand) is Node:
+                    add(operand, bars[node] if _is(partial, 1) else partial * bars[node])
+    return [bars.get(node, 0.0) for node in wanted]
+
+
+# ---- source ----
+
+
+def _written(graph: _Graph, outputs: Sequence[Any]) -> list[str]:
+    """Return the lines that compute what outputs need, and last the outputs."""
+    needed, waiting = set[int](), [x.number for x in outputs if type(x) is Node]
+    while waiting:
+        number = waiting.pop()
+        if number not in needed:
+            needed.add(number)
+            waiting += [x.number for x in graph.nodes[number][1] if type(x) is Node]
+    lines = [f"v{number} = {_expression(*graph.nodes[number])}" for number in sorted(needed)]
+    return [*lines, f"return [{', '.join(map(_named, outputs))}]"]
+
+
+def _named(x: Any) -> str:
+    return f"v{x.number}" if type(x) is Node else repr(float(x))
+
+
+def _expression(operation: str, operands: tuple[Any, ...]) -> str:
+    if operation in _INFIX:
+        x, y = map(_named, operands)
+        return f"({x}) {_INFIX[operation]} ({y})"
+    if operation == "negative":
+        return f"-({_named(operands[0])})"
+    if operation in _IN_MATH:
+        return f"{operation}({', '.join(map(_named, operands))})"
+    return "_".join((operation, *map(str, operands)))
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(source: str) -> CodeType:
+    return compile(source, "<straight code>", "exec")
+
+
+def _function(parameters: str, lines: Sequence[str], functions: dict[str, Function]) -> Function:
+    body = "\n".join(f"    {line}" for line in lines)
+    names: dict[str, Any] = dict(functions)
+    exec(_compiled(f"def straight({parameters}):\n{body}\n"), names)
+    found: Function = names["straight"]
+    return found
+
+
+# ---- functions of a user's ----
+
+
+@attrs.frozen(eq=False)
+class StraightField:
+    """A right-hand side f(t, y, *arrays) as straight code.
+
+    Attributes:
+        size: of y.
+        shapes: of the arrays.
+        graph: of all nodes.
+        outputs: the elements of f.
+    """
+
+    size: int
+    shapes: tuple[tuple[int, ...], ...]
+    graph: _Graph
+    outputs: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, f: Function, t: float, y: Array, arrays: Sequence[Array]) -> StraightField | None:
+        """Return f(t, y, arrays) as straight code, from one call; None where it cannot be written so."""
+        if sum(np.size(x) for x in (y, *arrays)) > _LARGEST // 4:
+            return None
+        try:
+            return cls._of(f, t, y, arrays)
+        except Exception:  # whatever does not go this way: the solver's own calls raise what there is to raise
+            return None
+
+    @classmethod
+    def _of(cls, f: Function, t: float, y: Array, arrays: Sequence[Array]) -> StraightField:
+        graph = _Graph()
+        with new_recorder(replayable=True) as tape:
+            watched = [tape.watch(x if np.ndim(x) else np.float64(x)) for x in (t, y, *arrays)]
+            value = f(watched[0], watched[1], watched[2:])
+            values = list(value) if isinstance(value, list | tuple) else [value]
+            if tape.guards:
+                raise _UnsupportedError
+            names = ["t", "y", *(f"p{i}" for i in range(len(arrays)))]
+            lifted: list[Array] = [
+                graph.inputs(name, np.shape(x)) for name, x in zip(names, (t, y, *arrays), strict=True)
+            ]
+            for primitive, slots, kept, parameters, shape, dtype in tape.entries[len(watched) :]:
+                if primitive is WATCHED or shape is None or dtype != np.dtype(float):
+                    raise _UnsupportedError
+                operands = [_constant(x) if slot is None else lifted[slot] for slot, x in zip(slots, kept)]
+                made = np.empty(shape, object)
+                made[...] = primitive.forward(*operands, **parameters)
+                lifted.append(made)
+            found = [lifted[x.slot] if type(x) is Tensor else _constant(x) for x in values]
+        outputs = tuple(_operand(x) for one in found for x in np.ravel(one))
+        if len(outputs) != len(y):
+            raise _UnsupportedError
+        shapes = tuple(np.shape(x) for x in arrays)
+        return cls(len(y), shapes, graph, outputs)
+
+    # ---- as functions ----
+
+    def _unpacked(self) -> list[str]:
+        """Return the lines that give each element of the arrays p a name."""
+        lines = []
+        for i, shape in enumerate(self.shapes):
+            names = ["_".join((f"p{i}", *map(str, place))) for place in np.ndindex(shape)]
+            lines.append(f"{', '.join(names)}, = p[{i}]" if names else "")
+        return [line for line in lines if line]
+
+    def of_numbers(self, arrays: Sequence[Array], otherwise: Function) -> Function:
+        """Return f(t, y) of a number and an array, as a list; of another function where Python raises."""
+        states = ", ".join(f"y_{i}" for i in range(self.size))
+        body = ["t = float(t)", f"{states}, = y.tolist()", *_written(self.graph, self.outputs)]
+        lines = ["def field(t, y):", "    try:", *(f"        {line}" for line in body)]
+        lines += ["    except (ArithmeticError, ValueError):", "        return otherwise(t, y)", "return field"]
+        make = _function("p, otherwise", [*self._unpacked(), *lines], _IN_MATH)
+        field: Function = make(_elements(arrays), otherwise)
+        return field
+
+    def slopes(self, t: Array, y: Array, arrays: Sequence[Array]) -> Array:
+        """Return the Jacobians by y at points, shape (points, d, d)."""
+        states = [self.graph.node("y", i) for i in range(self.size)]
+        rows = [_derivatives(self.graph, [(x, 1.0)], states) for x in self.outputs]
+        found = self._of_arrays([x for row in rows for x in row], t, y, arrays, ())
+        out = np.empty((len(t), self.size * self.size))
+        for i, x in enumerate(found):
+            out[:, i] = x
+        return out.reshape(len(t), self.size, self.size)
+
+    def pulled(self, t: Array, y: Array, arrays: Sequence[Array], bars: Array) -> list[Array]:
+        """Return the cotangents of the arrays, from those of f at points, shape (points, d)."""
+        seeds = [(x, self.graph.node("bar", i)) for i, x in enumerate(self.outputs)]
+        wanted = [
+            self.graph.node(f"p{i}", *place) for i, shape in enumerate(self.shapes) for place in np.ndindex(shape)
+        ]
+        found = self._of_arrays(_derivatives(self.graph, seeds, wanted), t, y, arrays, bars.T)
+        sums = np.array([np.sum(np.broadcast_to(x, len(t))) for x in found])
+        parts = np.split(sums, np.cumsum([int(np.prod(shape)) for shape in self.shapes]))
+        return [part.reshape(shape)[()] for part, shape in zip(parts, self.shapes, strict=False)]
+
+    def _of_arrays(self, outputs: Sequence[Any], t: Array, y: Array, arrays: Sequence[Array], bars: Any) -> list[Any]:
+        lines = [*self._unpacked(), f"{', '.join(f'y_{i}' for i in range(self.size))}, = y"]
+        if len(bars):
+            lines.append(f"{', '.join(f'bar_{i}' for i in range(self.size))}, = bars")
+        run = _function("t, y, p, bars", [*lines, *_written(self.graph, outputs)], _IN_NUMPY)
+        found: list[Any] = run(t, y.T, _elements(arrays), bars)
+        return found
+
+
+def _elements(arrays: Sequence[Array]) -> list[list[float]]:
+    return [np.ravel(np.asarray(x, float)).tolist() for x in arrays]
+
+
+def _constant(x: Any) -> Array:
+    """Return a constant operand as an array of objects."""
+    if type(x) is Tensor or np.asarray(x).dtype.kind not in "biuf":
+        raise _UnsupportedError
+    made = np.empty(np.shape(x), object)
+    made[...] = np.asarray(x, float).tolist()
+    return made
