@@ -59,6 +59,12 @@ PAGES = (
         ("tapenet.nn", "tapenet.nn.init"),
         "Functions, layers, losses and initializers. Images are channels last, ``(N, H, W, C)``.",
     ),
+    Page(
+        "operators",
+        "tapenet.operators",
+        ("tapenet.operators",),
+        "Linear algebra without matrices. :doc:`/guides/operators` is the guide.",
+    ),
     Page("optim", "tapenet.optim", ("tapenet.optim",), "Optimizers and schedules of learning rates."),
     Page(
         "scipy",

@@ -7,6 +7,7 @@ Record and walk: `GradientTape`, with `gradient`, `jacobian`, `jvp` and `replay`
 Transform functions: `grad`, `value_and_grad`, `elementwise_grad`, `vjp`, `jvp`, `linearize`, `jacobian`, `jacfwd`,
 `hessian`, `hvp`, `jet`, `directional`, `hessian_diagonal`, `laplacian`, `vmap`, `compile`, `checkpoint`,
 `stop_gradient`, `root`, `fixed_point`, `scan`, `while_loop`, `checkpointed_loop`.
+Linear algebra without matrices: `linear_operator`, `gauss_newton`, `operators`.
 Results with their errors: `propagate`, `delta_method`, `rounding_error`.
 Give derivatives of your own: `primitive`, `custom_vjp`, `custom_jvp`; `extend` is the module for authors of operations.
 Build and train networks: `nn`, `optim`, `models`, `data`, `training`; keep them: `save`, `load`.
@@ -55,6 +56,7 @@ if TYPE_CHECKING:  # imported when first used: see _MODULES
         extend as extend,
         models as models,
         nn as nn,
+        operators as operators,
         optim as optim,
         scipy as scipy,
         testing as testing,
@@ -69,6 +71,8 @@ if TYPE_CHECKING:  # imported when first used: see _MODULES
     from tapenet.kernels.backends import use_backend as use_backend
     from tapenet.kernels.memory import empty_cache as empty_cache
     from tapenet.kernels.processors import num_threads as num_threads, set_num_threads as set_num_threads
+    from tapenet.operators.curvature import gauss_newton as gauss_newton
+    from tapenet.operators.operator import linear_operator as linear_operator
     from tapenet.ops.arrays.indexing import at as at
     from tapenet.program.compiling import compile as compile
     from tapenet.program.long_loops import checkpointed_loop as checkpointed_loop
@@ -132,6 +136,9 @@ __all__ = [
     "stop_gradient",
     "root",
     "fixed_point",
+    # operators
+    "linear_operator",
+    "gauss_newton",
     # errors of results
     "propagate",
     "delta_method",
@@ -157,6 +164,7 @@ __all__ = [
     "scipy",
     "tree",
     "nn",
+    "operators",
     "optim",
     "models",
     "data",
@@ -190,6 +198,8 @@ _MODULES = {  # where the names are that are imported when they are first used
     "program.compiling": "compile",
     "program.long_loops": "checkpointed_loop",
     "program.loops": "scan while_loop",
+    "operators.curvature": "gauss_newton",
+    "operators.operator": "linear_operator",
     "ops.arrays.indexing": "at",
     "transforms.checkpoint": "checkpoint",
     "transforms.custom": "custom_jvp custom_vjp",
@@ -203,7 +213,7 @@ _MODULES = {  # where the names are that are imported when they are first used
     "transforms.taylor": "directional hessian_diagonal jet laplacian",
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
-_PACKAGES = ("data", "extend", "models", "nn", "optim", "scipy", "testing", "training", "tree")
+_PACKAGES = ("data", "extend", "models", "nn", "operators", "optim", "scipy", "testing", "training", "tree")
 
 
 class _Importing:

@@ -30,6 +30,7 @@ MODULES = [
     "tapenet.models",
     "tapenet.nn",
     "tapenet.nn.init",
+    "tapenet.operators",
     "tapenet.optim",
     "tapenet.testing",
     "tapenet.testing.strategies",
@@ -106,6 +107,18 @@ WRONG: dict[str, list[Any]] = {
     "covariance": ["a", None, OBJECT, RAGGED, TEXTS, MASKED, -1.0, NAN, 1j, np.ones(3), np.ones((2, 3)), {"a": 1.0}],
     "order": ["a", None, OBJECT, 0, 3, 1.5, True, NAN, [1]],
     "share": ["a", None, OBJECT, 0.0, 1.0, -0.1, 95, NAN, True],
+    "operator matrix": [
+        "a",
+        None,
+        OBJECT,
+        1.5,
+        RAGGED,
+        TEXTS,
+        np.ones(2),
+        np.arange(4).reshape(2, 2),
+        np.ones((2, 2, 2)),
+    ],
+    "right side": ["a", None, OBJECT, RAGGED, TEXTS, np.ones(3), {"a": np.ones(2)}, (np.ones(2), 1.0)],
     "texts": ["a", 3, OBJECT, ["a"], {"a": 1}, {1: "a"}, {"tapenet": "a"}],
 }
 
@@ -320,6 +333,11 @@ def check(x: Any) -> Any:
     return tn.nn.normalize(x, 0.0, 1.0)
 
 
+MATRIX_A = np.array([[2.0, 1.0], [1.0, 3.0]])
+RNG = np.random.default_rng(0)
+SOLVES = {"tolerance": "share"}
+SMALL: dict[str, Any] = {}
+
 CASES = [
     # tapenet
     case(tn.GradientTape),
@@ -350,6 +368,41 @@ CASES = [
     Case("pullback", lambda y_bar: tn.vjp(scalar, X)[1](y_bar), {}, {"y_bar": "tree"}, fine={"y_bar": NUMBERS}),
     case(tn.jvp, f=scalar, args=(X,), tangents=(X,)),
     case(tn.linearize, "linearize", lambda f, args: tn.linearize(f, args), f=scalar, args=X, named={"args": "args[0]"}),
+    # tapenet.operators
+    case(
+        tn.linear_operator,
+        f=np.square,
+        x=X,
+        kind="jacobian",
+        kinds={"kind": "choice"},
+        fine={"x": ()},
+    ),
+    case(tn.gauss_newton, "", lambda f, **rest: tn.gauss_newton(f, **rest)(X), f=np.square),
+    case(
+        tn.operators.fisher,
+        "",
+        lambda log_likelihoods: tn.operators.fisher(log_likelihoods)(X),
+        log_likelihoods=np.square,
+    ),
+    *(
+        case(solver, a=MATRIX_A, b=np.ones(2), kinds={"a": "operator matrix", "b": "right side", **SOLVES})
+        for solver in (tn.operators.cg, tn.operators.minres, tn.operators.gmres)
+    ),
+    case(tn.operators.lsqr, a=MATRIX_A, b=np.ones(2), kinds={"a": "operator matrix", "b": "right side", **SOLVES}),
+    case(tn.operators.eigsh, a=MATRIX_A, k=1, which="LA", kinds={"a": "operator matrix", "which": "choice", **SOLVES}),
+    case(tn.operators.svds, a=MATRIX_A, k=1, kinds={"a": "operator matrix", **SOLVES}),
+    case(tn.operators.trace, a=MATRIX_A, rng=RNG, kinds={"a": "operator matrix"}, more={"samples": (1,)}, fine=SMALL),
+    case(
+        tn.operators.diagonal, a=MATRIX_A, rng=RNG, kinds={"a": "operator matrix"}, more={"samples": (1,)}, fine=SMALL
+    ),
+    case(
+        tn.operators.logdet,
+        a=MATRIX_A,
+        rng=RNG,
+        kinds={"a": "operator matrix", "tolerance": "share"},
+        more={"samples": (1,)},
+        fine={**SMALL, "steps": (HUGE,)},
+    ),
     case(
         tn.propagate,
         f=np.square,
@@ -821,6 +874,7 @@ NOT_CALLED = {  # public names that have no arguments, or none of their own
     "tapenet.data": "Batches Prefetched",
     "tapenet.nn": "BatchStatistics Layer LayerSummary ModelSummary Stateless",
     "tapenet.training": "Run History Callback inference",
+    "tapenet.operators": "LinearOperator EighResult SVDResult Estimate",
     "tapenet.optim": "Optimizer Schedule Part freeze",
     "compat": "Placeholder Add Identity Dot Flatten ReluActivator IdentityActivator SigmoidActivator TanhActivator "
     "MSE Softmax SGDOptimizer AdaGramOptimizer Graph",

@@ -42,7 +42,7 @@ LAYERS = [
     ["tapenet.saving"],
     ["tapenet.files", "tapenet.tree"],
     ["tapenet.program"],
-    ["tapenet.uncertainty"],
+    ["tapenet.uncertainty", "tapenet.operators"],
     ["tapenet.nn", "tapenet.optim", "tapenet.models", "tapenet.data"],
     ["tapenet.training"],
     ["tapenet.scipy"],

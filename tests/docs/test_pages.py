@@ -22,6 +22,7 @@ PAGES = [
     DOCS / "guides" / "pytrees.md",
     DOCS / "guides" / "uncertainty.md",
     DOCS / "guides" / "taylor.md",
+    DOCS / "guides" / "operators.md",
     DOCS / "index.md",
 ]
 BLOCK = re.compile(r"^```(python|text)\n(.*?)^```", re.DOTALL | re.MULTILINE)

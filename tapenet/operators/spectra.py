@@ -1,0 +1,164 @@
+"""Eigenvalues and singular values of operators by Lanczos' method, differentiable where they are simple."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from tapenet.core.argument_checks import checked_choice, checked_count, checked_number
+from tapenet.core.packages import import_package
+from tapenet.core.primitive import Array
+from tapenet.errors import ArgumentError, ArgumentTypeError, ConvergenceError
+from tapenet.operators.linear_solves import implicit_solution, krylov_solve, moved, plain_operator, pulled_to
+from tapenet.operators.operator import Augmented, Deflated, LinearOperator, Matrix, as_operator
+from tapenet.transforms.custom import custom_vjp
+
+Which = Literal["LA", "SA", "LM"]
+
+
+class EighResult(NamedTuple):
+    """Eigenvalues, ascending, and eigenvectors as columns, as `numpy.linalg.eigh` gives them."""
+
+    eigenvalues: Array
+    eigenvectors: Array
+
+
+class SVDResult(NamedTuple):
+    """Singular vectors as columns of U and rows of Vh, and singular values, descending, as `numpy.linalg.svd`."""
+
+    U: Array
+    S: Array
+    Vh: Array
+
+
+def eigsh(
+    a: Any, k: int = 6, *, which: Which = "LA", tolerance: float = 1e-10, max_steps: int | None = None
+) -> EighResult:
+    """Find k eigenvalues and eigenvectors of a symmetric operator, by products alone.
+
+    Args:
+        a: a symmetric `LinearOperator` (such as a Hessian), matrix or sparse matrix; real, and not looked at.
+        k: how many, fewer than its size.
+        which: "LA" for the largest, "SA" for the smallest, "LM" for the largest in magnitude.
+        tolerance: relative, of eigenvalues.
+        max_steps: how often Lanczos' method is restarted at most; 10 times the size by default.
+
+    Returns:
+        A named tuple `(eigenvalues, eigenvectors)`: eigenvalues ascend, eigenvectors are columns, of vectors of all
+        elements, with a sign by which the element of largest magnitude is positive.
+
+    Raises:
+        ConvergenceError: no convergence.
+        ArgumentError: an operator that is not square; k of its size or more.
+        ArgumentTypeError: a complex operator.
+        MissingPackageError: SciPy is not installed.
+
+    Derivative: v^T A_dot v of an eigenvalue, -(A - value)^+ A_dot v of a vector, which is one solve by `minres`. Both
+    are those of simple eigenvalues: at a multiple one, that of the vector does not exist.
+
+    Source: ARPACK (Lehoucq, Sorensen and Yang, 1998), by SciPy.
+
+    >>> eigsh(np.diag([1.0, 5.0, 3.0, 2.0]), 2).eigenvalues.round(6)
+    array([3., 5.])
+    """
+    operator = _checked("eigsh", a, k, tolerance, max_steps, square=True)
+    checked_choice("eigsh", "which", which, ("LA", "SA", "LM"))
+    return _eigh("eigsh", operator, k, which, tolerance, max_steps)
+
+
+def svds(a: Any, k: int = 6, *, tolerance: float = 1e-10, max_steps: int | None = None) -> SVDResult:
+    """Find the k largest singular values and their vectors, by products with A and its transpose.
+
+    Args:
+        a: a `LinearOperator`, matrix or sparse matrix, real.
+        k, tolerance, max_steps: as for `eigsh`; k is less than the smaller size.
+
+    Returns:
+        A named tuple `(U, S, Vh)` with A v_i = s_i u_i: of shapes (m, k), (k,), (k, n), singular values descending.
+
+    Raises:
+        As `eigsh`.
+
+    Derivative: that of the eigenvalues and vectors of (0 A; A^T 0), for simple singular values that are not 0.
+
+    >>> svds(np.diag([1.0, 5.0, 3.0, 2.0]), 2).S.round(6)
+    array([5., 3.])
+    """
+    operator = _checked("svds", a, k, tolerance, max_steps, square=False)
+    values, vectors = _eigh("svds", Augmented(operator), k, "LA", tolerance, max_steps)
+    rows = operator.shape[0]
+    both = np.sqrt(2.0) * vectors[:, ::-1]
+    return SVDResult(both[:rows], values[::-1], both[rows:].T)
+
+
+def _checked(name: str, a: Any, k: int, tolerance: float, max_steps: int | None, *, square: bool) -> LinearOperator:
+    operator = as_operator(name, a, square=square)
+    if operator.dtype.kind == "c":
+        raise ArgumentTypeError(f"{name}: a must be real; got complex numbers.")
+    checked_count(name, "k", k)
+    checked_number(name, "tolerance", tolerance, "(0, 1)")
+    if max_steps is not None:
+        checked_count(name, "max_steps", max_steps)
+    if k >= min(operator.shape):
+        raise ArgumentError(
+            f"{name}: k must be less than the size of a, {min(operator.shape)}; got {k}. "
+            f"Take tnp.linalg.{'svd' if name == 'svds' else 'eigh'}(a.to_dense())."
+        )
+    return operator
+
+
+def _eigh(name: str, a: LinearOperator, k: int, which: str, tolerance: float, max_steps: int | None) -> EighResult:
+    """Return eigenvalues and vectors of a symmetric operator, with the derivative of simple ones."""
+    inner = krylov_solve(name, "minres", max(tolerance / 10, 1e-13), None, None)
+
+    def found(a: LinearOperator) -> tuple[Array, Array]:
+        return _lanczos(name, a, k, which, tolerance, max_steps)
+
+    def forward(a: LinearOperator) -> tuple[Any, Any]:
+        values, vectors = solution(a)
+        return (values, vectors), (a, values, vectors)
+
+    def resolvent(a: LinearOperator, value: Array, vector: Array, right: Array) -> Array:
+        """Return (A - value)^+ right, of what is orthogonal to the vector."""
+        own = right - vector * (vector @ right)
+        return implicit_solution(inner, Deflated(a, value, vector), own)
+
+    def backward(residuals: Any, bars: Any) -> tuple[Any]:
+        a, values, vectors = residuals
+        value_bars, vector_bars = bars
+        pairs = []
+        for i in range(k):
+            v = vectors[:, i]
+            pairs.append((v, value_bars[i] * v - resolvent(a, values[i], v, vector_bars[:, i])))
+        return (pulled_to(a, pairs),)
+
+    def pushed(primals: Any, tangents: Any) -> tuple[Any, Any]:
+        (a,), (a_dot,) = primals, tangents
+        values, vectors = solution(a)
+        products = [moved(a, a_dot, vectors[:, i]) for i in range(k)]
+        value_dots = np.stack([vectors[:, i] @ products[i] for i in range(k)])
+        dots = [-resolvent(a, values[i], vectors[:, i], products[i]) for i in range(k)]
+        return (values, vectors), (value_dots, np.stack(dots, 1))
+
+    solution = custom_vjp(found, forward, backward, jvp=pushed)
+    return EighResult(*solution(a))
+
+
+def _lanczos(
+    name: str, a: LinearOperator, k: int, which: str, tolerance: float, max_steps: int | None
+) -> tuple[Array, Array]:
+    linalg = import_package("scipy.sparse.linalg", f"operators.{name}", "scipy")
+    start = np.random.default_rng(0).standard_normal(a.shape[0]).astype(a.dtype)  # the same at each call
+    matrix = np.asarray(a.matrix) if type(a) is Matrix else plain_operator(name, a)
+    try:
+        values, vectors = linalg.eigsh(matrix, k, which=which, v0=start, tol=tolerance, maxiter=max_steps)
+    except linalg.ArpackError as error:
+        raise ConvergenceError(
+            f"{name}: eigenvalues must converge to tolerance {tolerance:.3g}; got {error}. Pass a larger tolerance or "
+            "more steps."
+        ) from error
+    order = np.argsort(values)
+    values, vectors = values[order], vectors[:, order]
+    largest = vectors[np.argmax(np.abs(vectors), axis=0), np.arange(k)]
+    return values, vectors * np.where(largest < 0, -1, 1).astype(vectors.dtype)
