@@ -25,7 +25,8 @@ _PLAIN = frozenset((float, np.float64, np.ndarray))
 
 def on_tape(*values: Any) -> bool:
     """Return whether a pytree holds a Tensor."""
-    return any(type(x) is Tensor for x in tree_leaves(values))
+    flat = values[0] if len(values) == 1 and type(values[0]) is tuple else values
+    return any(type(x) is Tensor for x in flat) or any(type(x) is Tensor for x in tree_leaves(values))
 
 
 def tupled(args: Any) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError, ConvergenceError
 from tapenet.scipy.optimize.active import side_of
 from tapenet.scipy.optimize.implicit import checked, implicit, implicit_marked, on_tape, tupled
+from tapenet.scipy.optimize.roots import scalar_root
 from tapenet.scipy.placing import published
 from tapenet.transforms.gradient import grad
 
@@ -24,9 +25,9 @@ _NOTE = "Derivative: -f_p / f_x at the root, by args; not by the bracket or the 
 def _root(name: str, f: Function, args: tuple[Any, ...], solve: Function, info: dict[str, Any]) -> Array:
     """Return the root that `solve(plain f, plain args)` gives with its report."""
 
-    def solution(*given: Any) -> Array:
+    def solution(g: Function, given: Any) -> Any:
         try:
-            found, report = solve(checked(name, f), given)
+            found, report = solve(g, given)
         except ValueError as error:
             if "must have different signs" in str(error):
                 raise ArgumentError(f"{name}: {error}.") from error
@@ -34,12 +35,9 @@ def _root(name: str, f: Function, args: tuple[Any, ...], solve: Function, info: 
         if not report.converged:
             raise ConvergenceError(f"{name}: f must have a root that the solver finds; got {report.flag}.")
         info.update(report)
-        return np.array([found], float)
+        return found
 
-    def equation(x: Array, *given: Any) -> Array:
-        return tnp.reshape(f(x[0], *given), (1,))
-
-    return implicit(name, solution, equation, *args)[0]
+    return scalar_root(name, f, solution, args)
 
 
 def _with_report(root: Array, info: dict[str, Any], full_output: bool) -> Any:
