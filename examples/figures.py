@@ -94,6 +94,21 @@ def initial_condition(
     return figure
 
 
+def orbit(times: np.ndarray, points: np.ndarray, errors: np.ndarray) -> Figure:
+    """Draw an orbit in space from the side, the lengths of its steps, and how far it is from the reference."""
+    figure = Figure(figsize=(10.5, 3.2), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    left.plot(points[:, 0], points[:, 2], color=STRONG, lw=0.5)
+    left.set(title="x and z", xticks=[], yticks=[])
+    middle.plot(times[:-1], np.diff(times), color=STRONG, lw=1.1)
+    middle.set(title="Length of each step", xlabel="time", ylim=(0, None))
+    right.semilogy(times[1:], errors[1:], color=STRONG, lw=1.1)
+    right.set(title="Distance from the reference", xlabel="time")
+    plain(middle)
+    plain(right)
+    return figure
+
+
 def smoke(axes: Axes, field: np.ndarray, title: str, *, cmap: str = "gray_r", low: float = 0.0) -> None:
     """Draw one field of smoke."""
     axes.imshow(field, cmap=cmap, vmin=low, vmax=1, interpolation="bilinear")

@@ -87,3 +87,9 @@ def test_errors_are_propagated_as_by_uncertainties():
     command = [sys.executable, str(BENCHMARKS / "uncertainty.py"), "--numbers", "100", "--rounds", "1"]
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "exp(-x) * sin(x) / x" in finished.stdout
+
+
+def test_taylor_mode_agrees_with_nested_forward_mode():
+    command = [sys.executable, str(BENCHMARKS / "taylor.py"), "--width", "4", "--batch", "2", "--order", "3"]
+    finished = subprocess.run([*command, "--rounds", "1"], capture_output=True, text=True, check=True)
+    assert "tapenet, nested jvp" in finished.stdout

@@ -16,6 +16,7 @@ import figures
 import fluid
 import gaussian_process
 import initial_condition
+import lorenz_taylor
 import lstm
 import mlp
 import numpy as np
@@ -30,7 +31,19 @@ import tapenet as tn
 from tapenet.testing import assert_same_gradient, check_grads
 
 EXAMPLES = Path(scripts.__file__).parent
-ALL = [gaussian_process, lstm, fluid, scipy_minimize, mlp, resnet, transformer, autoencoder, unet, initial_condition]
+ALL = [
+    gaussian_process,
+    lstm,
+    fluid,
+    scipy_minimize,
+    mlp,
+    resnet,
+    transformer,
+    autoencoder,
+    unet,
+    initial_condition,
+    lorenz_taylor,
+]
 RESULTS = {
     "gaussian_process": r"log likelihood: (?P<before>-\d+\.\d+) before, (?P<after>-?\d+\.\d+) after 60 steps",
     "lstm": r"loss: (?P<before>\d\.\d+) before, (?P<after>\d\.\d+) after 40 steps \(by guessing 3\.296\)",
@@ -41,6 +54,7 @@ RESULTS = {
     "autoencoder": r"mean squared error: (?P<before>0\.\d+) before, (?P<after>0\.\d+) after 3 epochs",
     "unet": r"wrong: (?P<before>0\.\d+) by finding nothing, (?P<after>0\.\d+) after 6 epochs",
     "initial_condition": r"misfit: (?P<before>\d+\.\d+) before, (?P<after>\d\.\d+) after 8 rounds, error \d%",
+    "lorenz_taylor": r"distance from the reference: .* until time 1, (?P<after>\d\.\de-\d+) at time 1",
     "scipy_minimize": r"in 10 dimensions: minimum (?P<after>\d\.\de-\d+) after \d+ steps",
 }
 
@@ -254,3 +268,14 @@ def test_the_wave_s_misfit_is_that_of_what_is_heard(rng: np.random.Generator) ->
         return 0.5 * np.sum((initial_condition.heard(start, detectors, damping, 9) - sounds) ** 2)
 
     assert_same_gradient(lambda x: initial_condition.misfit(x, sounds, detectors, damping), plain, (start,), order=2)
+
+
+def test_the_series_of_a_solution_follow_from_its_equation() -> None:
+    rows = lorenz_taylor.coefficients(lambda x: -2 * x, np.array([3.0]), 5)
+    np.testing.assert_allclose(rows[:, 0], 3 * np.array([1, -2, 2, -4 / 3, 2 / 3, -4 / 15]), rtol=1e-14)
+
+
+def test_steps_by_series_keep_what_is_asked_for() -> None:
+    times, states, _ = lorenz_taylor.integrate(lambda x: x * (1 - x), np.array([0.5]), 3.0, order=12, tolerance=1e-12)
+    np.testing.assert_allclose(states[:, 0], 1 / (1 + np.exp(-times)), rtol=1e-11)
+    assert len(times) < 20
