@@ -38,6 +38,7 @@ COMPLETE: tuple[str, ...] = (
     "integrate",
     "interpolate",
     "linalg",
+    "signal",
     "optimize",
     "special",
 )  # modules of which every public function has a place

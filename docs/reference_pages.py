@@ -81,6 +81,18 @@ PAGES = (
         "SciPy's functions on Tensors and arrays alike. :doc:`/guides/scipy` says of each what becomes of it.",
     ),
     Page(
+        "scipy_signal",
+        "tapenet.scipy.signal",
+        ("tapenet.scipy.signal",),
+        "Filters, convolutions, spectra and resampling.",
+    ),
+    Page(
+        "scipy_windows",
+        "tapenet.scipy.signal.windows",
+        ("tapenet.scipy.signal.windows",),
+        "Windows by their real parameters.",
+    ),
+    Page(
         "scipy_stats",
         "tapenet.scipy.stats",
         ("tapenet.scipy.stats",),

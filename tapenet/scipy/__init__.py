@@ -34,9 +34,9 @@ from tapenet.core.packages import import_package
 
 import_package("scipy", "tapenet.scipy", extra="scipy")
 
-MODULES = ("fft", "integrate", "interpolate", "linalg", "optimize", "special", "stats")
+MODULES = ("fft", "integrate", "interpolate", "linalg", "optimize", "signal", "special", "stats")
 
-__all__ = ["fft", "integrate", "interpolate", "linalg", "optimize", "special", "stats"]
+__all__ = ["fft", "integrate", "interpolate", "linalg", "optimize", "signal", "special", "stats"]
 
 if TYPE_CHECKING:
     from tapenet.scipy import (
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         interpolate as interpolate,
         linalg as linalg,
         optimize as optimize,
+        signal as signal,
         special as special,
         stats as stats,
     )

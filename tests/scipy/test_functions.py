@@ -20,6 +20,7 @@ from tests.scipy import (  # noqa: F401
     subjects_interpolate,
     subjects_linalg,
     subjects_optimize,
+    subjects_signal,
     subjects_special,
     subjects_stats,
 )

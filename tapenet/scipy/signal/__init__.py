@@ -1,0 +1,65 @@
+"""scipy.signal on Tensors and arrays alike: filters, convolutions, spectra and windows.
+
+Linear filters have linear derivatives: of a signal those are the same filter, and its transpose. Recursive filters are
+differentiated by their coefficients and initial states as well, windows by their real parameters.
+
+>>> from tapenet.scipy import signal
+>>> tn.grad(lambda a: signal.lfilter([1.0], tnp.stack([1.0, a]), np.ones(3))[2])(-0.5)
+np.float64(-2.0)
+"""
+
+from scipy.signal import BadCoefficients as BadCoefficients
+
+from tapenet.scipy.signal import windows as windows
+from tapenet.scipy.signal.convolutions import (
+    convolve as convolve,
+    convolve2d as convolve2d,
+    correlate as correlate,
+    correlate2d as correlate2d,
+    fftconvolve as fftconvolve,
+    oaconvolve as oaconvolve,
+)
+from tapenet.scipy.signal.filters import (
+    detrend as detrend,
+    filtfilt as filtfilt,
+    hilbert as hilbert,
+    lfilter as lfilter,
+    lfilter_zi as lfilter_zi,
+    savgol_filter as savgol_filter,
+    sosfilt as sosfilt,
+    sosfilt_zi as sosfilt_zi,
+    sosfiltfilt as sosfiltfilt,
+)
+from tapenet.scipy.signal.placed import PLACED
+from tapenet.scipy.signal.resampling import (
+    decimate as decimate,
+    resample as resample,
+    resample_poly as resample_poly,
+    upfirdn as upfirdn,
+)
+from tapenet.scipy.signal.responses import (
+    freqs as freqs,
+    freqs_zpk as freqs_zpk,
+    freqz as freqz,
+    freqz_sos as freqz_sos,
+    freqz_zpk as freqz_zpk,
+    sosfreqz as sosfreqz,
+)
+from tapenet.scipy.signal.spectra import (
+    coherence as coherence,
+    csd as csd,
+    istft as istft,
+    periodogram as periodogram,
+    spectrogram as spectrogram,
+    stft as stft,
+    welch as welch,
+)
+from tapenet.scipy.signal.windows import get_window as get_window
+
+globals().update(PLACED)
+
+__all__ = sorted(["windows", *(name for name, value in vars().items() if name[0] != "_" and callable(value))])
+
+
+def __dir__() -> list[str]:
+    return __all__

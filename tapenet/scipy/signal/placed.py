@@ -1,0 +1,63 @@
+"""Functions of scipy.signal that are not differentiated, each with what to write instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import scipy.signal
+
+from tapenet.scipy.placing import passed_on, refused
+
+_DESIGN = "Design the filter of plain numbers, and write signal.lfilter or signal.sosfilt with a Tensor."
+_FORMULA = "Write its formula in functions of tapenet.numpy."
+_SYSTEM = "Write signal.lfilter, or tapenet.scipy.integrate.solve_ivp for a system in continuous time."
+_PEAKS = "Write it of x.value, and index the Tensor by what it finds."
+_SPECTRUM = "Write signal.stft, or tapenet.scipy.fft.fft."
+
+_GROUPS = {
+    _DESIGN: (
+        "band_stop_obj bessel besselap bilinear bilinear_zpk buttap butter buttord cheb1ap cheb1ord cheb2ap cheb2ord "
+        "cheby1 cheby2 ellip ellipap ellipord firls firwin firwin2 firwin_2d gammatone iircomb iirdesign iirfilter "
+        "iirnotch iirpeak lp2bp lp2bp_zpk lp2bs lp2bs_zpk lp2hp lp2hp_zpk lp2lp lp2lp_zpk minimum_phase normalize "
+        "remez savgol_coeffs sos2tf sos2zpk ss2tf ss2zpk tf2sos tf2ss tf2zpk zpk2sos zpk2ss zpk2tf"
+    ),
+    _FORMULA: (
+        "chirp gauss_spline gausspulse group_delay invres invresz lfiltic residue residuez sawtooth square sweep_poly "
+        "vectorstrength"
+    ),
+    _SYSTEM: (
+        "abcd_normalize bode cont2discrete dbode dfreqresp dimpulse dlsim dstep freqresp impulse lsim place_poles step"
+    ),
+    _PEAKS: (
+        "argrelextrema argrelmax argrelmin find_peaks find_peaks_cwt medfilt medfilt2d order_filter peak_prominences "
+        "peak_widths"
+    ),
+    _SPECTRUM: "closest_STFT_dual_window czt czt_points envelope hilbert2 lombscargle zoom_fft",
+    "Write signal.lfilter.": "deconvolve sepfir2d symiirorder1 symiirorder2 wiener",
+    "Write tapenet.scipy.interpolate.make_interp_spline.": (
+        "cspline1d cspline1d_eval cspline2d qspline1d qspline1d_eval qspline2d spline_filter"
+    ),
+}
+_PASSED = {
+    "check_COLA": "whether windows add up.",
+    "check_NOLA": "whether windows add up.",
+    "choose_conv_method": "a choice by sizes.",
+    "correlation_lags": "lags, which are counts.",
+    "findfreqs": "a grid of frequencies.",
+    "kaiser_atten": "numbers of a design.",
+    "kaiser_beta": "numbers of a design.",
+    "kaiserord": "numbers of a design.",
+    "max_len_seq": "a sequence of bits.",
+    "unique_roots": "which roots are equal.",
+    "unit_impulse": "an array of zeros and a one.",
+}
+
+PLACED: dict[str, Any] = {
+    **{
+        name: refused(scipy.signal, name, instead)
+        for instead, names in _GROUPS.items()
+        for name in names.split()
+        if hasattr(scipy.signal, name)
+    },
+    **{name: passed_on(scipy.signal, name, reason) for name, reason in _PASSED.items()},
+}

@@ -1,0 +1,166 @@
+"""Subjects of scipy.signal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import tapenet.numpy as tnp
+from tests.scipy.subjects import Strategy, between, subject
+
+
+def declare(name: str, call: Callable[..., Any], *arrays: Strategy, **settings: Any) -> None:
+    subject("signal", name, call, *arrays, **({"order": 1} | settings))
+
+
+# ---- convolutions ----
+
+LONG, SHORT = between(-1, 1, 7), between(-1, 1, 4)
+WIDE, NARROW = between(-1, 1, 5, 4), between(-1, 1, 3, 2)
+for each in ("convolve", "correlate"):
+    for mode in ("full", "same", "valid"):
+        call = lambda xp, x, y, each=each, mode=mode: getattr(xp, each)(x, y, mode, "direct")  # noqa: E731
+        declare(each, call, LONG, SHORT, order=2 if mode == "full" else 1)
+        declare(each, call, SHORT, LONG)
+        declare(each, call, WIDE, NARROW)
+    complex_x = between(-1, 1, 5).map(lambda x: x + 1j * x[::-1])
+    declare(each, lambda xp, x, y, each=each: getattr(xp, each)(x, y), complex_x, SHORT.map(lambda y: y * (1 - 2j)))
+for each in ("fftconvolve", "oaconvolve"):
+    for mode in ("full", "same", "valid"):
+        declare(each, lambda xp, x, y, each=each, mode=mode: getattr(xp, each)(x, y, mode), WIDE, NARROW)
+    declare(each, lambda xp, x, y, each=each: getattr(xp, each)(x, y, axes=0), WIDE, between(-1, 1, 3, 1), order=2)
+for each in ("convolve2d", "correlate2d"):
+    for mode, boundary in (("full", "fill"), ("same", "fill"), ("same", "wrap"), ("full", "symm"), ("valid", "fill")):
+        declare(
+            each,
+            lambda xp, x, y, each=each, mode=mode, boundary=boundary: getattr(xp, each)(x, y, mode, boundary),
+            WIDE,
+            NARROW,
+        )
+declare("convolve2d", lambda xp, x, y: xp.convolve2d(x, y, "full", "fill", 1.5), WIDE, NARROW)
+
+# ---- filters ----
+
+B, A = between(-1, 1, 3), between(-0.3, 0.3, 4).map(lambda a: a + np.array([1.3, 0.0, 0.2, 0.0]))
+SECTIONS = between(-0.3, 0.3, 2, 6).map(
+    lambda s: np.where(np.arange(6) == 3, 1.0, s + np.array([1, 0.5, 0.2, 0, 0, 0]))
+)
+SIGNAL = between(-1, 1, 2, 8)
+
+
+def sections(s: Any) -> Any:
+    """The first of the denominator stays 1, as SciPy requires."""
+    return tnp.where(np.arange(6) == 3, 1.0, s)
+
+
+declare("lfilter", lambda xp, b, a, x: xp.lfilter(b, a, x), B, A, SIGNAL, order=2)
+declare(
+    "lfilter", lambda xp, b, a, x, z: xp.lfilter(b, a, x, 0, z), A, B.map(lambda b: b + 2), SIGNAL, between(-1, 1, 3, 1)
+)
+declare("lfilter", lambda xp, b, x, z: xp.lfilter(b, [2.0], x, zi=z), B, SIGNAL, between(-1, 1, 1, 2))
+declare("lfilter", lambda xp, b, a, x: xp.lfilter(b, a, x), B, A, between(-1, 1, 2))
+declare("lfilter_zi", lambda xp, b, a: xp.lfilter_zi(b, a), B, A, order=2)
+declare("sosfilt", lambda xp, s, x: xp.sosfilt(sections(s), x), SECTIONS, SIGNAL)
+declare(
+    "sosfilt",
+    lambda xp, s, x, z: xp.sosfilt(sections(s), x, 0, z),
+    SECTIONS,
+    between(-1, 1, 5, 2),
+    between(-1, 1, 2, 2, 2),
+)
+declare("sosfilt_zi", lambda xp, s: xp.sosfilt_zi(sections(s)), SECTIONS)
+STABLE = between(-0.1, 0.1, 3).map(lambda a: a + np.array([1.0, -0.4, 0.1]))
+for padtype in ("odd", "even", "constant", None):
+    call = lambda xp, b, a, x, padtype=padtype: xp.filtfilt(b, a, x, 0, padtype, 5)  # noqa: E731
+    declare("filtfilt", call, B, STABLE, between(-1, 1, 8))
+declare(
+    "sosfiltfilt", lambda xp, s, x: xp.sosfiltfilt(sections(s), x, padlen=4), SECTIONS.map(lambda s: 0.5 * s), SIGNAL
+)
+for mode in ("interp", "mirror", "constant", "nearest", "wrap"):
+    declare("savgol_filter", lambda xp, x, mode=mode: xp.savgol_filter(x, 5, 2, mode=mode, cval=0.7), SIGNAL)
+declare(
+    "savgol_filter", lambda xp, x, d: xp.savgol_filter(x, 5, 3, 2, d[0], 0), between(-1, 1, 8, 2), between(0.5, 1, 1)
+)
+declare("savgol_filter", lambda xp, x: xp.savgol_filter(x, 4, 2, mode="nearest"), SIGNAL)
+declare("detrend", lambda xp, x: xp.detrend(x, bp=[0, 5]), SIGNAL)
+declare("detrend", lambda xp, x: xp.detrend(x, 0, "constant"), SIGNAL)
+for n in (None, 6, 9):
+    declare("hilbert", lambda xp, x, n=n: xp.hilbert(x, n), SIGNAL)
+
+# ---- rates ----
+
+for num in (4, 5, 7, 12):
+    declare("resample", lambda xp, x, num=num: xp.resample(x, num, axis=1), SIGNAL)
+    declare("resample", lambda xp, x, num=num: xp.resample(x * (1 + 1j), num, window="hann"), between(-1, 1, 7))
+declare(
+    "resample", lambda xp, x, t: xp.resample(x, 6, t, window=("gaussian", 2.0)), between(-1, 1, 8), between(0, 1, 8)
+)
+declare("resample", lambda xp, x, w: xp.resample(x, 6, window=w), between(-1, 1, 8), between(0, 1, 8), order=2)
+declare("resample", lambda xp, x: xp.resample(x * (1 + 1j), 6, domain="freq"), between(-1, 1, 8))
+declare("upfirdn", lambda xp, h, x: xp.upfirdn(h, x, 3, 2), B, SIGNAL, order=2)
+for up, down in ((3, 2), (2, 4), (1, 1)):
+    declare("resample_poly", lambda xp, x, up=up, down=down: xp.resample_poly(x, up, down, 1), SIGNAL)
+declare("resample_poly", lambda xp, x, h: xp.resample_poly(x, 2, 3, 1, h, "mean"), SIGNAL, between(-1, 1, 4))
+for kind, zero_phase in (("iir", True), ("iir", False), ("fir", True), ("fir", False)):
+    declare(
+        "decimate",
+        lambda xp, x, kind=kind, zero_phase=zero_phase: xp.decimate(x, 2, 2, kind, zero_phase=zero_phase),
+        between(-1, 1, 20),
+        closeness=1e-10,
+    )
+
+# ---- spectra ----
+
+FRAMES = between(-1, 1, 2, 12)
+for one, more in ((True, {}), (False, {"nfft": 7, "axis": 0}), (True, {"nfft": 8, "scaling": "spectrum"})):
+    declare(
+        "welch",
+        lambda xp, x, one=one, more=more: xp.welch(x, 2.0, nperseg=6, return_onesided=one, detrend="linear", **more)[1],
+        FRAMES if "axis" not in more else between(-1, 1, 12, 2),
+    )
+declare("welch", lambda xp, x, w: xp.welch(x, window=w, noverlap=1, average="median")[1], FRAMES, between(0.5, 1, 4))
+declare("csd", lambda xp, x, y: xp.csd(x, y, nperseg=5)[1], between(-1, 1, 11), between(-1, 1, 9), order=2)
+declare("csd", lambda xp, x: xp.csd(x * (1 + 2j), x * x, nperseg=5, detrend=False)[1], between(-1, 1, 11))
+declare("periodogram", lambda xp, x: xp.periodogram(x, 3.0, "hann", 8)[1], FRAMES)
+declare("periodogram", lambda xp, x: xp.periodogram(x, nfft=14)[1], FRAMES)
+declare(
+    "coherence",
+    lambda xp, x, y: xp.coherence(x, y, nperseg=6, noverlap=4)[1],
+    FRAMES,
+    FRAMES,
+    tolerance=1e-4,
+    in_single=False,
+)
+declare("spectrogram", lambda xp, x: xp.spectrogram(x, nperseg=6)[2], FRAMES)
+for boundary in ("zeros", "even", "odd", "constant", None):
+    declare("stft", lambda xp, x, boundary=boundary: xp.stft(x, 2.0, nperseg=5, boundary=boundary)[2], FRAMES)
+declare(
+    "stft",
+    lambda xp, x: xp.stft(x, 2.0, nperseg=6, nfft=8, padded=False, axis=0, scaling="psd")[2],
+    between(-1, 1, 12, 2),
+)
+ACROSS = between(-1, 1, 4, 5).map(lambda z: z + 1j * np.cos(np.arange(20.0)).reshape(4, 5))
+declare("istft", lambda xp, z: xp.istft(z)[1], ACROSS)
+declare(
+    "istft",
+    lambda xp, z: xp.istft(z, 2.0, nperseg=7, scaling="psd", time_axis=0, freq_axis=1)[1],
+    ACROSS.map(lambda z: z.T),
+)
+declare("istft", lambda xp, z: xp.istft(z, input_onesided=False, noverlap=3)[1], ACROSS)
+
+# ---- windows and responses ----
+
+PARAMETER = between(0.4, 0.8, 1)
+declare("get_window", lambda xp, p: xp.get_window(("gaussian", 3 * p[0]), 5), PARAMETER, order=2)
+declare("get_window", lambda xp, p: xp.get_window(("tukey", p[0]), 8, fftbins=False), PARAMETER)
+declare("get_window", lambda xp, p: xp.get_window(("kaiser", 9 * p[0]), 6), PARAMETER)
+declare("freqz", lambda xp, b, a: xp.freqz(b, a, 5)[1], B, A, order=2)
+declare("freqz", lambda xp, b, a, w: xp.freqz(b, a, w, fs=2.0)[1], B, A, between(0.1, 0.9, 3))
+declare("freqz", lambda xp, b: xp.freqz(b, worN=4, whole=True)[1], B)
+declare("freqz_zpk", lambda xp, z, p, k: xp.freqz_zpk(0.5 * z, 0.5 * p, k[0], 4)[1], B, B, PARAMETER)
+for each in ("sosfreqz", "freqz_sos"):
+    declare(each, lambda xp, s, each=each: getattr(xp, each)(sections(s), 4)[1], SECTIONS)
+declare("freqs", lambda xp, b, a, w: xp.freqs(b, a, w)[1], B, A, between(0.1, 0.9, 3))
+declare("freqs_zpk", lambda xp, z, p, w: xp.freqs_zpk(z, p - 2, 2.0, w)[1], B, B, between(0.1, 0.9, 3))

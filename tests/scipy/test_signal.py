@@ -1,0 +1,217 @@
+"""scipy.signal on a tape: states, windows by their parameters, transposes, round trips, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.signal
+
+import tapenet as tn
+import tapenet.numpy as tnp
+from tapenet.scipy import signal
+from tapenet.testing import check_grads
+
+X = np.sin(np.arange(12.0)) + 0.1 * np.arange(12.0)
+B, A = np.array([0.3, 0.2, -0.1, 0.05]), np.array([2.0, -0.8, 0.3])
+
+# ---- filters ----
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5])
+@pytest.mark.parametrize(("b", "a"), [(B, A), (B, [1.0]), ([1.0], A), ([2.0], [4.0])])
+def test_a_filter_goes_on_with_the_state_that_it_gave(cut: int, b: Any, a: Any) -> None:
+    order = max(len(b), len(a)) - 1
+
+    def in_two(b: Any, a: Any, x: Any, zi: Any) -> Any:
+        first, state = signal.lfilter(b, a, x[:cut], zi=zi)
+        second, state = signal.lfilter(b, a, x[cut:], zi=state)
+        return tnp.concatenate([first, second]), state
+
+    arguments = np.asarray(b), np.asarray(a), X, np.linspace(1, 2, order)
+    with tn.GradientTape() as tape:
+        found = in_two(*tape.watch(arguments))
+    for one, expected in zip(found, scipy.signal.lfilter(b, a, X, zi=arguments[3]), strict=True):
+        np.testing.assert_allclose(one.value, expected, atol=1e-14)
+    at_once, pullback = tn.vjp(lambda *xs: signal.lfilter(*xs[:3], zi=xs[3]), *arguments)
+    _, of_two = tn.vjp(in_two, *arguments)
+    weights = tuple(np.cos(np.arange(float(len(part)))) for part in at_once)
+    for one, expected in zip(of_two(weights), pullback(weights), strict=True):
+        np.testing.assert_allclose(one, expected, atol=1e-13)
+
+
+def test_the_gradient_of_a_filter_is_the_filter_from_the_last_element_on() -> None:
+    weights = np.cos(X)
+    gradient = tn.grad(lambda x: signal.lfilter(B, A, x) @ weights)(X)
+    np.testing.assert_allclose(gradient, scipy.signal.lfilter(B, A, weights[::-1])[::-1], rtol=1e-13)
+
+
+def test_a_sharp_filter_of_high_order_has_scipys_values() -> None:
+    b, a = scipy.signal.butter(8, 0.05)
+    sos = scipy.signal.butter(8, 0.05, output="sos")
+    x = np.sin(np.arange(300) / 7)
+    for name, coefficients in (("lfilter", (b, a)), ("filtfilt", (b, a)), ("sosfilt", (sos,)), ("sosfiltfilt", (sos,))):
+        with tn.GradientTape() as tape:
+            found = getattr(signal, name)(*coefficients, tape.watch(x))
+        expected = getattr(scipy.signal, name)(*coefficients, x)
+        tolerance = 1e-7 if name == "filtfilt" else 1e-12  # its steady state is ill-conditioned at this order
+        np.testing.assert_allclose(found.value, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_a_constant_passes_a_filter_in_its_steady_state_unchanged() -> None:
+    def drift(a: Any) -> Any:
+        y, state = signal.lfilter(B, a, np.ones(5), zi=signal.lfilter_zi(B, a))
+        return tnp.ptp(y) + tnp.sum((state - signal.lfilter_zi(B, a)) ** 2)
+
+    with tn.GradientTape() as tape:
+        assert drift(tape.watch(A)).value < 1e-14
+
+
+def test_filters_by_mapped_coefficients() -> None:
+    bs, signals = np.stack([B, 2 * B]), np.stack([X, X[::-1]])
+    np.testing.assert_allclose(
+        tn.vmap(lambda b: tn.grad(lambda b: tnp.sum(signal.lfilter(b, A, X) ** 2))(b))(bs),
+        np.stack([tn.grad(lambda b: tnp.sum(signal.lfilter(b, A, X) ** 2))(b) for b in bs]),
+        rtol=1e-12,
+    )
+    mapped = tn.vmap(lambda b, x: signal.convolve(x, b, method="direct"))(bs, signals)
+    np.testing.assert_allclose(mapped, [np.convolve(x, b) for b, x in zip(bs, signals, strict=True)], rtol=1e-13)
+
+
+# ---- spectra ----
+
+
+def test_a_signal_comes_back_from_its_short_time_transform() -> None:
+    def there_and_back(x: Any) -> Any:
+        return signal.istft(signal.stft(x, nperseg=4)[2], nperseg=4)[1]
+
+    found = tn.jacobian(there_and_back)(X)
+    np.testing.assert_allclose(found, np.eye(12), atol=1e-13)
+
+
+def test_power_is_conserved_by_parseval() -> None:
+    gradient = tn.grad(lambda x: tnp.sum(signal.periodogram(x, detrend=False)[1]) / 12)(X)
+    np.testing.assert_allclose(gradient, 2 * X / 12, rtol=1e-12, atol=1e-15)
+
+
+def test_by_the_rate_and_with_a_warning_of_short_signals() -> None:
+    f, power = signal.welch(X, 2.0, nperseg=6)
+    f_slope, slope = tn.jacfwd(lambda fs: signal.welch(X, fs, nperseg=6))(2.0)
+    np.testing.assert_allclose(f_slope, f / 2)
+    np.testing.assert_allclose(slope, -power / 2, rtol=1e-13)
+    with pytest.warns(UserWarning, match="is greater than"):
+        tn.grad(lambda x: tnp.sum(signal.welch(x)[1]))(X)
+
+
+# ---- windows ----
+
+WINDOWS = [
+    ("general_cosine", (np.array([0.5, 0.3, 0.2]),)),
+    ("general_hamming", (0.6,)),
+    ("gaussian", (2.0,)),
+    ("general_gaussian", (1.5, 2.0)),
+    ("kaiser", (4.0,)),
+    ("tukey", (0.4,)),
+    ("exponential", (None, 3.0)),
+    ("chebwin", (60.0,)),
+    ("taylor", (4, 30.0)),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), WINDOWS, ids=[name for name, _ in WINDOWS])
+@pytest.mark.parametrize("sym", [True, False])
+@pytest.mark.parametrize("length", [1, 7, 8])
+def test_windows_by_their_parameters(name: str, parameters: tuple[Any, ...], sym: bool, length: int) -> None:
+    real = [i for i, p in enumerate(parameters) if isinstance(p, float | np.ndarray)]
+
+    def window(*values: Any) -> Any:
+        given = dict(zip(real, values, strict=True))
+        return getattr(signal.windows, name)(length, *(given.get(i, p) for i, p in enumerate(parameters)), sym=sym)
+
+    arrays = [parameters[i] for i in real]
+    with tn.GradientTape() as tape:
+        found = window(*tape.watch(arrays))
+    expected = getattr(scipy.signal.windows, name)(length, *parameters, sym=sym)
+    np.testing.assert_allclose(found.value, expected, rtol=1e-11, atol=1e-13)
+    check_grads(window, arrays, order=1)
+
+
+def test_the_derived_window_of_kaiser() -> None:
+    check_grads(lambda beta: signal.windows.kaiser_bessel_derived(8, beta), [3.0], order=2)
+    with tn.GradientTape() as tape:
+        found = signal.windows.kaiser_bessel_derived(8, tape.watch(3.0))
+    np.testing.assert_allclose(found.value, scipy.signal.windows.kaiser_bessel_derived(8, 3.0), rtol=1e-13)
+
+
+def test_tukey_at_the_ends_of_its_range() -> None:
+    for alpha, expected in ((0.0, np.ones(6)), (1.0, scipy.signal.windows.hann(6))):
+        with tn.GradientTape() as tape:
+            found = signal.windows.tukey(6, tape.watch(alpha))
+        np.testing.assert_allclose(found.value, expected)
+
+
+# ---- refusals ----
+
+REFUSALS = [
+    (lambda x: signal.convolve(x, np.ones((2, 2))), "same dimensionality"),
+    (lambda x: signal.convolve(x, x, "half"), "acceptable mode flags are"),
+    (lambda x: signal.correlate(x, x, method="x"), "acceptable method flags are"),
+    (lambda x: signal.convolve(x[None], np.ones((2, 3)), "valid"), "at least as large as the other"),
+    (lambda x: signal.fftconvolve(x.reshape(3, 4), np.ones((2, 2)), axes=0), "incompatible shapes"),
+    (lambda x: signal.convolve2d(x, x), "must both be 2-D"),
+    (lambda x: signal.convolve2d(x[None], x[None], boundary="x"), "acceptable boundary flags"),
+    (lambda x: signal.lfilter(B, [0.0, 1.0], x), "a[0] == 0"),
+    (lambda x: signal.lfilter(np.ones((2, 2)), A, x), "b and a must be 1-D"),
+    (lambda x: signal.lfilter(B, A, x, zi=np.ones(7)), "unexpected shape for zi: expected (3,), found (7,)"),
+    (lambda x: signal.sosfilt(np.ones((2, 5)), x), "sos array must be shape (n_sections, 6)"),
+    (lambda x: signal.sosfilt(2 * np.ones((2, 6)), x), "sos[:, 3] should be all ones"),
+    (lambda x: signal.sosfilt(np.ones((1, 6)), x, zi=np.ones(2)), "invalid zi shape"),
+    (lambda x: signal.filtfilt(B, A, x), "must be greater than padlen, which is 12"),
+    (lambda x: signal.filtfilt(B, A, x, padtype="x"), "unknown value 'x' given to padtype"),
+    (lambda x: signal.filtfilt(B, A, x, method="gust"), "method must be 'pad' on a tape"),
+    (lambda x: signal.savgol_filter(x, 5, 5), "polyorder must be less than window_length"),
+    (lambda x: signal.savgol_filter(x, 13, 2), "If mode is 'interp'"),
+    (lambda x: signal.savgol_filter(x, 5, 2, mode="x"), "mode must be 'mirror'"),
+    (lambda x: signal.detrend(x, type="x"), "trend type must be"),
+    (lambda x: signal.detrend(x, bp=20), "Breakpoints must be less than length"),
+    (lambda x: signal.hilbert(x * 1j), "x must be real"),
+    (lambda x: signal.resample(x, 5, domain="x"), "domain must be"),
+    (lambda x: signal.resample(x, 5, window=np.ones(3)), "window must have the length of the signal"),
+    (lambda x: signal.upfirdn(B, x, 0), "up and down must be >= 1"),
+    (lambda x: signal.resample_poly(x, 3, 2, padtype="line"), "padtype must be"),
+    (lambda x: signal.stft(x, nperseg=4, noverlap=4), "noverlap must be less than nperseg"),
+    (lambda x: signal.stft(x, nperseg=4, nfft=3), "nfft must be greater than or equal to nperseg"),
+    (lambda x: signal.stft(x, nperseg=4, boundary="x"), "boundary must be"),
+    (lambda x: signal.welch(x, nperseg=4, scaling="x"), "scaling must be"),
+    (lambda x: signal.welch(x, nperseg=4, average="x"), "average must be"),
+    (lambda x: signal.welch(x, nperseg=0), "nperseg must be a positive integer"),
+    (lambda x: signal.welch(x, window=np.ones((2, 2))), "window must be 1-D"),
+    (lambda x: signal.istft(x), "must be at least 2d"),
+    (lambda x: signal.istft(x[None], time_axis=0, freq_axis=0), "differing time and frequency axes"),
+    (lambda x: signal.freqz(x[None]), "b must be one-dimensional"),
+    (lambda x: signal.windows.exponential(5, 2.0, x[0]), "If sym==True, center must be None"),
+    (lambda x: signal.windows.gaussian(-1, x[0]), "M must be a non-negative integer"),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), REFUSALS, ids=[words for _, words in REFUSALS])
+def test_what_scipy_refuses_is_refused_on_a_tape(call: Callable[..., Any], words: str) -> None:
+    with tn.GradientTape() as tape, pytest.raises(tn.errors.ArgumentError, match=re.escape(words)) as caught:
+        call(tape.watch(X))
+    assert str(caught.value).startswith("signal.")
+
+
+def test_counts_and_designs_take_no_tensors() -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(3.0)
+        for call in (
+            lambda: signal.butter(2, x / 4),  # type: ignore[attr-defined]  # by name
+            lambda: signal.resample(X, x),
+            lambda: signal.windows.gaussian(x, 1.0),
+            lambda: signal.find_peaks(X + x),  # type: ignore[attr-defined]  # by name
+        ):
+            with pytest.raises(tn.errors.ArgumentTypeError, match=r"Write|Design"):
+                call()
