@@ -188,8 +188,9 @@ def fit(
             or `Checkpoints`. Needs safetensors.
         resume: whether to go on from the last checkpoint there, if there is one. The training then ends with the same
             weights, to the last bit, as one that was not interrupted.
-        compile: whether to compile the loss with its gradient, by `tn.compile`. Results are then those of the loss to
-            rounding, and so is a training that is resumed.
+        compile: whether to compile steps, by `tn.compile`: see `make_step`. Results are then those of the loss to
+            rounding; a training that is resumed ends with the same bits all the same, but where the loss branches on
+            values.
         progress: whether to show a bar for each epoch, by tqdm; by default where a terminal or a notebook shows it.
 
     Returns:

@@ -13,7 +13,8 @@ from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.data.prefetching import checked_iterable
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.optim import Optimizer
-from tapenet.program.compiling import compile as compiled
+from tapenet.optim.optimizer import Elementwise
+from tapenet.program.compiling import compile_ahead
 from tapenet.training.history import History
 from tapenet.transforms.gradient import value_and_grad
 
@@ -52,11 +53,31 @@ class Run:
 
 
 @attrs.frozen
-class Step:
-    """See `make_step`."""
+class Update:
+    """The loss, its gradient and the update of an optimizer that takes one gradient, as one function to compile."""
 
     optimizer: Optimizer
     value_and_grad: Callable[..., Any]
+
+    def __call__(self, model: Any, state: Any, arguments: tuple[Any, ...], rng: np.random.Generator) -> Any:
+        """Return the model and the state after the step, and the loss."""
+        (value, trained), gradients = self.value_and_grad(model, *arguments, rng)
+        return *self.optimizer.update(gradients, state, trained), value
+
+
+@attrs.frozen
+class Step:
+    """See `make_step`.
+
+    Attributes:
+        optimizer: which updates the model.
+        value_and_grad: of the loss.
+        update: both, compiled; None where they run one after the other.
+    """
+
+    optimizer: Optimizer
+    value_and_grad: Callable[..., Any]
+    update: Callable[..., Any] | None = None
 
     def __call__(self, model: Model, state: Any, batch: Any, rng: np.random.Generator) -> tuple[Model, Any, float]:
         """Take one step: `(model, state, loss)` after it.
@@ -71,6 +92,9 @@ class Step:
             ArgumentTypeError: `rng` is not a generator; or as the loss and the optimizer raise.
         """
         checked_rng("step", rng)
+        if self.update is not None:
+            model, state, value = self.update(model, state, tuple(as_arguments(batch)), rng)
+            return model, state, float(value)
         before = rng.bit_generator.state
         (value, trained), gradients = self.value_and_grad(model, *as_arguments(batch), rng)
 
@@ -119,7 +143,8 @@ def make_step(loss: Loss, optimizer: Optimizer, *, compile: bool = False) -> Ste
     Args:
         loss: `loss(model, *batch, rng) -> (loss, model)`, with the model as the pass leaves it.
         optimizer: an `Optimizer`.
-        compile: whether to compile the loss with its gradient, by `tn.compile`, once for each shape of a batch.
+        compile: whether to compile the step, by `tn.compile`, once for each shape of a batch: the loss, its gradient
+            and the update, which of `chain`, `partition`, `lbfgs`, `lamb` and `adafactor` runs by itself.
 
     Returns:
         A function.
@@ -134,7 +159,11 @@ def make_step(loss: Loss, optimizer: Optimizer, *, compile: bool = False) -> Ste
     """
     optimizer = checked_optimizer("make_step", optimizer)
     slopes: Callable[..., Any] = value_and_grad(_checked_loss("make_step", loss), has_aux=True)
-    return Step(optimizer, compiled(slopes) if checked_flag("make_step", "compile", compile) else slopes)
+    if not checked_flag("make_step", "compile", compile):
+        return Step(optimizer, slopes)
+    ahead: Callable[..., Any] = compile_ahead(slopes)
+    takes_one = getattr(type(optimizer), "update", None) is Elementwise.update
+    return Step(optimizer, ahead, compile_ahead(Update(optimizer, slopes)) if takes_one else None)
 
 
 def as_arguments(batch: Any) -> Sequence[Any]:

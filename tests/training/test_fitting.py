@@ -137,6 +137,43 @@ def test_a_compiled_training_is_the_same_to_rounding(size):
     assert tn.tree.allclose(model, expected, rtol=1e-3, atol=1e-5)
 
 
+OPTIMIZERS = {
+    "momentum": optim.momentum(0.05, 0.9),
+    "adam with a schedule": optim.adam(optim.cosine_decay(0.05, 20)),
+    "radam": optim.radam(0.05),
+    "chain": optim.chain(optim.skip_nonfinite(), optim.clip_by_global_norm(0.1), optim.adamw(0.05)),
+    "partition": optim.partition(
+        lambda path, leaf: "a" if leaf.ndim > 1 else "b", {"a": optim.sgd(0.1), "b": optim.adam(0.05)}
+    ),
+    "adafactor": optim.adafactor(0.05),
+    "lbfgs": optim.lbfgs(),
+}
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_compiled_updates_are_those_of_the_optimizer(name):
+    """Of those that are compiled with the loss, and of those that run by themselves."""
+    options = {"data": batches(small_data(), 8), "epochs": 3}
+    compiled, state, history = fitted(optimizer=OPTIMIZERS[name], compile=True, **options)
+    eager, expected_state, expected = fitted(optimizer=OPTIMIZERS[name], **options)
+    np.testing.assert_allclose(history.losses, expected.losses, rtol=1e-4)
+    assert tn.tree.allclose(compiled, eager, rtol=1e-3, atol=1e-5)
+    assert state.step == expected_state.step
+
+
+def test_an_update_that_reads_more_than_the_gradient_is_not_compiled():
+    values = []
+
+    @attrs.frozen
+    class Watching(type(optim.sgd())):
+        def update(self, gradients, state, params, *, value=None, value_and_grad=None, donate=False):
+            values.append(value)
+            return super().update(gradients, state, params)
+
+    _, _, history = fitted(optimizer=Watching(0.1, 0.0), compile=True)
+    np.testing.assert_array_equal(values, history.losses)
+
+
 def test_nan_in_a_compiled_training_is_named():
     def loss(w, x, rng):
         return tnp.sum(tnp.log(w - x)), w
@@ -180,15 +217,17 @@ def test_a_line_search_evaluates_the_same_random_numbers():
 
 
 @pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("compile", [False, True])
 @pytest.mark.parametrize("callbacks", [(), (keep_best(), early_stopping(50))])
-def test_a_resumed_training_ends_with_the_same_bits(tmp_path, own, callbacks):
-    """Also where the data have a generator of their own, or that of `fit`."""
+def test_a_resumed_training_ends_with_the_same_bits(tmp_path, own, callbacks, compile):
+    """Also where the data have a generator of their own, or that of `fit`, and where steps are compiled."""
 
     def trained(epochs, **options):
         rng = np.random.default_rng(3)
         data = batches(small_data(), 8, rng=np.random.default_rng(4) if own else rng)
         validation = batches(small_data(20, 9), 8)
         options |= {"rng": rng, "validation": validation, "metrics": {"a": accuracy}, "callbacks": callbacks}
+        options["compile"] = compile
         return fit(small_model(), small_loss, optim.adam(0.05), data, epochs=epochs, **options)
 
     model, state, history = trained(6)
@@ -203,6 +242,27 @@ def test_a_resumed_training_ends_with_the_same_bits(tmp_path, own, callbacks):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.safetensors", "last.safetensors"]
     same, _, _ = trained(3, checkpoint=tmp_path, resume=True)
     assert_same_model(same, model)
+
+
+def shared_loss(w, x, target, rng):
+    """Of one matrix that is used several times: a program adds its products up in another order."""
+    for _ in range(6):
+        x = tnp.tanh(x @ w)
+    return tnp.mean((x - target[:, None]) ** 2), w
+
+
+def test_a_compiled_training_is_resumed_to_the_same_bits(tmp_path):
+    data, w = batches(small_data(), 8), RNG(1).normal(size=(3, 3))
+
+    def trained(epochs, **options):
+        return fit(w, shared_loss, optim.adam(0.05), data, epochs=epochs, rng=RNG(0), **options)[0]
+
+    expected, eager = trained(4, compile=True), trained(4)
+    assert not np.array_equal(expected, eager)  # so that it matters which steps are those of the program
+    np.testing.assert_allclose(expected, eager, rtol=1e-10)
+    for epochs in range(1, 5):
+        found = trained(epochs, compile=True, checkpoint=tmp_path, resume=True)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_the_best_model_is_kept(tmp_path):
