@@ -368,6 +368,20 @@ CASES = [
     Case("pullback", lambda y_bar: tn.vjp(scalar, X)[1](y_bar), {}, {"y_bar": "tree"}, fine={"y_bar": NUMBERS}),
     case(tn.jvp, f=scalar, args=(X,), tangents=(X,)),
     case(tn.linearize, "linearize", lambda f, args: tn.linearize(f, args), f=scalar, args=X, named={"args": "args[0]"}),
+    # solvers of tapenet.optim
+    case(
+        tn.optim.newton_cg,
+        f=scalar,
+        x0=X,
+        kinds={"x0": "tree", "tolerance": "share"},
+        fine={"x0": (), "max_steps": (HUGE,)},
+    ),
+    case(
+        tn.optim.levenberg_marquardt,
+        f=lambda x: x - 1.0,
+        x0=X,
+        kinds={"x0": "tree", "tolerance": "share"},
+    ),
     # tapenet.operators
     case(
         tn.linear_operator,
@@ -875,7 +889,7 @@ NOT_CALLED = {  # public names that have no arguments, or none of their own
     "tapenet.nn": "BatchStatistics Layer LayerSummary ModelSummary Stateless",
     "tapenet.training": "Run History Callback inference",
     "tapenet.operators": "LinearOperator EighResult SVDResult Estimate",
-    "tapenet.optim": "Optimizer Schedule Part freeze",
+    "tapenet.optim": "Optimizer Schedule Part Solution freeze",
     "compat": "Placeholder Add Identity Dot Flatten ReluActivator IdentityActivator SigmoidActivator TanhActivator "
     "MSE Softmax SGDOptimizer AdaGramOptimizer Graph",
 }

@@ -15,9 +15,9 @@ from tapenet.core.pytrees import Tree, tree_leaves
 from tapenet.core.tensor import Tensor, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, ConvergenceError
 from tapenet.operators.operator import LinearOperator, as_operator
-from tapenet.transforms.calls import check_no_capture, is_differentiable, split_arrays
+from tapenet.operators.tangents import cotangent_of, tangent_of
+from tapenet.transforms.calls import check_no_capture
 from tapenet.transforms.custom import custom_vjp
-from tapenet.transforms.products import jvp, vjp
 
 Solve = Callable[[LinearOperator, Array], Array]  # of a plain operator and a plain vector
 
@@ -60,41 +60,12 @@ def implicit_solution(solve: Solve, a: LinearOperator, b: Array) -> Array:
 
 def pulled_to(a: LinearOperator, pairs: Sequence[tuple[Array, Array]]) -> Any:
     """Return the cotangent of an operator, of the sum over pairs (v, u) of u^T A v."""
-    arrays, structure = split_arrays(a)
-    places = [i for i, x in enumerate(arrays) if is_differentiable(x)]
-    bars: list[Any] = [None] * len(arrays)
-    if places:
-
-        def products(*values: Array) -> tuple[Array, ...]:
-            own = _with(arrays, structure, places, values)
-            return tuple(own.matvec(v) for v, _ in pairs)
-
-        _, pullback = vjp(products, *(arrays[i] for i in places))
-        for i, bar in zip(places, pullback(tuple(u for _, u in pairs)), strict=True):
-            bars[i] = bar
-    return structure.filled_alone(bars)
+    return cotangent_of(lambda a: tuple(a.matvec(v) for v, _ in pairs), a, tuple(u for _, u in pairs))
 
 
 def moved(a: LinearOperator, a_dot: Any, v: Array) -> Array:
     """Return A_dot v: the product of the derivative of an operator along a tangent with a vector."""
-    arrays, structure = split_arrays(a)
-    dots, _ = split_arrays(a_dot)
-    places = [i for i, x in enumerate(arrays) if is_differentiable(x)]
-    if not places:
-        return np.zeros(a.shape[0], a.dtype)
-
-    def product(*values: Array) -> Array:
-        return _with(arrays, structure, places, values).matvec(v)
-
-    return jvp(product, [arrays[i] for i in places], dots)[1]
-
-
-def _with(arrays: Sequence[Array], structure: Any, places: Sequence[int], values: Sequence[Array]) -> LinearOperator:
-    given = list(arrays)
-    for place, value in zip(places, values, strict=True):
-        given[place] = value
-    operator: LinearOperator = structure.filled(given)
-    return operator
+    return tangent_of(lambda a: a.matvec(v), a, a_dot)
 
 
 # ---- solvers ----

@@ -48,6 +48,7 @@ from tapenet.optim.schedules import (
     warmup,
 )
 from tapenet.optim.signs import lion, rprop
+from tapenet.optim.solvers import Solution, levenberg_marquardt, newton_cg
 from tapenet.optim.stages import (
     cosine_restarts,
     joined,
@@ -80,6 +81,10 @@ __all__ = [
     "rprop",
     "lbfgs",
     "Optimizer",
+    # solvers
+    "newton_cg",
+    "levenberg_marquardt",
+    "Solution",
     # parts of optimizers
     "chain",
     "partition",
