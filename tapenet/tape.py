@@ -35,13 +35,21 @@ from tapenet.diagnostics.connections import (
     check_targets,
     check_unconnected,
 )
-from tapenet.errors import ArgumentError, ArgumentTypeError, PicklingError, ReplayError, TapeStateError
+from tapenet.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    PicklingError,
+    ReplayError,
+    TapeStateError,
+    UnconnectedError,
+)
 from tapenet.walks.inputs import Watch, inputs_by_slot
 from tapenet.walks.products import jvp_walk, vjp_walk
 from tapenet.walks.reachability import descendants
 from tapenet.walks.replay import replay
 
 if TYPE_CHECKING:
+    from tapenet.views.derivation import Derivation
     from tapenet.views.dot import Picture
     from tapenet.views.explanation import Explanation
     from tapenet.views.profile import Profile
@@ -203,7 +211,7 @@ class GradientTape:
         x, y = self._on_this_tape(x), self._on_this_tape(y)
         sources, spec = tree_flatten(x)
         check_sources(self._trace, "tape.gradient", x, sources)
-        targets, cotangents = self._targets(y, output_gradients, unconnected)
+        targets, cotangents = self._targets("tape.gradient", y, output_gradients, unconnected)
         pulled = vjp_walk(self._trace, targets, cotangents, sources)
         self._trace.check_gradients("tape.gradient", (("x", x),), targets, cotangents, sources, pulled)
         if unconnected == "error":
@@ -401,7 +409,7 @@ class GradientTape:
         from tapenet.views.explanation import explanation
 
         limits = Limits(
-            checked_number("tape.explain", "exploding", exploding, "(0, inf]"),
+            checked_number("tape.explain", "exploding", exploding, "(0, inf)"),
             checked_number("tape.explain", "vanishing", vanishing, "[0, inf)"),
         )
         x, y = self._on_this_tape(x), self._on_this_tape(y)
@@ -418,6 +426,47 @@ class GradientTape:
             limits,
         )
         return explanation(self._trace, found)
+
+    def derivation(self, y: Tree, x: Tree, output_gradients: Tree = None) -> Derivation:
+        """Write the walk back from y to x as the source of a function of plain NumPy.
+
+        The function takes one value for each watched leaf, in order, and returns the gradient by x: what `gradient`
+        gives, for other values too. It computes what the gradient needs and nothing else, a line for each operation,
+        and checks that what was read off the tape (branches, masks, `x.value`) is as it was. It runs without tapenet:
+        for reports, for learners, to freeze a gradient.
+
+        Args:
+            y: the target, a real scalar, or a pytree of targets with `output_gradients`.
+            x: the sources, a pytree of Tensors of this tape.
+            output_gradients: the cotangent of y, of its structure and shapes; a constant of the source.
+
+        Returns:
+            A derivation: `str` gives its source, calling it runs it.
+
+        Raises:
+            MissingRuleError: an operation has no spelling in NumPy: a user's own, a recurrent layer's; names it.
+            UnconnectedError: y does not depend on a value of x.
+            TapeStateError: a tape made with `replayable=False`.
+            ArgumentError, ArgumentTypeError: as for `gradient`.
+
+        >>> with GradientTape() as tape:
+        ...     x = tape.watch(np.ones(3))
+        ...     y = tnp.sum(x * x)
+        >>> print(str(tape.derivation(y, x)).partition("\\n\\n\\n")[2])
+        def gradient(x):
+            x_bar = x + x
+            return x_bar
+        """
+        from tapenet.views.derivation import derive
+
+        x, y = self._on_this_tape(x), self._on_this_tape(y)
+        sources = tree_leaves(x)
+        check_sources(self._trace, "tape.derivation", x, sources)
+        targets, cotangents = self._targets("tape.derivation", y, output_gradients, "error")
+        for source, path in zip(sources, leaf_paths(x, "x"), strict=True):
+            if not any(self._is_path(source, target) for target in targets):
+                raise UnconnectedError(f"tape.derivation: there is no differentiable path from {path} to y.")
+        return derive(self._trace, targets, cotangents, sources)
 
     def _inputs(self, function: str, inputs: Tree) -> dict[int, Array]:
         """Return inputs for a replay, by slot."""
@@ -526,15 +575,17 @@ class GradientTape:
 
     # ---- checks ----
 
-    def _targets(self, y: Tree, output_gradients: Tree, unconnected: Unconnected) -> tuple[list[Any], list[Array]]:
+    def _targets(
+        self, function: str, y: Tree, output_gradients: Tree, unconnected: Unconnected
+    ) -> tuple[list[Any], list[Array]]:
         """Return the targets and their cotangents, checked."""
         targets = tree_leaves(y)
         if output_gradients is None:
-            check_scalar("tape.gradient", targets)
+            check_scalar(function, targets)
             cotangents: list[Array] = [np.ones((), dtype_of(target))[()] for target in targets]
         else:
-            cotangents = matched("tape.gradient", "output_gradients", output_gradients, "y", y)
-        check_targets(self._trace, "tape.gradient", y, targets, unconnected)
+            cotangents = matched(function, "output_gradients", output_gradients, "y", y)
+        check_targets(self._trace, function, y, targets, unconnected)
         return targets, cotangents
 
     def _is_path(self, source: Tensor, target: Any) -> bool:

@@ -68,7 +68,7 @@ def checks(
     for name, flag in (("nan", nan), ("mutation", mutation), ("constant", constant), ("dead", dead)):
         checked_flag("checks", name, flag)
     if exploding is not None:
-        exploding = checked_number("checks", "exploding", exploding, "(0, inf]")
+        exploding = checked_number("checks", "exploding", exploding, "(0, inf)")
     wanted = Checks(nan, mutation, constant, dead, exploding)
     instruments = _Checking(wanted) if nan or mutation or constant or dead or exploding is not None else None
     token = INSTRUMENTS.set(instruments)

@@ -94,7 +94,7 @@ def test_an_exploding_gradient_names_the_steps() -> None:
 
 
 def test_the_limit_must_be_positive() -> None:
-    with raises(ValueError, re.escape("checks: exploding must be in (0, inf]; got -1.")), tn.checks(exploding=-1):
+    with raises(ValueError, re.escape("checks: exploding must be in (0, inf); got -1.")), tn.checks(exploding=-1):
         pass
     with raises(TypeError, r"checks: dead must be"), tn.checks(dead=1):  # type: ignore[arg-type]  # on purpose
         pass

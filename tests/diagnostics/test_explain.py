@@ -308,7 +308,7 @@ def test_bad_arguments() -> None:
     with tn.GradientTape() as tape:
         x = tape.watch(A)
         y = tnp.sum(x)
-    with pytest.raises(ArgumentError, match=re.escape("tape.explain: exploding must be in (0, inf]; got -1.")):
+    with pytest.raises(ArgumentError, match=re.escape("tape.explain: exploding must be in (0, inf); got -1.")):
         tape.explain(y, x, exploding=-1)
     with pytest.raises(ArgumentTypeError, match=r"tape\.explain: vanishing must be a real number"):
         tape.explain(y, x, vanishing="no")  # type: ignore[arg-type]  # on purpose
