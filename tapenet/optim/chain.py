@@ -10,7 +10,7 @@ import numpy as np
 
 from tapenet.core.argument_checks import checked_count, checked_flag, shown
 from tapenet.core.leaf_checks import dtype_of
-from tapenet.core.pytrees import Tree, static_field, tree_map, tree_unflatten
+from tapenet.core.pytrees import Tree, TreeSpec, static_field, tree_map, tree_unflatten
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.optim.checks import fitting_leaves, leaf_choices, parameter_leaves
 from tapenet.optim.lbfgs import Lbfgs
@@ -169,11 +169,15 @@ class Partition(Optimizer):
         donate = checked_flag(function, "donate", donate)
         step = checked_count(function, "state.step", state.step, 0) + 1
         slopes = fitting_leaves(function, "gradients", gradients, leaves, spec, params)
-        updated, states, groups = list(leaves), {}, self._groups(params)
-        for name, own in zip(self.names, self.optimizers, strict=True):
+        updated, states, groups = list(leaves), dict(state.groups), self._groups(params)
+        # What evaluates the loss comes first: a donated group's old parameters are gone once it has moved.
+        for name, own in sorted(zip(self.names, self.optimizers, strict=True), key=lambda pair: not _searches(pair[1])):
             places = groups[name]
             mine, theirs = [leaves[i] for i in places], [slopes[i] for i in places]
-            new, states[name] = own.update(theirs, state.groups[name], mine, value=value, donate=donate)
+            options: dict[str, Any] = {"value": value, "donate": donate}
+            if value_and_grad is not None:
+                options["value_and_grad"] = _of_group(value_and_grad, leaves, spec, places)
+            new, states[name] = own.update(theirs, state.groups[name], mine, **options)
             for i, leaf in zip(places, new, strict=True):
                 updated[i] = leaf
         return tree_unflatten(spec, updated), PartitionState(step, states)
@@ -188,6 +192,21 @@ class Partition(Optimizer):
                 )
             groups[label].append(place)
         return groups
+
+
+def _of_group(value_and_grad: ValueAndGrad, leaves: list[Any], spec: TreeSpec, places: list[int]) -> ValueAndGrad:
+    """Return the loss and its gradients as a function of one group, with the others where the step begins."""
+
+    def restricted(group: list[Any]) -> tuple[Any, list[Any]]:
+        moved = list(leaves)
+        for i, leaf in zip(places, group, strict=True):
+            moved[i] = leaf
+        params = tree_unflatten(spec, moved)
+        value, gradients = value_and_grad(params)
+        slopes = fitting_leaves("partition.update", "gradients", gradients, moved, spec, params)
+        return value, [slopes[i] for i in places]
+
+    return restricted
 
 
 @attrs.frozen
@@ -291,6 +310,9 @@ def partition(labels: Labels, optimizers: Mapping[str, Optimizer]) -> Optimizer:
             {"decayed": optim.adamw(1e-3, weight_decay=0.1), "plain": optim.adam(1e-3)},
         )
 
+    Where `lbfgs` has a group, its line search evaluates the loss along that group alone, with the others where the step
+    begins; then all groups move. Beside `freeze` that is L-BFGS for a part of the parameters.
+
     Args:
         labels: a pytree of strings, of the structure of the parameters or a prefix of it; or a function from
             `(path, leaf)` to one, with a path such as `params.conv1.kernel`.
@@ -300,8 +322,7 @@ def partition(labels: Labels, optimizers: Mapping[str, Optimizer]) -> Optimizer:
         An `Optimizer`; its state is `PartitionState(step, groups)`, with `groups[label]` of a list of the leaves.
 
     Raises:
-        ArgumentTypeError: `optimizers` is not a mapping of optimizers, or holds `lbfgs` with a line search.
-            When it is used: labels that do not fit.
+        ArgumentTypeError: `optimizers` is not a mapping of optimizers. When it is used: labels that do not fit.
 
     >>> from tapenet import optim
     >>> optimizer = partition({"body": "frozen", "head": "trained"}, {"frozen": freeze(), "trained": optim.sgd(0.5)})
@@ -318,20 +339,14 @@ def partition(labels: Labels, optimizers: Mapping[str, Optimizer]) -> Optimizer:
             raise ArgumentTypeError(
                 f"partition: optimizers[{label!r}] must be an optimizer, under a string; got {shown(optimizer)}."
             )
-        if _searches(optimizer):
-            raise ArgumentTypeError(
-                f"partition: optimizers[{label!r}] must not search along a line, which moves all parameters together; "
-                "got lbfgs. Write optim.lbfgs(line_search=False), or optim.lbfgs for all parameters."
-            )
     return Partition(tuple(optimizers.values()), tuple(optimizers), labels)
 
 
 def _searches(optimizer: Optimizer) -> bool:
     """Return whether an optimizer evaluates the loss at parameters of its own."""
-    inner = optimizer
-    while isinstance(inner, Chain):
-        inner = inner.optimizer
-    return isinstance(inner, Lbfgs) and inner.line_search
+    if isinstance(optimizer, Partition):
+        return any(map(_searches, optimizer.optimizers))
+    return _searches(optimizer.optimizer) if isinstance(optimizer, Chain) else isinstance(optimizer, Lbfgs)
 
 
 def freeze() -> Optimizer:

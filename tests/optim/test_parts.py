@@ -297,6 +297,55 @@ def labels_like(model):
     return {"rest": tree_leaves(model)}
 
 
+def valley(p):
+    """Rosenbrock's function, with a parabola beside it."""
+    return (1 - p["x"][0]) ** 2 + 100 * (p["x"][1] - p["x"][0] ** 2) ** 2 + np.sum((p["y"] - p["x"][0]) ** 2)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_line_search_in_a_group_is_that_of_the_group_alone(wrapped):
+    """Beside frozen parameters it is L-BFGS for a part of them."""
+    params, fixed = {"x": np.array([-1.2, 1.0]), "y": np.array([2.0])}, np.array([2.0])
+    own = optim.lbfgs() if not wrapped else optim.chain(optim.scale(1.0), optim.lbfgs())
+    optimizer = optim.partition({"x": "moves", "y": "stays"}, {"stays": optim.freeze(), "moves": own})
+    both, alone = tn.value_and_grad(valley), tn.value_and_grad(lambda x: valley({"x": x, "y": fixed}))
+    state, x, expected_state = optimizer.init(params), params["x"], own.init(params["x"])
+    for _ in range(60):
+        value, gradients = both(params)
+        params, state = optimizer.update(gradients, state, params, value=value, value_and_grad=both)
+        value, gradient = alone(x)
+        x, expected_state = own.update(gradient, expected_state, x, value=value, value_and_grad=alone)
+        np.testing.assert_array_equal(params["x"], x)
+    np.testing.assert_allclose(tn.grad(lambda x: valley({"x": x, "y": fixed}))(x), 0, atol=1e-6)
+    np.testing.assert_array_equal(params["y"], fixed)
+
+
+@pytest.mark.parametrize("donate", [False, True])
+def test_a_line_search_holds_the_other_groups_where_the_step_begins(donate):
+    params, seen = {"x": np.array([-1.2, 1.0]), "y": np.array([2.0])}, []
+
+    def watched(p):
+        seen.append(p["y"].copy())
+        return tn.value_and_grad(valley)(p)
+
+    optimizer = optim.partition({"x": "b", "y": "a"}, {"a": optim.sgd(0.1), "b": optim.lbfgs()})
+    state = optimizer.init(params)
+    for _ in range(60):
+        value, gradients = tn.value_and_grad(valley)(params)
+        before = params["y"].copy()
+        params, state = optimizer.update(gradients, state, params, value=value, value_and_grad=watched, donate=donate)
+        assert all(np.array_equal(y, before) for y in seen)
+        seen.clear()
+    assert list(state.groups) == ["a", "b"]
+    assert valley(params) < 1e-3  # from 25
+
+
+def test_a_line_search_in_a_group_needs_the_function():
+    optimizer = optim.partition("a", {"a": optim.lbfgs()})
+    with pytest.raises(ArgumentTypeError, match=r"lbfgs.update: value_and_grad must be a function"):
+        optimizer.update(1.0, optimizer.init(1.0), 1.0)
+
+
 # ---- errors ----
 
 
@@ -333,12 +382,6 @@ def labels_like(model):
             lambda: optim.chain(optim.clip_by_value(1.0)).update(1.0, None, 1.0),
             ArgumentTypeError,
             "chain.update: parts must hold an optimizer; got clip_by_value. Write optim.chain(..., optim.adam(1e-3)).",
-        ),
-        (
-            lambda: optim.partition("a", {"a": optim.chain(optim.scale(1.0), optim.lbfgs())}),
-            ArgumentTypeError,
-            "partition: optimizers['a'] must not search along a line, which moves all parameters together; got lbfgs. "
-            "Write optim.lbfgs(line_search=False), or optim.lbfgs for all parameters.",
         ),
         (
             lambda: optim.partition("a", []),
