@@ -115,24 +115,24 @@ def with_compile(layers: Layers, data: tuple[Any, Any], *, trained: bool) -> Run
     images, labels = data
     rng = np.random.default_rng(0)
     params = parameters(layers)
+
+    def loss_of(params: Any, images: Any, labels: Any, rng: Any) -> Any:
+        return tn.nn.cross_entropy(tapenet_logits(layers, params, images, rng), labels)
+
+    if not trained:
+        gradient_of = tn.compile(tn.value_and_grad(loss_of), backend="llvm")
+        return lambda: gradient_of(params, images, labels, rng)[0]
     optimizer = tn.optim.adam(1e-3)
     state = optimizer.init(params)
 
     @partial(tn.compile, backend="llvm", donate_argnums=(0, 1))
     def step(params: Any, state: Any, images: Any, labels: Any, rng: Any) -> Any:
-        def loss_of(params: Any) -> Any:
-            return tn.nn.cross_entropy(tapenet_logits(layers, params, images, rng), labels)
-
-        loss, gradients = tn.value_and_grad(loss_of)(params)
-        if not trained:
-            return loss, gradients, state
+        loss, gradients = tn.value_and_grad(loss_of)(params, images, labels, rng)
         return loss, *optimizer.update(gradients, state, params)
 
     def run() -> Any:
         nonlocal params, state
-        loss, new, state = step(params, state, images, labels, rng)
-        if trained:
-            params = new
+        loss, params, state = step(params, state, images, labels, rng)
         return loss
 
     return run

@@ -24,6 +24,7 @@ from tapenet.program.environment import Environment, environment_of
 from tapenet.program.evaluating import GuardFailedError
 from tapenet.program.generators import saved
 from tapenet.program.instructions import Program
+from tapenet.program.lowered import Lowered
 from tapenet.program.passes import optimized
 from tapenet.program.recording import RECORDING, RefusedError, UnsupportedError
 from tapenet.program.signatures import leaf_key, number_key, shared_places
@@ -180,13 +181,13 @@ class CompiledFunction(Generic[P, Value]):
                         return result
         return self._recorded(call)
 
-    def lower(self, *args: P.args, **kwargs: P.kwargs) -> Program:
-        """Return the program of these arguments, recorded now where there is none; `print` it.
+    def lower(self, *args: P.args, **kwargs: P.kwargs) -> Lowered:
+        """Return the program of these arguments, recorded now where there is none; `print` it, or write it in C.
 
         Raises:
             ArgumentError: the function runs eagerly for them; says why.
         """
-        return self._entry_for("lower", args, kwargs).program
+        return Lowered.of(self._entry_for("lower", args, kwargs).program)
 
     def cost(self, *args: P.args, **kwargs: P.kwargs) -> Cost:
         """Return what the program of these arguments costs."""

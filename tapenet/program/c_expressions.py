@@ -1,0 +1,120 @@
+"""Types, numbers, elementwise operations and places in arrays, as C has them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tapenet.core.record import Shape
+
+TYPES = {
+    "f": "float",
+    "d": "double",
+    "?": "uint8_t",
+    "b": "int8_t",
+    "h": "int16_t",
+    "i": "int32_t",
+    "B": "uint8_t",
+    "H": "uint16_t",
+    "I": "uint32_t",
+    "l": "int64_t",
+    "q": "int64_t",
+    "L": "uint64_t",
+}
+
+# Of elementwise operations: {0}, {1} and {2} are the operands, and {f} is "f" where the result is a float.
+_FUNCTIONS = (
+    *("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "sin", "cos", "tan", "sinh", "cosh"),
+    *("tanh", "floor", "ceil", "trunc", "rint", "fabs", "erf"),
+)
+_OTHER_NAMES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh"}
+_OTHER_NAMES |= {"arctanh": "atanh", "root_of_squares": "sqrt", "absolute": "fabs"}
+_OF_TWO = {"arctan2": "atan2", "power": "pow", "float_power": "pow", "hypot": "hypot", "copysign": "copysign"}
+_OF_TWO |= {"fmax": "fmax", "fmin": "fmin", "fmod": "fmod"}
+_SYMBOLS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "python.add": "+", "python.sub": "-"}
+_SYMBOLS |= {"python.mul": "*", "python.truediv": "/"}
+_RELATIONS = {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!="}
+_LOGICAL = {"logical_and": "&&", "logical_or": "||", "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^"}
+
+EXPRESSIONS: dict[str, str] = {
+    **{name: f"{name}{{f}}({{0}})" for name in _FUNCTIONS},
+    **{name: f"{other}{{f}}({{0}})" for name, other in _OTHER_NAMES.items()},
+    **{name: f"{other}{{f}}({{0}}, {{1}})" for name, other in _OF_TWO.items()},
+    **{name: f"{{0}} {symbol} {{1}}" for name, symbol in (_SYMBOLS | _RELATIONS).items()},
+    **{name: f"({{0}} != 0) {symbol} ({{1}} != 0)" for name, symbol in _LOGICAL.items()},
+    "logical_not": "{0} == 0",
+    "invert": "{0} == 0",
+    "negative": "-{0}",
+    "python.neg": "-{0}",
+    "positive": "{0}",
+    "stop_gradient": "{0}",
+    "astype": "{0}",
+    "square": "{0} * {0}",
+    "reciprocal": "1 / {0}",
+    "maximum": "{0} >= {1} || {0} != {0} ? {0} : {1}",
+    "minimum": "{0} <= {1} || {0} != {0} ? {0} : {1}",
+    "relu": "{0} < 0 ? 0 : {0}",
+    "where": "{0} ? {1} : {2}",
+    "isnan": "{0} != {0}",
+    "sign": "{0} != {0} ? {0} : ({0} > 0) - ({0} < 0)",
+    "one_less_square": "(1 - {0}) * (1 + {0})",
+    "sigmoid": "1 / (1 + exp{f}(-{0}))",
+    "over_square_of_cosh": "{0} / (cosh{f}({1}) * cosh{f}({1}))",
+    "clip": "{0} < {1} ? ({1} < {2} ? {1} : {2}) : {0} > {2} ? {2} : {0}",
+    "normal_cdf": "erfc{f}({0} * -0.70710678118654752440{f}) / 2",
+    "over_one_more_square": "{0} / (1 + {1} * {1})",
+    "subgradient": "{1} ? 0 : {0}",
+}
+
+
+def literal(x: Any) -> str:
+    """Return a number in C."""
+    if isinstance(x, bool | int | np.bool_ | np.integer):
+        return f"({int(x)}LL)" if int(x) < 0 or int(x) >= 2**31 else str(int(x))
+    value, suffix = float(x), "f" if isinstance(x, np.float32) else ""
+    if math.isnan(value):
+        return "NAN"
+    if math.isinf(value):
+        return "INFINITY" if value > 0 else "(-INFINITY)"
+    text = f"{value!r}{suffix}"
+    return f"({text})" if text.startswith("-") else text
+
+
+# ---- places in arrays ----
+
+
+def steps_of(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the distances along the axes of an array in C order."""
+    return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+
+
+def broadcast_steps(shape: Shape, to: Shape) -> tuple[int, ...]:
+    """Return the distances along the axes of an array in C order that is broadcast."""
+    return tuple(np.broadcast_to(dummy(shape), to).strides)
+
+
+def dummy(shape: Shape) -> Any:
+    """Return an array of a shape that takes no memory, whose strides count elements."""
+    return np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, steps_of(shape))
+
+
+def distance(whole: Any, part: Any) -> int:
+    return int(part.__array_interface__["data"][0] - whole.__array_interface__["data"][0])
+
+
+def index_of(structure: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the index of a view, also where that has no axes."""
+    parts = tuple(slice(x.start, x.stop, x.step) if hasattr(x, "start") else x for x in structure)
+    return parts if any(x is Ellipsis for x in parts) else (*parts, ...)
+
+
+def times(counter: str, step: int) -> str:
+    return counter if step == 1 else f"{counter} * {step}"
+
+
+def place_of(start: int, counters: Sequence[str], steps: Sequence[int]) -> str:
+    terms = [times(i, step) for i, step in zip(counters, steps, strict=True) if step]
+    return " + ".join(([str(start)] if start or not terms else []) + terms)

@@ -1,0 +1,188 @@
+"""Programs in C: compiled by the C compiler, where there is one, they give what the function gives."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tapenet as tn
+import tapenet.numpy as tnp
+from tapenet.core.pytrees import tree_flatten
+
+Array = Any
+COMPILER = shutil.which("cc") or shutil.which("gcc")
+RNG = np.random.default_rng(0)
+
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+
+CTYPES = {"f": ctypes.c_float, "d": ctypes.c_double, "l": ctypes.c_int64, "q": ctypes.c_int64}
+
+
+class Compiled:
+    """The functions of one file, by a C compiler that takes every warning for an error."""
+
+    def __init__(self, folder: Path, texts: dict[str, str]) -> None:
+        self.sizes = {}
+        for name, text in texts.items():
+            (folder / f"{name}.c").write_text(text)
+            (line,) = (x for x in text.splitlines() if x.startswith(f"#define {name.upper()}_WORK_BYTES"))
+            self.sizes[name] = int(line.split()[2])
+        flags = ["-O1", "-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+        path = folder / "library.so"
+        files = [str(folder / f"{name}.c") for name in texts]
+        subprocess.run([str(COMPILER), *flags, *files, "-o", str(path), "-lm"], check=True)
+        self.library = ctypes.CDLL(str(path))
+
+    def call(self, name: str, program: Any, inputs: list[Any]) -> tuple[int, list[Array]]:
+        """What a function returns, and its results."""
+        given: list[Any] = []
+        kept = []
+        for n, x in zip(program.inputs, inputs, strict=True):
+            x = np.array(x, program.spaces[n].dtype, order="C")
+            kept.append(x)
+            given.append(CTYPES[x.dtype.char](x[()]) if x.shape == () else ctypes.c_void_p(x.ctypes.data))
+        outs = [np.full(program.spaces[n].shape, 7, program.spaces[n].dtype) for n in program.outputs]
+        work = np.zeros(self.sizes[name] // 8 + 1)
+        pointers = [ctypes.c_void_p(out.ctypes.data) for out in (*outs, work)]
+        return getattr(self.library, name)(*given, *pointers), outs
+
+
+def perceptron(w: Array, b: Array, v: Array, x: Array) -> Array:
+    return tn.nn.softmax(tn.nn.relu(tn.nn.dense(x, w, b)) @ v)
+
+
+def pendulum(state: Array, force: Array) -> Array:
+    for _ in range(4):
+        angle, speed = state[0], state[1]
+        state = state + 0.05 * tnp.stack([speed, force - tnp.sin(angle) - 0.1 * speed])
+    return tnp.sum(state**2)
+
+
+def elementwise(x: Array, y: Array, row: Array) -> Any:
+    inside = tnp.clip(x, -0.9, 0.9)
+    return (
+        *(tnp.exp(x) - tnp.log(abs(y) + 1) + row, tnp.where(x > row, x * y, -y) / 3, tnp.sqrt(x * x) ** 1.5),
+        *(
+            tnp.arctan2(x, y),
+            tnp.arctan(x),
+            tnp.arcsin(inside),
+            tnp.tan(x),
+            tnp.sinh(x),
+            tnp.cosh(row),
+            tnp.log1p(abs(x)),
+        ),
+        *(tnp.maximum(x, y), tnp.minimum(x, row), tnp.sign(x), tn.nn.sigmoid(x), tn.nn.gelu(x), tnp.hypot(x, y)),
+        *((x > 0) & ~(y > 0), (x == x) | (y < 0), tnp.floor(x * 3), tnp.astype(x, np.float64) * 2, 1 / (2 + abs(row))),
+    )
+
+
+def moves(x: Array, y: Array, row: Array) -> Any:
+    return (
+        *(x.T @ y, x @ row, row @ row, tnp.reshape(x, (-1, 2)) + 1, x[::-1, 1:], x[1], tnp.concatenate((x, y), 1)),
+        *(tnp.stack((row, x[0])), tnp.broadcast_to(row, (2, 4, 4)), tnp.transpose(x)[None] * 1, x[2, 3]),
+        *(tnp.sum(x, 0), tnp.sum(x), tnp.mean(x, 1, keepdims=True), tnp.max(x, 1), tnp.min(y), tnp.mean(x[:, :2], 0)),
+        *(tnp.einsum("ij,kj->ik", x, y), tn.nn.log_softmax(x, 0), tn.nn.softmax(y), tnp.linalg.norm(x, axis=1)),
+    )
+
+
+def gradients(x: Array, y: Array, row: Array) -> Any:
+    def loss(x: Array, row: Array) -> Array:
+        h = tnp.tanh(x @ y + row) * x[:, ::-1]
+        return tnp.mean(h[1:] * h[:-1]) + tnp.sum(tn.nn.sigmoid(h[0, :2]))
+
+    return tn.value_and_grad(loss, (0, 1))(x, row), tn.hvp(lambda x: loss(x, row))(x, y)
+
+
+def of(*shapes: tuple[int, ...], dtype: Any = np.float32) -> tuple[Array, ...]:
+    return tuple(RNG.normal(size=shape).astype(dtype) for shape in shapes)
+
+
+SUBJECTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "perceptron": (perceptron, of((5, 8), (8,), (8, 3), (2, 5))),
+    "perceptron_gradient": (
+        lambda *args: tn.value_and_grad(lambda w: tnp.sum(tnp.log(perceptron(w, *args[1:]))))(args[0]),
+        of((5, 8), (8,), (8, 3), (2, 5), dtype=np.float64),
+    ),
+    "pendulum": (tn.value_and_grad(pendulum, (0, 1)), (np.array([0.3, -0.2]), np.float64(0.4))),
+    "hessian": (tn.hessian(lambda x: tnp.sum(tnp.exp(x) * x[::-1])), of((4,), dtype=np.float64)),
+    "elementwise": (elementwise, of((3, 4), (3, 4), (4,))),
+    "elementwise_doubles": (elementwise, of((3, 1), (3, 4), (4,), dtype=np.float64)),
+    "moves": (moves, of((4, 4), (4, 4), (4,))),
+    "moves_doubles": (moves, of((4, 4), (4, 4), (4,), dtype=np.float64)),
+    "gradients": (gradients, of((4, 4), (4, 4), (4,), dtype=np.float64)),
+    "constants": (lambda x: (x + np.arange(3.0), np.ones((2, 2)), x * np.inf), (np.ones(3),)),
+    "special": (lambda x: (tnp.max(x), tnp.minimum(x, 0.0), tn.nn.relu(x), -x), (np.array([1.0, np.nan, -np.inf]),)),
+}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+    programs = {name: tn.compile(f).lower(*args) for name, (f, args) in SUBJECTS.items()}
+    return Compiled(tmp_path_factory.mktemp("c"), {name: program.to_c(name) for name, program in programs.items()})
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", sorted(SUBJECTS))
+def test_it_gives_what_the_function_gives(name: str, library: Compiled) -> None:
+    f, args = SUBJECTS[name]
+    program = tn.compile(f).lower(*args)
+    returned, outs = library.call(name, program, list(args))
+    assert returned == 0
+    expected = tree_flatten(f(*args))[0]
+    for found, wanted in zip(outs, expected, strict=True):
+        wanted = np.asarray(wanted)
+        assert found.shape == wanted.shape
+        assert found.dtype == wanted.dtype
+        digits = 64 * float(np.finfo(wanted.dtype).eps) if wanted.dtype.kind == "f" else 0
+        np.testing.assert_allclose(found, wanted, rtol=digits, atol=digits)
+
+
+@needs_compiler
+def test_a_failed_guard_is_returned(tmp_path: Path) -> None:
+    def f(x: Array) -> Array:
+        return x * 2 if tnp.sum(x) > 0 else -x
+
+    program = tn.compile(f).lower(np.ones(3))
+    library = Compiled(tmp_path, {"branch": program.to_c("branch")})
+    returned, outs = library.call("branch", program, [np.full(3, 2.0)])
+    assert returned == 0
+    np.testing.assert_array_equal(outs[0], np.full(3, 4.0))
+    assert library.call("branch", program, [np.full(3, -2.0)])[0] == 1
+
+
+def test_it_is_self_contained_and_small() -> None:
+    def f(x: Array) -> Array:
+        for _ in range(50):
+            x = tnp.sin(x) @ np.eye(3)
+        return x
+
+    text = tn.compile(f).lower(np.ones((3, 3))).to_c("sines")
+    includes = {line for line in text.splitlines() if line.startswith("#include")}
+    assert includes == {f"#include <{name}.h>" for name in ("math", "stddef", "stdint", "string")}
+    assert "#define SINES_WORK_BYTES 256" in text  # two places, used in turns
+
+
+@pytest.mark.parametrize(
+    ("f", "args", "message"),
+    [
+        (lambda x: tnp.linalg.inv(x), (np.eye(2),), "to_c: operations must be elementwise, or one of .*; got inv"),
+        (lambda x: x * 1j, (np.ones(2),), "to_c: arrays must be of float32, float64, integers or booleans"),
+        (lambda x, rng: x * rng.random(2), (np.ones(2), np.random.default_rng(0)), "to_c: "),
+        (lambda x: x[np.array([0, 1])] * x[x > 0], (np.ones(2),), "to_c: "),
+    ],
+)
+def test_what_cannot_be_written_is_named(f: Any, args: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(tn.ArgumentError, match=message):
+        tn.compile(f).lower(*args).to_c()
+
+
+def test_names_are_checked() -> None:
+    program = tn.compile(lambda x: x * 2).lower(np.ones(2))
+    with pytest.raises(tn.ArgumentError, match="to_c: name must be a name in C; got 'a b'"):
+        program.to_c("a b")
