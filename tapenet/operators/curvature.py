@@ -23,6 +23,9 @@ class GaussNewton(LinearOperator):
     model: Derivative
     loss: Callable[[Any], Any] | None = static_field()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "kept"}  # a recording is made again
+
     @property
     def domain(self) -> Space:
         return self.model.domain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from tapenet.core.argument_checks import checked_count, checked_number, checked_rng
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.operators.linear_solves import implicit_solution, krylov_solve, moved, plain_operator, pulled_to
+from tapenet.operators.linear_solves import implicit_solution, krylov_solve, moved, plain_product, pulled_to
 from tapenet.operators.operator import LinearOperator, as_operator
 from tapenet.transforms.custom import custom_vjp
 from tapenet.transforms.mapping import vmap
@@ -125,8 +126,8 @@ def _log_trace(a: LinearOperator, signs: Array, steps: int, tolerance: float) ->
     count = len(signs)
 
     def found(a: LinearOperator, signs: Array) -> tuple[Array, Array]:
-        operator = plain_operator("logdet", a)
-        quadratures = np.array([_quadrature(operator, z, steps) for z in signs])
+        product = plain_product("logdet", a.matvec)
+        quadratures = np.array([_quadrature(product, z, steps) for z in signs])
         mean, error = quadratures.mean(), quadratures.std(ddof=1) / np.sqrt(count)
         return a.dtype.type(mean), a.dtype.type(error)
 
@@ -152,13 +153,13 @@ def _log_trace(a: LinearOperator, signs: Array, steps: int, tolerance: float) ->
     return solution(a, signs)
 
 
-def _quadrature(operator: Any, z: Array, steps: int) -> float:
+def _quadrature(matvec: Callable[[Array], Array], z: Array, steps: int) -> float:
     """Return the Gauss quadrature of z^T log(A) z: of the tridiagonal matrix of Lanczos' method."""
     size = float(np.linalg.norm(z))
     vectors = [np.asarray(z, float) / size]
     diagonal, beside = [], []
     for _ in range(min(steps, len(z))):
-        product = np.asarray(operator @ vectors[-1].astype(z.dtype), float)
+        product = matvec(vectors[-1].astype(z.dtype)).astype(float)
         diagonal.append(float(vectors[-1] @ product))
         basis = np.stack(vectors)
         for _ in range(2):  # twice is enough (Kahan and Parlett): without it vectors lose their right angles

@@ -110,22 +110,25 @@ _ADVICE = {
 def plain_operator(name: str, a: LinearOperator) -> Any:
     """Return an operator as SciPy's, of values that must not be on a tape."""
     linalg = import_package("scipy.sparse.linalg", f"operators.{name}", "scipy")
+    products = [plain_product(name, product) for product in (a.matvec, a.H.matvec)]
+    return linalg.LinearOperator(a.shape, products[0], rmatvec=products[1], dtype=a.dtype)
 
-    def plain(product: Callable[[Array], Array]) -> Callable[[Array], Array]:
-        def of(v: Array) -> Array:
-            found = product(np.reshape(v, (-1,)))
-            check_no_capture(name, [found])
-            return np.asarray(found)
 
-        return of
+def plain_product(name: str, product: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Return a product with plain vectors, which raises where what it gives is on a tape."""
 
-    adjoint = a.H
-    return linalg.LinearOperator(a.shape, plain(a.matvec), rmatvec=plain(adjoint.matvec), dtype=a.dtype)
+    def plain(v: Array) -> Array:
+        found = product(np.reshape(v, (-1,)))
+        check_no_capture(name, [found])
+        return np.asarray(found)
+
+    return plain
 
 
 def _as_preconditioner(name: str, preconditioner: Any, a: LinearOperator) -> Any:
     """Return what approximates the inverse of an operator, or of its transpose, as SciPy takes it."""
     if isinstance(preconditioner, LinearOperator):
+        _check_shape(name, preconditioner, a)
         return plain_operator(name, preconditioner)
     if callable(preconditioner) and not hasattr(preconditioner, "shape"):
         linalg = import_package("scipy.sparse.linalg", f"operators.{name}", "scipy")
@@ -136,7 +139,17 @@ def _as_preconditioner(name: str, preconditioner: Any, a: LinearOperator) -> Any
             return space.vector(tree_leaves(answer))
 
         return linalg.LinearOperator(a.shape, product, dtype=a.dtype)
+    if not hasattr(preconditioner, "shape"):
+        raise ArgumentTypeError(
+            f"{name}: preconditioner must be an operator, a matrix or a function; got {described(preconditioner):.80}."
+        )
+    _check_shape(name, preconditioner, a)
     return preconditioner
+
+
+def _check_shape(name: str, preconditioner: Any, a: LinearOperator) -> None:
+    if preconditioner.shape != a.shape:
+        raise ArgumentError(f"{name}: preconditioner must have the shape of a, {a.shape}; got {preconditioner.shape}.")
 
 
 def solved(name: str, a: Any, b: Tree, tolerance: float, max_steps: int | None, preconditioner: Any) -> Tree:

@@ -159,6 +159,9 @@ class Derivative(LinearOperator):
     f: Callable[..., Any] = static_field()
     kind: Kind = static_field()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "kept"}  # a recording is made again
+
     @property
     def recording(self) -> Recording:
         """The one run of the function, which all products share."""

@@ -110,7 +110,16 @@ def _checked(name: str, a: Any, k: int, tolerance: float, max_steps: int | None,
 
 def _eigh(name: str, a: LinearOperator, k: int, which: str, tolerance: float, max_steps: int | None) -> EighResult:
     """Return eigenvalues and vectors of a symmetric operator, with the derivative of simple ones."""
-    inner = krylov_solve(name, "minres", max(tolerance / 10, 1e-13), None, None)
+    minres = krylov_solve(name, "minres", max(tolerance / 10, 1e-13), None, None)
+
+    def inner(deflated: LinearOperator, right: Array) -> Array:
+        try:
+            return minres(deflated, right)
+        except ConvergenceError as error:
+            raise ConvergenceError(
+                f"{name}: an eigenvalue must be simple for its vector to have a derivative; got one that is near "
+                "another, so that its equation was not solved. Differentiate by values alone."
+            ) from error
 
     def found(a: LinearOperator) -> tuple[Array, Array]:
         return _lanczos(name, a, k, which, tolerance, max_steps)
@@ -151,6 +160,8 @@ def _lanczos(
     linalg = import_package("scipy.sparse.linalg", f"operators.{name}", "scipy")
     start = np.random.default_rng(0).standard_normal(a.shape[0]).astype(a.dtype)  # the same at each call
     matrix = np.asarray(a.matrix) if type(a) is Matrix else plain_operator(name, a)
+    if not np.isfinite(matrix @ start).all():
+        raise ConvergenceError(f"{name}: products with a must be finite; got NaN or inf.")
     try:
         values, vectors = linalg.eigsh(matrix, k, which=which, v0=start, tol=tolerance, maxiter=max_steps)
     except linalg.ArpackError as error:

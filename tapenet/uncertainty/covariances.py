@@ -9,8 +9,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.core.argument_checks import check_array_class
-from tapenet.core.leaf_checks import described, dtype_of
+from tapenet.core.leaf_checks import described, dtype_of, plain_leaf
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_unflatten
 from tapenet.core.tensor import Tensor
@@ -19,6 +18,7 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 # How far the two halves of a covariance may be apart, relative to the product of the standard deviations: what
 # computed inverses leave, such as the pcov of scipy.optimize.curve_fit.
 _ASYMMETRY = 1e-4
+_MOST_CHECKED = 300  # elements of a matrix whose eigenvalues are looked at, which takes some ten milliseconds
 
 
 @attrs.frozen(eq=False)
@@ -92,7 +92,7 @@ def as_covariance(function: str, covariance: Tree, name: str, mean: Tree) -> Cov
     got = described(covariance) if len(given) == 1 and given[0] is covariance else str(own)
     raise ArgumentError(
         f"{function}: covariance must have the structure of {name}, {spec}, that twice, or be one matrix of shape "
-        f"({size}, {size}); got {got}."
+        f"({size}, {size}); got {got}. Write np.asarray(covariance) for a matrix in lists."
     )
 
 
@@ -141,8 +141,7 @@ def _variances(function: str, path: str, x: Any, shape: tuple[int, ...], dtype: 
 
 def _block(function: str, path: str, x: Any, shape: tuple[int, ...], dtype: Any) -> Array:
     """Return a part of a covariance, checked for its shape, as an array of a dtype."""
-    if type(x) is not np.ndarray:
-        check_array_class(function, path, x)
+    x = plain_leaf(function, lambda: path, x)
     own = dtype_of(x)
     if own is None or own.kind not in "iuf":
         raise ArgumentTypeError(f"{function}: {path} must be real; got {described(x)}.")
@@ -177,3 +176,10 @@ def _check_symmetric(function: str, path: str, block: Array, shape: tuple[int, .
             f"{function}: {path} must hold covariances of at most the product of the standard deviations; got "
             "larger ones. Variances, not standard deviations, stand on the diagonal."
         )
+    if 1 < size <= _MOST_CHECKED:
+        least, *_, largest = np.linalg.eigvalsh(np.asarray(matrix, float))
+        if least < -_ASYMMETRY * largest:
+            raise ArgumentError(
+                f"{function}: {path} must be positive semidefinite; got an eigenvalue of {least:.3g}, of at most "
+                f"{largest:.3g}."
+            )

@@ -155,6 +155,11 @@ def test_an_operator_that_captures_a_tensor() -> None:
         (lambda: lsqr(SPD * 1j, b), "lsqr: a must be real"),
         (lambda: cg(SPD, b, tolerance=0.0), r"cg: tolerance must be in \(0, 1\)"),
         (lambda: cg(SPD, b, max_steps=0), "cg: max_steps must be a positive int"),
+        (
+            lambda: cg(SPD, b, preconditioner=3),
+            "cg: preconditioner must be an operator, a matrix or a function; got int",
+        ),
+        (lambda: cg(SPD, b, preconditioner=np.eye(3)), r"cg: preconditioner must have the shape of a, \(4, 4\)"),
     ],
 )
 def test_wrong_arguments(call: Any, text: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -125,6 +127,15 @@ def test_products_are_differentiable_and_mapped() -> None:
     points = np.array([[1.0, 2.0], [3.0, 4.0]])
     mapped = tn.vmap(lambda x: tn.linear_operator(lambda x: x**3, x) @ np.ones(2))(points)
     np.testing.assert_allclose(mapped, 3 * points**2)
+
+
+def test_operators_are_pytrees_and_are_copied_and_pickled() -> None:
+    A = tn.linear_operator(tnp.sin, np.array([0.0, 1.0]))
+    A @ np.ones(2)
+    for again in (copy.deepcopy(A), pickle.loads(pickle.dumps(A)), tn.tree.map(np.copy, A)):
+        np.testing.assert_array_equal(again @ np.ones(2), A @ np.ones(2))
+    G = tn.gauss_newton(tnp.sin)(np.array([0.0, 1.0]))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(G)) @ np.ones(2), G @ np.ones(2))
 
 
 # ---- curvature ----

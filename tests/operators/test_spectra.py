@@ -105,6 +105,17 @@ def test_eigenvalues_that_do_not_converge() -> None:
         tn.operators.eigsh(close, 1, tolerance=1e-14, max_steps=1)
 
 
+def test_vectors_of_a_double_eigenvalue_have_no_derivative() -> None:
+    pytest.importorskip("scipy")
+    A = np.diag([1.0, 3.0, 3.0, 2.0])
+    with pytest.raises(tn.ConvergenceError, match="eigsh: an eigenvalue must be simple for its vector"):
+        tn.grad(lambda m: tn.operators.eigsh(m, 2).eigenvectors.sum())(A)
+    sums = tn.grad(lambda m: tn.operators.eigsh(m, 2).eigenvalues.sum())(A)
+    np.testing.assert_allclose(sums, np.diag([0.0, 1.0, 1.0, 0.0]), atol=1e-12)
+    with pytest.raises(tn.ConvergenceError, match="eigsh: products with a must be finite"):
+        tn.operators.eigsh(np.full((4, 4), np.nan), 2)
+
+
 # ---- estimates ----
 
 

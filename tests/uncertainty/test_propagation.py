@@ -118,6 +118,10 @@ def test_what_comes_out_goes_in_again() -> None:
         (np.array([1.0, np.nan, 3.0]), "must hold variances of at least 0; got nan"),
         (C + np.triu(np.ones((3, 3)), 1), r"must be symmetric; got 1.01 at \(0, 1\) and 0.01 at \(1, 0\)"),
         (np.eye(3) + np.where(np.eye(3) == 1, 0.0, 2.0), "at most the product of the standard deviations"),
+        (
+            np.where(np.eye(3) == 1, 1.0, [[1, 0.9, -0.9], [0.9, 1, 0.9], [-0.9, 0.9, 1]]),
+            "must be positive semidefinite",
+        ),
         (np.ones((2, 2)), r"must have shape \(3,\), for variances, or \(3, 3\); got \(2, 2\)"),
         ((C, C), r"must have the structure of mean, .*, that twice, or be one matrix of shape \(3, 3\)"),
     ],
@@ -125,6 +129,11 @@ def test_what_comes_out_goes_in_again() -> None:
 def test_covariances_that_are_none(covariance: Any, text: str) -> None:
     with pytest.raises(tn.ArgumentError, match=text):
         tn.propagate(tnp.sum, X, covariance)
+
+
+def test_a_covariance_of_pandas() -> None:
+    pandas = pytest.importorskip("pandas")
+    assert tn.propagate(tnp.sum, X, pandas.DataFrame(C))[1] == tn.propagate(tnp.sum, X, C)[1]
 
 
 # ---- place by place ----
