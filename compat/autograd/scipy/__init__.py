@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
-from compat.autograd.scipy import linalg as linalg, signal as signal, special as special, stats as stats
+from compat.autograd.scipy import (
+    integrate as integrate,
+    linalg as linalg,
+    signal as signal,
+    special as special,
+    stats as stats,
+)

@@ -324,3 +324,34 @@ def triangular_systems(a):
 @program
 def special_functions(a):
     return a.elementwise_grad(a.special.gammaln)(X + 3), a.elementwise_grad(a.special.erf)(X)
+
+
+# ---- scipy.integrate ----
+
+
+def oscillator(a):
+    return lambda y, t, p: a.np.array([y[1], -p[0] * y[0] - p[1] * y[1]])
+
+
+TIMES = onp.linspace(0.0, 2.0, 5)
+
+
+@program
+def differential_equation_by_its_arguments(a):
+    def f(p):
+        y = a.integrate.odeint(oscillator(a), onp.array([1.0, 0.0]), TIMES, a.tuple((p,)), rtol=1e-12, atol=1e-12)
+        return a.np.sum(y[:, 0] ** 2)
+
+    p = onp.array([3.0, 0.2])
+    return [f(p), onp.round(a.grad(f)(p), 6)]
+
+
+@program
+def differential_equation_by_its_start(a):
+    p = onp.array([3.0, 0.2])
+
+    def f(y0):
+        y = a.integrate.odeint(oscillator(a), y0, TIMES, a.tuple((p,)), rtol=1e-12, atol=1e-12)
+        return a.np.sum(y[-1] * onp.array([1.0, 2.0]))
+
+    return onp.round(a.grad(f)(onp.array([1.0, 0.0])), 6)

@@ -24,6 +24,7 @@ MODULES = {
     "special": "scipy.special",
     "stats": "scipy.stats",
     "linalg": "scipy.linalg",
+    "integrate": "scipy.integrate",
     **{name: name for name in ("extend", "tracer", "core", "test_util")},
 }
 
@@ -142,6 +143,7 @@ PUBLIC = {
     "scipy.stats": "norm t beta gamma chi2 poisson dirichlet multivariate_normal",
     "scipy.stats.norm": "pdf cdf sf logpdf logcdf logsf",
     "scipy.linalg": "sqrtm solve_triangular solve_sylvester",
+    "scipy.integrate": "odeint",
     "test_util": "check_equivalent check_grads check_jvp check_vjp combo_check scalar_close",
     "util": "func subval subvals toposort",
     "wrap_util": "get_doc get_name unary_to_nary wraps",
