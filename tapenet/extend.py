@@ -184,7 +184,8 @@ def primitive(
     )
     made = with_users_residual(made, evaluated) if residual else made
     operation = _public(
-        made, {key: value for key, value in _parameters(forward) if value is not inspect.Parameter.empty}
+        made.named(str(getattr(forward, "__module__", None) or "")),
+        {key: value for key, value in _parameters(forward) if value is not inspect.Parameter.empty},
     )
     operation.__name__ = operation.__qualname__ = name
     operation.__module__ = forward.__module__ if hasattr(forward, "__module__") else operation.__module__  # for pickle

@@ -70,6 +70,25 @@ def sum_forward(x: Any) -> Any:
     return total(x), x
 
 
+def doubled_forward(x: Any, y: Any) -> Any:
+    return 2 * x * y
+
+
+def rooted_forward(x: Any) -> Any:
+    return np.sqrt(x), 0.5 / np.sqrt(x)
+
+
+doubled = tn.primitive(doubled_forward, lambda t, y: 2 * t * y, lambda t, x: 2 * t * x)
+rooted = tn.primitive(
+    rooted_forward, lambda t, residual: t * residual, family="general", residual=True, name="root of x"
+)
+
+
+@functools.partial(tn.custom_jvp, rule=half_rule)
+def half_decorated(x: Any) -> Any:
+    return x**2 / 2
+
+
 half = tn.custom_vjp(cube, half_forward, half_backward)
 half_both = tn.custom_jvp(cube, half_rule)
 
@@ -260,6 +279,29 @@ def test_reads_that_do_not_travel_leave_a_tape_that_is_not_replayed() -> None:
         again.replay(np.ones(2000))
 
 
+USERS = {
+    "primitive": lambda x: doubled(x, x + 1),
+    "primitive with a residual": rooted,
+    "custom_vjp": half,
+    "custom_jvp": half_both,
+    "decorator": half_decorated,
+}
+
+
+@pytest.mark.parametrize("name", sorted(USERS))
+def test_a_tape_holds_users_operations_that_have_a_name(name: str) -> None:
+    x = np.array([1.0, 2.0])
+    with tn.GradientTape() as tape:
+        y = USERS[name](tape.watch(x))
+        with tn.GradientTape() as inner:  # what is recorded further out
+            tnp.sum(USERS[name](inner.watch(y)))
+    again = there_and_back(tape)
+    assert str(again) == str(tape)
+    assert_same(again.replay(3 * x), tape.replay(3 * x))
+    gradient, other = (tn.grad(lambda x, tape=tape: tnp.sum(tape.replay(x)))(x) for tape in (tape, again))
+    assert_same(other, gradient)
+
+
 def test_operations_of_functions_are_named_in_the_error() -> None:
     operation = tn.primitive(lambda x: 2 * x, lambda t: 2 * t, name="doubled", family="linear")
     with tn.GradientTape() as tape:
@@ -285,12 +327,16 @@ def test_what_is_pickled_works_in_a_spawned_process() -> None:
     model = tn.nn.Sequential(own(), tn.nn.relu, tn.nn.LayerNorm(2, dtype=np.float64))
     with tn.GradientTape() as tape:
         tn.nn.softmax(tn.nn.conv(tape.watch(np.ones((1, 3, 3, 1))), np.ones((2, 2, 1, 2))))
+    with tn.GradientTape() as users:
+        half(doubled(users.watch(X), X))
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:
         jobs = [pool.submit(evaluated, function, X) for function in (TRANSFORMED["grad"], decorated, tnp.sin)]
         jobs += [pool.submit(evaluated, model, X[None]), pool.submit(replayed, tape, np.ones((1, 3, 3, 1)))]
+        jobs.append(pool.submit(replayed, users, 2 * X))
         found = [job.result() for job in jobs]
     expected = [3 * X**2, 3 * X**2, np.sin(X), model(X[None]), tape.replay(np.ones((1, 3, 3, 1)))]
+    expected.append((4 * X**2) ** 2)
     for x, y in zip(found, expected, strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-15)
 

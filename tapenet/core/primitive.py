@@ -9,6 +9,7 @@ shape). `tapenet.core.families` is where primitives are declared.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -84,6 +85,7 @@ class Primitive:
         is_users: whether `forward` is a user's own function, whose exceptions pass unchanged.
         users_rules: which rules are a user's own, so that checked walks hold them to be linear: each, or the
             pushforward alone where the pullback is its transpose.
+        module: of a user's operation that of the function it is made of, where pickle looks for it.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Primitive:
     is_discrete: bool = False
     is_users: bool = False
     users_rules: Literal["none", "each", "pushforward"] = "none"
+    module: str = ""
     _known_keeps: dict[tuple[bool, ...], tuple[bool, ...]] = attrs.field(factory=dict, init=False)
 
     @property
@@ -129,12 +132,22 @@ class Primitive:
     def __reduce__(self) -> Any:
         if self.family == "choice" and not self.is_users:  # of module-level functions, and in no registry
             return type(self), tuple(getattr(self, field.name) for field in attrs.fields(type(self)) if field.init)
-        if REGISTRY.get(self.name) is not self:
+        if REGISTRY.get(self.name) is self:
+            return _registered, (self.name, self.defined_in)
+        found = _name_in_module(self)
+        if found is None:
             raise PicklingError(
-                f"pickle: {self.name} must be an operation of tapenet's own; got one made of functions, which do not "
-                "travel. Pickle values (x.value, or x once the tape has closed) and gradients instead."
+                f"pickle: {self.name} must be an operation of tapenet's own, or have a name at the top of the module "
+                f"{self.module or 'of its function'}; got one made of functions, which do not travel. Give it a name "
+                "there, or pickle values (x.value, or x once the tape has closed) and gradients instead."
             )
-        return _registered, (self.name, self.defined_in)
+        return _in_module, (self.module, *found)
+
+    def named(self, module: str) -> Primitive:
+        """Return a user's operation, with what is applied in its place, as one that pickle finds in a module."""
+        found = {name: getattr(self, name) for name in _PARTS}
+        parts: dict[str, Any] = {name: x.named(module) for name, x in found.items() if isinstance(x, Primitive)}
+        return attrs.evolve(self, module=module, **parts)
 
     @property
     def defined_in(self) -> str:
@@ -183,6 +196,27 @@ def _registered(name: str, module: str) -> Primitive:
     if name not in REGISTRY:
         importlib.import_module(module)
     return REGISTRY[name]
+
+
+_PARTS = ("further_out", "residual")  # primitives of a primitive
+
+
+def _name_in_module(primitive: Primitive) -> tuple[str, str] | None:
+    """Return by what name a user's operation is found in its module, and which of its primitives it is."""
+    module = sys.modules.get(primitive.module)
+    for name, value in list(vars(module).items()) if module is not None else ():
+        made = getattr(value, "__dict__", {}).get("primitive")
+        if isinstance(made, Primitive):
+            for part in ("", *_PARTS):
+                if (getattr(made, part) if part else made) is primitive:
+                    return name, part
+    return None
+
+
+def _in_module(module: str, name: str, part: str) -> Primitive:
+    """Return a user's operation, by the name that it has in a module."""
+    made: Primitive = getattr(importlib.import_module(module), name).primitive
+    return getattr(made, part) if part else made
 
 
 def _definition(primitive: Primitive) -> object:

@@ -112,6 +112,7 @@ def custom_jvp(f: Function, rule: Callable[[Any, Any], tuple[Any, Any]]) -> Func
 
 def operation(f: Function, primitive: Primitive, made_by: tuple[Any, ...]) -> Function:
     """Return the function of pytrees that records f as one operation, and how it is made, for pickle."""
+    primitive = primitive.named(str(getattr(f, "__module__", "")))
 
     def recorded(*args: Any, **kwargs: Any) -> Any:
         operands, structure = split_arrays(positional(primitive.name, f, args, kwargs))
@@ -123,7 +124,9 @@ def operation(f: Function, primitive: Primitive, made_by: tuple[Any, ...]) -> Fu
         assert call.result is not None
         return call.result.filled(parts)
 
-    return cast("Function", Transformed(recorded, made_by, has_signature=True))
+    transformed = Transformed(recorded, made_by, has_signature=True)
+    transformed.primitive = primitive
+    return cast("Function", transformed)
 
 
 def _spaces(operands: Sequence[Array], shapes: Shapes, structure: Structure) -> list[tuple[Shape, Any] | None]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from tapenet.core.primitive import Primitive
     from tapenet.transforms.signatures import Function
 
 
@@ -25,6 +26,7 @@ class Transformed:
     __name__: str
     __qualname__: str
     __wrapped__: Callable[..., Any]
+    primitive: Primitive
 
     def __init__(self, function: Callable[..., Any], made_by: tuple[Any, ...], has_signature: bool) -> None:
         self.function = function
