@@ -1,4 +1,4 @@
-"""Propagate errors through functions of arrays, beside the package `uncertainties`: CPU time of each, and their ratio.
+"""Propagate errors through functions of arrays, beside the package `uncertainties`: CPU time of each, and the ratios.
 
 `uncertainties` keeps one Python object for each number, so that a tenth of the numbers tells its time for all.
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,13 +66,18 @@ def main() -> None:
     means, deviations = inputs(options.numbers)
     few = max(1, options.numbers // 10)
     share = options.numbers / few
-    print(f"{options.numbers} numbers{'tapenet':>22}{'uncertainties':>16}{'ratio':>10}")
+    print(f"{options.numbers} numbers, ms{'uncertainties':>16}{'tapenet':>16}{'ratio':>8}{'compiled':>16}{'ratio':>8}")
     for name, f in FUNCTIONS.items():
-        for mine, other in zip(ours(f, means[:few], deviations[:few]), theirs(f, means[:few], deviations[:few])):
-            np.testing.assert_allclose(mine, other, rtol=1e-10)
-        own = fastest(lambda f=f: ours(f, means, deviations), 4 * options.rounds)
-        peer = share * fastest(lambda f=f: theirs(f, means[:few], deviations[:few]), options.rounds)
-        print(f"{name:22}{1e3 * own:12.2f} ms{1e3 * peer:13.0f} ms{peer / max(own, 1e-9):9.0f}x", flush=True)
+        eager = partial(ours, f)
+        compiled = tn.compile(eager)
+        for run in (eager, compiled, compiled):
+            for mine, other in zip(run(means[:few], deviations[:few]), theirs(f, means[:few], deviations[:few])):
+                np.testing.assert_allclose(mine, other, rtol=1e-10)
+        compiled(means, deviations)
+        peer = share * fastest(partial(theirs, f, means[:few], deviations[:few]), options.rounds)
+        times = [fastest(partial(run, means, deviations), 10 * options.rounds) for run in (eager, compiled)]
+        cells = "".join(f"{1e3 * own:16.2f}{peer / max(own, 1e-9):8.0f}" for own in times)
+        print(f"{name:22}{1e3 * peer:12.0f}{cells}", flush=True)
 
 
 if __name__ == "__main__":

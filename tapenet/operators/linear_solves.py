@@ -25,16 +25,17 @@ Solve = Callable[[LinearOperator, Array], Array]  # of a plain operator and a pl
 # ---- the implicit derivative ----
 
 
-def implicit_solution(solve: Solve, a: LinearOperator, b: Array) -> Array:
+def implicit_solution(solve: Solve, a: LinearOperator, b: Array, solve_transposed: Solve | None = None) -> Array:
     """Return the vector x with A x = b, by `solve` on plain values, differentiable by the operator and by b.
 
     x_dot = A^-1 (b_dot - A_dot x), and backward with y = A^-T x_bar: b_bar = y, and A_bar that of -y^T A x. Each is one
     more solve, so that derivatives of any order follow.
 
     Args:
-        solve: finds x; called with A, or its transpose, and a vector, neither on a tape.
+        solve: finds x; called with A and a vector, neither on a tape.
         a: square, and regular.
         b: a vector.
+        solve_transposed: the same for the transpose; `solve` by default.
     """
 
     def found(a: LinearOperator, b: Array) -> Array:
@@ -46,7 +47,7 @@ def implicit_solution(solve: Solve, a: LinearOperator, b: Array) -> Array:
 
     def backward(residuals: Any, x_bar: Array) -> tuple[Any, Array]:
         a, x = residuals
-        y = solution(a.T, x_bar)
+        y = implicit_solution(solve_transposed or solve, a.T, x_bar, solve)
         return pulled_to(a, [(x, -y)]), y
 
     def pushed(primals: Any, tangents: Any) -> tuple[Array, Array]:
@@ -126,7 +127,7 @@ def plain_product(name: str, product: Callable[[Array], Array]) -> Callable[[Arr
 
 
 def _as_preconditioner(name: str, preconditioner: Any, a: LinearOperator) -> Any:
-    """Return what approximates the inverse of an operator, or of its transpose, as SciPy takes it."""
+    """Return what approximates the inverse of an operator as SciPy takes it."""
     if isinstance(preconditioner, LinearOperator):
         _check_shape(name, preconditioner, a)
         return plain_operator(name, preconditioner)
@@ -158,9 +159,10 @@ def solved(name: str, a: Any, b: Tree, tolerance: float, max_steps: int | None, 
     tolerance = float(checked_number(name, "tolerance", tolerance, "(0, 1)"))
     if max_steps is not None:
         checked_count(name, "max_steps", max_steps)
-    solve = krylov_solve(name, name, tolerance, max_steps, preconditioner)
     vector, is_flat = right_side(name, b, operator)
-    x = implicit_solution(solve, operator, vector)
+    transposed = getattr(preconditioner, "T", preconditioner)
+    solves = [krylov_solve(name, name, tolerance, max_steps, own) for own in (preconditioner, transposed)]
+    x = implicit_solution(solves[0], operator, vector, solves[1])
     return x if is_flat else operator.domain.tree(x)
 
 
@@ -243,7 +245,7 @@ def gmres(
     """Solve A x = b by generalized minimal residuals, for any regular A.
 
     Args, Returns, Raises: as `cg`. It holds up to 100 vectors, and begins again from the solution so far. Derivatives
-        in reverse mode solve with the transpose, for which the preconditioner must serve too.
+        in reverse mode solve with the transpose, and that of the preconditioner; one that is a function serves both.
 
     Source: Saad and Schultz, 1986; SciPy's implementation.
 

@@ -118,6 +118,15 @@ def test_preconditioners_change_no_solution(form: str) -> None:
         np.testing.assert_allclose(by_c, 1 / np.diag(A), rtol=1e-8)
 
 
+def test_the_transpose_is_solved_with_the_transposed_preconditioner() -> None:
+    n = 100
+    A = np.diag(np.arange(1.0, n + 1) ** 2) + np.diag(np.arange(1.0, n) ** 2, 1)
+    inverse = np.linalg.inv(A)
+    slope = tn.grad(lambda c: (gmres(A, c, max_steps=3, preconditioner=inverse) ** 2).sum())(np.ones(n))
+    x = np.linalg.solve(A, np.ones(n))
+    np.testing.assert_allclose(slope, np.linalg.solve(A.T, 2 * x), rtol=1e-6)
+
+
 def test_what_does_not_converge() -> None:
     A = np.diag(np.arange(1.0, 101.0) ** 2)
     for solver in (cg, minres, gmres):
