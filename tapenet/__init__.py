@@ -5,7 +5,8 @@
 
 Record and walk: `GradientTape`, with `gradient`, `jacobian`, `jvp` and `replay`; `Tensor`, `Record`, `at`, `checks`.
 Transform functions: `grad`, `value_and_grad`, `elementwise_grad`, `vjp`, `jvp`, `linearize`, `jacobian`, `jacfwd`,
-`hessian`, `hvp`, `jet`, `directional`, `hessian_diagonal`, `laplacian`, `vmap`, `compile`, `checkpoint`,
+`hessian`, `hvp`, `sparse_jacobian`, `sparse_hessian`, `sparsity`, `color`, `jet`, `directional`, `hessian_diagonal`,
+`laplacian`, `vmap`, `compile`, `checkpoint`,
 `stop_gradient`, `root`, `fixed_point`, `scan`, `while_loop`, `checkpointed_loop`.
 Linear algebra without matrices: `linear_operator`, `gauss_newton`, `operators`.
 Results with their errors: `propagate`, `delta_method`, `rounding_error`.
@@ -95,6 +96,12 @@ if TYPE_CHECKING:  # imported when first used: see _MODULES
     )
     from tapenet.transforms.mapping import vmap as vmap
     from tapenet.transforms.products import jvp as jvp, linearize as linearize, vjp as vjp
+    from tapenet.transforms.sparse.coloring import color as color
+    from tapenet.transforms.sparse.jacobians import (
+        sparse_hessian as sparse_hessian,
+        sparse_jacobian as sparse_jacobian,
+    )
+    from tapenet.transforms.sparse.sparsity import sparsity as sparsity
     from tapenet.transforms.taylor import (
         directional as directional,
         hessian_diagonal as hessian_diagonal,
@@ -123,6 +130,10 @@ __all__ = [
     "jacfwd",
     "hessian",
     "hvp",
+    "sparsity",
+    "color",
+    "sparse_jacobian",
+    "sparse_hessian",
     "jet",
     "directional",
     "hessian_diagonal",
@@ -208,6 +219,9 @@ _MODULES = {  # where the names are that are imported when they are first used
     "transforms.jacobian": "hessian hvp jacfwd jacobian jacrev",
     "transforms.mapping": "vmap",
     "transforms.products": "jvp linearize vjp",
+    "transforms.sparse.coloring": "color",
+    "transforms.sparse.jacobians": "sparse_hessian sparse_jacobian",
+    "transforms.sparse.sparsity": "sparsity",
     "uncertainty.propagation": "delta_method propagate",
     "uncertainty.rounding": "rounding_error",
     "transforms.taylor": "directional hessian_diagonal jet laplacian",
@@ -251,6 +265,7 @@ def _at_first_call(module: str, name: str) -> Callable[..., Any]:
 _give_methods(Tensor)
 _provided.array = _at_first_call("ops.arrays.creation", "array")
 _provided.with_ufunc_keywords = _at_first_call("ops.arrays.masked", "with_ufunc_keywords")
+_provided.compile = _at_first_call("program.compiling", "compile")
 _provided.tape_of = _tape_of
 _provided.is_large, _provided.pooled = _is_large, _pooled
 _provided.jvp = _at_first_call("transforms.products", "jvp")

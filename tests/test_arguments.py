@@ -160,6 +160,9 @@ KINDS = {
     "Solver": "function",
     "str": "name",
     "Sequence[str]": "choice",
+    "Scope": "choice",
+    "Mode": "choice",
+    "Kind": "choice",
     "str | os.PathLike[str]": "path",
     "Mapping[str, str]": "texts",
 }
@@ -350,6 +353,10 @@ CASES = [
     transform(tn.hessian),
     case(tn.hvp, "hvp", lambda f, **rest: tn.hvp(f, **rest)(X, X), f=scalar),
     Case("hvp", lambda v: tn.hvp(scalar)(X, v), {}, {"v": "tree"}, fine={"v": NUMBERS}),
+    transform(tn.sparsity),
+    transform(tn.sparse_jacobian, kinds={"pattern": "vector"}),
+    transform(tn.sparse_hessian, kinds={"pattern": "vector"}),
+    case(tn.color, pattern=np.eye(2), kinds={"pattern": "vector"}, fine={"pattern": (WRONG["vector"][5],)}),
     case(tn.jet, f=scalar, primals=(X,), series=([X],)),
     case(
         tn.directional, "directional", lambda f, **rest: tn.directional(f, **rest)(X, X), f=scalar, fine={"order": (0,)}

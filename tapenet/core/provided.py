@@ -16,6 +16,7 @@ class Provided:
         is_large: whether an array is so large that its results are worth memory that is used again.
         pooled: an elementwise function with large results in such memory.
         scipy: imports `tapenet.scipy`.
+        compile: the transform of `tapenet.program`, for functions that offer to compile what they compute.
         jvp, vjp: the transforms, for the few rules that differentiate a function rather than state its derivative.
     """
 
@@ -25,6 +26,7 @@ class Provided:
     is_large: Callable[[Any], bool]
     pooled: Callable[..., Callable[..., Any]]
     scipy: Callable[[], Any]
+    compile: Callable[..., Any]
     jvp: Callable[..., Any]
     vjp: Callable[..., Any]
 

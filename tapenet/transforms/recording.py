@@ -147,13 +147,14 @@ def run_recorded(
     keywords: Mapping[str, Any],
     places: Sequence[ArgumentKey],
     has_aux: bool,
+    recorder: Recorder | None = None,
 ) -> Recording:
-    """Run `f` with the arguments at `places` watched."""
+    """Run `f` with the arguments at `places` watched, on an ordinary tape or the recorder given."""
     given: dict[ArgumentKey, Any] = {**dict(enumerate(arguments)), **keywords}  # type: ignore[dict-item]  # int and str keys
     names = tuple([place if isinstance(place, str) else f"args[{place}]" for place in places])
     for name, place in zip(names, places):
         check_differentiable(function, name, given[place], tree_leaves(given[place]))
-    with new_recorder(replayable=False) as trace:
+    with recorder or new_recorder(replayable=False) as trace:
         watched = {place: tree_map(trace.watch, given[place]) for place in dict.fromkeys(places)}
         result = f(
             *(watched.get(i, x) for i, x in enumerate(arguments)),

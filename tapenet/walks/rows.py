@@ -67,8 +67,11 @@ def rows(walk: Walk, ends: Sequence[End], chunk_size: int | None = None, scale: 
 
 def _chunk(walk: Walk, ends: Sequence[End], start: int, stop: int, scale: complex) -> list[Array | None]:
     """Return the rows from `start` to `stop`."""
-    seeds = _seeds(ends, start, stop, scale)
-    size = stop - start
+    return carried(walk, _seeds(ends, start, stop, scale), stop - start)
+
+
+def carried(walk: Walk, seeds: Sequence[Array], size: int) -> list[Array | None]:
+    """Walk once from `size` seeds of each end, along axis 0, and return what is found from each, likewise."""
     if size == 1:  # one row needs no map
         answers = walk([seed[0] for seed in seeds])
         return [None if answer is None else np.reshape(answer, (1, *answer.shape)) for answer in answers]

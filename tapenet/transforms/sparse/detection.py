@@ -1,0 +1,216 @@
+"""The walk that finds the pattern of a Jacobian: a dependence for each record, from the sources to the targets."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import attrs
+import numpy as np
+from scipy import sparse
+
+from tapenet.core.primitive import PART, Primitive
+from tapenet.core.record import SLOTS, Entry, Shape, Slots
+from tapenet.core.tensor import Tensor, unwrap
+from tapenet.transforms.sparse.links import Dependence, matrix_of, rows_of, united
+from tapenet.transforms.sparse.rules import link_of, rule_of, unknown
+from tapenet.transforms.sparse.steps import UNKNOWN, Step, groups_of_tuple, numbers
+from tapenet.walks.reachability import ancestors, descendants
+
+Scope = Literal["global", "recorded", "local"]
+
+
+@attrs.frozen
+class Ends:
+    """Where a pattern's columns and rows are.
+
+    Attributes:
+        sources: the slots of the leaves of x, in order.
+        targets: the slots of the leaves of y, in order; None for one that does not depend on x.
+        source_shapes: the shapes of the leaves of x.
+        target_shapes: the shapes of the leaves of y.
+    """
+
+    sources: tuple[int, ...]
+    targets: tuple[int | None, ...]
+    source_shapes: tuple[Shape, ...]
+    target_shapes: tuple[Shape, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The numbers of elements of y and of x."""
+        rows, columns = (sum(map(math.prod, shapes)) for shapes in (self.target_shapes, self.source_shapes))
+        return rows, columns
+
+
+def pattern_of(entries: Sequence[Entry], ends: Ends, scope: Scope = "recorded") -> Dependence:
+    """Return the pattern of the Jacobian of the targets by the sources.
+
+    Args:
+        entries: the tape's records; one's place is its slot.
+        ends: the sources and targets.
+        scope: which values of x it is to hold for: all; those that make these records, with the same indices; or the
+            recorded ones alone.
+    """
+    found = _dependences(entries, ends, scope)
+    empty = [sparse.csr_array((math.prod(shape), ends.shape[1]), dtype=bool) for shape in ends.target_shapes]
+    blocks = [
+        blank if slot is None else found.get(slot, blank) for slot, blank in zip(ends.targets, empty, strict=True)
+    ]
+    pattern = sparse.csr_array(sparse.vstack(blocks, "csr")) if blocks else sparse.csr_array(ends.shape, dtype=bool)
+    pattern.sum_duplicates()
+    return pattern
+
+
+def _sources(ends: Ends) -> dict[int, Dependence]:
+    """Return the dependences of the sources: the identity, cut into the leaves of x."""
+    width = ends.shape[1]
+    found: dict[int, Dependence] = {}
+    first = 0
+    for slot, shape in zip(ends.sources, ends.source_shapes, strict=True):
+        size = math.prod(shape)
+        own = matrix_of(np.arange(size), first + np.arange(size), (size, width))
+        found[slot] = united(found.get(slot), own)
+        first += size
+    return found
+
+
+def _between(entries: Sequence[Entry], ends: Ends) -> Iterator[int]:
+    """Yield the slots between sources and targets, in order."""
+    wanted = {slot for slot in ends.targets if slot is not None}
+    if not wanted or not ends.sources:
+        return
+    first, last = min(ends.sources), max(wanted)
+    if last < first:
+        return
+    needed = ancestors(entries, wanted, first)
+    reached = descendants(entries, {slot for slot in ends.sources if slot <= last}, last)
+    for slot in range(first, last + 1):
+        if needed[slot - first] and reached[slot] and slot not in ends.sources:
+            yield slot
+
+
+def _dependences(entries: Sequence[Entry], ends: Ends, scope: Scope) -> dict[int, Dependence]:
+    found = _sources(ends)
+    groups: dict[int, Shape] = {}  # of tuples
+    slots = list(_between(entries, ends))
+    last_use = {operand: slot for slot in slots for operand in entries[slot][SLOTS] if operand is not None}
+    kept = {*ends.sources, *ends.targets}
+    for slot in slots:
+        entry = entries[slot]
+        operands = [None if operand is None else found.get(operand) for operand in entry[SLOTS]]
+        if entry[0] is PART:
+            made = _part(entry, operands[0], groups[entry[SLOTS][0]])  # type: ignore[index]  # a part has its tuple
+        else:
+            step = step_of(entries, entry, scope)
+            if step.shape is None:
+                groups[slot] = groups_of_tuple(step)
+            made = _joined(step, operands)
+        if made is not None:
+            found[slot] = made
+        for operand in entry[SLOTS]:
+            if operand is not None and last_use[operand] == slot and operand not in kept:
+                found.pop(operand, None)
+    return found
+
+
+def _joined(step: Step, operands: Sequence[Dependence | None]) -> Dependence | None:
+    """Return the union of what the operands contribute."""
+    total = None
+    for index, of in enumerate(operands):
+        if of is None:
+            continue
+        link = link_of(step, index)
+        if link is not None:
+            total = united(total, link.apply(of))
+    return total
+
+
+def _part(entry: Entry, of: Dependence | None, groups: Shape) -> Dependence | None:
+    """Return the dependence of a part of a tuple: that of its group for each of its elements."""
+    shape: Shape = entry[4]
+    if of is None or entry[5].kind not in "fc":
+        return None
+    assert shape[: len(groups)] == groups, "every part has the axes of the stack"
+    own = numbers(groups).reshape(groups + (1,) * (len(shape) - len(groups)))
+    return rows_of(of, np.broadcast_to(own, shape).ravel())
+
+
+def step_of(entries: Sequence[Entry], entry: Entry, scope: Scope) -> Step:
+    """Return a record as rules read it."""
+    primitive, slots, kept, parameters, shape, dtype = entry
+    pairs = list(zip(slots, kept, strict=False))
+    constants = tuple([_known(slot, value, scope) for slot, value in pairs])
+    shapes = tuple([np.shape(unwrap(value)) if slot is None else entries[slot][4] for slot, value in pairs])
+    return Step(primitive, shapes, constants, kept, parameters, shape, dtype, scope == "local")
+
+
+def _known(slot: int | None, value: Any, scope: Scope) -> Any:
+    """Return an operand's value where a pattern may be read off it, else UNKNOWN."""
+    if slot is None:
+        return UNKNOWN if type(value) is Tensor else value
+    if value is None or scope == "global":
+        return UNKNOWN
+    if scope == "local":
+        return unwrap(value)
+    return value if _is_index(value) else UNKNOWN
+
+
+def _is_index(value: Any) -> bool:
+    """Return whether a value is an array of indices or a mask: one that the library chose by other values."""
+    return type(value) is np.ndarray and value.dtype.kind in "biu"
+
+
+# ---- what a pattern depends on ----
+
+_READS_ZEROS = frozenset("affine conv conv_input conv_kernel convolve conv_bias einsum matmul matvec slide".split())
+
+
+def key_of(entries: Sequence[Entry], ends: Ends) -> tuple[Any, ...]:
+    """Return what the pattern depends on, hashable: tapes of one key have one pattern."""
+    items: list[Any] = [ends]
+    for slot in _between(entries, ends):
+        primitive, slots, kept, parameters, shape, _ = entries[slot]
+        if rule_of(primitive) is unknown:  # which reads shapes alone; users' operations may be new at each call
+            items.append((primitive.name, slots, shape))
+            continue
+        constants = _key_of_constants(primitive, slots, kept)
+        items.append((primitive, slots, shape, _key_of_parameters(parameters), constants))
+    return tuple(items)
+
+
+def _key_of_parameters(parameters: Mapping[str, Any]) -> Any:
+    if not parameters:
+        return ()
+    matrix = getattr(parameters.get("matrix"), "matrix", None)
+    if matrix is not None:  # of scipy.sparse
+        matrix = sparse.csr_array(matrix)
+        return matrix.shape, _digest(matrix.indptr), _digest(matrix.indices)
+    return tuple(parameters.items())
+
+
+def _key_of_constants(primitive: Primitive, slots: Slots, kept: Sequence[Any]) -> tuple[Any, ...]:
+    """Return what rules read of constants: shapes, indices, and of factors where they are zero."""
+    if primitive.is_elementwise:
+        if None not in slots:
+            return ()
+        return tuple([() if slot is not None else np.shape(unwrap(x)) for slot, x in zip(slots, kept, strict=False)])
+    reads_zeros = primitive.name in _READS_ZEROS
+    return tuple([_key_of(slot, x, reads_zeros) for slot, x in zip(slots, kept, strict=False)])
+
+
+def _key_of(slot: int | None, value: Any, reads_zeros: bool) -> Any:
+    if slot is not None:
+        return _digest(value) if _is_index(value) else ()
+    if type(value) is Tensor:
+        return np.shape(unwrap(value)), None
+    array = np.asarray(value)
+    if reads_zeros:
+        return _digest(np.packbits(array != 0)), array.shape
+    return array.shape, _digest(array) if array.dtype.kind in "biu" else None
+
+
+def _digest(array: Any) -> tuple[Any, ...]:
+    return array.dtype.str, array.shape, hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
