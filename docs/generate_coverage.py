@@ -25,6 +25,7 @@ from tapenet.core.primitive import REGISTRY, Primitive
 from tapenet.numpy import reexports
 from tapenet.ops.arrays.refusals import REFUSED
 from tapenet.series.walk import kind_of_rule
+from tapenet.transforms.sparse import rules as sparse_rules
 
 BOTH = "both modes"
 CONSTANT = "piecewise constant"
@@ -60,8 +61,16 @@ The operations that functions are made of, as tapes record them; `scipy.special`
 - **series rule**: how `tn.jet` computes its Taylor series. *rule*: by a recurrence for it. *linear*, *multilinear*: the
   operation itself on each coefficient, or on each pair of them. *pieces*: linear on the piece that the value chooses.
   *by jvp*: by the series of its pushforward, a walk for each order.
+- **sparse rule**: which elements `tn.sparsity` takes an element of the result to depend on. *element*: that in its
+  place. *moved*: that which was moved there. *window*, *axes*, *matrix*: those of the same window, along the axes, of
+  the same matrix. *earlier*: those up to its place. *factors*: those that are multiplied and added for it, but for
+  those beside a constant factor of zero. *none*: none, as its derivative is zero. *all*: all of them.
 """
-COLUMNS: dict[str, Callable[[Primitive], str]] = {"family": lambda p: p.family, "series rule": kind_of_rule}
+COLUMNS: dict[str, Callable[[Primitive], str]] = {
+    "family": lambda p: p.family,
+    "series rule": kind_of_rule,
+    "sparse rule": sparse_rules.kind_of_rule,
+}
 
 
 @attrs.frozen

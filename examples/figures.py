@@ -1,6 +1,7 @@
 """The pictures of the examples, one for each."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -130,6 +131,26 @@ def descents(f: Callable[[np.ndarray], float], paths: Mapping[str, np.ndarray]) 
     right.set(title="Height at each step", xlabel="step")
     right.legend(frameon=False)
     plain(right)
+    return figure
+
+
+def sparse_solvers(field: np.ndarray, jacobian: Any, colors: np.ndarray, film: np.ndarray, heat: np.ndarray) -> Figure:
+    """Draw a pattern that has grown, its Jacobian, the colours of its columns on the grid, and two solutions."""
+    figure = Figure(figsize=(12, 2.9), layout="constrained")
+    panels = figure.subplots(1, 5)
+    rows, columns = jacobian.nonzero()
+    panels[1].plot(columns, rows, ",", color=INK)
+    panels[1].set(xlim=(0, jacobian.shape[1]), ylim=(jacobian.shape[0], 0), aspect="equal")
+    panels[1].set_title(f"its Jacobian: {jacobian.nnz} of {jacobian.shape[0]}² not zero", fontsize=9)
+    titles = ("Brusselator, by BDF", "", f"{colors.max() + 1} colours", "a soap film", "burning heat")
+    images = (field, None, colors, film, heat)
+    for axes, image, title, cmap in zip(
+        panels, images, titles, ("magma", "", "tab20", "viridis", "inferno"), strict=True
+    ):
+        axes.set(xticks=[], yticks=[])
+        if image is not None:
+            axes.imshow(image, cmap=cmap, interpolation="nearest")
+            axes.set_title(title, fontsize=9)
     return figure
 
 

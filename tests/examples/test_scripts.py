@@ -24,6 +24,7 @@ import pytest
 import resnet
 import scipy_minimize
 import scripts
+import sparse_solvers
 import transformer
 import unet
 
@@ -36,6 +37,7 @@ ALL = [
     lstm,
     fluid,
     scipy_minimize,
+    sparse_solvers,
     mlp,
     resnet,
     transformer,
@@ -54,6 +56,7 @@ RESULTS = {
     "autoencoder": r"mean squared error: (?P<before>0\.\d+) before, (?P<after>0\.\d+) after 3 epochs",
     "unet": r"wrong: (?P<before>0\.\d+) by finding nothing, (?P<after>0\.\d+) after 6 epochs",
     "initial_condition": r"misfit: (?P<before>\d+\.\d+) before, (?P<after>\d\.\d+) after 8 rounds, error \d%",
+    "sparse_solvers": r"at most (?P<after>\d\.\de-\d+) is left of any equation",
     "lorenz_taylor": r"distance from the reference: .* until time 1, (?P<after>\d\.\de-\d+) at time 1",
     "scipy_minimize": r"in 10 dimensions: minimum (?P<after>\d\.\de-\d+) after \d+ steps",
 }
@@ -62,7 +65,7 @@ RESULTS = {
 @pytest.fixture(autouse=True)
 def needs(request: pytest.FixtureRequest) -> None:
     """SciPy, where the example is about it."""
-    if "example" in request.fixturenames and request.getfixturevalue("example") is scipy_minimize:
+    if "example" in request.fixturenames and request.getfixturevalue("example") in (scipy_minimize, sparse_solvers):
         pytest.importorskip("scipy")
 
 

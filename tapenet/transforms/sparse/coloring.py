@@ -104,7 +104,8 @@ def colored(
     if kind == "columns":
         return by_columns
     best = by_columns
-    if kind == "auto" and by_columns.count > _most_in_a_column(pattern):  # which row colours do not go below
+    # Row colours do not go below the longest column, and of a symmetric pattern they are those of the columns.
+    if kind == "auto" and by_columns.count > _most_in_a_column(pattern) and not _is_symmetric(pattern):
         by_rows = Coloring("rows", none, column_colors(_transposed(pattern), row_shape))
         best = by_rows if by_rows.count < by_columns.count else by_columns
     both = _bidirectional(pattern, best.count, column_shape)
@@ -117,6 +118,10 @@ def _most_in_a_column(pattern: Dependence) -> int:
     return int(np.bincount(pattern.indices, minlength=1).max(initial=0))
 
 
+def _is_symmetric(pattern: Dependence) -> bool:
+    return pattern.shape[0] == pattern.shape[1] and not (pattern != pattern.T).nnz
+
+
 def _transposed(pattern: Dependence) -> Dependence:
     other = sparse.csr_array(pattern.T)
     other.sum_duplicates()
@@ -124,7 +129,7 @@ def _transposed(pattern: Dependence) -> Dependence:
 
 
 def _star(pattern: Dependence, shape: Sequence[int]) -> Coloring:
-    if pattern.shape[0] != pattern.shape[1] or (pattern != pattern.T).nnz:
+    if not _is_symmetric(pattern):
         raise ArgumentError(
             f"color: a pattern must be symmetric for a star colouring; got one of shape {pattern.shape} that is not. "
             "Pass pattern + pattern.T, or kind='columns'."

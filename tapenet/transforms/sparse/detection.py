@@ -11,12 +11,12 @@ import attrs
 import numpy as np
 from scipy import sparse
 
-from tapenet.core.primitive import PART, Primitive
+from tapenet.core.primitive import PART
 from tapenet.core.record import SLOTS, Entry, Shape, Slots
 from tapenet.core.tensor import Tensor, unwrap
 from tapenet.transforms.sparse.links import Dependence, matrix_of, rows_of, united
 from tapenet.transforms.sparse.rules import link_of, rule_of, unknown
-from tapenet.transforms.sparse.steps import UNKNOWN, Step, groups_of_tuple, numbers
+from tapenet.transforms.sparse.steps import UNKNOWN, Step, groups_of_tuple, numbers, read
 from tapenet.walks.reachability import ancestors, descendants
 
 Scope = Literal["global", "recorded", "local"]
@@ -142,30 +142,44 @@ def step_of(entries: Sequence[Entry], entry: Entry, scope: Scope) -> Step:
     """Return a record as rules read it."""
     primitive, slots, kept, parameters, shape, dtype = entry
     pairs = list(zip(slots, kept, strict=False))
-    constants = tuple([_known(slot, value, scope) for slot, value in pairs])
     shapes = tuple([np.shape(unwrap(value)) if slot is None else entries[slot][4] for slot, value in pairs])
-    return Step(primitive, shapes, constants, kept, parameters, shape, dtype, scope == "local")
-
-
-def _known(slot: int | None, value: Any, scope: Scope) -> Any:
-    """Return an operand's value where a pattern may be read off it, else UNKNOWN."""
-    if slot is None:
-        return UNKNOWN if type(value) is Tensor else value
-    if value is None or scope == "global":
-        return UNKNOWN
-    if scope == "local":
-        return unwrap(value)
-    return value if _is_index(value) else UNKNOWN
-
-
-def _is_index(value: Any) -> bool:
-    """Return whether a value is an array of indices or a mask: one that the library chose by other values."""
-    return type(value) is np.ndarray and value.dtype.kind in "biu"
+    return Step(primitive, shapes, _known(entry, scope), kept, parameters, shape, dtype, scope == "local")
 
 
 # ---- what a pattern depends on ----
 
 _READS_ZEROS = frozenset("affine conv conv_input conv_kernel convolve conv_bias einsum matmul matvec slide".split())
+
+
+def _known(entry: Entry, scope: Scope) -> tuple[Any, ...]:
+    """Return for each operand its value where a pattern may depend on it, else UNKNOWN.
+
+    A constant is known. So are, for these records alone, indices and masks that the library chose by other values; and
+    for these values alone, whatever is kept. Of a value that is a constant here and not of the traces around, the read
+    is guarded: of a factor that of where it is zero.
+    """
+    primitive, slots, kept, *_ = entry
+    reads_zeros = primitive.name in _READS_ZEROS
+    return tuple([_value(slot, value, scope, reads_zeros) for slot, value in zip(slots, kept, strict=False)])
+
+
+def _value(slot: int | None, value: Any, scope: Scope, reads_zeros: bool) -> Any:
+    if slot is None and type(value) is not Tensor:
+        return value
+    if value is None or scope == "global":
+        return UNKNOWN
+    if scope == "local" or _is_index(value):
+        return read(value)
+    return read(value, _nonzero) if slot is None and reads_zeros else UNKNOWN
+
+
+def _is_index(value: Any) -> bool:
+    """Return whether a value is an array of integers or truth values."""
+    return type(value) in (Tensor, np.ndarray) and value.dtype.kind in "biu"
+
+
+def _nonzero(x: Any) -> Any:
+    return np.not_equal(x, 0)
 
 
 def key_of(entries: Sequence[Entry], ends: Ends) -> tuple[Any, ...]:
@@ -176,8 +190,9 @@ def key_of(entries: Sequence[Entry], ends: Ends) -> tuple[Any, ...]:
         if rule_of(primitive) is unknown:  # which reads shapes alone; users' operations may be new at each call
             items.append((primitive.name, slots, shape))
             continue
-        constants = _key_of_constants(primitive, slots, kept)
-        items.append((primitive, slots, shape, _key_of_parameters(parameters), constants))
+        shapes = _constant_shapes(slots, kept)
+        known = () if primitive.is_elementwise else tuple(map(_key_of, _known(entries[slot], "recorded")))
+        items.append((primitive, slots, shape, _key_of_parameters(parameters), shapes, known))
     return tuple(items)
 
 
@@ -191,25 +206,18 @@ def _key_of_parameters(parameters: Mapping[str, Any]) -> Any:
     return tuple(parameters.items())
 
 
-def _key_of_constants(primitive: Primitive, slots: Slots, kept: Sequence[Any]) -> tuple[Any, ...]:
-    """Return what rules read of constants: shapes, indices, and of factors where they are zero."""
-    if primitive.is_elementwise:
-        if None not in slots:
-            return ()
-        return tuple([() if slot is not None else np.shape(unwrap(x)) for slot, x in zip(slots, kept, strict=False)])
-    reads_zeros = primitive.name in _READS_ZEROS
-    return tuple([_key_of(slot, x, reads_zeros) for slot, x in zip(slots, kept, strict=False)])
+def _constant_shapes(slots: Slots, kept: Sequence[Any]) -> tuple[Any, ...]:
+    if None not in slots:
+        return ()
+    return tuple([() if slot is not None else np.shape(unwrap(x)) for slot, x in zip(slots, kept, strict=False)])
 
 
-def _key_of(slot: int | None, value: Any, reads_zeros: bool) -> Any:
-    if slot is not None:
-        return _digest(value) if _is_index(value) else ()
-    if type(value) is Tensor:
-        return np.shape(unwrap(value)), None
+def _key_of(value: Any) -> Any:
+    """Return what rules read of a value that is known: indices, and of numbers where they are zero."""
+    if value is UNKNOWN or value is None:
+        return None
     array = np.asarray(value)
-    if reads_zeros:
-        return _digest(np.packbits(array != 0)), array.shape
-    return array.shape, _digest(array) if array.dtype.kind in "biu" else None
+    return _digest(array if array.dtype.kind in "biu" else np.packbits(array != 0))
 
 
 def _digest(array: Any) -> tuple[Any, ...]:

@@ -11,6 +11,8 @@ Source: Gebremedhin, Manne, Pothen, "What color is your Jacobian?", SIAM Review 
 from __future__ import annotations
 
 import itertools
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,9 +23,10 @@ from scipy.sparse import csgraph
 from tapenet.transforms.sparse.links import Dependence, Indices
 
 _PASSES = 4  # over the classes of a colouring, each of which may save colours
-_LATTICE_EXTRA = 3  # colours above the lower bound up to which a regular colouring is looked for
+_MOST_WORK = 2_000_000  # entries that greedy colourings go through, about a second; one goes through all in any case
+_MORE_REGULAR = 3  # colours above the lower bound up to which a regular colouring is looked for
 _MOST_REGULAR = 32  # colours: the number of regular colourings grows with its power
-_SAMPLE = 4096  # rows that a regular colouring is tried on first
+_SAMPLE = 1000  # rows that a regular colouring is tried on first
 
 
 def column_colors(pattern: Dependence, shape: Sequence[int] = ()) -> Indices:
@@ -39,16 +42,22 @@ def column_colors(pattern: Dependence, shape: Sequence[int] = ()) -> Indices:
     if not used.size:
         return colors
     bound = int(np.diff(pattern.indptr).max())  # the entries of a row have colours of their own
-    best = regular_colors(pattern, shape, bound, bound + _LATTICE_EXTRA)
+    best = regular_colors(pattern, shape, bound, bound + _MORE_REGULAR)
     if best is not None:
         best = np.where(np.diff(columns.indptr) > 0, best, -1)
         if best.max() + 1 == bound:
             return best
+    work = 0
     for order in _orders(pattern, columns, used):
-        found = _improved(columns, _greedy(columns, order, pattern.shape[0]), bound)
+        found = _greedy(columns, order, pattern.shape[0])
+        for _ in range(_PASSES):
+            work += pattern.nnz
+            if found.max() + 1 == bound or work > _MOST_WORK:
+                break
+            found = _again(columns, found)
         if best is None or found.max() < best.max():
             best = found
-        if best.max() + 1 == bound:
+        if best.max() + 1 == bound or work > _MOST_WORK:
             break
     assert best is not None
     return best
@@ -88,17 +97,13 @@ def _conflicts(columns: Dependence, lengths: Indices) -> Indices:
     return found
 
 
-def _improved(columns: Dependence, colors: Indices, bound: int) -> Indices:
+def _again(columns: Dependence, colors: Indices) -> Indices:
     """Colour again class by class, the last colour first, which never takes more colours.
 
     Source: Culberson, "Iterated greedy graph coloring and the difficulty landscape" (1992).
     """
-    for _ in range(_PASSES):
-        if colors.max() + 1 <= bound:
-            break
-        order = np.argsort(-colors, kind="stable")[: np.count_nonzero(colors >= 0)]
-        colors = _greedy(columns, order, columns.shape[0])
-    return colors
+    order = np.argsort(-colors, kind="stable")[: np.count_nonzero(colors >= 0)]
+    return _greedy(columns, order, columns.shape[0])
 
 
 # ---- regular colourings, of stencils ----
@@ -110,23 +115,55 @@ def regular_colors(pattern: Dependence, shape: Sequence[int], least: int, most: 
     The colour of element (i, j, ...) is i + a j + ... modulo the number of colours: for a stencil on a grid the best,
     where greedy colourings take a few more.
     """
-    grid = tuple(n for n in shape if n > 1) or (pattern.shape[1],)
-    if len(grid) > 3 or int(np.prod(grid)) != pattern.shape[1]:
-        grid = (pattern.shape[1],)
-    indices = np.indices(grid, np.int32).reshape(len(grid), -1)
-    head = pattern[:_SAMPLE]
-    rows, places = row_numbers(head), indices[:, head.indices]
+    sample = pattern[_sampled(pattern.shape[0])]
+    rows = row_numbers(sample)
+    grids = [np.indices(grid, np.int32).reshape(len(grid), -1) for grid in _grids(sample, pattern.shape[1], shape)]
     for count in range(least, min(most, _MOST_REGULAR) + 1):
-        for steps in itertools.product(range(1, count), repeat=len(grid) - 1):
-            if _is_valid(rows, _modular(places, (1, *steps), count), head.shape[0], count):
-                colors = _modular(indices, (1, *steps), count)
+        for indices in grids:
+            places = indices[:, sample.indices]
+            for steps in itertools.product(range(1, count), repeat=len(indices) - 1):
+                if not _is_valid(rows, _modular(places, (*steps, 1), count), sample.shape[0], count):
+                    continue
+                colors = _modular(indices, (*steps, 1), count)
                 if _is_valid(row_numbers(pattern), colors[pattern.indices], pattern.shape[0], count):
                     return colors
     return None
 
 
+def _sampled(size: int) -> Indices:
+    """Return some of the rows: the first, the last, and others from all over."""
+    if size <= _SAMPLE:
+        return np.arange(size)
+    ends = np.arange(_SAMPLE // 4)
+    return np.unique(np.concatenate([ends, size - 1 - ends, np.linspace(0, size - 1, _SAMPLE // 2).astype(int)]))
+
+
+def _grids(sample: Dependence, size: int, shape: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return the grids that x may be: its shape, or for a vector what distances of a row's entries tell."""
+    grid = tuple(n for n in shape if n > 1)
+    if len(grid) in (2, 3) and math.prod(grid) == size:
+        return [grid]
+    lines = sorted(d for d in _distances(sample) if size % d == 0)
+    planes = [(size // d, d) for d in lines]
+    return [(size,), *planes, *((size // d, d // e, e) for e, d in itertools.combinations(lines, 2) if d % e == 0)]
+
+
+_LONG_ROW = 32  # entries, of a row whose distances tell nothing
+_MOST_DISTANCES = 4
+
+
+def _distances(sample: Dependence) -> list[int]:
+    """Return the most frequent distances above 1 between two entries of a row."""
+    lengths = np.diff(sample.indptr)
+    counts: Counter[int] = Counter()
+    for row in np.flatnonzero((lengths > 1) & (lengths <= _LONG_ROW))[:: max(1, len(lengths) // 200)]:
+        own = sample.indices[sample.indptr[row] : sample.indptr[row + 1]]
+        counts.update((own[:, None] - own)[np.tril_indices(len(own), -1)].tolist())
+    return [distance for distance, _ in counts.most_common(2 * _MOST_DISTANCES) if distance > 1][:_MOST_DISTANCES]
+
+
 def _modular(indices: Any, steps: Sequence[int], count: int) -> Indices:
-    total = sum(step * index for step, index in zip(reversed(steps), indices, strict=True))
+    total = sum(step * index for step, index in zip(steps, indices, strict=True))
     return np.asarray(total % count, np.intp)
 
 

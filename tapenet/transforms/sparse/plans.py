@@ -11,6 +11,7 @@ from scipy import sparse
 
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
+from tapenet.kernels.memory import empty
 from tapenet.transforms.sparse.coloring import Coloring
 from tapenet.transforms.sparse.links import Dependence, Indices
 from tapenet.transforms.sparse.orderings import row_numbers
@@ -54,6 +55,13 @@ class Chunk:
         return taken(products(seeds).reshape(-1), self.places)
 
 
+def copied(x: Indices) -> Indices:
+    """Return a copy, in memory that is used again once no matrix holds it."""
+    made: Indices = empty(x.shape, x.dtype)
+    np.copyto(made, x)
+    return made
+
+
 def constant(x: Indices) -> Indices:
     """Return an array as one that is not written to."""
     x.flags.writeable = False
@@ -85,7 +93,7 @@ class Plan:
 
     def matrix(self, data: Any) -> Any:
         """Return the matrix of these entries, which shares nothing with the plan."""
-        made = sparse.csr_array((data, self.pattern.indices.copy(), self.pattern.indptr.copy()), self.pattern.shape)
+        made = sparse.csr_array((data, copied(self.pattern.indices), copied(self.pattern.indptr)), self.pattern.shape)
         made.has_canonical_format = True
         return made
 
@@ -99,7 +107,7 @@ class Plan:
             return pieces[0]
         if any(type(piece) is Tensor for piece in pieces):
             return taken(np.concatenate(pieces), self.order)
-        data = np.empty(self.pattern.nnz, np.result_type(*pieces))
+        data = empty((self.pattern.nnz,), np.result_type(*pieces))
         for chunk, piece in zip((*self.forward, *self.reverse), pieces, strict=True):
             data[chunk.entries] = piece
         return data

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.families import constant_rule
-from tapenet.core.primitive import REGISTRY
+from tapenet.core.primitive import PART, REGISTRY, Primitive
 from tapenet.core.record import Shape
 from tapenet.transforms.sparse import contractions, selections
 from tapenet.transforms.sparse.links import Groups, Link, Pairs, Rows, Same
@@ -54,7 +54,7 @@ def reduction(step: Step, index: int) -> Link:
 
 
 def _shaped(partial: Any, shape: Shape) -> Any:
-    return np.broadcast_to(partial, shape) if partial.size != math.prod(shape) else partial.reshape(shape)
+    return partial.reshape(shape) if partial.size == math.prod(shape) else np.broadcast_to(partial, shape)
 
 
 def mixing(step: Step, index: int) -> Link:
@@ -135,33 +135,47 @@ def same(step: Step, index: int) -> Link:
 
 # ---- the table ----
 
-_BY_NAME: dict[Rule, str] = {
-    same: "astype reshape unwrap",
-    selections.selection: "broadcast_to concatenate getitem pad_zeros place roll transpose",
-    selections.reading: "gather",
-    selections.writing: "set",
-    selections.adding: "assemble scatter",
-    selections.pooling: "avg_pool max_pool pool_gather",
-    selections.unpooling: "avg_pool_input pool_scatter",
-    reduction: "max mean min nanmax nanmin norm power_norm prod std sum var",
-    mixing: "fft ifft irfft log_softmax rfft softmax",
-    last_axis: "fft.trigonometric",
-    running: "cumprod cumsum recurrence",
-    contractions.einsum: "einsum",
-    contractions.matmul: "matmul",
-    contractions.matvec: "matvec",
-    contractions.affine: "affine",
-    contractions.sparse_matmul: "sparse_matmul",
-    contractions.convolution: "conv conv_bias conv_input conv_kernel",
-    contractions.vectors: "convolve slide",
-    layer_norm: "layer_norm",
-    matrices: "attention attention_pullback cholesky det eig eigh eigvals eigvalsh inv pinv qr slogdet svd svdvals",
-    solve: "solve",
+# For each rule what a result depends on, in a word for tables, and the operations that it is the rule of.
+_FAMILIES: dict[Rule, tuple[str, str]] = {
+    same: ("element", "astype complex_sign reshape unwrap"),
+    selections.selection: ("moved", "broadcast_to concatenate getitem pad_zeros place roll transpose"),
+    selections.reading: ("moved", "gather"),
+    selections.writing: ("moved", "set"),
+    selections.adding: ("moved", "assemble scatter"),
+    selections.pooling: ("window", "avg_pool max_pool pool_gather"),
+    selections.unpooling: ("window", "avg_pool_input pool_scatter"),
+    reduction: ("axes", "max mean min nanmax nanmin norm power_norm prod std sum var"),
+    mixing: ("axes", "fft ifft irfft log_softmax rfft softmax"),
+    last_axis: ("axes", "fft.trigonometric"),
+    layer_norm: ("axes", "layer_norm"),
+    running: ("earlier", "cumprod cumsum recurrence"),
+    contractions.einsum: ("factors", "einsum"),
+    contractions.matmul: ("factors", "matmul"),
+    contractions.matvec: ("factors", "matvec"),
+    contractions.affine: ("factors", "affine"),
+    contractions.sparse_matmul: ("factors", "sparse_matmul"),
+    contractions.convolution: ("factors", "conv conv_bias conv_input conv_kernel"),
+    contractions.vectors: ("factors", "convolve slide"),
+    matrices: (
+        "matrix",
+        "attention attention_pullback cholesky det eig eigh eigvals eigvalsh inv pinv qr slogdet svd svdvals",
+    ),
+    solve: ("matrix", "solve"),
 }
-RULES: dict[str, Rule] = {name: rule for rule, names in _BY_NAME.items() for name in names.split()}
+RULES: dict[str, Rule] = {name: rule for rule, (_, names) in _FAMILIES.items() for name in names.split()}
 
 
-def rule_of(primitive: Any) -> Rule:
+def kind_of_rule(primitive: Primitive) -> str:
+    """Return in a word which elements a result is taken to depend on, for tables."""
+    rule = rule_of(primitive)
+    if primitive.is_discrete or (rule is elementwise and set(primitive.pullbacks) <= {constant_rule, None}):
+        return "none"
+    if primitive is PART:  # of which the walk takes the leading axes of its tuple
+        return "moved"
+    return "element" if rule is elementwise else "all" if rule is unknown else _FAMILIES[rule][0]
+
+
+def rule_of(primitive: Primitive) -> Rule:
     """Return the rule of an operation; that of a user's may have the name of one of the library's."""
     if primitive.is_elementwise and primitive.pullbacks:
         return elementwise

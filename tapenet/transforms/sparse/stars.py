@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from tapenet.transforms.sparse.links import Dependence, Indices
-from tapenet.transforms.sparse.orderings import regular_colors, row_numbers
+from tapenet.transforms.sparse.orderings import column_colors, row_numbers
 
 
 def symmetric(pattern: Dependence) -> Dependence:
@@ -29,12 +29,11 @@ def symmetric(pattern: Dependence) -> Dependence:
 def star_colors(pattern: Dependence, shape: Any = ()) -> Indices:
     """Return a colour for each row and column of a symmetric pattern; -1 where there is no entry."""
     degrees = np.diff(pattern.indptr)
-    used = degrees > 0
-    found = [_greedy(pattern, order) for order in (np.argsort(-degrees, kind="stable"), np.arange(len(degrees)))]
-    best = min(found, key=lambda colors: int(colors.max(initial=-1)))
-    best = np.where(used, best, -1)
-    few = regular_colors(pattern, shape, 1, int(best.max(initial=-1)))  # one at distance 2 is a star colouring, too
-    return best if few is None else np.where(used, few, -1)
+    best = column_colors(pattern, shape)  # where every entry is alone in its row, too
+    for order in (np.argsort(-degrees, kind="stable"), np.arange(len(degrees))):
+        found = _greedy(pattern, order)
+        best = min(best, found, key=lambda colors: int(colors.max(initial=-1)))
+    return np.where(degrees > 0, best, -1)
 
 
 def _greedy(pattern: Dependence, order: Indices) -> Indices:

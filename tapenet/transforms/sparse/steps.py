@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -11,7 +11,7 @@ import numpy as np
 
 from tapenet.core.primitive import Primitive
 from tapenet.core.record import Shape
-from tapenet.core.tensor import unwrap
+from tapenet.core.tensor import Tensor, record_guard, unwrap
 from tapenet.transforms.sparse.links import Groups, Indices
 
 UNKNOWN: Any = object()  # in place of an operand whose value may be another in the next call
@@ -60,10 +60,24 @@ class Step:
         """Return what the rule of an operand gives for a cotangent of ones: zero where nothing depends on it."""
         pullback = self.primitive.pullbacks[index]
         assert pullback is not None
-        kept = tuple(map(unwrap, self.kept))
+        kept = tuple(map(read, self.kept))
+        if any(x is UNKNOWN for x in kept):  # mapped values
+            return np.ones(1)
         with np.errstate(all="ignore"):
             found = pullback(np.ones(self.out_shape, self.dtype), kept, self.parameters, self.shapes[index])
         return np.asarray(unwrap(found))
+
+
+def read(value: Any, function: Callable[[Any], Any] | None = None) -> Any:
+    """Return the plain value under a Tensor, or a function of it; traces around guard it. UNKNOWN for a batch."""
+    if type(value) is not Tensor:
+        return value if function is None else function(value)
+    plain = unwrap(value)
+    if type(plain) is Tensor:
+        return UNKNOWN
+    answer = plain if function is None else function(plain)
+    record_guard("the pattern of a matrix", function or np.asarray, (value,), {}, answer)
+    return answer
 
 
 def numbers(shape: Shape) -> Indices:
