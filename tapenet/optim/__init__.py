@@ -7,6 +7,9 @@
 (0.9, 1)
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from tapenet.optim import (
     adaptive,
     chain as chain_module,
@@ -48,7 +51,6 @@ from tapenet.optim.schedules import (
     warmup,
 )
 from tapenet.optim.signs import lion, rprop
-from tapenet.optim.solvers import Solution, levenberg_marquardt, newton_cg
 from tapenet.optim.stages import (
     cosine_restarts,
     joined,
@@ -59,6 +61,13 @@ from tapenet.optim.stages import (
 )
 from tapenet.optim.variants import adamax, nadam, radam
 from tapenet.optim.whole import adafactor, lamb
+
+if TYPE_CHECKING:  # imported when first used
+    from tapenet.optim.solvers import (
+        Solution as Solution,
+        levenberg_marquardt as levenberg_marquardt,
+        newton_cg as newton_cg,
+    )
 
 show_states(adaptive, chain_module, descent, lbfgs_module, moments, parts, signs, variants, whole)
 
@@ -115,6 +124,16 @@ __all__ = [
     "joined",
     "Schedule",
 ]
+
+
+if not TYPE_CHECKING:  # else every name would do
+
+    def __getattr__(name: str) -> Any:
+        """Import the solvers when they are first used, and with them `tapenet.operators`."""
+        if name in ("Solution", "levenberg_marquardt", "newton_cg"):
+            globals()[name] = value = getattr(importlib.import_module("tapenet.optim.solvers"), name)
+            return value
+        raise AttributeError(f"module 'tapenet.optim' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
