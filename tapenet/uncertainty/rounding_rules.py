@@ -168,6 +168,14 @@ def _norm(operands: Sequence[Array], parameters: Parameters, out: Array, u: floa
     return gamma(_terms(operands, out) / 2 + 2, u) * np.abs(out)
 
 
+def _power_norm(operands: Sequence[Array], parameters: Parameters, out: Array, u: float) -> Array:
+    # A sum of n powers has the relative error of a power and n - 1 sums, which the root divides by the order.
+    order = abs(float(parameters["order"]))
+    # The reciprocal of the order is rounded too: a root of exponent off by u is off by u times the logarithm.
+    logarithm = np.abs(np.log(np.maximum(np.abs(np.asarray(out, float)), np.finfo(float).tiny)))
+    return gamma((_terms(operands, out) + _SINGLE) / order + _SINGLE + logarithm, u) * np.abs(out)
+
+
 def _variance(operands: Sequence[Array], parameters: Parameters, out: Array, u: float) -> Array:
     """Bound the two-pass variance (Chan, Golub and LeVeque, 1983, "Algorithms for computing the sample variance")."""
     n = _terms(operands, out)
@@ -289,6 +297,7 @@ _RULES: Mapping[str, Rule] = {
     "cumprod": _running_product,
     "recurrence": _recurrence,
     "norm": _norm,
+    "power_norm": _power_norm,
     "var": _variance,
     "std": _deviation,
     "softmax": _softmax,

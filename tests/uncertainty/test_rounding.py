@@ -383,3 +383,56 @@ def test_wrong_arguments() -> None:
         tn.rounding_error(lambda x: x * 1j)(1.0)
     with pytest.raises(tn.ArgumentTypeError, match="must be plain; got a Tensor"):
         tn.grad(lambda x: tn.rounding_error(tnp.exp)(x).bound)(1.0)
+
+
+# ---- rules of operations, in single precision beside double ----
+
+SQUARE = (4, 4)
+OPERATIONS: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
+    "sum along an axis": (lambda x: tnp.sum(x, 0), (30, 3)),
+    "mean": (lambda x: tnp.mean(x, 1), (3, 30)),
+    "cumsum": (lambda x: tnp.cumsum(x, 0), (20, 2)),
+    "cumprod": (tnp.cumprod, (12,)),
+    "prod": (lambda x: tnp.prod(x, 0), (12, 2)),
+    "var": (lambda x: tnp.var(x + 10, 0, ddof=1), (20, 2)),
+    "std": (lambda x: tnp.std(x + 10, 1), (2, 20)),
+    "std of nearly equal numbers": (lambda x: tnp.std(1 + x * 1e-5), (20,)),
+    "norm": (lambda x: tnp.linalg.norm(x, axis=0), (20, 2)),
+    "norm of order 3": (lambda x: tnp.linalg.norm(x, 3), (20,)),
+    "matmul": (lambda x: x @ x.T, (3, 20)),
+    "einsum of three": (lambda x: tnp.einsum("ij,kj,j->ik", x, x, x[0]), (3, 10)),
+    "convolve": (lambda x: tnp.convolve(x, x), (10,)),
+    "solve": (lambda x: tnp.linalg.solve(x + 3 * np.eye(4, dtype=x.dtype), x[0]), SQUARE),
+    "inv": (lambda x: tnp.linalg.inv(x), SQUARE),
+    "det": (lambda x: tnp.linalg.det(x), SQUARE),
+    "softmax": (lambda x: tn.nn.softmax(5 * x), (3, 10)),
+    "log_softmax": (lambda x: tn.nn.log_softmax(5 * x), (3, 10)),
+    "log of a sum": (lambda x: tnp.logaddexp.reduce(x), (10,)),
+    "sinc": (lambda x: tnp.sinc(5 * x), (20,)),
+    "powers": (lambda x: tnp.abs(x) ** 1.7 + x**3, (20,)),
+    "trigonometric": (lambda x: tnp.tan(x) - tnp.arctan2(x, 2 - x) + tnp.hypot(x, 1) * tnp.arcsin(x), (20,)),
+    "hyperbolic": (lambda x: tnp.tanh(x) * tnp.sinh(x) - tnp.arctanh(x / 2), (20,)),
+    "exponential": (lambda x: tnp.expm1(x) / tnp.exp2(x) + tnp.log1p(x / 2) * tnp.cbrt(x), (20,)),
+    "activations": (lambda x: tn.nn.gelu(x) + tn.nn.sigmoid(x) * tn.nn.softplus(x), (20,)),
+    "differences": (lambda x: tnp.diff(x, 3), (20,)),
+    "dense": (lambda x: tn.nn.dense(x[:2], x[2:7].T, x[7, :5]), (8, 9)),
+    "trapezoid": (tnp.trapezoid, (20,)),
+    "gradient of a sum": (tn.grad(lambda x: tnp.sum(tnp.sin(x[[0, 1, 1, 2]]) ** 2)), (5,)),
+    "scattered": (lambda x: tn.at(x)[np.array([0, 0, 1])].add(x[:3] / 3), (5,)),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_bounds_in_single_precision(name: str) -> None:
+    f, shape = OPERATIONS[name]
+    rng = np.random.default_rng(0)
+    largest, bounds = 0.0, []
+    for _ in range(5):
+        x = rng.uniform(-1, 1, shape).astype(np.float32)
+        report = tn.rounding_error(f)(x)
+        error = np.abs(np.asarray(report.value, float) - f(x.astype(float)))
+        assert report.value.dtype == np.float32
+        assert (error <= report.bound).all()
+        largest = max(largest, float(np.max(error)))
+        bounds.append(np.median(report.bound))
+    assert np.median(bounds) < 100 * largest
