@@ -33,6 +33,7 @@ HEADS = {
     "Refused": REFUSAL,
 }
 
+PARTS = (*MODULES, "sparse.linalg")  # modules inside of modules too
 COMPLETE: tuple[str, ...] = (
     "fft",
     "integrate",
@@ -40,6 +41,8 @@ COMPLETE: tuple[str, ...] = (
     "linalg",
     "signal",
     "optimize",
+    "sparse",
+    "sparse.linalg",
     "special",
 )  # modules of which every public function has a place
 PAGE = Path(__file__).parent / "guides" / "scipy.md"
@@ -125,7 +128,7 @@ def rows(part: str) -> Iterator[Row]:
 
 def page() -> str:
     sections = [INTRODUCTION.replace("{version}", scipy.__version__)]
-    for part in MODULES:
+    for part in PARTS:
         if part in COMPLETE and unplaced(part):
             raise LookupError(f"without a place in tapenet.scipy: {unplaced(part)}")
         table = list(rows(part))

@@ -93,6 +93,18 @@ PAGES = (
         "Windows by their real parameters.",
     ),
     Page(
+        "scipy_sparse",
+        "tapenet.scipy.sparse",
+        ("tapenet.scipy.sparse",),
+        "Sparse arrays of a fixed pattern, whose data derivatives are taken by.",
+    ),
+    Page(
+        "scipy_sparse_linalg",
+        "tapenet.scipy.sparse.linalg",
+        ("tapenet.scipy.sparse.linalg",),
+        "Solutions of sparse systems, direct and iterative.",
+    ),
+    Page(
         "scipy_stats",
         "tapenet.scipy.stats",
         ("tapenet.scipy.stats",),

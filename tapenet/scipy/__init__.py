@@ -34,9 +34,9 @@ from tapenet.core.packages import import_package
 
 import_package("scipy", "tapenet.scipy", extra="scipy")
 
-MODULES = ("fft", "integrate", "interpolate", "linalg", "optimize", "signal", "special", "stats")
+MODULES = ("fft", "integrate", "interpolate", "linalg", "optimize", "signal", "sparse", "special", "stats")
 
-__all__ = ["fft", "integrate", "interpolate", "linalg", "optimize", "signal", "special", "stats"]
+__all__ = ["fft", "integrate", "interpolate", "linalg", "optimize", "signal", "sparse", "special", "stats"]
 
 if TYPE_CHECKING:
     from tapenet.scipy import (
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         linalg as linalg,
         optimize as optimize,
         signal as signal,
+        sparse as sparse,
         special as special,
         stats as stats,
     )

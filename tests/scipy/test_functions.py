@@ -21,6 +21,7 @@ from tests.scipy import (  # noqa: F401
     subjects_linalg,
     subjects_optimize,
     subjects_signal,
+    subjects_sparse,
     subjects_special,
     subjects_stats,
 )
@@ -28,7 +29,7 @@ from tests.scipy.subjects import SUBJECTS, Subject, named
 
 
 def placed(kind: str) -> set[tuple[str, str]]:
-    return {(part, row.name) for part in table.MODULES for row in table.rows(part) if row.kind == kind}
+    return {(part, row.name) for part in table.PARTS for row in table.rows(part) if row.kind == kind}
 
 
 BOTH, CONSTANT = placed(table.BOTH), placed(table.CONSTANT)

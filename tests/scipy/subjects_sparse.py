@@ -1,0 +1,68 @@
+"""Subjects of scipy.sparse and scipy.sparse.linalg."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+import tapenet.numpy as tnp
+import tapenet.scipy.sparse
+from tests.scipy.subjects import Strategy, between, subject
+
+# A regular matrix, with dominant diagonal.
+ROWS, COLUMNS = np.array([0, 0, 1, 1, 2, 2, 3]), np.array([0, 2, 1, 3, 0, 2, 3])
+WEIGHTS = np.array([4.0, 1, 3, -1, 0.5, 5, 2])
+LOWER = scipy.sparse.csr_array(np.tril(np.arange(1.0, 17).reshape(4, 4)))
+SYMMETRIC = scipy.sparse.csr_array(np.diag([4.0, 3, 5, 2]) + np.diag([1.0, 0, 0.5], 1) + np.diag([1.0, 0, 0.5], -1))
+DATA, VECTOR = between(0.8, 1.2, 7), between(-1, 1, 4)
+
+
+def declare(module: str, name: str, call: Callable[..., Any], *arrays: Strategy, **settings: Any) -> None:
+    subject(module, name, lambda xp, *given: tnp.asarray(call(xp, *given)), *arrays, **settings)
+
+
+def matrix(xp: Any, data: Any) -> Any:
+    """A matrix in the form that a module of solvers takes."""
+    module = scipy.sparse if xp is scipy.sparse.linalg else tapenet.scipy.sparse
+    return module.coo_array((data.astype(float) * WEIGHTS, (ROWS, COLUMNS)), shape=(4, 4)).tocsr()
+
+
+declare("sparse", "coo_array", lambda xp, d, x: xp.coo_array((d, (ROWS, COLUMNS)), shape=(4, 4)) @ x, DATA, VECTOR)
+declare("sparse", "csr_array", lambda xp, d, x: x @ xp.csr_array((d, COLUMNS, [0, 2, 4, 6, 7])), DATA, VECTOR)
+declare("sparse", "csc_array", lambda xp, d: xp.csc_array((d, COLUMNS, [0, 2, 4, 6, 7])).toarray(), DATA)
+declare(
+    "sparse",
+    "diags_array",
+    lambda xp, a, b: xp.diags_array([a, b], offsets=[0, -1]).toarray(),
+    VECTOR,
+    between(-1, 1, 3),
+)
+declare("sparse.linalg", "spsolve", lambda xp, d, b: xp.spsolve(matrix(xp, d), b.astype(float)), DATA, VECTOR)
+declare("sparse.linalg", "spsolve", lambda xp, b: xp.spsolve(SYMMETRIC, b.astype(float)), between(-1, 1, 4, 2))
+declare(
+    "sparse.linalg",
+    "spsolve_triangular",
+    lambda xp, b: xp.spsolve_triangular(LOWER.copy(), b.astype(float)),
+    VECTOR,
+)
+declare("sparse.linalg", "norm", lambda xp, d: xp.norm(matrix(xp, d)), DATA)
+for each in ("bicg", "bicgstab", "cgs", "gcrotmk", "gmres", "lgmres", "qmr", "tfqmr"):
+    declare(
+        "sparse.linalg",
+        each,
+        lambda xp, d, b, each=each: getattr(xp, each)(matrix(xp, d), b.astype(float), rtol=1e-13)[0],
+        DATA,
+        between(0.5, 1, 4),
+        closeness=1e-9,
+    )
+for each in ("cg", "minres"):
+    declare(
+        "sparse.linalg",
+        each,
+        lambda xp, b, each=each: getattr(xp, each)(SYMMETRIC, b.astype(float), rtol=1e-13)[0],
+        between(0.5, 1, 4),
+        closeness=1e-9,
+    )
