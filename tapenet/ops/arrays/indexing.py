@@ -170,12 +170,29 @@ def _scatter(x: Array, *arrays: Array, index: Structure, shape: tuple[int, ...])
 
 
 def _add_at(placed: np.ndarray[Any, Any], index: Any, x: Array) -> None:
-    """Add into a contiguous array, of an index that repeats elements each time."""
-    if placed.ndim > _MOST_AXES:
-        places = np.arange(placed.size).reshape(placed.shape)[index]
-        np.add.at(placed.reshape(-1), places.ravel(), np.ravel(x))
-    else:
+    """Add into a contiguous array, of an index that repeats elements each time.
+
+    NumPy does that two to five times faster for one array of places than for an index of several axes, or of rows.
+    """
+    places = _places_in(placed.shape, index, np.size(x))
+    if places is None:
         np.add.at(placed, index, x)
+    else:
+        np.add.at(placed.reshape(-1), places.reshape(-1), np.broadcast_to(x, places.shape).reshape(-1))
+
+
+def _places_in(shape: tuple[int, ...], index: Any, count: int) -> np.ndarray[Any, Any] | None:
+    """Return the places in C order that an index names; None where it takes longer to find them than it saves."""
+    if len(shape) > _MOST_AXES:
+        return np.arange(math.prod(shape)).reshape(shape)[index]
+    if any(type(part) is not np.ndarray or part.dtype.kind not in "iu" for part in index) or not index:
+        return None
+    head, inner = shape[: len(index)], math.prod(shape[len(index) :])
+    if math.prod(head) > 4 * count or len(shape) == 1:
+        return None
+    first = np.arange(math.prod(head)).reshape(head)[index]
+    places: np.ndarray[Any, Any] = first if inner == 1 else first[..., None] * inner + np.arange(inner)
+    return places.reshape(first.shape + shape[len(index) :])
 
 
 @attrs.frozen

@@ -199,3 +199,27 @@ def test_flat_takes_indices(name: str, rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(f(x), np.sin(x.T.flat[index]))
     np.testing.assert_array_equal(tn.jvp(f, (x,), (x,))[0], np.sin(x.T.flat[index]))
     check_grads(f, (x,), order=2)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+@pytest.mark.parametrize(
+    ("shape", "index"),
+    [
+        ((5, 7), ((40,), (40,))),
+        ((5, 7), ((8, 1), (1, 9))),
+        ((6, 3), ((50,),)),
+        ((4, 3, 2), ((50,),)),
+        ((4, 3, 2), ((7, 5), (5,))),
+        ((300, 2), ((4,),)),
+        ((9,), ((30,),)),
+        ((2, 2), ((), (6,))),
+    ],
+)
+def test_repeated_places_are_added_up_in_their_order(shape: Any, index: Any, dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    arrays = tuple(rng.integers(-n, n, size) for n, size in zip(shape, index, strict=False))
+    x, t = rng.normal(size=shape).astype(dtype), rng.normal(size=np.empty(shape)[arrays].shape).astype(dtype)
+    expected = np.zeros(shape, dtype)
+    np.add.at(expected, arrays, t)
+    found = tn.grad(lambda x: tnp.sum(x[arrays] * t).real)(x)
+    np.testing.assert_array_equal(found, expected)
