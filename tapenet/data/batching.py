@@ -11,9 +11,19 @@ import numpy as np
 from tapenet.core.argument_checks import checked_count, checked_flag, checked_function, checked_rng, shown
 from tapenet.core.foreign import Kind, kind_of, refusal
 from tapenet.core.leaf_checks import plain_leaf
-from tapenet.core.pytrees import Tree, TreeSpec, static_field, tree_flatten_to, tree_map, tree_unflatten
+from tapenet.core.pytrees import (
+    Tree,
+    TreeSpec,
+    leaf_paths,
+    static_field,
+    tree_flatten_to,
+    tree_leaves,
+    tree_map,
+    tree_unflatten,
+)
 from tapenet.data.prefetching import checked_iterable, prefetched
 from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.views.html import html_table
 
 Indices = slice | np.ndarray[Any, Any]
 
@@ -39,6 +49,23 @@ class Batches:
     count: int = static_field()
     _leaves: list[Any] = static_field(repr=False)
     _spec: TreeSpec = static_field(repr=False)
+
+    def _repr_html_(self) -> str:
+        order = "of the examples" if self.rng is None else "drawn each time"
+        settings = {"batches": len(self), "size": self.size, "examples": self.count, "order": order}
+        settings |= {"last batch": self.count % self.size or self.size} if not self.drop_last else {}
+        settings |= {"prepared ahead": self.ahead} if self.ahead else {}
+        rows = [(name, str(value)) for name, value in settings.items()]
+        return html_table(("batches", "value"), [*rows, *self._shapes()])
+
+    def _shapes(self) -> list[tuple[str, str]]:
+        """Return the shape and dtype of each array of a batch, as the first example has them."""
+        if not self.count:
+            return []
+        first = tree_unflatten(self._spec, [_taken(leaf, slice(0, 1)) for leaf in self._leaves])
+        arrays = [np.asarray(x) for x in tree_leaves(first)]
+        pairs = zip(leaf_paths(first, "batch"), arrays, strict=True)
+        return [(path, f"{(min(self.size, self.count), *x.shape[1:])} {x.dtype}") for path, x in pairs]
 
     def __len__(self) -> int:
         """Return the number of batches."""

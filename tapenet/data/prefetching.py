@@ -13,6 +13,7 @@ import attrs
 
 from tapenet.core.argument_checks import checked_count, shown
 from tapenet.errors import ArgumentTypeError
+from tapenet.views.html import html_table
 
 
 @attrs.frozen
@@ -84,6 +85,11 @@ class Prefetched:
 
     data: Iterable[Any]
     size: int
+
+    def _repr_html_(self) -> str:
+        inner = getattr(self.data, "_repr_html_", None)
+        rows = [("prepared ahead", str(self.size)), ("data", type(self.data).__name__)]
+        return html_table(("prefetch", "value"), rows) + (inner() if inner is not None else "")
 
     def __len__(self) -> int:
         """Return the number of items, where the data have one."""

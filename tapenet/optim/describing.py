@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -12,11 +14,35 @@ from tapenet.core.pytrees import tree_leaves
 from tapenet.views.html import html_table
 from tapenet.views.sizes import readable
 
+_WIDTH, _HEIGHT = 240, 60  # of the picture of a schedule, in pixels
+_POINTS = 120
+
 
 def settings_html(optimizer: Any) -> str:
     """Format the settings of an optimizer, or of a part of one."""
     rows = [(field.name, _shown(getattr(optimizer, field.name))) for field in attrs.fields(type(optimizer))]
     return html_table((optimizer.name, "value"), rows)
+
+
+def schedule_html(name: str, settings: Mapping[str, Any], schedule: Callable[[int], Any]) -> str:
+    """Format the settings of a schedule, and draw its course over a little more steps than they speak of."""
+    table = html_table((name, "value"), [(setting, _shown(value)) for setting, value in settings.items()])
+    last = max(4, _steps_in(settings) * 5 // 4)
+    steps = sorted({round(last * i / _POINTS) for i in range(_POINTS + 1)})
+    values = [float(schedule(step)) for step in steps]
+    top = max(values) or 1.0
+    places = zip(steps, values, strict=True)
+    line = " ".join(f"{_WIDTH * step / last:.1f},{_HEIGHT * (1 - value / top):.1f}" for step, value in places)
+    box = f'viewBox="-2 -2 {_WIDTH + 4} {_HEIGHT + 4}" width="{_WIDTH}" height="{_HEIGHT}"'
+    drawn = f'<polyline points="{line}" fill="none" stroke="currentColor"/>'
+    return f"{table}<svg {box}>{drawn}</svg><div>0 to {readable(last, '')} steps, 0 to {top:.3g}</div>"
+
+
+def _steps_in(settings: Mapping[str, Any]) -> int:
+    """Return the largest number of steps that the settings of a schedule, and of those within it, speak of."""
+    inner = [x for value in settings.values() for x in (value if isinstance(value, tuple) else (value,))]
+    counts = [x for x in inner if isinstance(x, int)]
+    return max([*counts, *(_steps_in(x.keywords) for x in inner if isinstance(x, partial))], default=0)
 
 
 def state_html(state: Any) -> str:

@@ -12,8 +12,25 @@ from functools import partial
 from typing import Any
 
 from tapenet.core.argument_checks import checked_count, checked_number
+from tapenet.optim.describing import schedule_html
 
 Schedule = Callable[[int], Any]
+
+
+class MadeSchedule(partial[Any]):
+    """A schedule that is made here: a function of a module with its settings, named after what made it."""
+
+    @property
+    def name(self) -> str:
+        """The function that makes it."""
+        return str(self.func.__name__).removeprefix("_")
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.keywords.items())
+        return f"{self.name}({settings})"
+
+    def _repr_html_(self) -> str:
+        return schedule_html(self.name, self.keywords, self)
 
 
 def constant(value: float) -> Schedule:
@@ -29,7 +46,7 @@ def constant(value: float) -> Schedule:
     >>> constant(0.1)(1000)
     0.1
     """
-    return partial(_constant, value=checked_number("constant", "value", value, "[0, inf)"))
+    return MadeSchedule(_constant, value=checked_number("constant", "value", value, "[0, inf)"))
 
 
 def linear_decay(init: float, steps: int, final: float = 0.0) -> Schedule:
@@ -50,7 +67,7 @@ def linear_decay(init: float, steps: int, final: float = 0.0) -> Schedule:
     >>> [schedule(step) for step in range(6)]
     [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
     """
-    return partial(_linear_decay, **_decay("linear_decay", init, steps, final))
+    return MadeSchedule(_linear_decay, **_decay("linear_decay", init, steps, final))
 
 
 def cosine_decay(init: float, steps: int, final: float = 0.0) -> Schedule:
@@ -74,7 +91,7 @@ def cosine_decay(init: float, steps: int, final: float = 0.0) -> Schedule:
     >>> [round(schedule(step), 3) for step in range(6)]
     [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
-    return partial(_cosine_decay, **_decay("cosine_decay", init, steps, final))
+    return MadeSchedule(_cosine_decay, **_decay("cosine_decay", init, steps, final))
 
 
 def exponential_decay(init: float, rate: float, steps: int = 1) -> Schedule:
@@ -98,7 +115,7 @@ def exponential_decay(init: float, rate: float, steps: int = 1) -> Schedule:
     steps = checked_count("exponential_decay", "steps", steps)
     init = checked_number("exponential_decay", "init", init, "[0, inf)")
     rate = checked_number("exponential_decay", "rate", rate, "[0, 1]")
-    return partial(_exponential_decay, init=init, rate=rate, steps=steps)
+    return MadeSchedule(_exponential_decay, init=init, rate=rate, steps=steps)
 
 
 def warmup(schedule: float | Schedule, steps: int) -> Schedule:
@@ -127,8 +144,8 @@ def warmup(schedule: float | Schedule, steps: int) -> Schedule:
     steps = checked_count("warmup", "steps", steps, 0)
     if not callable(schedule):
         wanted = "a number or a schedule (step -> number)"
-        schedule = partial(_constant, value=checked_number("warmup", "schedule", schedule, "[0, inf)", wanted))
-    return partial(_warmup, schedule=schedule, steps=steps)
+        schedule = MadeSchedule(_constant, value=checked_number("warmup", "schedule", schedule, "[0, inf)", wanted))
+    return MadeSchedule(_warmup, schedule=schedule, steps=steps)
 
 
 # ---- the schedules themselves: functions of this module, because closures cannot be pickled ----

@@ -19,6 +19,7 @@ from tapenet.operators.linear_solves import implicit_solution
 from tapenet.operators.operator import Derivative, LinearOperator
 from tapenet.operators.spaces import Space
 from tapenet.operators.tangents import cotangent_of, tangent_of
+from tapenet.optim.describing import state_html
 from tapenet.transforms.calls import check_no_capture
 from tapenet.transforms.custom import custom_vjp
 from tapenet.transforms.gradient import grad, value_and_grad
@@ -42,6 +43,9 @@ class Solution(NamedTuple):
     x: Any
     value: Any
     steps: int
+
+    def _repr_html_(self) -> str:
+        return state_html(self)
 
 
 def newton_cg(f: Function, x0: Tree, *args: Any, tolerance: float | None = None, max_steps: int = 1000) -> Solution:

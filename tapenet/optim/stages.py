@@ -6,12 +6,11 @@ import bisect
 import itertools
 import math
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Literal
 
 from tapenet.core.argument_checks import checked_choice, checked_count, checked_number, shown
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.optim.schedules import Schedule
+from tapenet.optim.schedules import MadeSchedule, Schedule
 
 Shape = Literal["cosine", "linear"]
 
@@ -35,7 +34,7 @@ def step_decay(init: float, rate: float, steps: int) -> Schedule:
     [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
     """
     steps = checked_count("step_decay", "steps", steps)
-    return partial(_step_decay, **_fall("step_decay", init, rate), steps=steps)
+    return MadeSchedule(_step_decay, **_fall("step_decay", init, rate), steps=steps)
 
 
 def multistep_decay(init: float, rate: float, at: Sequence[int]) -> Schedule:
@@ -59,7 +58,7 @@ def multistep_decay(init: float, rate: float, at: Sequence[int]) -> Schedule:
     if not isinstance(at, Sequence) or isinstance(at, str):
         raise ArgumentTypeError(f"multistep_decay: at must be a sequence of ints; got {shown(at)}.")
     steps = sorted(checked_count("multistep_decay", f"at[{i}]", step, 0) for i, step in enumerate(at))
-    return partial(_multistep_decay, **_fall("multistep_decay", init, rate), at=tuple(steps))
+    return MadeSchedule(_multistep_decay, **_fall("multistep_decay", init, rate), at=tuple(steps))
 
 
 def polynomial_decay(init: float, steps: int, power: float = 1.0, final: float = 0.0) -> Schedule:
@@ -81,7 +80,7 @@ def polynomial_decay(init: float, steps: int, power: float = 1.0, final: float =
     >>> [schedule(step) for step in range(6)]
     [1.0, 0.5625, 0.25, 0.0625, 0.0, 0.0]
     """
-    return partial(
+    return MadeSchedule(
         _polynomial_decay,
         init=checked_number("polynomial_decay", "init", init, "[0, inf)"),
         steps=checked_count("polynomial_decay", "steps", steps),
@@ -112,7 +111,7 @@ def cosine_restarts(init: float, steps: int, growth: int = 1, final: float = 0.0
     >>> [round(schedule(step), 3) for step in range(7)]
     [1.0, 0.5, 1.0, 0.854, 0.5, 0.146, 1.0]
     """
-    return partial(
+    return MadeSchedule(
         _cosine_restarts,
         init=checked_number("cosine_restarts", "init", init, "[0, inf)"),
         steps=checked_count("cosine_restarts", "steps", steps),
@@ -156,7 +155,7 @@ def one_cycle(
     peak = checked_number("one_cycle", "peak", peak, "[0, inf)")
     steps = checked_count("one_cycle", "steps", steps)
     start = peak / checked_number("one_cycle", "start_factor", start_factor, "[1, inf)")
-    return partial(
+    return MadeSchedule(
         _one_cycle,
         peak=peak,
         steps=steps,
@@ -191,7 +190,7 @@ def joined(schedules: Sequence[Schedule], at: Sequence[int]) -> Schedule:
         raise ArgumentError(
             f"joined: at must be ints that rise, one less than schedules, {len(schedules) - 1}; got {at!r}."
         )
-    return partial(_joined, schedules=tuple(schedules), at=steps)
+    return MadeSchedule(_joined, schedules=tuple(schedules), at=steps)
 
 
 # ---- the schedules themselves: functions of this module, because closures cannot be pickled ----

@@ -13,6 +13,7 @@ from tapenet.core.argument_checks import checked_count, checked_number, shown
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.training.history import Events, Mode, checked_mode
 from tapenet.training.running import Run
+from tapenet.views.html import html_table
 
 
 class Callback:
@@ -21,6 +22,11 @@ class Callback:
     A callback remembers nothing by itself: what it carries from epoch to epoch is a state, a pytree, which checkpoints
     keep. A function from a `Run` to a `Run` or None is a callback too.
     """
+
+    def _repr_html_(self) -> str:
+        kind: Any = type(self)
+        names = [field.name for field in attrs.fields(kind)] if attrs.has(kind) else []
+        return html_table((kind.__name__, "value"), [(name, repr(getattr(self, name))) for name in names])
 
     def init(self, run: Run) -> Any:
         """Make the first state; None, where there is nothing to remember."""

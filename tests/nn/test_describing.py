@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html.parser
+import pickle
 import re
 from collections.abc import Callable
 from typing import Any
@@ -357,6 +358,17 @@ class Checker(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
 
+SCHEDULES = [
+    tn.optim.constant(0.0),
+    tn.optim.cosine_decay(0.1, 100),
+    tn.optim.warmup(tn.optim.exponential_decay(0.1, 0.9), 5),
+    tn.optim.one_cycle(1.0, steps=6),
+    tn.optim.multistep_decay(1.0, 0.5, at=[2, 5]),
+    tn.optim.joined([tn.optim.step_decay(1.0, 0.5, 1), tn.optim.polynomial_decay(1.0, 2)], at=[2]),
+    tn.optim.cosine_restarts(1.0, steps=2, growth=2),
+]
+
+
 def shown_in_notebooks() -> dict[str, Any]:
     model = branched()
     with tn.GradientTape() as tape:
@@ -376,6 +388,14 @@ def shown_in_notebooks() -> dict[str, Any]:
         "summary of a tape": tape.summary(),
         "profile": tape.profile(np.ones(3)),
         "part": tn.optim.clip_by_value(1.0),
+        **{f"schedule {i}": schedule for i, schedule in enumerate(SCHEDULES)},
+        "batches": tn.data.batches({"x": np.ones((7, 2), np.float32), "y": [1, 2, 3, 4, 5, 6, 7]}, 3),
+        "no batches": tn.data.batches(np.ones((0, 2)), 3, drop_last=True, rng=np.random.default_rng(0), prefetch=2),
+        "prefetched": tn.data.prefetch(tn.data.batches(np.ones(5), 2)),
+        "prefetched iterator": tn.data.prefetch(iter("<b>")),
+        "early stopping": tn.training.early_stopping(3, monitor="<b>"),
+        "keep best": tn.training.keep_best(),
+        "callback": tn.training.Callback(),
         **{f"optimizer {i}": optimizer for i, optimizer in enumerate(made)},
         **{f"state {i}": optimizer.init(model) for i, optimizer in enumerate(made)},
     }
@@ -388,6 +408,27 @@ def test_what_notebooks_show_is_whole_and_short(name: str) -> None:
     checker.feed(text)
     assert checker.open == []
     assert len(text) < 5000
+
+
+def test_schedules_are_shown_by_their_settings_and_their_course() -> None:
+    schedule = tn.optim.warmup(tn.optim.linear_decay(0.5, 8), 2)
+    assert repr(schedule) == "warmup(schedule=linear_decay(init=0.5, steps=8, final=0.0), steps=2)"
+    assert "warmup(schedule=linear_decay(init=0.5, steps=8" in tn.optim.adam(schedule)._repr_html_()
+    again = pickle.loads(pickle.dumps(schedule))
+    assert (repr(again), again(1), again(7)) == (repr(schedule), schedule(1), schedule(7))
+    text = tn.optim.linear_decay(0.5, 8)._repr_html_()
+    assert "0 to 10 steps, 0 to 0.5" in text
+    points = [tuple(map(float, pair.split(","))) for pair in text.split('points="')[1].split('"')[0].split()]
+    assert points == [(24.0 * step, 60 * min(step / 8, 1)) for step in range(11)]
+
+
+def test_batches_are_shown_with_the_shapes_of_their_arrays() -> None:
+    text = tn.data.batches({"x": np.ones((7, 2), np.float32), "y": [1, 2, 3, 4, 5, 6, 7]}, 3)._repr_html_()
+    rows = [row.split("</td><td>") for row in text.replace("</td></tr>", "").split("<tr><td>")[1:]]
+    assert [row[1].split("<")[0] for row in rows] == [
+        *("3", "3", "7", "of the examples", "1"),
+        *("(3, 2) float32", "(3,) int64"),
+    ]
 
 
 def test_html_is_escaped() -> None:
