@@ -184,7 +184,8 @@ def _add_at(placed: np.ndarray[Any, Any], index: Any, x: Array) -> None:
 def _places_in(shape: tuple[int, ...], index: Any, count: int) -> np.ndarray[Any, Any] | None:
     """Return the places in C order that an index names; None where it takes longer to find them than it saves."""
     if len(shape) > _MOST_AXES:
-        return np.arange(math.prod(shape)).reshape(shape)[index]
+        every: np.ndarray[Any, Any] = np.arange(math.prod(shape)).reshape(shape)[index]
+        return every
     if any(type(part) is not np.ndarray or part.dtype.kind not in "iu" for part in index) or not index:
         return None
     head, inner = shape[: len(index)], math.prod(shape[len(index) :])
