@@ -39,6 +39,7 @@ COMPLETE: tuple[str, ...] = (
     "integrate",
     "interpolate",
     "linalg",
+    "ndimage",
     "signal",
     "optimize",
     "sparse",

@@ -81,6 +81,12 @@ PAGES = (
         "SciPy's functions on Tensors and arrays alike. :doc:`/guides/scipy` says of each what becomes of it.",
     ),
     Page(
+        "scipy_ndimage",
+        "tapenet.scipy.ndimage",
+        ("tapenet.scipy.ndimage",),
+        "Filters of images, and images at other coordinates.",
+    ),
+    Page(
         "scipy_signal",
         "tapenet.scipy.signal",
         ("tapenet.scipy.signal",),

@@ -34,9 +34,9 @@ from tapenet.core.packages import import_package
 
 import_package("scipy", "tapenet.scipy", extra="scipy")
 
-MODULES = ("fft", "integrate", "interpolate", "linalg", "optimize", "signal", "sparse", "special", "stats")
+MODULES = ("fft", "integrate", "interpolate", "linalg", "ndimage", "optimize", "signal", "sparse", "special", "stats")
 
-__all__ = ["fft", "integrate", "interpolate", "linalg", "optimize", "signal", "sparse", "special", "stats"]
+__all__ = ["fft", "integrate", "interpolate", "linalg", "ndimage", "optimize", "signal", "sparse", "special", "stats"]
 
 if TYPE_CHECKING:
     from tapenet.scipy import (
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         integrate as integrate,
         interpolate as interpolate,
         linalg as linalg,
+        ndimage as ndimage,
         optimize as optimize,
         signal as signal,
         sparse as sparse,

@@ -19,6 +19,7 @@ from tests.scipy import (  # noqa: F401
     subjects_integrate,
     subjects_interpolate,
     subjects_linalg,
+    subjects_ndimage,
     subjects_optimize,
     subjects_signal,
     subjects_sparse,
