@@ -143,7 +143,8 @@ def step_of(entries: Sequence[Entry], entry: Entry, scope: Scope) -> Step:
     primitive, slots, kept, parameters, shape, dtype = entry
     pairs = list(zip(slots, kept, strict=False))
     shapes = tuple([np.shape(unwrap(value)) if slot is None else entries[slot][4] for slot, value in pairs])
-    return Step(primitive, shapes, _known(entry, scope), kept, parameters, shape, dtype, scope == "local")
+    masks = tuple([slot is not None and entries[slot][5] == np.bool_ for slot, _ in pairs])
+    return Step(primitive, shapes, masks, _known(entry, scope), kept, parameters, shape, dtype, scope == "local")
 
 
 # ---- what a pattern depends on ----

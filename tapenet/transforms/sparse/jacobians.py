@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal
 
@@ -217,6 +218,7 @@ class _SparseMatrix:
         plans: by number, the latest last.
         numbers: of plans, by what their patterns depend on.
         counter: of plans.
+        lock: held while a plan is added.
     """
 
     name: str
@@ -230,12 +232,14 @@ class _SparseMatrix:
     plans: dict[int, _Made] = attrs.field(factory=dict, init=False)
     numbers: dict[Hashable, int] = attrs.field(factory=dict, init=False)
     counter: Any = attrs.field(factory=itertools.count, init=False)
+    lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the matrix at these arguments."""
-        return self.assembled(*self.entries(*args, **kwargs))
+        data, _, made, aux = self._found(args, kwargs)
+        return self.assembled(data, made, aux)
 
-    def assembled(self, data: Any, number: int, aux: Tree) -> Any:
+    def assembled(self, data: Any, made: _Made, aux: Tree) -> Any:
         """Return the matrix of entries that a plan is for."""
         if type(data) is Tensor:
             raise ArgumentTypeError(
@@ -243,24 +247,30 @@ class _SparseMatrix:
                 "of scipy.sparse cannot hold. Differentiate products with it, tn.jvp, tn.vjp or tn.hvp, or take "
                 f"tn.{self.name.removeprefix('sparse_')}; in place of tn.compile pass compile=True."
             )
-        matrix = self.plans[number].plan.matrix(data)
+        matrix = made.plan.matrix(data)
         return (matrix, aux) if self.has_aux else matrix
 
     def entries(self, *args: Any, **kwargs: Any) -> tuple[Any, int, Tree]:
         """Return the entries in CSR order, the number of their plan, and aux."""
+        data, number, _, aux = self._found(args, kwargs)
+        return data, number, aux
+
+    def _found(self, args: Sequence[Any], kwargs: Any) -> tuple[Any, int, _Made, Tree]:
+        """Return the entries in CSR order, their plan and its number, and aux."""
         vectors, aux = self.record(args, kwargs)
         mode = _allowed(self.name, self.mode, vectors)
         key = self._key(vectors, mode)
-        number = self.numbers.get(key)
-        if number is not None and number in self.plans:
-            return self._values(vectors, self.plans[number]), number, aux
+        number = self.numbers.get(key, -1)
+        known = self.plans.get(number)
+        if known is not None:
+            return self._values(vectors, known), number, known, aux
         try:
             made, data = self._made(vectors, mode)
         except MissingRuleError:
             if mode != "auto":
                 raise
             made, data = self._made(vectors, "reverse")  # of functions with a rule for reverse mode alone
-        return data, self._add(key, made), aux
+        return data, self._add(key, made), made, aux
 
     def _key(self, vectors: Vectors, mode: str) -> Hashable:
         """Return what a plan depends on."""
@@ -280,12 +290,13 @@ class _SparseMatrix:
     def _add(self, key: Hashable, made: _Made) -> int:
         """Keep a plan, and return its number."""
         number: int = next(self.counter)
-        self.plans[number] = made
-        self.numbers[key] = number
-        while len(self.plans) > _MOST_PLANS:
-            oldest = next(iter(self.plans))
-            del self.plans[oldest]
-            self.numbers = {key: number for key, number in self.numbers.items() if number != oldest}
+        with self.lock:
+            self.plans[number] = made
+            self.numbers[key] = number
+            while len(self.plans) > _MOST_PLANS:
+                oldest = next(iter(self.plans))
+                del self.plans[oldest]
+                self.numbers = {key: number for key, number in self.numbers.items() if number != oldest}
         return number
 
     def _plan(self, vectors: Vectors, mode: str) -> Plan:
@@ -358,6 +369,7 @@ class _CompiledSparseMatrix:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the matrix at these arguments."""
         data, number, aux = self.entries(*args, **kwargs)
-        if number not in self.matrix.plans:  # dropped, and the program is still there
+        made = self.matrix.plans.get(number)
+        if made is None:  # dropped, and the program is still there
             return self.matrix(*args, **kwargs)
-        return self.matrix.assembled(data, number, aux)
+        return self.matrix.assembled(data, made, aux)

@@ -19,7 +19,7 @@ from tapenet.errors import ArgumentError
 Dependence = Any  # scipy.sparse.csr_array of bool; SciPy's classes have no types here
 Indices = np.ndarray[Any, np.dtype[np.intp]]
 
-MOST_ENTRIES = 2**31 - 1  # of a pattern: SciPy's indices are 32-bit up to there, and no memory holds more
+MOST_ENTRIES = 10**8  # of the dependence of one value, which take half a gigabyte
 
 
 class Link(Protocol):

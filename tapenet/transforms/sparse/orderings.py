@@ -145,9 +145,12 @@ def _grids(sample: Dependence, size: int, shape: Sequence[int]) -> list[tuple[in
         return [grid]
     lines = sorted(d for d in _distances(sample) if size % d == 0)
     planes = [(size // d, d) for d in lines]
-    return [(size,), *planes, *((size // d, d // e, e) for e, d in itertools.combinations(lines, 2) if d % e == 0)]
+    boxes = [(size // d, d // e, e) for e, d in itertools.combinations(lines, 2) if d % e == 0]
+    fields = [(k, size // (k * d), d) for d in lines for k in _FIELDS if size % (k * d) == 0]
+    return [(size,), *planes, *dict.fromkeys(boxes + fields)]
 
 
+_FIELDS = (2, 3)  # how many arrays of one shape may be joined to a vector, as those of a system of equations are
 _LONG_ROW = 32  # entries, of a row whose distances tell nothing
 _MOST_DISTANCES = 4
 

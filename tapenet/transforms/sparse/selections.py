@@ -9,6 +9,7 @@ import numpy as np
 
 from tapenet.core.primitive import REGISTRY, Array
 from tapenet.core.record import Shape
+from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.indices import ARRAY
 from tapenet.transforms.sparse.links import Groups, Link, Pairs, Rows, Same
 from tapenet.transforms.sparse.steps import UNKNOWN, Step, dense, numbers
@@ -29,6 +30,11 @@ def reading(step: Step, index: int) -> Link | None:
     structure, arrays, shape = step.parameters["index"], step.constants[1:], step.shapes[0]
     if step.knows(1):
         return Rows(_read(numbers(shape), arrays, structure).ravel())
+    if any(array is UNKNOWN and step.masks[i] for i, array in enumerate(arrays, 1)):
+        raise ArgumentError(
+            "sparsity: the shape of f's result must not depend on x for a pattern of all values; got x[mask], with a "
+            "mask that does. Write np.where in place of it, or pass scope='local'."
+        )
     axes = _axes_of_arrays(structure, arrays, len(shape))
     unknown = [axis for axis, array in zip(axes, arrays, strict=True) if array is UNKNOWN]
     group = numbers(tuple(1 if i in unknown else n for i, n in enumerate(shape)))

@@ -23,7 +23,8 @@ class Step:
 
     Attributes:
         primitive: the operation.
-        shapes: of the operands; of a tuple that of its groups.
+        shapes: of the operands.
+        masks: which operands on the tape hold truth values.
         constants: the operands whose values may be read, and UNKNOWN in the places of others.
         kept: what the record keeps, for local links, which evaluate its rules.
         parameters: the operation's.
@@ -34,6 +35,7 @@ class Step:
 
     primitive: Primitive
     shapes: tuple[Shape, ...]
+    masks: tuple[bool, ...]
     constants: tuple[Any, ...]
     kept: tuple[Any, ...]
     parameters: Mapping[str, Any]

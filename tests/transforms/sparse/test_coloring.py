@@ -109,6 +109,44 @@ def test_permuted_patterns_take_few_more() -> None:
     assert tn.color(permuted).count <= 7
 
 
+def torus(n: int) -> Any:
+    ring = np.abs(np.arange(n)[:, None] - np.arange(n)) % (n - 1) <= 1
+    return sparse.csr_array(sparse.kron(ring, np.eye(n)) + sparse.kron(np.eye(n), ring)) != 0
+
+
+def two_fields(n: int) -> Any:
+    """The pattern of the Brusselator on a periodic grid."""
+    return sparse.csr_array(sparse.kron(np.eye(2), torus(n)) + sparse.kron([[0, 1], [1, 0]], np.eye(n * n))) != 0
+
+
+def cube(n: int) -> Any:
+    one, chain = np.eye(n), band(n, 1).toarray()
+    parts = [(chain, one, one), (one, chain, one), (one, one, chain)]
+    return sparse.csr_array(sum(sparse.kron(sparse.kron(x, y), z) for x, y, z in parts)) != 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "columns", "star"),
+    [  # with the numbers of asdex 0.5.1
+        (grid(20, 33), 7, 6),
+        (torus(20), 9, 5),
+        (torus(23), 9, 7),
+        (two_fields(16), 11, 9),
+        (two_fields(24), 10, 9),
+        (cube(9), 12, 10),
+        (random_pattern(0, 400, 400, 0.01), 13, None),
+        (random_pattern(2, 100, 600, 0.02), 19, None),
+        (random_pattern(1, 600, 100, 0.02), 11, None),
+        (symmetric(random_pattern(1, 400, 400, 0.004) + sparse.eye_array(400, dtype=bool)), 12, 10),
+    ],
+)
+def test_no_more_colours_than_another_library_takes(pattern: Any, columns: int, star: int | None) -> None:
+    assert tn.color(pattern, "columns").count <= columns
+    assert tn.color(pattern).count <= columns
+    if star is not None:
+        assert tn.color(pattern, "star").count <= star
+
+
 def test_explicit_zeros_and_unsorted_matrices_are_read_as_what_they_hold() -> None:
     matrix = sparse.coo_array((np.array([1.0, 0.0, 2.0]), ([1, 0, 0], [0, 1, 0])), (2, 2))
     assert tn.color(matrix).count == 1

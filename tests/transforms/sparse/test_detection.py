@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from tapenet.transforms.sparse import links
 from tapenet.transforms.sparse.rules import RULES
 from tests.samples import SAMPLES
 from tests.transforms.programs import VOCABULARY, program_of
@@ -125,6 +126,31 @@ def test_a_branch_has_no_pattern_of_all_values() -> None:
         tn.sparsity(f)(X)
     assert (tn.sparsity(f, scope="local")(X).toarray() == np.eye(4)).all()
     assert (tn.sparsity(f, scope="local")(-X).toarray() == np.eye(4)[::-1]).all()
+
+
+def test_a_result_whose_shape_depends_on_values_has_no_pattern_of_all_values() -> None:
+    with pytest.raises(
+        tn.ArgumentError, match=r"sparsity: the shape of f's result must not depend on x .* got x\[mask\]"
+    ):
+        tn.sparsity(lambda x: x[x > 0])(X)
+    assert (tn.sparsity(lambda x: x[x > 0], scope="local")(X).toarray() == np.eye(4)[X > 0]).all()
+    assert tn.sparsity(lambda x: x.at[x > 0].set(0.0))(X).nnz == 4
+
+
+def test_local_patterns_under_other_transforms_follow_the_values() -> None:
+    def count(x: Array) -> Array:
+        return x * tn.sparsity(lambda y: np.maximum(y, 0.0), scope="local")(x).nnz
+
+    for call in (tn.compile(count), tn.compile(count)):
+        for x in (X, -X, X, -X):
+            np.testing.assert_array_equal(call(x), x * np.count_nonzero(x > 0))
+    assert (tn.grad(lambda x: count(x).sum())(X) == 3).all()
+
+
+def test_a_dependence_that_memory_does_not_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "MOST_ENTRIES", 10)
+    with pytest.raises(tn.ArgumentError, match="sparsity: a pattern must have at most 10 entries; got 16 for a value"):
+        tn.sparsity(lambda x: np.linalg.inv(x))(np.eye(2))
 
 
 def test_stopped_gradients_and_piecewise_constant_functions_leave_no_entry() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -193,6 +194,15 @@ def test_operations_of_users_have_one_plan(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(plans) == 1
 
 
+def test_threads_may_share_a_transform(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jacobians, "_MOST_PLANS", 2)
+    make = tn.sparse_jacobian(np.sin)
+    sizes = [*range(1, 7)] * 4
+    with ThreadPoolExecutor(4) as pool:
+        for n, found in zip(sizes, pool.map(lambda n: make(np.ones(n)), sizes), strict=True):
+            np.testing.assert_array_equal(found.toarray(), np.cos(1.0) * np.eye(n))
+
+
 def test_matrices_share_nothing_with_plans() -> None:
     make = tn.sparse_jacobian(lambda x: x * np.array([1.0, 0.0, 2.0]))
     first = make(np.ones(3))
@@ -337,6 +347,24 @@ def test_a_matrix_holds_no_values_on_a_tape() -> None:
         assert tn.compile(total)(draw(3)) == np.cos(draw(3)).sum()  # it runs as it is
     with pytest.raises(tn.ArgumentTypeError, match=r"take tn.hessian; in place of tn.compile pass compile=True"):
         tn.grad(lambda x: tn.sparse_hessian(rosenbrock)(x).sum())(draw(3))
+
+
+def test_arrays_around_a_compiled_function_are_read_and_guarded() -> None:
+    places, matrix = np.array([2, 0, 1]), np.eye(3)
+
+    def f(x: Array) -> Array:
+        return matrix @ x[places]
+
+    make = tn.sparse_jacobian(f, compile=True)
+    for _ in range(3):
+        found = make(draw(3))
+        np.testing.assert_array_equal(found.toarray(), np.eye(3)[places])
+        assert found.nnz == 3
+    places[:] = [0, 1, 2]
+    matrix[0, 2] = 5
+    for _ in range(3):
+        np.testing.assert_array_equal(make(draw(3)).toarray(), matrix)
+    assert make(draw(3)).nnz == 4
 
 
 @pytest.mark.parametrize("name", ["tridiagonal", "five points", "brusselator", "arrow", "random", "constant", "scalar"])
