@@ -101,8 +101,11 @@ class LinearOperator(abc.ABC):
         return self.T @ u
 
     def to_dense(self) -> Array:
-        """Return the matrix, by a product with each unit vector."""
-        return vmap(self.matvec, 0, 1)(np.eye(self.shape[1], dtype=self.domain.dtype))
+        """Return the matrix, by a product with each unit vector, of the operator or of its transpose."""
+        rows, columns = self.shape
+        if 2 * rows < columns:
+            return _dense(self.rmatvec, rows, columns, self.codomain.dtype)
+        return _dense(self.matvec, columns, rows, self.domain.dtype).T
 
     def to_scipy(self) -> Any:
         """Return a `scipy.sparse.linalg.LinearOperator` of its products with plain vectors.
@@ -127,6 +130,17 @@ class LinearOperator(abc.ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of shape {self.shape}, {self.dtype}>"
+
+
+def _dense(product: Callable[[Array], Array], count: int, length: int, dtype: Any) -> Array:
+    """Return the products with all unit vectors as rows, some at a time, as a walk holds what it computes for each."""
+    step = max(1, _AT_ONCE // max(count, length, 1))
+    units = np.eye(count, dtype=dtype)
+    chunks = [vmap(product)(units[start : start + step]) for start in range(0, max(count, 1), step) if count]
+    return np.concatenate(chunks) if chunks else np.zeros((0, length), dtype)
+
+
+_AT_ONCE = 2_000_000  # elements that each value in a walk has, about
 
 
 def _came(v: Any) -> str:

@@ -28,6 +28,7 @@ Function = Callable[..., Any]
 Product = Callable[[Array], Array]
 
 _DENSE = 512  # elements up to which a matrix is made: solves by it do not depend on its condition
+_LARGEST = 50_000_000  # elements of a Jacobian that is made
 _ACCEPTED, _GOOD = 1e-4, 0.75  # shares of the predicted decrease, of a step that is taken, and of one that may grow
 
 
@@ -397,7 +398,7 @@ class _System:
     @classmethod
     def of(cls, jacobian: Derivative, residuals: Array, before: Array | None) -> _System:
         """Evaluate the derivative at one point."""
-        is_small = jacobian.shape[1] <= _DENSE
+        is_small = jacobian.shape[1] <= _DENSE and math.prod(jacobian.shape) <= _LARGEST
         matrix = np.asarray(jacobian.to_dense()) if is_small else None
         gradient = jacobian.rmatvec(residuals)
         norms = np.linalg.norm(matrix, axis=0) if matrix is not None else np.ones_like(gradient)

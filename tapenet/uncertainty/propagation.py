@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -28,6 +29,7 @@ from tapenet.walks.products import jvp_walk, vjp_walk
 Matrices = list[list[Array]]  # for each leaf of y one for each leaf of x
 
 _MOST_BYTES = 4 * 10**9  # of a covariance or a Jacobian: beyond, an error says what to write instead
+_AT_ONCE = 2_000_000  # elements that each value in a walk has, at most
 _KEEPS_PLACES = frozenset({"broadcast_to", "astype"})  # beside elementwise operations
 
 
@@ -164,7 +166,7 @@ def _propagated(
         return _elementwise(f, mean, recording, given, order)
     _check_bytes(function, targets, given, order, diagonal)
     jacobians = _jacobians(recording, targets)
-    hessians = _hessians(f, mean, targets, given) if order == 2 else []
+    hessians = _hessians(f, mean, targets, given, _chunk(recording)) if order == 2 else []
     ys = _own_values(recording)
     if order == 2:
         ys = [_as(y, y + np.reshape(_traces(h, given), np.shape(y)) / 2) for y, h in zip(ys, hessians, strict=True)]
@@ -323,10 +325,11 @@ def _jacobians(recording: Recording, targets: Sequence[Any]) -> Matrices:
     """Return for each leaf of y and each leaf of x the matrix of derivatives, by the mode that carries less."""
     sources, trace = recording.sources, recording.trace
     ends, starts = ends_of(targets), ends_of(sources)
+    chunk = _chunk(recording)
     if sum(end.size for end in ends) <= 2 * sum(start.size for start in starts):
-        blocks = reverse_mode_blocks(lambda seeds: vjp_walk(trace, targets, seeds, sources), ends, starts, None)
+        blocks = reverse_mode_blocks(lambda seeds: vjp_walk(trace, targets, seeds, sources), ends, starts, chunk)
     else:
-        blocks = forward_mode_blocks(lambda seeds: jvp_walk(trace, sources, seeds, targets), ends, starts, None)
+        blocks = forward_mode_blocks(lambda seeds: jvp_walk(trace, sources, seeds, targets), ends, starts, chunk)
     found: Any = completed(blocks, ends, sources, "target")
     return [
         [np.reshape(block, (end.size, start.size)) for block, start in zip(row, starts, strict=True)]
@@ -334,11 +337,19 @@ def _jacobians(recording: Recording, targets: Sequence[Any]) -> Matrices:
     ]
 
 
-def _hessians(f: Callable[[Any], Any], mean: Tree, targets: Sequence[Any], given: Covariance) -> list[Matrices]:
+def _chunk(recording: Recording) -> int:
+    """Return how many rows or columns one walk carries: it holds each value on its way that many times."""
+    largest = max((math.prod(shape) for *_, shape, _ in recording.trace.entries if shape is not None), default=1)
+    return max(1, _AT_ONCE // max(largest, 1))
+
+
+def _hessians(
+    f: Callable[[Any], Any], mean: Tree, targets: Sequence[Any], given: Covariance, chunk: int
+) -> list[Matrices]:
     """Return for each leaf of y, and each two leaves of x, an array (elements of y, of x, of x)."""
     sizes = given.sizes()
     count = len(sizes)
-    leaves = tree_leaves(hessian(f)(mean))
+    leaves = tree_leaves(hessian(f, chunk_size=chunk)(mean))
     return [
         [
             [
