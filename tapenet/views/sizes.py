@@ -15,8 +15,8 @@ from tapenet.core.tensor import unwrap_batches
 
 
 def kept_arrays(kept: Kept) -> list[Any]:
-    """Return the arrays and NumPy scalars that a record keeps."""
-    parts = [part for x in kept for part in (x if type(x) is tuple else (x,))]
+    """Return the arrays and NumPy scalars that a record keeps, also as `arrays` of a residual."""
+    parts = [part for x in kept for part in (x if type(x) is tuple else getattr(x, "arrays", None) or (x,))]
     return [array for part in parts if isinstance(array := unwrap_batches(part), np.ndarray | np.generic)]
 
 

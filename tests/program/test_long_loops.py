@@ -666,6 +666,21 @@ def test_compiled_steps_and_compiled_loops() -> None:
         assert_same(compiled(u, 1.5), (np.float64(u * 1.5**5), np.float64(1.5**5)))
 
 
+def test_checks_name_the_operation_inside_the_step() -> None:
+    def step(u: Array, i: int) -> Array:
+        return tnp.log(u - 1.0)
+
+    with tn.checks(), np.errstate(all="ignore"), pytest.raises(tn.NumericalError, match=r"^log: .*test_long_loops.py"):
+        tn.grad(lambda u: tn.checkpointed_loop(step, u, 5))(4.0)
+
+
+def test_a_tape_tells_how_many_steps_there_are_and_what_is_kept() -> None:
+    with tn.GradientTape() as tape:
+        tn.checkpointed_loop(lambda c, i: c * 1.1, tape.watch(np.ones(1000)), 60, slots=3)
+    assert "loop=60 steps" in str(tape)
+    assert "32 kB" in str(tape)  # the first carry, two others, and that of the last step
+
+
 def test_several_threads_walk_one_tape() -> None:
     with tn.GradientTape() as tape:
         x = tape.watch(1.0)

@@ -12,7 +12,8 @@ import numpy as np
 
 from tapenet.core.leaf_checks import dtype_of
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor
+from tapenet.core.recorder import INSTRUMENTS, new_recorder
+from tapenet.core.tensor import Tensor, resolve
 from tapenet.errors import ArgumentError
 from tapenet.program.checkpointing.carries import (
     Generators,
@@ -44,7 +45,7 @@ def check_plain(leaves: Sequence[Array]) -> None:
         )
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Loop:
     """A loop on leaves.
 
@@ -70,6 +71,9 @@ class Loop:
     check: Callable[[], None]
     runs: list[bool] = attrs.field(factory=list)
 
+    def __repr__(self) -> str:
+        return "as many steps as there are" if self.steps is None else f"{self.steps:,} steps"
+
     @contextlib.contextmanager
     def replayed(self) -> Iterator[None]:
         """Draw from the states of the generators before the loop; where it ran before, leave them as they are now."""
@@ -90,6 +94,8 @@ class Loop:
     def advanced(self, carry: Sequence[Array], steps: range, xs: Sequence[Array], around: Sequence[Array]) -> list[Any]:
         """Return the carry after some steps."""
         run, leaves = self.bound(around), list(carry)
+        if INSTRUMENTS.get() is not None:  # so that checks name the operation inside the step
+            run = _watched(run)
         for i in steps:
             leaves = run(leaves, i, [x[i] for x in xs])
             check_plain(leaves)
@@ -107,6 +113,17 @@ class Loop:
                     break
                 carry = self.advanced(carry, range(i, i + 1), [], around)
             return tuple(carry)
+
+
+def _watched(run: Run) -> Run:
+    """Return a step that is recorded as it is computed."""
+
+    def step(carry: Sequence[Array], i: int, x: Sequence[Array]) -> list[Array]:
+        with new_recorder(replayable=False) as trace:
+            outs = run([trace.watch(x) if is_float(x) else x for x in carry], i, x)
+        return [resolve(x) for x in outs]
+
+    return step
 
 
 def with_leaves(leaves: Sequence[Any], places: Sequence[int], values: Sequence[Any]) -> list[Any]:

@@ -8,6 +8,7 @@ steps between two of them are then gone through in the library's order.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -32,7 +33,7 @@ from tapenet.program.checkpointing.carries import (
 from tapenet.program.checkpointing.leaves import Loop, check_plain, float_places, is_float
 from tapenet.program.checkpointing.plans import schedule_of
 from tapenet.transforms.mapping import vmap
-from tapenet.views.sizes import output_bytes
+from tapenet.views.sizes import kept_arrays, output_bytes
 from tapenet.walks.products import vjp_walk
 
 _RECORD_BYTES = 1000  # of a record and its Tensor, about
@@ -191,6 +192,13 @@ class Sweep:
             self.carries.close()
             self.carry, self.last, self.schedule = [], None, None
             set_states(self.loop.generators, states)
+
+    @property
+    def arrays(self) -> list[Array]:
+        """What a tape keeps: the carries in memory but the first, which is an argument, and the last step's values."""
+        carries = (kept.leaves or [] for step, kept in self.carries.kept.items() if step)
+        values = (kept_arrays(entry[2]) for entry in (self.last.trace.entries if self.last is not None else ()))
+        return [*itertools.chain.from_iterable((*carries, *values)), *self.carry]
 
     def take(self) -> bool:
         """Return whether the carries are there, for the one backward sweep that uses them up."""
