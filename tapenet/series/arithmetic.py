@@ -209,6 +209,22 @@ def whole_power(x: Series, exponent: int) -> list[Coefficient]:
     return out
 
 
+def solution(
+    solve: Callable[[Array], Array], right: Series, products: Callable[[int, Sequence[Coefficient]], Coefficient]
+) -> list[Coefficient]:
+    """Solve a x = b order by order, for b in `right`.
+
+    Args:
+        solve: a_0 x = b, for x.
+        products: the sum of a_i x_(k-i) over i from 1 on, of k and the coefficients of x so far.
+    """
+    out: list[Coefficient] = [solve(right[0])]
+    for k in range(1, len(right)):
+        rest = minus_coefficient(right[k], products(k, [*out, None]))
+        out.append(None if rest is None else solve(rest))
+    return out
+
+
 def composed(derivatives: Sequence[Array], x: Series) -> list[Coefficient]:
     """Compute f(x) from the derivatives of f at x[0], divided by k!: a polynomial in x - x[0], by Horner's rule."""
     step: list[Coefficient] = [None, *x[1:]]

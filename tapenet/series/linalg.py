@@ -6,18 +6,14 @@ from tapenet.core.primitive import Array
 from tapenet.ops.linalg.linear_solves import inv
 from tapenet.ops.linalg.matrices import adjoint, diagonal_of, mirrored, on_diagonal, strictly_lower
 from tapenet.ops.linalg.products import matmul
-from tapenet.series.arithmetic import Coefficient, Series, convolved, minus_coefficient
+from tapenet.series.arithmetic import Coefficient, Series, convolved, minus_coefficient, solution
 from tapenet.series.rules import apply, rule
 
 
 @rule("solve")
 def _solve(a: Series, b: Series) -> Series:
     """Solve a x = b: a_0 x_k = b_k - sum of a_i x_(k-i), over i from 1 on."""
-    out: list[Coefficient] = [apply("solve", a[0], b[0])]
-    for k in range(1, len(a)):
-        right = minus_coefficient(b[k], convolved(matmul, a, [*out, None], k, 1))
-        out.append(None if right is None else apply("solve", a[0], right))
-    return out
+    return solution(lambda right: apply("solve", a[0], right), b, lambda k, x: convolved(matmul, a, x, k, 1))
 
 
 @rule("inv")

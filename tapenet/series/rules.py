@@ -11,14 +11,15 @@ differentiated by its pushforward: see `tapenet.series.walk`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
 from tapenet.core.primitive import REGISTRY, Array, Primitive, bind
 from tapenet.series.arithmetic import Series
 
-SeriesRule = Callable[..., Series]
+SeriesRule = Callable[..., Series | None]  # None where it does not serve these operands
+Rule = TypeVar("Rule", bound=SeriesRule)
 Edge = Callable[..., Array | None]  # of the operands' series; answers by a mask, or None for nowhere
 
 
@@ -43,12 +44,10 @@ class Entry:
 RULES: dict[str, Entry] = {}
 
 
-def rule(
-    *names: str, edge: Edge | None = None, inside: float = 1.0, of_real: bool = False
-) -> Callable[[SeriesRule], SeriesRule]:
+def rule(*names: str, edge: Edge | None = None, inside: float = 1.0, of_real: bool = False) -> Callable[[Rule], Rule]:
     """Enter a function into the table, for each of these operations."""
 
-    def enter(function: SeriesRule) -> SeriesRule:
+    def enter(function: Rule) -> Rule:
         for name in names:
             RULES[name] = Entry(function, edge, inside, of_real)
         return function

@@ -106,10 +106,13 @@ def _by_rule(entry: RuleEntry, primitive: Primitive, operands: Sequence[Series],
     """Apply a rule; where it would divide by zero, the pushforward."""
     mask = None if entry.edge is None else entry.edge(*operands)
     if mask is None or not _holds_anywhere(mask):
-        return entry.rule(*operands, **parameters)
+        out = entry.rule(*operands, **parameters)
+        return by_pushforward(primitive, operands, parameters) if out is None else out
     inside = [[where(mask, entry.inside, x[0]), *x[1:]] for x in operands]
     by_rule = entry.rule(*inside, **parameters)
     by_convention = by_pushforward(primitive, operands, parameters)
+    if by_rule is None:
+        return by_convention
     return [_chosen(mask, one, other) for one, other in zip(by_convention, by_rule, strict=True)]
 
 

@@ -17,6 +17,8 @@ from tapenet.errors import ArgumentError
 from tapenet.scipy.linalg.shapes import adjoint, floating, matrix, square
 from tapenet.scipy.placing import counterpart
 from tapenet.scipy.solutions import moved, solved
+from tapenet.series.arithmetic import Series, convolved, solution, total
+from tapenet.series.rules import rule
 
 
 @general(
@@ -34,6 +36,15 @@ from tapenet.scipy.solutions import moved, solved
 )
 def _sylvester(a: Array, b: Array, q: Array) -> Array:
     return np.asarray(scipy.linalg.solve_sylvester(a, b, q))
+
+
+@rule("linalg.solve_sylvester")
+def _sylvester_series(a: Series, b: Series, q: Series) -> Series:
+    return solution(
+        lambda right: _sylvester(a[0], b[0], right),
+        q,
+        lambda k, x: total([convolved(tnp.matmul, a, x, k, 1), convolved(tnp.matmul, x, b, k, 0, k - 1)]),
+    )
 
 
 @counterpart(

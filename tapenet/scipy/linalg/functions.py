@@ -7,6 +7,7 @@ is that at A^T. Source: R. Mathias, A chain rule for matrix functions and applic
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.scipy.linalg.shapes import square
 from tapenet.scipy.placing import counterpart
+from tapenet.series.arithmetic import Coefficient, Series, constant, is_constant, times
+from tapenet.series.rules import rule
 
 _FRECHET = "Derivative: the Frechet derivative, the upper right block of the function of [[A, t], [0, A]]"
 
@@ -43,6 +46,21 @@ def _frechet(f: Callable[[Array], Array], a: Array, t: Array) -> Array:
     return size * f(tnp.concatenate(rows, 0))[:n, n:]
 
 
+def _series(f: Callable[[Array], Array], a: Series) -> list[Coefficient]:
+    """Compute the series of f(a): the blocks of the first row of f at the block Toeplitz matrix of the series of `a`,
+    as these matrices add up and multiply as the series do. Time is scaled so that no block is larger than 1.
+    """
+    n, count = a[0].shape[0], len(a)
+    pace = functools.reduce(tnp.maximum, [_size(c) ** (1 / k) for k, c in enumerate(a) if k and c is not None])
+    scaled = [c if c is None or k == 0 else c / pace**k for k, c in enumerate(a)]
+    dtype = np.result_type(*(c.dtype for c in a if c is not None))
+    zeros = np.zeros((n, n), dtype)
+    blocks = [zeros if c is None else c for c in scaled]
+    rows = [tnp.concatenate([*[zeros] * i, *blocks[: count - i]], 1) for i in range(count)]
+    top = f(tnp.concatenate(rows, 0))[:n]
+    return [f(a[0]), *(top[:, k * n : (k + 1) * n] * pace**k for k in range(1, count))]
+
+
 def _declared(name: str, forward: Callable[[Array], Array]) -> Any:
     """Declare a primitive for a function of one matrix."""
 
@@ -54,6 +72,7 @@ def _declared(name: str, forward: Callable[[Array], Array]) -> Any:
     def primitive(a: Array) -> Array:
         return np.asarray(forward(a))
 
+    rule(f"linalg.{name}")(lambda a: _series(primitive, a))
     return primitive
 
 
@@ -100,6 +119,14 @@ def _by_power(t: Array, a: Array, p: Array, out: Array) -> Array:
 )
 def _power(a: Array, p: Array) -> Array:
     return np.asarray(scipy.linalg.fractional_matrix_power(a, float(p)))
+
+
+@rule("linalg.fractional_matrix_power")
+def _power_series(a: Series, p: Series) -> Series:
+    if is_constant(p):
+        return _series(lambda x: _power(x, p[0]), a)
+    logarithm = constant(_logm(a[0]), a) if is_constant(a) else _series(_logm, a)
+    return [_power(a[0], p[0]), *_series(expm, times(p, logarithm))[1:]]
 
 
 @counterpart(scipy.linalg, f"Derivatives: by A {_FRECHET.partition(': ')[2]}; by t log(A) A^t.")

@@ -23,6 +23,8 @@ from tapenet.errors import ArgumentError
 from tapenet.scipy.linalg.shapes import adjoint, columns, floating, identity, matrix, mirrored, square
 from tapenet.scipy.linalg.structured import toeplitz
 from tapenet.scipy.placing import counterpart
+from tapenet.series.arithmetic import Series, convolved, solution
+from tapenet.series.rules import rule
 
 _BY_BOTH = "Derivatives: a^-1 (b_dot - a_dot x), with the tangents a_dot and b_dot"
 
@@ -56,6 +58,11 @@ def _solve(a: Array, b: Array, *, assume: str | None) -> Array:
     if assume in ("upper triangular", "lower triangular"):
         return np.asarray(scipy.linalg.solve_triangular(a, b, lower=assume == "lower triangular"))
     return np.asarray(scipy.linalg.solve(a, b) if assume is None else scipy.linalg.solve(a, b, assume_a=assume))
+
+
+@rule("linalg.solve")
+def _solve_series(a: Series, b: Series, assume: str | None) -> Series:
+    return solution(lambda right: _solve(a[0], right, assume=assume), b, lambda k, x: convolved(tnp.matmul, a, x, k, 1))
 
 
 def _as_read(a: Array, assume: str | None, lower: bool) -> Array:
@@ -222,6 +229,15 @@ def _solve_banded(ab: Array, b: Array, *, below: int, above: int, definite: bool
     return np.asarray(scipy.linalg.solve_banded((below, above), ab, b))
 
 
+@rule("linalg.solve_banded")
+def _solve_banded_series(ab: Series, b: Series, below: int, above: int, definite: bool) -> Series:
+    return solution(
+        lambda right: _solve_banded(ab[0], right, below=below, above=above, definite=definite),
+        b,
+        lambda k, x: convolved(lambda own, y: _banded_product(own, y, below, above), ab, x, k, 1),
+    )
+
+
 def _checked_band(function: str, ab: Any, rows: int | None) -> Array:
     ab = matrix(function, "ab", ab)
     if rows is not None and ab.shape[0] != rows:
@@ -298,6 +314,20 @@ def _toeplitz_bar(t: Array, c: Array, r: Array, out: Array, of_row: bool) -> Arr
 )
 def _levinson(c: Array, r: Array, b: Array) -> Array:
     return np.asarray(scipy.linalg.solve_toeplitz((c, r), b))
+
+
+@rule("linalg.solve_toeplitz")
+def _levinson_series(c: Series, r: Series, b: Series) -> Series:
+    def matrix_of(k: int) -> Any:
+        if c[k] is None and r[k] is None:
+            return None
+        column = np.zeros(c[0].shape, c[0].dtype) if c[k] is None else c[k]
+        return toeplitz(column, np.zeros(r[0].shape, r[0].dtype) if r[k] is None else r[k])
+
+    matrices = [matrix_of(k) for k in range(len(c))]
+    return solution(
+        lambda right: _levinson(c[0], r[0], right), b, lambda k, x: convolved(tnp.matmul, matrices, x, k, 1)
+    )
 
 
 def _column_and_row(c_or_cr: Any) -> tuple[Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ from tapenet.scipy.special.declaring import primitive, several, ufunc
 from tapenet.scipy.special.gamma import rgamma
 from tapenet.scipy.special.helpers import ROOT_PI, guarded, is_complex
 from tapenet.scipy.special.orders import by_order
+from tapenet.series.arithmetic import Series, composed, is_constant
+from tapenet.series.rules import rule
 
 Function = Callable[..., Array]
 
@@ -71,6 +74,37 @@ hankel2 = ufunc(
     lambda t, v, z: t * ((hankel2(v - 1, z) - hankel2(v + 1, z)) / 2),
     note="(H_(v-1) - H_(v+1)) / 2 by z.",
 )
+
+
+def _by_orders(function: Function, sign: int, other: int) -> Callable[[Series, Series], Series | None]:
+    """Return the rule of f_v' = sign (f_(v-1) + other f_(v+1)) / 2, whose derivatives are sums over orders."""
+
+    def of_series(v: Series, z: Series) -> Series | None:
+        if not is_constant(v):
+            return None
+        order, highest = v[0], len(z) - 1
+        values = {i: function(order + i, z[0]) for i in range(-highest, highest + 1)}
+
+        def derivative(k: int) -> Array:
+            terms = (math.comb(k, j) * other**j * values[2 * j - k] for j in range(k + 1))
+            return sum(terms) * (sign**k / (2.0**k * math.factorial(k)))
+
+        return composed([derivative(k) for k in range(highest + 1)], z)
+
+    return of_series
+
+
+for _name, _function, _sign, _other in (
+    ("jv", jv, 1, -1),
+    ("yv", yv, 1, -1),
+    ("iv", iv, 1, 1),
+    ("kv", kv, -1, 1),
+    ("yn", yn, 1, -1),
+    ("kn", kn, -1, 1),
+    ("hankel1", hankel1, 1, -1),
+    ("hankel2", hankel2, 1, -1),
+):
+    rule(f"special.{_name}")(_by_orders(_function, _sign, _other))
 
 j0 = ufunc("j0", "x", lambda t, x: -t * j1(x), note="-j1(x).")
 j1 = ufunc("j1", "x", lambda t, x: t * ((j0(x) - jv(2, x)) / 2), note="(J_0 - J_2) / 2.")
