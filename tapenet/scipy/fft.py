@@ -10,6 +10,7 @@ array([2., 2., 2.])
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,11 +18,13 @@ import numpy as np
 import scipy.fft
 
 import tapenet.numpy as tnp
-from tapenet.core.arguments import as_array, axes_of, axis_of
+from tapenet.core.arguments import as_array, axes_of, axis_of, collected
 from tapenet.core.families import linear
+from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
-from tapenet.scipy.placing import counterpart, passed_on, refused
+from tapenet.scipy import special
+from tapenet.scipy.placing import counterpart, passed_on
 
 __all__ = [
     *("dct", "dctn", "dst", "dstn", "fft", "fft2", "fftfreq", "fftn", "fftshift", "fht", "fhtoffset", "get_workers"),
@@ -217,9 +220,75 @@ def _of_several(name: str, one: Function) -> Function:
 dctn, idctn = _of_several("dctn", dct), _of_several("idctn", idct)
 dstn, idstn = _of_several("dstn", dst), _of_several("idstn", idst)
 
+# ---- fast Hankel transforms ----
+#
+# FFTLog: a product with the coefficients u in the frequencies of the logarithm. Hamilton (2000), MNRAS 312, 257.
+
+
+@branch_condition
+def _is_singular(u: Array) -> bool:
+    return not bool(np.all(np.isfinite(u)))
+
+
+@branch_condition
+def _is_infinite(u: Array) -> bool:
+    return bool(np.any(np.isinf(u)))
+
+
+@branch_condition
+def _is_zero(u: Array) -> bool:
+    return bool(np.any(np.asarray(u) == 0))
+
+
+def _first_coefficient(name: str, u: Array, mu: Any, bias: Any, is_inverse: bool) -> Array:
+    """Return the coefficient of the constant, with its limit where gamma functions have poles."""
+    if _is_singular(u):
+        half = (mu + 1 - bias) / 2
+        u = tnp.reshape(2**bias * special.poch(half, bias), (1,)) + 0j
+    if not is_inverse and _is_infinite(u):
+        warnings.warn("singular transform; consider changing the bias", stacklevel=4)
+        return np.zeros(1, complex)
+    if is_inverse and _is_zero(u):
+        warnings.warn("singular inverse transform; consider changing the bias", stacklevel=4)
+        return np.full(1, np.inf + 0j)
+    return u
+
+
+def _hankel_coefficients(name: str, n: int, dln: Any, mu: Any, offset: Any, bias: Any, is_inverse: bool) -> Array:
+    y = np.arange(n // 2 + 1) * (np.pi / n) / dln
+    above, below = (special.loggamma((mu + 1 + side) / 2 + 1j * y) for side in (bias, -bias))
+    size = tnp.real(above) - tnp.real(below) + np.log(2) * bias
+    angle = tnp.imag(above) + tnp.imag(below) + 2 * (np.log(2) - offset) * y
+    u = tnp.exp(size + 1j * angle)
+    first, last = _first_coefficient(name, u[:1], mu, bias, is_inverse), u[-1:]
+    last = tnp.real(last) + 0j if n % 2 == 0 else last
+    return tnp.concatenate([first, u[1:-1], last] if n > 1 else [first])
+
+
+def _hankel(name: str, is_inverse: bool) -> Function:
+    def function(a: Any, dln: Any, mu: Any, offset: Any = 0.0, bias: Any = 0.0) -> Array:
+        a = as_array(collected(a))
+        if a.ndim == 0 or a.shape[-1] < 1 or a.dtype.kind == "c":
+            raise ArgumentError(f"fft.{name}: the array must be real with at least one axis; got shape {a.shape}.")
+        dln, mu, offset, bias = (as_array(collected(x)) * 1.0 for x in (dln, mu, offset, bias))
+        n = a.shape[-1]
+        places = (np.arange(n) - (n - 1) / 2) * dln
+        before, after = -bias * places, -bias * (places + offset)
+        if is_inverse:
+            before, after = -after, -before
+        u = _hankel_coefficients(name, n, dln, mu, offset, bias, is_inverse)
+        across = tnp.fft.rfft(a * tnp.exp(before))
+        across = across / tnp.conj(u) if is_inverse else across * u
+        return tnp.flip(tnp.fft.irfft(across, n), -1) * tnp.exp(after)
+
+    function.__name__ = name
+    return counterpart(scipy.fft, "Derivatives: by the array, dln, mu, offset and bias, those of FFTLog.")(function)
+
+
+fht, ifht = _hankel("fht", False), _hankel("ifht", True)
+
 # ---- without derivative ----
 
-fht, ifht = (refused(scipy.fft, name, "Give it a transpose by tn.extend.linear.") for name in ("fht", "ifht"))
 fftfreq, rfftfreq = (passed_on(scipy.fft, name, "numbers of a grid.") for name in ("fftfreq", "rfftfreq"))
 next_fast_len, prev_fast_len = (passed_on(scipy.fft, f"{name}_fast_len", "a length.") for name in ("next", "prev"))
 fhtoffset = passed_on(scipy.fft, "fhtoffset", "an offset of a grid.")

@@ -37,3 +37,16 @@ for each in ("dct", "dst", "idct", "idst"):
 for each in ("dctn", "dstn", "idctn", "idstn"):
     declare(each, REAL)
     declare(each, REAL, 3, (4, 4), norm="ortho")
+
+NUMBER = between(0.3, 0.4, 1)
+for each in ("fht", "ifht"):
+    for n in (5, 6) if each == "fht" else (5,):  # of ifht the last coefficient may be near 0 where n is even
+        subject(
+            "fft",
+            each,
+            lambda xp, a, d, m, o, b, each=each: getattr(xp, each)(a, d[0], m[0], o[0], b[0]),
+            *(between(-1, 1, 2, n), NUMBER, NUMBER, NUMBER, NUMBER),
+            order=2 if (each, n) == ("fht", 5) else 1,
+            in_single=False,
+        )
+    subject("fft", each, lambda xp, a, each=each: getattr(xp, each)(a, 0.2, 1.5), between(-1, 1, 7), in_single=False)

@@ -10,6 +10,7 @@ import pytest
 import scipy.fft
 
 import tapenet as tn
+import tapenet.numpy as tnp
 from tapenet.scipy import fft
 
 
@@ -28,9 +29,36 @@ def test_jacobians_are_the_matrices_of_the_transforms(name: str, kind: int, norm
         (lambda x: fft.dct(x, 5), r"fft\.dct: type must be 1, 2, 3 or 4; got 5"),
         (lambda x: fft.idst(x, norm="x"), r"fft\.idst: norm must be 'backward', 'ortho' or 'forward'; got 'x'"),
         (lambda x: fft.dct(x, orthogonalize=True), r"fft\.dct: orthogonalize must be None on a tape; got True"),
-        (lambda x: fft.fht(x, 0.1, 0.0), r"fft\.fht: not supported for a Tensor"),
+        (lambda x: fft.fht(x * 1j, 0.1, 0.0), r"fft\.fht: the array must be real"),
     ],
 )
 def test_bad_arguments_are_refused_under_our_name(call: Callable[[Any], Any], message: str) -> None:
     with tn.GradientTape() as tape, pytest.raises(tn.TapenetError, match=message):
         call(tape.watch(np.ones(4)))
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8])
+@pytest.mark.parametrize("bias", [0.0, 0.3, -1.5])
+def test_a_fast_hankel_transform_is_undone_by_its_inverse(n: int, bias: float) -> None:
+    def there_and_back(x: Any, mu: Any) -> Any:
+        return fft.ifht(fft.fht(x, 0.2, mu, 0.3, bias), 0.2, mu, 0.3, bias)
+
+    x = np.cos(np.arange(float(n)))
+    np.testing.assert_allclose(tn.jacobian(there_and_back)(x, 1.2), np.eye(n), atol=1e-9)
+    np.testing.assert_allclose(tn.jacfwd(there_and_back, 1)(x, 1.2), np.zeros(n), atol=1e-8)
+
+
+@pytest.mark.parametrize(("name", "bias"), [("fht", -1.5), ("fht", 1.5), ("ifht", 1.5), ("fht", 3.5), ("ifht", -1.5)])
+@pytest.mark.filterwarnings("ignore:singular")
+def test_hankel_transforms_at_poles_have_scipys_values(name: str, bias: float) -> None:
+    x = np.cos(np.arange(6.0))
+    with tn.GradientTape() as tape:
+        found = getattr(fft, name)(tape.watch(x), 0.2, 0.5, 0.1, bias)
+    with np.errstate(all="ignore"):
+        expected = getattr(scipy.fft, name)(x, 0.2, 0.5, 0.1, bias)
+    np.testing.assert_allclose(found.value, expected, rtol=1e-10)
+
+
+def test_a_singular_hankel_transform_warns() -> None:
+    with pytest.warns(UserWarning, match="singular transform"):
+        tn.grad(lambda x: tnp.sum(fft.fht(x, 0.2, 0.5, 0.0, -1.5)))(np.ones(4))
