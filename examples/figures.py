@@ -258,3 +258,31 @@ def segmentations(losses: np.ndarray, images: np.ndarray, labels: np.ndarray, fo
             axes.set(xticks=[], yticks=[])
         grid[row, 0].set_ylabel(name)
     return figure
+
+
+def error_bands(
+    data: tuple[np.ndarray, np.ndarray],
+    at: np.ndarray,
+    truth: np.ndarray,
+    belief: Belief,
+    places: np.ndarray,
+    formulas: Mapping[str, tuple[np.ndarray, np.ndarray]],
+) -> Figure:
+    """Draw a fit with its band, and for each formula the bound of its rounding error and the error that is there."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    mean, deviation = belief
+    left.fill_between(
+        at, mean - 2 * deviation, mean + 2 * deviation, color=STRONG, alpha=0.18, lw=0, label="two deviations"
+    )
+    left.plot(at, mean, color=STRONG, lw=1.8, label="fit")
+    left.plot(at, truth, color=INK, lw=1, ls="--", label="truth")
+    left.plot(*data, "o", color=ALARM, ms=4, label="data")
+    left.set(title="A decay, and the error of its fit", xlabel="t")
+    left.legend(frameon=False, fontsize=8)
+    for (name, (bounds, errors)), color in zip(formulas.items(), (ALARM, STRONG), strict=True):
+        right.loglog(places, bounds, color=color, lw=1.8, label=f"{name}: bound")
+        right.loglog(places, np.maximum(errors, 1e-17), ".", color=color, ms=5, label="error")
+    right.set(title="Rounding errors of two formulas of one number", xlabel="x", ylim=(3e-18, 10))
+    right.legend(frameon=False, fontsize=8)
+    return figure

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import autoencoder
+import error_bands
 import figures
 import fluid
 import gaussian_process
@@ -45,6 +46,7 @@ ALL = [
     unet,
     initial_condition,
     lorenz_taylor,
+    error_bands,
 ]
 RESULTS = {
     "gaussian_process": r"log likelihood: (?P<before>-\d+\.\d+) before, (?P<after>-?\d+\.\d+) after 60 steps",
@@ -58,6 +60,7 @@ RESULTS = {
     "initial_condition": r"misfit: (?P<before>\d+\.\d+) before, (?P<after>\d\.\d+) after 8 rounds, error \d%",
     "sparse_solvers": r"at most (?P<after>\d\.\de-\d+) is left of any equation",
     "lorenz_taylor": r"distance from the reference: .* until time 1, (?P<after>\d\.\de-\d+) at time 1",
+    "error_bands": r"rounding error at 1e-6: at most (?P<before>\d\.\de-\d+) of .*, (?P<after>\d\.\de-\d+) by half .*",
     "scipy_minimize": r"in 10 dimensions: minimum (?P<after>\d\.\de-\d+) after \d+ steps",
 }
 
@@ -282,3 +285,20 @@ def test_steps_by_series_keep_what_is_asked_for() -> None:
     times, states, _ = lorenz_taylor.integrate(lambda x: x * (1 - x), np.array([0.5]), 3.0, order=12, tolerance=1e-12)
     np.testing.assert_allclose(states[:, 0], 1 / (1 + np.exp(-times)), rtol=1e-11)
     assert len(times) < 20
+
+
+def test_the_band_is_that_of_the_fits_of_other_data(rng: np.random.Generator) -> None:
+    t = np.linspace(0.0, 3.0, 20)
+    fits = [error_bands.fit(*error_bands.make_data(rng, 20))[0] for _ in range(60)]
+    at = np.array([0.0, 1.0, 4.0])
+    curves = np.stack([error_bands.decay(found, at) for found in fits])
+    curvature = tn.gauss_newton(lambda p: error_bands.decay(p, t))(error_bands.TRUTH).to_dense()
+    mean, deviation = error_bands.band(error_bands.TRUTH, error_bands.NOISE**2 * np.linalg.inv(curvature), at)
+    np.testing.assert_allclose(deviation, curves.std(0), rtol=0.3)
+    np.testing.assert_allclose(mean, error_bands.decay(error_bands.TRUTH, at))
+
+
+def test_the_bounds_of_rounding_are_above_the_errors() -> None:
+    for formula in (error_bands.naive, error_bands.by_half):
+        bounds, errors = error_bands.rounding(formula, np.geomspace(1e-7, 1e-2, 7))
+        assert (errors <= bounds + 1e-16).all()
