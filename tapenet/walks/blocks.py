@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,8 +24,21 @@ def ends_of(leaves: Sequence[Any], batch_axis: int | None = None) -> list[End]:
     return [End(getattr(leaf, "shape", ()), np.dtype(dtype_of(leaf)), batch_axis) for leaf in leaves]
 
 
+# Rows that are few, and elements of x that are few: then a walk for each row costs less than one that carries all, whose
+# operations are mapped. Measured: 0.5 to 0.8 of the time for 2 to 4 rows of a likelihood, 1.3 for 6.
+FEW_ROWS = 4
+SMALL_SOURCE = 64
+
+
+def _is_done_by_rows(targets: Sequence[End], sources: Sequence[End]) -> bool:
+    few = sum(end.size for end in targets) <= FEW_ROWS
+    return few and sum(math.prod(end.shape) for end in sources) <= SMALL_SOURCE
+
+
 def reverse_mode_blocks(vjp: Walk, targets: Sequence[End], sources: Sequence[End], chunk_size: int | None) -> Blocks:
     """Return the blocks by backward walks, of shape (*target's seeded shape, *source's shape)."""
+    if chunk_size is None and _is_done_by_rows(targets, sources):
+        chunk_size = 1
     blocks = _split_rows(rows(vjp, targets, chunk_size), targets)
     if any(source.dtype.kind == "f" for source in sources):
         # A real source gets the real part of a cotangent: from t = 1 the derivative's real part, from t = -i the other.
