@@ -4,15 +4,44 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from compat.autograd.errors import InstallationError
 
 _OURS, _THEIRS = "compat.autograd", "autograd"
+
+
+class _Finder(MetaPathFinder, Loader):
+    """Finds this package's module, imported at its first use, for each that is asked for under autograd's name."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return how a module is imported; None for those of other packages."""
+        if not fullname.startswith(f"{_THEIRS}."):
+            return None
+        if importlib.util.find_spec(_OURS + fullname.removeprefix(_THEIRS)) is None:
+            return None
+        return ModuleSpec(fullname, self)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module of this package."""
+        module = importlib.import_module(_OURS + spec.name.removeprefix(_THEIRS))
+        spec.loader_state = module.__spec__  # import puts the other name's in its place
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Leave the module as it is: it has run."""
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state
+
+
+_FINDER = _Finder()
 
 
 def install() -> None:
@@ -30,8 +59,9 @@ def install() -> None:
             "install: autograd must not be imported yet; got the real one in sys.modules. Call "
             "compat.autograd.install() before anything imports autograd."
         )
-    for module in _modules():
-        sys.modules[_THEIRS + module.__name__.removeprefix(_OURS)] = module
+    sys.modules[_THEIRS] = importlib.import_module(_OURS)
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
 
 
 def uninstall() -> None:
@@ -39,6 +69,8 @@ def uninstall() -> None:
 
     Packages that have imported this one keep it.
     """
+    if _FINDER in sys.meta_path:
+        sys.meta_path.remove(_FINDER)
     for name, module in list(sys.modules.items()):
         if (name == _THEIRS or name.startswith(_THEIRS + ".")) and module.__name__.startswith(_OURS):
             del sys.modules[name]
@@ -54,16 +86,3 @@ def installed() -> Iterator[None]:
     finally:
         if not was_there:
             uninstall()
-
-
-def _modules() -> list[ModuleType]:
-    """Return this package and its modules, imported."""
-    package = importlib.import_module(_OURS)
-    names = [info.name for info in pkgutil.walk_packages(package.__path__, _OURS + ".", onerror=_ignored)]
-    has_scipy = importlib.util.find_spec("scipy") is not None
-    wanted = [name for name in names if has_scipy or not name.startswith(f"{_OURS}.scipy")]
-    return [package, *map(importlib.import_module, wanted)]
-
-
-def _ignored(name: str) -> None:
-    """Let the walk go on past packages that cannot be imported: those of SciPy, where it is not installed."""

@@ -15,6 +15,7 @@ from compat.autograd.wrap_util import wraps as _wraps
 __all__ = sorted(
     {name for name in (*vars(_np)["__all__"], *dir(_tnp)) if not name.startswith("_")} - {"fft", "linalg", "random"}
 )
+_NAMES = frozenset(__all__)
 
 
 def _of_iterables(function: Any) -> Any:
@@ -52,5 +53,17 @@ def make_diagonal(D: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> An
     return D[..., None] * _np.eye(_np.shape(_tnp.asarray(D))[-1])
 
 
-globals().update({name: _found(name) for name in __all__} | _OURS)
+globals().update(_OURS)
 __version__ = _np.__version__
+
+
+def __getattr__(name: str) -> Any:
+    """Find a name at its first use: to find all takes longer than autograd's import."""
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = _found(name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -26,6 +26,10 @@ def cholesky(a: Any) -> Any:
     return _tnp.linalg.cholesky((a + _tnp.conj(_tnp.swapaxes(a, -1, -2))) / 2)
 
 
-_OWN = ("cholesky", "solve")
+def __getattr__(name: str) -> Any:
+    found = globals()[name] = getattr(_tnp.linalg, name) if hasattr(_tnp.linalg, name) else getattr(_np.linalg, name)
+    return found
 
-globals().update({name: getattr(_tnp.linalg, name, getattr(_np.linalg, name)) for name in __all__ if name not in _OWN})
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

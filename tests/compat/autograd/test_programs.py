@@ -101,6 +101,25 @@ else:
 compat.autograd.uninstall()
 assert "autograd" in sys.modules
 """,
+    "imports what is used": """
+import sys, compat.autograd
+compat.autograd.install()
+import autograd.numpy as np
+from autograd import grad
+assert grad(lambda x: np.sum(np.sin(x) ** 2))(np.ones(2)).shape == (2,)
+assert not {"scipy", "numpynet", "numpy.f2py", "numpy.testing"} & sys.modules.keys()
+assert "compat.autograd.numpy.numpy_wrapper" not in sys.modules
+import autograd.numpy.linalg, autograd.misc.optimizers, compat.autograd.misc.optimizers
+assert autograd.misc.optimizers is compat.autograd.misc.optimizers
+assert autograd.misc.optimizers.__spec__.name == "compat.autograd.misc.optimizers"
+assert {"sin", "linalg", "float64"} <= set(dir(np)) and "svd" in dir(np.linalg)
+for module, name in ((np, "nothing"), (np.linalg, "nothing"), (np.fft, "nothing"), (autograd, "nothing")):
+    assert not hasattr(module, name)
+try:
+    import autograd.nothing
+except ModuleNotFoundError as error:
+    assert "autograd.nothing" in str(error)
+""",
     "without SciPy": """
 import sys
 sys.modules["scipy"] = None
