@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 import numpy as np
@@ -15,11 +15,9 @@ from tapenet.core.primitive import PART
 from tapenet.core.record import SLOTS, Entry, Shape, Slots
 from tapenet.core.tensor import Tensor, unwrap
 from tapenet.transforms.sparse.links import Dependence, matrix_of, rows_of, united
-from tapenet.transforms.sparse.rules import link_of, rule_of, unknown
-from tapenet.transforms.sparse.steps import UNKNOWN, Step, groups_of_tuple, numbers, read
+from tapenet.transforms.sparse.rules import is_factor, link_of, rule_of, unknown
+from tapenet.transforms.sparse.steps import UNKNOWN, Scope, Step, groups_of_tuple, numbers, read
 from tapenet.walks.reachability import ancestors, descendants
-
-Scope = Literal["global", "recorded", "local"]
 
 
 @attrs.frozen
@@ -144,7 +142,7 @@ def step_of(entries: Sequence[Entry], entry: Entry, scope: Scope) -> Step:
     pairs = list(zip(slots, kept, strict=False))
     shapes = tuple([np.shape(unwrap(value)) if slot is None else entries[slot][4] for slot, value in pairs])
     masks = tuple([slot is not None and entries[slot][5] == np.bool_ for slot, _ in pairs])
-    return Step(primitive, shapes, masks, _known(entry, scope), kept, parameters, shape, dtype, scope == "local")
+    return Step(primitive, shapes, masks, _known(entry, scope), kept, parameters, shape, dtype, scope)
 
 
 # ---- what a pattern depends on ----
@@ -192,8 +190,8 @@ def key_of(entries: Sequence[Entry], ends: Ends) -> tuple[Any, ...]:
             items.append((primitive.name, slots, shape))
             continue
         shapes = _constant_shapes(slots, kept)
-        known = () if primitive.is_elementwise else tuple(map(_key_of, _known(entries[slot], "recorded")))
-        items.append((primitive, slots, shape, _key_of_parameters(parameters), shapes, known))
+        known = _zeros(entries[slot]) if primitive.is_elementwise else map(_key_of, _known(entries[slot], "recorded"))
+        items.append((primitive, slots, shape, _key_of_parameters(parameters), shapes, tuple(known)))
     return tuple(items)
 
 
@@ -205,6 +203,13 @@ def _key_of_parameters(parameters: Mapping[str, Any]) -> Any:
         matrix = sparse.csr_array(matrix)
         return matrix.shape, _digest(matrix.indptr), _digest(matrix.indices)
     return tuple(parameters.items())
+
+
+def _zeros(entry: Entry) -> Iterator[Any]:
+    """Yield what an elementwise rule reads of constants: where a factor is zero."""
+    primitive, slots, kept, *_ = entry
+    if primitive.name == "multiply" and None in slots:
+        yield from (_key_of(x) for slot, x in zip(slots, kept, strict=False) if slot is None and is_factor(x))
 
 
 def _constant_shapes(slots: Slots, kept: Sequence[Any]) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from tapenet.core.primitive import PART, REGISTRY, Primitive
 from tapenet.core.record import Shape
 from tapenet.transforms.sparse import contractions, selections
 from tapenet.transforms.sparse.links import Groups, Link, Pairs, Rows, Same
-from tapenet.transforms.sparse.steps import Step, dense, group_numbers, groups_of_tuple, numbers
+from tapenet.transforms.sparse.steps import UNKNOWN, Step, dense, group_numbers, groups_of_tuple, numbers
 
 Rule = Callable[[Step, int], Link | None]
 
@@ -25,12 +25,36 @@ def elementwise(step: Step, index: int) -> Link | None:
     pullback, shape = step.primitive.pullbacks[index], step.shapes[index]
     if pullback is None or pullback is constant_rule:
         return None
-    is_same = shape == step.out_shape
-    if not step.is_local:
+    own = _partial_is_there(step, index)
+    if own is None:
+        is_same = shape == step.out_shape
         return Same() if is_same else Rows(np.broadcast_to(numbers(shape), step.out_shape).ravel())
     source = np.broadcast_to(numbers(shape), step.out_shape)
-    partial = np.broadcast_to(step.partial(index), step.out_shape)
-    return Rows(np.where(partial != 0, source, -1).ravel())
+    return Rows(np.where(np.broadcast_to(own, step.out_shape), source, -1).ravel())
+
+
+def _partial_is_there(step: Step, index: int) -> Any:
+    """Return where an operand's partial derivative may not be zero; None where it may be anywhere.
+
+    Masks are read for a pattern of all values alone: for others they are often made of x, and change with it.
+    """
+    if step.is_local:
+        return step.partial(index) != 0
+    if REGISTRY.get(step.primitive.name) is not step.primitive:
+        return None
+    if step.primitive.name == "where" and step.scope == "global" and step.constants[0] is not UNKNOWN:
+        condition = np.asarray(step.constants[0]) != 0
+        return condition if index == 1 else ~condition
+    if step.primitive.name == "multiply":
+        factor = step.constants[1 - index]
+        if is_factor(factor) or (step.scope == "global" and type(factor) is np.ndarray):
+            return None if np.all(factor) else factor != 0
+    return None
+
+
+def is_factor(x: Any) -> bool:
+    """Return whether the zeros of a constant count: those of an array of numbers, not of a mask."""
+    return type(x) is np.ndarray and x.size > 1 and x.dtype.kind in "fc"
 
 
 # ---- along axes ----

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import numpy as np
@@ -14,6 +14,7 @@ from tapenet.core.record import Shape
 from tapenet.core.tensor import Tensor, record_guard, unwrap
 from tapenet.transforms.sparse.links import Groups, Indices
 
+Scope = Literal["global", "recorded", "local"]
 UNKNOWN: Any = object()  # in place of an operand whose value may be another in the next call
 
 
@@ -30,7 +31,7 @@ class Step:
         parameters: the operation's.
         shape: of the output; None for a tuple.
         dtype: of the output; None for a tuple.
-        is_local: whether the dependence is wanted at these values alone.
+        scope: which values of x the dependence is to hold for: all, those of these records, or these alone.
     """
 
     primitive: Primitive
@@ -41,7 +42,12 @@ class Step:
     parameters: Mapping[str, Any]
     shape: Shape | None
     dtype: Any
-    is_local: bool
+    scope: Scope
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the dependence is wanted at these values alone."""
+        return self.scope == "local"
 
     @property
     def out_shape(self) -> Shape:

@@ -94,13 +94,17 @@ def test_a_pattern_of_all_values_holds_at_other_values(seed: int) -> None:
 # ---- scopes ----
 
 X = np.array([0.3, -1.2, 2.0, 0.7])
+MASK = np.array([True, False, True, False])
 
 CHOICES: dict[str, tuple[Callable[[Array], Array], Array, Array]] = {
     "where": (lambda x: np.where(x > 0, x, x[::-1]), [[0], [1, 2], [1, 2], [3]], [[0, 3], [1, 2], [1, 2], [0, 3]]),
     "maximum": (lambda x: np.maximum(x, x[::-1]), [[3], [2], [2], [3]], [[0, 3], [1, 2], [1, 2], [0, 3]]),
     "max": (lambda x: np.max(x.reshape(2, 2), 1), [[0], [2]], [[0, 1], [2, 3]]),
     "sort": (lambda x: np.sort(x.reshape(2, 2), 1)[:, 0], [[1], [3]], [[0, 1], [2, 3]]),
-    "a zero factor": (lambda x: x * np.array([1.0, 0.0, 1.0, 0.0]), [[0], [], [2], []], [[0], [1], [2], [3]]),
+    "a zero factor": (lambda x: x * np.array([1.0, 0.0, 1.0, 0.0]), [[0], [], [2], []], [[0], [], [2], []]),
+    "a zero value": (lambda x: x * (x - 2.0)[::-1], [[0, 3], [2], [1, 2], [0, 3]], [[0, 3], [1, 2], [1, 2], [0, 3]]),
+    "a constant mask": (lambda x: np.where(MASK, x, x[::-1]), [[0], [2], [2], [0]], [[0], [2], [2], [0]]),
+    "a triangle": (lambda x: np.triu(x.reshape(2, 2)), [[0], [1], [], [3]], [[0], [1], [], [3]]),
     "relu": (lambda x: tn.nn.relu(x), [[0], [], [2], [3]], [[0], [1], [2], [3]]),
     "clip": (lambda x: np.clip(x, -1, 1), [[0], [], [], [3]], [[0], [1], [2], [3]]),
     "take": (lambda x: x[np.argsort(x)], [[1], [0], [3], [2]], [[0, 1, 2, 3]] * 4),
@@ -116,6 +120,24 @@ def test_local_patterns_follow_the_chosen_side_and_global_ones_both(name: str) -
     for scope, rows in (("local", local), ("global", everywhere)):
         found = tn.sparsity(f, scope=scope)(X).toarray()
         assert [list(np.flatnonzero(row)) for row in found] == rows, scope
+
+
+def test_zeros_of_constant_factors_count_in_jacobians_and_masks_do_not() -> None:
+    def f(x: Array, factor: Array) -> Array:
+        return x * factor
+
+    make = tn.sparse_jacobian(f)
+    for factor in (
+        np.array([1.0, 0.0, 2.0, 0.0]),
+        np.ones(4),
+        np.array([0.0, 1.0, 2.0, 0.0]),
+        np.array([5.0, 0.0, 2.0, 0.0]),
+    ):
+        found = make(X, factor)
+        assert found.nnz == np.count_nonzero(factor)
+        np.testing.assert_array_equal(found.toarray(), np.diag(factor))
+    assert make(X, MASK).nnz == 4
+    assert tn.sparse_jacobian(lambda x: np.where(x > 0, x, 0.0))(X).nnz == 4
 
 
 def test_a_branch_has_no_pattern_of_all_values() -> None:
