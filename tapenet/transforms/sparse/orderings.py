@@ -24,6 +24,7 @@ from tapenet.transforms.sparse.links import Dependence, Indices
 
 _PASSES = 4  # over the classes of a colouring, each of which may save colours
 _MOST_WORK = 2_000_000  # entries that greedy colourings go through, about a second; one goes through all in any case
+_MOST_GREEDY = 10_000  # colours at least: beyond it the sets of colours take more memory than the matrix
 _MORE_REGULAR = 3  # colours above the lower bound up to which a regular colouring is looked for
 _MOST_REGULAR = 32  # colours: the number of regular colourings grows with its power
 _SAMPLE = 1000  # rows that a regular colouring is tried on first
@@ -42,6 +43,9 @@ def column_colors(pattern: Dependence, shape: Sequence[int] = ()) -> Indices:
     if not used.size:
         return colors
     bound = int(np.diff(pattern.indptr).max())  # the entries of a row have colours of their own
+    if bound > _MOST_GREEDY:
+        colors[used] = np.arange(used.size)
+        return colors
     best = regular_colors(pattern, shape, bound, bound + _MORE_REGULAR)
     if best is not None:
         best = np.where(np.diff(columns.indptr) > 0, best, -1)

@@ -147,6 +147,16 @@ def test_no_more_colours_than_another_library_takes(pattern: Any, columns: int, 
         assert tn.color(pattern, "star").count <= star
 
 
+def test_a_very_long_row_has_a_colour_for_each_entry_and_is_taken_out() -> None:
+    n = 12_000
+    rows = np.concatenate([np.zeros(n, int), np.arange(1, n), np.arange(1, n)])
+    columns = np.concatenate([np.arange(n), np.arange(1, n), np.zeros(n - 1, int)])
+    pattern = sparse.csr_array((np.ones(len(rows)), (rows, columns)), (n, n))
+    assert tn.color(pattern, "columns").count == n
+    assert tn.color(pattern).count == 3
+    assert tn.color(pattern, "star").count == 2
+
+
 def test_explicit_zeros_and_unsorted_matrices_are_read_as_what_they_hold() -> None:
     matrix = sparse.coo_array((np.array([1.0, 0.0, 2.0]), ([1, 0, 0], [0, 1, 0])), (2, 2))
     assert tn.color(matrix).count == 1
