@@ -33,7 +33,7 @@ HEADS = {
     "Refused": REFUSAL,
 }
 
-PARTS = (*MODULES, "sparse.linalg")  # modules inside of modules too
+PARTS = (*MODULES, "sparse.linalg", "spatial.distance")  # modules inside of modules too
 COMPLETE: tuple[str, ...] = (
     "fft",
     "integrate",
@@ -44,6 +44,8 @@ COMPLETE: tuple[str, ...] = (
     "optimize",
     "sparse",
     "sparse.linalg",
+    "spatial",
+    "spatial.distance",
     "special",
 )  # modules of which every public function has a place
 PAGE = Path(__file__).parent / "guides" / "scipy.md"

@@ -111,6 +111,12 @@ PAGES = (
         "Solutions of sparse systems, direct and iterative.",
     ),
     Page(
+        "scipy_spatial",
+        "tapenet.scipy.spatial",
+        ("tapenet.scipy.spatial", "tapenet.scipy.spatial.distance", "tapenet.scipy.spatial.transform"),
+        "Distances and rotations.",
+    ),
+    Page(
         "scipy_stats",
         "tapenet.scipy.stats",
         ("tapenet.scipy.stats",),

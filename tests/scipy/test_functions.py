@@ -23,6 +23,7 @@ from tests.scipy import (  # noqa: F401
     subjects_optimize,
     subjects_signal,
     subjects_sparse,
+    subjects_spatial,
     subjects_special,
     subjects_stats,
 )
