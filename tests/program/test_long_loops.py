@@ -402,7 +402,7 @@ def test_an_iterator_gives_any_values() -> None:
 # ---- memory ----
 
 
-def wave(u: Array, steps: int, **options: Any) -> Array:
+def wave(u: Array, steps: Any, **options: Any) -> Array:
     def step(carry: Any, i: int) -> Any:
         now, before = carry
         around = tnp.roll(now, 1, 0) + tnp.roll(now, -1, 0) + tnp.roll(now, 1, 1) + tnp.roll(now, -1, 1)
@@ -411,14 +411,27 @@ def wave(u: Array, steps: int, **options: Any) -> Array:
     return tnp.sum(tn.checkpointed_loop(step, (u, u), steps, **options)[0] ** 2)
 
 
-@pytest.mark.parametrize("memory", [3_000_000, 1_500_000])
-def test_memory_is_kept(memory: int) -> None:
-    u = RNG.normal(size=(64, 64))
-    tn.grad(wave)(u, 3)
+MEMORY = {
+    "a number of steps": lambda u, memory, disk: tn.grad(wave)(u, 100, memory=memory),
+    "an iterator": lambda u, memory, disk: tn.grad(wave)(u, iter(range(100)), memory=memory),
+    "files": lambda u, memory, disk: tn.grad(wave)(u, 100, memory=memory, disk=(disk, 30)),
+    "an iterator and files": lambda u, memory, disk: tn.grad(wave)(u, iter(range(100)), memory=memory, disk=(disk, 30)),
+    "a tangent": lambda u, memory, disk: tn.jvp(lambda u: wave(u, 50, memory=memory), (u,), (u,)),
+    # Loops of two orders at a time, each within the bound.
+    "second order": lambda u, memory, disk: tn.grad(lambda u: tnp.sum(tn.grad(wave)(u, 60, memory=memory // 2) ** 2))(
+        u[:32, :32]
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(MEMORY))
+def test_memory_is_kept(kind: str, tmp_path: Path) -> None:
+    u, memory = RNG.normal(size=(64, 64)), 2_500_000
+    MEMORY[kind](u[:4, :4], memory, tmp_path)  # what is imported counts as well
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        tn.grad(wave)(u, 200, memory=memory)
+        MEMORY[kind](u, memory, tmp_path)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

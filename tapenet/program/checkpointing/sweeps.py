@@ -218,6 +218,8 @@ class Sweep:
             schedule = schedule_of(end - start, slots, disk_slots)
             self._act(schedule, start)
             self._act(schedule, start, walk)
+            if start in self.carries:  # of a single step, whose schedule keeps none
+                self.carries.discard(start)
             end = start
 
     def _act(self, schedule: Iterator[Any], start: int, walk: _Backward | None = None) -> None:
