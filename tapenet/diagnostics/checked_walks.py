@@ -30,7 +30,21 @@ def checked_entries(entries: Sequence[Entry], checker: Checker) -> SubstitutedEn
             pushforward=_Watched(primitive, slot, checker, "forward", "tangent").rule,
         )
 
-    return SubstitutedEntries(entries, substitute)
+    def check_series(slot: int, operands: Sequence[Any], out: Sequence[Any]) -> None:
+        primitive = entries[slot][0]
+        for k, coefficient in enumerate(out[1:], 1):
+            given = [c for x in operands for c in x[: k + 1] if c is not None]
+            for part in coefficient if type(coefficient) is tuple else [coefficient]:
+                bad = "" if part is None else first_nonfinite(part, given)
+                if bad:
+                    line = checker.line(slot)
+                    recorded = "" if line is None else f", recorded at {line}"
+                    raise NumericalError(
+                        f"{primitive.name}: in the series walk the coefficient of order {k} must be finite for finite "
+                        f"operands; got {bad}{recorded}. {numerical_advice(primitive.name)}"
+                    )
+
+    return SubstitutedEntries(entries, substitute, check_series)
 
 
 @attrs.frozen(eq=False)

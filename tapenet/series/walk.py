@@ -22,6 +22,7 @@ from tapenet.walks.forward import leads_through
 from tapenet.walks.products import jvp_walk
 from tapenet.walks.projection import project_tangent
 from tapenet.walks.reachability import ancestors
+from tapenet.walks.substituted import SubstitutedEntries
 
 
 def series_walk(
@@ -44,6 +45,9 @@ def series_walk(
     Returns:
         The series of each target, by slot.
     """
+    check = None
+    if isinstance(entries, SubstitutedEntries):
+        check, entries = entries.check_series, entries.entries
     found: dict[int, Series] = dict(sources)
     needed = ancestors(entries, targets)
     last_use = _last_uses(entries, needed)
@@ -59,7 +63,12 @@ def series_walk(
                 [value, *[None] * order] if operand is None else found[operand]
                 for operand, value in zip(slots, held, strict=False)
             ]
-            out = series_of(primitive, operands, parameters)
+            if check is None:
+                out = series_of(primitive, operands, parameters)
+            else:
+                with np.errstate(all="ignore"):  # what NumPy would warn of is checked
+                    out = series_of(primitive, operands, parameters)
+                    check(slot, operands, out)
             found[slot] = out if shape is None else [out[0], *(_projected(c, shape, dtype, primitive) for c in out[1:])]
         for operand in slots:
             if operand is not None and last_use[operand] == slot and operand not in kept:
@@ -147,7 +156,7 @@ def by_pushforward(primitive: Primitive, operands: Sequence[Series], parameters:
     entries = trace.entries_to_walk()
     sources = {xs[i].slot: operands[i] for i in active}
     sources |= {dots[i].slot: [trace.inner(dots[i]), *derivative(operands[i])[1:]] for i in active}
-    reads_out = targets and any(ancestors(entries, {dot.slot for dot in targets.values()}, start)[:1])
+    reads_out = targets and any(ancestors(trace.entries, {dot.slot for dot in targets.values()}, start)[:1])
     found = [[value, *[None] * order] for value in values]
     for place, dot in enumerate(pushed):
         if dot is not None and place not in targets:

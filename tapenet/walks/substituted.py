@@ -18,13 +18,19 @@ Wrapper = Callable[[Callable[..., Any], int | None], Callable[..., Any]]  # of a
 
 @attrs.frozen(eq=False)
 class SubstitutedEntries(Sequence[Entry]):
-    """A tape's entries, with `substitute(primitive, slot)` in the place of each primitive."""
+    """A tape's entries, with `substitute(primitive, slot)` in the place of each primitive.
 
-    _entries: Sequence[Entry]
+    Attributes:
+        entries: the tape's own.
+        check_series: called by a series walk with a slot, and the series of the operands and of the output.
+    """
+
+    entries: Sequence[Entry]
     _substitute: Callable[[Primitive, int], Primitive]
+    check_series: Callable[[int, Sequence[Any], Any], None] | None = None
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     @overload
     def __getitem__(self, index: int) -> Entry: ...
@@ -33,7 +39,7 @@ class SubstitutedEntries(Sequence[Entry]):
     def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
-        primitive, slots, kept, parameters, shape, dtype = self._entries[index]
+        primitive, slots, kept, parameters, shape, dtype = self.entries[index]
         return self._substitute(primitive, index), slots, kept, parameters, shape, dtype
 
 

@@ -315,6 +315,19 @@ def test_a_rule_for_reverse_mode_alone_is_named() -> None:
         tn.jet(f, (X,), ([V],))
 
 
+def test_checks_name_where_a_series_is_not_finite() -> None:
+    with tn.checks():
+        np.testing.assert_allclose(tn.jet(program, (X,), ([V, V],))[1], tn.jet(program, (X,), ([V, V],))[1])
+        with pytest.raises(
+            tn.NumericalError, match="exp: in the series walk the coefficient of order 1 must be finite"
+        ):
+            tn.jet(tnp.exp, (700.0,), ([1e200, None],))
+        with pytest.raises(tn.NumericalError, match=r"sqrt: in the forward walk: divide.*test_taylor\.py"):
+            tn.jet(tnp.sqrt, (0.0,), ([1.0],))
+        with pytest.raises(tn.NumericalError, match="eigh: in the forward walk"):
+            tn.jet(lambda a: tnp.linalg.eigh(a)[1], (np.eye(2),), ([np.ones((2, 2))],))
+
+
 def test_loops_regions_and_solutions() -> None:
     def f(x: Array) -> Array:
         carried, _ = tn.scan(lambda carry, k: (tnp.sin(carry) + k * x, carry), x, np.arange(3.0))
