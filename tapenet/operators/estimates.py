@@ -10,9 +10,8 @@ import numpy as np
 from tapenet.core.argument_checks import checked_count, checked_number, checked_rng
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.operators.linear_solves import implicit_solution, krylov_solve, moved, plain_product, pulled_to
+from tapenet.operators.linear_solves import implicit_solution, krylov_solve, moved, named_rule, plain_product, pulled_to
 from tapenet.operators.operator import LinearOperator, as_operator
-from tapenet.transforms.custom import custom_vjp
 from tapenet.transforms.mapping import vmap
 
 
@@ -133,7 +132,7 @@ def _log_trace(a: LinearOperator, signs: Array, steps: int, tolerance: float) ->
 
     def solves(a: LinearOperator, signs: Array) -> list[Array]:
         solve = krylov_solve("logdet", "cg", tolerance, None, None)
-        return [implicit_solution(solve, a, z) for z in signs]
+        return [implicit_solution(solve, a, z, name="logdet") for z in signs]
 
     def forward(a: LinearOperator, signs: Array) -> tuple[Any, Any]:
         return solution(a, signs), (a, signs)
@@ -149,7 +148,7 @@ def _log_trace(a: LinearOperator, signs: Array, steps: int, tolerance: float) ->
         y = solution(a, signs)
         return y, (sum(dots) / count, np.zeros_like(y[1]))
 
-    solution = custom_vjp(found, forward, backward, jvp=pushed)
+    solution = named_rule("logdet", found, forward, backward, pushed)
     return solution(a, signs)
 
 

@@ -25,7 +25,9 @@ Solve = Callable[[LinearOperator, Array], Array]  # of a plain operator and a pl
 # ---- the implicit derivative ----
 
 
-def implicit_solution(solve: Solve, a: LinearOperator, b: Array, solve_transposed: Solve | None = None) -> Array:
+def implicit_solution(
+    solve: Solve, a: LinearOperator, b: Array, solve_transposed: Solve | None = None, *, name: str = "linear_solve"
+) -> Array:
     """Return the vector x with A x = b, by `solve` on plain values, differentiable by the operator and by b.
 
     x_dot = A^-1 (b_dot - A_dot x), and backward with y = A^-T x_bar: b_bar = y, and A_bar that of -y^T A x. Each is one
@@ -36,6 +38,7 @@ def implicit_solution(solve: Solve, a: LinearOperator, b: Array, solve_transpose
         a: square, and regular.
         b: a vector.
         solve_transposed: the same for the transpose; `solve` by default.
+        name: of the operation that is recorded, for errors and listings.
     """
 
     def found(a: LinearOperator, b: Array) -> Array:
@@ -47,7 +50,7 @@ def implicit_solution(solve: Solve, a: LinearOperator, b: Array, solve_transpose
 
     def backward(residuals: Any, x_bar: Array) -> tuple[Any, Array]:
         a, x = residuals
-        y = implicit_solution(solve_transposed or solve, a.T, x_bar, solve)
+        y = implicit_solution(solve_transposed or solve, a.T, x_bar, solve, name=name)
         return pulled_to(a, [(x, -y)]), y
 
     def pushed(primals: Any, tangents: Any) -> tuple[Array, Array]:
@@ -55,8 +58,21 @@ def implicit_solution(solve: Solve, a: LinearOperator, b: Array, solve_transpose
         x = solution(a, b)
         return x, solution(a, tangents[1] - moved(a, tangents[0], x))
 
-    solution = custom_vjp(found, forward, backward, jvp=pushed)
-    return solution(a, b)
+    solution = named_rule(name, found, forward, backward, pushed)
+    solved: Array = solution(a, b)
+    return solved
+
+
+def named_rule(
+    name: str,
+    found: Callable[..., Any],
+    forward: Callable[..., tuple[Any, Any]],
+    backward: Callable[[Any, Any], tuple[Any, ...]],
+    pushed: Callable[[Any, Any], tuple[Any, Any]],
+) -> Callable[..., Any]:
+    """Return a function with rules for both modes, which is recorded by a name."""
+    found.__name__ = name
+    return custom_vjp(found, forward, backward, jvp=pushed)
 
 
 def pulled_to(a: LinearOperator, pairs: Sequence[tuple[Array, Array]]) -> Any:
@@ -162,7 +178,7 @@ def solved(name: str, a: Any, b: Tree, tolerance: float, max_steps: int | None, 
     vector, is_flat = right_side(name, b, operator)
     transposed = getattr(preconditioner, "T", preconditioner)
     solves = [krylov_solve(name, name, tolerance, max_steps, own) for own in (preconditioner, transposed)]
-    x = implicit_solution(solves[0], operator, vector, solves[1])
+    x = implicit_solution(solves[0], operator, vector, solves[1], name=name)
     return x if is_flat else operator.domain.tree(x)
 
 
@@ -338,8 +354,9 @@ def _least_squares(solve: Solve, a: LinearOperator, b: Array) -> Array:
         third = moved(a.T, _transposed(a, a_dot), solution(a.T, x))
         return x, first + second + third - solution(a, a.matvec(third))
 
-    solution = custom_vjp(found, forward, backward, jvp=pushed)
-    return solution(a, b)
+    solution = named_rule("lsqr", found, forward, backward, pushed)
+    least: Array = solution(a, b)
+    return least
 
 
 def _transposed(a: LinearOperator, a_dot: Any) -> Any:

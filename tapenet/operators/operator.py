@@ -181,7 +181,7 @@ class Derivative(LinearOperator):
         """The one run of the function, which all products share."""
         kept: Recording | None = self.__dict__.get("kept")
         if kept is None:
-            function = grad(self.f) if self.kind == "hessian" else self.f
+            function = grad(_scalar(self.f)) if self.kind == "hessian" else self.f
             kept = run_recorded("linear_operator", lambda x: function(x, *self.args), (self.x,), {}, (0,), False)
             self.__dict__["kept"] = kept
         return kept
@@ -215,6 +215,17 @@ class Derivative(LinearOperator):
         return self.domain.vector(tree_leaves(pulled))
 
 
+def _scalar(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function whose result is checked."""
+
+    def checked(x: Tree, *args: Any) -> Any:
+        y = f(x, *args)
+        check_scalar("linear_operator", tree_leaves(y), "Sum it first, y.sum().")
+        return y
+
+    return checked
+
+
 def linear_operator(f: Callable[..., Any], x: Tree, *args: Any, kind: Kind = "jacobian") -> LinearOperator:
     """Make the derivative of f by x as an operator: its products, without its matrix.
 
@@ -240,10 +251,8 @@ def linear_operator(f: Callable[..., Any], x: Tree, *args: Any, kind: Kind = "ja
     checked_function("linear_operator", "f", f)
     checked_choice("linear_operator", "kind", kind, ("jacobian", "hessian"))
     space = Space.checked("linear_operator", "x", x)
-    if kind == "hessian":
-        if space.dtype.kind == "c":
-            raise ArgumentTypeError("linear_operator: x must be real for a Hessian; got complex numbers.")
-        check_scalar("linear_operator", tree_leaves(f(x, *args)), "Sum it first, y.sum().")
+    if kind == "hessian" and space.dtype.kind == "c":
+        raise ArgumentTypeError("linear_operator: x must be real for a Hessian; got complex numbers.")
     made = Derivative(x, args, f, kind)
     Space.checked("linear_operator", "y", made.recording.value)
     return made

@@ -10,9 +10,15 @@ from tapenet.core.argument_checks import checked_choice, checked_count, checked_
 from tapenet.core.packages import import_package
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError, ArgumentTypeError, ConvergenceError
-from tapenet.operators.linear_solves import implicit_solution, krylov_solve, moved, plain_operator, pulled_to
+from tapenet.operators.linear_solves import (
+    implicit_solution,
+    krylov_solve,
+    moved,
+    named_rule,
+    plain_operator,
+    pulled_to,
+)
 from tapenet.operators.operator import Augmented, Deflated, LinearOperator, Matrix, as_operator
-from tapenet.transforms.custom import custom_vjp
 
 Which = Literal["LA", "SA", "LM"]
 
@@ -131,7 +137,7 @@ def _eigh(name: str, a: LinearOperator, k: int, which: str, tolerance: float, ma
     def resolvent(a: LinearOperator, value: Array, vector: Array, right: Array) -> Array:
         """Return (A - value)^+ right, of what is orthogonal to the vector."""
         own = right - vector * (vector @ right)
-        return implicit_solution(inner, Deflated(a, value, vector), own)
+        return implicit_solution(inner, Deflated(a, value, vector), own, name=name)
 
     def backward(residuals: Any, bars: Any) -> tuple[Any]:
         a, values, vectors = residuals
@@ -150,7 +156,7 @@ def _eigh(name: str, a: LinearOperator, k: int, which: str, tolerance: float, ma
         dots = [-resolvent(a, values[i], vectors[:, i], products[i]) for i in range(k)]
         return (values, vectors), (value_dots, np.stack(dots, 1))
 
-    solution = custom_vjp(found, forward, backward, jvp=pushed)
+    solution = named_rule(name, found, forward, backward, pushed)
     return EighResult(*solution(a))
 
 

@@ -15,13 +15,12 @@ from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, leaf_paths, tree_leaves
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, ConvergenceError
-from tapenet.operators.linear_solves import implicit_solution
+from tapenet.operators.linear_solves import implicit_solution, named_rule
 from tapenet.operators.operator import Derivative, LinearOperator
 from tapenet.operators.spaces import Space
 from tapenet.operators.tangents import cotangent_of, tangent_of
 from tapenet.optim.describing import state_html
 from tapenet.transforms.calls import check_no_capture
-from tapenet.transforms.custom import custom_vjp
 from tapenet.transforms.gradient import grad, value_and_grad
 
 Function = Callable[..., Any]
@@ -177,7 +176,7 @@ class _Problem:
 
         def inverse(x: Array, args: tuple[Any, ...], right: Array) -> Array:
             hessian = Derivative(self.space.tree(x), args, objective, "hessian")
-            return implicit_solution(self._solve_by_hessian, hessian, right)
+            return implicit_solution(self._solve_by_hessian, hessian, right, name=self.name)
 
         def forward(args: tuple[Any, ...]) -> tuple[Array, Any]:
             x = minimum(args)
@@ -192,7 +191,7 @@ class _Problem:
             x = minimum(args)
             return x, -inverse(x, args, tangent_of(lambda args: gradient(x, args), args, tangents[0]))
 
-        minimum = custom_vjp(found, forward, backward, jvp=pushed)
+        minimum = named_rule(self.name, found, forward, backward, pushed)
         x = self.space.tree(minimum(self.args))
         return Solution(x, objective(x, *self.args), sum(steps))
 

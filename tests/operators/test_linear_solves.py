@@ -149,7 +149,10 @@ def test_an_operator_that_captures_a_tensor() -> None:
     def solution(p: Any) -> Any:
         return cg(tn.linear_operator(lambda x: p * x, np.ones(3)), np.ones(3)).sum()
 
-    with pytest.raises(tn.ArgumentError, match="every Tensor that it uses as an argument"):
+    with pytest.raises(
+        tn.ArgumentError,
+        match=r"cg: .* must take every Tensor that it uses as an argument",
+    ):
         tn.grad(solution)(2.0)
 
 

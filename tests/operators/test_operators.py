@@ -76,14 +76,15 @@ def test_complex_operators_have_an_adjoint() -> None:
     np.testing.assert_allclose(A.H.T.to_dense(), dense.conj())
 
 
-def test_a_function_runs_once() -> None:
+@pytest.mark.parametrize("kind", ["jacobian", "hessian"])
+def test_a_function_runs_once(kind: Any) -> None:
     runs = []
 
     def f(x: Any) -> Any:
         runs.append(1)
-        return tnp.sin(x)
+        return tnp.sin(x) if kind == "jacobian" else tnp.sum(tnp.sin(x))
 
-    A = tn.linear_operator(f, np.ones(3))
+    A = tn.linear_operator(f, np.ones(3), kind=kind)
     for _ in range(5):
         A @ np.ones(3), A.T @ np.ones(3)
     assert len(runs) == 1
