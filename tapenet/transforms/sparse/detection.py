@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -15,6 +15,7 @@ from tapenet.core.primitive import PART
 from tapenet.core.record import SLOTS, Entry, Shape, Slots
 from tapenet.core.tensor import Tensor, unwrap
 from tapenet.transforms.sparse.links import Dependence, matrix_of, rows_of, united
+from tapenet.transforms.sparse.regions import Region, is_region, region_of
 from tapenet.transforms.sparse.rules import is_factor, link_of, rule_of, unknown
 from tapenet.transforms.sparse.steps import UNKNOWN, Scope, Step, groups_of_tuple, numbers, read
 from tapenet.walks.reachability import ancestors, descendants
@@ -52,7 +53,7 @@ def pattern_of(entries: Sequence[Entry], ends: Ends, scope: Scope = "recorded") 
         scope: which values of x it is to hold for: all; those that make these records, with the same indices; or the
             recorded ones alone.
     """
-    found = _dependences(entries, ends, scope)
+    found = _dependences(entries, _sources(ends), _slots(ends.targets), scope)
     empty = [sparse.csr_array((math.prod(shape), ends.shape[1]), dtype=bool) for shape in ends.target_shapes]
     blocks = [
         blank if slot is None else found.get(slot, blank) for slot, blank in zip(ends.targets, empty, strict=True)
@@ -75,32 +76,35 @@ def _sources(ends: Ends) -> dict[int, Dependence]:
     return found
 
 
-def _between(entries: Sequence[Entry], ends: Ends) -> Iterator[int]:
+def _between(entries: Sequence[Entry], sources: Collection[int], wanted: Collection[int]) -> Iterator[int]:
     """Yield the slots between sources and targets, in order."""
-    wanted = {slot for slot in ends.targets if slot is not None}
-    if not wanted or not ends.sources:
+    if not wanted or not sources:
         return
-    first, last = min(ends.sources), max(wanted)
+    first, last = min(sources), max(wanted)
     if last < first:
         return
     needed = ancestors(entries, wanted, first)
-    reached = descendants(entries, {slot for slot in ends.sources if slot <= last}, last)
+    reached = descendants(entries, {slot for slot in sources if slot <= last}, last)
     for slot in range(first, last + 1):
-        if needed[slot - first] and reached[slot] and slot not in ends.sources:
+        if needed[slot - first] and reached[slot] and slot not in sources:
             yield slot
 
 
-def _dependences(entries: Sequence[Entry], ends: Ends, scope: Scope) -> dict[int, Dependence]:
-    found = _sources(ends)
+def _dependences(
+    entries: Sequence[Entry], sources: Mapping[int, Dependence], wanted: Collection[int], scope: Scope
+) -> dict[int, Any]:
+    """Return by slot the dependences of the targets and the sources, from those of the sources."""
+    found: dict[int, Any] = dict(sources)  # of a tuple's record that of its groups, of a region's one for each part
     groups: dict[int, Shape] = {}  # of tuples
-    slots = list(_between(entries, ends))
+    slots = list(_between(entries, sources, wanted))
     last_use = {operand: slot for slot in slots for operand in entries[slot][SLOTS] if operand is not None}
-    kept = {*ends.sources, *ends.targets}
     for slot in slots:
         entry = entries[slot]
         operands = [None if operand is None else found.get(operand) for operand in entry[SLOTS]]
         if entry[0] is PART:
-            made = _part(entry, operands[0], groups[entry[SLOTS][0]])  # type: ignore[index]  # a part has its tuple
+            made = _part(entry, operands[0], groups.get(entry[SLOTS][0], ()))  # type: ignore[arg-type]  # on the tape
+        elif is_region(entry) and scope != "global":  # for all values its masks would have to be on the tape
+            made = _inside(region_of(entry), operands, scope)
         else:
             step = step_of(entries, entry, scope)
             if step.shape is None:
@@ -109,9 +113,21 @@ def _dependences(entries: Sequence[Entry], ends: Ends, scope: Scope) -> dict[int
         if made is not None:
             found[slot] = made
         for operand in entry[SLOTS]:
-            if operand is not None and last_use[operand] == slot and operand not in kept:
+            if operand is not None and last_use[operand] == slot and operand not in sources and operand not in wanted:
                 found.pop(operand, None)
     return found
+
+
+def _inside(region: Region, operands: Sequence[Dependence | None], scope: Scope) -> tuple[Dependence | None, ...]:
+    """Return the dependence of each part of a region's result."""
+    pairs = zip(region.sources, operands, strict=True)
+    sources = {slot: of for slot, of in pairs if slot is not None and of is not None}
+    found = _dependences(region.entries, sources, _slots(region.targets), scope)
+    return tuple([None if slot is None else found.get(slot) for slot in region.targets])
+
+
+def _slots(targets: Sequence[int | None]) -> set[int]:
+    return {slot for slot in targets if slot is not None}
 
 
 def _joined(step: Step, operands: Sequence[Dependence | None]) -> Dependence | None:
@@ -126,9 +142,11 @@ def _joined(step: Step, operands: Sequence[Dependence | None]) -> Dependence | N
     return total
 
 
-def _part(entry: Entry, of: Dependence | None, groups: Shape) -> Dependence | None:
+def _part(entry: Entry, of: Any, groups: Shape) -> Dependence | None:
     """Return the dependence of a part of a tuple: that of its group for each of its elements."""
     shape: Shape = entry[4]
+    if type(of) is tuple:
+        return of[entry[3]["index"]]
     if of is None or entry[5].kind not in "fc":
         return None
     assert shape[: len(groups)] == groups, "every part has the axes of the stack"
@@ -183,16 +201,22 @@ def _nonzero(x: Any) -> Any:
 
 def key_of(entries: Sequence[Entry], ends: Ends) -> tuple[Any, ...]:
     """Return what the pattern depends on, hashable: tapes of one key have one pattern."""
-    items: list[Any] = [ends]
-    for slot in _between(entries, ends):
-        primitive, slots, kept, parameters, shape, _ = entries[slot]
-        if rule_of(primitive) is unknown:  # which reads shapes alone; users' operations may be new at each call
-            items.append((primitive.name, slots, shape))
-            continue
-        shapes = _constant_shapes(slots, kept)
-        known = _zeros(entries[slot]) if primitive.is_elementwise else map(_key_of, _known(entries[slot], "recorded"))
-        items.append((primitive, slots, shape, _key_of_parameters(parameters), shapes, tuple(known)))
-    return tuple(items)
+    return (ends, *_keys(entries, ends.sources, _slots(ends.targets)))
+
+
+def _keys(entries: Sequence[Entry], sources: Collection[int], wanted: Collection[int]) -> Iterator[Any]:
+    for slot in _between(entries, sources, wanted):
+        primitive, slots, kept, parameters, shape, _ = entry = entries[slot]
+        if is_region(entry):
+            region = region_of(entry)
+            inside = _keys(region.entries, _slots(region.sources), _slots(region.targets))
+            yield slots, region.sources, region.targets, tuple(inside)
+        elif rule_of(primitive) is unknown:  # which reads shapes alone; users' operations may be new at each call
+            yield primitive.name, slots, shape, parameters["index"] if primitive is PART else None
+        else:
+            shapes = _constant_shapes(slots, kept)
+            known = tuple(_zeros(entry) if primitive.is_elementwise else map(_key_of, _known(entry, "recorded")))
+            yield primitive, slots, shape, _key_of_parameters(parameters), shapes, known
 
 
 def _key_of_parameters(parameters: Mapping[str, Any]) -> Any:

@@ -189,10 +189,27 @@ def test_a_user_operation_with_the_name_of_another_is_taken_to_combine_all() -> 
     assert tn.sparsity(own)(X).toarray().all()
 
 
-def test_a_region_that_is_computed_again_is_taken_to_combine_all() -> None:
-    f = tn.checkpoint(lambda x: np.sin(x))
-    assert tn.sparsity(f, scope="local")(X).toarray().all()
-    np.testing.assert_allclose(tn.sparse_jacobian(f)(X).toarray(), np.diag(np.cos(X)))
+def test_the_inside_of_a_checkpointed_function_is_recorded_again() -> None:
+    scale = np.array([1.0, 0.0, 2.0, 3.0])
+
+    def f(x: Array, y: Array) -> Any:
+        return np.sin(x) * scale, {"sum": (x * y).reshape(2, 2).sum(axis=1), "order": np.sort(y)[:1]}
+
+    for g in (tn.checkpoint(f), tn.checkpoint(lambda x, y: tn.checkpoint(f)(x, y))):
+        make = tn.sparse_jacobian(g, (0, 1))
+        for y in (X[::-1], X, X[::-1]):
+            inside, around = make(X, y), tn.sparse_jacobian(f, (0, 1))(X, y)
+            np.testing.assert_array_equal(inside.toarray(), around.toarray())
+            assert inside.nnz == around.nnz
+        local = tn.sparsity(g, (0, 1), scope="local")(X, y)
+        assert (local.toarray() == tn.sparsity(f, (0, 1), scope="local")(X, y).toarray()).all()
+        assert tn.sparsity(g, (0, 1))(X, y).toarray().all()  # its masks are constants
+    expected = tn.hessian(lambda x: np.sum(x[1:] * x[:-1] ** 2))(X)
+    found = tn.sparse_hessian(tn.checkpoint(lambda x: np.sum(x[1:] * x[:-1] ** 2)))(X)
+    np.testing.assert_allclose(found.toarray(), expected)
+    compiled = tn.sparse_jacobian(tn.checkpoint(lambda x: np.sin(x[1:]) * x[:-1]), compile=True)
+    for x in (X, 2 * X, X[::-1]):
+        np.testing.assert_allclose(compiled(x).toarray(), tn.jacobian(lambda x: np.sin(x[1:]) * x[:-1])(x))
 
 
 # ---- pytrees, shapes, dtypes ----
