@@ -61,6 +61,26 @@ def test_what_is_outside_is_nan_and_has_derivative_zero(made: Callable[..., Any]
     assert np.all(np.isfinite(tape.gradient(total, y)))
 
 
+def test_points_that_are_nan_or_lie_on_constant_pieces() -> None:
+    at = np.array([np.nan, 2.5])
+    for spline in (interpolate.CubicSpline(X, Y), interpolate.BSpline(np.arange(10.0) - 2, Y, 3)):
+        for nu in (0, 3, 4):
+            with tn.GradientTape() as tape:
+                found = spline(tape.watch(at), nu)
+            np.testing.assert_allclose(found.value, spline(at, nu), atol=1e-12)
+
+
+def test_an_element_of_the_basis_by_its_knots() -> None:
+    t = np.array([0.0, 1.0, 2.5, 3.0])
+    expected = scipy.interpolate.BSpline.basis_element(t)(1.2)
+    with tn.GradientTape() as tape:
+        found = interpolate.BSpline.basis_element(tape.watch(t))(1.2)
+    np.testing.assert_allclose(found.value, expected)
+    gradient = tn.grad(lambda t: interpolate.BSpline.basis_element(t)(1.2))(t)
+    np.testing.assert_allclose(np.sum(gradient), -tn.grad(interpolate.BSpline.basis_element(t))(1.2))
+    assert interpolate.BSpline.design_matrix([3.2], np.arange(8.0), 3).shape == (1, 4)
+
+
 def test_interpolants_are_pytrees_of_their_data() -> None:
     spline = interpolate.CubicSpline(X, Y)
     gradient = tn.grad(lambda s: s(2.5))(spline)

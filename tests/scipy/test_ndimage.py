@@ -115,6 +115,18 @@ def test_the_gradient_of_a_sum_of_smoothed_pixels_is_the_smoothed_mask() -> None
     np.testing.assert_allclose(gradient, scipy.ndimage.gaussian_filter(mask, 1.0, mode="wrap"), rtol=1e-12)
 
 
+@pytest.mark.parametrize("scale", [0.0, 1e-30, 1e30])
+def test_small_weights_and_cotangents_are_not_taken_for_zero(scale: float) -> None:
+    weights = np.array([[1.0, 2.0, 4.0], [3.0, -1.0, 0.5]])
+    found = tn.jvp(lambda w: ndimage.convolve(IMAGE, w), [weights], [scale * weights])[1]
+    np.testing.assert_allclose(found, scale * scipy.ndimage.convolve(IMAGE, weights), rtol=1e-13)
+    along = tn.jvp(lambda w: ndimage.convolve1d(IMAGE, w), [weights[0]], [scale * weights[0]])[1]
+    np.testing.assert_allclose(along, scale * scipy.ndimage.convolve1d(IMAGE, weights[0]), rtol=1e-13)
+    gradient = tn.grad(lambda w: scale * tnp.sum(ndimage.convolve(IMAGE, w) * IMAGE))(weights)
+    expected = tn.grad(lambda w: tnp.sum(ndimage.convolve(IMAGE, w) * IMAGE))(weights)
+    np.testing.assert_allclose(gradient, scale * expected, rtol=1e-12)
+
+
 def test_the_angle_of_a_rotation_is_found_by_its_gradient() -> None:
     x, y = np.meshgrid(np.linspace(-2, 2, 31), np.linspace(-2, 2, 31))
     image = np.exp(-(x**2) - 6 * y**2)
@@ -188,3 +200,14 @@ def test_what_a_tensor_cannot_be_says_what_to_write() -> None:
         for call, words in calls:
             with pytest.raises(tn.errors.ArgumentTypeError, match=re.escape(words)):
                 call()
+    with pytest.raises(tn.errors.MappedValueError, match="reshape=False"):
+        tn.vmap(lambda a: ndimage.rotate(IMAGE, a))(np.array([10.0, 20.0]))
+
+
+def test_images_without_pixels() -> None:
+    for call in (
+        lambda xp, x: xp.gaussian_filter(x, 1.0),
+        lambda xp, x: xp.correlate(x, np.ones((3, 3))),
+        lambda xp, x: xp.maximum_filter(x, 3),
+    ):
+        assert on_tape(call, np.zeros((0, 3))).shape == (0, 3)

@@ -70,6 +70,11 @@ def test_a_constant_passes_a_filter_in_its_steady_state_unchanged() -> None:
         assert drift(tape.watch(A)).value < 1e-14
 
 
+def test_signals_without_elements() -> None:
+    assert tn.grad(lambda x: tnp.sum(signal.lfilter(B, A, x)))(np.zeros(0)).shape == (0,)
+    np.testing.assert_array_equal(tn.grad(lambda b: tnp.sum(signal.lfilter(b, A, np.zeros(0))))(B), np.zeros(4))
+
+
 def test_filters_by_mapped_coefficients() -> None:
     bs, signals = np.stack([B, 2 * B]), np.stack([X, X[::-1]])
     np.testing.assert_allclose(

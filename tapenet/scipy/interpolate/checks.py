@@ -92,6 +92,14 @@ def interval(knots: Array, at: Array, low: int, high: int, side: str = "right") 
 _outside = choice(lambda at, low, high: (at < low) | (at > high), name="interpolate.outside")
 
 
+_is_nan = choice(np.isnan, name="interpolate.is_nan")
+
+
+def nan_at_nan(out: Array, at: Array) -> Array:
+    """Return results for points with NaN at those that are NaN, where the formula does not depend on them."""
+    return tnp.where(across(_is_nan(at), out.ndim), np.nan, out)
+
+
 def nan_outside(out: Array, at: Array, low: Array, high: Array) -> Array:
     """Return results for points, along the axes in front, with NaN for the points that are outside."""
     outside = _outside(at, low, high)

@@ -18,7 +18,17 @@ from tapenet.core.nondifferentiable import branch_condition, choice
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import static_field
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.scipy.interpolate.checks import across, double, in_place, interval, nan_outside, on_tape, periodic, samples
+from tapenet.scipy.interpolate.checks import (
+    across,
+    double,
+    in_place,
+    interval,
+    nan_at_nan,
+    nan_outside,
+    on_tape,
+    periodic,
+    samples,
+)
 from tapenet.scipy.linalg import solve_banded
 
 
@@ -90,7 +100,7 @@ class PPoly:
         for power in range(degree, nu - 1, -1):
             factor = float(np.prod(np.arange(power - nu + 1, power + 1)))
             total = total * distance + factor * tnp.take(self.c[degree - power], piece, 0)
-        return total + 0 * distance  # also a polynomial without coefficients depends on the points
+        return total if degree > nu else nan_at_nan(tnp.broadcast_to(total, (at.shape[0], *self.c.shape[2:])), at)
 
     def derivative(self, nu: int = 1) -> PPoly:
         """Return the derivative of order nu."""

@@ -18,7 +18,7 @@ from tapenet.core.arguments import axis_of
 from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import static_field
-from tapenet.errors import ArgumentError
+from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.scipy.interpolate.checks import (
     across,
     double,
@@ -27,6 +27,7 @@ from tapenet.scipy.interpolate.checks import (
     is_finite,
     is_increasing,
     is_sorted,
+    nan_at_nan,
     nan_outside,
     on_tape,
     periodic,
@@ -60,12 +61,12 @@ def _de_boor(c: Array, knots: Array, at: Array, p: int, k: int) -> Array:
 def _spline_at(t: Array, c: Array, k: int, at: Array, nu: int) -> Array:
     piece, knots = _local(t, at, k, c.shape[0])
     if nu > k:
-        return 0.0 * (tnp.take(c, piece, 0) + across(at, c.ndim))
+        return nan_at_nan(tnp.zeros_like(tnp.take(c, piece, 0)), at)
     control = tnp.take(c, piece[None, :] + np.arange(-k, 1)[:, None], 0)
     for p in range(k, k - nu, -1):
         control = _differences(control, knots, p, k)
     value = _de_boor(control, knots, at, k - nu, k)
-    return value if nu < k else value + 0.0 * across(at, value.ndim)
+    return value if nu < k else nan_at_nan(value, at)
 
 
 @attrs.frozen(eq=False, init=False)
@@ -103,6 +104,26 @@ class BSpline:
             c = tnp.moveaxis(c, axis, 0)
             _check_knots(t, c, k)
         self.__attrs_init__(t, c, k, extrapolate, axis)
+
+    @classmethod
+    def basis_element(cls, t: Any, extrapolate: Any = True) -> BSpline:
+        """Return the B-spline of degree len(t) - 2 on the knots t, which may be a Tensor."""
+        if not on_tape(t):
+            theirs = scipy.interpolate.BSpline.basis_element(t, extrapolate)
+            return BSpline(theirs.t, theirs.c, theirs.k, theirs.extrapolate)
+        t = double(t)
+        k = t.shape[0] - 2
+        t = tnp.concatenate([t[0] - 1.0 + np.zeros(k), t, t[-1] + 1.0 + np.zeros(k)])
+        return BSpline(t, np.eye(1, t.shape[0], k)[0], k, extrapolate)
+
+    @staticmethod
+    def design_matrix(x: Any, t: Any, k: int, extrapolate: Any = False) -> Any:
+        """Return the values of all B-splines at plain points, as a sparse array."""
+        if on_tape(x, t):
+            raise ArgumentTypeError(
+                "interpolate.BSpline.design_matrix: not supported for a Tensor. Write BSpline(t, np.eye(n), k)(x)."
+            )
+        return scipy.interpolate.BSpline.design_matrix(x, t, k, extrapolate)
 
     @property
     def tck(self) -> tuple[Array, Array, int]:

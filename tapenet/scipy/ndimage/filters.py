@@ -34,9 +34,11 @@ def _margins(function: str, size: int, origin: Any) -> tuple[int, int]:
 def _along(function: str, x: Array, weights: Array, axis: int, mode: str, cval: Any, origin: int) -> Array:
     """Correlate along one axis."""
     before, after = _margins(function, weights.shape[0], origin)
+    if 0 in x.shape:
+        return x
     longer = tnp.moveaxis(extended(x, before, after, axis, mode, cval), axis, -1)
     kernel = _in_double(tnp.flip(weights, 0))
-    return tnp.moveaxis(convolved(_in_double(longer), kernel, axes=1, valid=True, method="direct"), -1, axis)
+    return tnp.moveaxis(convolved(_in_double(longer), kernel, axes=1, valid=True, method="image"), -1, axis)
 
 
 def _in_double(x: Array) -> Array:
@@ -101,6 +103,8 @@ def _over_axes(
     modes = checked_modes(name, mode, len(places))
     origins = for_each(name, "origin", origin, len(places))
     places, (modes, origins) = sorted_axes(places, modes, origins)
+    if 0 in x.shape:
+        return finished(name, x, x, output)
     longer = x
     for i, (axis, one) in enumerate(zip(places, modes, strict=True)):
         size = weights.shape[i]
@@ -109,7 +113,7 @@ def _over_axes(
     kernel = weights if convolves else reversed_along(tnp.conj(weights), weights.ndim)
     order = (*(i for i in range(x.ndim) if i not in places), *places)
     longer = _in_double(tnp.transpose(longer, order))
-    out = convolved(longer, _in_double(kernel), axes=len(places), valid=True, method="direct")
+    out = convolved(longer, _in_double(kernel), axes=len(places), valid=True, method="image")
     return finished(name, tnp.transpose(out, tuple(np.argsort(order))), x, output)
 
 

@@ -22,7 +22,7 @@ from tapenet.core.arguments import as_array, axis_of, check_is_count, collected
 from tapenet.core.families import linear
 from tapenet.core.nondifferentiable import branch_condition, choice, nondifferentiable
 from tapenet.core.primitive import Array
-from tapenet.errors import ArgumentError
+from tapenet.errors import ArgumentError, MappedValueError
 from tapenet.scipy import special
 from tapenet.scipy.convolution import extended
 from tapenet.scipy.ndimage.arguments import MODES, checked_modes, finished, for_each, image
@@ -379,6 +379,16 @@ def _extents(angle: Array, *, shape: tuple[int, int]) -> Array:
 _rotated_shape = nondifferentiable(_extents, name="ndimage.rotated_shape")
 
 
+def _reshaped(angle: Any, shape: tuple[int, int]) -> tuple[int, ...]:
+    try:
+        return tuple(int(n) for n in _rotated_shape(angle, shape=shape))
+    except MappedValueError:
+        raise MappedValueError(
+            "ndimage.rotate: angle must be the same for all examples of vmap, as the result's shape depends on it. "
+            "Write reshape=False."
+        ) from None
+
+
 @counterpart(
     scipy.ndimage, "Derivatives: by the input, the angle and cval, those of the splines; reshape gives a shape."
 )
@@ -401,7 +411,7 @@ def rotate(
         raise ArgumentError(f"ndimage.{name}: axes should contain exactly two values; got {axes!r}.")
     first, second = sorted(axis_of(f"ndimage.{name}", axis, x.ndim, "axes") for axis in axes)
     within = (x.shape[first], x.shape[second])
-    wanted = tuple(int(n) for n in _rotated_shape(angle, shape=within)) if reshape else within
+    wanted = _reshaped(angle, within) if reshape else within
     c, s = special.cosdg(angle), special.sindg(angle)
     matrix = tnp.stack([tnp.stack([c, s]), tnp.stack([-s, c])])
     offset = (np.array(within) - 1) / 2 - tnp.matmul(matrix, (np.array(wanted) - 1) / 2)

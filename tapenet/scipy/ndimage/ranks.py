@@ -38,6 +38,8 @@ def _windows(name: str, x: Array, size: Any, footprint: Any, mode: Any, cval: An
     found = _footprint(name, size, footprint, len(places))
     modes, origins = checked_modes(name, mode, len(places)), for_each(name, "origin", origin, len(places))
     places, (modes, origins) = sorted_axes(places, modes, origins)
+    if 0 in x.shape:
+        return tnp.stack([x] * int(np.count_nonzero(found)))
     longer = x
     for i, axis in enumerate(places):
         before = found.shape[i] // 2 + operator.index(origins[i])

@@ -52,6 +52,8 @@ def _back(b: Array, a: Array, t: Array) -> Array:
 def _lagged(v: Array, x: Array, count: int) -> Array:
     """Return the sums of v[n] x[n - k] over n, for k below a count."""
     v, x = _alike(v, x)
+    if x.shape[-1] == 0:
+        return np.zeros((*x.shape[:-1], count), x.dtype)
     longer = tnp.concatenate([v, np.zeros((*v.shape[:-1], count - 1), v.dtype)], -1)
     return convolved(longer, tnp.flip(x, -1), axes=1, valid=True, method="direct")
 
