@@ -54,7 +54,14 @@ def test_operators_on_pytrees(solver: Any) -> None:
     assert tn.tree.allclose(H @ found, x)
     flat = np.array([1.0, 2.0, 3.0, 0.5])
     np.testing.assert_allclose(solver(H, flat, tolerance=1e-12), np.linalg.solve(H.to_dense(), flat))
-    check_grads(solution, (x, 1.5))
+    p = 1.5
+    by_p = tn.jvp(lambda p: solution(x, p), (p,), (1.0,))[1]
+    exactly = tn.jacfwd(lambda p: tnp.linalg.solve(tn.linear_operator(loss, x, p, kind="hessian").to_dense(), flat))(p)
+    assert tn.tree.allclose(by_p, {"a": exactly[:3], "s": exactly[3]})
+    by_x = tn.grad(lambda x: solution(x, p)["s"])(x)
+    h = 1e-6
+    higher, lower = (solution({"a": x["a"], "s": x["s"] + way * h}, p)["s"] for way in (1, -1))
+    np.testing.assert_allclose(by_x["s"], (higher - lower) / (2 * h), rtol=1e-5)
 
 
 def test_complex_equations() -> None:
