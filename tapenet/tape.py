@@ -316,7 +316,10 @@ class GradientTape:
 
         axis = None if batch_axis is None else common_axis("tape.jacobian", batch_axis, [*targets, *sources])
         ends = ends_of(targets, axis)
-        blocks = (reverse_mode_blocks if axis is None else batched_blocks)(pulled, ends, ends_of(sources), chunk_size)
+        if axis is None:
+            blocks = reverse_mode_blocks(pulled, ends, ends_of(sources), chunk_size, self._trace.entries)
+        else:
+            blocks = batched_blocks(pulled, ends, ends_of(sources), chunk_size)
         if unconnected == "none":
             blocks = [
                 [block if self._is_path(source, target) else None for block, source in zip(row, sources, strict=True)]

@@ -85,6 +85,8 @@ class Primitive:
         is_users: whether `forward` is a user's own function, whose exceptions pass unchanged.
         users_rules: which rules are a user's own, so that checked walks hold them to be linear: each, or the
             pushforward alone where the pullback is its transpose.
+        recomputes: whether its rules compute again what the forward function did, so that several rows of a Jacobian
+            are to go back together.
         module: of a user's operation that of the function it is made of, where pickle looks for it.
     """
 
@@ -108,6 +110,7 @@ class Primitive:
     is_discrete: bool = False
     is_users: bool = False
     users_rules: Literal["none", "each", "pushforward"] = "none"
+    recomputes: bool = False
     module: str = ""
     _known_keeps: dict[tuple[bool, ...], tuple[bool, ...]] = attrs.field(factory=dict, init=False)
 

@@ -497,6 +497,7 @@ SCAN = Primitive(
     joint_pushforward=_pushforward,
     joint_reads="all",
     joint_reads_out=True,
+    recomputes=True,
 )
 
 

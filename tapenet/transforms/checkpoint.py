@@ -293,4 +293,5 @@ CHECKPOINT = Primitive(
     joint_pushforward=_pushforward,
     batch=_batched,
     is_users=True,
+    recomputes=True,
 )

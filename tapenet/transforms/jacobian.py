@@ -250,7 +250,11 @@ def _pulled(targets: Sequence[Any], sources: Sequence[Tensor], chunk_size: int |
         return [[] for _ in targets]
     trace = _trace_of(sources)
     blocks = reverse_mode_blocks(
-        lambda seeds: vjp_walk(trace, targets, seeds, sources), ends_of(targets), ends_of(sources), chunk_size
+        lambda seeds: vjp_walk(trace, targets, seeds, sources),
+        ends_of(targets),
+        ends_of(sources),
+        chunk_size,
+        trace.entries,
     )
     return completed(blocks, ends_of(targets), sources, "source")
 

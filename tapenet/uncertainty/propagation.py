@@ -327,7 +327,9 @@ def _jacobians(recording: Recording, targets: Sequence[Any]) -> Matrices:
     ends, starts = ends_of(targets), ends_of(sources)
     chunk = _chunk(recording)
     if sum(end.size for end in ends) <= 2 * sum(start.size for start in starts):
-        blocks = reverse_mode_blocks(lambda seeds: vjp_walk(trace, targets, seeds, sources), ends, starts, chunk)
+        blocks = reverse_mode_blocks(
+            lambda seeds: vjp_walk(trace, targets, seeds, sources), ends, starts, chunk, trace.entries
+        )
     else:
         blocks = forward_mode_blocks(lambda seeds: jvp_walk(trace, sources, seeds, targets), ends, starts, chunk)
     found: Any = completed(blocks, ends, sources, "target")

@@ -11,6 +11,7 @@ import numpy as np
 from tapenet.core.leaf_checks import dtype_of
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, tree_flatten, tree_unflatten
+from tapenet.core.record import Entry
 from tapenet.errors import ArgumentError
 from tapenet.walks.results import as_kind_of
 from tapenet.walks.rows import End, Walk, rows
@@ -30,14 +31,21 @@ FEW_ROWS = 4
 SMALL_SOURCE = 64
 
 
-def _is_done_by_rows(targets: Sequence[End], sources: Sequence[End]) -> bool:
+def _is_done_by_rows(targets: Sequence[End], sources: Sequence[End], entries: Sequence[Entry]) -> bool:
     few = sum(end.size for end in targets) <= FEW_ROWS
-    return few and sum(math.prod(end.shape) for end in sources) <= SMALL_SOURCE
+    is_small = few and sum(math.prod(end.shape) for end in sources) <= SMALL_SOURCE
+    return is_small and not any(entry[0].recomputes for entry in entries)
 
 
-def reverse_mode_blocks(vjp: Walk, targets: Sequence[End], sources: Sequence[End], chunk_size: int | None) -> Blocks:
-    """Return the blocks by backward walks, of shape (*target's seeded shape, *source's shape)."""
-    if chunk_size is None and _is_done_by_rows(targets, sources):
+def reverse_mode_blocks(
+    vjp: Walk,
+    targets: Sequence[End],
+    sources: Sequence[End],
+    chunk_size: int | None,
+    entries: Sequence[Entry] = (),
+) -> Blocks:
+    """Return the blocks by backward walks over entries, of shape (*target's seeded shape, *source's shape)."""
+    if chunk_size is None and _is_done_by_rows(targets, sources, entries):
         chunk_size = 1
     blocks = _split_rows(rows(vjp, targets, chunk_size), targets)
     if any(source.dtype.kind == "f" for source in sources):

@@ -193,6 +193,7 @@ LOOP = Primitive(
     with_residual=_with_sweep,
     batch=_batched,
     is_users=True,
+    recomputes=True,
 )
 
 
@@ -277,4 +278,5 @@ LOOP_BACK = Primitive(
     joint_reads="all",
     batch=_back_batched,
     is_users=True,
+    recomputes=True,
 )
