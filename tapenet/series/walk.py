@@ -14,7 +14,7 @@ from tapenet.core.record import SLOTS, Entry, Parameters
 from tapenet.core.recorder import new_recorder
 from tapenet.core.tensor import Tensor
 from tapenet.ops.elementwise.arithmetic import where
-from tapenet.series import elementwise, linalg, products, special  # noqa: F401  # each enters its rules
+from tapenet.series import elementwise, linalg, networks, products, special  # noqa: F401  # each enters its rules
 from tapenet.series.arithmetic import Coefficient, Series, constant, derivative, integral, is_complex, is_constant
 from tapenet.series.linear import kind_of_family, of_family
 from tapenet.series.rules import Entry as RuleEntry, entry_of

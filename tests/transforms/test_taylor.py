@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import mpmath
@@ -324,7 +325,7 @@ def test_checks_name_where_a_series_is_not_finite() -> None:
             tn.jet(tnp.exp, (700.0,), ([1e200, None],))
         with pytest.raises(tn.NumericalError, match=r"sqrt: in the forward walk: divide.*test_taylor\.py"):
             tn.jet(tnp.sqrt, (0.0,), ([1.0],))
-        with pytest.raises(tn.NumericalError, match="eigh: in the forward walk"):
+        with pytest.raises(tn.NumericalError, match="eigh: in the series walk"):
             tn.jet(lambda a: tnp.linalg.eigh(a)[1], (np.eye(2),), ([np.ones((2, 2))],))
 
 
@@ -336,6 +337,74 @@ def test_loops_regions_and_solutions() -> None:
 
     series = [0.1 * V, V]
     np.testing.assert_allclose(tn.jet(f, (X,), (series,))[1], nested(f, X, series), rtol=1e-8)
+
+
+# ---- factorizations and weights ----
+
+SQUARE = np.array([[2.0, 0.3, 0.1], [0.2, 1.5, -0.4], [0.0, 0.5, 1.0]])
+MOVE = np.array([[0.5, -1.0, 0.2], [0.3, 0.7, 0.1], [-0.2, 0.4, 0.9]])
+
+
+def products_of_factors(name: str, a: Array) -> list[Array]:
+    """What factors give back, with what they must be: series of equal things."""
+    turned = tnp.conj(tnp.matrix_transpose(a))
+    if name == "qr":
+        q, r = tnp.linalg.qr(a)
+        return [q @ r, a, tnp.conj(tnp.matrix_transpose(q)) @ q, np.eye(3) + 0 * a, tnp.tril(r, -1), 0 * a]
+    if name == "eigh":
+        w, v = tnp.linalg.eigh(a + turned)
+        return [(v * w) @ tnp.conj(tnp.matrix_transpose(v)), a + turned, w, tnp.linalg.eigvalsh(a + turned)]
+    if name == "svd":
+        u, s, vh = tnp.linalg.svd(a)
+        return [(u * s) @ vh, a, s, tnp.linalg.svdvals(a)]
+    if name == "cholesky":
+        lower = tnp.linalg.cholesky(a @ turned)
+        return [lower @ tnp.conj(tnp.matrix_transpose(lower)), a @ turned]
+    sign, logabsdet = tnp.linalg.slogdet(a)
+    return [sign * tnp.exp(logabsdet), tnp.linalg.det(a), tnp.linalg.inv(a) @ a, np.eye(3) + 0 * a]
+
+
+@pytest.mark.parametrize("name", ["qr", "eigh", "svd", "cholesky", "slogdet"])
+@pytest.mark.parametrize("turn", [0.0, 1.0j])
+def test_the_series_of_factors_multiply_to_that_of_the_matrix(name: str, turn: complex) -> None:
+    a = SQUARE + turn * MOVE if turn else SQUARE
+    move = MOVE + turn * SQUARE.T if turn else MOVE
+    series = [0.2 * move, 0.04 * move.T, 0.008 * a, *[None] * 5]  # so that rounding errors stay small
+    y, found = tn.jet(lambda a: products_of_factors(name, a), (a,), (series,))
+    for parts in (y, *found):
+        for factors, whole in zip(parts[::2], parts[1::2], strict=True):
+            size = max(1.0, *(np.abs(x).max() for part in found for x in part))
+            np.testing.assert_allclose(factors, whole, rtol=1e-9, atol=1e-11 * size)
+
+
+def test_tall_and_wide_matrices_factor_too() -> None:
+    for shape in ((4, 2), (2, 4)):
+        a, move = np.random.default_rng(0).normal(size=(2, *shape))
+        for factor in (lambda a: tnp.linalg.qr(a), lambda a: tnp.linalg.svd(a, full_matrices=False)):
+            for place in range(2):
+
+                def one(a: Array, factor: Function = factor, place: int = place) -> Array:
+                    return factor(a)[place]
+
+                found, expected = tn.jet(one, (a,), ([move, move],))[1], nested(one, a, [move, move])
+                np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_small_weights_keep_their_digits() -> None:
+    x = np.array([40.0, 0.0, -40.0])
+    found = tn.jet(tn.nn.softmax, (x,), ([V, None, None, None],))[1]
+    found_log = tn.jet(tn.nn.log_softmax, (x,), ([V, None, None, None],))[1]
+
+    def weight(i: int, t: Any) -> Any:
+        return MP.exp(x[i] + V[i] * t) / sum(MP.exp(x[j] + V[j] * t) for j in range(3))
+
+    with mpmath.workdps(60):
+        for i in range(3):
+            expected = mpmath.taylor(partial(weight, i), 0, 4)
+            log = mpmath.taylor(lambda t, i=i: MP.log(weight(i, t)), 0, 4)
+            for k in range(1, 5):
+                assert float(found[k - 1][i]) == pytest.approx(float(expected[k]) * math.factorial(k), rel=1e-12)
+                assert float(found_log[k - 1][i]) == pytest.approx(float(log[k]) * math.factorial(k), rel=1e-12)
 
 
 # ---- second derivatives ----
