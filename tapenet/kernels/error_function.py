@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +17,7 @@ from tapenet.kernels.threads import share
 # (1 + 2x) e^(x^2) erfc x for x >= 0 as a Chebyshev series in (x - 3.75) / (x + 3.75): the form of Shepherd and
 # Laframboise, "Chebyshev approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < inf", Math. Comp. 36 (1981).
 # The coefficients are computed in 40 digits and cut where they fall below the precision of float64.
-_ERFC_SERIES = (
+ERFC_SERIES = (
     1.1775789345674018,
     -0.0045900545806464773,
     -0.084249133366517916,
@@ -45,11 +44,12 @@ _ERFC_SERIES = (
     7.4182334421949088e-17,
     5.0681460130604585e-17,
 )
+_SINGLE_TERMS = 13  # of the series, in single precision
+SINGLE_POWERS = tuple(np.polynomial.chebyshev.cheb2poly(ERFC_SERIES[:_SINGLE_TERMS]))  # of these, the lowest first
 _SMALL = 0.7  # below it erf is summed as a Taylor series: 1 - erfc would cancel
 _NEAR = 0.5  # below it the normal distribution is summed from erf, above it from erfc
 _TAYLOR, _TAYLOR_WIDE = 16, 21  # its last term, and that for longdouble
 _LARGEST = 120  # e^(-x^2) is 0 beyond it in every dtype, and the square must not overflow
-_SINGLE_TERMS = 13  # of the series, in single precision
 _HIGH_BITS = np.int32(-(2**12))  # of a single's 24 bits the first 12
 _STEP, _STEPS = 0.4, 18  # of the sum for longdouble: an error of e^(-(pi / step)^2) = 1e-27
 
@@ -125,9 +125,9 @@ def _scaled_complement(x: Any) -> Any:
     t = (x - 3.75) / (x + 3.75)
     # Clenshaw's recurrence.
     later, last = np.zeros_like(t), np.zeros_like(t)
-    for coefficient in _ERFC_SERIES[:0:-1]:
+    for coefficient in ERFC_SERIES[:0:-1]:
         last, later = coefficient + 2 * t * last - later, last
-    return (_ERFC_SERIES[0] + t * last - later) / (1 + 2 * x)
+    return (ERFC_SERIES[0] + t * last - later) / (1 + 2 * x)
 
 
 def _scaled_complement_by_sum(x: Any) -> Any:
@@ -166,13 +166,6 @@ def _in_blocks(function: Callable[[Array, Array], None], x: Array) -> Array:
     return out
 
 
-@functools.cache
-def _single_coefficients() -> list[np.float32]:
-    """Return the coefficients of the series that count in single precision, as those of powers, the highest first."""
-    series = [_ERFC_SERIES[0], *_ERFC_SERIES[1:_SINGLE_TERMS]]
-    return [np.float32(c) for c in np.polynomial.chebyshev.cheb2poly(series)[::-1]]
-
-
 def _single_gaussian(size: Array, out: Array) -> None:
     """Write e^(-x^2 / 2) of sizes up to `_LARGEST`, corrected for the rounding error of the square."""
     high = (size.view(np.int32) & _HIGH_BITS).view(np.float32)  # its square is exact
@@ -199,9 +192,9 @@ def _single_normal_cdf(x: Array, out: Array) -> None:
     size *= np.float32(math.sqrt(0.5))
     t, total = size - np.float32(3.75), size + np.float32(3.75)
     t /= total
-    first, *others = _single_coefficients()
+    *others, first = map(np.float32, SINGLE_POWERS)
     total.fill(first)
-    for coefficient in others:
+    for coefficient in reversed(others):
         total *= t
         total += coefficient
     size += size

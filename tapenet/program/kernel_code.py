@@ -17,7 +17,17 @@ from tapenet.core.record import Shape
 from tapenet.kernels.machine_code import processor
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.regions import Region
-from tapenet.program.vector_math import FARTHEST, FUNCTIONS, LIMITED, SIMPLE, TRUTHS, Code, definition
+from tapenet.program.vector_math import (
+    EXPONENTS,
+    FARTHEST,
+    FUNCTIONS,
+    LIMITED,
+    SIMPLE,
+    TRUTHS,
+    Code,
+    definition,
+    power,
+)
 
 # Calls of a function beyond which it is called rather than written out each time: machine code grows.
 INLINED = 12
@@ -33,7 +43,7 @@ def can_join(program: Program, instruction: Instruction) -> bool:
     primitive, space = instruction.primitive, program.spaces.get(instruction.out)
     if primitive is None or space is None or not space.shape or space.dtype is None or 0 in space.shape:
         return False
-    if instruction.parameters or not space.is_array or not space.dtype.isnative:
+    if not space.is_array or not space.dtype.isnative or not _has_known_parameters(program, instruction):
         return False
     char = _float_of(program, instruction)
     if char is None or not _is_known(instruction.name, space.dtype):
@@ -41,10 +51,17 @@ def can_join(program: Program, instruction: Instruction) -> bool:
     return _split_of(space.shape, [shape_of(program, n) for n in instruction.operands]) is not None
 
 
+def _has_known_parameters(program: Program, instruction: Instruction) -> bool:
+    if instruction.name == "power":
+        exponent = program.constants.get(instruction.operands[1])
+        return type(exponent) in (int, float) and exponent in EXPONENTS and not instruction.parameters
+    return not instruction.parameters or (instruction.name == "astype" and set(instruction.parameters) == {"dtype"})
+
+
 def _is_known(name: str, dtype: np.dtype[Any]) -> bool:
     if dtype.kind == "b":
         return name in TRUTHS or name in _LOGICAL or name in ("logical_not", "invert")
-    return name in SIMPLE or name in FUNCTIONS or name == "where"
+    return name in SIMPLE or name in FUNCTIONS or name in ("where", "astype", "power")
 
 
 def _float_of(program: Program, instruction: Instruction) -> str | None:
@@ -231,6 +248,11 @@ class _Writer:
             return code.add(f"{_LOGICAL[name]} {code.truth} {operands[0]}, {operands[1]}")
         if name in ("logical_not", "invert"):
             return code.add(f"xor {code.truth} {operands[0]}, splat (i1 true)")
+        if name == "astype":
+            is_truth = self._is_truth(instruction.operands[0])
+            return code.add(f"uitofp {code.truth} {operands[0]} to {code.type}") if is_truth else operands[0]
+        if name == "power":
+            return power(code, operands[0], int(self.program.constants[instruction.operands[1]]))
         if name in LIMITED:
             size = code.intrinsic("fabs", operands[0])
             limits.append(code.compare("ogt", size, code.number(FARTHEST[self.char])))

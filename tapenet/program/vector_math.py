@@ -16,6 +16,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from tapenet.kernels.error_function import ERFC_SERIES, SINGLE_POWERS
+
 Value = str
 
 
@@ -293,7 +295,7 @@ def _log1p(c: Code, x: Value) -> Value:
 
 # Beyond it x is not reduced to the last digit by three parts of pi / 2.
 FARTHEST = {"f": 10_000.0, "d": 1_000_000.0}
-LIMITED = frozenset({"sin", "cos"})
+LIMITED = frozenset({"sin", "cos", "tan"})
 
 
 def _parts_of_half_pi(char: str) -> tuple[float, float, float]:
@@ -310,25 +312,62 @@ def _parts_of_half_pi(char: str) -> tuple[float, float, float]:
 _HALF_PI = {char: _parts_of_half_pi(char) for char in "fd"}
 
 
+def _with_lost(c: Code, n: Value, part: Value, x: Value) -> tuple[Value, Value]:
+    """Return n * part + x, rounded, and what that lost: by the product and Knuth's TwoSum, of sizes in any order."""
+    total = c.fma(n, part, x)
+    product = c.two("fmul", n, part)
+    first = c.two("fadd", x, product)
+    added = c.two("fsub", first, x)
+    lost = c.two("fsub", x, c.two("fsub", first, added))
+    lost = c.two("fadd", lost, c.two("fsub", product, added))
+    lost = c.two("fadd", lost, c.fma(n, part, c.negative(product)))
+    return total, c.two("fadd", c.two("fsub", first, total), lost)
+
+
+class _Angle:
+    """The parts of sin x and cos x for x = n pi / 2 + r.
+
+    Attributes:
+        integer: n.
+        sine, cosine: of r, rounded.
+        sine_lost, cosine_lost: what they lost by their last roundings, and by that of r.
+    """
+
+    def __init__(self, c: Code, x: Value) -> None:
+        n, self.integer = _rounded(c, x, 2 / math.pi)
+        first, second, third = (c.number(-part) for part in _HALF_PI[c.char])
+        exact = c.fma(n, first, x)
+        middle, lost = _with_lost(c, n, second, exact)
+        r, lost_last = _with_lost(c, n, third, middle)
+        lost = c.two("fadd", lost, lost_last)
+        z = c.two("fmul", r, r)
+        sines, cosines = (4, 5) if c.char == "f" else (8, 8)
+        odd = c.polynomial(z, [Fraction((-1) ** k, math.factorial(2 * k + 1)) for k in range(1, sines + 1)])
+        cube = c.two("fmul", z, r)
+        self.sine = c.fma(cube, odd, r)
+        even = c.polynomial(z, [Fraction((-1) ** k, math.factorial(2 * k)) for k in range(2, cosines + 1)])
+        half = c.fma(z, c.number(-0.5), c.number(1.0))
+        # What 1 - z / 2 lost by rounding is added to the rest.
+        rest = c.fma(z, c.number(-0.5), c.two("fsub", c.number(1.0), half))
+        fourth = c.fma(c.two("fmul", z, z), even, rest)
+        self.cosine = c.two("fadd", half, fourth)
+        sine_lost = c.fma(cube, odd, c.two("fsub", r, self.sine))
+        cosine_lost = c.two("fadd", c.two("fsub", half, self.cosine), fourth)
+        self.sine_lost = c.fma(lost, self.cosine, sine_lost)
+        self.cosine_lost = c.fma(c.negative(lost), self.sine, cosine_lost)
+
+
+def _is_odd(c: Code, integer: Value) -> Value:
+    return c.add(f"icmp ne {c.integer} {c.integers('and', integer, c.whole(1))}, zeroinitializer")
+
+
 def _sine_or_cosine(c: Code, x: Value, quarter: int) -> Value:
     """Return sin(x + quarter * pi / 2)."""
-    n, integer = _rounded(c, x, 2 / math.pi)
-    r = x
-    for part in _HALF_PI[c.char]:
-        r = c.fma(n, c.number(-part), r)
+    angle = _Angle(c, x)
+    integer = angle.integer
     if quarter:
         integer = c.integers("add", integer, c.whole(quarter))
-    z = c.two("fmul", r, r)
-    sines, cosines = (4, 5) if c.char == "f" else (8, 8)
-    odd = c.polynomial(z, [Fraction((-1) ** k, math.factorial(2 * k + 1)) for k in range(1, sines + 1)])
-    sine = c.fma(c.two("fmul", z, r), odd, r)
-    even = c.polynomial(z, [Fraction((-1) ** k, math.factorial(2 * k)) for k in range(2, cosines + 1)])
-    half = c.fma(z, c.number(-0.5), c.number(1.0))
-    # What 1 - z / 2 lost by rounding is added to the rest.
-    lost = c.fma(z, c.number(-0.5), c.two("fsub", c.number(1.0), half))
-    cosine = c.two("fadd", half, c.fma(c.two("fmul", z, z), even, lost))
-    is_odd = c.add(f"icmp ne {c.integer} {c.integers('and', integer, c.whole(1))}, zeroinitializer")
-    chosen = c.select(is_odd, cosine, sine)
+    chosen = c.select(_is_odd(c, integer), angle.cosine, angle.sine)
     sign = c.integers("shl", c.integers("and", integer, c.whole(2)), c.whole(c.bits - 2))
     return c.to_numbers(c.integers("xor", c.to_bits(chosen), sign))
 
@@ -342,6 +381,173 @@ def _cos(c: Code, x: Value) -> Value:
     return _sine_or_cosine(c, x, 1)
 
 
+def _tan(c: Code, x: Value) -> Value:
+    """Return the quotient of sine and cosine, to which what they and it lost is added."""
+    angle = _Angle(c, x)
+    is_odd = _is_odd(c, angle.integer)
+    top = c.select(is_odd, c.negative(angle.cosine), angle.sine)
+    top_lost = c.select(is_odd, c.negative(angle.cosine_lost), angle.sine_lost)
+    bottom = c.select(is_odd, angle.sine, angle.cosine)
+    bottom_lost = c.select(is_odd, angle.sine_lost, angle.cosine_lost)
+    quotient = c.two("fdiv", top, bottom)
+    turned = c.negative(quotient)
+    left = c.fma(turned, bottom_lost, c.two("fadd", c.fma(turned, bottom, top), top_lost))
+    found = c.two("fadd", quotient, c.two("fdiv", left, bottom))
+    return c.select(c.compare("oeq", x, c.number(0.0)), x, found)
+
+
+# (arctan(x) / x - 1) / x^2 as a polynomial of x^2 up to tan^2(pi / 8), through its values at the zeros of a Chebyshev
+# polynomial; by mpmath, to 3e-9 and 5e-18.
+_ARCTAN = {
+    "f": (
+        *(-0.33333331753816968908, 0.19999538794771921465, -0.14263897112598675462),
+        *(0.10743099667674570264, -0.06449835224591495918),
+    ),
+    "d": (
+        *(-0.33333333333333330127, 0.19999999999995479198, -0.1428571428465789355, 0.111111110145610136),
+        *(-0.090909045498846109542, 0.076921825351166482024, -0.066645022156714471037, 0.05858068756861510547),
+        *(-0.050850304928109405433, 0.039219552532551294092, -0.019162068915902573948),
+    ),
+}
+
+
+def _arctan(c: Code, x: Value) -> Value:
+    """Return arctan |x| = pi / 4 + arctan((|x| - 1) / (|x| + 1)) = pi / 2 - arctan(1 / |x|), with the sign of x."""
+    size, one = c.intrinsic("fabs", x), c.number(1.0)
+    is_far = c.compare("ogt", size, c.number(1 + math.sqrt(2)))
+    is_middle = c.compare("ogt", size, c.number(math.sqrt(2) - 1))
+    top = c.select(is_far, c.number(-1.0), c.select(is_middle, c.two("fsub", size, one), size))
+    bottom = c.select(is_far, size, c.select(is_middle, c.two("fadd", size, one), one))
+    t = c.two("fdiv", top, bottom)
+    z = c.two("fmul", t, t)
+    rest = c.two("fmul", c.two("fmul", t, z), c.polynomial(z, _ARCTAN[c.char]))
+    high, low, _ = _HALF_PI[c.char]
+    zero = c.number(0.0)
+    turned_low = c.select(is_far, c.number(low), c.select(is_middle, c.number(low / 2), zero))
+    turned = c.select(is_far, c.number(high), c.select(is_middle, c.number(high / 2), zero))
+    total = c.two("fadd", turned, c.two("fadd", t, c.two("fadd", rest, turned_low)))
+    return c.intrinsic("copysign", total, x)
+
+
+# ---- sums of exponentials ----
+
+
+def _logaddexp(c: Code, x: Value, y: Value) -> Value:
+    """Return the larger plus log(1 + e^-|x - y|)."""
+    same = c.compare("oeq", x, y)  # also infinities
+    distance = c.intrinsic("fabs", c.select(same, c.number(0.0), c.two("fsub", x, y)))
+    rest = c.function("log1p", c.function("exp", c.negative(distance)))
+    return c.two("fadd", _largest("uge")(c, x, y), rest)
+
+
+def _logaddexp_share(c: Code, x: Value, y: Value) -> Value:
+    """Return e^x / (e^x + e^y), the sigmoid of x - y, with what the difference lost by its rounding."""
+    difference = c.two("fsub", x, y)
+    back = c.two("fsub", difference, x)
+    first = c.two("fsub", x, c.two("fsub", difference, back))
+    lost = c.two("fsub", first, c.two("fadd", y, back))
+    is_number = c.compare("olt", c.intrinsic("fabs", lost), c.number(math.inf))
+    share = c.function("sigmoid", difference)
+    other = c.function("sigmoid", c.negative(difference))
+    found = c.fma(c.two("fmul", share, other), c.select(is_number, lost, c.number(0.0)), share)
+    return c.select(c.compare("oeq", x, y), c.number(0.5), found)
+
+
+# ---- the error function and the normal distribution, by the formulas of `kernels.error_function` ----
+
+
+def _parts_of_gaussian(c: Code, size: Value, factor: float) -> tuple[Value, Value]:
+    """Return e^(-factor size^2) for a factor that is a power of two, and what its parts lost by rounding."""
+    square = c.two("fmul", size, size)
+    lost_of_square = c.fma(size, size, c.negative(square))
+    e, lost = _parts_of_exp(c, c.two("fmul", square, c.number(-factor)))
+    return e, c.fma(e, c.two("fmul", lost_of_square, c.number(-factor)), lost)
+
+
+def _complement(c: Code, x: Value, lost_of_x: Value, factor: Value, lost_of_factor: Value) -> Value:
+    """Return factor e^(x^2) erfc x for x >= 0, with what x, quotients and products lost by rounding."""
+    t = c.two("fdiv", c.two("fsub", x, c.number(3.75)), c.two("fadd", x, c.number(3.75)))
+    if c.char == "f":
+        total = c.polynomial(t, list(map(float, SINGLE_POWERS)))
+    else:
+        double = c.two("fadd", t, t)
+        later, last = c.number(0.0), c.number(ERFC_SERIES[-1])
+        for coefficient in ERFC_SERIES[-2:0:-1]:
+            last, later = c.fma(double, last, c.two("fsub", c.number(coefficient), later)), last
+        total = c.fma(t, last, c.two("fsub", c.number(ERFC_SERIES[0]), later))
+    bottom = c.fma(x, c.number(2.0), c.number(1.0))
+    is_large = c.compare("ogt", x, c.number(0.5))
+    twice = c.two("fadd", x, x)
+    large, small = c.select(is_large, twice, c.number(1.0)), c.select(is_large, c.number(1.0), twice)
+    lost_of_bottom = c.two("fadd", c.two("fsub", large, bottom), small)
+    quotient = c.two("fdiv", total, bottom)
+    turned = c.negative(quotient)
+    lost = c.two("fdiv", c.fma(turned, lost_of_bottom, c.fma(turned, bottom, total)), bottom)
+    slope = c.fma(twice, quotient, c.number(-2 / math.sqrt(math.pi)))
+    lost = c.fma(lost_of_x, slope, lost)
+    product = c.two("fmul", factor, quotient)
+    left = c.fma(factor, quotient, c.negative(product))
+    return c.two("fadd", product, c.fma(factor, lost, c.fma(lost_of_factor, quotient, left)))
+
+
+def _parts_of_erf(c: Code, x: Value) -> tuple[Value, Value]:
+    """Return erf x for |x| up to 0.7, as the first term of the series and the rest with what that lost."""
+    scale, terms = 2 / math.sqrt(math.pi), 9 if c.char == "f" else 17
+    z = c.two("fmul", x, x)
+    series = [(-1) ** n * scale / (math.factorial(n) * (2 * n + 1)) for n in range(1, terms)]
+    rest = c.two("fmul", c.two("fmul", x, z), c.polynomial(z, series))
+    high = float(np.float32(scale)) if c.char == "f" else scale
+    low = 2 / math.sqrt(math.pi) - high if c.char == "f" else _SCALE_LOW
+    product = c.two("fmul", x, c.number(high))
+    lost = c.fma(x, c.number(high), c.negative(product))
+    return product, c.two("fadd", c.fma(x, c.number(low), rest), lost)
+
+
+_SCALE_LOW = 1.533545961316588e-17  # of 2 / sqrt(pi), beyond its float64
+_ROOT_LOW = -4.833646656726457e-17  # of sqrt(1/2)
+_LARGEST_SIZE = 120.0  # e^(-x^2 / 2) is 0 beyond it, and the square is a number
+
+
+def _size(c: Code, x: Value) -> Value:
+    return _clamped(c, c.intrinsic("fabs", x), 0.0, _LARGEST_SIZE)
+
+
+def _erf(c: Code, x: Value) -> Value:
+    size = _size(c, x)
+    complement = _complement(c, size, c.number(0.0), *_parts_of_gaussian(c, size, 1.0))
+    far = c.intrinsic("copysign", c.two("fsub", c.number(1.0), complement), x)
+    # The rest of the series is 0 at -0, which the sum would turn into 0.
+    near = c.intrinsic("copysign", c.two("fadd", *_parts_of_erf(c, x)), x)
+    return c.select(c.compare("olt", size, c.number(0.7)), near, far)
+
+
+def _normal_cdf(c: Code, x: Value) -> Value:
+    """Return erfc(-x / sqrt 2) / 2."""
+    size, half = _size(c, x), c.number(0.5)
+    high = float(np.array(math.sqrt(0.5), c.char))
+    low = math.sqrt(0.5) - high if c.char == "f" else _ROOT_LOW
+    scaled = c.two("fmul", size, c.number(high))
+    lost = c.fma(size, c.number(low), c.fma(size, c.number(high), c.negative(scaled)))
+    tail = c.two("fmul", half, _complement(c, scaled, lost, *_parts_of_gaussian(c, size, 0.5)))
+    first, rest = (c.two("fmul", half, part) for part in _parts_of_erf(c, c.intrinsic("copysign", scaled, x)))
+    total = c.two("fadd", half, first)
+    near = c.two("fadd", total, c.two("fadd", c.two("fadd", c.two("fsub", half, total), first), rest))
+    far = c.select(c.compare("olt", x, c.number(0.0)), tail, c.two("fsub", c.number(1.0), tail))
+    return c.select(c.compare("olt", scaled, c.number(0.7)), near, far)
+
+
+def _gaussian(c: Code, x: Value) -> Value:
+    return c.two("fadd", *_parts_of_gaussian(c, _size(c, x), 1.0))
+
+
+def _normal_density(c: Code, x: Value) -> Value:
+    e, lost = _parts_of_gaussian(c, _size(c, x), 0.5)
+    scale = 1 / math.sqrt(2 * math.pi)
+    high = float(np.array(scale, c.char))
+    rest = c.two("fmul", e, c.number(scale - high))
+    return c.fma(e, c.number(high), c.fma(lost, c.number(high), rest))
+
+
 FUNCTIONS: dict[str, tuple[Function, int]] = {
     "exp": (_exp, 1),
     "expm1": (_expm1, 1),
@@ -352,6 +558,14 @@ FUNCTIONS: dict[str, tuple[Function, int]] = {
     "tanh": (_tanh, 1),
     "sigmoid": (_sigmoid, 1),
     "over_square_of_cosh": (_over_square_of_cosh, 2),
+    "tan": (_tan, 1),
+    "arctan": (_arctan, 1),
+    "logaddexp": (_logaddexp, 2),
+    "logaddexp_share": (_logaddexp_share, 2),
+    "erf": (_erf, 1),
+    "gaussian": (_gaussian, 1),
+    "normal_cdf": (_normal_cdf, 1),
+    "normal_density": (_normal_density, 1),
 }
 
 # ---- operations of one line or a few ----
@@ -374,6 +588,34 @@ def _compared(relation: str) -> Function:
     return lambda c, x, y: c.compare(relation, x, y)
 
 
+def _sign(c: Code, x: Value) -> Value:
+    zero = c.number(0.0)
+    below = c.select(c.compare("olt", x, zero), c.number(-1.0), c.two("fadd", x, zero))
+    return c.select(c.compare("ogt", x, zero), c.number(1.0), below)
+
+
+def _over_one_more_square(c: Code, t: Value, x: Value) -> Value:
+    square = c.two("fmul", x, x)
+    near = c.two("fdiv", t, c.two("fadd", c.number(1.0), square))
+    far = c.two("fdiv", c.two("fdiv", t, x), x)
+    return c.select(c.compare("oeq", square, c.number(math.inf)), far, near)
+
+
+def _subgradient(c: Code, x: Value, mask: Value) -> Value:
+    is_number = c.compare("ord", x, x)
+    return c.select(c.add(f"and {c.truth} {mask}, {is_number}"), c.number(0.0), x)
+
+
+def power(c: Code, x: Value, exponent: int) -> Value:
+    """Return a power by multiplications; a negative one is of the reciprocal, as its square may be too large."""
+    base = x if exponent > 0 else c.two("fdiv", c.number(1.0), x)
+    square = c.two("fmul", base, base)
+    return {1: base, 2: square, 3: c.two("fmul", square, base), 4: c.two("fmul", square, square)}[abs(exponent)]
+
+
+# Exponents that are written as multiplications.
+EXPONENTS = frozenset({-2, -1, 2, 3, 4})
+
 SIMPLE: dict[str, Function] = {
     "add": _binary("fadd"),
     "subtract": _binary("fsub"),
@@ -394,6 +636,12 @@ SIMPLE: dict[str, Function] = {
     "maximum": _largest("uge"),
     "minimum": _largest("ule"),
     "relu": lambda c, x: _largest("uge")(c, x, c.number(0.0)),
+    "sign": _sign,
+    "clip": lambda c, x, low, high: _largest("ule")(c, _largest("uge")(c, x, low), high),
+    "copysign": lambda c, x, y: c.intrinsic("copysign", x, y),
+    "stop_gradient": lambda c, x: x,
+    "subgradient": _subgradient,
+    "over_one_more_square": _over_one_more_square,
     "one_less_square": lambda c, x: c.two("fmul", c.two("fsub", c.number(1.0), x), c.two("fadd", c.number(1.0), x)),
 }
 TRUTHS: dict[str, Function] = {
@@ -403,4 +651,7 @@ TRUTHS: dict[str, Function] = {
     "less_equal": _compared("ole"),
     "equal": _compared("oeq"),
     "not_equal": _compared("une"),
+    "isnan": lambda c, x: c.compare("uno", x, x),
+    "isinf": lambda c, x: c.compare("oeq", c.intrinsic("fabs", x), c.number(math.inf)),
+    "isfinite": lambda c, x: c.compare("olt", c.intrinsic("fabs", x), c.number(math.inf)),
 }

@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from tapenet.ops.special.functions import erf, normal_cdf as distribution
 from tapenet.program import llvm_code
 from tapenet.program.kernel_code import kernel_of
 from tapenet.program.vector_math import FARTHEST, LIMITED
@@ -47,7 +48,19 @@ def sigmoid(x: Any) -> Any:
     return 1 / (1 + mpmath.exp(-x))
 
 
+def normal_cdf(x: Any) -> Any:
+    x = max(min(x, mpmath.mpf(100)), mpmath.mpf(-100))  # beyond it, it is 0 and 1, and mpmath's fails
+    return mpmath.erfc(-x / mpmath.sqrt(2)) / 2
+
+
 FUNCTIONS = {
+    "tan": (tnp.tan, mpmath.tan),
+    "arctan": (tnp.arctan, mpmath.atan),
+    "softplus": (tn.nn.softplus, lambda x: mpmath.log1p(mpmath.exp(x))),
+    "share": (tn.elementwise_grad(tn.nn.softplus), sigmoid),
+    "erf": (erf, mpmath.erf),
+    "normal_cdf": (distribution, normal_cdf),
+    "normal_density": (tn.elementwise_grad(distribution), lambda x: mpmath.npdf(x)),
     "exp": (tnp.exp, mpmath.exp),
     "expm1": (tnp.expm1, mpmath.expm1),
     "log": (tnp.log, mpmath.log),
@@ -59,6 +72,13 @@ FUNCTIONS = {
 }
 ULPS = {np.float32: 2.0, np.float64: 3.0}
 ENDS = {
+    "tan": [0.0, -0.0, np.nan, np.nan],
+    "arctan": [0.0, -0.0, np.pi / 2, -np.pi / 2],
+    "softplus": [np.log(2.0), np.log(2.0), np.inf, 0.0],
+    "share": [0.5, 0.5, 1.0, 0.0],
+    "erf": [0.0, -0.0, 1.0, -1.0],
+    "normal_cdf": [0.5, 0.5, 1.0, 0.0],
+    "normal_density": [1 / np.sqrt(2 * np.pi), 1 / np.sqrt(2 * np.pi), 0.0, 0.0],
     "exp": [1.0, 1.0, np.inf, 0.0],
     "expm1": [0.0, -0.0, np.inf, -1.0],
     "log": [-np.inf, -np.inf, np.inf, np.nan],
@@ -89,6 +109,7 @@ def test_functions_are_right_to_a_few_units_in_the_last_place(name: str, dtype: 
     x = x[np.isfinite(x) & (np.abs(x) < (FARTHEST[np.dtype(dtype).char] if name in LIMITED else np.inf))]
     x = x[x > 0] if name == "log" else x[x > -1] if name == "log1p" else x
     made = compiled(ours, (x,), scale=1.0)
+    assert kernels_of(ours, x) == 1
     found = made(x)
     with mpmath.workdps(40):
         wanted = [exact(mpmath.mpf(float(value))) for value in x]
@@ -160,6 +181,27 @@ def test_what_numpy_computes_in_another_order_of_memory_is_read_in_its_own() -> 
         return tnp.sum(single, 0) + tnp.exp(single * 2.0) * x
 
     compiled(f, (x,), (np.ascontiguousarray(x),), (x,))
+
+
+@np.errstate(all="ignore")
+def test_choices_and_powers_are_numpys() -> None:
+    special = np.array([0.0, -0.0, 1.5, -2.5, np.inf, -np.inf, np.nan, 1e-310, 1e300, 1e-160])
+    x, y = (part.ravel() for part in np.meshgrid(special, special))
+
+    def f(x: Array, y: Array) -> Any:
+        return (
+            *(tnp.sign(x), tnp.clip(x, -1.0, y), tnp.copysign(x, y), tnp.isnan(x), tnp.isinf(x), tnp.isfinite(y)),
+            *(tnp.astype(x > y, x.dtype), tn.elementwise_grad(tnp.arctan)(x), tn.stop_gradient(x) * 1.0),
+            *(x**3, x**4, x**-1, x**-2.0, tn.elementwise_grad(abs)(x), tn.elementwise_grad(lambda x: x**3)(y)),
+        )
+
+    assert kernels_of(f, x, y) == 1
+    compiled(f, (x, y), (y, x))
+
+
+def test_exponents_that_are_not_multiplied_out_are_numpys() -> None:
+    x = np.linspace(0.1, 3, 40)
+    compiled(lambda x: (x**2.5 + x**7, x**0.5 * 2, 2.0**x), (x,))
 
 
 # ---- shapes ----
