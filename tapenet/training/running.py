@@ -59,6 +59,10 @@ class Update:
     optimizer: Optimizer
     value_and_grad: Callable[..., Any]
 
+    @property
+    def __name__(self) -> str:
+        return "the training step"  # in warnings of why it runs eagerly
+
     def __call__(self, model: Any, state: Any, arguments: tuple[Any, ...], rng: np.random.Generator) -> Any:
         """Return the model and the state after the step, and the loss."""
         (value, trained), gradients = self.value_and_grad(model, *arguments, rng)

@@ -161,6 +161,19 @@ def test_compiled_updates_are_those_of_the_optimizer(name):
     assert state.step == expected_state.step
 
 
+def test_a_step_that_does_not_compile_says_so():
+    seen = []
+
+    def loss(w, x, rng):
+        seen.append(1)
+        return (w * x - 1) ** 2, w
+
+    with pytest.warns(
+        tn.errors.CompileWarning, match="compile: the training step runs eagerly .* writes into a container"
+    ):
+        fit(0.5, loss, optim.sgd(0.1), [(1.0,)], epochs=2, rng=RNG(0), compile=True)
+
+
 def test_an_update_that_reads_more_than_the_gradient_is_not_compiled():
     values = []
 

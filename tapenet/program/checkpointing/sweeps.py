@@ -163,15 +163,16 @@ class Sweep:
         if len(levels) >= self.slots + self.disk_slots:
             dropped = _dispensable(levels)
             if dropped is None:
-                dropped = max(levels)
+                dropped = next(reversed(levels))
                 level = levels[dropped] + 1
             if dropped == 0:  # there is room for the first alone
                 return
             del levels[dropped]
             self.carries.discard(dropped)
-        held = [k for k in self.carries.in_memory if k]
-        if self.carries.folder is not None and len(held) + 1 >= self.slots and held:
-            self.carries.spill(min(held))  # the older ones stay longer
+        if self.carries.folder is not None:
+            held = [k for k in self.carries.in_memory if k]
+            if held and len(held) + 1 >= self.slots:
+                self.carries.spill(min(held))  # the older ones stay longer
         levels[step] = level
         self.carries.save(step, self.carry, on_disk=False)
 
@@ -272,9 +273,9 @@ def _is_close(new: Array, old: Array) -> bool:
 
 
 def _dispensable(levels: dict[int, float]) -> int | None:
-    """Return the last carry that a later one of a higher level makes dispensable."""
+    """Return the last carry, of levels in the order of steps, that a later one of a higher level makes dispensable."""
     highest = -1.0
-    for step in sorted(levels, reverse=True):
+    for step in reversed(levels):
         if levels[step] < highest:
             return step
         highest = max(highest, levels[step])
