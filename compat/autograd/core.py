@@ -44,6 +44,21 @@ def make_vjp(fun: Callable[..., Any], x: Any) -> tuple[Callable[[Any], Any], Any
     return lambda g: pullback(_like(g, ans))[0], ans
 
 
+def value_and_sum(fun: Callable[..., Any], x: Any, check: Callable[[Any], None]) -> tuple[Any, Any]:
+    """Return the value of a function at x, which is checked, and the pullback of ones."""
+    x = floating(x)
+    connected = _Connected(fun)
+    ans, pullback = tn.vjp(connected, x)
+    check(ans)
+    if not connected.found:
+        warnings.warn(INDEPENDENT, stacklevel=4)
+        return ans, vspace(x).zeros()
+    return ans, pullback(_ONE if type(ans) is np.float64 else vspace(ans).ones())[0]
+
+
+_ONE = np.float64(1.0)
+
+
 def make_jvp(fun: Callable[..., Any], x: Any) -> Callable[[Any], tuple[Any, Any]]:
     """Return a function of a tangent of x: the function's value, and its derivative along it."""
     x = floating(x)
@@ -66,6 +81,9 @@ class _Connected:
 
     def __call__(self, x: Any) -> Any:
         y = self.fun(x)
+        if type(x) is tn.Tensor and type(y) is tn.Tensor:
+            self.found = y.owner is x.owner
+            return y
         tapes = {id(leaf.owner) for leaf in tn.tree.leaves(x) if type(leaf) is tn.Tensor}
         self.found = any(type(leaf) is tn.Tensor and id(leaf.owner) in tapes for leaf in tn.tree.leaves(y))
         return y

@@ -25,14 +25,16 @@ make_vjp = unary_to_nary(core.make_vjp)
 make_jvp = unary_to_nary(core.make_jvp)
 
 
-def _value_and_pullback(name: str, fun: Function, x: Any) -> tuple[Any, Callable[[Any], Any]]:
-    vjp, ans = core.make_vjp(fun, x)
-    if vspace(ans).size != 1:
+def _check_scalar(name: str, ans: Any) -> None:
+    if type(ans) is not np.float64 and vspace(ans).size != 1:
         raise ArgumentTypeError(
             f"{name} only applies to real scalar-output functions; got {_shown(ans)}. Try jacobian, elementwise_grad "
             "or holomorphic_grad."
         )
-    return ans, vjp
+
+
+_check_of_grad = partial(_check_scalar, "grad")
+_check_of_value_and_grad = partial(_check_scalar, "value_and_grad")
 
 
 def _shown(ans: Any) -> str:
@@ -46,15 +48,13 @@ def grad(fun: Function, x: Any) -> Any:
     Raises:
         ArgumentTypeError: an output that is not one real number; shape (1,) will do.
     """
-    ans, vjp = _value_and_pullback("grad", fun, x)
-    return vjp(vspace(ans).ones())
+    return core.value_and_sum(fun, x, _check_of_grad)[1]
 
 
 @unary_to_nary
 def value_and_grad(fun: Function, x: Any) -> Any:
     """Return a function that computes the value and the gradient, as scipy.optimize wants them."""
-    ans, vjp = _value_and_pullback("value_and_grad", fun, x)
-    return ans, vjp(vspace(ans).ones())
+    return core.value_and_sum(fun, x, _check_of_value_and_grad)
 
 
 @unary_to_nary
@@ -69,10 +69,12 @@ def grad_and_aux(fun: Function, x: Any) -> Any:
 @unary_to_nary
 def elementwise_grad(fun: Function, x: Any) -> Any:
     """Return a function that computes the sums of the Jacobian's columns: its diagonal, if it is diagonal."""
-    vjp, ans = core.make_vjp(fun, x)
+    return core.value_and_sum(fun, x, _check_real)[1]
+
+
+def _check_real(ans: Any) -> None:
     if vspace(ans).iscomplex:
         raise ArgumentTypeError("elementwise_grad only applies to real-output functions; got a complex output.")
-    return vjp(vspace(ans).ones())
 
 
 @unary_to_nary

@@ -53,11 +53,14 @@ def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
         )
         def nary_f(*args: Any, **kwargs: Any) -> Any:
             def unary_f(x: Any) -> Any:
+                if argnum == 0:  # the most frequent call by far
+                    return fun(x, *args[1:], **kwargs)
                 pairs = [(argnum, x)] if type(argnum) is int else zip(argnum, x, strict=True)
                 return fun(*subvals(args, pairs), **kwargs)
 
             x = args[argnum] if type(argnum) is int else tuple(args[i] for i in argnum)
-            return unary_operator(wraps(fun)(unary_f), x, *op_args, **op_kwargs)
+            unary_f.__name__ = get_name(fun)
+            return unary_operator(unary_f, x, *op_args, **op_kwargs)
 
         return nary_f
 
