@@ -276,7 +276,7 @@ class GradientTape:
         batch_axis: int | None = None,
         chunk_size: int | None = None,
     ) -> Tree:
-        """Compute the Jacobian of y by x, in one backward walk that carries all rows.
+        """Compute the Jacobian of y by x, in backward walks that carry many rows each.
 
         Args:
             y: the targets, a pytree of Tensors of this tape.
@@ -284,7 +284,7 @@ class GradientTape:
             unconnected: as for `gradient`; "none" gives None for each leaf of y and leaf of x without a path.
             batch_axis: an axis of y and x that holds examples, each y computed from its own x alone; then one
                 Jacobian for each example is taken, as many times cheaper as there are examples.
-            chunk_size: how many rows one walk carries, to bound memory; None for all.
+            chunk_size: how many rows one walk carries, to bound memory; None for as many as are fastest.
 
         Returns:
             An array of shape y.shape + x.shape; for pytrees, the structure of y with the structure of x in place

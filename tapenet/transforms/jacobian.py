@@ -55,12 +55,13 @@ def jacobian(
 ) -> Callable[..., Any]:
     """Make the function of f's Jacobian, by reverse mode: for fewer outputs than inputs. Also called `jacrev`.
 
-    J[i..., j...] = dy[i...] / dx[j...]. One backward walk carries all rows.
+    J[i..., j...] = dy[i...] / dx[j...]. One backward walk carries all rows, or as many as fit in a few
+    megabytes.
 
     Args:
         f: returns an array, or a pytree of arrays, of floats or complex numbers.
         argnums, has_aux: as for `grad`.
-        chunk_size: how many rows one walk carries, to bound memory; None for all.
+        chunk_size: how many rows one walk carries, to bound memory; None for as many as are fastest.
 
     Returns:
         A function of f's arguments that returns the Jacobian: an array of shape y.shape + x.shape and the dtype of
@@ -101,7 +102,7 @@ def jacfwd(
 
     Args:
         f, argnums, has_aux: as for `jacobian`.
-        chunk_size: how many columns one walk carries, to bound memory; None for all.
+        chunk_size: how many columns one walk carries, to bound memory; None for as many as are fastest.
 
     Returns:
         As for `jacobian`, but with the dtype of y.
@@ -135,7 +136,7 @@ def hessian(
     Args:
         f: returns a scalar, an array, or a pytree of arrays.
         argnums, has_aux: as for `grad`.
-        chunk_size: how many rows or columns one walk carries, to bound memory; None for all.
+        chunk_size: how many rows or columns one walk carries, to bound memory; None for as many as are fastest.
 
     Returns:
         A function of f's arguments that returns the Hessian: of shape y.shape + x.shape + x.shape; for pytrees,

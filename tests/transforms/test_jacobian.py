@@ -117,6 +117,26 @@ def test_chunks_give_the_same(transform: Callable[..., Any], chunk_size: int) ->
 
 
 @both_modes
+def test_large_jacobians_are_carried_some_rows_at_a_time(
+    transform: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def f(p: Any) -> Any:
+        return {"y": np.tanh(A @ p["x"]), "z": p["x"] * p["s"] * (1 + 2j)}
+
+    p = {"x": X, "s": 0.5}
+    whole, hessian = tree_leaves(transform(f)(p)), tn.hessian(lambda x: np.prod(x))(X)
+    monkeypatch.setattr("tapenet.walks.rows.LARGE_ROWS", 8)
+    monkeypatch.setattr("tapenet.walks.rows.ROWS_AT_ONCE", 2 * X.nbytes)
+    seen = []
+    found = transform(lambda p: (seen.append(p), f(p))[1])(p)
+    for part, expected in zip(tree_leaves(found), whole, strict=True):
+        np.testing.assert_allclose(part, expected, rtol=1e-14)
+        assert part.flags.writeable
+    assert len(seen) == 1
+    np.testing.assert_allclose(tn.hessian(lambda x: np.prod(x))(X), hessian)
+
+
+@both_modes
 def test_results_are_writable_and_share_no_memory(transform: Callable[..., Any]) -> None:
     given = {"a": X.copy(), "b": X.copy()}
     leaves = tree_leaves(transform(lambda p: (p["a"], p["a"] + p["b"], p["b"][:2], np.ones(2)))(given))
