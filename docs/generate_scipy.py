@@ -67,6 +67,19 @@ tn.grad(lambda a: special.gammainc(a, 2.0))(1.5)  # by a parameter too
 tn.grad(lambda x: np.sum(scipy.special.erf(x)))(np.ones(3))  # plain SciPy: its ufuncs dispatch
 ```
 
+Interpolants, filters and images are differentiated by all that they are made of:
+
+```python
+import tapenet.numpy as tnp
+from tapenet.scipy import interpolate, ndimage, signal
+
+x, y = np.arange(6.0), np.sin(np.arange(6.0))
+tn.grad(lambda y: interpolate.CubicSpline(x, y)(2.5))(y)  # by the data; by x and by the point as well
+tn.grad(lambda a: tnp.sum(signal.lfilter([1.0], a, y) ** 2))(np.array([1.0, -0.5]))  # by a filter's coefficients
+tn.grad(lambda angle: ndimage.rotate(np.outer(y, y), angle, reshape=False)[2, 3])(20.0)
+tn.grad(interpolate.CubicSpline(x, y))(2.5)  # an interpolant of plain data is called with a Tensor
+```
+
 **Plain SciPy.** The functions of `scipy.special` that are ufuncs find their derivative when called on a Tensor. With
 `SCIPY_ARRAY_API=1` set in the process before SciPy is imported, SciPy asks a Tensor for its namespace,
 `tapenet.numpy`, and finds `special` in it; then functions that SciPy writes to the array API standard work too. SciPy

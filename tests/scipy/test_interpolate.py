@@ -70,6 +70,17 @@ def test_points_that_are_nan_or_lie_on_constant_pieces() -> None:
             np.testing.assert_allclose(found.value, spline(at, nu), atol=1e-12)
 
 
+def test_nan_among_data_and_points() -> None:
+    lost = np.where(X == 2, np.nan, Y)
+    for kind in ("linear", "cubic"):
+        with tn.GradientTape() as tape:
+            found = interpolate.interp1d(X, tape.watch(lost), kind)(np.array([1.5, 4.5]))
+        np.testing.assert_allclose(found.value, scipy.interpolate.interp1d(X, lost, kind)([1.5, 4.5]))
+    corners, at = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([[np.nan, 0.2], [0.2, 0.2]])
+    gradient = tn.grad(lambda v: tnp.sum(interpolate.LinearNDInterpolator(corners, v, 0.0)(at)))(np.ones(3))
+    np.testing.assert_allclose(gradient, [0.6, 0.2, 0.2])
+
+
 def test_an_element_of_the_basis_by_its_knots() -> None:
     t = np.array([0.0, 1.0, 2.5, 3.0])
     expected = scipy.interpolate.BSpline.basis_element(t)(1.2)
@@ -149,6 +160,8 @@ REFUSALS = [
     (lambda y: interpolate.Akima1DInterpolator(X, y, method="x"), "`method`=x is unsupported"),
     (lambda y: interpolate.CubicHermiteSpline(X, y, y[:2]), "shapes of `y` and `dydx` must be identical"),
     (lambda y: interpolate.PPoly(y, X), "c must have shape"),
+    (lambda y: interpolate.PPoly(y[None], [6, 5, 4, 3, 2, 1, 0]), "strictly increasing on a tape"),
+    (lambda y: interpolate.LinearNDInterpolator(np.outer(X, [1, 2]), y)([[0, 0]]), "must not lie in a line"),
     (lambda y: interpolate.BSpline(X[::-1], y, 1), "knots must be in a non-decreasing order"),
     (lambda y: interpolate.BSpline(X, y, 3), "need at least 8 knots"),
     (lambda y: interpolate.BSpline(X, y[:2], 1), "are inconsistent"),

@@ -31,6 +31,11 @@ def _leaves(at: Array, x: Array) -> bool:
     return bool(np.any(at < x[..., 0][inner]) or np.any(at > x[..., -1][inner]))
 
 
+@branch_condition
+def _holds_nan(y: Array) -> bool:
+    return bool(np.any(np.isnan(y)))
+
+
 def _extrapolates(fill_value: Any) -> bool:
     return isinstance(fill_value, str) and fill_value == "extrapolate"
 
@@ -103,9 +108,12 @@ class interp1d:  # SciPy's name
         if bounds_error and _extrapolates(fill_value):
             raise ArgumentError(f"{name}: Cannot extrapolate and raise at the same time.")
         strict = not _extrapolates(fill_value) if bounds_error is None else bool(bounds_error)
-        spline = None if isinstance(degree, str) else make_interp_spline(x, y, degree, check_finite=False)
+        is_lost = not isinstance(degree, str) and degree > 1 and _holds_nan(y)
+        spline = None
+        if not isinstance(degree, str):
+            spline = make_interp_spline(x, tnp.zeros_like(y) if is_lost else y, degree, check_finite=False)
         fill_value = fill_value if isinstance(fill_value, str) else _filled(name, fill_value, y)
-        kind = degree if isinstance(degree, str) else "spline"
+        kind = degree if isinstance(degree, str) else "lost" if is_lost else "spline"
         dtype = np.result_type(x.dtype, y.dtype)
         self.__attrs_init__(x, y, spline, fill_value, kind, axis, strict, dtype)
 
@@ -119,7 +127,7 @@ class interp1d:  # SciPy's name
                 "interpolate.interp1d: points must be within the interpolation range; got one below the minimum or "
                 'above the maximum. Give fill_value= with bounds_error=False, or fill_value="extrapolate".'
             )
-        out = self._steps(at) if self.kind != "linear" and self.kind != "spline" else self._lines(at)
+        out = self._lines(at) if self.kind in ("linear", "spline", "lost") else self._steps(at)
         fills = self._fills()
         if fills is not None:
             for outside, fill in zip((_below, _above), fills, strict=True):
@@ -128,7 +136,8 @@ class interp1d:  # SciPy's name
 
     def _lines(self, at: Array) -> Array:
         if self.spline is not None:
-            return self.spline(at)
+            # One NaN among the data makes a spline NaN everywhere.
+            return self.spline(at) + np.nan * tnp.sum(self.y) if self.kind == "lost" else self.spline(at)
         count = self.x.shape[0]
         if count == 1:
             return tnp.take(self.y, np.zeros(at.shape, int), 0) + 0 * across(at, self.y.ndim)

@@ -23,6 +23,7 @@ from tapenet.scipy.interpolate.checks import (
     double,
     in_place,
     interval,
+    is_increasing,
     nan_at_nan,
     nan_outside,
     on_tape,
@@ -64,6 +65,10 @@ class PPoly:
             raise ArgumentError(
                 "interpolate.PPoly: c must have shape (degree + 1, pieces, ...), and x one breakpoint more than there "
                 f"are pieces; got shapes {c.shape} and {x.shape}."
+            )
+        if not is_increasing(x):
+            raise ArgumentError(
+                "interpolate.PPoly: `x` must be strictly increasing on a tape. Reverse x, and c with it."
             )
         axis = axis_of("interpolate.PPoly", axis, c.ndim - 1)
         self.__attrs_init__(c, x, True if extrapolate is None else extrapolate, axis)

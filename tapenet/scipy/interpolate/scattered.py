@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -132,6 +133,9 @@ class RBFInterpolator:
                 f"{_RBF}: `epsilon` must be specified if `kernel` is not one of {', '.join(_SCALE_INVARIANT)}."
             )
         degree = max(_LEAST_DEGREES.get(kernel, -1), 0) if degree is None else operator.index(degree)
+        least = _LEAST_DEGREES.get(kernel, -1)
+        if -1 < degree < least:
+            warnings.warn(f"`degree` should not be below {least} except -1 when `kernel` is '{kernel}'.", stacklevel=2)
         if degree < -1:
             raise ArgumentError(f"{_RBF}: `degree` must be at least -1; got {degree}.")
         powers = _powers(ndim, degree) if degree >= 0 else []
@@ -221,7 +225,12 @@ def _triangulation(points: Array, rescale: bool) -> tuple[Any, Array, Array]:
 
 
 def _of_corners(points: Array, xi: Array, *, rescale: bool) -> Array:
-    triangles, offset, extent = _triangulation(points, rescale)
+    try:
+        triangles, offset, extent = _triangulation(points, rescale)
+    except scipy.spatial.QhullError as error:
+        raise ArgumentError(
+            f"interpolate.LinearNDInterpolator: the points must not lie in a line or a plane. {error}"
+        ) from None
     place = triangles.find_simplex((np.asarray(xi, float) - offset) / extent)
     return np.where(place[:, None] < 0, -1, triangles.simplices[place])
 
@@ -286,6 +295,7 @@ class LinearNDInterpolator:
         sides = tnp.swapaxes(ends[:, :-1] - ends[:, -1:], -1, -2)
         outside = _no_triangle(corners)
         sides = tnp.where(outside[:, None, None], np.eye(ndim), sides)
+        flat = tnp.where(outside[:, None], 0.0, flat)
         shares = tnp.linalg.solve(sides, (flat - ends[:, -1])[..., None])[..., 0]
         shares = tnp.concatenate([shares, 1 - tnp.sum(shares, -1, keepdims=True)], -1)
         values = tnp.take(self.values, corners, 0)

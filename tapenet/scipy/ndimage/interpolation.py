@@ -19,6 +19,7 @@ import scipy.ndimage
 
 import tapenet.numpy as tnp
 from tapenet.core.arguments import as_array, axis_of, check_is_count, collected
+from tapenet.core.batch_rules import leading
 from tapenet.core.families import linear
 from tapenet.core.nondifferentiable import branch_condition, choice, nondifferentiable
 from tapenet.core.primitive import Array
@@ -37,7 +38,7 @@ def _filter_bar(t: Array, order: int, mode: str) -> Array:
     n = t.shape[-1]
     if mode not in (*_MIRRORED, "grid-wrap") and n < 32:
         # SciPy solves these approximately where n is small, so that its filter is not its own transpose.
-        return tnp.matmul(t, scipy.ndimage.spline_filter1d(np.eye(n), order, 0, float, mode))
+        return tnp.matmul(t, scipy.ndimage.spline_filter1d(np.eye(n), order, 0, np.float64, mode))
     if mode not in _MIRRORED or n == 1:
         return _coefficients(t, order=order, mode=mode)  # the system is symmetric
     weights = np.ones(n)
@@ -45,14 +46,10 @@ def _filter_bar(t: Array, order: int, mode: str) -> Array:
     return weights * _coefficients(t / weights, order=order, mode=mode)
 
 
-@linear(
-    _filter_bar,
-    name="ndimage.spline_filter",
-    batch=lambda primitive, arrays, mapped, size, parameters: primitive(*arrays, **parameters),
-)
+@linear(_filter_bar, name="ndimage.spline_filter", batch=leading())
 def _coefficients(x: Array, *, order: int, mode: str) -> Array:
     """Return the coefficients of splines along the last axis."""
-    dtype = complex if x.dtype.kind == "c" else float
+    dtype = np.complex128 if x.dtype.kind == "c" else np.float64  # as the array API mode takes it
     return np.asarray(scipy.ndimage.spline_filter1d(x, order, -1, dtype, mode))
 
 

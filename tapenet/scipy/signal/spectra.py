@@ -11,6 +11,7 @@ import scipy.signal
 
 import tapenet.numpy as tnp
 from tapenet.core.arguments import as_array, axis_of, collected
+from tapenet.core.batch_rules import leading
 from tapenet.core.families import linear
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
@@ -25,14 +26,14 @@ def _places(width: int, step: int, count: int) -> Array:
     return step * np.arange(count)[:, None] + np.arange(width)
 
 
-@linear(lambda t, step, x_shape: _overlapped(t, step=step, length=x_shape[-1]), name="signal.segments")
+@linear(lambda t, step, x_shape: _overlapped(t, step=step, length=x_shape[-1]), name="signal.segments", batch=leading())
 def _segments(x: Array, *, width: int, step: int) -> Array:
     """Return segments of the last axis, along two axes: shape (..., count, width)."""
     count = (x.shape[-1] - width) // step + 1
     return np.asarray(x[..., _places(width, step, count)])
 
 
-@linear(lambda t, step, x_shape: _segments(t, width=x_shape[-1], step=step), name="signal.overlapped")
+@linear(lambda t, step, x_shape: _segments(t, width=x_shape[-1], step=step), name="signal.overlapped", batch=leading())
 def _overlapped(x: Array, *, step: int, length: int) -> Array:
     """Add up segments at their places: the transpose of taking them."""
     out = np.zeros((*x.shape[:-2], length), x.dtype)
