@@ -286,3 +286,95 @@ def error_bands(
     right.set(title="Rounding errors of two formulas of one number", xlabel="x", ylim=(3e-18, 10))
     right.legend(frameon=False, fontsize=8)
     return figure
+
+
+def predators(times: np.ndarray, counts: np.ndarray, at: np.ndarray, before: np.ndarray, after: np.ndarray) -> Figure:
+    """Draw populations that were counted, and those of the equations before and after fitting."""
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[2, 1])
+    for place, (name, color) in enumerate((("prey", STRONG), ("predators", ALARM))):
+        left.plot(at, before[:, place], color=color, lw=1, ls=":", alpha=0.7)
+        left.plot(at, after[:, place], color=color, lw=1.8, label=name)
+        left.plot(times, counts[:, place], "o", color=color, ms=4)
+    left.set(title="Counts, the start (dotted) and the fit, continued", xlabel="time", ylim=(0, None))
+    left.legend(frameon=False, fontsize=8)
+    right.plot(*after.T, color=STRONG, lw=1.8)
+    right.plot(*counts.T, "o", color=INK, ms=3)
+    right.set(title="The cycle", xlabel="prey", ylabel="predators")
+    return figure
+
+
+def ellipse(axes: Axes, center: np.ndarray, covariance: np.ndarray, *, color: str, label: str) -> None:
+    """Draw where a normal distribution is one and two deviations from its center."""
+    angles = np.linspace(0, 2 * np.pi, 100)
+    circle = np.linalg.cholesky(covariance) @ np.stack([np.cos(angles), np.sin(angles)])
+    for deviations in (1, 2):
+        axes.plot(*(center[:, None] + deviations * circle), color=color, lw=1.5)
+    axes.plot([], [], color=color, lw=1.5, label=label)
+
+
+def posterior(
+    x: np.ndarray,
+    labels: np.ndarray,
+    grid: np.ndarray,
+    chances: np.ndarray,
+    draws: np.ndarray,
+    mode: np.ndarray,
+    covariance: np.ndarray,
+) -> Figure:
+    """Draw the chance of a label with the data, and draws of two weights with their normal approximation."""
+    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    shown = left.contourf(grid, grid, chances, levels=np.linspace(0, 1, 11), cmap="RdBu_r", alpha=0.7)
+    figure.colorbar(shown, ax=left, label="chance of the label 1")
+    for label, color in ((0, STRONG), (1, ALARM)):
+        left.plot(*x[labels == label].T, "o", color=color, ms=5, mec="white")
+    left.set(title="The mean of all draws' predictions", xlim=(-3, 3), ylim=(-3, 3))
+    right.plot(*draws.T, ".", color=FAINT, ms=2, label="Hamiltonian Monte Carlo")
+    ellipse(right, mode, covariance, color=ALARM, label="Laplace, one and two deviations")
+    right.set(title="The posterior of the weights", xlabel="first", ylabel="second")
+    right.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def likelihood(
+    amounts: np.ndarray,
+    at: np.ndarray,
+    density: np.ndarray,
+    parameters: Sequence[np.ndarray],
+    loss: np.ndarray,
+    center: np.ndarray,
+    covariance: np.ndarray,
+) -> Figure:
+    """Draw data with the density that was found, and the likelihood with the ellipse of the covariance."""
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.hist(amounts, bins=25, density=True, color=FAINT, alpha=0.6)
+    left.plot(at, density, color=STRONG, lw=1.8)
+    left.set(title="Amounts, and the likeliest gamma density", xlabel="amount")
+    right.contour(*parameters, loss, levels=[0.5, 2.0, 4.5], colors=STRONG, linewidths=1.2)
+    ellipse(right, center, covariance, color=ALARM, label="by the Hessian")
+    right.plot([], [], color=STRONG, lw=1.2, label="likelihood, falling by 1/2, 2 and 9/2")
+    right.set(title="The likelihood, and its normal approximation", xlabel="shape", ylabel="scale")
+    right.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def beam(
+    edges: np.ndarray,
+    heights: np.ndarray,
+    loads: np.ndarray,
+    weights: np.ndarray,
+    at: tuple[float, float, float],
+) -> Figure:
+    """Draw the beam from the tip to the wall, and its weight for each load with the tangent of one."""
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.bar(edges[:-1], heights, np.diff(edges), -heights / 2, align="edge", color=STRONG, alpha=0.6, ec=INK)
+    left.set(title="The lightest beam, from its tip to the wall", xlabel="metres", ylabel="metres", ylim=(-0.06, 0.06))
+    load, weight, growth = at
+    right.plot(loads, weights, "o-", color=STRONG, lw=1.5, ms=4, label="designs")
+    right.plot(loads, weight + growth * (loads - load), color=ALARM, lw=1.2, ls="--", label="by the derivative")
+    right.set(title="Weight for each load", xlabel="newtons", ylabel="kg")
+    right.legend(frameon=False, fontsize=8)
+    return figure

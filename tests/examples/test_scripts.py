@@ -12,15 +12,19 @@ from types import ModuleType
 from typing import Any
 
 import autoencoder
+import beam
 import error_bands
 import figures
 import fluid
 import gaussian_process
 import initial_condition
+import likelihood
 import lorenz_taylor
 import lstm
 import mlp
 import numpy as np
+import posterior
+import predators
 import pytest
 import resnet
 import scipy_minimize
@@ -47,7 +51,12 @@ ALL = [
     initial_condition,
     lorenz_taylor,
     error_bands,
+    predators,
+    posterior,
+    likelihood,
+    beam,
 ]
+WITH_SCIPY = (scipy_minimize, sparse_solvers, predators, posterior, likelihood, beam)
 RESULTS = {
     "gaussian_process": r"log likelihood: (?P<before>-\d+\.\d+) before, (?P<after>-?\d+\.\d+) after 60 steps",
     "lstm": r"loss: (?P<before>\d\.\d+) before, (?P<after>\d\.\d+) after 40 steps \(by guessing 3\.296\)",
@@ -61,6 +70,10 @@ RESULTS = {
     "sparse_solvers": r"at most (?P<after>\d\.\de-\d+) is left of any equation",
     "lorenz_taylor": r"distance from the reference: .* until time 1, (?P<after>\d\.\de-\d+) at time 1",
     "error_bands": r"rounding error at 1e-6: at most (?P<before>\d\.\de-\d+) of .*, (?P<after>\d\.\de-\d+) by half .*",
+    "predators": r"misfit: (?P<before>\d+\.\d+) before, (?P<after>\d+\.\d+) after \d+ steps",
+    "posterior": r"loss: (?P<before>0\.693) by guessing, (?P<after>0\.\d+) by the mean of all draws",
+    "likelihood": r"negative log likelihood: (?P<before>\d+\.\d+) before, (?P<after>\d+\.\d+) after \d+ steps",
+    "beam": r"weight: (?P<before>\d\.\d+) kg of one height, (?P<after>\d\.\d+) kg after \d+ steps",
     "scipy_minimize": r"in 10 dimensions: minimum (?P<after>\d\.\de-\d+) after \d+ steps",
 }
 
@@ -68,7 +81,7 @@ RESULTS = {
 @pytest.fixture(autouse=True)
 def needs(request: pytest.FixtureRequest) -> None:
     """SciPy, where the example is about it."""
-    if "example" in request.fixturenames and request.getfixturevalue("example") in (scipy_minimize, sparse_solvers):
+    if "example" in request.fixturenames and request.getfixturevalue("example") in WITH_SCIPY:
         pytest.importorskip("scipy")
 
 
@@ -302,3 +315,40 @@ def test_the_bounds_of_rounding_are_above_the_errors() -> None:
     for formula in (error_bands.naive, error_bands.by_half):
         bounds, errors = error_bands.rounding(formula, np.geomspace(1e-7, 1e-2, 7))
         assert (errors <= bounds + 1e-16).all()
+
+
+def test_the_posterior_s_draws_are_of_the_normal_distribution_that_laplace_finds(rng: np.random.Generator) -> None:
+    pytest.importorskip("scipy")
+    x, labels = posterior.make_data(rng, 300)  # of so many the posterior is nearly normal
+    mode, covariance = posterior.laplace(x, labels)
+    draws, accepted = posterior.hamiltonian(rng, mode, covariance, x, labels, draws=400)
+    assert accepted > 0.9
+    deviations = np.sqrt(np.diagonal(covariance))
+    np.testing.assert_allclose(draws.mean(0), mode, atol=0.3 * deviations.max())
+    np.testing.assert_allclose(draws.std(0), deviations, rtol=0.3)
+
+
+def test_the_covariance_of_the_likeliest_parameters_is_the_inverse_information(rng: np.random.Generator) -> None:
+    special = pytest.importorskip("scipy.special")
+    amounts = likelihood.make_data(rng, 50)
+    found, covariance = likelihood.fit({"shape": 1.0, "scale": 1.0}, amounts)
+    shape, scale = found.x["shape"], found.x["scale"]
+    np.testing.assert_allclose(shape * scale, amounts.mean(), rtol=1e-5)
+    information = 50 * np.array([[shape / scale**2, 1 / scale], [1 / scale, special.polygamma(1, shape)]])
+    np.testing.assert_allclose(covariance, np.linalg.inv(information), rtol=1e-4)
+
+
+def test_the_beam_s_weight_grows_by_its_derivative() -> None:
+    pytest.importorskip("scipy")
+    growth = tn.grad(lambda load: beam.design(load, 4).fun)(beam.LOAD)
+    difference = (beam.design(beam.LOAD + 1, 4).fun - beam.design(beam.LOAD - 1, 4).fun) / 2
+    np.testing.assert_allclose(growth, difference, rtol=1e-5)
+
+
+def test_the_rates_of_exact_counts_are_found_again(rng: np.random.Generator) -> None:
+    pytest.importorskip("scipy")
+    times = np.linspace(0.0, 12.0, 13)
+    start = tn.tree.map(np.log, predators.GUESS)
+    found, _ = predators.fit(start, times, predators.populations(predators.RATES, times))
+    for name, rate in predators.RATES.items():
+        np.testing.assert_allclose(np.exp(found.x[name]), rate, rtol=1e-5)
