@@ -7,20 +7,27 @@ from typing import Any
 import numpy as np
 
 from tapenet.core import shapes
+from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import REGISTRY, Array
 from tapenet.ops.arrays.shaping import broadcast_to, concatenate, moveaxis, reshape
+from tapenet.ops.elementwise.complex import conjugate, real
 from tapenet.ops.linalg.products import matrix_product
 from tapenet.ops.reductions.cumulative import shifted
+from tapenet.ops.reductions.reduction import sum as sum_over
 from tapenet.series.arithmetic import (
     Coefficient,
     Series,
     constant,
     convolved,
+    is_complex,
     is_constant,
     mapped,
+    minus,
     multiply,
+    over_constant,
     plus,
     product_of,
+    square_root,
     times,
 )
 from tapenet.series.linear import multilinear
@@ -121,3 +128,39 @@ def _affine(x: Series, kernel: Series, bias: Series) -> Series:
 def _conv_bias(x: Series, kernel: Series, bias: Series, **geometry: Any) -> Series:
     product = product_of(lambda a, b: apply("conv", a, b, **geometry), x, kernel)
     return [apply("conv_bias", x[0], kernel[0], bias[0], **geometry), *plus(product, bias)[1:]]
+
+
+# ---- lengths of vectors ----
+
+
+@branch_condition
+def _vanishes_anywhere(norm: Array) -> bool:
+    return bool(np.any(~(np.abs(norm) > 0)))
+
+
+@rule("norm")
+def _norm(x: Series, axis: Any, keepdims: bool) -> Series | None:
+    first = apply("norm", x[0], axis=axis, keepdims=True)
+    if _vanishes_anywhere(first):
+        return None
+    return [apply("norm", x[0], axis=axis, keepdims=keepdims), *_length(x, first, axis, keepdims, 1.0)[1:]]
+
+
+@rule("std")
+def _std(x: Series, axis: Any, keepdims: bool, ddof: float, dtype: Any = None) -> Series | None:
+    first = apply("std", x[0], axis=axis, keepdims=True, ddof=ddof)
+    count = shapes.count(x[0].shape, axis)
+    if dtype is not None or count - ddof <= 0 or _vanishes_anywhere(first):
+        return None
+    center = mapped(lambda c: sum_over(c, axis, keepdims=True) / count, x)
+    length = _length(minus(x, center), first, axis, keepdims, 1.0 / (count - ddof))
+    return [apply("std", x[0], axis=axis, keepdims=keepdims, ddof=ddof), *length[1:]]
+
+
+def _length(x: Series, first: Array, axis: Any, keepdims: bool, weight: float) -> list[Coefficient]:
+    """Compute the root of a weighted sum of squares, `first` at t = 0: of x / first, so that none overflows."""
+    unit = over_constant(x, first)
+    conjugates = mapped(conjugate, unit) if is_complex(x[0]) else unit
+    squares = mapped(lambda c: sum_over(real(c), axis, keepdims=True) * weight, times(unit, conjugates))
+    shape = shapes.reduced(x[0].shape, axis, keepdims)
+    return mapped(lambda c: reshape(c * first, shape), square_root(first / first, squares))

@@ -140,7 +140,8 @@ def by_pushforward(primitive: Primitive, operands: Sequence[Series], parameters:
     """Return the series of y = f(x) from y' = J(x, y) x', with f's own pushforward.
 
     What the pushforward computes is recorded, and walked itself: k coefficients of y give k of y', and so k + 1 of y.
-    An operation without a series rule costs a walk for each order at most, where nested forward mode doubles its work.
+    An operation without a series rule costs a walk for each order, where nested forward mode doubles its work; only a
+    pushforward that applies several operations without one does so too.
     """
     order = len(operands[0]) - 1
     active = [i for i, x in enumerate(operands) if not is_constant(x)]
