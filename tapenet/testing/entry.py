@@ -26,7 +26,8 @@ def gradient_test(f: Callable[..., Any], *arguments: Any, settings: Any = None, 
     Args:
         f: the function.
         arguments: for each of its positional arguments a Hypothesis strategy, or a value that it always has.
-        settings: a `hypothesis.settings` for this test; by default those in force where it is made.
+        settings: a `hypothesis.settings` for this test; by default those in force where it is made, without a deadline,
+            as the first example imports what it needs.
         options: of `check_grads`: modes, order, method, tolerance ...
 
     Returns:
@@ -58,14 +59,14 @@ def gradient_test(f: Callable[..., Any], *arguments: Any, settings: Any = None, 
     test.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]  # functions take attributes
     test.__name__ = test.__qualname__ = f"test_{getattr(f, '__name__', 'function').strip('<>')}"
     test.__doc__ = f"The derivatives of {getattr(f, '__name__', 'a function')} agree with its values."
-    made: Callable[[], None] = (settings or _without_explanation(hypothesis))(hypothesis.given(**drawn)(test))
+    made: Callable[[], None] = (settings or _settings_in_force(hypothesis))(hypothesis.given(**drawn)(test))
     return made
 
 
-def _without_explanation(hypothesis: Any) -> Any:
-    """Return the settings in force without the phase that lists lines run by failing examples: those of the kit."""
+def _settings_in_force(hypothesis: Any) -> Any:
+    """Return the settings in force, without a deadline and the phase that lists lines run by failing examples."""
     phases = [phase for phase in hypothesis.settings.default.phases if phase is not hypothesis.Phase.explain]
-    return hypothesis.settings(phases=phases)
+    return hypothesis.settings(phases=phases, deadline=None)
 
 
 def _names(f: Callable[..., Any], count: int) -> list[str]:
