@@ -75,6 +75,9 @@ STABLE = between(-0.1, 0.1, 3).map(lambda a: a + np.array([1.0, -0.4, 0.1]))
 for padtype in ("odd", "even", "constant", None):
     call = lambda xp, b, a, x, padtype=padtype: xp.filtfilt(b, a, x, 0, padtype, 5)  # noqa: E731
     declare("filtfilt", call, B, STABLE, between(-1, 1, 8))
+for irlen in (None, 6):
+    call = lambda xp, b, a, x, irlen=irlen: xp.filtfilt(b, a, x, method="gust", irlen=irlen)  # noqa: E731
+    declare("filtfilt", call, B, STABLE, between(-1, 1, 2, 14), tolerance=1e-4, closeness=1e-10, in_single=False)
 declare(
     "sosfiltfilt", lambda xp, s, x: xp.sosfiltfilt(sections(s), x, padlen=4), SECTIONS.map(lambda s: 0.5 * s), SIGNAL
 )

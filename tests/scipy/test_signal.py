@@ -176,7 +176,7 @@ REFUSALS = [
     (lambda x: signal.sosfilt(np.ones((1, 6)), x, zi=np.ones(2)), "invalid zi shape"),
     (lambda x: signal.filtfilt(B, A, x), "must be greater than padlen, which is 12"),
     (lambda x: signal.filtfilt(B, A, x, padtype="x"), "unknown value 'x' given to padtype"),
-    (lambda x: signal.filtfilt(B, A, x, method="gust"), "method must be 'pad' on a tape"),
+    (lambda x: signal.filtfilt(B, A, x, method="x"), "method must be 'pad' or 'gust'"),
     (lambda x: signal.savgol_filter(x, 5, 5), "polyorder must be less than window_length"),
     (lambda x: signal.savgol_filter(x, 13, 2), "If mode is 'interp'"),
     (lambda x: signal.savgol_filter(x, 5, 2, mode="x"), "mode must be 'mirror'"),
