@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.optimize
+import scipy.sparse
 
 import tapenet as tn
 import tapenet.numpy as tnp
@@ -295,6 +296,20 @@ def test_the_covariance_of_a_straight_line_moves_with_sigma() -> None:
     np.testing.assert_allclose(tn.grad(variance)(sigma), exact, rtol=1e-7)
 
 
+def test_solvers_take_what_scipys_do() -> None:
+    def both(x: Any, a: Any) -> Any:
+        return tnp.sum((x - a) ** 2), 2 * (x - a)
+
+    assert tn.grad(lambda a: optimize.minimize(both, np.zeros(2), (a,), jac=True).x[0])(1.0) == pytest.approx(1)
+    rows = scipy.sparse.csr_array([[-1.0, 0], [0, -1.0]])
+    least = tn.grad(lambda b: optimize.linprog([1.0, 1.0], rows, b, bounds=(None, None)).fun)(np.array([1.0, 2.0]))
+    np.testing.assert_allclose(least, [-1, -1])
+    x = np.arange(3.0), np.ones(3)
+    slope = tn.grad(lambda y: optimize.curve_fit(lambda x, a: a * x[0] + x[1], x, y)[0][0])(np.array([1.0, 2, 3]))
+    np.testing.assert_allclose(slope, x[0] / 5)
+    assert tn.grad(lambda a: optimize.brentq(lambda x, a: np.reshape(x * x - a, (1,))[0], 0, 3, (a,)))(1.0) == 0.5
+
+
 def test_a_solver_that_fails_gives_no_derivative() -> None:
     with pytest.raises(tn.ConvergenceError, match=r"optimize\.brentq: f must have a root that the solver finds"):
         tn.grad(lambda a: optimize.brentq(lambda x, a: x**3 - a, 0, 4, (a,), maxiter=2))(3.0)
@@ -313,6 +328,17 @@ def test_a_solver_that_fails_gives_no_derivative() -> None:
     [
         (lambda a: optimize.brentq(lambda x, a: x - a, 5, 6, (a,)), r"optimize\.brentq: f\(a\) and f\(b\) must have"),
         (lambda a: optimize.brentq(lambda x, b: x - a, 0, 6, (a,)), "must take every Tensor that it uses"),
+        (lambda a: optimize.brentq(lambda x, a: x - a, a, 6, (1.0,)), r"optimize\.brentq: a must not be a Tensor"),
+        (lambda a: optimize.newton(lambda x: x, a), r"optimize\.newton: x0 must not be a Tensor"),
+        (lambda a: optimize.root_scalar(lambda x: x, bracket=(0, a)), r"optimize\.root_scalar: bracket must not be"),
+        (
+            lambda a: optimize.root(lambda x: x - a, [1.0]),
+            r"optimize\.root: a function with rules of its own",
+        ),
+        (
+            lambda a: optimize.minimize(bowl, np.zeros(2), (A,), constraints={"type": "eq", "fun": lambda x: x[0] - a}),
+            r"optimize\.minimize: a function with rules of its own must take every Tensor",
+        ),
         (
             lambda a: optimize.newton(lambda x, a: x - a, [1.0, 2.0], args=(a,), full_output=True),
             r"optimize\.newton: full_output must be False",

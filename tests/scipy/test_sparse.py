@@ -133,6 +133,8 @@ def test_a_heat_equation_is_fitted_by_its_conductivities() -> None:
         (lambda a: a + a.T, "a sum must be of arrays with one pattern"),
         (lambda a: a.tocoo().indptr, "a coo array has none"),
         (lambda a: sparse.csr_array((a.data[:, None], MATRIX.indices, MATRIX.indptr)), "data must be a vector"),
+        (lambda a: sparse.coo_array((a.data, ([0], [0]))), r"sparse\.coo_array: .*must have the same length"),
+        (lambda a: sparse.csr_array((a.data[:2], [0, 5], [0, 1, 2]), shape=(2, 2)), r"sparse\.csr_array: .*indices"),
         (lambda a: sparse.linalg.spsolve(a, np.ones(2)), r"sparse\.linalg\.spsolve: b must have shape \(3,\)"),
         (lambda a: sparse.linalg.spsolve(0 * a, B), r"sparse\.linalg\.spsolve: A must be regular"),
         (lambda a: sparse.linalg.spsolve(a.data, B), r"sparse\.linalg\.spsolve: A must be a matrix"),

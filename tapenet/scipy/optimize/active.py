@@ -18,6 +18,7 @@ import scipy.optimize
 import tapenet.numpy as tnp
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError, ConvergenceError
+from tapenet.scipy.optimize.implicit import checked
 from tapenet.transforms.jacobian import jacobian
 
 Function = Callable[..., Any]
@@ -116,7 +117,7 @@ def _constraint(name: str, one: Any, back: Function) -> Constraint:
         f = _vector(one.fun, back)
         slope = one.jac if callable(one.jac) else jacobian(f)
         settings = {key: getattr(one, key) for key in ("hess", "keep_feasible", "finite_diff_rel_step")}
-        given = scipy.optimize.NonlinearConstraint(f, one.lb, one.ub, slope, **settings)
+        given = scipy.optimize.NonlinearConstraint(checked(name, f), one.lb, one.ub, slope, **settings)
         return Constraint(f, (), one.lb, one.ub, lambda args: given)
     if not isinstance(one, dict) or str(one.get("type")).lower() not in ("eq", "ineq") or "fun" not in one:
         raise ArgumentError(
@@ -126,7 +127,7 @@ def _constraint(name: str, one: Any, back: Function) -> Constraint:
     f, args = _vector(one["fun"], back), one.get("args", ())
     slope = one["jac"] if callable(one.get("jac")) else jacobian(f)
     high = 0.0 if one["type"].lower() == "eq" else np.inf
-    return Constraint(f, args, 0.0, high, lambda args: {**one, "fun": f, "jac": slope, "args": args})
+    return Constraint(f, args, 0.0, high, lambda args: {**one, "fun": checked(name, f), "jac": slope, "args": args})
 
 
 def _vector(f: Function, back: Function) -> Function:

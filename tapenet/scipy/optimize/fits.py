@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -108,6 +109,7 @@ def least_squares(
     tolerances = {"ftol": ftol, "xtol": xtol, "gtol": gtol}
     if not on_tape(x0, bounds, f_scale, args, kwargs):
         given = method, *tolerances.values(), x_scale, loss, f_scale, *further
+        fun = checked("optimize.least_squares", fun)
         return scipy.optimize.least_squares(fun, x0, jac, bounds, *given, args=args, kwargs=kwargs, **settings)
     name, info = "optimize.least_squares", dict[str, Any]()
     if further or loss not in _LOSSES:
@@ -189,11 +191,11 @@ def curve_fit(
     def cost(p: Array, *given: Any) -> Array:
         return 0.5 * tnp.sum(residuals(p, *given) ** 2)
 
+    plain = functools.wraps(f)(checked(name, f))  # SciPy counts the parameters of f
+
     def solve(bounds: Any, xdata: Any, ydata: Any, sigma: Any) -> Array:
         try:
-            found = scipy.optimize.curve_fit(
-                checked(name, f), xdata, ydata, p0, sigma, bounds=_given(bounds), **options
-            )
+            found = scipy.optimize.curve_fit(plain, xdata, ydata, p0, sigma, bounds=_given(bounds), **options)
         except RuntimeError as error:
             if "Optimal parameters not found" in str(error):
                 raise ConvergenceError(f"{name}: {error}") from error

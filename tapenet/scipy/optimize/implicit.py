@@ -37,8 +37,8 @@ def tupled(args: Any) -> tuple[Any, ...]:
 def checked(name: str, f: Function) -> Function:
     """Return a function of plain values, which raises where it depends on a Tensor that is not an argument."""
 
-    def plain(*arguments: Any) -> Any:
-        value = f(*arguments)
+    def plain(*arguments: Any, **keywords: Any) -> Any:
+        value = f(*arguments, **keywords)
         if type(value) not in _PLAIN:
             check_no_capture(name, tree_leaves(value))
         return value

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.optimize
 
 import tapenet.numpy as tnp
+from tapenet.core.foreign import is_sparse
 from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError, ConvergenceError
@@ -117,7 +118,7 @@ def _floats(x: Any, ndim: int) -> Any:
     """Return an array of floats with as many axes, or None for None."""
     if x is None:
         return None
-    x = tnp.asarray(x) * 1.0
+    x = tnp.asarray(x.toarray() if is_sparse(type(x)) else x) * 1.0
     return tnp.reshape(x, (-1,)) if ndim == 1 else tnp.atleast_2d(x)
 
 

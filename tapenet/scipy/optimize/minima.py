@@ -179,6 +179,8 @@ def minimize(
         start_of(name, x0)
     start, back = _variables(x0)
     settings = {"tol": tol, "callback": _called_back(callback, back), "options": options, "hess": hess, "hessp": hessp}
+    if jac is True:  # the function gives its gradient too
+        both, fun = fun, lambda x, *given: both(x, *given)[0]
     listed = constraints_of(name, constraints, back)
     problem = _Problem(name, fun, back, start, listed, method or ("SLSQP" if listed else None), settings)
     given = args, [one.args for one in listed], bounds_of(name, _pairs(name, x0, bounds), len(start))

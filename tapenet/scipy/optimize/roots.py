@@ -54,6 +54,8 @@ class _Equation:
             root = tape.watch(x)
             watched = [tape.watch(a) if is_wanted else a for a, is_wanted in zip(arrays, wanted, strict=True)]
             y = self.f(root, *self.structure.filled(watched))
+            if np.ndim(y):
+                y = np.reshape(y, ())
         sources = [root, *(a for a, is_wanted in zip(watched, wanted, strict=True) if is_wanted)]
         slope, *slopes = vjp_walk(tape, [y], [np.float64(1.0)], sources)
         if slope is None or (not 0 < abs(slope) < np.inf if type(slope) is np.float64 else _is_flat(slope)):

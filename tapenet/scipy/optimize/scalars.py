@@ -10,6 +10,7 @@ import scipy.optimize
 
 import tapenet.numpy as tnp
 from tapenet.core.primitive import Array
+from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ConvergenceError
 from tapenet.scipy.optimize.active import side_of
 from tapenet.scipy.optimize.implicit import checked, implicit, implicit_marked, on_tape, tupled
@@ -40,6 +41,15 @@ def _root(name: str, f: Function, args: tuple[Any, ...], solve: Function, info: 
     return scalar_root(name, f, solution, args)
 
 
+def _check_start(name: str, **given: Any) -> None:
+    """Raise for a Tensor among what a solver begins with."""
+    for key, value in given.items():
+        if on_tape(value):
+            raise ArgumentError(
+                f"{name}: {key} must not be a Tensor, as the root does not depend on it. Write tn.stop_gradient({key})."
+            )
+
+
 def _with_report(root: Array, info: dict[str, Any], full_output: bool) -> Any:
     return (root, scipy.optimize.OptimizeResult({**info, "root": root})) if full_output else root
 
@@ -49,8 +59,8 @@ def _bracketing(name: str) -> Function:
 
     def solver(
         f: Function,
-        a: float,
-        b: float,
+        a: Any,
+        b: Any,
         args: Any = (),
         xtol: float = 2e-12,
         rtol: float = 4 * np.finfo(float).eps,
@@ -59,6 +69,8 @@ def _bracketing(name: str) -> Function:
         disp: bool = True,
     ) -> Any:
         settings = {"xtol": xtol, "rtol": rtol, "maxiter": maxiter}
+        if type(a) is Tensor or type(b) is Tensor:
+            _check_start(f"optimize.{name}", a=a, b=b)
         if not on_tape(args):
             return theirs(f, a, b, args, full_output=full_output, disp=disp, **settings)
         info: dict[str, Any] = {}
@@ -91,6 +103,7 @@ def toms748(
     disp: bool = True,
 ) -> Any:
     settings = {"k": k, "xtol": xtol, "rtol": rtol, "maxiter": maxiter}
+    _check_start("optimize.toms748", a=a, b=b)
     if not on_tape(args):
         return scipy.optimize.toms748(f, a, b, args, full_output=full_output, disp=disp, **settings)
     info: dict[str, Any] = {}
@@ -119,6 +132,7 @@ def newton(
 ) -> Any:
     settings: dict[str, Any] = {"fprime": fprime, "tol": tol, "maxiter": maxiter, "fprime2": fprime2, "x1": x1}
     settings["rtol"] = rtol
+    _check_start("optimize.newton", x0=x0, x1=x1)
     if not on_tape(args):
         return scipy.optimize.newton(func, x0, args=args, full_output=full_output, disp=disp, **settings)
     info: dict[str, Any] = {}
@@ -173,6 +187,7 @@ def root_scalar(
 ) -> Any:
     settings: dict[str, Any] = {"bracket": bracket, "fprime2": fprime2, "x0": x0, "x1": x1, "xtol": xtol}
     settings |= {"rtol": rtol, "maxiter": maxiter, "options": options}
+    _check_start("optimize.root_scalar", bracket=bracket, x0=x0, x1=x1)
     if not on_tape(args):
         return scipy.optimize.root_scalar(f, args, method, fprime=fprime, **settings)
     if method == "newton" and fprime is None:

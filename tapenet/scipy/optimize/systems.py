@@ -28,9 +28,9 @@ def root(
     callback: Any = None,
     options: Any = None,
 ) -> Any:
-    if not on_tape(x0, args):
-        return scipy.optimize.root(fun, x0, args, method, jac, tol, callback, options)
     name, info = "optimize.root", dict[str, Any]()
+    if not on_tape(x0, args):
+        return scipy.optimize.root(checked(name, fun), x0, args, method, jac, tol, callback, options)
     start, shape = start_of(name, x0), np.shape(np.atleast_1d(x0))
 
     def equation(x: Array, *given: Any) -> Array:
@@ -69,7 +69,9 @@ def fsolve(
     settings: dict[str, Any] = {"col_deriv": col_deriv, "xtol": xtol, "maxfev": maxfev, "band": band}
     settings |= {"factor": factor, "diag": diag}
     if not on_tape(x0, args):
-        return scipy.optimize.fsolve(func, x0, args, fprime, full_output, epsfcn=epsfcn, **settings)
+        return scipy.optimize.fsolve(
+            checked("optimize.fsolve", func), x0, args, fprime, full_output, epsfcn=epsfcn, **settings
+        )
     if full_output:
         raise ArgumentError("optimize.fsolve: full_output must be False on a tape; got True. Write optimize.root.")
     return root(func, x0, args, jac=fprime, options={**settings, "eps": epsfcn}).x

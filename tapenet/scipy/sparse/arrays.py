@@ -234,7 +234,12 @@ def constructor(format: str) -> Callable[..., Any]:
             given, kind = (data, *places), theirs
         else:
             given, kind = (data, tuple(places[0])), scipy.sparse.coo_array
-        model = kind((np.zeros(data.shape[0]), *given[1:]), shape=shape)
+        try:
+            model = kind((np.zeros(data.shape[0]), *given[1:]), shape=shape)
+            if format != "coo" and len(places) == 2:
+                model.check_format(full_check=True)
+        except ValueError as error:
+            raise ArgumentError(f"sparse.{name}: {error}.") from error
         return SparseArray(data, Pattern.of(model)).asformat(format)
 
     make.__name__ = make.__qualname__ = name
