@@ -80,6 +80,44 @@ tn.grad(lambda angle: ndimage.rotate(np.outer(y, y), angle, reshape=False)[2, 3]
 tn.grad(interpolate.CubicSpline(x, y))(2.5)  # an interpolant of plain data is called with a Tensor
 ```
 
+**Solutions** are differentiated by what they depend on, which are arguments: `args`, those of constraints, bounds, the
+elements of a sparse matrix. The solver runs on plain values, and the derivative is that of the equation that its solution
+satisfies, so that it is exact where the solution is. A solver that fails, a singular Jacobian and an active set that is
+about to switch raise `tn.ConvergenceError`.
+
+```python
+from tapenet.scipy import integrate, optimize, sparse
+
+tn.grad(lambda a: optimize.brentq(lambda x, a: x**2 - a, 0, 4, args=(a,)))(4.0)
+
+def nearest(a):  # the point of the unit circle that is nearest to a
+    circle = {"type": "eq", "fun": lambda x: np.sum(x**2) - 1}
+    return optimize.minimize(lambda x, a: np.sum((x - a) ** 2), np.ones(2), (a,), constraints=circle).x
+
+tn.jacobian(nearest)(np.array([2.0, 1.0]))
+
+rates = np.array([1.0, 0.1, 1.5, 0.075])
+lotka = lambda y, t, p: np.stack([p[0] * y[0] - p[1] * y[0] * y[1], p[3] * y[0] * y[1] - p[2] * y[1]])
+tn.grad(lambda p: integrate.odeint(lotka, [10.0, 5.0], np.linspace(0, 5, 9), (p,))[-1, 0])(rates)
+
+def heat(k):  # of a rod with these conductivities
+    a = sparse.diags_array([k[:-1] + k[1:], -k[1:-1], -k[1:-1]], offsets=[0, 1, -1])
+    return sparse.linalg.spsolve(a, np.ones(4))
+
+tn.jacobian(heat)(np.ones(5))
+```
+
+`minimize(f, x0)` is a driver as well: x0 is any pytree, and `f` alone is enough. Gradients, products with the Hessian and
+Jacobians of constraints are supplied to whichever method takes them; `jac="2-point"` leaves that to SciPy.
+
+```python
+rosen = lambda p: (1 - p["x"]) ** 2 + 100 * (p["y"] - p["x"] ** 2) ** 2
+optimize.minimize(rosen, {"x": -1.0, "y": 2.0}, method="trust-exact").x
+```
+
+A right-hand side of `odeint` and `solve_ivp` that is arithmetic and elementary functions of elements, without branches, is
+recorded once and runs as straight code on numbers; any other is called as it is, and takes longer.
+
 **Plain SciPy.** The functions of `scipy.special` that are ufuncs find their derivative when called on a Tensor. With
 `SCIPY_ARRAY_API=1` set in the process before SciPy is imported, SciPy asks a Tensor for its namespace,
 `tapenet.numpy`, and finds `special` in it; then functions that SciPy writes to the array API standard work too. SciPy
