@@ -36,6 +36,7 @@ INLINED = 12
 DATA = 16
 
 _LOGICAL = {"logical_and": "and", "bitwise_and": "and", "logical_or": "or", "bitwise_or": "or"}
+_OF_TRUTHS = frozenset({*_LOGICAL, "logical_not", "invert"})
 
 
 def can_join(program: Program, instruction: Instruction) -> bool:
@@ -203,7 +204,7 @@ class _Writer:
         """Write the load of an input, and return its vector."""
         role, truth = self.roles[number], self._is_truth(number)
         if number in self.program.constants and role == "one":
-            x = self.program.constants[number]
+            x = np.asarray(self.program.constants[number]).item()
             return f"splat (i1 {str(bool(x)).lower()})" if truth else code.number(float(x))
         element = "i8" if truth else code.element
         if number in scalars:
@@ -241,7 +242,7 @@ class _Writer:
 
     def _computed(self, code: Code, instruction: Instruction, values: dict[int, str], limits: list[str]) -> str:
         name = instruction.name
-        operands = [values[n] for n in instruction.operands]
+        operands = [self._operand(code, name, i, n, values[n]) for i, n in enumerate(instruction.operands)]
         if name == "where":
             return code.select(*operands)
         if name in _LOGICAL:
@@ -249,8 +250,7 @@ class _Writer:
         if name in ("logical_not", "invert"):
             return code.add(f"xor {code.truth} {operands[0]}, splat (i1 true)")
         if name == "astype":
-            is_truth = self._is_truth(instruction.operands[0])
-            return code.add(f"uitofp {code.truth} {operands[0]} to {code.type}") if is_truth else operands[0]
+            return operands[0]
         if name == "power":
             return power(code, operands[0], int(self.program.constants[instruction.operands[1]]))
         if name in LIMITED:
@@ -259,6 +259,15 @@ class _Writer:
         if name in FUNCTIONS:
             return code.function(name, *operands)
         return (SIMPLE.get(name) or TRUTHS[name])(code, *operands)
+
+    def _operand(self, code: Code, name: str, place: int, number: int, value: str) -> str:
+        """Return an operand as a truth value, or as a number, as the operation takes it."""
+        wants_truth = name in _OF_TRUTHS or (name, place) in (("where", 0), ("subgradient", 1))
+        if self._is_truth(number) == wants_truth:
+            return value
+        if wants_truth:
+            return code.compare("une", value, code.number(0.0))
+        return code.add(f"uitofp {code.truth} {value} to {code.type}")
 
     def _text(self, code: Code, pointers: Sequence[str], limits: list[str], scalars: int) -> str:
         """Return the function."""

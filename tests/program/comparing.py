@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import pytest
 
 import tapenet as tn
 from tapenet.core.pytrees import tree_flatten
 
 Array = Any
+
+HAS_LLVM = importlib.util.find_spec("llvmlite") is not None
+BACKENDS = ("numpy", pytest.param("llvm", marks=pytest.mark.skipif(not HAS_LLVM, reason="llvmlite is not installed")))
 
 
 def assert_same(ours: Any, expected: Any, scale: float = 1.0, types: bool = True, floor: float = 0.0) -> None:
@@ -46,9 +51,11 @@ def compiled_quietly(f: Callable[..., Any], *calls: Sequence[Any], **options: An
         return made, [made(*call) for call in calls]
 
 
-def assert_compiles(f: Callable[..., Any], *calls: Sequence[Any], **tolerance: Any) -> Any:
+def assert_compiles(
+    f: Callable[..., Any], *calls: Sequence[Any], backend: Literal["numpy", "llvm"] = "numpy", **tolerance: Any
+) -> Any:
     """A compiled function gives what the function does in each call, and runs programs; returns it."""
-    made: Any = tn.compile(f)
+    made: Any = tn.compile(f, backend=backend)
     for call in calls:
         assert_same(made(*call), f(*call), **tolerance)
     assert made.programs

@@ -199,6 +199,26 @@ def test_choices_and_powers_are_numpys() -> None:
     compiled(f, (x, y), (y, x))
 
 
+def test_truth_values_are_numbers_where_they_are_used_as_such() -> None:
+    x = np.array([0.0, 1.0, -2.0, np.nan, 3.0, -0.0])
+
+    def f(x: Array, m: Array) -> Any:
+        return (
+            *(x * m, (x > 0) * x + m, tnp.maximum(m, x), (x > 1) == m, m != 1.0, m < x),
+            *(tnp.logical_and(x, m), tnp.logical_or(x, 0.0), tnp.logical_not(x), tnp.where(m, m, x), -(x * True)),
+        )
+
+    assert kernels_of(f, x, x > 0) == 1
+    compiled(f, (x, x > 0), (x, x < 0))
+
+
+def test_constants_of_one_element_with_axes() -> None:
+    x = RNG.normal(size=(3, 4))
+    f = lambda x: tnp.exp(x * np.full((1, 1), 2.0)) + np.ones(1) - np.full((1,), True)  # noqa: E731
+    assert kernels_of(f, x) == 1
+    compiled(f, (x,), (-x,))
+
+
 def test_exponents_that_are_not_multiplied_out_are_numpys() -> None:
     x = np.linspace(0.1, 3, 40)
     compiled(lambda x: (x**2.5 + x**7, x**0.5 * 2, 2.0**x), (x,))

@@ -14,7 +14,7 @@ import tapenet.numpy as tnp
 from tests.fuzz.programs import programs
 from tests.numpy import subjects_arrangement, subjects_elementwise, subjects_formulas, subjects_reductions  # noqa: F401
 from tests.numpy.subjects import SUBJECTS, Subject, named
-from tests.program.comparing import assert_compiles, assert_same, compiled_quietly, varied
+from tests.program.comparing import BACKENDS, assert_compiles, assert_same, compiled_quietly, varied
 from tests.samples import SAMPLES, Sample
 from tests.transforms.programs import program_of
 
@@ -42,10 +42,11 @@ def test_functions_of_numpy_compile(subject: Subject, data: st.DataObject) -> No
     assert bool(made.programs) or subject.name in EAGER
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", sorted(SAMPLES))
-@settings(max_examples=2)
+@settings(max_examples=1)
 @given(data=st.data())
-def test_derivatives_of_primitives_compile(name: str, data: st.DataObject) -> None:
+def test_derivatives_of_primitives_compile(name: str, backend: Any, data: st.DataObject) -> None:
     sample: Sample = data.draw(SAMPLES[name])
     calls = [varied([np.asarray(x) for x in sample.arrays], factor) for factor in FACTORS]
     places = tuple(range(len(calls[0])))
@@ -57,7 +58,7 @@ def test_derivatives_of_primitives_compile(name: str, data: st.DataObject) -> No
     def derivatives(*xs: Array) -> Any:
         return tn.value_and_grad(scalar, places)(*xs), tn.jvp(sample.function, xs, xs)
 
-    assert_compiles(derivatives, *calls, scale=2**8, types=False, floor=1.0)
+    assert_compiles(derivatives, *calls, backend=backend, scale=2**8, types=False, floor=1.0)
 
 
 TRANSFORMS = {
