@@ -348,15 +348,30 @@ def _colored(pattern: Dependence, kind: str, ends: Ends) -> tuple[Dependence, Co
 
 
 def _allowed(name: str, mode: str, vectors: Vectors) -> str:
-    """Return the mode; where one of x and y is complex and the other real, the one that has an answer."""
-    is_complex = [dtype.kind == "c" for dtype in (vectors.source_dtype, vectors.target_dtype)]
-    if is_complex[0] == is_complex[1]:
+    """Return the mode; where some leaves are complex and others real, the one that has an answer.
+
+    A real leaf of x takes the real part of a cotangent, and a real leaf of y that of a tangent.
+    """
+    of_x: set[str] = {dtype.kind for dtype in vectors.source_dtypes}
+    of_y: set[str] = {dtype.kind for dtype in vectors.target_dtypes}
+    wrong = {"forward": "c" in of_x and "f" in of_y, "reverse": "c" in of_y and "f" in of_x}
+    fine = [way for way, is_wrong in wrong.items() if not is_wrong]
+    if len(fine) == 2:
         return mode
-    only = "reverse" if is_complex[0] else "forward"
-    if mode not in ("auto", only):
-        of = ("complex x and real y", "real x and complex y")[not is_complex[0]]
-        raise ArgumentError(f"{name}: mode must be {only!r} for {of}; got {mode!r}.")
-    return only
+    if not fine:
+        raise ArgumentError(
+            f"{name}: x and y must each be all real or all complex; got both in both. Take tn.jacobian, or the real "
+            "and the imaginary parts apart."
+        )
+    if mode not in ("auto", fine[0]):
+        raise ArgumentError(
+            f"{name}: mode must be {fine[0]!r} for {_kinds(of_x)} x and {_kinds(of_y)} y; got {mode!r}."
+        )
+    return fine[0]
+
+
+def _kinds(kinds: set[str]) -> str:
+    return " and ".join(word for kind, word in (("f", "real"), ("c", "complex")) if kind in kinds)
 
 
 @attrs.frozen(eq=False)

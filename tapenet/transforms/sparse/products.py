@@ -43,14 +43,24 @@ class Vectors:
         return self.trace.entries
 
     @property
+    def source_dtypes(self) -> list[np.dtype[Any]]:
+        """The dtype of each leaf of x."""
+        return [np.dtype(dtype_of(leaf)) for leaf in self.sources]
+
+    @property
+    def target_dtypes(self) -> list[np.dtype[Any]]:
+        """The dtype of each leaf of y."""
+        return [np.dtype(dtype_of(leaf)) for leaf in self.targets]
+
+    @property
     def source_dtype(self) -> np.dtype[Any]:
-        """The common dtype of x."""
-        return _common_dtype(self.sources)
+        """That of seeds for x, which are real."""
+        return _seed_dtype(self.source_dtypes)
 
     @property
     def target_dtype(self) -> np.dtype[Any]:
-        """The common dtype of y."""
-        return _common_dtype(self.targets)
+        """That of seeds for y, which are real."""
+        return _seed_dtype(self.target_dtypes)
 
     def ends(self) -> Ends:
         """Return where the rows and columns of the Jacobian are."""
@@ -83,9 +93,9 @@ def vectors_of(function: str, recording: Recording) -> Vectors:
     return Vectors(recording.trace, recording.sources, tuple(targets))
 
 
-def _common_dtype(leaves: Sequence[Any]) -> np.dtype[Any]:
-    dtypes = [np.dtype(dtype_of(leaf)) for leaf in leaves]
-    return np.result_type(*dtypes) if dtypes else np.dtype(float)
+def _seed_dtype(dtypes: Sequence[np.dtype[Any]]) -> np.dtype[Any]:
+    """Return the common dtype of the real parts."""
+    return np.result_type(*[np.zeros((), dtype).real.dtype for dtype in dtypes]) if dtypes else np.dtype(float)
 
 
 def _shapes(leaves: Sequence[Any]) -> tuple[Shape, ...]:
