@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tapenet.core.primitive import Array
+from tapenet.ops.arrays.shaping import matrix_transpose
+from tapenet.ops.elementwise.complex import imag
 from tapenet.ops.linalg.linear_solves import inv, inverse_for_rule
 from tapenet.ops.linalg.matrices import (
     adjoint,
@@ -17,14 +19,20 @@ from tapenet.ops.linalg.matrices import (
     strictly_lower,
 )
 from tapenet.ops.linalg.products import matmul
+from tapenet.ops.reductions.reduction import sum as sum_over
 from tapenet.series.arithmetic import (
     Coefficient,
     Series,
+    constant,
     convolved,
     derivative,
     divided,
+    exponential,
+    integral,
+    mapped,
     minus_coefficient,
     multiply,
+    product_of,
     solution,
 )
 from tapenet.series.rules import apply, rule
@@ -38,8 +46,12 @@ def _solve(a: Series, b: Series) -> Series:
 
 @rule("inv")
 def _inv(a: Series) -> list[Coefficient]:
-    """Solve a x = 1."""
-    out: list[Coefficient] = [inv(a[0])]
+    return _inverse_series(inv(a[0]), a)
+
+
+def _inverse_series(first: Array, a: Series) -> list[Coefficient]:
+    """Solve a x = 1, from x at t = 0."""
+    out: list[Coefficient] = [first]
     for k in range(1, len(a)):
         moved = convolved(matmul, a, [*out, None], k, 1)
         out.append(None if moved is None else -(out[0] @ moved))
@@ -131,3 +143,22 @@ def _eigh(a: Series, UPLO: str) -> Series:
 @rule("eigvalsh")
 def _eigvalsh(a: Series, UPLO: str) -> Series:
     return [apply("eigvalsh", a[0], UPLO=UPLO), *(w for w, _ in _eigh(a, UPLO)[1:])]
+
+
+# ---- logarithms of determinants ----
+
+
+@rule("slogdet")
+def _slogdet(a: Series) -> Series:
+    """Integrate (log det a)' = tr(a^-1 a'); the sign turns by its imaginary part."""
+    sign, logabsdet = apply("slogdet", a[0])
+    inverse = _inverse_series(inverse_for_rule("slogdet", "a", a[0]), a)
+    change = product_of(_trace_of_product, inverse[:-1], derivative(a))
+    if sign.dtype.kind != "c":
+        return list(zip(constant(sign, a), integral(logabsdet, change), strict=True))
+    turned = exponential(sign, integral(logabsdet, mapped(lambda c: imag(c) * 1j, change)))
+    return list(zip(turned, integral(logabsdet, mapped(real_part, change)), strict=True))
+
+
+def _trace_of_product(x: Array, y: Array) -> Array:
+    return sum_over(x * matrix_transpose(y), (-2, -1))
