@@ -95,7 +95,12 @@ def square_term(x: Series, k: int) -> Coefficient:
 
 def plus(x: Series, y: Series) -> list[Coefficient]:
     """Add two series."""
-    return [b if a is None else a if b is None else a + b for a, b in zip(x, y, strict=True)]
+    return [plus_coefficient(a, b) for a, b in zip(x, y, strict=True)]
+
+
+def plus_coefficient(a: Coefficient, b: Coefficient) -> Coefficient:
+    """Add two coefficients."""
+    return b if a is None else a if b is None else a + b
 
 
 def minus(x: Series, y: Series) -> list[Coefficient]:

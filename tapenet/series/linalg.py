@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import attrs
 import numpy as np
 
+from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
 from tapenet.ops.arrays.shaping import matrix_transpose
 from tapenet.ops.elementwise.complex import imag
@@ -32,8 +34,10 @@ from tapenet.series.arithmetic import (
     mapped,
     minus_coefficient,
     multiply,
+    plus_coefficient,
     product_of,
     solution,
+    square_term,
 )
 from tapenet.series.rules import apply, rule
 
@@ -162,3 +166,97 @@ def _slogdet(a: Series) -> Series:
 
 def _trace_of_product(x: Array, y: Array) -> Array:
     return sum_over(x * matrix_transpose(y), (-2, -1))
+
+
+# ---- singular values ----
+
+
+@attrs.frozen(eq=False)
+class _Quotient:
+    """A series that is divided by another, coefficient by coefficient.
+
+    Attributes:
+        inverse: of the divisor at t = 0.
+        divisor: its coefficients, as far as they are known; the first is not read.
+        out: the quotient's.
+    """
+
+    inverse: Array
+    divisor: list[Coefficient]
+    out: list[Coefficient] = attrs.field(factory=list)
+
+    def append(self, numerator: Coefficient) -> None:
+        """Compute the next coefficient, from that of the numerator."""
+        k = len(self.out)
+        rest = minus_coefficient(numerator, convolved(multiply, self.divisor, [*self.out, None], k, 1))
+        self.out.append(None if rest is None else self.inverse * rest)
+
+
+@branch_condition
+def _vanishes_anywhere(s: Array) -> bool:
+    return bool(np.any(~(s > 0)))
+
+
+@rule("svd")
+def _svd(a: Series, full_matrices: bool) -> Series | None:
+    first = apply("svd", a[0], full_matrices=full_matrices)
+    rows, columns = a[0].shape[-2:]
+    if (full_matrices and rows != columns) or _vanishes_anywhere(first[1]):
+        return None
+    return _singular_series(a, *first)
+
+
+@rule("svdvals")
+def _svdvals(a: Series) -> Series | None:
+    first = apply("svd", a[0], full_matrices=False)
+    if _vanishes_anywhere(first[1]):
+        return None
+    return [apply("svdvals", a[0]), *(s for _, s, _ in _singular_series(a, *first)[1:])]
+
+
+def _singular_series(a: Series, u0: Array, s0: Array, vh0: Array) -> Series:
+    """Solve s' = Re diag P, U' = U X + (a' V - U P) / s and V' = V Y + (a'^H U - V P^H) / s, with P = U^H a' V.
+
+    X = (P s + s P^H) / gaps and Y = (s P + P^H s) / gaps off the diagonal, with gaps s_j^2 - s_i^2; on it, for complex
+    matrices, i Im P / 2s and its negative. Both sides turn alike, so that each is a list of two.
+    """
+    vectors: list[list[Coefficient]] = [[u0], [adjoint(vh0)]]
+    adjoints: list[list[Coefficient]] = [[adjoint(x[0])] for x in vectors]
+    along: list[list[Coefficient]] = [[s0[..., None, :]], [s0[..., :, None]]]
+    s, gaps = [s0], _Quotient(reciprocal_gaps(s0 * s0), [None])
+    turns, phase = [gaps, _Quotient(gaps.inverse, gaps.divisor)], _Quotient(1 / along[0][0], along[0])
+    away = [_Quotient(1 / along[0][0], along[0]) for _ in range(2)]
+    slope = derivative(a)
+    slope = [np.zeros(a[0].shape, a[0].dtype) if k == 0 and c is None else c for k, c in enumerate(slope)]
+    slopes = [slope, mapped(adjoint, slope)]
+    moved: list[list[Coefficient]] = [[], []]  # a' V and a'^H U
+    cores: list[list[Coefficient]] = [[], []]  # P and P^H
+    turned: list[list[Coefficient]] = [[], []]  # X and Y
+    for k in range(1, len(a)):
+        last = k - 1
+        for side in range(2):
+            moved[side].append(convolved(matmul, slopes[side], vectors[1 - side], last))
+        core = convolved(matmul, adjoints[0], moved[0], last)
+        cores[0].append(core)
+        cores[1].append(adjoint(core))
+        phase.append(0.5 * imaginary_diagonal(core) if core.dtype.kind == "c" else None)
+        for side in range(2):
+            by_rows = convolved(multiply, cores[side], along[0], last)
+            turns[side].append(plus_coefficient(by_rows, convolved(multiply, along[1], cores[1 - side], last)))
+            combine = minus_coefficient if side else plus_coefficient
+            turned[side].append(combine(turns[side].out[-1], phase.out[-1]))
+        for side in range(2):
+            x = vectors[side]
+            step = convolved(matmul, x, turned[side], last)
+            if x[0].shape[-2] > x[0].shape[-1]:
+                away[side].append(minus_coefficient(moved[side][-1], convolved(matmul, x, cores[side], last)))
+                step = plus_coefficient(step, away[side].out[-1])
+            moved_on = divided(step, k)
+            adjoints[side].append(None if moved_on is None else adjoint(moved_on))
+            x.append(moved_on)
+        s.append(real_part(diagonal_of(core)) / k)
+        along[0].append(s[k][..., None, :])
+        along[1].append(s[k][..., :, None])
+        squares = square_term(s, k)
+        gaps.divisor.append(squares[..., None, :] - squares[..., :, None])
+    return list(zip(vectors[0], s, adjoints[1], strict=True))
