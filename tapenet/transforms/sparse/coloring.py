@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import attrs
 import numpy as np
-from scipy import sparse
 
 from tapenet.core.argument_checks import checked_choice, checked_shape
 from tapenet.core.foreign import is_sparse
@@ -16,6 +15,7 @@ from tapenet.core.leaf_checks import described
 from tapenet.errors import ArgumentError, ArgumentTypeError, TapenetError
 from tapenet.transforms.sparse.links import Dependence, Indices
 from tapenet.transforms.sparse.orderings import column_colors
+from tapenet.transforms.sparse.required import sparse
 from tapenet.transforms.sparse.stars import reads_of, star_colors
 
 Kind = Literal["auto", "columns", "rows", "bidirectional", "star"]

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from tapenet.core.record import Shape
 from tapenet.transforms.sparse.links import Groups, Link, Pairs
+from tapenet.transforms.sparse.required import sparse
 from tapenet.transforms.sparse.selections import windows
 from tapenet.transforms.sparse.steps import UNKNOWN, Step, numbers
 

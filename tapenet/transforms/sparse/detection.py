@@ -9,13 +9,13 @@ from typing import Any
 
 import attrs
 import numpy as np
-from scipy import sparse
 
 from tapenet.core.primitive import PART
 from tapenet.core.record import SLOTS, Entry, Shape, Slots
 from tapenet.core.tensor import Tensor, unwrap
 from tapenet.transforms.sparse.links import Dependence, matrix_of, rows_of, united
 from tapenet.transforms.sparse.regions import Region, is_region, region_of
+from tapenet.transforms.sparse.required import sparse
 from tapenet.transforms.sparse.rules import is_factor, link_of, rule_of, unknown
 from tapenet.transforms.sparse.steps import UNKNOWN, Scope, Step, groups_of_tuple, numbers, read
 from tapenet.walks.reachability import ancestors, descendants

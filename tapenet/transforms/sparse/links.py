@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 import attrs
 import numpy as np
-from scipy import sparse
 
 from tapenet.errors import ArgumentError
+from tapenet.transforms.sparse.required import sparse
 
 Dependence = Any  # scipy.sparse.csr_array of bool; SciPy's classes have no types here
 Indices = np.ndarray[Any, np.dtype[np.intp]]

@@ -17,10 +17,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse import csgraph
 
 from tapenet.transforms.sparse.links import Dependence, Indices
+from tapenet.transforms.sparse.required import csgraph, sparse
 
 _PASSES = 4  # over the classes of a colouring, each of which may save colours
 _MOST_WORK = 2_000_000  # entries that greedy colourings go through, about a second; one goes through all in any case

@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 import numpy as np
-from scipy import sparse
 
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
@@ -15,6 +14,7 @@ from tapenet.kernels.memory import empty
 from tapenet.transforms.sparse.coloring import Coloring
 from tapenet.transforms.sparse.links import Dependence, Indices
 from tapenet.transforms.sparse.orderings import row_numbers
+from tapenet.transforms.sparse.required import sparse
 from tapenet.transforms.sparse.stars import reads_of
 
 Products = Callable[[Array], Array]  # from seeds (k, elements) to products (k, elements of the other end)

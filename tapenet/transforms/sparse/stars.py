@@ -13,10 +13,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from tapenet.transforms.sparse.links import Dependence, Indices
 from tapenet.transforms.sparse.orderings import column_colors, row_numbers
+from tapenet.transforms.sparse.required import sparse
 
 
 def symmetric(pattern: Dependence) -> Dependence:
