@@ -32,17 +32,14 @@ _ACCEPTED, _GOOD = 1e-4, 0.75  # shares of the predicted decrease, of a step tha
 
 
 class Solution(NamedTuple):
-    """What a solver found.
-
-    Attributes:
-        x: the minimum, of the structure of x0.
-        value: of the function there; half the sum of squares for residuals.
-        steps: how many steps were tried.
-    """
+    """What a solver found."""
 
     x: Any
+    """The minimum, of the structure of x0."""
     value: Any
+    """Of the function there; half the sum of squares for residuals."""
     steps: int
+    """How many steps were tried."""
 
     def _repr_html_(self) -> str:
         return state_html(self)
