@@ -18,9 +18,10 @@ from tapenet.core.primitive import Array, Primitive
 from tapenet.core.pytrees import leaf_paths, tree_unflatten
 from tapenet.core.record import Entry
 from tapenet.core.recorder import Recorder, new_recorder
-from tapenet.core.tensor import Tensor, unwrap
+from tapenet.core.tensor import Tensor, mapped_value_error, unwrap
 from tapenet.diagnostics.forward_values import known_values
-from tapenet.errors import ReplayError, TapeStateError
+from tapenet.diagnostics.magnitudes import off_tapes
+from tapenet.errors import ArgumentError, ReplayError, TapeStateError
 from tapenet.views.numpy_source import Output, Recorded, source_of
 from tapenet.walks.backward import backward
 from tapenet.walks.lifting import lift_onto
@@ -63,6 +64,10 @@ class Derivation:
         Returns:
             The gradient by x; a tuple where x has several leaves.
         """
+        if len(leaves) != len(self.parameters):
+            raise ArgumentError(
+                f"derivation: there must be one value for each of {', '.join(self.parameters)}; got {len(leaves)}."
+            )
         return self.function(*(np.asarray(leaf)[()] for leaf in leaves))
 
 
@@ -73,19 +78,24 @@ def derive(
 
     Raises:
         TapeStateError: the tape does not hold what is read off it, or not the values that were read.
+        MappedValueError: values are mapped by `vmap`.
         MissingRuleError: an operation is not written in NumPy.
     """
     guards = trace.guards
     if guards is None:
         raise TapeStateError("tape.derivation: the tape must be replayable; got one made with replayable=False.")
     last = max(target.slot for target in targets)
+    entries = [(*entry[:2], tuple(map(off_tapes, entry[2])), *entry[3:]) for entry in trace.entries]
     given = {x.slot: unwrap(x) for x in (*targets, *sources)}
-    values = known_values(trace.entries, given, range(last + 1))
+    values = known_values(entries, given, range(last + 1))
+    if any(type(x) is Tensor for x in values.values()):
+        raise mapped_value_error("tape.derivation")
     with np.errstate(all="ignore"), new_recorder(replayable=True) as own:
-        watched = {slot: own.watch(_value(trace.entries[slot], values.get(slot))) for slot in sorted(trace.leaves)}
-        read = [guard for guard in guards if guard.position <= last]
-        found = _replayed(trace, read, watched, {x.slot for x in (*targets, *sources)})
-        outputs, bars = _walked(own, [found[x.slot] for x in targets], cotangents, [found[x.slot] for x in sources])
+        watched = {slot: own.watch(_value(entries[slot], values.get(slot))) for slot in sorted(trace.leaves)}
+        read = [_off_tapes(guard) for guard in guards if guard.position <= last]
+        found = _replayed(entries, read, watched, {x.slot for x in (*targets, *sources)})
+        seeds = [unwrap(t) for t in cotangents]
+        outputs, bars = _walked(own, [found[x.slot] for x in targets], seeds, [found[x.slot] for x in sources])
     paths = _paths(trace)
     kept = tuple(own.guards or ())
     recorded = Recorded(own.entries, kept, paths, outputs, bars, _answers(own, kept, watched.values()))
@@ -98,11 +108,17 @@ def _value(entry: Entry, value: Any) -> Any:
     return np.ones(shape, dtype)[()] if value is None else value
 
 
+def _off_tapes(guard: Guard) -> Guard:
+    """Return a guard whose constants are on no tape further out."""
+    keywords = {name: off_tapes(x) for name, x in guard.keywords.items()}
+    return guard._replace(constants=tuple(map(off_tapes, guard.constants)), keywords=keywords)
+
+
 def _replayed(
-    trace: Recorder, guards: Sequence[Guard], watched: Mapping[int, Tensor], wanted: set[int]
+    entries: Sequence[Entry], guards: Sequence[Guard], watched: Mapping[int, Tensor], wanted: set[int]
 ) -> dict[int, Array]:
     try:
-        return replay(trace.entries, guards, watched, wanted)
+        return replay(entries, guards, watched, wanted)
     except ReplayError as error:
         raise TapeStateError(
             f"tape.derivation: the tape must keep the values that were read off it; got {error}. Give watched values "

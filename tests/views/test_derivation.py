@@ -242,6 +242,24 @@ def test_errors() -> None:
     assert tape.derivation(y, (a, x)).parameters == ("x0", "x1")
 
 
+def test_values_of_outer_tapes_are_constants_and_mapped_ones_an_error() -> None:
+    seen: list[Any] = []
+
+    def f(v: Any) -> Any:
+        with tn.GradientTape() as tape:
+            x = tape.watch(v)
+            y = tnp.sum(x * v * tnp.where(v > 0, 1.0, 2.0))
+        seen.append(tape.derivation(y, x))
+        return y
+
+    tn.grad(f)(A)
+    np.testing.assert_allclose(seen[0](A), A * np.array([1.0, 1.0, 2.0]))
+    with pytest.raises(tn.TapenetError, match=r"tape\.derivation"):
+        tn.vmap(f)(X)
+    with pytest.raises(ArgumentError, match=r"derivation: there must be one value for each of x; got 2\."):
+        seen[0](A, A)
+
+
 @pytest.mark.parametrize("name", [name for name in dir(numpy_helpers) if name[0].islower()])
 def test_helpers_are_copied_without_annotations(name: str) -> None:
     if not callable(getattr(numpy_helpers, name)):
