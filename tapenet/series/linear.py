@@ -16,7 +16,8 @@ from tapenet.series.arithmetic import Coefficient, Series, is_complex, is_consta
 
 # Functions whose pushforwards read an operand or the output to find the piece that they are linear in.
 PIECEWISE_LINEAR = frozenset(
-    "fabs maximum minimum fmax fmin clip clip_through relu fmod remainder max min nanmax nanmin max_pool".split()
+    "assemble clip clip_through copysign fabs fmax fmin fmod heaviside max max_pool maximum min minimum nanmax nanmin "
+    "relu remainder".split()
 )
 
 

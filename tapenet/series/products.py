@@ -146,6 +146,18 @@ def _norm(x: Series, axis: Any, keepdims: bool) -> Series | None:
     return [apply("norm", x[0], axis=axis, keepdims=keepdims), *_length(x, first, axis, keepdims, 1.0)[1:]]
 
 
+@rule("var")
+def _var(x: Series, axis: Any, keepdims: bool, ddof: float, dtype: Any = None) -> Series | None:
+    count = shapes.count(x[0].shape, axis)
+    if dtype is not None or count - ddof <= 0:
+        return None
+    first = apply("var", x[0], axis=axis, keepdims=keepdims, ddof=ddof)
+    deviation = minus(x, mapped(lambda c: sum_over(c, axis, keepdims=True) / count, x))
+    squares = times(deviation, mapped(conjugate, deviation) if is_complex(x[0]) else deviation)
+    total_of = mapped(lambda c: sum_over(real(c), axis, keepdims=keepdims) / (count - ddof), squares)
+    return [first, *total_of[1:]]
+
+
 @rule("std")
 def _std(x: Series, axis: Any, keepdims: bool, ddof: float, dtype: Any = None) -> Series | None:
     first = apply("std", x[0], axis=axis, keepdims=True, ddof=ddof)
