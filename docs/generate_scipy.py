@@ -81,9 +81,9 @@ tn.grad(interpolate.CubicSpline(x, y))(2.5)  # an interpolant of plain data is c
 ```
 
 **Solutions** are differentiated by what they depend on, which are arguments: `args`, those of constraints, bounds, the
-elements of a sparse matrix. The solver runs on plain values, and the derivative is that of the equation that its solution
-satisfies, so that it is exact where the solution is. A solver that fails, a singular Jacobian and an active set that is
-about to switch raise `tn.ConvergenceError`.
+elements of a sparse matrix. The solver runs on plain values, and the derivative is that of the equation that its
+solution satisfies, so that it is exact where the solution is. A solver that fails, a singular Jacobian and an active
+set that is about to switch raise `tn.ConvergenceError`.
 
 ```python
 from tapenet.scipy import integrate, optimize, sparse
@@ -107,16 +107,16 @@ def heat(k):  # of a rod with these conductivities
 tn.jacobian(heat)(np.ones(5))
 ```
 
-`minimize(f, x0)` is a driver as well: x0 is any pytree, and `f` alone is enough. Gradients, products with the Hessian and
-Jacobians of constraints are supplied to whichever method takes them; `jac="2-point"` leaves that to SciPy.
+`minimize(f, x0)` is a driver as well: x0 is any pytree, and `f` alone is enough. Gradients, products with the Hessian
+and Jacobians of constraints are supplied to whichever method takes them; `jac="2-point"` leaves that to SciPy.
 
 ```python
 rosen = lambda p: (1 - p["x"]) ** 2 + 100 * (p["y"] - p["x"] ** 2) ** 2
 optimize.minimize(rosen, {"x": -1.0, "y": 2.0}, method="trust-exact").x
 ```
 
-A right-hand side of `odeint` and `solve_ivp` that is arithmetic and elementary functions of elements, without branches, is
-recorded once and runs as straight code on numbers; any other is called as it is, and takes longer.
+A right-hand side of `odeint` and `solve_ivp` that is arithmetic and elementary functions of elements, without branches,
+is recorded once and runs as straight code on numbers; any other is called as it is, and takes longer.
 
 **Plain SciPy.** The functions of `scipy.special` that are ufuncs find their derivative when called on a Tensor. With
 `SCIPY_ARRAY_API=1` set in the process before SciPy is imported, SciPy asks a Tensor for its namespace,

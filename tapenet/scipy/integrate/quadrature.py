@@ -100,9 +100,9 @@ def _on_tape(*values: Any) -> bool:
 
 
 def _flat(f: Function, args: Any) -> tuple[Function, list[Array]]:
-    """Return f as a function of x and of the differentiable arrays among its arguments, and these."""
+    """Return f as a function of x and of the differentiable Tensors among its arguments, and these."""
     arrays, structure = split_arrays(args)
-    places = [i for i, x in enumerate(arrays) if is_differentiable(x)]
+    places = [i for i, x in enumerate(arrays) if type(x) is Tensor and is_differentiable(x)]
 
     def flat(x: Any, *given: Array) -> Any:
         filled = list(arrays)
