@@ -18,6 +18,7 @@ from tapenet.core.record import Shape
 from tapenet.errors import ArgumentError
 from tapenet.program.c_expressions import (
     EXPRESSIONS,
+    RESERVED,
     TYPES,
     broadcast_steps,
     distance,
@@ -35,8 +36,11 @@ from tapenet.program.stretches import Arena
 
 def to_c(program: Program, name: str = "program") -> str:
     """Return the text of a C function that computes a program; see `Lowered.to_c`."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-        raise ArgumentError(f"to_c: name must be a name in C; got {name!r}.")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in RESERVED or re.fullmatch(r"[ceivxy][0-9]+", name):
+        raise ArgumentError(
+            f"to_c: name must be a name in C that is not a keyword, and none that the text uses; got {name!r}. "
+            "Name it after what it computes, as in 'force'."
+        )
     return _Writer(program, name).text()
 
 
@@ -89,8 +93,6 @@ class _Writer:
         for i, n in enumerate(program.outputs):
             arguments.append(f"{self.type(n)} *y{i}")
             notes.append(f"y{i}: {program.spaces[n]}")
-        for n in program.constants:
-            self.constant(n)
         steps: list[Step] = in_regions(program, lambda x: can_join(program, x))
         pseudo = [_reads_of(step) for step in steps]
         for step, dead in zip(steps, last_uses(pseudo, program.outputs), strict=True):
@@ -109,6 +111,7 @@ class _Writer:
             bytes=max(1, self.arena.size),
             tables="\n".join(self.tables),
             arguments="".join(f"{argument}, " for argument in arguments),
+            unused=" ".join(f"(void){argument.split('*')[-1].split()[-1]};" for argument in (*arguments, "work")),
             body="\n".join(self.lines),
         )
 
@@ -129,25 +132,22 @@ class _Writer:
             )
         return TYPES[space.dtype.char]
 
-    def constant(self, number: int) -> None:
-        """Name a constant: numbers by their value, arrays as tables."""
-        x = self.program.constants[number]
-        if not isinstance(x, np.ndarray | np.generic | bool | int | float):
-            return
-        if np.shape(x) == ():
-            self.names[number] = literal(x)
-            return
-        if np.asarray(x).dtype.char not in TYPES:
-            return
-        self.names[number] = f"c{len(self.tables)}"
-        values = ", ".join(literal(value) for value in np.ravel(x))
-        kind = TYPES[np.asarray(x).dtype.char]
-        self.tables.append(f"static const {kind} c{len(self.tables)}[{np.size(x)}] = {{{values}}};")
-
     def value(self, number: int) -> str:
+        """Return the name of a value; a constant is a number, or a table that is written at its first use."""
         if number not in self.names:
-            raise ArgumentError(f"to_c: values must be numbers and arrays; got {self.program.spaces[number]}.")
+            x: Any = self.program.constants.get(number)
+            is_number = isinstance(x, np.ndarray | np.generic | bool | int | float)
+            if not is_number or np.asarray(x).dtype.char not in TYPES:
+                raise ArgumentError(f"to_c: values must be numbers and arrays; got {self.program.spaces[number]}.")
+            self.names[number] = literal(x) if np.shape(x) == () else self.table(np.asarray(x))
         return self.names[number]
+
+    def table(self, x: Any) -> str:
+        """Write an array that is a constant, and return its name."""
+        name = f"c{len(self.tables)}"
+        values = ", ".join(map(literal, np.ravel(x))) or "0"
+        self.tables.append(f"static const {TYPES[x.dtype.char]} {name}[{max(1, x.size)}] = {{{values}}};")
+        return name
 
     def make(self, number: int) -> str:
         """Return the name for a value that is about to be written: an array's memory is taken for it."""
@@ -160,7 +160,8 @@ class _Writer:
             self.places[number] = self.arena.take(self.bytes(number))
             self.owners[number], self.readers[number] = number, 1
             self.names[number] = f"v{number}"
-            self.add(f"{kind} *const v{number} = ({kind} *)(void *)(work + {self.places[number]});")
+            unused = f" (void)v{number};" * (0 in self.shape(number))
+            self.add(f"{kind} *const v{number} = ({kind} *)(void *)(work + {self.places[number]});{unused}")
         return self.names[number]
 
     def share(self, number: int, source: int) -> None:
@@ -188,7 +189,9 @@ class _Writer:
         self.lines.append("  " * self.level + line)
 
     def loops(self, lengths: Sequence[int], write: Callable[[list[str]], None]) -> None:
-        """Write a loop nest; `write` is given the names of the counters."""
+        """Write a loop nest, unless it is of nothing; `write` is given the names of the counters."""
+        if 0 in lengths:
+            return
         counters = [f"i{self.level + k}" for k in range(len(lengths))]
         for counter, length in zip(counters, lengths, strict=True):
             self.add(f"for (size_t {counter} = 0; {counter} < {length}; {counter}++) {{")
@@ -463,8 +466,6 @@ class _Writer:
 
     def output(self, place: int, number: int) -> None:
         """Write a result to where the caller wants it."""
-        if number not in self.names:
-            self.value(number)
         if not self.shape(number):
             self.add(f"*y{place} = {self.value(number)};")
             return
@@ -513,7 +514,7 @@ _FILE = """/* Generated by tapenet. C99; link with the library of mathematics (-
 {tables}
 
 int {name}({arguments}unsigned char *work) {{
-  (void)work;
+  {unused}
 {body}
   return 0;
 }}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,9 +66,21 @@ EXPRESSIONS: dict[str, str] = {
     "over_square_of_cosh": "{0} / (cosh{f}({1}) * cosh{f}({1}))",
     "clip": "{0} < {1} ? ({1} < {2} ? {1} : {2}) : {0} > {2} ? {2} : {0}",
     "normal_cdf": "erfc{f}({0} * -0.70710678118654752440{f}) / 2",
+    "logaddexp": "{0} == {1} ? {0} + log{f}(2) : fmax{f}({0}, {1}) + log1p{f}(exp{f}(-fabs{f}({0} - {1})))",
+    "logaddexp_share": "1 / (1 + exp{f}({1} - {0}))",
+    "gaussian": "exp{f}(-{0} * {0})",
+    "normal_density": "exp{f}({0} * {0} / -2) * 0.39894228040143267794{f}",
     "over_one_more_square": "{0} / (1 + {1} * {1})",
     "subgradient": "{1} ? 0 : {0}",
 }
+
+
+# Words of C99, and functions and names that the text uses.
+RESERVED = frozenset(
+    """auto break case char const continue default do double else enum extern float for goto if inline int long register
+    restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main memcpy
+    size_t top total work""".split()
+) | {name for text in EXPRESSIONS.values() for name in re.findall(r"[a-z][a-z0-9]*", text.replace("{f}", ""))}
 
 
 def literal(x: Any) -> str:

@@ -117,6 +117,9 @@ SUBJECTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "moves_doubles": (moves, of((4, 4), (4, 4), (4,), dtype=np.float64)),
     "gradients": (gradients, of((4, 4), (4, 4), (4,), dtype=np.float64)),
     "constants": (lambda x: (x + np.arange(3.0), np.ones((2, 2)), x * np.inf), (np.ones(3),)),
+    "unused": (lambda x: (x * 2, x @ np.arange(9.0).reshape(3, 3), np.zeros((0, 2))), (np.ones(3),)),
+    "empty": (lambda x: (x * 2, tnp.sum(x, 0), x.T @ x), (np.ones((0, 3)),)),
+    "soft": (tn.value_and_grad(lambda x: tnp.sum(tn.nn.softplus(x) * tn.nn.gelu(x))), of((5,), dtype=np.float64)),
     "special": (lambda x: (tnp.max(x), tnp.minimum(x, 0.0), tn.nn.relu(x), -x), (np.array([1.0, np.nan, -np.inf]),)),
 }
 
@@ -182,7 +185,8 @@ def test_what_cannot_be_written_is_named(f: Any, args: tuple[Any, ...], message:
         tn.compile(f).lower(*args).to_c()
 
 
-def test_names_are_checked() -> None:
+@pytest.mark.parametrize("name", ["a b", "", "1", "_x", "int", "pow", "exp", "x0", "work", "é"])
+def test_names_are_checked(name: str) -> None:
     program = tn.compile(lambda x: x * 2).lower(np.ones(2))
-    with pytest.raises(tn.ArgumentError, match="to_c: name must be a name in C; got 'a b'"):
-        program.to_c("a b")
+    with pytest.raises(tn.ArgumentError, match=f"to_c: name must be a name in C .*; got '{name}'"):
+        program.to_c(name)
