@@ -21,7 +21,7 @@ def places(count: int) -> Strategy:
 
 
 # Data whose secants neither vanish nor are equal: formulas with signs and absolute values have kinks there.
-RISES = np.array([0.0, 1.0, 3.0, 2.0, 4.5, 5.2])
+RISES = np.array([0.0, 1.0, 6.0, 5.0, 7.5, 13.5])
 CLOSE = between(-0.05, 0.05, 6).map(lambda x: x + np.arange(6.0))
 BUMPY = between(-0.1, 0.1, 6, 2).map(lambda y: y + RISES[:, None])
 DATA = between(-1, 1, 6, 2)
@@ -79,7 +79,7 @@ for kind in ("linear", "cubic", 4):
     declare("interp1d", cubic("interp1d", kind, 0), places(6), DATA, INSIDE, order=2 if kind == "linear" else 1)
 for kind in ("nearest", "nearest-up", "previous", "next", "zero", "slinear"):
     call = lambda xp, x, y, at, kind=kind: xp.interp1d(x, y, kind, 0)(at + 0.25)  # noqa: E731  # one for each kind
-    declare("interp1d", call, places(6), DATA, INSIDE, order=1)
+    declare("interp1d", call, CLOSE, DATA, INSIDE, order=1)  # no step is near the points
 declare("interp1d", cubic("interp1d", fill_value="extrapolate"), places(6), between(-1, 1, 2, 6), MATRIX, order=1)
 declare(
     "interp1d",
@@ -118,7 +118,7 @@ declare(
     lambda xp, x, y, at, t: xp.make_interp_spline(x, y, 2, tnp.concatenate([x[0] * np.ones(3), t, x[-1] * np.ones(3)]))(
         at
     ),
-    *(places(5), ONE, INSIDE, between(-0.1, 0.1, 2).map(lambda t: t + np.array([1.6, 2.6]))),
+    *(places(5), ONE, INSIDE, between(-0.1, 0.1, 2).map(lambda t: t + np.array([1.8, 2.9]))),
     order=1,
 )
 KNOTS = between(-0.2, 0.2, 10).map(lambda t: t + np.arange(10.0) - 2.0)
@@ -165,7 +165,7 @@ for method in ("linear", "slinear", "cubic", "pchip"):
 declare(
     "RegularGridInterpolator",
     lambda xp, x, y, v, at: xp.RegularGridInterpolator((x, y), v, "nearest")(at + 0.25),
-    *(*GRID, POINTS),
+    *(CLOSE.map(lambda x: x[:4]), CLOSE.map(lambda x: x[:5]), GRID[2], POINTS),
     order=1,
 )
 declare(
@@ -184,10 +184,13 @@ declare("interpn", lambda xp, x, y, v, at: xp.interpn((x, y), v, (at[:, 0], at[:
 
 # ---- scattered data ----
 
-SCATTER = between(-0.2, 0.2, 7, 2).map(
-    lambda x: x + np.array([[0.0, 0.0], [3.0, 0.5], [0.5, 3.0], [3.5, 3.5], [1.5, 1.4], [-1.0, 2.0], [4.5, 2.0]])
-)
-AMONG = between(-0.1, 0.1, 2, 2).map(lambda x: x + np.array([[1.0, 0.6], [2.2, 2.4]]))
+CORNERS = np.array([[0.0, 0.0], [3.0, 0.5], [0.5, 3.0], [3.5, 3.5], [1.5, 1.4], [-1.0, 2.0], [4.5, 2.0]])
+MIDDLES = np.array([[1.0, 0.6], [2.2, 2.4]])
+SCATTER = between(-0.2, 0.2, 7, 2).map(lambda x: x + CORNERS)
+AMONG = between(-0.1, 0.1, 2, 2).map(lambda x: x + MIDDLES)
+# Of these neither the triangles nor the nearest neighbours change.
+SETTLED = between(-0.05, 0.05, 7, 2).map(lambda x: x + CORNERS)
+INNER = between(-0.05, 0.05, 2, 2).map(lambda x: x + MIDDLES)
 KERNELS = ("thin_plate_spline", "linear", "cubic", "quintic", "multiquadric", "inverse_multiquadric", "gaussian")
 for kernel in (*KERNELS, "inverse_quadratic"):
     declare(
@@ -202,18 +205,20 @@ for kernel in (*KERNELS, "inverse_quadratic"):
     )
 declare(
     "RBFInterpolator",
-    lambda xp, y, d, at: xp.RBFInterpolator(y, d, neighbors=4, kernel="gaussian", epsilon=0.7, degree=-1)(at),
-    *(SCATTER, between(-1, 1, 7), AMONG),
+    lambda xp, y, d, at: xp.RBFInterpolator(y, d, neighbors=2, kernel="gaussian", epsilon=0.7, degree=-1)(
+        at - MIDDLES + np.array([[0.3, 0.4], [3.9, 2.9]])
+    ),
+    *(SETTLED, between(-1, 1, 7), INNER),
     order=1,
     tolerance=1e-4,
     closeness=1e-10,
 )
 VALUES = between(-1, 1, 7, 2)
-declare("LinearNDInterpolator", lambda xp, x, v, at: xp.LinearNDInterpolator(x, v)(at), SCATTER, VALUES, AMONG)
+declare("LinearNDInterpolator", lambda xp, x, v, at: xp.LinearNDInterpolator(x, v)(at), SETTLED, VALUES, INNER)
 declare(
-    "NearestNDInterpolator", lambda xp, x, v, at: xp.NearestNDInterpolator(x, v)(at), SCATTER, VALUES, AMONG, order=1
+    "NearestNDInterpolator", lambda xp, x, v, at: xp.NearestNDInterpolator(x, v)(at), SETTLED, VALUES, INNER, order=1
 )
 for method in ("linear", "nearest"):
-    call = lambda xp, x, v, at, method=method: xp.griddata(x, v, at, method, rescale=True)  # noqa: E731
-    declare("griddata", call, SCATTER, VALUES, AMONG, order=1)
+    call = lambda xp, x, v, at, method=method: xp.griddata(x, v, at, method, rescale=method == "linear")  # noqa: E731
+    declare("griddata", call, SETTLED, VALUES, INNER, order=1)
 declare("griddata", lambda xp, x, v, at: xp.griddata(x, v, at, "cubic"), places(6), between(-1, 1, 6), INSIDE, order=1)

@@ -86,6 +86,21 @@ def test_filters_by_mapped_coefficients() -> None:
     np.testing.assert_allclose(mapped, [np.convolve(x, b) for b, x in zip(bs, signals, strict=True)], rtol=1e-13)
 
 
+@pytest.mark.parametrize("irlen", [None, 3, 6, 40])
+def test_states_for_which_both_orders_of_filters_differ_least(irlen: int | None) -> None:
+    b, a = np.array([0.2, 0.4, 0.2]), np.array([1.0, -0.4, 0.2])
+    signals = np.stack([X, np.cos(X)])
+
+    def gust(xp: Any, *arguments: Any) -> Any:
+        return xp.filtfilt(*arguments, method="gust", irlen=irlen)
+
+    with tn.GradientTape() as tape:
+        found = gust(signal, *tape.watch((b, a, signals)))
+    np.testing.assert_allclose(found.value, gust(scipy.signal, b, a, signals), rtol=1e-10)
+    check_grads(lambda *xs: gust(signal, *xs), [b, a, signals], order=1, tolerance=1e-5)
+    np.testing.assert_allclose(tn.grad(lambda c: gust(signal, [c], [2.0], X)[1])(3.0), 1.5 * X[1])
+
+
 # ---- spectra ----
 
 
@@ -95,6 +110,14 @@ def test_a_signal_comes_back_from_its_short_time_transform() -> None:
 
     found = tn.jacobian(there_and_back)(X)
     np.testing.assert_allclose(found, np.eye(12), atol=1e-13)
+
+
+def test_the_median_of_spectra_is_scipys() -> None:
+    for count in (8, 12):
+        with tn.GradientTape() as tape:
+            _, found = signal.csd(tape.watch(X[:count]), X, nperseg=4, average="median")
+        expected = scipy.signal.csd(X[:count], X, nperseg=4, average="median")[1]
+        np.testing.assert_allclose(found.value, expected, rtol=1e-12)
 
 
 def test_power_is_conserved_by_parseval() -> None:
