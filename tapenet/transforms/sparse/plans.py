@@ -47,12 +47,16 @@ class Chunk:
 
     def values(self, products: Products, dtype: Any) -> Array:
         """Return the entries, from what computes products."""
+        return taken(self.products(products, dtype), self.places)
+
+    def products(self, products: Products, dtype: Any) -> Array:
+        """Return the products, one after the other, from what computes them."""
         seeds = self.seeds.get(dtype)
         if seeds is None:
             seeds = np.zeros(self.shape, dtype)
             seeds[self.colors, self.elements] = 1
             self.seeds[dtype] = constant(seeds)
-        return taken(products(seeds).reshape(-1), self.places)
+        return products(seeds).reshape(-1)
 
 
 def copied(x: Indices) -> Indices:
@@ -70,7 +74,9 @@ def constant(x: Indices) -> Indices:
 
 def taken(x: Array, places: Indices) -> Array:
     """Return elements of a vector."""
-    return x[places] if type(x) is Tensor else np.take(x, places)
+    if type(x) is Tensor:
+        return x[places]
+    return np.take(x, places, out=empty(places.shape, x.dtype), mode="clip")  # as "raise" copies its `out`
 
 
 @attrs.frozen(eq=False)
@@ -82,13 +88,16 @@ class Plan:
         coloring: of it.
         forward: the walks forward.
         reverse: the walks backward.
-        order: the place of each entry among what all walks give.
+        is_stacked: whether all products are kept and the entries read off them at once: each product is read as a
+            stream then. Not where they are much larger than the matrix.
+        order: the place of each entry among all products, or among what is read off one after the other.
     """
 
     pattern: Dependence
     coloring: Coloring
     forward: tuple[Chunk, ...]
     reverse: tuple[Chunk, ...]
+    is_stacked: bool
     order: Indices
 
     def matrix(self, data: Any) -> Any:
@@ -99,18 +108,19 @@ class Plan:
 
     def values(self, push: Products, pull: Products, push_dtype: Any, pull_dtype: Any) -> Array:
         """Return the entries, from what computes products forward and backward of seeds of these dtypes."""
-        pieces = [chunk.values(push, push_dtype) for chunk in self.forward]
-        pieces += [chunk.values(pull, pull_dtype) for chunk in self.reverse]
+        read = Chunk.products if self.is_stacked else Chunk.values
+        pieces = [read(chunk, push, push_dtype) for chunk in self.forward]
+        pieces += [read(chunk, pull, pull_dtype) for chunk in self.reverse]
         if not pieces:
             return np.zeros(0, np.result_type(push_dtype, pull_dtype))
-        if len(pieces) == 1:
-            return pieces[0]
-        if any(type(piece) is Tensor for piece in pieces):
-            return taken(np.concatenate(pieces), self.order)
-        data = empty((self.pattern.nnz,), np.result_type(*pieces))
-        for chunk, piece in zip((*self.forward, *self.reverse), pieces, strict=True):
-            data[chunk.entries] = piece
-        return data
+        return taken(pieces[0] if len(pieces) == 1 else _joined(pieces), self.order)
+
+
+def _joined(pieces: Sequence[Array]) -> Array:
+    """Return vectors as one."""
+    if any(type(piece) is Tensor for piece in pieces):
+        return np.concatenate(pieces)
+    return np.concatenate(pieces, out=empty((sum(map(len, pieces)),), np.result_type(*pieces)))
 
 
 def plan_of(pattern: Dependence, coloring: Coloring, step: Callable[[int], int]) -> Plan:
@@ -120,7 +130,7 @@ def plan_of(pattern: Dependence, coloring: Coloring, step: Callable[[int], int])
     if coloring.kind == "star":
         places, groups = reads_of(pattern, coloring.columns)
         products = _chunks(coloring.columns, pattern.shape[0], groups, places, entries, step)
-        return Plan(pattern, coloring, products, (), _order_of(products))
+        return _ordered(pattern, coloring, products, ())
     is_reverse = coloring.rows[rows] >= 0 if coloring.rows.size else np.zeros(len(rows), bool)
     forward: tuple[Chunk, ...] = ()
     reverse: tuple[Chunk, ...] = ()
@@ -131,7 +141,23 @@ def plan_of(pattern: Dependence, coloring: Coloring, step: Callable[[int], int])
     if coloring.row_count:
         own = entries[is_reverse]
         reverse = _chunks(coloring.rows, pattern.shape[1], coloring.rows[rows[own]], columns[own], own, step)
-    return Plan(pattern, coloring, forward, reverse, _order_of((*forward, *reverse)))
+    return _ordered(pattern, coloring, forward, reverse)
+
+
+_MOST_STACKED = 4  # times the size of the matrix's data
+
+
+def _ordered(pattern: Dependence, coloring: Coloring, forward: tuple[Chunk, ...], reverse: tuple[Chunk, ...]) -> Plan:
+    """Return the plan of these walks."""
+    sizes = [chunk.shape[0] * pattern.shape[0] for chunk in forward]
+    sizes += [chunk.shape[0] * pattern.shape[1] for chunk in reverse]
+    is_stacked = sum(sizes) <= _MOST_STACKED * pattern.nnz
+    order = np.empty(pattern.nnz, np.intp)
+    first = 0
+    for chunk, size in zip((*forward, *reverse), sizes, strict=True):
+        order[chunk.entries] = first + (chunk.places if is_stacked else np.arange(len(chunk.entries)))
+        first += size if is_stacked else len(chunk.entries)
+    return Plan(pattern, coloring, forward, reverse, is_stacked, constant(order))
 
 
 def _chunks(
@@ -158,11 +184,3 @@ def _chunks(
         seeds = colors[elements] - start
         made.append(Chunk((stop - start, len(colors)), seeds, elements, constant(read), entries[own]))
     return tuple(made)
-
-
-def _order_of(chunks: Sequence[Chunk]) -> Indices:
-    """Return where each entry is among what the walks give, one after the other."""
-    given = np.concatenate([chunk.entries for chunk in chunks] or [np.zeros(0, np.intp)])
-    order = np.empty_like(given)
-    order[given] = np.arange(len(given))
-    return constant(order)
