@@ -41,25 +41,25 @@ class _UnsupportedError(Exception):
 
 @attrs.define(eq=False)
 class _Graph:
-    """Nodes, each made once: an operation and the numbers of its operands, or an input.
+    """Nodes, each made once: an operation and its operands, or an input. It holds no `Node`, which holds the graph.
 
     Attributes:
-        nodes: (operation, operands); operands are nodes' numbers or floats.
+        nodes: (operation, operands); operands are nodes' numbers, or constants as they are written.
         known: the number of each.
     """
 
-    nodes: list[tuple[str, tuple[Any, ...]]] = attrs.field(factory=list)
-    known: dict[Any, Node] = attrs.field(factory=dict)
+    nodes: list[tuple[str, tuple[int | str, ...]]] = attrs.field(factory=list)
+    known: dict[Any, int] = attrs.field(factory=dict)
 
-    def node(self, operation: str, *operands: Any) -> Node:
-        key = (operation, *operands)
-        found = self.known.get(key)
-        if found is None:
+    def node(self, operation: str, *operands: int | str) -> Node:
+        key = (operation, operands)
+        number = self.known.get(key)
+        if number is None:
             if len(self.nodes) >= _LARGEST:
                 raise _UnsupportedError
-            found = self.known[key] = Node(self, len(self.nodes))
-            self.nodes.append((operation, operands))
-        return found
+            number = self.known[key] = len(self.nodes)
+            self.nodes.append(key)
+        return Node(self, number)
 
     def inputs(self, name: str, shape: tuple[int, ...]) -> Array:
         """Return an array of inputs."""
@@ -68,14 +68,23 @@ class _Graph:
             made[place] = self.node(name, *place)
         return made
 
+    def operand(self, x: int | str) -> Any:
+        """Return an operand as a node or a number."""
+        return Node(self, x) if type(x) is int else float(x)
+
 
 def _operand(x: Any) -> Any:
-    """Return how a node or a number is an operand."""
+    """Return what a function gave as a node or a number."""
     if type(x) is Node:
         return x
-    if isinstance(x, int | float | np.floating | np.integer):
+    if isinstance(x, int | float | np.floating | np.integer) and math.isfinite(x):
         return float(x)
     raise _UnsupportedError
+
+
+def _kept(x: Any) -> int | str:
+    """Return how an operand is kept in a graph."""
+    return x.number if type(x) is Node else repr(_operand(x))
 
 
 @attrs.frozen(eq=False)
@@ -86,7 +95,7 @@ class Node:
     number: int
 
     def _with(self, operation: str, x: Any, y: Any) -> Any:
-        return self.graph.node(operation, _operand(x), _operand(y))
+        return self.graph.node(operation, _kept(x), _kept(y))
 
     def __add__(self, other: Any) -> Any:
         return self if _is(other, 0) else self._with("add", self, other)
@@ -116,12 +125,12 @@ class Node:
         return self * self if _is(other, 2) else self._with("power", self, other)
 
     def __neg__(self) -> Any:
-        return self.graph.node("negative", self)
+        return self.graph.node("negative", self.number)
 
 
 def _method(name: str) -> Function:
     def method(self: Node) -> Node:
-        return self.graph.node(name, self)
+        return self.graph.node(name, self.number)
 
     return method
 
@@ -168,23 +177,21 @@ _PARTIALS: dict[str, Function] = {
 
 def _derivatives(graph: _Graph, seeds: Sequence[tuple[Any, Any]], wanted: Sequence[Node]) -> list[Any]:
     """Return the derivatives of a sum of seed times node by some inputs, by reverse mode on the graph."""
-    bars: dict[Node, Any] = {}
+    bars: dict[int, Any] = {}
 
     def add(node: Any, bar: Any) -> None:
         if type(node) is Node:
-            bars[node] = bar if node not in bars else bars[node] + bar
+            bars[node.number] = bar if node.number not in bars else bars[node.number] + bar
 
     for node, seed in seeds:
         add(node, seed)
-    waiting = max((node.number for node in bars), default=-1)
-    by_number = {node.number: node for node in graph.known.values()}
-    for number in range(waiting, -1, -1):
-        node, (operation, operands) = by_number[number], graph.nodes[number]
-        if node in bars and operation in _PARTIALS:
-            for operand, partial in _PARTIALS[operation](*operands, node):
+    for number in range(max(bars, default=-1), -1, -1):
+        operation, operands = graph.nodes[number]
+        if number in bars and operation in _PARTIALS:
+            for operand, partial in _PARTIALS[operation](*map(graph.operand, operands), Node(graph, number)):
                 if type(operand) is Node:
-                    add(operand, bars[node] if _is(partial, 1) else partial * bars[node])
-    return [bars.get(node, 0.0) for node in wanted]
+                    add(operand, bars[number] if _is(partial, 1) else partial * bars[number])
+    return [bars.get(node.number, 0.0) for node in wanted]
 
 
 # ---- source ----
@@ -195,26 +202,25 @@ def _written(graph: _Graph, outputs: Sequence[Any]) -> list[str]:
     needed, waiting = set[int](), [x.number for x in outputs if type(x) is Node]
     while waiting:
         number = waiting.pop()
+        operation, operands = graph.nodes[number]
         if number not in needed:
             needed.add(number)
-            waiting += [x.number for x in graph.nodes[number][1] if type(x) is Node]
+            waiting += [x for x in operands if type(x) is int] if operation in _PARTIALS else []
     lines = [f"v{number} = {_expression(*graph.nodes[number])}" for number in sorted(needed)]
-    return [*lines, f"return [{', '.join(map(_named, outputs))}]"]
+    return [*lines, f"return [{', '.join(_named(_kept(x)) for x in outputs)}]"]
 
 
-def _named(x: Any) -> str:
-    return f"v{x.number}" if type(x) is Node else repr(float(x))
+def _named(x: int | str) -> str:
+    return f"v{x}" if type(x) is int else f"({x})"
 
 
 def _expression(operation: str, operands: tuple[Any, ...]) -> str:
+    if operation not in _PARTIALS:  # an input
+        return "_".join((operation, *map(str, operands)))
+    names = [*map(_named, operands)]
     if operation in _INFIX:
-        x, y = map(_named, operands)
-        return f"({x}) {_INFIX[operation]} ({y})"
-    if operation == "negative":
-        return f"-({_named(operands[0])})"
-    if operation in _IN_MATH:
-        return f"{operation}({', '.join(map(_named, operands))})"
-    return "_".join((operation, *map(str, operands)))
+        return f" {_INFIX[operation]} ".join(names)
+    return f"-{names[0]}" if operation == "negative" else f"{operation}({', '.join(names)})"
 
 
 @functools.lru_cache(maxsize=256)
@@ -226,7 +232,7 @@ def _function(parameters: str, lines: Sequence[str], functions: dict[str, Functi
     body = "\n".join(f"    {line}" for line in lines)
     names: dict[str, Any] = dict(functions)
     exec(_compiled(f"def straight({parameters}):\n{body}\n"), names)
-    found: Function = names["straight"]
+    found: Function = names.pop("straight")  # so that it and its names are not in a circle
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -131,3 +132,18 @@ def test_functions_of_more_than_their_arguments_are_called_each_time() -> None:
     assert np.isfinite(frozen)
     found = tn.vjp(lambda p: integrate.odeint(reading, [1.0], [0.0, 1.0], (p,))[1, 0], 1.0)[0]
     assert found == pytest.approx(0.5, abs=1e-6)  # y' = -y^2
+
+
+def test_nothing_is_left_for_the_garbage_collector() -> None:
+    def pendulum(y: Any, t: Any, p: Any) -> Any:
+        return [y[1], -p[0] * np.sin(y[0]) - p[1] * y[1]]
+
+    gradient = of_rates(pendulum)
+    gradient(Y, P[0])
+    gc.collect()
+    gc.disable()
+    try:
+        gradient(Y, P[0])
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
