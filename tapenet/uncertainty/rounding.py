@@ -21,6 +21,7 @@ from tapenet.core.source_lines import CodeLocation, line_of, user_location
 from tapenet.core.tensor import Tensor, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, MissingRuleError
 from tapenet.transforms.transformed import transformed
+from tapenet.uncertainty.kinks import at_kinks
 from tapenet.uncertainty.rounding_rules import local_error
 from tapenet.views.html import html_table
 from tapenet.views.tables import aligned
@@ -171,7 +172,9 @@ def rounding_error(f: Callable[..., Any], *, inputs: bool = False) -> Callable[.
     Returns:
         A function of the arguments of f that returns a `RoundingReport`, with `value`, `bound` and the contribution of
         each operation and line. Branches are taken as they were; constants in f are exact as the numbers that they
-        are. The walk holds for 64 elements of y at a time.
+        are, and where NumPy rounds a Python number to the precision of an array beside it, that counts. At a kink, as
+        of `abs` at 0 or of equal operands of `maximum`, the steepest slope counts in place of the subgradient. The
+        walk holds for 64 elements of y at a time.
 
     Raises:
         ArgumentTypeError: complex arguments or results; an argument that is on an open tape.
@@ -216,6 +219,7 @@ class _ValueRecorder(Recorder):
 
     def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
         """Compute an operation, record it, and keep what its rounding depends on."""
+        primitive = at_kinks(primitive)
         slots, values = partition(self, primitive, operands)
         out, residual = compute(primitive, values, parameters)
         kept = [np.array(x) if isinstance(x, np.ndarray) else x for x in values]
@@ -386,7 +390,8 @@ def _weight(bar: Array | None, error: Array) -> Array | None:
     if bar is None:
         return None
     weights = np.abs(bar).astype(float)
-    return np.sum(np.where(error == 0, 0.0, weights * error))
+    with np.errstate(all="ignore"):  # a product of 0 and infinity is left out
+        return np.sum(np.where((error == 0) | (weights == 0), 0.0, weights * error))
 
 
 def _called(trace: _ValueRecorder, slot: int) -> str:

@@ -32,7 +32,14 @@ def gamma(n: Any, u: float) -> Any:
 
 def local_error(primitive: Primitive, operands: Sequence[Any], parameters: Parameters, out: Any) -> Array | None:
     """Return a bound of the rounding error of one operation, of the shape of its output; None without a rule."""
-    if out.dtype.kind not in "fc" or primitive.name in _EXACT:
+    if out.dtype.kind not in "fc":
+        return np.zeros(np.shape(out))
+    error = _own_error(primitive, operands, parameters, out)
+    return error if error is None else error + _conversion_error(primitive, operands, parameters, out)
+
+
+def _own_error(primitive: Primitive, operands: Sequence[Any], parameters: Parameters, out: Any) -> Array | None:
+    if primitive.name in _EXACT:
         return np.zeros(np.shape(out))
     if out.dtype.kind == "c" or primitive.is_users:
         return None
@@ -48,6 +55,25 @@ def local_error(primitive: Primitive, operands: Sequence[Any], parameters: Param
         if is_known and "." not in primitive.name and primitive.name not in _NOT_BOUNDED:
             return _sums_of_products(primitive, arrays, parameters, u)
     return None
+
+
+def _conversion_error(primitive: Primitive, operands: Sequence[Any], parameters: Parameters, out: Any) -> Array | float:
+    """Return what it does to the output that Python numbers beside arrays of lower precision are rounded to these."""
+    if not primitive.is_elementwise or out.dtype.itemsize >= 8:
+        return 0.0
+    with np.errstate(all="ignore"):
+        rounded = [float(out.dtype.type(x)) if type(x) in (int, float) else x for x in operands]
+        if all(x is y or x == y for x, y in zip(operands, rounded, strict=True)):
+            return 0.0
+        found = [
+            primitive.forward(*[np.asarray(x, float) if _is_floating(x) else x for x in given], **parameters)
+            for given in (operands, rounded)
+        ]
+        return np.nan_to_num(np.abs(found[0] - found[1]), nan=0.0, posinf=np.inf)
+
+
+def _is_floating(x: Any) -> bool:
+    return isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f"
 
 
 def _sums_of_products(primitive: Primitive, operands: Sequence[Array], parameters: Parameters, u: float) -> Array:

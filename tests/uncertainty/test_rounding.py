@@ -345,6 +345,70 @@ def test_infinite_and_undefined_results_have_no_finite_bound() -> None:
     assert str(report).startswith("y has no finite bound")
 
 
+@pytest.mark.parametrize(
+    "f", [tnp.exp, lambda x: tnp.log(x - 1), lambda x: tnp.arcsin(tnp.tanh(x)), lambda x: tnp.sqrt(x * 0.001 - 1)]
+)
+def test_an_element_without_a_finite_bound_leaves_the_others_theirs(f: Any) -> None:
+    x = np.array([1000.0, 0.0, 30.0])
+    with np.errstate(all="ignore"):
+        together = tn.rounding_error(f)(x).bound
+        alone = [tn.rounding_error(f)(element).bound for element in x]
+    assert not np.all(np.isfinite(together))
+    np.testing.assert_array_equal(together, alone)
+
+
+# ---- kinks, where the subgradient is 0 or shared ----
+
+NEARLY_ONE = 0.1 * np.ones(3)  # times 10 it is 1.0 after rounding, and a little more before
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: tnp.abs(x * 10 - 1),
+        lambda x: tnp.fabs(1 - x * 10),
+        lambda x: tn.nn.relu(x * 10 - 1),
+        lambda x: tnp.maximum(x * 10, 1),
+        lambda x: tnp.fmax(1, x * 10),
+        lambda x: -tnp.minimum(-1, -x * 10),
+        lambda x: tnp.clip(x * 10, 1, 2),
+        lambda x: tnp.hypot(x * 10 - 1, 0),
+        lambda x: tnp.max(tnp.stack([x * 10, x * 0 + 1]), axis=0),
+        lambda x: -tnp.min(tnp.stack([-x * 10, x * 0 - 1]), axis=0, keepdims=True),
+        lambda x: tnp.linalg.norm(tnp.stack([x * 10 - 1, x * 10 - 1]), axis=0) / np.sqrt(2),
+        lambda x: tnp.linalg.norm(tnp.stack([x * 10 - 1, 0 * x]), 3, axis=0),
+        lambda x: 2 * tnp.std(tnp.stack([x * 10, x * 0 + 1]), axis=0),
+    ],
+)
+def test_an_error_goes_through_a_kink(f: Any) -> None:
+    report = tn.rounding_error(f)(NEARLY_ONE)
+    error = float(exact(0.1)[0] * 10 - 1)
+    assert error > 0
+    assert np.all((error <= report.bound) & (report.bound < 20 * error))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x * 0.1,
+        lambda x: 0.3 + x,
+        lambda x: 1.0 / 3.1 - x,
+        lambda x: tnp.abs(x) ** 1.7,
+        lambda x: tnp.clip(x, -0.1, 0.1),
+        lambda x: tnp.where(x > 0, x, 0.7),
+        lambda x: tnp.maximum(x, 0.3),
+        lambda x: x * 2049 / 4097,
+    ],
+)
+def test_numbers_are_rounded_to_the_precision_of_arrays_beside_them(f: Any, dtype: Any) -> None:
+    x = np.array([0.5, -1.0, 0.25], dtype)
+    report = tn.rounding_error(f)(x)
+    assert report.value.dtype == dtype
+    assert np.all(np.abs(report.value.astype(float) - f(x.astype(float))) <= report.bound)
+    assert not np.any(tn.rounding_error(lambda x: tnp.maximum(x * 0.5, 0.25))(x).bound)
+
+
 def test_derivatives_have_bounds_too() -> None:
     def slope(x: Any) -> Any:
         return tn.grad(lambda x: tnp.sum(tnp.sin(x[:2] ** 2)))(x)
