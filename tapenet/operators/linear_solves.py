@@ -97,7 +97,8 @@ def krylov_solve(name: str, method: str, tolerance: float, max_steps: int | None
         size = float(np.linalg.norm(b))
         if size == 0 or not np.isfinite(size):
             return b * 0.0
-        limits = {"rtol": tolerance, "maxiter": max_steps}
+        within = max(tolerance, _ATTAINABLE * float(np.finfo(b.dtype).eps))
+        limits = {"rtol": within, "maxiter": max_steps}
         if method == "gmres":
             # As many vectors as fit: SciPy counts restarts, not steps.
             steps = max_steps or 10 * len(b)
@@ -105,9 +106,9 @@ def krylov_solve(name: str, method: str, tolerance: float, max_steps: int | None
         with np.errstate(all="ignore"):  # a method that fails divides by zero; what it gives is looked at
             x, code = getattr(linalg, method)(plain_operator(name, a), b, **limits, **options)
         rest = float(np.linalg.norm(np.asarray(a.matvec(x)) - b))
-        if code != 0 or not rest <= _SLACK * tolerance * size:
+        if code != 0 or not rest <= max(_SLACK * tolerance, 100 * within) * size:
             raise ConvergenceError(
-                f"{name}: x must converge to tolerance {tolerance:.3g} within max_steps={max_steps or 10 * len(b)}; "
+                f"{name}: x must converge to tolerance {within:.3g} within max_steps={max_steps or 10 * len(b)}; "
                 f"got |a x - b| = {rest:.3g}, with |b| = {size:.3g}. Pass a preconditioner, a larger tolerance or more "
                 f"steps{_ADVICE[method]}."
             )
@@ -116,6 +117,7 @@ def krylov_solve(name: str, method: str, tolerance: float, max_steps: int | None
     return solve
 
 
+_ATTAINABLE = 10  # times the spacing of 1: below that rounding decides, in single precision far above 1e-10
 _SLACK = 1e3  # methods bound their own estimate of the residual, which rounding parts from the true one
 _ADVICE = {
     "cg": ", or take gmres where a is not symmetric and positive definite",
@@ -212,7 +214,7 @@ def cg(a: Any, b: Tree, *, tolerance: float = 1e-10, max_steps: int | None = Non
     Args:
         a: a `LinearOperator`, a matrix, or a sparse matrix (by which nothing is differentiated).
         b: a pytree of the structure that A maps to, or a vector.
-        tolerance: on |A x - b|, relative to |b|.
+        tolerance: on |A x - b|, relative to |b|; at least 10 times the spacing of numbers at 1, as of single precision.
         max_steps: how many products at most; 10 times the size by default.
         preconditioner: what approximates A^-1: an operator, a matrix, or a function of pytrees. It does not change
             the solution, nor its derivative.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -94,7 +95,7 @@ def svds(a: Any, k: int = 6, *, tolerance: float = 1e-10, max_steps: int | None 
     operator = _checked("svds", a, k, tolerance, max_steps, square=False)
     values, vectors = _eigh("svds", Augmented(operator), k, "LA", tolerance, max_steps)
     rows = operator.shape[0]
-    both = np.sqrt(2.0) * vectors[:, ::-1]
+    both = math.sqrt(2.0) * vectors[:, ::-1]
     return SVDResult(both[:rows], values[::-1], both[rows:].T)
 
 
@@ -166,8 +167,11 @@ def _lanczos(
     linalg = import_package("scipy.sparse.linalg", f"operators.{name}", "scipy")
     start = np.random.default_rng(0).standard_normal(a.shape[0]).astype(a.dtype)  # the same at each call
     matrix = np.asarray(a.matrix) if type(a) is Matrix else plain_operator(name, a)
-    if not np.isfinite(matrix @ start).all():
+    product = np.asarray(matrix @ start)
+    if not np.isfinite(product).all():
         raise ConvergenceError(f"{name}: products with a must be finite; got NaN or inf.")
+    if not product.any():  # a is zero, which ARPACK takes for a start of zeros
+        return _of_zero(a, k)
     try:
         values, vectors = linalg.eigsh(matrix, k, which=which, v0=start, tol=tolerance, maxiter=max_steps)
     except linalg.ArpackError as error:
@@ -177,5 +181,52 @@ def _lanczos(
         ) from error
     order = np.argsort(values)
     values, vectors = values[order], vectors[:, order]
+    _check_symmetric(name, a, values, vectors, tolerance, float(np.linalg.norm(product) / np.linalg.norm(start)))
+    if type(a) is Augmented:
+        vectors = _with_null_vectors(values, vectors, a.of.shape[0])
     largest = vectors[np.argmax(np.abs(vectors), axis=0), np.arange(k)]
     return values, vectors * np.where(largest < 0, -1, 1).astype(vectors.dtype)
+
+
+def _of_zero(a: LinearOperator, k: int) -> tuple[Array, Array]:
+    """Return eigenvalues and vectors of zero."""
+    values, vectors = np.zeros(k, a.dtype), np.eye(a.shape[0], k, dtype=a.dtype)
+    return values, _with_null_vectors(values, vectors, a.of.shape[0]) if type(a) is Augmented else vectors
+
+
+def _check_symmetric(
+    name: str, a: LinearOperator, values: Array, vectors: Array, tolerance: float, scale: float
+) -> None:
+    """Raise where these are not eigenvectors, as of a matrix that is not symmetric."""
+    if a.is_symmetric:
+        return
+    within = max(10 * tolerance, 1e4 * float(np.finfo(a.dtype).eps)) * max(scale, float(np.max(np.abs(values))))
+    rest = max(float(np.linalg.norm(np.asarray(a.matvec(v)) - value * v)) for value, v in zip(values, vectors.T))
+    if not rest <= within:
+        raise ConvergenceError(
+            f"{name}: a must be symmetric, and eigenvalues must converge to tolerance {tolerance:.3g}; "
+            f"got |a v - w v| = {rest:.3g} of an eigenvalue w. Take tn.operators.svds, or pass more steps."
+        )
+
+
+def _with_null_vectors(values: Array, vectors: Array, rows: int) -> Array:
+    """Return eigenvectors of (0 A; A^T 0) whose halves are of one length, also for an eigenvalue of 0.
+
+    There the vectors that were found are any pairs of null vectors. What is orthogonal to the other singular vectors is
+    one, as there are fewer than k.
+    """
+    vanish = np.abs(values) <= 1e3 * float(np.finfo(values.dtype).eps) * np.max(np.abs(values), initial=0.0)
+    if not vanish.any():
+        return vectors
+    halves = [_with_orthogonal(half, ~vanish) for half in (vectors[:rows], vectors[rows:])]
+    return np.concatenate(halves)
+
+
+def _with_orthogonal(half: Array, known: Array) -> Array:
+    """Return a matrix with columns that are orthogonal to the known ones, of their length, in place of the others."""
+    count = int(np.sum(known))
+    drawn = np.random.default_rng(0).standard_normal((len(half), half.shape[1] - count))
+    basis = np.linalg.qr(np.concatenate([half[:, known], drawn], 1))[0]
+    found = half.copy()
+    found[:, ~known] = basis[:, count:] / math.sqrt(2.0)
+    return found

@@ -193,3 +193,14 @@ def test_single_precision_stays() -> None:
         assert x.dtype == np.float32
         np.testing.assert_allclose(x, np.linalg.solve(SPD, b), rtol=1e-3, atol=1e-5)
         assert tn.grad(lambda A, solver=solver: solver(A, c, tolerance=1e-5).sum())(A).dtype == np.float32
+
+
+@pytest.mark.parametrize("solver", [cg, minres, gmres, lsqr])
+@pytest.mark.parametrize("size", [3, 10, 40])
+def test_single_precision_converges_as_far_as_it_can(solver: Any, size: int) -> None:
+    rng = np.random.default_rng(size)
+    half = rng.standard_normal((size, size))
+    A, c = (half @ half.T / size + np.eye(size)).astype(np.float32), rng.standard_normal(size).astype(np.float32)
+    x = solver(A, c)
+    assert x.dtype == np.float32
+    np.testing.assert_allclose(A @ x, c, atol=1e-4)

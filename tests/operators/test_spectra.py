@@ -49,6 +49,34 @@ def test_singular_values_and_vectors() -> None:
     check_grads(lambda m: tuple(tn.operators.svds(m, 2)), (R,), order=2)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rank", [0, 1, 2])
+@pytest.mark.parametrize("shape", [(5, 4), (3, 7), (4, 4)])
+def test_singular_vectors_where_the_rank_is_less_than_k(shape: tuple[int, int], rank: int, dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    A = (rng.standard_normal((shape[0], rank)) @ rng.standard_normal((rank, shape[1]))).astype(dtype)
+    k = min(shape) - 1
+    U, S, Vh = tn.operators.svds(A, k)
+    assert U.dtype == S.dtype == Vh.dtype == dtype
+    atol = 1e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(U.T @ U, np.eye(k), atol=atol)
+    np.testing.assert_allclose(Vh @ Vh.T, np.eye(k), atol=atol)
+    np.testing.assert_allclose(A @ Vh.T, U * S, atol=atol)
+    np.testing.assert_allclose(S, np.linalg.svd(A)[1][:k], atol=atol)
+
+
+def test_a_zero_operator_has_eigenvalues() -> None:
+    values, vectors = tn.operators.eigsh(np.zeros((4, 4)), 2)
+    np.testing.assert_array_equal(values, [0.0, 0.0])
+    np.testing.assert_array_equal(vectors.T @ vectors, np.eye(2))
+
+
+def test_a_matrix_that_is_not_symmetric_is_refused() -> None:
+    A = np.random.default_rng(0).standard_normal((6, 6))
+    with pytest.raises(tn.ConvergenceError, match=r"eigsh: a must be symmetric, .* got \|a v - w v\| = \d"):
+        tn.operators.eigsh(A, 2)
+
+
 def test_the_sharpness_of_a_loss_is_differentiable() -> None:
     pytest.importorskip("scipy")
 
