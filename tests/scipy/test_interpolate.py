@@ -208,3 +208,19 @@ def test_what_has_no_derivative_names_what_to_write() -> None:
     np.testing.assert_allclose(
         interpolate.CubicSpline(X, Y - 1).roots(), scipy.interpolate.CubicSpline(X, Y - 1).roots()
     )
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_grids_of_examples_have_points_of_their_own_or_together(count: int) -> None:
+    at, scales = np.array([0.31, 1.1, 1.9, 2.0, 3.1]), np.linspace(0.8, 1.2, count)
+    grids, points = scales[:, None] * X, scales[:, None] * at
+    for f in (
+        lambda x, at: interpolate.interp1d(x, Y)(at),
+        lambda x, at: interpolate.interp1d(x, Y, "cubic")(at),
+        lambda x, at: interpolate.RegularGridInterpolator((x,), Y)(at),
+    ):
+        together = tn.vmap(lambda x, f=f: f(x, at))(grids)
+        np.testing.assert_allclose(together, [f(x, at) for x in grids], rtol=1e-12)
+        np.testing.assert_allclose(tn.vmap(f)(grids, points), [f(x, p) for x, p in zip(grids, points)], rtol=1e-12)
+        with pytest.raises(tn.ArgumentError, match=r"range|out of bounds"):
+            tn.vmap(lambda x, f=f: f(x, at + 1.5))(grids)

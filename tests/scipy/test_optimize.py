@@ -323,6 +323,38 @@ def test_a_solver_that_fails_gives_no_derivative() -> None:
         tn.grad(lambda a: optimize.brentq(lambda x, a: x**3 - a, -1, 1, (a,)))(0.0)
 
 
+def jump(x: Any, a: Any) -> Any:
+    return a * tnp.where(x > 0.5, 1.0, -1.0) + 0.1 * x
+
+
+def pole(x: Any, a: Any) -> Any:
+    return tnp.tan(x) - a
+
+
+@pytest.mark.parametrize("f", [jump, pole])
+@pytest.mark.parametrize("name", ["bisect", "brenth", "brentq", "ridder", "root_scalar", "toms748"])
+def test_where_a_function_leaps_over_zero_there_is_no_derivative(name: str, f: Callable[..., Any]) -> None:
+    def root(a: Any) -> Any:
+        if name == "root_scalar":
+            return optimize.root_scalar(f, (a,), bracket=(0.2, 2.0)).root
+        return getattr(optimize, name)(f, 0.2, 2.0, (a,))
+
+    message = rf"optimize\.{name}: f must be zero at the root to have a derivative; got .* where f leaps"
+    with pytest.raises(tn.ConvergenceError, match=message):
+        tn.grad(root)(0.9 if f is jump else 0.05)
+    with pytest.raises(tn.ConvergenceError, match=message):
+        tn.vmap(tn.grad(root))(np.array([0.9, 0.8]) if f is jump else np.array([0.05, 0.04]))
+
+
+def test_large_values_and_loose_tolerances_are_roots_still() -> None:
+    def root(a: Any, **settings: Any) -> Any:
+        return optimize.brentq(lambda x, a: 1e9 * (x**3 + a * x - 2), 0.0, 2.0, (a,), **settings)
+
+    x = root(1.3)
+    np.testing.assert_allclose(tn.grad(root)(1.3), -x / (3 * x**2 + 1.3), rtol=1e-12)
+    np.testing.assert_allclose(tn.grad(lambda a: root(a, xtol=0.1, rtol=0.1))(1.3), -x / (3 * x**2 + 1.3), rtol=0.1)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -89,6 +89,14 @@ def interval(knots: Array, at: Array, low: int, high: int, side: str = "right") 
     return _interval(knots, at, low=low, high=high, side=side)
 
 
+@branch_condition
+def leaves(at: Array, knots: Array) -> bool:
+    """Return whether one of the points, a vector, is outside of increasing knots."""
+    at, knots = np.asarray(at), np.asarray(knots)
+    # Under `vmap` examples are in front, of one of the two or of both: a last axis of length 1 is the points'.
+    return bool(np.any(at < knots[..., :1]) or np.any(at > knots[..., -1:]))
+
+
 _outside = choice(lambda at, low, high: (at < low) | (at > high), name="interpolate.outside")
 
 

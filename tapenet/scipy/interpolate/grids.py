@@ -11,11 +11,11 @@ import scipy.interpolate
 
 import tapenet.numpy as tnp
 from tapenet.core.arguments import as_array, collected
-from tapenet.core.nondifferentiable import branch_condition, choice
+from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import static_field
 from tapenet.errors import ArgumentError
-from tapenet.scipy.interpolate.checks import Theirs, across, double, interval, is_increasing, on_tape
+from tapenet.scipy.interpolate.checks import Theirs, across, double, interval, is_increasing, leaves, on_tape
 from tapenet.scipy.interpolate.piecewise import PchipInterpolator
 from tapenet.scipy.interpolate.splines import basis_at, make_interp_spline
 
@@ -27,13 +27,6 @@ _METHODS = ("linear", "nearest", "slinear", "cubic", "quintic", "pchip")
 _out_of_bounds = choice(lambda at, grid: (at < grid[0]) | (at > grid[-1]), name="interpolate.out_of_bounds")
 _far = choice(lambda share: share > 0.5, name="interpolate.far")
 _any_nan = choice(lambda xi: np.any(np.isnan(xi), axis=-1), name="interpolate.any_nan")
-
-
-@branch_condition
-def _leaves(at: Array, grid: Array) -> bool:
-    at, grid = np.asarray(at), np.asarray(grid)
-    inner = (..., *(None,) * max(at.ndim - grid.ndim + 1, 0))
-    return not bool(np.all(at >= grid[..., 0][inner]) and np.all(at <= grid[..., -1][inner]))
 
 
 def points_of(xi: Any, ndim: int) -> Array:
@@ -132,7 +125,7 @@ class RegularGridInterpolator:
         if not self.bounds_error:
             return
         for i, (x, grid) in enumerate(zip(at, self.grid, strict=True)):
-            if _leaves(x, grid):
+            if leaves(x, grid):
                 raise ArgumentError(
                     f"{_NAME}: One of the requested xi is out of bounds in dimension {i}. "
                     "Give bounds_error=False, and fill_value=None to extrapolate."

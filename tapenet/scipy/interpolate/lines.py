@@ -13,7 +13,7 @@ from tapenet.core.nondifferentiable import branch_condition, choice
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import static_field
 from tapenet.errors import ArgumentError
-from tapenet.scipy.interpolate.checks import across, in_place, interval
+from tapenet.scipy.interpolate.checks import across, in_place, interval, leaves
 from tapenet.scipy.interpolate.splines import BSpline, make_interp_spline
 
 _ORDERS = {"zero": 0, "slinear": 1, "quadratic": 2, "cubic": 3}
@@ -22,13 +22,6 @@ _KINDS = ("linear", "nearest", "nearest-up", "previous", "next")
 _sorted_order = choice(lambda x: np.argsort(x, kind="mergesort"), name="interpolate.order")
 _below = choice(lambda at, x: at < x[0], name="interpolate.below")
 _above = choice(lambda at, x: at > x[-1], name="interpolate.above")
-
-
-@branch_condition
-def _leaves(at: Array, x: Array) -> bool:
-    at, x = np.asarray(at), np.asarray(x)
-    inner = (..., *(None,) * (at.ndim - x.ndim + 1)) if at.ndim >= x.ndim else ...
-    return bool(np.any(at < x[..., 0][inner]) or np.any(at > x[..., -1][inner]))
 
 
 @branch_condition
@@ -122,7 +115,7 @@ class interp1d:  # SciPy's name
         x = as_array(collected(x))
         x = x if x.dtype.kind == "f" else x.astype(float)
         at = tnp.ravel(x)
-        if self.bounds_error and _leaves(at, self.x):
+        if self.bounds_error and leaves(at, self.x):
             raise ArgumentError(
                 "interpolate.interp1d: points must be within the interpolation range; got one below the minimum or "
                 'above the maximum. Give fill_value= with bounds_error=False, or fill_value="extrapolate".'

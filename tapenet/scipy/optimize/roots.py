@@ -13,7 +13,7 @@ from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array, Primitive, Shapes
 from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.recorder import new_recorder
-from tapenet.core.tensor import Tensor
+from tapenet.core.tensor import Tensor, unwrap_batches
 from tapenet.errors import ConvergenceError
 from tapenet.scipy.optimize.implicit import checked
 from tapenet.transforms.calls import Structure, split_arrays
@@ -38,12 +38,16 @@ class _Equation:
         f: the user's.
         solve: `solve(plain f, plain args)`, the root.
         structure: of the arguments, around their arrays.
+        near: how far from the root the solver may stop.
+        bracket: numbers between which the root is, or none.
     """
 
     name: str
     f: Function
     solve: Function
     structure: Structure | _Alone
+    near: float
+    bracket: tuple[float, ...]
 
     def root(self, *arrays: Array) -> Array:
         return np.float64(self.solve(checked(self.name, self.f), self.structure.filled(arrays)))
@@ -62,12 +66,36 @@ class _Equation:
             raise ConvergenceError(
                 f"{self.name}: the Jacobian must be regular at the solution to have a derivative; got a singular one."
             )
+        self.check_root(root, y, slope, arrays)
         pulled = iter(slopes)
         found: list[Array] = []
         for a, is_wanted in zip(arrays, wanted, strict=True):
             own = next(pulled) if is_wanted else None
             found.append(np.zeros(np.shape(a)) if own is None else -own / slope)
         return found
+
+    def check_root(self, x: Any, y: Any, slope: Array, arrays: Sequence[Array]) -> None:
+        """Raise at a jump, where Newton's step is long, and at a pole, where f is larger than at the bracket's ends."""
+        x, y, slope = map(unwrap_batches, (x, y, slope))
+        is_root = not _exceeds(y, slope * (self.near + _JUMP * (1.0 + abs(x))))
+        if is_root and self.bracket and _exceeds(y, _SUSPICIOUS):
+            ends = [unwrap_batches(self.f(end, *self.structure.filled(arrays))) for end in self.bracket]
+            is_root = not _exceeds(y, np.maximum(*np.abs(ends)))
+        if not is_root:
+            raise ConvergenceError(
+                f"{self.name}: f must be zero at the root to have a derivative; got {np.max(np.abs(y)):.3g} at "
+                f"{np.ravel(x)[0]:.6g}, where f leaps. Narrow the bracket, or begin nearer to the root."
+            )
+
+
+_JUMP = 1e-3  # steps, relative to the root, that rounding errors of f still explain
+_SUSPICIOUS = 1e-3  # values of f that are seldom those at a root
+
+
+def _exceeds(y: Any, bound: Any) -> bool:
+    """Return whether a value, or one of all examples, is larger in size."""
+    exceeds = abs(y) > abs(bound)
+    return bool(exceeds if type(exceeds) is np.bool else np.any(exceeds))
 
 
 @branch_condition
@@ -101,9 +129,23 @@ def _primitive(name: str) -> Primitive:
     )
 
 
-def scalar_root(name: str, f: Function, solve: Function, args: tuple[Any, ...]) -> Array:
-    """Return the root x that `solve(plain f, plain args)` gives of f(x, *args), differentiable by args."""
+def scalar_root(
+    name: str,
+    f: Function,
+    solve: Function,
+    args: tuple[Any, ...],
+    near: float = 0.0,
+    bracket: tuple[float, ...] = (),
+) -> Array:
+    """Return the root x that `solve(plain f, plain args)` gives of f(x, *args), differentiable by args.
+
+    Args:
+        name: the function, for errors.
+        f, solve, args: as above.
+        near: how far from the root the solver may stop.
+        bracket: numbers between which the root is, or none.
+    """
     if all(type(x) is Tensor or type(x) is float for x in args):
-        return _primitive(name)(*args, equation=_Equation(name, f, solve, _Alone()))
+        return _primitive(name)(*args, equation=_Equation(name, f, solve, _Alone(), near, bracket))
     arrays, structure = split_arrays(args)
-    return _primitive(name)(*arrays, equation=_Equation(name, f, solve, structure))
+    return _primitive(name)(*arrays, equation=_Equation(name, f, solve, structure, near, bracket))

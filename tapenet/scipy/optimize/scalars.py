@@ -23,7 +23,15 @@ Function = Callable[..., Any]
 _NOTE = "Derivative: -f_p / f_x at the root, by args; not by the bracket or the start, which do not move it."
 
 
-def _root(name: str, f: Function, args: tuple[Any, ...], solve: Function, info: dict[str, Any]) -> Array:
+def _root(
+    name: str,
+    f: Function,
+    args: tuple[Any, ...],
+    solve: Function,
+    info: dict[str, Any],
+    tolerance: Any = 0.0,
+    bracket: Any = (),
+) -> Array:
     """Return the root that `solve(plain f, plain args)` gives with its report."""
 
     def solution(g: Function, given: Any) -> Any:
@@ -38,7 +46,7 @@ def _root(name: str, f: Function, args: tuple[Any, ...], solve: Function, info: 
         info.update(report)
         return found
 
-    return scalar_root(name, f, solution, args)
+    return scalar_root(name, f, solution, args, 4 * (tolerance or 0.0), tuple(bracket or ()))
 
 
 def _check_start(name: str, **given: Any) -> None:
@@ -78,7 +86,7 @@ def _bracketing(name: str) -> Function:
         def solve(g: Function, given: Any) -> Any:
             return theirs(g, a, b, given, full_output=True, disp=False, **settings)
 
-        root = _root(f"optimize.{name}", f, tupled(args), solve, info)
+        root = _root(f"optimize.{name}", f, tupled(args), solve, info, xtol, (a, b))
         return _with_report(root, info, full_output)
 
     return published(solver, scipy.optimize, name, _NOTE)
@@ -111,7 +119,7 @@ def toms748(
     def solve(g: Function, given: Any) -> Any:
         return scipy.optimize.toms748(g, a, b, given, full_output=True, disp=False, **settings)
 
-    return _with_report(_root("optimize.toms748", f, tupled(args), solve, info), info, full_output)
+    return _with_report(_root("optimize.toms748", f, tupled(args), solve, info, xtol, (a, b)), info, full_output)
 
 
 published(toms748, scipy.optimize, "toms748", _NOTE)
@@ -144,7 +152,7 @@ def newton(
     def solve(g: Function, given: Any) -> Any:
         return scipy.optimize.newton(g, x0, args=given, full_output=True, disp=False, **settings)
 
-    return _with_report(_root("optimize.newton", func, tupled(args), solve, info), info, full_output)
+    return _with_report(_root("optimize.newton", func, tupled(args), solve, info, tol), info, full_output)
 
 
 def _newton_of_arrays(f: Function, x0: Array, args: tuple[Any, ...], settings: dict[str, Any]) -> Array:
@@ -198,7 +206,7 @@ def root_scalar(
         report = scipy.optimize.root_scalar(g, given, method, fprime=fprime, **settings)
         return report.root, report
 
-    root = _root("optimize.root_scalar", f, tupled(args), solve, info)
+    root = _root("optimize.root_scalar", f, tupled(args), solve, info, xtol, bracket)
     return scipy.optimize.OptimizeResult({**info, "root": root})
 
 
