@@ -122,6 +122,40 @@ def test_rotations_are_differentiated_in_every_form() -> None:
     np.testing.assert_allclose(vectors, A, rtol=1e-12)
 
 
+def test_matrices_that_are_not_orthogonal_give_the_nearest_rotation() -> None:
+    turned = Theirs.from_quat(Q).as_matrix()
+    bent = turned + 0.1 * RNG.normal(size=turned.shape)
+    for m in (turned, bent, bent[0]):
+        np.testing.assert_allclose(Rotation.from_matrix(m).as_matrix(), Theirs.from_matrix(m).as_matrix(), atol=1e-14)
+    check_grads(lambda m: Rotation.from_matrix(m).as_matrix(), (np.stack([turned[0], bent[1]]),))
+    found = tn.jacobian(lambda m: Rotation.from_matrix(m).as_rotvec())(turned[0])
+    steps = 1e-5 * np.eye(9).reshape(9, 3, 3)
+    ends = [Theirs.from_matrix(turned[0] + sign * steps).as_rotvec() for sign in (1, -1)]
+    np.testing.assert_allclose(found.reshape(3, 9).T, (ends[0] - ends[1]) / 2e-5, atol=1e-8)
+    each = tn.vmap(lambda m: Rotation.from_matrix(m).as_quat())(bent)
+    np.testing.assert_allclose(each, Rotation.from_matrix(bent).as_quat(), atol=1e-15)
+    as_given = Theirs.from_matrix(bent, assume_valid=True).as_quat(True)
+    np.testing.assert_allclose(Rotation.from_matrix(bent, assume_valid=True).as_quat(True), as_given, atol=1e-14)
+
+
+def test_powers_means_and_rodrigues_parameters_are_scipys() -> None:
+    ours, theirs = Rotation.from_quat(Q), Theirs.from_quat(Q)
+    np.testing.assert_allclose(ours.as_mrp(), theirs.as_mrp(), atol=1e-14)
+    np.testing.assert_allclose(Rotation.from_mrp(3 * A).as_matrix(), Theirs.from_mrp(3 * A).as_matrix(), atol=1e-14)
+    for n in (-1, 0, 1, 0.3, -2.5):
+        np.testing.assert_allclose((ours**n).as_matrix(), (theirs**n).as_matrix(), atol=1e-14)
+    weights = np.arange(6.0)
+    np.testing.assert_allclose(ours.mean().as_matrix(), theirs.mean().as_matrix(), atol=1e-14)
+    np.testing.assert_allclose(ours.mean(weights).as_matrix(), theirs.mean(weights).as_matrix(), atol=1e-14)
+    assert len(Rotation.concatenate([ours, ours[0]])) == 7
+    check_grads(lambda q, n: (Rotation.from_quat(q) ** n).as_mrp(), (Q[0], 0.3))
+    check_grads(lambda q, w: Rotation.from_quat(q).mean(w).as_matrix(), (Q[:2], weights[1:3]))
+    same = np.tile(Q[0], (3, 1))  # the other eigenvalues are 0, all three
+    check_grads(lambda q: Rotation.from_quat(q).mean().as_matrix(), (same,))
+    with pytest.raises(NotImplementedError, match="modulus"):
+        pow(ours, 2, 3)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -141,6 +175,13 @@ def test_rotations_are_differentiated_in_every_form() -> None:
         (lambda x: spatial.procrustes(x[0], x), r"spatial\.procrustes: Input matrices must be two-dimensional"),
         (lambda x: Rotation.from_quat(x), r"Rotation\.from_quat: quat must have shape \(4,\)"),
         (lambda x: Rotation.from_matrix(x), r"Rotation\.from_matrix: matrix must have shape \(3, 3\)"),
+        (lambda x: Rotation.from_matrix(-np.eye(3)), r"Rotation\.from_matrix: matrix must have a positive determinant"),
+        (lambda x: Rotation.from_quat(np.zeros(4)), r"Rotation\.from_quat: quat must not have length 0"),
+        (
+            lambda x: Rotation.from_rotvec(x).mean(x[:, 0] - 1),
+            r"Rotation\.mean: weights must be 8 non-negative numbers",
+        ),
+        (lambda x: Rotation.from_rotvec(x[:0]).mean(), r"Rotation\.mean: there must be a rotation"),
         (lambda x: Rotation.from_euler("xY", x), r"Rotation\.from_euler: seq must be of"),
         (lambda x: Rotation.from_euler("xy", x), r"Rotation\.from_euler: angles must have as many elements"),
         (lambda x: Rotation.from_rotvec(x).as_euler("xx"), r"Rotation\.as_euler: seq must be three axes"),

@@ -8,15 +8,18 @@ array([0., 1., 0.])
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
 import numpy as np
 
 import tapenet.numpy as tnp
-from tapenet.core.nondifferentiable import nondifferentiable
+from tapenet.core.arguments import holds_tensor
+from tapenet.core.nondifferentiable import branch_condition, nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
+from tapenet.scipy.solutions import solved
 
 _AXES = {"x": 0, "y": 1, "z": 2}
 
@@ -25,10 +28,10 @@ _AXES = {"x": 0, "y": 1, "z": 2}
 class Rotation:
     """A rotation in space, or an array of them; a pytree of its unit quaternions.
 
-    Made as SciPy's: `from_quat`, `from_rotvec`, `from_matrix`, `from_euler`, `identity`. Its methods `as_quat`,
-    `as_rotvec`, `as_matrix`, `as_euler`, `apply`, `inv`, `magnitude` and `*` are SciPy's, on one rotation and on one
-    axis of rotations. A turn of 180 degrees has two rotation vectors, and angles at the gimbal's lock are not
-    determined: there derivatives are those of a convention.
+    Made as SciPy's: `from_quat`, `from_rotvec`, `from_matrix`, `from_euler`, `from_mrp`, `identity`, `concatenate`. Its
+    methods `as_quat`, `as_rotvec`, `as_matrix`, `as_euler`, `as_mrp`, `apply`, `inv`, `magnitude`, `mean`, `*` and `**`
+    are SciPy's, on one rotation and on one axis of rotations. A turn of 180 degrees has two rotation vectors, and
+    angles at the gimbal's lock are not determined: there derivatives are those of a convention.
 
     Args:
         quaternion: float array, shape (4,) or (N, 4), the real part last; of length 1.
@@ -43,6 +46,8 @@ class Rotation:
         """Make rotations of quaternions of any length but 0, the real part last, or first with `scalar_first`."""
         q = _last(quat, 4, "from_quat", "quat")
         q = tnp.concatenate([q[..., 1:], q[..., :1]], -1) if scalar_first else q
+        if _has_zero(q):
+            raise ArgumentError("Rotation.from_quat: quat must not have length 0; got a quaternion of zeros.")
         return cls(q / tnp.linalg.norm(q, axis=-1, keepdims=True))
 
     @classmethod
@@ -59,11 +64,21 @@ class Rotation:
         return cls(tnp.concatenate([sine * v, tnp.where(is_small, near, np.cos(angle / 2))], -1))
 
     @classmethod
-    def from_matrix(cls, matrix: Any) -> Rotation:
-        """Make rotations of orthogonal matrices with determinant 1, shape (3, 3) or (N, 3, 3)."""
+    def from_matrix(cls, matrix: Any, *, assume_valid: bool = False) -> Rotation:
+        """Make rotations of matrices, shape (3, 3) or (N, 3, 3): the nearest ones, those of the polar factors.
+
+        With `assume_valid` the elements are taken as they are, those of orthogonal matrices with determinant 1.
+        """
         m = tnp.asarray(matrix) * 1.0
         if m.ndim not in (2, 3) or m.shape[-2:] != (3, 3):
             raise ArgumentError(f"Rotation.from_matrix: matrix must have shape (3, 3) or (N, 3, 3); got {m.shape}.")
+        if not assume_valid:
+            if _is_left_handed(m):
+                raise ArgumentError(
+                    "Rotation.from_matrix: matrix must have a positive determinant; got a left-handed or null "
+                    "coordinate frame."
+                )
+            m = solved("Rotation.from_matrix", _nearest, _nearest_tangent, m)
         trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
         rows = []
         for i in range(3):
@@ -92,6 +107,18 @@ class Rotation:
             turn = tnp.stack([*unit, np.cos(half)], -1)
             found = turn if found is None else _product(turn, found) if seq.islower() else _product(found, turn)
         return cls(found)
+
+    @classmethod
+    def from_mrp(cls, mrp: Any) -> Rotation:
+        """Make rotations of modified Rodrigues parameters: vectors along the axis, as long as tan(angle / 4)."""
+        p = _last(mrp, 3, "from_mrp", "mrp")
+        square = tnp.sum(p * p, -1, keepdims=True)
+        return cls(tnp.concatenate([2 * p, 1 - square], -1) / (1 + square))
+
+    @classmethod
+    def concatenate(cls, rotations: Iterable[Rotation]) -> Rotation:
+        """Make one array of rotations of several, or of single ones."""
+        return cls(tnp.concatenate([tnp.reshape(one.quaternion, (-1, 4)) for one in rotations]))
 
     @classmethod
     def identity(cls, num: int | None = None) -> Rotation:
@@ -158,6 +185,11 @@ class Rotation:
         found = found - 2 * np.pi * _turns(found)
         return found * (180 / np.pi) if degrees else found
 
+    def as_mrp(self) -> Array:
+        """Return modified Rodrigues parameters: vectors along the axis, as long as tan(angle / 4), at most 1."""
+        q = self._canonical()
+        return q[..., :3] / (1 + q[..., 3:])
+
     # ---- what rotations do ----
 
     def apply(self, vectors: Any, inverse: bool = False) -> Array:
@@ -180,6 +212,30 @@ class Rotation:
             return NotImplemented
         return Rotation(_product(self.quaternion, other.quaternion))
 
+    def __pow__(self, n: Any, modulus: None = None) -> Rotation:
+        """Return the rotations about the same axes by n times the angle, which is at most pi."""
+        if modulus is not None:
+            raise NotImplementedError("Rotation: modulus not supported")
+        if not holds_tensor(n) and n in (-1, 0, 1):
+            return (Rotation(0 * self.quaternion + _IDENTITY), self, self.inv())[int(n)]
+        return Rotation.from_rotvec(n * self.as_rotvec())
+
+    def mean(self, weights: Any = None) -> Rotation:
+        """Return the mean of rotations: the largest eigenvector of sum_i w_i q_i q_i^T.
+
+        Source: F. L. Markley et al., Averaging Quaternions (2007), J. Guidance, Control, and Dynamics 30(4).
+        """
+        q = tnp.reshape(self.quaternion, (-1, 4))
+        if not q.shape[0]:
+            raise ArgumentError("Rotation.mean: there must be a rotation; got none.")
+        w = np.ones(q.shape[0]) if weights is None else tnp.asarray(weights) * 1.0
+        if w.shape != q.shape[:1] or _has_negative(w):
+            raise ArgumentError(
+                f"Rotation.mean: weights must be {q.shape[0]} non-negative numbers; got shape {w.shape}, or a "
+                "negative one."
+            )
+        return Rotation(solved("Rotation.mean", _axis, _axis_tangent, (q * w[:, None]).T @ q / q.shape[0]))
+
     @property
     def single(self) -> bool:
         """Whether it is one rotation, not an array of them."""
@@ -195,6 +251,62 @@ class Rotation:
 
     def __repr__(self) -> str:
         return f"Rotation.from_quat({self.quaternion!r})"
+
+
+# ---- nearest rotations, and means ----
+
+
+def _nearest(m: Array) -> Array:
+    is_orthogonal = np.all(np.isclose(m @ np.swapaxes(m, -1, -2), np.eye(3), atol=1e-12), (-2, -1))[..., None, None]
+    if np.all(is_orthogonal):
+        return m
+    u, _, v = np.linalg.svd(m)
+    return np.where(is_orthogonal, m, u @ v)
+
+
+def _nearest_tangent(out: Array, args: Any, dots: Any) -> Array:
+    """Return U W, with W p + p W = U^T t - t^T U for p = U^T m: a system of the three elements of W, (tr p - p) w."""
+    p, inner = (tnp.swapaxes(out, -1, -2) @ x for x in (args[0], dots[0]))
+    right = tnp.stack([inner[..., k, j] - inner[..., j, k] for j, k in ((1, 2), (2, 0), (0, 1))], -1)
+    w = tnp.linalg.solve(tnp.trace(p, axis1=-2, axis2=-1)[..., None, None] * np.eye(3) - p, right[..., None])
+    return out @ tnp.sum(w[..., None] * _CROSS, -3)
+
+
+# Row i is the matrix of the cross product with the i-th unit vector.
+_CROSS = np.array(
+    [[[0, 0, 0], [0, 0, -1], [0, 1, 0]], [[0, 0, 1], [0, 0, 0], [-1, 0, 0]], [[0, -1, 0], [1, 0, 0], [0, 0, 0]]]
+)
+
+
+def _axis(k: Array) -> Array:
+    found: Array = np.linalg.eigh(k)[1][:, -1]
+    return found
+
+
+def _axis_tangent(out: Array, args: Any, dots: Any) -> Array:
+    """Return (l - k)^+ t v of the eigenvector v, whatever the other eigenvalues are."""
+    (k,), (t,) = args, dots
+    both = tnp.outer(out, out)
+    pushed = t @ out
+    return tnp.linalg.solve((out @ k @ out) * np.eye(4) - k + both, pushed - out * (out @ pushed))
+
+
+_IDENTITY = np.array([0.0, 0.0, 0.0, 1.0])
+
+
+@branch_condition
+def _has_zero(q: Array) -> bool:
+    return bool(np.any(np.all(np.asarray(q) == 0, -1)))
+
+
+@branch_condition
+def _has_negative(w: Array) -> bool:
+    return bool(np.any(np.asarray(w) < 0))
+
+
+@branch_condition
+def _is_left_handed(m: Array) -> bool:
+    return bool(np.any(np.linalg.det(np.asarray(m)) <= 0))
 
 
 _is_negative = nondifferentiable(lambda q: q[..., 3] < 0, name="is_negative")
