@@ -90,9 +90,11 @@ from tapenet.scipy import integrate, optimize, sparse
 
 tn.grad(lambda a: optimize.brentq(lambda x, a: x**2 - a, 0, 4, args=(a,)))(4.0)
 
+
 def nearest(a):  # the point of the unit circle that is nearest to a
     circle = {"type": "eq", "fun": lambda x: np.sum(x**2) - 1}
     return optimize.minimize(lambda x, a: np.sum((x - a) ** 2), np.ones(2), (a,), constraints=circle).x
+
 
 tn.jacobian(nearest)(np.array([2.0, 1.0]))
 
@@ -100,9 +102,11 @@ rates = np.array([1.0, 0.1, 1.5, 0.075])
 lotka = lambda y, t, p: np.stack([p[0] * y[0] - p[1] * y[0] * y[1], p[3] * y[0] * y[1] - p[2] * y[1]])
 tn.grad(lambda p: integrate.odeint(lotka, [10.0, 5.0], np.linspace(0, 5, 9), (p,))[-1, 0])(rates)
 
+
 def heat(k):  # of a rod with these conductivities
     a = sparse.diags_array([k[:-1] + k[1:], -k[1:-1], -k[1:-1]], offsets=[0, 1, -1])
     return sparse.linalg.spsolve(a, np.ones(4))
+
 
 tn.jacobian(heat)(np.ones(5))
 ```
