@@ -201,6 +201,7 @@ class _Writer:
         self.before: list[str] = []  # lines for constants
         self.constants: dict[Hashable, str] = {}
         self.taken = {"np", "gradient", *dir(builtins), *keyword.kwlist, *dir(numpy_helpers)}
+        self.counts: dict[str, int] = {}  # the number of each name that was given last
         self.names: dict[int, str] = {}
         self.parameters: tuple[str, ...] = ()
 
@@ -234,11 +235,12 @@ class _Writer:
     # ---- names ----
 
     def _unique(self, name: str) -> str:
-        found, count = name, 1
+        found, count = name, self.counts.get(name, 1)
         while found in self.taken:
             count += 1
             found = f"{name}_{count}"
         self.taken.add(found)
+        self.counts[name] = count
         return found
 
     def _name(self, slot: int, line: Line) -> str:

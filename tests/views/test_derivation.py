@@ -219,6 +219,19 @@ def test_trees_intermediates_and_several_targets() -> None:
     assert tape.derivation(y["one"], y["one"])(np.zeros(2), 1.0, np.ones((3, 2)), A) == 1
 
 
+def test_operations_of_one_name_are_numbered_in_order() -> None:
+    with tn.GradientTape() as tape:
+        leaves = tape.watch({"sin": 0.5, "sin_2": 1.5, "np": 2.0})
+        y = leaves["sin"] * leaves["sin_2"] * leaves["np"]
+        for _ in range(300):
+            y = tnp.sin(y)
+    derivation = tape.derivation(y, leaves)
+    numbers = [line.split(" = ")[0].strip() for line in str(derivation).splitlines() if " = np.sin(" in line]
+    assert numbers == [f"sin_{k}" for k in range(3, 302)]
+    gradients = derivation(*[leaves[name].value for name in ("np", "sin", "sin_2")])
+    np.testing.assert_allclose(gradients, [tape.gradient(y, leaves)[name] for name in ("np", "sin", "sin_2")])
+
+
 def test_errors() -> None:
     with tn.GradientTape() as tape:
         x, z = tape.watch((A, A))
