@@ -171,13 +171,13 @@ def rounding_error(f: Callable[..., Any], *, inputs: bool = False) -> Callable[.
 
     Returns:
         A function of the arguments of f that returns a `RoundingReport`, with `value`, `bound` and the contribution of
-        each operation and line. Branches are taken as they were; constants in f are exact as the numbers that they
-        are, and where NumPy rounds a Python number to the precision of an array beside it, that counts. At a kink, as
-        of `abs` at 0 or of equal operands of `maximum`, the steepest slope counts in place of the subgradient. The
-        walk holds for 64 elements of y at a time.
+        each operation and line. Branches are taken as they were; constants in f, and what it reads off the tape as by
+        `stop_gradient`, are exact as the numbers that they are, and where NumPy rounds a Python number to the precision
+        of an array beside it, that counts. At a kink, as of `abs` at 0 or of equal operands of `maximum`, the steepest
+        slope counts in place of the subgradient. The walk holds for 64 elements of y at a time.
 
     Raises:
-        ArgumentTypeError: complex arguments or results; an argument that is on an open tape.
+        ArgumentTypeError: complex arguments, results or numbers on the way; an argument that is on an open tape.
         ArgumentError: arguments without a real floating number.
         MissingRuleError: an operation on the way whose rounding has not been bounded: a user's own, a decomposition
             of a matrix, a convolution, a Fourier transform.
@@ -306,6 +306,12 @@ class _Run:
             elif slot in trace.results:
                 result = trace.results[slot]
                 error = local_error(primitive, trace.operands[slot], parameters, result)
+                if error is None and result.dtype.kind == "c":
+                    raise ArgumentTypeError(
+                        f"rounding_error: numbers on the way must be real; got complex ones of "
+                        f"{_called(trace, slot)} in {line_of(trace.lines[slot])}. "
+                        "Write the real and imaginary parts apart."
+                    )
                 if error is None or (primitive.name == "part" and result.dtype.kind in "fc"):
                     raise MissingRuleError(
                         f"rounding_error: operations must have a bound of their rounding; got "

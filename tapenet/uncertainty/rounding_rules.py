@@ -301,7 +301,7 @@ def _lu_magnitudes_of_one(a: Array) -> Array:
 
 _EXACT = frozenset(
     "watch part negative positive absolute fabs sign floor ceil trunc rint heaviside maximum minimum fmax fmin "
-    "subgradient where clip clip_through real imag conjugate relu fmod "
+    "opposite_sign subgradient where clip clip_through real imag conjugate relu fmod "
     "reshape transpose broadcast_to roll getitem place pad_zeros concatenate gather set slide "
     "max min nanmax nanmin max_pool pool_gather".split()
 )
@@ -317,6 +317,7 @@ _RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh"), _function),
     **dict.fromkeys(("cbrt", "power", "float_power", "remainder", "deg2rad", "rad2deg"), _function),
     "sinc": _sinc,
+    "winners": lambda operands, parameters, out, u: u * np.abs(np.asarray(out, float)),
     "astype": _cast,
     "mean": _mean,
     "prod": _product_of_all,
