@@ -18,7 +18,7 @@ from tapenet.core.families import constant_rule
 from tapenet.core.record import Entry
 from tapenet.core.recorder import Recorder
 from tapenet.core.tensor import Tensor, read_single_value, record_guard, unwrap
-from tapenet.errors import ConversionError, MappedValueError
+from tapenet.errors import AssignmentError, ConversionError, MappedValueError, TapenetError
 from tapenet.ops.elementwise import rounding
 
 # ---- numbers ----
@@ -38,7 +38,7 @@ def _number(convert: Callable[[Any], Any], name: str) -> Callable[[Tensor], Any]
     return converted
 
 
-def _advised(error: ConversionError | MappedValueError, asking: FrameType) -> ConversionError | MappedValueError:
+def _advised(error: TapenetError, asking: FrameType) -> TapenetError:
     """Return an error with what to write in place of the function that asked."""
     advice = import_module("tapenet.numpy.outside").advice_for(asking)
     return type(error)(f"{error} {advice}") if advice else error
@@ -126,8 +126,20 @@ def _as_one_object(x: Any) -> np.ndarray[Any, Any]:
     return array
 
 
+_assign = Tensor.__setitem__
+
+
+def refuse_assignment(self: Tensor, index: Any, value: Any) -> None:
+    """`x[index] = value`: an error, which says what to write in place of a function of SciPy's that assigns."""
+    try:
+        _assign(self, index, value)
+    except AssignmentError as error:
+        raise _advised(error, sys._getframe(1)) from None
+
+
 CONVERSIONS: dict[str, Callable[..., Any]] = {
     "__array__": as_numpy_array,
+    "__setitem__": refuse_assignment,
     "__int__": _number(int, "int(x)"),
     "__float__": _number(float, "float(x)"),
     "__round__": _rounded,

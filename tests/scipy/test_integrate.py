@@ -229,3 +229,8 @@ def test_complex_vectors_are_integrated() -> None:
     _, found = tn.jvp(lambda w: integrate.quad_vec(phases, 0, 1, args=(w,))[0], (w,), (np.ones(2),))
     expected = (np.exp(1j * w) * (1j * w - 1) + 1) / (1j * w**2)
     np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
+def test_the_integral_of_no_samples_is_zero() -> None:
+    gradient = tn.grad(lambda y: tnp.sum(y) + integrate.trapezoid(y[:, :0], axis=1)[0])(np.ones((2, 3)))
+    np.testing.assert_array_equal(gradient, np.ones((2, 3)))

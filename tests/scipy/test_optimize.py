@@ -321,6 +321,21 @@ def test_a_solver_that_fails_gives_no_derivative() -> None:
         tn.grad(lambda a: tnp.sum(minimum(a, method="BFGS", options={"maxiter": 1})))(A)
     with pytest.raises(tn.ConvergenceError, match="the Jacobian must be regular at the solution"):
         tn.grad(lambda a: optimize.brentq(lambda x, a: x**3 - a, -1, 1, (a,)))(0.0)
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(tn.ConvergenceError, match=r"optimize\.minimize_scalar: No valid bracket was found"),
+    ):
+        tn.grad(lambda a: optimize.minimize_scalar(lambda x, a: a * x, args=(a,)).x)(1.0)
+
+
+def test_a_fit_through_all_points_has_a_covariance_without_bounds() -> None:
+    def fit(y: Any) -> Any:
+        return optimize.curve_fit(lambda x, a, b: a * x + b, np.arange(2.0), y)
+
+    with pytest.warns(scipy.optimize.OptimizeWarning, match="Covariance of the parameters could not be estimated"):
+        slopes, none = tn.jacobian(fit)(np.array([1.0, 0.5]))
+    np.testing.assert_allclose(slopes, [[-1, 1], [1, 0]], atol=1e-7)
+    np.testing.assert_array_equal(none, np.zeros((2, 2, 2)))
 
 
 def jump(x: Any, a: Any) -> Any:

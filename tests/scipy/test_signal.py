@@ -205,6 +205,7 @@ REFUSALS = [
     (lambda x: signal.savgol_filter(x, 5, 2, mode="x"), "mode must be 'mirror'"),
     (lambda x: signal.detrend(x, type="x"), "trend type must be"),
     (lambda x: signal.detrend(x, bp=20), "Breakpoints must be less than length"),
+    (lambda x: signal.detrend(x * np.nan), "must not contain infs or NaNs"),
     (lambda x: signal.hilbert(x * 1j), "x must be real"),
     (lambda x: signal.resample(x, 5, domain="x"), "domain must be"),
     (lambda x: signal.resample(x, 5, window=np.ones(3)), "window must have the length of the signal"),

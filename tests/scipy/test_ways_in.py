@@ -64,6 +64,20 @@ print(np.allclose(special.gammaln(x), scipy.special.gammaln(x)))
     assert run(code, SCIPY_ARRAY_API="1").split() == [*["True", "ndarray"] * 4, "True"]
 
 
+def test_functions_of_scipys_that_assign_are_refused_with_the_name_of_ours() -> None:
+    code = """
+import numpy as np, scipy.special, scipy.stats, scipy.signal, tapenet as tn
+for f in (scipy.special.logsumexp, scipy.stats.zscore, scipy.signal.hilbert):
+    try:
+        tn.grad(lambda x: np.sum(np.real(f(x))))(np.arange(5.0))
+    except tn.TapenetError as error:
+        print(error)
+"""
+    written = run(code, SCIPY_ARRAY_API="1").splitlines()
+    for name in ("special.logsumexp", "stats.zscore", "signal.hilbert"):
+        assert any(line.endswith(f"Write tapenet.scipy.{name}.") for line in written), (name, written)
+
+
 def test_plain_arrays_get_scipys_answer() -> None:
     x = np.linspace(-3, 3, 7)
     np.testing.assert_array_equal(special.erf(x), scipy.special.erf(x))

@@ -20,7 +20,7 @@ _BY_SAMPLES = "Derivatives: those of the sum, by the samples and their places."
 def _steps(function: str, y: Array, x: Any, dx: Any, axis: int) -> Array:
     """Return the steps between samples, which broadcast against them with `axis` last."""
     if x is None:
-        return tnp.broadcast_to(_scalar(dx, y), (y.shape[-1] - 1,))
+        return tnp.broadcast_to(_scalar(dx, y), (max(y.shape[-1] - 1, 0),))
     x = as_array(x)
     if x.ndim == 1:
         across = x

@@ -206,9 +206,10 @@ def curve_fit(
     p = _Fit(name, cost, solve, 1e-5).minimum(_limits(bounds), *given)
     slopes = jacobian(residuals)(p, *given)
     covariance = tnp.linalg.inv(slopes.T @ slopes)
-    if not absolute_sigma:
-        covariance = covariance * (2 * cost(p, *given) / (ydata.shape[0] - p.shape[0]))
-    return p, covariance
+    free = ydata.shape[0] - p.shape[0]
+    if not absolute_sigma and free == 0:  # nothing is left over that would say how large errors are
+        return p, np.full(covariance.shape, np.inf)
+    return p, covariance if absolute_sigma else covariance * (2 * cost(p, *given) / free)
 
 
 published(

@@ -233,7 +233,12 @@ def minimize_scalar(
     slope = grad(fun)
 
     def solve(*given: Any) -> tuple[Array, Array]:
-        found = scipy.optimize.minimize_scalar(checked(name, fun), bracket, bounds, given, method, tol, options)
+        try:
+            found = scipy.optimize.minimize_scalar(checked(name, fun), bracket, bounds, given, method, tol, options)
+        except RuntimeError as error:
+            if "No valid bracket" in str(error):
+                raise ConvergenceError(f"{name}: {error}") from error
+            raise
         if not found.success:
             raise ConvergenceError(f"{name}: {' '.join(str(found.message).split())}")
         info.update(found)

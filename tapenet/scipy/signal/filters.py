@@ -384,6 +384,11 @@ def sosfiltfilt(sos: Any, x: Any, axis: int = -1, padtype: str | None = "odd", p
 
 
 @branch_condition
+def _is_finite(x: Array) -> bool:
+    return bool(np.all(np.isfinite(x)))
+
+
+@branch_condition
 def _zeros_in(x: Array) -> int:
     return int(np.count_nonzero(np.asarray(x) == 0))
 
@@ -449,6 +454,8 @@ def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwr
     if type in ("constant", "c"):
         return tnp.moveaxis(along - tnp.mean(along, -1, keepdims=True), -1, axis)
     n = along.shape[-1]
+    if not _is_finite(along):
+        raise ArgumentError(f"{name}: data must not contain infs or NaNs for type={type!r}.")
     ends = np.unique(np.concatenate([[0], np.atleast_1d(bp), [n]])).astype(int)
     if np.any(ends > n):
         raise ArgumentError(f"{name}: Breakpoints must be less than length of data along given axis; got {bp}.")
