@@ -17,6 +17,7 @@ from tapenet.core.record import Shape
 from tapenet.kernels.machine_code import processor
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.regions import Region
+from tapenet.program.vector_code import Code
 from tapenet.program.vector_math import (
     EXPONENTS,
     FARTHEST,
@@ -24,7 +25,6 @@ from tapenet.program.vector_math import (
     LIMITED,
     SIMPLE,
     TRUTHS,
-    Code,
     definition,
     power,
 )
@@ -371,5 +371,7 @@ def module_of(kernels: Sequence[Kernel], entries: Collection[int], others: Seque
     for kernel in kernels:
         intrinsics |= dict.fromkeys(kernel.intrinsics)
     texts = [kernel.text.replace("@KERNEL", f"@kernel{i}", 1) for i, kernel in enumerate(kernels)]
+    if others:  # written out at each call in a stretch, they would take seconds to compile
+        texts = [text.replace("%column1) {", "%column1) noinline {", 1) for text in texts]
     texts += [entry_of(kernel, f"kernel{i}") for i, kernel in enumerate(kernels) if i in entries]
     return "\n".join((*intrinsics, *functions.values(), *texts, *others))

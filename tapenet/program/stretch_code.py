@@ -82,6 +82,7 @@ class _Writer:
         owners: of each value in the arena, the one whose memory it lies in.
         taken: of values in the arena: where each begins.
         readers: of memory in the arena: how many values in it are still needed.
+        reading: of values, the instructions of the stretch that read them.
     """
 
     stretch: Stretch
@@ -96,6 +97,7 @@ class _Writer:
     owners: dict[int, int] = attrs.field(factory=dict)
     taken: dict[int, int] = attrs.field(factory=dict)
     readers: dict[int, int] = attrs.field(factory=dict)
+    reading: dict[int, list[Instruction]] = attrs.field(factory=dict)
     arena: Arena = attrs.field(factory=Arena)
     chars: dict[str, None] = attrs.field(factory=dict)
     work: int = 0
@@ -106,6 +108,9 @@ class _Writer:
         self.operands = tuple([n for n in self.stretch.inputs if shapes[n].shape and not shapes[n].is_number])
         self.scalars = tuple([n for n in self.stretch.inputs if n not in self.operands])
         self.places = {n: f"%a{i}" for i, n in enumerate((*self.operands, *self.stretch.outputs))}
+        for instruction in self.stretch.instructions:
+            for n in set(instruction.reads):
+                self.reading.setdefault(n, []).append(instruction)
         steps = [_StepReads.of(step) for step in self.stretch.steps]
         uses = last_uses([step.as_instruction for step in steps], self.stretch.outputs)
         for step, dead in zip(self.stretch.steps, uses, strict=True):
@@ -249,7 +254,7 @@ class _Writer:
     def transpose(self, instruction: Instruction) -> None:
         """Write a transposed matrix; one that a product alone reads, and once, is read as it lies."""
         out, source = instruction.out, instruction.operands[0]
-        readers = [x for x in self.stretch.instructions if out in x.reads]
+        readers = self.reading.get(out, [])
         is_read_once = len(readers) == 1 and readers[0].name in PRODUCTS and out not in readers[0].operands[2:]
         if is_read_once and out not in self.places:
             self.views[out] = source

@@ -26,6 +26,9 @@ LARGEST_MOVE = 2**16
 # Steps that are worth a function of their own, of which one is a product.
 FEWEST_STEPS = 3
 
+# Steps of a function: the time to compile a longer one grows faster than its length.
+MOST_STEPS = 512
+
 # Bytes from which on a place in memory begins at a multiple of them.
 ALIGNMENT = 64
 
@@ -70,7 +73,7 @@ def in_stretches(
         if isinstance(step, Instruction) and step.out in done:
             continue
         joins = fits(step) if isinstance(step, Region) else can_join(step, program)
-        if joins and is_open:
+        if joins and is_open and len(groups[-1]) < MOST_STEPS:
             groups[-1].append(step)
         else:
             groups.append([step])
