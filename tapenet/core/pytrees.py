@@ -345,11 +345,19 @@ class _WithArrays:
 
     Attributes:
         names: of the fields that are children, those with arrays among them.
-        fixed: the other fields.
+        fixed: the other fields, each with what tells its value apart.
     """
 
     names: tuple[str, ...]
-    fixed: tuple[tuple[str, Any], ...]
+    fixed: tuple[tuple[str, Any, Any], ...]
+
+
+def told_apart(value: Any) -> Any:
+    """Return what differs for equal values that computations tell apart: 1, 1.0 and True, or 0.0 and -0.0."""
+    of = type(value)
+    if of is tuple:
+        return (of, *map(told_apart, value))
+    return (of, repr(value)) if isinstance(value, float | complex | np.inexact) else of
 
 
 def _register(kind: type) -> None:
@@ -388,17 +396,18 @@ def _register(kind: type) -> None:
             if type(value) not in _NO_ARRAYS and _holds_arrays(value):
                 break
         else:
-            return values, metadata, names
+            return values, (metadata, told_apart(metadata_of(node))) if static else metadata, names
         pairs = list(zip(static, metadata_of(node), strict=True))
         names = (*names, *[name for name, value in pairs if _holds_arrays(value)])
-        fixed = tuple([(name, getattr(node, name)) for name in (*children, *static) if name not in names])
+        others = [(name, getattr(node, name)) for name in (*children, *static) if name not in names]
+        fixed = tuple([(name, value, told_apart(value)) for name, value in others])
         return tuple([getattr(node, name) for name in names]), _WithArrays(names, fixed), names
 
     def unflatten_with_static(metadata: Any, leaves: Any) -> Any:
         if type(metadata) is not _WithArrays:
-            return unflatten(metadata, leaves)
+            return unflatten(metadata[0] if static else metadata, leaves)
         node: Any = object.__new__(kind)
-        for name, value in (*zip(metadata.names, leaves, strict=True), *metadata.fixed):
+        for name, value in (*zip(metadata.names, leaves, strict=True), *[pair[:2] for pair in metadata.fixed]):
             object.__setattr__(node, name, value)
         return node
 

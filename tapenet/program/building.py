@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.guards import Guard
-from tapenet.core.primitive import Primitive
+from tapenet.core.primitive import PART, Primitive
 from tapenet.core.record import SHAPE, Entry
 from tapenet.program.generators import DRAW
 from tapenet.program.instructions import Instruction, Program, Space
@@ -129,7 +130,15 @@ class _Build:
         """Return what is known of a recorded value."""
         shape, dtype = self.trace.entries[slot][SHAPE:]
         is_number = slot in self.trace.numbers
-        return Space(shape, dtype, is_number, not is_number and slot not in self.trace.scalars)
+        parts = _parts(self.trace.entries, slot) if shape is None else ()
+        return Space(shape, dtype, is_number, not is_number and slot not in self.trace.scalars, parts)
+
+
+def _parts(entries: Sequence[Entry], slot: int) -> tuple[tuple[Any, Any], ...]:
+    """Return the shapes and dtypes of the parts of a tuple, whose records follow its own."""
+    following = itertools.islice(entries, slot + 1, None)
+    parts = itertools.takewhile(lambda entry: entry[0] is PART and entry[1] == (slot,), following)
+    return tuple([entry[SHAPE:] for entry in parts])
 
 
 def space_of_constant(x: Any) -> Space:

@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.argument_checks import check_transform, checked_choice, checked_flag, shown
-from tapenet.core.pytrees import TreeSpec, tree_flatten_with_static
+from tapenet.core.pytrees import TreeSpec, told_apart, tree_flatten_with_static
 from tapenet.core.recorder import INSTRUMENTS
 from tapenet.core.source_lines import warn_at_user_line
 from tapenet.core.tensor import NUMBERS, Tensor, resolve
@@ -231,7 +231,7 @@ class CompiledFunction(Generic[P, Value]):
         key: Any
         try:
             keys: Any = tuple([leaf_key(leaf) for leaf in leaves])
-            key = (spec, keys, static)
+            key = (spec, keys, static, told_apart(static))
             self._signatures.get(key)  # compares it with those of equal hash
         except UnsupportedError as error:
             key, reason = ("unsupported", str(error)), str(error)

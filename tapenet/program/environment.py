@@ -114,12 +114,22 @@ def _visit(f: Any, found: Environment, seen: set[Any], depth: int) -> None:
             found.others.append((place, value))
         if not kept and isinstance(value, tuple | list | dict):  # those of a partial function, among others
             found.generators += [x for x in tree_flatten_with_none(value)[0] if isinstance(x, _GENERATORS)]
-        if not kept and isinstance(value, list | dict | set) and type(f) is types.FunctionType:
-            found.containers.append((value, shallow(value)))
+        if not kept and type(f) is not functools.partial:
+            found.containers += [(x, shallow(x)) for x in _containers_in(value, seen)]
         for part in _functions_below(value, depth) if kept else _functions_in(value):
             _visit(part, found, seen, depth - 1)
     if isinstance(f, types.FunctionType) and _is_users(f):
         found.writes += [f"{f.__name__} {what}" for what in _writes(f.__code__, frozenset(f.__code__.co_freevars))]
+
+
+def _containers_in(value: Any, seen: set[Any]) -> Iterator[Any]:
+    """Return a mutable container and those inside it, once each."""
+    if isinstance(value, tuple | list | dict | set) and id(value) not in seen:
+        seen.add(id(value))
+        if not isinstance(value, tuple):
+            yield value
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _containers_in(part, seen)
 
 
 def _inlined(f: Any) -> Any:

@@ -53,6 +53,8 @@ def _computed(program: Program, instruction: Instruction, values: dict[int, Any]
     space = program.spaces[instruction.out]
     if space.shape is not None and (np.shape(out) != space.shape or getattr(out, "dtype", space.dtype) != space.dtype):
         raise shape_changed(instruction)
+    if space.parts and tuple([(x.shape, x.dtype) for x in out]) != space.parts:
+        raise shape_changed(instruction)
     return out
 
 

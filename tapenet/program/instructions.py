@@ -28,12 +28,14 @@ class Space:
         dtype: of the array; None as for the shape.
         is_number: whether it is a Python number, which takes on the precision of arrays.
         is_array: whether it is an array, and not a scalar of NumPy's or Python's.
+        parts: the shapes and dtypes of the arrays of a tuple.
     """
 
     shape: Shape | None
     dtype: np.dtype[Any] | None
     is_number: bool = False
     is_array: bool = True
+    parts: tuple[tuple[Any, Any], ...] = ()
 
     def __str__(self) -> str:
         if self.dtype is None:

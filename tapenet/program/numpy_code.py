@@ -306,7 +306,9 @@ class _Writer:
         space = self.program.spaces[number]
         self.names.setdefault("changed", _changed)
         if space.shape is None:
-            return "False"
+            return (
+                f"[(x.shape, x.dtype) for x in v{number}] != {self.named([*space.parts])}" if space.parts else "False"
+            )
         if space.is_number or space.dtype is None:
             return f"type(v{number}) is not {self.named({'i': int, 'f': float, 'c': complex}[space.dtype.kind])}"  # type: ignore[union-attr]
         return f"v{number}.shape != {space.shape} or v{number}.dtype != {self.named(space.dtype)}"

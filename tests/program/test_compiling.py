@@ -724,3 +724,60 @@ def test_static_fields_that_cannot_be_compared_run_eagerly() -> None:
     with pytest.warns(CompileWarning, match="must be hashable, and comparable by =="):
         assert_same(made(Scaled(X, np.array(["3", "4"]))), X * 3)
     assert_same(made(Scaled(X, np.array(["5", "4"]))), X * 5)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: tnp.nonzero(x > 0)[0].size * x,
+        lambda x: len(tnp.where(x > 0)[0]) * x,
+        lambda x: tnp.unique(x, return_counts=True)[1].size * x,
+        lambda x: x[x > 0].size * x,
+        lambda x: len(tnp.argwhere(x > 0)) * x,
+    ],
+)
+def test_numbers_of_elements_found_from_values_are_checked(f: Any) -> None:
+    assert_compiles(f, (X,), (X,), (-X,), (np.abs(X),), (X,))
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0,), (2, 3)])
+def test_masks_of_empty_arrays_are_masks(shape: tuple[int, ...]) -> None:
+    assert_compiles(lambda x: x[x > 0], (np.ones(shape),), (np.ones(shape),))
+
+
+def by_kind(x: Array, n: Any) -> Array:
+    number = n[0] if isinstance(n, tuple) else n
+    return x * 3 if type(number) is bool else x * np.copysign(2, number) if type(number) is int else x / number
+
+
+@attrs.frozen
+class WithStaticNumber:
+    w: Any
+    n: Any = tn.static_field()
+
+
+@pytest.mark.parametrize("wrap", [lambda n: n, lambda n: (n, "a")])
+def test_static_values_that_are_equal_and_not_alike_are_told_apart(wrap: Any) -> None:
+    given: Any = tn.compile(by_kind, static_argnames="n")
+    field: Any = tn.compile(lambda model: by_kind(model.w, model.n))
+    with np.errstate(divide="ignore"):
+        for n in (1, 1.0, True, 0, 0.0, -0.0, False, 1):
+            for _ in range(2):
+                assert_same(given(X, wrap(n)), by_kind(X, wrap(n)))
+                assert_same(given(X, n=wrap(n)), by_kind(X, wrap(n)))
+                assert_same(field(WithStaticNumber(X, wrap(n))), by_kind(X, wrap(n)))
+
+
+def test_containers_inside_others_around_a_function_are_watched() -> None:
+    options: Any = {"a": {"rate": 2.0}, "b": [1, [3.0]], "c": ({"d": 5.0},)}
+
+    def f(x: Array, defaults: Any = ({"e": 7.0},)) -> Array:
+        return x * options["a"]["rate"] * options["b"][1][0] * options["c"][0]["d"] * defaults[0]["e"]
+
+    made = tn.compile(f)
+    changes = [(options["a"], "rate"), (options["b"][1], 0), (options["c"][0], "d"), (f.__defaults__[0][0], "e")]  # type: ignore[index]
+    for container, key in changes:
+        for _ in range(3):
+            assert_same(made(X), f(X))
+        container[key] = 11.0
+        assert_same(made(X), f(X))

@@ -60,7 +60,7 @@ def _split(index: Any) -> tuple[Structure, list[Array]]:
             if kind_of(type(part)) is Kind.REFUSED:
                 raise ArgumentTypeError(refusal("getitem", "an index", part))
             array = part if type(part) is Tensor else np.asarray(part)
-            if array.size == 0 and not isinstance(part, np.ndarray):
+            if array.size == 0 and not isinstance(part, np.ndarray | Tensor):
                 array = array.astype(np.intp)  # x[[]]: an empty list has no dtype of its own
             if array.dtype.kind not in "biu":
                 raise ArgumentTypeError(f"getitem: an index must be integer or boolean; got {array.dtype}.")
