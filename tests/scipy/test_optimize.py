@@ -361,6 +361,25 @@ def test_where_a_function_leaps_over_zero_there_is_no_derivative(name: str, f: C
         tn.vmap(tn.grad(root))(np.array([0.9, 0.8]) if f is jump else np.array([0.05, 0.04]))
 
 
+@pytest.mark.parametrize("transform", [tn.grad, tn.jacfwd, lambda f: tn.vmap(tn.grad(f))])
+@pytest.mark.parametrize("start", [[1.0], [1.0, 2.0]])
+def test_minima_of_the_norm_are_not_roots(start: Any, transform: Callable[..., Any]) -> None:
+    def root(a: Any, shift: float) -> Any:
+        return optimize.root(lambda x, a: x**2 - a + shift, start, (a,), method="lm").x[0]
+
+    a = np.array([0.7, 0.8]) if transform not in (tn.grad, tn.jacfwd) else 0.7
+    with pytest.raises(tn.ConvergenceError, match=r"optimize\.root: f must be zero at the root"):
+        transform(lambda a: root(a, 2.0))(a)
+    np.testing.assert_allclose(transform(lambda a: root(a, 0.0))(a), 0.5 / np.sqrt(a), rtol=1e-7)
+
+
+def test_newton_takes_an_array_of_one_number() -> None:
+    def root(a: Any) -> Any:
+        return optimize.newton(lambda x, a: x**2 - a, np.array([1.0]), args=(a,))
+
+    np.testing.assert_allclose(tn.jacobian(root)(0.7), [0.5 / np.sqrt(0.7)], rtol=1e-7)
+
+
 def test_large_values_and_loose_tolerances_are_roots_still() -> None:
     def root(a: Any, **settings: Any) -> Any:
         return optimize.brentq(lambda x, a: 1e9 * (x**3 + a * x - 2), 0.0, 2.0, (a,), **settings)

@@ -86,21 +86,42 @@ def _solve(name: str, a: Array, b: Array) -> Array:
     return b / a[0] if a.shape == (1, 1) else tnp.linalg.solve(a, b)
 
 
+@branch_condition
+def _newton_step(a: Array, x: Array, y: Array) -> float:
+    """Return how long Newton's step is, relative to the solution; of examples the longest."""
+    step = np.linalg.solve(a, np.asarray(y)[..., None])
+    return float(np.max(np.abs(step) / (1 + np.max(np.abs(x), -1))[..., None, None], initial=0.0))
+
+
+def _check_root(name: str, a: Array, x: Array, y: Array, near: float) -> None:
+    """Raise where a solver stopped at what is not a root, such as a minimum of the norm."""
+    if near < np.inf and _newton_step(a, x, y) > near:
+        raise ConvergenceError(
+            f"{name}: f must be zero at the root to have a derivative, but the solver stopped beside a root, or where "
+            "there is none. Pass another start, or a smaller tol."
+        )
+
+
 # ---- solutions ----
 
 
-def implicit(name: str, solve: Function, equation: Function, *args: Any) -> Array:
+def implicit(name: str, solve: Function, equation: Function, *args: Any, near: float = np.inf) -> Array:
     """Return the vector solve(*args), which makes equation(x, *args) zero.
 
     Args:
         name: the function, for errors.
         solve: of plain values.
         equation: written with differentiable functions.
+        near: how long Newton's step may be there, relative to the solution.
     """
-    return implicit_marked(name, lambda *args: (solve(*args),), lambda x, marks, *args: equation(x, *args), *args)[0]
+    return implicit_marked(
+        name, lambda *args: (solve(*args),), lambda x, marks, *args: equation(x, *args), *args, near=near
+    )[0]
 
 
-def implicit_marked(name: str, solve: Function, equation: Function, *args: Any) -> tuple[Array, ...]:
+def implicit_marked(
+    name: str, solve: Function, equation: Function, *args: Any, near: float = np.inf
+) -> tuple[Array, ...]:
     """Return a vector and marks, (x, *marks) = solve(*args), which make equation(x, marks, *args) zero.
 
     Args:
@@ -108,14 +129,17 @@ def implicit_marked(name: str, solve: Function, equation: Function, *args: Any) 
         solve: of plain values; the marks are arrays of integers or truth values, such as the set of constraints that
             hold, which are piecewise constant.
         equation: written with differentiable functions.
+        near: how long Newton's step may be there, relative to the solution.
     """
 
     def tangent(out: tuple[Array, ...], args: Any, dots: Any) -> tuple[Any, ...]:
         x, *marks = out
         rest = moved(lambda x, *args: equation(x, marks, *args), x, args, dots)
-        _, push = linearize(lambda x: equation(x, marks, *args), x)
+        y, push = linearize(lambda x: equation(x, marks, *args), x)
         a = vmap(push)(np.eye(x.shape[0])).T
-        return (-_solve(name, a, rest), *(None for _ in marks))
+        moved_by = -_solve(name, a, rest)
+        _check_root(name, a, x, y, near)
+        return (moved_by, *(None for _ in marks))
 
     def pullback(out: tuple[Array, ...], args: Differentiable, bars: Any) -> list[Array]:
         x, *marks = out
@@ -124,14 +148,18 @@ def implicit_marked(name: str, solve: Function, equation: Function, *args: Any) 
             return equation(x, marks, *args.filled(arrays))
 
         if x.shape[0] == 1:  # one walk gives both derivatives
-            _, pull = vjp(by_both, x, *args.arrays)
+            y, pull = vjp(by_both, x, *args.arrays)
             slope, *slopes = pull(np.ones(1))
-            factor = -_solve(name, tnp.reshape(slope, (1, 1)), bars[0])[0]
+            a = tnp.reshape(slope, (1, 1))
+            factor = -_solve(name, a, bars[0])[0]
+            _check_root(name, a, x, y, near)
             return [factor * each for each in slopes]
-        _, pull = vjp(lambda x: by_both(x, *args.arrays), x)
+        y, pull = vjp(lambda x: by_both(x, *args.arrays), x)
         (a,) = vmap(pull)(np.eye(x.shape[0]))
+        solved_for = -_solve(name, a.T, bars[0])
+        _check_root(name, a, x, y, near)
         _, pull = vjp(lambda *arrays: by_both(x, *arrays), *args.arrays)
-        return list(pull(-_solve(name, a.T, bars[0])))
+        return list(pull(solved_for))
 
     found: tuple[Array, ...] = solved(name, solve, tangent, *args, is_users=True, pullback=pullback)
     return found

@@ -160,9 +160,10 @@ def _newton_of_arrays(f: Function, x0: Array, args: tuple[Any, ...], settings: d
     name = "optimize.newton"
 
     def solve(*given: Any) -> Array:
-        found, converged, _ = scipy.optimize.newton(
+        found, report, *_ = scipy.optimize.newton(
             checked(name, f), x0, args=given, full_output=True, disp=False, **settings
         )
+        converged = np.asarray(getattr(report, "converged", report))  # SciPy takes one element for a number
         if not np.all(converged):
             raise ConvergenceError(
                 f"{name}: f must have roots that the solver finds; got no convergence for {np.sum(~converged)} of "
@@ -173,7 +174,8 @@ def _newton_of_arrays(f: Function, x0: Array, args: tuple[Any, ...], settings: d
     def equation(x: Array, *given: Any) -> Array:
         return tnp.ravel(f(tnp.reshape(x, x0.shape), *given))
 
-    return tnp.reshape(implicit(name, solve, equation, *args), x0.shape)
+    near = 1e-3 + 4 * (settings["tol"] + settings["rtol"])
+    return tnp.reshape(implicit(name, solve, equation, *args, near=near), x0.shape)
 
 
 published(newton, scipy.optimize, "newton", _NOTE)

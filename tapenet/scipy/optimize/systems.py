@@ -44,7 +44,10 @@ def root(
         )
         return solution_of(name, found, info)
 
-    x = tnp.reshape(implicit(name, solve, equation, *tupled(args)), shape)
+    # Minpack stops where steps are short, at a minimum of the norm as well as at a root; the others look at f.
+    loosest = max([tol or 0.0, *((options or {}).get(key) or 0.0 for key in ("xtol", "ftol", "gtol"))])
+    near = 1e-3 + 4 * loosest if method in ("hybr", "lm") else np.inf
+    x = tnp.reshape(implicit(name, solve, equation, *tupled(args), near=near), shape)
     return scipy.optimize.OptimizeResult({**info, "x": x})
 
 
