@@ -52,6 +52,7 @@ class Numbers:
 
     def fit(self, dtype: np.dtype[Any]) -> bool:
         """Return whether NumPy computes with these in a dtype."""
+        # A float64 scalar of NumPy would widen float32 arrays (NEP 50), and the code computes in their own dtype.
         return all(type(x) in (float, int, dtype.type) for x in attrs.astuple(self))
 
 
@@ -74,6 +75,7 @@ def take_step(outputs: Sequence[Array], arrays: Sequence[Array], numbers: Number
         return False
     given = [float(x) for x in attrs.astuple(numbers)]
     met = code.function(*(x.ctypes.data for x in several), outputs[0].size, *given) & _REPORTED
+    # Each exception is met again in NumPy, which warns, raises or ignores it as np.errstate says.
     if met:
         for bit, meet in _MET:
             if met & bit:
@@ -130,6 +132,7 @@ def module_of(char: str, lanes: int) -> str:
 
 def _number(name: str, element: str, lanes: int) -> list[str]:
     """Return the lines that make an element and a vector of a number."""
+    # LLVM lacks a copy: x + -0.0 is x for every x, where x + 0.0 makes 0.0 of -0.0.
     cast = f"fptrunc double %n.{name} to float" if element == "float" else f"fadd double %n.{name}, -0.0"
     vector = f"<{lanes} x {element}>"
     return [

@@ -40,7 +40,7 @@ def attention(q: Array, k: Array, v: Array, mask: Mask, *, causal: bool) -> tupl
     def work(heads: slice) -> None:
         weights = _scores(q, k, mask, heads, causal)
         largest = weights.max(2, keepdims=True)
-        largest[largest == -np.inf] = 0
+        largest[largest == -np.inf] = 0  # -inf less -inf is NaN, where a query may look at no key
         weights -= largest
         np.exp(weights, out=weights)
         total = weights.sum(2, keepdims=True)
@@ -71,11 +71,13 @@ def attention_backward(
 
     def work(heads: slice) -> None:
         weights = _scores(q, k, mask, heads, causal)
+        # The logarithm of the sum is subtracted: the exponentials are the normalized weights, and none overflows.
         weights -= sums[heads, :, None]
         np.exp(weights, out=weights)
         multiply_stack(weights.swapaxes(1, 2), t[heads], v_bar[heads])
         slopes = np.empty_like(weights)
         multiply_stack(t[heads], v[heads].swapaxes(1, 2), slopes)
+        # The sum over keys of weights times slopes, from the output, as in appendix B.2 of the paper.
         slopes -= np.einsum("bqf,bqf->bq", t[heads], out[heads])[..., None]
         slopes *= weights
         slopes *= scale
@@ -96,8 +98,10 @@ def _scores(q: Array, k: Array, mask: Mask, heads: slice, causal: bool) -> Array
     """Compute q k^T / sqrt(features) of some heads, minus infinity where a query may not look."""
     queries = q[heads]
     scores = np.empty((len(queries), q.shape[1], k.shape[1]), q.dtype)
+    # The queries are scaled: mostly fewer numbers than the scores.
     multiply_stack(queries * q.dtype.type(1 / math.sqrt(q.shape[2])), k[heads].swapaxes(1, 2), scores)
     if causal:
+        # Overwritten, and not added to: a score of infinity or NaN that is hidden must not count.
         np.copyto(scores, -np.inf, where=~lower_triangle(*scores.shape[1:]))
     if mask is not None:
         np.copyto(scores, -np.inf, where=~mask[heads])

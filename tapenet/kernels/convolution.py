@@ -69,6 +69,7 @@ def convolve(x: Array, kernel: Array, *, stride: Pair, padding: Padding, dilatio
     x, kernel = _operand(x, dtype), _operand(kernel, dtype)
     y = empty((x.shape[0], rows.count, columns.count, kernel.shape[3]), x.dtype)
     if _is_plain(stride, dilation, groups) and winograd.suits(kernel.shape, y.shape, y.dtype):
+        # What is not finite is computed again below, and warns there.
         with np.errstate(over="ignore", invalid="ignore"):
             winograd.convolve(x, kernel, (rows.before, columns.before), y)
         if np.isfinite(y).all():
@@ -104,6 +105,7 @@ def convolve_input(
     rows, columns = _axes(shape, kernel.shape[:2], stride, padding, dilation)
     dtype = np.result_type(t, kernel)
     t, kernel = _operand(t, dtype), _operand(kernel, dtype)
+    # Padding of this transposed convolution; where it is negative places are cropped, which the tiles cannot do.
     before = 2 - rows.before, 2 - columns.before
     if _is_plain(stride, dilation, groups) and min(before) >= 0 and winograd.suits(kernel.shape, shape, t.dtype):
         x = empty(shape, t.dtype)
@@ -153,12 +155,13 @@ def convolve_kernel(
     terms = {0: kernel}
 
     def work(images: slice) -> None:
+        # Each thread adds to an array of its own, the first to the result.
         term = terms.setdefault(images.start, zeros(shape, x.dtype) if images.start else kernel)
         for parts in _parts(x[images], term, t[images], groups):
             way.kernel(*parts, rows, columns)
 
     share(work, len(x), _work_size(x, kernel, t))
-    for start in sorted(terms.keys() - {0}):
+    for start in sorted(terms.keys() - {0}):  # in the order of the parts, whichever thread was done first
         kernel += terms[start]
     return kernel.astype(dtype, copy=False)
 
@@ -179,7 +182,7 @@ def _dense(x: Array, kernel: Array, y: Array, rows: Axis, columns: Axis) -> None
 
 
 def _dense_input(x: Array, kernel: Array, t: Array, rows: Axis, columns: Axis) -> None:
-    products = _flat(np.ascontiguousarray(t), 0)
+    products = _flat(np.ascontiguousarray(t), 0)  # a group of channels is a view with gaps
     if _at_once(kernel, products, columns):
         stacked = shared_product(_flat(products, 0), _flat(_stacked_weights(kernel), 0).T)
         if not columns.trivial:
@@ -360,6 +363,7 @@ def _stack(x: Array, axis: Axis) -> Array:
         return stacked.reshape(shape)
     for tap, outputs, places in axis.taps():
         stacked[:, outputs, :, tap] = x[:, places]
+        # Padding alone is cleared, and not all of the array first.
         stacked[:, : outputs.start, :, tap] = 0
         stacked[:, outputs.stop :, :, tap] = 0
     return stacked.reshape(shape)

@@ -33,6 +33,7 @@ def batch_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: floa
     count = len(x)
     mean = _summed(rows, repeats, lambda piece: [rows[piece]])[0] / count
     tiled = np.tile(mean, repeats).astype(x.dtype)
+    # In a second pass: mean(x^2) - mean(x)^2 cancels where the mean is large.
     var = _summed(rows, repeats, lambda piece: [np.square(rows[piece] - tiled)])[0] / count
     inverse = 1 / np.sqrt(var + eps)
     slope, added = (np.tile(v, repeats).astype(x.dtype) for v in (scale * inverse, offset))
@@ -40,6 +41,7 @@ def batch_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: floa
 
     def work(part: slice) -> None:
         for piece in _pieces(part, rows):
+            # The mean first: x slope + (offset - mean slope) takes a pass less, and cancels where the mean is large.
             np.subtract(rows[piece], tiled, out=y[piece])
             y[piece] *= slope
             y[piece] += added
@@ -99,7 +101,7 @@ def layer_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: floa
             own = y[piece]
             mean[piece] = np.add.reduce(x[piece], axis=1, keepdims=True) / features
             np.subtract(x[piece], mean[piece], out=own)
-            var = np.einsum("rf,rf->r", own, own)[:, None] / features
+            var = np.einsum("rf,rf->r", own, own)[:, None] / features  # einsum makes no array of squares
             inverse[piece] = 1 / np.sqrt(var + x.dtype.type(eps))
             own *= inverse[piece]
             own *= scale
@@ -135,6 +137,7 @@ def layer_norm_backward(
             own *= inverse[piece]
 
     share(work, len(x), BACKWARD_COST * x.nbytes)
+    # In the order of the parts, whichever thread was done first: sums are rounded alike in each run.
     scale_bar, offset_bar = sum((sums[start] for start in sorted(sums)), np.zeros((2, x.shape[1])))
     return x_bar, scale_bar, offset_bar
 
@@ -147,6 +150,7 @@ def _operands(*arrays: Array) -> tuple[list[Array], np.dtype[Any]]:
 
 def _long_rows(x: Array) -> tuple[Array, int]:
     """Join as many rows as divide their number, up to a long one; return the rows, and how many are joined in each."""
+    # A divisor, so that joining is a view.
     repeats = next((n for n in range(LONG_ROW // x.shape[1], 1, -1) if len(x) % n == 0), 1)
     return x.reshape(-1, repeats * x.shape[1]), repeats
 

@@ -55,7 +55,7 @@ def max_pool_with_winners(x: Array, *, window: Pair, stride: Pair, padding: Padd
     """Return `max_pool(x)` and `max_pool_winners(x)`, in the time of the second alone."""
     rows, columns = _axes(x.shape[1:3], window, stride, padding)
     y = empty((x.shape[0], rows.count, columns.count, x.shape[3]), x.dtype)
-    winners = empty(y.shape, np.min_scalar_type(window[0] * window[1] - 1))
+    winners = empty(y.shape, np.min_scalar_type(window[0] * window[1] - 1))  # a byte for most: kept until the walk
     find = _find_in_pairs if rows.halves and columns.halves else _find_winners
     loops = loops_for(x)
 
@@ -65,6 +65,7 @@ def max_pool_with_winners(x: Array, *, window: Pair, stride: Pair, padding: Padd
             loops.find_winners(x[images], y[images], winners[images], window, stride, before)
             return
         find(x[images], y[images], winners[images], rows, columns)
+        # np.maximum lets NaN win and np.greater does not: y shows a NaN that the winners have missed.
         if np.isnan(y[images]).any():
             _let_nan_win(x[images], winners[images], rows, columns)
 
@@ -84,9 +85,11 @@ def _find_in_pairs(x: Array, y: Array, winners: Array, rows: Axis, columns: Axis
     """Find the winners of windows of 2x2, side by side, with four comparisons and three maxima, two in each row."""
     (a, b), (c, d) = ([x[:, i : 2 * rows.count : 2, j : 2 * columns.count : 2] for j in (0, 1)] for i in (0, 1))
     upper, lower = np.maximum(a, b), np.maximum(c, d)
+    # Strictly greater: of equal elements the first wins.
     in_upper, in_lower = np.greater(b, a).view(np.uint8), np.greater(d, c).view(np.uint8)
     below = np.greater(lower, upper).view(np.uint8)
     np.maximum(upper, lower, out=y)
+    # 2 + in_lower - in_upper is at least 1, so that unsigned bytes hold it; no choice between two labels is needed.
     in_lower += 2
     in_lower -= in_upper
     np.multiply(in_lower, below, out=winners)
@@ -130,6 +133,7 @@ def pool_gather(x: Array, winners: Array, *, window: Pair, stride: Pair, padding
     def work(images: slice) -> None:
         for (i, j), outputs, places in positions(rows, columns):
             wins = winners[images][outputs] == i * columns.window + j
+            # One place wins each window: of these sums one term alone is not 0.
             y[images][outputs] += _kept(wins, x[images][places])
 
     _by_images(work, x)
@@ -153,6 +157,7 @@ def pool_scatter(t: Array, winners: Array, *, input_size: Pair, window: Pair, st
     rows, columns = _axes(input_size, window, stride, padding)
     written_once = rows.disjoint and columns.disjoint
     loops = loops_for(t)
+    # Windows that tile the input write every place, so that nothing has to be cleared; compiled loops add.
     create = empty if loops is None and written_once and rows.covered and columns.covered else zeros
     x = create((t.shape[0], *input_size, t.shape[3]), t.dtype)
 
@@ -188,6 +193,7 @@ def avg_pool(x: Array, *, window: Pair, stride: Pair, padding: Padding) -> Array
     y = empty((x.shape[0], rows.count, columns.count, x.shape[3]), dtype)
 
     def work(images: slice) -> None:
+        # float16 is added up in float32 and rounded once, with the division.
         total = _combine(np.add, x[images].astype(computing_dtype(dtype), copy=False), rows, columns)
         np.divide(total, _sizes(rows, columns, total.dtype), out=y[images], casting="same_kind")
 
@@ -266,7 +272,7 @@ def _largest(
     y, largest = _begin(x, axis)
     winners = zeros(y.shape, dtype) if labels is None else _first(labels, axis).copy()
     if axis.before:
-        winners += (np.maximum(-axis.starts, 0) * step).astype(dtype)[:, None]
+        winners += (np.maximum(-axis.starts, 0) * step).astype(dtype)[:, None]  # first taps inside, behind padding
     for tap, outputs, places in _later_taps(axis):
         wins = np.greater(x[:, places], largest[:, outputs]).view(np.uint8)
         np.maximum(largest[:, outputs], x[:, places], out=y[:, outputs])
@@ -309,6 +315,7 @@ def _later_taps(axis: Axis) -> Iterator[tuple[int, slice, slice]]:
 
 def _let_nan_win(x: Array, winners: Array, rows: Axis, columns: Axis) -> None:
     """Overwrite the winner of each window that holds a NaN by the first of them."""
+    # Backwards, so that the first NaN of a window is written last.
     for (i, j), outputs, places in reversed(list(positions(rows, columns))):
         winners[outputs][np.isnan(x[places])] = i * columns.window + j
 
@@ -325,7 +332,7 @@ def _add_to_windows(t: Array, axis: Axis, x: Array) -> None:
 def _kept(wins: Array, x: Array) -> Array:
     """Return x where it wins, and zero elsewhere."""
     out = empty(x.shape, x.dtype)
-    keep(wins, x, out)
+    keep(wins, x, out)  # and not x * wins: 0 times infinity is NaN
     return out
 
 

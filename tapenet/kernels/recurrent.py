@@ -128,6 +128,7 @@ def rnn_backward(
     (x, _, kernel, recurrent, _), _ = _operands(*operands[:-1])
     mask, hs = operands[-1], given[1]
     bars = _bars(hs_bar, hs[1:])
+    # By the output: the slope of tanh is 1 - h^2. States that stayed have a slope, too; `moving` is 0 there.
     slopes = np.square(hs[1:])
     np.subtract(1, slopes, out=slopes)
     h_bar = np.zeros(hs.shape[1:], hs.dtype)
@@ -140,6 +141,7 @@ def rnn_backward(
             moving, still = _moved(bar, mask, step, part)
             slope = slopes[step, part]
             slope *= moving
+            # Without a mask `moving` is `bar` itself, and is read before the product overwrites it.
             multiply(slope, turned, bar)
             if still is not None:
                 bar += still
@@ -160,6 +162,7 @@ def lstm(x: Array, h: Array, c: Array, kernel: Array, recurrent: Array, bias: Ar
     hs, cs = states
     signs = np.full(4 * width, -1, x.dtype)  # of the gates, which are 1 / (1 + e^-x)
     signs[2 * width : 3 * width] = 1
+    # Negated in the weights, once: a step takes e^-x of the gates by one exp, without a pass that negates.
     signed, added = recurrent * signs, bias * signs
     gates, shown = _of_inputs(x, kernel * signs), empty(cs[1:].shape, x.dtype)
 
@@ -172,6 +175,7 @@ def lstm(x: Array, h: Array, c: Array, kernel: Array, recurrent: Array, bias: Ar
             gate += product
             gate += added
             np.tanh(gate[:, 2 * width : 3 * width], out=new)
+            # All gates together, in one long pass, although that of g is thrown away.
             np.exp(gate, out=gate)
             gate += 1
             np.reciprocal(gate, out=gate)
@@ -282,9 +286,10 @@ def gru(
             both += 1
             np.reciprocal(both, out=both)
             np.add(product[:, 2 * width :], recurrent_bias, out=hidden)
-            np.multiply(gate[:, :width], hidden, out=after)
+            np.multiply(gate[:, :width], hidden, out=after)  # the place of the next state serves as a buffer
             new += after
             np.tanh(new, out=new)
+            # n + u (h - n): one product less than (1 - u) n + u h.
             np.subtract(before, new, out=after)
             after *= gate[:, width : 2 * width]
             after += new

@@ -34,6 +34,7 @@ def over_square_of_cosh(t: Array, x: Array) -> Array:
 def _over_square_of_complex_cosh(t: Array, z: Array) -> Array:
     far = np.abs(z.real) > _FAR
     root = np.cosh(np.where(far, 0, z))
+    # Far out 1 / cosh^2 z is 4 e^(-2 |z|), also where cosh z overflows.
     decayed = np.exp(np.where(z.real > 0, -2, 2) * np.where(far, z, 0)).astype(z.dtype)
     return t * np.where(far, 4 * decayed, 1 / (root * root))
 
@@ -41,6 +42,7 @@ def _over_square_of_complex_cosh(t: Array, z: Array) -> Array:
 def over_one_more_square(t: Array, x: Array) -> Any:
     """Compute t / (1 + x^2)."""
     if np.iscomplexobj(x):
+        # In factors: near the poles i and -i the sum 1 + x^2 cancels, and one of the factors is exact.
         return t / (1 + 1j * x) / (1 - 1j * x)
     square = quietly(np.multiply, x, x)
     infinite = np.isinf(square)
@@ -58,7 +60,8 @@ def sinc(x: Array, *, order: int) -> Any:
         return np.sinc(x)
     given = np.asarray(x)
     x = given.astype(np.result_type(given, np.float64))
-    pi = 4 * np.arctan(x.dtype.type(1).real)
+    pi = 4 * np.arctan(x.dtype.type(1).real)  # np.pi has the digits of float64 only, also where x is longdouble
+    # The recurrence divides by x, and cancels below this place; the series converges fast there.
     near = np.abs(x) * pi < order + 0.5
     far = _sinc_by_recurrence(np.where(near, 1, x), order, pi)
     return np.where(near, _sinc_by_series(np.where(near, x, 0), order, pi), far).astype(given.dtype)[()]

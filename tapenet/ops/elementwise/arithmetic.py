@@ -62,7 +62,7 @@ multiply = elementwise(
 divide = elementwise(
     np.divide,
     lambda t, y: t / y,
-    lambda t, out, y: -t * out / y,
+    lambda t, out, y: -t * out / y,  # by the quotient: the square of the divisor may overflow or vanish
     name="divide",
     doc="""Divide: x1 / x2.
 
@@ -97,7 +97,7 @@ positive = elementwise(
 )
 reciprocal = elementwise(
     np.reciprocal,
-    lambda t, out: -t * out * out,
+    lambda t, out: -t * out * out,  # in this order: the square of the output may overflow by itself
     doc="""Invert: 1 / x.
 
     Derivative: -1 / x^2.
@@ -202,6 +202,7 @@ def divmod(x1: Array, x2: Array, /, **keywords: Array) -> tuple[Array, Array]:
 # ---- choices ----
 
 
+# Half for each where both are equal: so maximum(x, x) has the derivative 1.
 def _share(t: Array, won: Array, tied: Array) -> Array:
     """Give all of `t` where the operand won, half where both are equal, else 0."""
     return where(won, t, where(tied, 0.5 * t, 0))
@@ -209,6 +210,7 @@ def _share(t: Array, won: Array, tied: Array) -> Array:
 
 maximum = elementwise(
     np.maximum,
+    # An operand that is NaN is the result, and so gets the cotangent: a 0 would hide where the NaN came from.
     lambda t, x, y: _share(t, greater(x, y) | isnan(x), equal(x, y)),
     lambda t, x, y: _share(t, greater(y, x) | (isnan(y) & ~isnan(x)), equal(x, y)),
     doc="""Take the larger of x1 and x2; NaN where one of them is NaN.
@@ -302,6 +304,7 @@ def where(condition: Array, x: Array = ABSENT, y: Array = ABSENT) -> Array:
     return bind(_where.primitive, (condition, x, y), NO_PARAMETERS)
 
 
+# NumPy takes the minimum last, so that the upper bound is the result also where it lies below the lower one.
 _exceeds = choice(lambda x, low, high: np.maximum(x, low) > high, name="exceeds", batch=elementwise_rule)
 
 _clip = elementwise(
@@ -337,4 +340,5 @@ def clip(
     bounds = given(a_min=a_min, a_max=a_max, min=min, max=max)
     refuse("clip", keywords)
     low, high = (bounds.get("min", bounds.get("a_min")), bounds.get("max", bounds.get("a_max")))
+    # An infinite bound is never the result: a missing one needs no primitive of its own.
     return _clip(a, -np.inf if low is None else low, np.inf if high is None else high)

@@ -113,7 +113,7 @@ def sign(x: Array, /, **keywords: Any) -> Array:
 
 
 def _slope_of_magnitude(t: Array, x: Array) -> Array:
-    if getattr(x, "dtype", np.dtype(type(x))).kind != "c":
+    if getattr(x, "dtype", np.dtype(type(x))).kind != "c":  # a Python number has no dtype
         return t * _sign_of_real(x)
     return t * conjugate(sign(x))
 

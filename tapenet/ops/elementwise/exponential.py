@@ -91,7 +91,7 @@ log10 = elementwise(
 )
 log1p = elementwise(
     np.log1p,
-    lambda t, x: t / (x + 1),
+    lambda t, x: t / (x + 1),  # the sum is exact where it is small: in [-2, -1/2] nothing is rounded
     doc="""Compute log(1 + x), without cancellation near 0.
 
     Derivative: 1 / (1 + x), which is inf at -1.
@@ -103,7 +103,7 @@ log1p = elementwise(
 
 
 def _share_of(exponential: Callable[[Array], Array], x: Array, y: Array) -> Array:
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # inf - inf, which is a half below
         less = np.subtract(x, y)
     decayed = exponential(-np.abs(less))  # at most 1: the smaller share keeps its digits, down to subnormal ones
     if not _is_zero(x) and not _is_zero(y):
@@ -182,7 +182,9 @@ logaddexp2 = elementwise(
 
 def _power_in_base(t: Array, x: Array, y: Array) -> Array:
     if type(y) is int or type(y) is float:  # a scalar exponent needs no masks
+        # Not y out / x: NaN at x = 0, and infinite where the power overflows but its derivative does not.
         return t * (y * power(x, y - 1)) if y != 0 else piecewise_constant(t)
+    # The exponent 1 where y = 0: x^-1 at x = 0 is infinite, and would warn.
     return t * where(equal(y, 0), 0, y * power(x, where(equal(y, 0), 1, y - 1)))
 
 

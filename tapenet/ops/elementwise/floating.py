@@ -22,7 +22,7 @@ from tapenet.ops.elementwise.rounding import sign, trunc
 
 copysign: Callable[..., Array] = elementwise(
     np.copysign,
-    lambda t, x, y: t * (sign(x) * copysign(1, y)),
+    lambda t, x, y: t * (sign(x) * copysign(1, y)),  # sign(y) is 0 at 0, and does not tell -0.0 from 0.0
     piecewise_constant,
     doc="""Give x1 the sign of x2: |x1| sign(x2).
 
@@ -85,6 +85,7 @@ def frexp(x: Array, /, **keywords: Any) -> tuple[Array, Array]:
     (np.float64(0.75), np.int32(3))
     """
     exponent = _exponent(x)
+    # Not x * 2^-exponent: that power overflows for a subnormal x.
     return ldexp(x, negative(exponent), **keywords), exponent
 
 
@@ -122,9 +123,11 @@ def nan_to_num(x: Array, copy: bool = True, nan: Array = 0.0, posinf: Array = No
     """
     x = as_array(x)
     if x.dtype.kind == "c":
+        # Part by part: in NaN + 2i the 2 stays, where a test of the whole number would lose it.
         parts = (nan_to_num(part, copy, nan, posinf, neginf) for part in (real(x), imag(x)))
         return add(next(parts), multiply(next(parts), np.asarray(1j, x.dtype)[()]))
     largest = np.finfo(x.dtype).max
     finite = where(isnan(x), nan, x)
     finite = where(isposinf(x), largest if posinf is None else posinf, finite)
+    # The tests read x and not what was replaced so far: a replacement may itself be infinite.
     return as_scalar(where(isneginf(x), -largest if neginf is None else neginf, finite))

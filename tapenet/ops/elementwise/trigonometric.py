@@ -43,7 +43,7 @@ cos: Callable[..., Array] = elementwise(
 )
 tan = elementwise(
     np.tan,
-    lambda t, out: t + t * out * out,
+    lambda t, out: t + t * out * out,  # by the output; two terms of one sign, so that nothing cancels
     doc="""Compute the tangent.
 
     Derivative: 1 + tan(x)^2.
@@ -57,6 +57,7 @@ tan = elementwise(
 def _one_less_square(x: Array) -> Array:
     if np.iscomplexobj(x):  # 1 - x and 1 + x lose the sign of an imaginary part 0, which tells the side of a branch cut
         return np.multiply(-(x - 1), x - (-1))
+    # Near 1 the difference 1 - x is exact (Sterbenz), where 1 - x^2 has the rounding error of the square.
     return np.multiply(1 - x, 1 + x)
 
 
@@ -94,7 +95,7 @@ arccos = elementwise(
 
 def _direction_forward(x: Array, y: Array) -> Array:
     radius = np.hypot(x, y)
-    return x / np.where(radius == 0, 1, radius)
+    return x / np.where(radius == 0, 1, radius)  # 0 / 1 at the origin, without the warning of 0 / 0
 
 
 def _reciprocal_of_radius(x: Array, y: Array) -> Array:
@@ -117,6 +118,7 @@ _direction: Callable[..., Array] = elementwise(
 def _inverse_forward(x: Array, y: Array) -> Array:
     radius = np.hypot(x, y)
     radius = np.where(radius == 0, 1, radius)
+    # Divided twice: the square of the radius overflows or vanishes long before the quotient does.
     return x / radius / radius
 
 
@@ -175,6 +177,7 @@ arctan2 = elementwise(
 )
 hypot = elementwise(
     np.hypot,
+    # A primitive of its own: the derivative of the plain quotient x / out, (1 - (x / out)^2) / out, cancels at small y.
     lambda t, x, y: t * _direction(x, y),
     lambda t, x, y: t * _direction(y, x),
     doc="""Compute sqrt(x1^2 + x2^2), without overflow.
@@ -308,6 +311,7 @@ arcsinh = elementwise(
 )
 arccosh = elementwise(
     np.arccosh,
+    # Two roots: the square would overflow, and sqrt(z^2 - 1) has another branch cut than arccosh in the complex plane.
     lambda t, x: t / (sqrt(x - 1) * sqrt(x - (-1))),  # x + 1 loses the sign of an imaginary part 0
     doc="""Compute the inverse hyperbolic cosine.
 
