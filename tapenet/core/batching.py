@@ -90,6 +90,7 @@ class Map:
         mapped = [type(x) is Tensor and x.owner is self for x in operands]
         arrays = [x._value.array if is_mapped else x for x, is_mapped in zip(operands, mapped, strict=True)]
         if any(type(x) is Tensor and x.owner is self for x in parameters.values()):
+            # Batch rules read parameters as constants, the same for all examples.
             return one_by_one, arrays, mapped, self._unwrapped(parameters)
         return rule or one_by_one, arrays, mapped, parameters
 
@@ -135,6 +136,7 @@ def one_by_one(
         return primitive(*operands, **{name: x.array[i] if type(x) is Batch else x for name, x in parameters.items()})
 
     if size == 0:
+        # Without an example nothing tells the shape of the result.
         raise ArgumentError(f"vmap: {primitive.name} must be mapped over at least one example; got 0.")
     outs = [example(i) for i in range(size)]
     if type(outs[0]) is tuple:

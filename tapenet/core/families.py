@@ -95,7 +95,7 @@ def piecewise_constant(t: Array) -> Array:
     >>> tn.grad(whole)(2.5)
     np.float64(0.0)
     """
-    return np.zeros(t.shape, t.dtype)
+    return np.zeros(t.shape, t.dtype)  # not t * 0, which is NaN where t is infinite
 
 
 def linear(
@@ -335,6 +335,7 @@ def built(
         forward,
         operands,
         compiled_pullbacks,
+        # Where one rule serves both modes it is one object too, compiled once.
         compiled_pullbacks if pushforwards is pullbacks else compiled(pushforwards),
         tuple(_reads(pair, operands) for pair in zip(pullbacks, pushforwards, strict=True)),
         batch=batch,

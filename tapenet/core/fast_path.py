@@ -174,6 +174,7 @@ _PARTITIONS: dict[int, Mapping[str, str]] = {
         "values": "x_value",
         "partition": _UNARY,
         "shape": _SHAPE_OF_ONE,
+        # The value of a Tensor may be one itself, of a tape further out, which records it too.
         "recurse": "function(x_value) if type(x_value) is Tensor else ",
         "kept": "({kept_x}, {kept_out})",
     },

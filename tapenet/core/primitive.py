@@ -250,7 +250,7 @@ def bind(primitive: Primitive, operands: Sequence[Array], parameters: Parameters
     for x in operands:
         if type(x) is Tensor:
             owner = x.owner
-            if not owner.is_fast and resolve(x) is not x:
+            if not owner.is_fast and resolve(x) is not x:  # closed or paused: its value, or a stand-in, is applied
                 return bind(primitive, [resolve(operand) for operand in operands], parameters)
             if trace is None or owner.level > trace.level:
                 trace = owner

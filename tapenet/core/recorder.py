@@ -222,6 +222,7 @@ def put_group(entries: list[Entry], group: Callable[[int], list[Entry]]) -> int:
     entries.extend(made)  # one call, so that no other thread's record comes between
     if entries[first] is not made[0]:
         first = slot_of(entries, made[0], first)
+        # The parts name the slot of the whole, which is another one now.
         entries[first + 1 : first + len(made)] = group(first)[1:]
     return first
 

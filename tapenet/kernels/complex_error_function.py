@@ -37,7 +37,7 @@ def normal_density(x: Array) -> Any:
 
 def _narrowed(x: Any, given: Array) -> Any:
     with np.errstate(over="ignore"):
-        return x.astype(given.dtype)[()]
+        return x.astype(given.dtype)[()]  # what is too large for complex64 is infinite
 
 
 def _wide(x: Array) -> Any:

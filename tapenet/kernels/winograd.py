@@ -110,7 +110,7 @@ def convolve_kernel(x: Array, t: Array, before: Pair) -> Array:
         totals[mine.start] = total
 
     _share_images(work, t.shape, width)
-    first, *others = (totals[start] for start in sorted(totals))
+    first, *others = (totals[start] for start in sorted(totals))  # in the order of the parts: rounded alike in each run
     for other in others:
         first += other
     kernel = empty((3, 3, channels, outputs), first.dtype)

@@ -253,6 +253,7 @@ class _Run:
     known: tuple[Array, ...] | None
 
     def __call__(self, *operands: Array) -> tuple[Array, ...]:
+        # Once: the values of the first run are there already, and are not held for longer.
         known, self.known = self.known, None
         return self.program.run(*operands) if known is None else known
 

@@ -181,6 +181,7 @@ class _Problem:
 
     @property
     def bound(self) -> float:
+        # Newton's next step is about the square of the last: behind one of this size the error is below eps.
         return float(np.finfo(self.layout.dtype).eps) ** (2 / 3) if self.tolerance is None else self.tolerance
 
     def solution(self, x0: Tree, args: tuple[Any, ...]) -> Tree:

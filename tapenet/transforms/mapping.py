@@ -162,6 +162,6 @@ def _out(x: Any, axis: int | None, mapping: Map) -> Array:
     else:
         x = x if type(x) is Tensor else np.asarray(x)
         array = np.broadcast_to(x, (mapping.size, *x.shape))
-        array = array.copy() if type(array) is np.ndarray else array
+        array = array.copy() if type(array) is np.ndarray else array  # a broadcast view is read-only
     place = axis_of("vmap", axis, array.ndim, "out_axes")
     return np.moveaxis(array, 0, place) if place else array

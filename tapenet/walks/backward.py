@@ -51,6 +51,7 @@ def backward(
     sums = Sums()
     owned, unfinished = sums.owned, sums.unfinished
     found: dict[int, Array] = {}
+    # Records before the first source cannot depend on one.
     for slot in range(last, min(sources) - 1, -1):
         t = bars[slot]
         if unfinished and slot in unfinished:
@@ -59,7 +60,7 @@ def backward(
             continue
         bars[slot] = None  # so that it is freed after its last use: memory holds only the cotangents still needed
         if slot in sources:
-            found[slot] = t
+            found[slot] = t  # and on: a source may be computed from others
         primitive, slots, kept, parameters, _, _ = entries[slot]
         if lift is not None:
             kept = lift(kept, slots, slot)
@@ -89,7 +90,7 @@ def backward(
                 contribution = project_cotangent(contribution, shape, dtype, primitive.name)
             bar = bars[operand_slot]
             if bar is None:
-                bars[operand_slot] = contribution
+                bars[operand_slot] = contribution  # perhaps the cotangent itself or a view, and so not owned
             elif operand_slot in owned and type(bar) is type(contribution) is np.ndarray:
                 np.add(bar, contribution, out=bar)
             elif dtype is _FLOAT64 or dtype is _FLOAT32 or dtype is None or dtype.char != "e":

@@ -184,6 +184,7 @@ def _check_independent(vjp: Walk, targets: Sequence[End], sources: Sequence[End]
         if type(bar) is not np.ndarray:
             continue  # recorded or mapped: its values cannot be read here
         others = np.delete(bar, 0, axis)
+        # NaN shows no dependence: 0 times an infinite derivative gives it, too.
         if np.any((others != 0) & ~np.isnan(others)):
             raise ArgumentError(
                 "tape.jacobian: with batch_axis each example of y must depend on the same example of x alone; got a "

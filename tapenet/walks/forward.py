@@ -40,6 +40,7 @@ def forward(
     needed = ancestors(entries, targets, first)
     for slot in range(first, first + len(needed)):
         primitive, slots, kept, parameters, shape, dtype = entries[slot]
+        # A source that is computed from another one keeps the tangent that it was given.
         if not needed[slot - first] or slot in dots or not any(operand in dots for operand in slots):
             continue
         if lift is not None:

@@ -26,7 +26,7 @@ def vjp_walk(
     seeds = _summed([unwrap_closed(trace, target) for target in targets], cotangents, trace)
     slots = {source.slot for source in sources}
     entries = pooled_entries(trace, trace.entries_to_walk(seeds, slots))
-    start = trace.position()
+    start = trace.position()  # behind it lies what the walk records itself
     lift = lift_onto(trace) if trace.is_open else None
     found = backward(entries, seeds, slots, covers_leaves=slots >= trace.leaves, lift=lift)
     if trace.position() > start:

@@ -43,7 +43,7 @@ def as_dtype(x: Array, dtype: np.dtype[Any]) -> Array:
     """Return `x` real where it is to be real, and of a dtype."""
     if x.dtype == dtype:
         return x
-    if x.dtype.kind == "c" and dtype.kind == "f":
+    if x.dtype.kind == "c" and dtype.kind == "f":  # a cast alone would warn of the part that it drops
         x = real(x)
     return x if x.dtype == dtype else astype(x, dtype)
 

@@ -24,6 +24,7 @@ def copy_shared(results: Sequence[Array | None], given: Sequence[Array]) -> list
     copied = []
     for x in results:
         if type(x) is np.ndarray:
+            # A read-only array may be a constant that calls share.
             x = x.copy() if id(x) in seen or not is_own(x) or not x.flags.writeable else x
         elif x is not None and is_registered(type(x)):  # nothing tells whose its memory is
             x = x.copy()

@@ -59,6 +59,7 @@ def rows(walk: Walk, ends: Sequence[End], chunk_size: int | None = None, scale: 
     """
     total = sum(end.size for end in ends)
     step = chunk_size or _step(ends, total)
+    # Without any unit vector one walk is made all the same: it tells the shapes of the answers.
     chunks = (_chunk(walk, ends, start, min(start + step, total), scale) for start in range(0, max(total, 1), step))
     first = next(chunks)
     if step >= total:
@@ -104,7 +105,7 @@ def carried(walk: Walk, seeds: Sequence[Array], size: int) -> list[Array | None]
     if size == 1:  # one row needs no map
         answers = walk([seed[0] for seed in seeds])
         return [None if answer is None else np.reshape(answer, (1, *answer.shape)) for answer in answers]
-    mapping = Map(size, next_level())
+    mapping = Map(size, next_level())  # a level further in than whatever the walk reads
     try:
         answers = walk([mapping.mapped(seed) for seed in seeds])
     finally:

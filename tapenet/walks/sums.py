@@ -54,6 +54,7 @@ class Sums:
         if dtype.char == "e":
             self.unfinished.setdefault(slot, [])
             dtype = _WIDE
+        # A copy: what came so far may be a view of another cotangent, and is not to be written to.
         return np.zeros(shape, dtype) if bar is None else np.array(bar, dtype, order="C")
 
     def finish(self, bar: Array | None, slot: int, shape: Shape, dtype: Any) -> Array | None:

@@ -86,8 +86,9 @@ def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = Non
     """
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
-        return divide(c, c)
+        return divide(c, c)  # 1, or NaN of a constant, as NumPy
     deviation = sqrt(real(diag(c)))
+    # One after the other, as NumPy: the product of two deviations may overflow or vanish.
     c = divide(divide(c, deviation[:, None]), deviation[None, :])
     return add(c, _past_the_ends(c))
 

@@ -213,6 +213,7 @@ def _svd_pullback(t: Parts, out: tuple[Array, Array, Array], full_matrices: bool
     k = s.shape[-1]
     u1, vh1 = u[..., :k], vh[..., :k, :]
     core = on_diagonal(_where_positive(cotangent_of(t, 1, s), s))
+    # Of singular values alone: the products below would be of zeros.
     if t.parts.keys() == {1}:
         return conj(u1 @ core @ vh1)
     u_bar, v_bar = conj(cotangent_of(t, 0, u)), matrix_transpose(cotangent_of(t, 2, vh))

@@ -92,6 +92,7 @@ def _accurate_inverse(a: Array) -> Array | None:
 def _is_well_conditioned(a: Array, inverse: Array) -> bool:
     """Tell whether all matrices of a stack are well conditioned; those that are not finite count as such."""
     condition = _largest_column_sum(a) * _largest_column_sum(inverse)
+    # Not >=: the condition of an inverse that overflowed is NaN, and counts as bad.
     return not np.any(np.isfinite(a).all((-2, -1)) & ~(condition < _worst(a)))
 
 
@@ -125,6 +126,7 @@ _singular_frame = choice(_find_singular_frame, name="singular_frame", batch=stac
 
 
 def _det_of_nearly_singular(a: Array) -> Array:
+    # Constants: the identity holds for any frame, so that no derivative by it is missing.
     uh, v, factor = _singular_frame(a)
     b = uh @ a @ v
     r = a.shape[-1] - _small_singular_values(a)

@@ -144,6 +144,7 @@ def eigvalsh(a: Array, UPLO: str = "L") -> Array:
 
 def _find_largest(v: Array) -> Array:
     """Find the element of each complex eigenvector that LAPACK made real."""
+    # Columns have length 1, so that 2 outweighs any magnitude: real elements come first, by their size.
     preference = np.abs(v) + 2 * (np.imag(v) == 0)
     return np.arange(v.shape[-2])[:, None] == np.argmax(preference, -2, keepdims=True)
 

@@ -43,6 +43,7 @@ from tapenet.ops.reductions.reduction import sum
 @branch_condition
 def _cuts_off(a: Array, rcond: Array) -> bool:
     """Tell whether rcond cuts off singular values that are not just rounding errors."""
+    # Singular values up to this size may be rounding errors of zeros, and count as zeros of the matrix.
     noise = 100 * float(np.finfo(a.dtype).eps) * max(a.shape[-2:], default=0)
     if a.size == 0 or np.max(rcond) <= noise:
         return False

@@ -101,6 +101,7 @@ def solve(a: Array, b: Array) -> Array:
     check_square("solve", a)
     if b.ndim == 0 or b.shape[-2 if b.ndim > 1 else -1] != a.shape[-1]:
         raise ArgumentError(f"solve: b must have {a.shape[-1]} rows, as a; got shapes {a.shape} and {b.shape}.")
+    # As NumPy 2: one axis is one vector for all matrices, more are stacks of matrices.
     if b.ndim > 1:
         return _solve(a, b)
     return _solve(a, reshape(b, (-1, 1)))[..., 0]

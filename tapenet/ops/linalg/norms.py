@@ -44,12 +44,14 @@ Order = float | str | None
 def _is_in_range(out: Array) -> bool:
     """Return whether no square in norms overflows, and none that counts underflows."""
     limits = np.finfo(out.dtype)
+    # Squares below tiny lose digits. In a norm above this bound they do not reach its last digit.
     low = np.sqrt(limits.tiny) / limits.eps
     return bool(np.all((out > low) & np.isfinite(out)))
 
 
 def _find_largest_size(x: Array, *, axis: Axes) -> Array:
     size = np.max(np.abs(x), axis, keepdims=True, initial=0)
+    # A scale of 1 leaves 0 and infinity as they are; by themselves they would give NaN.
     return np.where((size == 0) | ~np.isfinite(size), 1, size).astype(size.dtype)
 
 
@@ -92,7 +94,7 @@ def _norm_pushforward(t: Array, x: Array, out: Array, axis: Axes, keepdims: bool
 def _norm(x: Array, *, axis: Axes, keepdims: bool) -> Array:
     if axis is None or len(axis) in (1, 2):
         return np.linalg.norm(x, axis=axis, keepdims=keepdims)
-    return np.sqrt(np.sum((np.conj(x) * x).real, axis, keepdims=keepdims))
+    return np.sqrt(np.sum((np.conj(x) * x).real, axis, keepdims=keepdims))  # more axes than NumPy's norm takes
 
 
 def _power_direction(x: Array, order: float, axis: Axes) -> Array:
@@ -100,7 +102,8 @@ def _power_direction(x: Array, order: float, axis: Axes) -> Array:
     size = absolute(x / _largest_size(x, axis=axis))
     powers = sum(power(size, order), axis, keepdims=True)
     vanishes = equal(powers, 0)
-    norm = where(vanishes, 0, power(where(vanishes, 1, powers), 1 / order))
+    norm = where(vanishes, 0, power(where(vanishes, 1, powers), 1 / order))  # the root has an infinite slope at 0
+    # The power of the quotient, which is at most 1: of |x| and of the norm by themselves it would overflow.
     return sign(x) * power(_unless_zero(size, norm), order - 1)
 
 
@@ -306,5 +309,6 @@ def cond(x: Array, p: Order = None) -> Array:
         return as_scalar(_quotient(s[..., -1], s[..., 0]) if p == -2 else _quotient(s[..., 0], s[..., -1]))
     check_square("cond", x)
     singular = _is_singular(x)
+    # One singular matrix would make NumPy's inv raise for the whole stack.
     regular = where(singular[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
     return as_scalar(where(singular, math.inf, norm(regular, p, (-2, -1)) * norm(inv(regular), p, (-2, -1))))

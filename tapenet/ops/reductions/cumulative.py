@@ -100,6 +100,7 @@ def _recurrence(a: Array, b: Array, *, axis: int) -> Array:
     """Compute s_k = a_k s_(k-1) + b_k along an axis, from s_(-1) = 0."""
     s = np.array(b, np.result_type(a, b))
     factors, sums = np.moveaxis(a, axis, 0), np.moveaxis(s, axis, 0)
+    # A loop, since the closed form divides by the factors, which may be 0; each step goes over all other axes.
     for k in range(1, len(sums)):
         sums[k] += factors[k] * sums[k - 1]
     return s

@@ -68,12 +68,14 @@ def _median_function(theirs: Callable[..., Array], doc: str) -> Callable[..., Ar
 def _middle(rows: Array, ordered: Array) -> Array:
     """Return the middle of each row, NaN where there is one: it is sorted to the end."""
     n = rows.shape[-1]
+    # Of an odd n twice the same element, which the mean leaves as it is.
     return where(isnan(ordered[..., -1]), np.nan, mean(ordered[..., [(n - 1) // 2, n // 2]], -1))
 
 
 def _middle_past_nan(rows: Array, ordered: Array) -> Array:
     """Return the middle of what is not NaN in each row."""
     counts = _counts(rows)
+    # Kept inside also for rows of NaN alone, whose result is replaced below.
     below, above = np.maximum(counts - 1, 0) // 2, np.minimum(counts // 2, rows.shape[-1] - 1)
     return where(equal(counts, 0), np.nan, (_at(ordered, below) + _at(ordered, above)) / 2)
 
@@ -177,6 +179,7 @@ def _fraction(q: Array, places: Array, counts: Array, method: str, dtype: Any) -
     if type(q) is not Tensor or method not in _CONTINUOUS:
         return fraction
     slope = astype(_slope(places, counts, method=method), fraction.dtype)
+    # 0 in value, with the derivative of q: the places themselves are constants.
     from_q = reshape(subtract(q, detached(q)), q.shape + (1,) * (np.ndim(places) - q.ndim))
     return add(fraction, multiply(from_q, slope))
 
@@ -186,6 +189,7 @@ def _between(below: Array, above: Array, fraction: Array) -> Array:
     is_one = logical_and(equal(above, below), isinf(below))  # of which the difference is NaN
     step = where(is_one, 0, subtract(where(is_one, 0, above), where(is_one, 0, below)))
     return where(
+        # As NumPy: from the nearer end both ends are exact.
         greater_equal(fraction, 0.5),
         subtract(above, multiply(step, 1 - fraction)),
         add(below, multiply(step, fraction)),

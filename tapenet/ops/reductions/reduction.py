@@ -271,6 +271,7 @@ def _deviation(x: Array, axis: Axes, dtype: Any = None) -> Array:
 
 def _slope_of_var(t: Array, x: Array, axis: Axes, ddof: float, dtype: Any) -> Array:
     """Compute t times the derivative of the variance by each element; t with the reduced axes in place."""
+    # As np.var, which divides by 0 where there are too few elements.
     degrees = builtins.max(shapes.count(x.shape, axis) - ddof, 0.0)
     return over_count(multiply(t, 2 * conjugate(_deviation(x, axis, dtype))), degrees)
 
@@ -348,6 +349,7 @@ root_of_squares = elementwise(np.sqrt, lambda t, out: quotient_or_zero(0.5 * t, 
 def _needs_scale(out: Array) -> bool:
     """Return whether squares overflowed or underflowed on the way to a standard deviation."""
     limits = np.finfo(out.dtype)
+    # Squares below tiny lose digits. In a root above this bound their sum is too small to count.
     return not bool(np.all((np.abs(out) > np.sqrt(limits.tiny / limits.eps)) & np.isfinite(out)))
 
 

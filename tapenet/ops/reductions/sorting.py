@@ -71,6 +71,7 @@ def _along(a: Array, axis: int | None, descending: bool) -> Array:
 def _backwards(a: Array, axis: int | None, order: Callable[..., Array]) -> Array:
     """Return the places of the elements, the largest first, equal ones in the order they come."""
     x, axis = (ravel(as_array(a)), 0) if axis is None else (as_array(a), axis)
+    # Flipped before and behind, so that equal elements keep their order in the descending sort, too.
     return x.shape[axis] - 1 - flip(order(flip(x, axis), axis=axis, kind="stable"), axis)
 
 

@@ -284,5 +284,6 @@ def polyfit(
         matrix = multiply(matrix, w[:, None])
         y = multiply(y, w if y.ndim == 1 else w[:, None])
     scale = power(sum(multiply(matrix, matrix), 0), 0.5)
+    # As NumPy: powers of very different size make the matrix ill conditioned, columns of length 1 less so.
     found = lstsq(divide(matrix, scale), y, len(x) * np.finfo(x.dtype).eps if rcond is None else rcond)[0]
     return divide(found, scale if y.ndim == 1 else scale[:, None])
