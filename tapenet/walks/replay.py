@@ -49,7 +49,7 @@ def replay(
     values: dict[int, Array] = dict(inputs)
     pending = list(reversed(guards))
     for slot in needed:
-        # Before the record: a guard that fails is the error, and not an operation behind it on values that it ruled out.
+        # Before the record: so the guard that fails is the error, and not an operation on values that it rules out.
         while pending and pending[-1].position <= slot:
             _check_guard(pending.pop(), values)
         if slot not in values:
