@@ -85,6 +85,7 @@ def as_covariance(function: str, covariance: Tree, name: str, mean: Tree) -> Cov
         }
         for i, path in zip(range(count), paths[:: count + 1]):
             _check_symmetric(function, path, pairs[i, i], shapes[i])
+        _check_together(function, pairs, shapes)
         return Covariance(shapes, pairs)
     if len(given) == 1 and _is_matrix(given[0], shapes):
         return _of_matrix(function, given[0], leaves, shapes)
@@ -155,6 +156,15 @@ def _check_least(function: str, path: str, variances: Array) -> None:
     if type(variances) is not Tensor and not np.all(np.asarray(variances) >= 0):
         least = np.asarray(variances).min(initial=math.inf)
         raise ArgumentError(f"{function}: {path} must hold variances of at least 0; got {least}.")
+
+
+def _check_together(function: str, pairs: Mapping[tuple[int, int], Array], shapes: Sequence[tuple[int, ...]]) -> None:
+    """Raise where the covariances of pairs of leaves are not a covariance of all elements."""
+    sizes = [math.prod(shape) for shape in shapes]
+    if not sum(sizes) or any(type(block) is Tensor for block in pairs.values()):
+        return
+    whole = np.block([[np.reshape(pairs[i, j], (n, m)) for j, m in enumerate(sizes)] for i, n in enumerate(sizes)])
+    _check_symmetric(function, "covariance", whole, (sum(sizes),))
 
 
 def _check_symmetric(function: str, path: str, block: Array, shape: tuple[int, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,22 @@ def test_what_comes_out_goes_in_again() -> None:
 def test_covariances_that_are_none(covariance: Any, text: str) -> None:
     with pytest.raises(tn.ArgumentError, match=text):
         tn.propagate(tnp.sum, X, covariance)
+
+
+@pytest.mark.parametrize(
+    ("cross", "other", "text"),
+    [
+        (0.03, 0.01, r"covariance must be symmetric; got 0.03 at \(0, 1\) and 0.01 at \(1, 0\)"),
+        (0.2, 0.2, "covariance must hold covariances of at most the product"),
+        (math.nan, math.nan, "covariance must be symmetric; got nan"),
+    ],
+)
+def test_covariances_of_pairs_that_do_not_fit_together(cross: float, other: float, text: str) -> None:
+    mean = {"a": 1.0, "b": 2.0}
+    pairs = {"a": {"a": 0.1, "b": cross}, "b": {"a": other, "b": 0.1}}
+    with pytest.raises(tn.ArgumentError, match=text):
+        tn.propagate(lambda x: x["a"] * x["b"], mean, pairs)
+    assert tn.propagate(lambda x: x, {}, {}) == ({}, {})
 
 
 def test_a_covariance_of_pandas() -> None:
