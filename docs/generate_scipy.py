@@ -33,7 +33,8 @@ HEADS = {
     "Refused": REFUSAL,
 }
 
-PARTS = (*MODULES, "sparse.linalg", "spatial.distance")  # modules inside of modules too
+# Modules inside of modules too.
+PARTS = (*MODULES, "signal.windows", "sparse.linalg", "spatial.distance", "spatial.transform")
 COMPLETE: tuple[str, ...] = (
     "fft",
     "integrate",
@@ -41,11 +42,13 @@ COMPLETE: tuple[str, ...] = (
     "linalg",
     "ndimage",
     "signal",
+    "signal.windows",
     "optimize",
     "sparse",
     "sparse.linalg",
     "spatial",
     "spatial.distance",
+    "spatial.transform",
     "special",
 )  # modules of which every public function has a place
 PAGE = Path(__file__).parent / "guides" / "scipy.md"

@@ -156,6 +156,20 @@ PARAMETER = between(0.4, 0.8, 1)
 declare("get_window", lambda xp, p: xp.get_window(("gaussian", 3 * p[0]), 5), PARAMETER, order=2)
 declare("get_window", lambda xp, p: xp.get_window(("tukey", p[0]), 8, fftbins=False), PARAMETER)
 declare("get_window", lambda xp, p: xp.get_window(("kaiser", 9 * p[0]), 6), PARAMETER)
+for each, window in {
+    "chebwin": lambda xp, p: xp.chebwin(7, 40 + 60 * p[0]),
+    "exponential": lambda xp, p: xp.exponential(6, 3 * p[0], 4 * p[0], False),
+    "gaussian": lambda xp, p: xp.gaussian(6, 3 * p[0]),
+    "general_cosine": lambda xp, p: xp.general_cosine(6, p),
+    "general_gaussian": lambda xp, p: xp.general_gaussian(6, 2 * p[0], 3 * p[0]),
+    "general_hamming": lambda xp, p: xp.general_hamming(6, p[0]),
+    "get_window": lambda xp, p: xp.get_window(("general_hamming", p[0]), 6),
+    "kaiser": lambda xp, p: xp.kaiser(6, 9 * p[0]),
+    "kaiser_bessel_derived": lambda xp, p: xp.kaiser_bessel_derived(6, 9 * p[0]),
+    "taylor": lambda xp, p: xp.taylor(7, 3, 50 * p[0]),
+    "tukey": lambda xp, p: xp.tukey(8, p[0]),
+}.items():
+    subject("signal.windows", each, window, PARAMETER, order=1, tolerance=1e-5)
 declare("freqz", lambda xp, b, a: xp.freqz(b, a, 5)[1], B, A, order=2)
 declare("freqz", lambda xp, b, a, w: xp.freqz(b, a, w, fs=2.0)[1], B, A, between(0.1, 0.9, 3))
 declare("freqz", lambda xp, b: xp.freqz(b, worN=4, whole=True)[1], B)

@@ -84,3 +84,10 @@ declare(
     order=1,
     tolerance=1e-5,
 )
+declare(
+    "spatial.transform",
+    "Rotation",
+    lambda xp, q, v: xp.Rotation.from_quat(q.astype(float)).apply(v.astype(float)),
+    between(0.3, 1, 4),
+    between(-1, 1, 2, 3),
+)

@@ -33,6 +33,9 @@ class Rotation:
     are SciPy's, on one rotation and on one axis of rotations. A turn of 180 degrees has two rotation vectors, and
     angles at the gimbal's lock are not determined: there derivatives are those of a convention.
 
+    Derivatives: by the quaternion, the vector, the matrix, the angles or the parameters that it is made of, those of
+    the nearest rotation where a matrix is not orthogonal; and by the vectors that it is applied to.
+
     Args:
         quaternion: float array, shape (4,) or (N, 4), the real part last; of length 1.
     """
