@@ -172,8 +172,9 @@ def _lanczos(
         raise ConvergenceError(f"{name}: products with a must be finite; got NaN or inf.")
     if not product.any():  # a is zero, which ARPACK takes for a start of zeros
         return _of_zero(a, k)
+    within = max(tolerance, 10 * float(np.finfo(a.dtype).eps))  # rounding leaves no more
     try:
-        values, vectors = linalg.eigsh(matrix, k, which=which, v0=start, tol=tolerance, maxiter=max_steps)
+        values, vectors = linalg.eigsh(matrix, k, which=which, v0=start, tol=within, maxiter=max_steps)
     except linalg.ArpackError as error:
         raise ConvergenceError(
             f"{name}: eigenvalues must converge to tolerance {tolerance:.3g}; got {error}. Pass a larger tolerance or "

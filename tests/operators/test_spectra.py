@@ -71,6 +71,13 @@ def test_a_zero_operator_has_eigenvalues() -> None:
     np.testing.assert_array_equal(vectors.T @ vectors, np.eye(2))
 
 
+def test_a_cluster_of_eigenvalues_in_single_precision() -> None:
+    A = (np.eye(30) + 1e-9 * np.diag(np.arange(30.0))).astype(np.float32)
+    A[0, 1] = A[1, 0] = 1e-7
+    values = tn.operators.eigsh(A, 2).eigenvalues
+    np.testing.assert_allclose(values, 1, rtol=1e-6)
+
+
 def test_a_matrix_that_is_not_symmetric_is_refused() -> None:
     A = np.random.default_rng(0).standard_normal((6, 6))
     with pytest.raises(tn.ConvergenceError, match=r"eigsh: a must be symmetric, .* got \|a v - w v\| = \d"):
