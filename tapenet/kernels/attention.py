@@ -4,7 +4,7 @@ Arrays are (B, length, features), where B counts heads of examples. A mask, shap
 which keys a query may look at; `causal` says that query i may look at the keys up to i. A query that may look at none
 gets zeros.
 
-The weights of a few heads at a time are computed, used while they are in cache, and forgotten. What is kept of them is
+The weights of a few heads at a time are computed, used while they are in cache, and dropped. What is kept of them is
 for each query the logarithm of the sum of exponentials, by which the backward function computes them again.
 
 Source: Dao, Fu, Ermon, Rudra and Re, "FlashAttention", arXiv:2205.14135, of which this is the part that suits caches

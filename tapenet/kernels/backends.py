@@ -91,7 +91,7 @@ def current_backend() -> str:
 
 
 def _has_llvm() -> bool:
-    """Return whether an llvmlite that serves is installed; it is not imported for that."""
+    """Return whether a version of llvmlite that works is installed, without importing it."""
     metadata = importlib.import_module("importlib.metadata")
     try:
         version = metadata.version("llvmlite")
@@ -101,7 +101,7 @@ def _has_llvm() -> bool:
 
 
 def has_machine_code() -> bool:
-    """Return whether LLVM compiles what it can."""
+    """Return whether LLVM compiles the kernels that have code for it."""
     if _choice.name is None:
         current_backend()
     return _choice.has_machine_code

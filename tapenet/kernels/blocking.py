@@ -27,7 +27,7 @@ class Blocking:
 
     @classmethod
     def of(cls, char: str, vector_size: int) -> Blocking:
-        """Return the cut for elements of a dtype and for vectors of so many bytes."""
+        """Return the cut for elements of a dtype and for vectors of `vector_size` bytes."""
         lanes = vector_size // np.dtype(char).itemsize
         rows, vectors = (8, 3) if vector_size == 64 else (4, 3)  # of 32 registers, and of 16
         return cls(lanes, rows, vectors, depth=192, height=15 * lanes, width=10 * vectors * lanes)

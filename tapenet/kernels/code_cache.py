@@ -1,9 +1,9 @@
-"""Machine code on disk: compiled once on each machine, whatever is done to the files.
+"""Machine code on disk: compiled once on each machine; damaged files are never run.
 
 An entry is a file named by the hash of all that its code depends on; it begins with the hash of its content. An entry
 that is cut short, foreign or changed is not used. Entries are written to a file beside and renamed, so that many
-processes may write at once and a kill leaves no half of one. The folder is used only if nobody else can write to it,
-for code from it is run.
+processes may write at once and one that is killed leaves no part of one. The folder is used only if nobody else can
+write to it, for code from it is run.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def read(key: str) -> bytes | None:
 
 
 def write(key: str, content: bytes) -> None:
-    """Keep an entry; where the disk refuses it, nothing is kept."""
+    """Write an entry; where writing fails, nothing is kept."""
     path = _private_folder(make=True)
     if path is None:
         return

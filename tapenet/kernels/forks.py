@@ -71,7 +71,7 @@ def _end() -> None:
 
 
 def _restart_in_child() -> None:
-    """Forget the locks of threads that the child does not have."""
+    """Drop the locks of threads that the child does not have."""
     global _forks
     _forks = _Forks()
     _forks.locks.add(this_thread.lock)

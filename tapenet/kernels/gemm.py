@@ -1,4 +1,4 @@
-"""Products of large matrices by code of our own, which LLVM compiles for this processor.
+"""Products of large matrices by generated code, which LLVM compiles for this processor.
 
 BLAS makes a large product in threads of its own, or else in pieces so small that it packs each factor many times (see
 `products`). This code makes a product of any size in the thread that asks, without the interpreter's lock, and with the
@@ -42,7 +42,7 @@ class Gemm:
     Attributes:
         dtype: of both factors and of the result.
         function: the compiled one, of stacks of products.
-        address: where it lies.
+        address: of the function.
         packed: memory that it packs the factors to, each thread's own.
         library: what holds its code.
     """
@@ -90,7 +90,7 @@ class Gemm:
             self.report(met)
 
     def report(self, met: int) -> None:
-        """Let NumPy meet the same exceptions: it warns, raises or calls as `numpy.errstate` says."""
+        """Raise the same floating-point exceptions in NumPy, which warns, raises or calls as `numpy.errstate` says."""
         largest, least = np.finfo(self.dtype).max, np.finfo(self.dtype).tiny
         for bit, x, y in ((_INVALID, np.inf, 0.0), (_OVERFLOW, largest, largest), (_UNDERFLOW, least, least)):
             if met & bit:
@@ -119,7 +119,7 @@ def gemm_for(dtype: np.dtype[Any]) -> Gemm | None:
 
 
 def compiled(dtype: np.dtype[Any], cut: Blocking) -> Gemm:
-    """Return the code for products of a dtype, cut so."""
+    """Compile the code for products of a dtype, with this blocking."""
     machine_code = _machine_code()
     library = machine_code.compile_module(
         lambda: importlib.import_module(_GENERATOR).gemm_module(dtype.char, cut),

@@ -305,14 +305,14 @@ class _Gemm:
     # ---- floating-point exceptions ----
 
     def clear_exceptions(self, code: ir.IRBuilder, control: Any) -> None:
-        """Forget the exceptions that earlier code met."""
+        """Clear the flags of floating-point exceptions that earlier code has set."""
         kind = ir.FunctionType(VOID, [POINTER])
         code.call(declared(self.module, "llvm.x86.sse.stmxcsr", kind), [control])
         code.store(code.and_(code.load(control, typ=INT32), ir.Constant(INT32, ~EXCEPTIONS)), control)
         code.call(declared(self.module, "llvm.x86.sse.ldmxcsr", kind), [control])
 
     def exceptions(self, code: ir.IRBuilder, control: Any) -> Any:
-        """Return the exceptions met since."""
+        """Return the flags of floating-point exceptions that were set since."""
         kind = ir.FunctionType(VOID, [POINTER])
         code.call(declared(self.module, "llvm.x86.sse.stmxcsr", kind), [control])
         return code.and_(code.load(control, typ=INT32), ir.Constant(INT32, EXCEPTIONS))

@@ -22,7 +22,7 @@ class Processor:
 
     Attributes:
         name: LLVM's name of the processor.
-        features: LLVM's list of what it can do.
+        features: LLVM's list of its instruction sets.
         vector_size: bytes of its widest vectors; 0 if it has no vectors with fused multiply-add that we make use of.
     """
 
@@ -49,7 +49,7 @@ def _vector_size(features: Any) -> int:
 
 @attrs.frozen(eq=False)
 class Library:
-    """Compiled functions. They live as long as this does.
+    """Compiled functions. Their code is freed with this object.
 
     Attributes:
         engine: llvmlite's, which owns the code.
@@ -58,7 +58,7 @@ class Library:
     engine: Any
 
     def address(self, name: str) -> int:
-        """Return where a function is."""
+        """Return the address of a function."""
         return int(self.engine.get_function_address(name))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 
 class _Quiet(threading.local):
-    """A context of each thread's own, for one can be entered but once, in which NumPy warns of nothing."""
+    """A context for each thread in which NumPy does not warn, as one context cannot be entered twice at a time."""
 
     def __init__(self) -> None:
         context = Context()

@@ -2,7 +2,7 @@
 
 Matrix products have threads of their own, inside BLAS; these are for copies, elementwise passes, and products too small
 for BLAS's. Work is cut along one axis into independent parts, so that results do not depend on the number of threads,
-beyond the rounding of sums over parts. How many threads there are says `tapenet.kernels.processors`.
+beyond the rounding of sums over parts. `tapenet.kernels.processors` decides how many threads there are.
 
 **A call owns its parts.** They wait in the call, and threads take them from there: the calling one, and helpers as soon
 as they wake. So the call makes progress where no helper can be started or all are busy. Before it returns or raises, it
@@ -165,7 +165,7 @@ class Helpers:
             self.calls.put(call)
 
     def start(self, count: int) -> None:
-        """Start threads until there are so many, or the system has no more."""
+        """Start threads until there are `count`, or the system refuses one."""
         with self.lock:
             while len(self.threads) < count:
                 name = f"tapenet-{len(self.threads)}"

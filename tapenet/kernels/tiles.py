@@ -1,4 +1,4 @@
-"""Winograd's transforms by code of our own, which LLVM compiles for this processor.
+"""Winograd's transforms by generated code, which LLVM compiles for this processor.
 
 NumPy takes a pass over memory for each addition; this code reads and writes each tile once. It is for float32 and
 float64, on processors with AVX2 or AVX-512.

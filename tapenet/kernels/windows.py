@@ -107,7 +107,7 @@ class Axis:
 
     @property
     def trivial(self) -> bool:
-        """Whether window o is nothing but place o."""
+        """Whether each window is one place: window o is place o."""
         return self.window == self.stride == 1 and not self.before and self.count == self.size
 
     def taps(self) -> Iterator[tuple[int, slice, slice]]:

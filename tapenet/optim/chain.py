@@ -95,7 +95,7 @@ class Chain(Optimizer):
         value_and_grad: ValueAndGrad | None = None,
         donate: bool = False,
     ) -> tuple[Params, Any]:
-        """Take one step: see `Optimizer.update`. A state that comes with what was skipped is the old one."""
+        """Take one step: see `Optimizer.update`. A step that was skipped leaves the old state."""
         first, own, last = self._states(state)
         donate = checked_flag("chain.update", "donate", donate)
         parameters, spec = parameter_leaves("chain.update", params)

@@ -17,9 +17,9 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 
 
 def as_number(value: Any) -> Any:
-    """Turn a real number of any type into a float, which takes on the precision of the arrays it meets.
+    """Turn a real number of any type into a float, which does not widen the arrays that it is combined with.
 
-    Anything else, such as a Tensor, a schedule or a mistake, comes back as it is.
+    Anything else, such as a Tensor, a schedule or a mistake, is returned unchanged.
     """
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     is_scalar_array = isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "fiu"

@@ -25,7 +25,7 @@ def settings_html(optimizer: Any) -> str:
 
 
 def schedule_html(name: str, settings: Mapping[str, Any], schedule: Callable[[int], Any]) -> str:
-    """Format the settings of a schedule, and draw its course over a little more steps than they speak of."""
+    """Format the settings of a schedule, and plot its values over a few more steps than they name."""
     table = html_table((name, "value"), [(setting, _shown(value)) for setting, value in settings.items()])
     last = max(4, _steps_in(settings) * 5 // 4)
     steps = sorted({round(last * i / _POINTS) for i in range(_POINTS + 1)})
@@ -39,7 +39,7 @@ def schedule_html(name: str, settings: Mapping[str, Any], schedule: Callable[[in
 
 
 def _steps_in(settings: Mapping[str, Any]) -> int:
-    """Return the largest number of steps that the settings of a schedule, and of those within it, speak of."""
+    """Return the largest number of steps that the settings of a schedule, and of those within it, name."""
     inner = [x for value in settings.values() for x in (value if isinstance(value, tuple) else (value,))]
     counts = [x for x in inner if isinstance(x, int)]
     return max([*counts, *(_steps_in(x.keywords) for x in inner if isinstance(x, partial))], default=0)

@@ -24,7 +24,7 @@ MOST_TRIALS = 25  # in each phase of the line search
 
 
 class LbfgsState(NamedTuple):
-    """What `lbfgs` remembers.
+    """The state of `lbfgs`.
 
     Attributes:
         step: the number of steps taken.
@@ -72,7 +72,7 @@ class Packing:
         return cls(leaves, spec, np.result_type(*kinds) if kinds else np.dtype(float))
 
     def vector(self, leaves: Sequence[Any], conjugate: bool = False) -> Array:
-        """Lay leaves out in a row; gradients are conjugated, as they are conjugates of directions."""
+        """Join leaves to one vector; gradients are conjugated, as they are conjugates of directions."""
         rows = [np.empty(0, self.dtype)]
         for leaf in leaves:
             flat = np.asarray(leaf).reshape(-1)

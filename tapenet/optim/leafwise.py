@@ -39,7 +39,7 @@ def is_plain(value: Any) -> bool:
 
 
 def working_dtype(leaf: Array) -> np.dtype[Any]:
-    """Return the dtype to compute in and to remember in: that of the leaf, but at least single precision.
+    """Return the dtype of computations and of the state: that of the leaf, but at least single precision.
 
     In half precision the square of a gradient of 1e-4 is zero already, and so is an `eps` of 1e-8.
     """

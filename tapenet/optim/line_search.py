@@ -23,7 +23,7 @@ class Trial:
     Attributes:
         distance: along the direction.
         value, slope: of the function, and its derivative along the direction.
-        payload: what the caller keeps of it.
+        payload: what the caller needs of this point later.
     """
 
     distance: float
@@ -42,7 +42,7 @@ class Search:
     """A search along a line.
 
     Attributes:
-        evaluate: from a distance to what is there.
+        evaluate: from a distance to the trial at it.
         start: at distance 0, with a slope below 0.
         limit: the largest number of evaluations of each of the two phases.
     """

@@ -40,7 +40,7 @@ class _MomentEstimates(Elementwise):
         return running_mean(mean, gradient, self.b1), running_mean(square_mean, gradient * gradient, self.b2)
 
     def change(self, mean: Array, square_mean: Array, rate: Any, step: int) -> Array:
-        """Compute what to subtract from the parameter; the means are freed of the zero that they started from."""
+        """Compute what to subtract from the parameter; the bias of the means towards zero is corrected."""
         rate = rate / (1 - self.b1 ** (step + 1))
         return rate * mean / (np.sqrt(square_mean / (1 - self.b2 ** (step + 1))) + self.eps)
 

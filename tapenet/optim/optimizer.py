@@ -149,7 +149,7 @@ class Elementwise(Rated):
 
     @abc.abstractmethod
     def rule(self, *arrays: Any, **now: Any) -> tuple[Array, ...]:
-        """Carry one leaf on: `(parameter, gradient, *slots, rate=, step=) -> (parameter, *slots)`.
+        """Update one leaf: `(parameter, gradient, *slots, rate=, step=) -> (parameter, *slots)`.
 
         Elementwise, on real arrays, and pure: made of operators and NumPy functions without `out`.
         `rate` is the learning rate of this step and `step` the number of steps before it.

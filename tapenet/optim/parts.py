@@ -35,7 +35,7 @@ SKIPPED = _Skipped()
 class Part(abc.ABC):
     """A part of a `chain`: before the optimizer it transforms gradients, after it steps.
 
-    It remembers nothing: what it carries from step to step is a state, which `init` makes and `apply` takes and
+    It holds no state: what passes from step to step is a value, which `init` makes and `apply` takes and
     returns. A part of your own is a frozen attrs class that derives from this one.
 
     Attributes:
@@ -50,7 +50,7 @@ class Part(abc.ABC):
         return settings_html(self)
 
     def init(self, params: Tree) -> Any:
-        """Make the first state, a pytree; None, where there is nothing to remember."""
+        """Make the first state, a pytree; None for a part without one."""
         return None
 
     @abc.abstractmethod
@@ -245,7 +245,7 @@ def scale_by_schedule(schedule: Schedule) -> Part:
 
 
 class PlateauState(NamedTuple):
-    """What `plateau` remembers.
+    """The state of `plateau`.
 
     Attributes:
         scale: the factor of steps.
@@ -361,7 +361,7 @@ class AddDecayedWeights(Part):
         return tree_map(self._decayed, updates, params, self._mask(params)), state
 
     def init(self, params: Tree) -> Any:
-        """Check the mask; there is nothing to remember."""
+        """Check the mask; there is no state."""
         self._mask(params)
 
     def _mask(self, params: Tree) -> Tree:
@@ -429,7 +429,7 @@ class Ema(Part):
         return EmaState(0, tree_map(zeros_for, params))
 
     def apply(self, updates: Tree, state: Any, params: Tree, value: Any) -> tuple[Tree, Any]:
-        """Give the mean in the place of what came."""
+        """Return the mean of the gradients or steps in their place."""
         step = state.step + 1
         mean = tree_map(lambda m, x: self.decay * m + (1 - self.decay) * as_dtype(x, m.dtype), state.mean, updates)
         given = _scaled(mean, 1 / (1 - self.decay**step)) if self.debias else mean
@@ -549,7 +549,7 @@ class Accumulate(Part):
 
 
 def accumulate(steps: int) -> Part:
-    """Make the part that waits for `steps` gradients, and hands on their mean: as one batch of so many batches.
+    """Make the part that waits for `steps` gradients, and passes on their mean: as if their batches were one.
 
     The parts after it, and the optimizer, are not run in between: the parameters come back as they are.
 
@@ -590,7 +590,7 @@ class SkipNonfinite(Part):
         return SkipNonfiniteState(0, 0)
 
     def apply(self, updates: Tree, state: Any, params: Tree, value: Any) -> tuple[Tree, Any]:
-        """Hand on gradients that are finite throughout."""
+        """Return the gradients if all are finite; else skip the step, or raise beyond the limit."""
         if all(bool(np.all(np.isfinite(leaf))) for leaf in tree_leaves(updates)):
             return updates, state._replace(in_a_row=0)
         if self.limit is not None and state.in_a_row >= self.limit:
@@ -604,7 +604,7 @@ class SkipNonfinite(Part):
 def skip_nonfinite(limit: int | None = None) -> Part:
     """Make the part that leaves out a step whose gradients hold NaN or infinity.
 
-    Parameters and states come back as they are, but for the count of such steps in this part's own state.
+    Parameters and states are unchanged, but for the count of such steps in this part's own state.
 
     Args:
         limit: integer of at least 0: more such steps in a row are an error; None for no limit.

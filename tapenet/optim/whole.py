@@ -42,10 +42,10 @@ class WholeLeaf(Rated):
 
     @abc.abstractmethod
     def rule(self, parameter: Array, gradient: Array, *slots: Array, rate: Any, step: int) -> tuple[Array, ...]:
-        """Carry one leaf on, to `(parameter, *slots)`. The last axis of complex leaves holds pairs of real numbers."""
+        """Update one leaf, to `(parameter, *slots)`. The last axis of complex leaves holds pairs of real numbers."""
 
     def slot_shapes(self, shape: Shape) -> tuple[Shape, ...]:
-        """Return the shapes of what is remembered of a leaf."""
+        """Return the shapes of the slots of a leaf: the arrays that its state holds."""
         return (shape,) * (len(self.state_type._fields) - 1)
 
     def init(self, params: Tree) -> Any:
@@ -152,7 +152,7 @@ class Adafactor(WholeLeaf):
     weight_decay: float = number_field()
 
     def slot_shapes(self, shape: Shape) -> tuple[Shape, ...]:
-        """Return the shapes of what is remembered of rows and of columns."""
+        """Return the shapes of the means of rows and of columns."""
         if len(shape) < 2:
             return shape, (0,)
         return (*shape[:-1], 1), (*shape[:-2], 1, shape[-1])

@@ -1,6 +1,6 @@
 """Checks of gradients, for the library's own operations and for users' functions alike.
 
-`check_grads` holds a function's derivatives against its values, `assert_same_gradient` against another function,
+`check_grads` compares a function's derivatives with its values, `assert_same_gradient` against another function,
 `assert_same_as_torch` and `assert_same_as_jax` against those libraries; `gradient_test` makes a whole test of
 Hypothesis strategies, of which `strategies` has those that derivatives need. docs/guides/testing.md is the tutorial.
 """

@@ -67,7 +67,7 @@ def narrowed(found: Disagreement, derivative: Derivative, judge: Judge) -> Disag
 
 
 def _as_entry(found: Disagreement, derivative: Derivative, judge: Judge) -> Disagreement:
-    """Restrict the disagreement to one entry of the Jacobian, if one element moves and few come out."""
+    """Restrict the disagreement to one entry of the Jacobian, if one element moves and the result has few elements."""
     assert found.place is not None
     moving = np.argwhere(np.asarray(tree_leaves(found.line.x_dot)[found.place]))
     outputs = [
@@ -138,7 +138,7 @@ def _direction(found: Disagreement) -> str:
 
 
 def _written(leaf: Array) -> str:
-    """Format a leaf in one line, as one would type it; without the middle where it is large."""
+    """Format a leaf in one line, as source text; a large one without its middle."""
     if np.ndim(leaf) == 0:
         return f"{leaf:.6g}"
     numbers = np.array2string(

@@ -91,7 +91,7 @@ class Line:
 
     @property
     def is_real(self) -> bool:
-        """Whether all that goes in and out is real."""
+        """Whether all arguments and results are real."""
         leaves = tree_leaves((self.args, self.y_bar))
         return all(np.dtype(dtype_of(leaf)).kind == "f" for leaf in leaves)
 

@@ -27,7 +27,7 @@ def differentiated_part(
 ) -> tuple[Callable[..., Any], tuple[Tree, ...]]:
     """Return the function of the leaves that are differentiated by, and the arguments with None at all other leaves.
 
-    None is an empty subtree, so that every leaf keeps its path. Where nothing is held fixed both come back as they are.
+    None is an empty subtree, so that every leaf keeps its path. Where nothing is held fixed both are unchanged.
 
     Raises:
         ArgumentTypeError: args that are not a tuple or list; no leaf to differentiate by; a leaf of an argument that

@@ -7,7 +7,7 @@
     def test_my_function(x): ...
 
 Numbers are drawn from a grid of simple ones (0, 1, -1, 2, 1/2 ...), the simplest first, so that what Hypothesis
-shrinks to can be read; nothing is drawn and thrown away, so that its health checks stay quiet. They need the
+shrinks to can be read; no draw is rejected, so that its health checks pass. They need the
 package hypothesis.
 """
 
