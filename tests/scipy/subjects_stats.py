@@ -177,6 +177,12 @@ for _function in ("skew", "kurtosis", "zscore", "gmean", "hmean", "entropy", "se
     subject("stats", _function, lambda xp, x, name=_function: getattr(xp, name)(x, axis=1), spread(2, 5))
 for order in (1, 2, 3):
     subject("stats", "moment", lambda xp, x, n=order: xp.moment(x, n), spread(5))
+subject("stats", "moment", lambda xp, x: xp.moment(x, [2, 3], axis=None, keepdims=True), spread(2, 3), order=1)
+for _function in ("skew", "kurtosis"):
+    for _axis in (None, (0, 1)):
+        call = lambda xp, x, name=_function, axis=_axis: getattr(xp, name)(x, axis=axis, bias=False, keepdims=True)  # noqa: E731
+        subject("stats", _function, call, spread(2, 3), order=1)
+subject("stats", "sem", lambda xp, x: xp.sem(x, axis=(0, 1)), spread(2, 3), order=1)
 subject("stats", "skew", lambda xp, x: xp.skew(x, bias=False), spread(5))
 subject("stats", "kurtosis", lambda xp, x: xp.kurtosis(x, fisher=False, bias=False, keepdims=True), spread(5))
 subject("stats", "gmean", lambda xp, x, w: xp.gmean(x, weights=w), spread(5), between(0.4, 1, 5))

@@ -32,13 +32,19 @@ def _central(x: Array, order: int, axis: Any, center: Any = None) -> Array:
 
 
 def _size(x: Array, axis: Any) -> int:
-    return int(x.size if axis is None else x.shape[axis])
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return math.prod(x.shape[i] for i in axes)
+
+
+def _kept(found: Array, x: Array, axis: Any) -> Array:
+    """Return a statistic with axes of length 1 where it was taken."""
+    return tnp.expand_dims(found, tuple(range(np.ndim(x))) if axis is None else axis)
 
 
 @numpy_function(scipy.stats.moment)
 def moment(
     a: Array,
-    order: int = 1,
+    order: Any = 1,
     axis: Any = 0,
     nan_policy: str = "propagate",
     *,
@@ -47,10 +53,18 @@ def moment(
 ) -> Array:
     check_is_count("stats.moment", "order", order)
     _check_policy("moment", nan_policy)
+    orders = np.asarray(order)
+    if orders.ndim > 1 or orders.size == 0:
+        raise ArgumentError(
+            f"stats.moment: `order` must be a scalar or a non-empty 1D array; got shape {orders.shape}."
+        )
+    if orders.ndim == 1:
+        each = (moment(a, n, axis, nan_policy, center=center, keepdims=keepdims) for n in orders.tolist())
+        return tnp.stack(list(each))
     if order == 0:
         return tnp.mean(0.0 * a + 1.0, axis=axis, keepdims=keepdims)
     found = 0.0 * tnp.mean(a, axis=axis) if order == 1 and center is None else _central(a, order, axis, center)
-    return tnp.expand_dims(found, axis) if keepdims else found
+    return _kept(found, a, axis) if keepdims else found
 
 
 published(moment, scipy.stats, "moment", "Derivative: n (x - m)^(n - 1) over the count, less its mean, m the mean.")
@@ -64,7 +78,7 @@ def skew(a: Array, axis: Any = 0, bias: bool = True, nan_policy: str = "propagat
     found = third / tnp.power(second, 1.5)
     if not bias and n > 2:
         found = found * (math.sqrt((n - 1.0) * n) / (n - 2.0))
-    return tnp.expand_dims(found, axis) if keepdims else found
+    return _kept(found, a, axis) if keepdims else found
 
 
 published(skew, scipy.stats, "skew", "Derivative: that of m3 / m2^1.5, central moments.")
@@ -87,7 +101,7 @@ def kurtosis(
     if not bias and n > 3:
         found = ((n**2 - 1.0) * found - 3 * (n - 1.0) ** 2) / ((n - 2.0) * (n - 3.0)) + 3.0
     found = found - 3 if fisher else found
-    return tnp.expand_dims(found, axis) if keepdims else found
+    return _kept(found, a, axis) if keepdims else found
 
 
 published(kurtosis, scipy.stats, "kurtosis", "Derivative: that of m4 / m2^2, central moments.")
