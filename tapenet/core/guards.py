@@ -76,6 +76,7 @@ def bitwise_equal(before: Any, now: Any) -> bool:
     if type(before) is ArraySnapshot:
         return isinstance(now, np.ndarray) and before == snapshot(now)
     if isinstance(before, np.generic | float | complex):
+        # By bits: NaN differs from itself by ==, and -0.0 does not differ from 0.0, though 1 / x does.
         return type(before) is type(now) and np.asarray(before).tobytes() == np.asarray(now).tobytes()
     return type(before) in (bool, int, str, type(None)) and type(before) is type(now) and bool(before == now)
 

@@ -39,6 +39,7 @@ def where(condition: Any, /, *choices: Any) -> Any:
     if len(choices) != 2:
         return np.where(condition, *choices)
     x, y = choices
+    # A Python int alone: a 0 of NumPy's may widen the result, and a float may be -0.0.
     if type(y) is int and y == 0 and _can_keep(condition, x):
         return _keep(condition, x)
     if type(x) is int and x == 0 and _can_keep(condition, y):

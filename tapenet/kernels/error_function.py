@@ -71,6 +71,7 @@ def normal_cdf(x: Array) -> Any:
     given = _floating(x)
     scaled = given * np.sqrt(given.dtype.type(0.5))
     size = np.minimum(np.abs(scaled), _LARGEST)
+    # The exponential of x itself: of x / sqrt(2), that quotient's rounding error would count x^2 times.
     tail = 0.5 * _gaussian(given, 0.5) * _scaled_complement(size)
     near = 0.5 + 0.5 * _erf_by_series(scaled)
     return np.where(size < _NEAR, near, np.where(given < 0, tail, 1 - tail))[()]

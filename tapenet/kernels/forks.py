@@ -37,7 +37,7 @@ class _Forks:
         """Wait until all other threads are outside of products, and keep them there."""
         mine = this_thread.lock
         self.take(self.adding)
-        for lock in list(self.locks):
+        for lock in list(self.locks):  # a copy that is complete: no thread adds its lock while `adding` is held
             if lock is not mine:
                 self.take(lock)
 

@@ -146,7 +146,7 @@ class _Pool:
         if ends is None:
             ends = self.free.setdefault(size, deque())
         try:
-            block = ends.pop().block
+            block = ends.pop().block  # without a look before: another thread may take the last one meanwhile
         except IndexError:
             self.release(max(IDLE_BYTES, int(IDLE_PART * self.bytes_in_use())))
             block = _Block.of(size)

@@ -39,6 +39,7 @@ def pooled(function: Callable[..., Array]) -> Callable[..., Array]:
 
 def with_pooled_result(function: Callable[..., Array], operands: Sequence[Any]) -> Array | None:
     """Return a ufunc of operands, in memory that is used again; None where they are not plain, large and alike."""
+    # With a signature it is not elementwise: the result of matmul has a shape of its own.
     if type(function) is not np.ufunc or function.nout != 1 or function.signature is not None:
         return None
     shape: tuple[int, ...] | None = None
@@ -93,7 +94,7 @@ def _broadcasts_to(own: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
 def _result_dtype(function: np.ufunc, operands: Sequence[Any]) -> np.dtype[Any] | None:
     """Return the dtype of a ufunc's result; None for what is neither float nor complex."""
-    kinds: list[Any] = [getattr(x, "dtype", type(x)) for x in operands]
+    kinds: list[Any] = [getattr(x, "dtype", type(x)) for x in operands]  # Python's types are weak (NEP 50)
     key = (function, *kinds)
     if key not in _dtypes:
         try:

@@ -88,10 +88,11 @@ def default_count(environment: Mapping[str, str], read: Reader | None = None) ->
         read: gives the text of a file; by default from the file system.
     """
     for name in VARIABLES:
-        setting = environment.get(name, "").split(",")[0].strip()
+        setting = environment.get(name, "").split(",")[0].strip()  # OpenMP takes a list, by nesting
         if setting.isdecimal() and int(setting) > 0:
             return int(setting)
     quota = cpu_quota(_read_file if read is None else read)
+    # Rounded up: one thread cannot use the time of one and a half processors.
     return max(1, math.ceil(min(_processors(), quota)))
 
 

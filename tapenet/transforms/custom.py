@@ -230,6 +230,7 @@ class _VjpRule:
 
     def _own(self, residuals: _Residuals, operands: Sequence[Array], call: Call) -> _Residuals:
         """Return the residuals of these operands, computed again where the walk is recorded and they are Tensors."""
+        # By identity: a recorded walk passes Tensors, on which the derivative of the residuals depends.
         if all(x is known for x, known in zip(operands, residuals.operands, strict=True)):
             return residuals
         return self.residual(*operands, call=call)

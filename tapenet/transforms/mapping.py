@@ -75,7 +75,7 @@ def vmap(f: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
             result = f(*positional, **keywords)
             check_result("vmap", result)
         finally:
-            mapping.is_open = False
+            mapping.is_open = False  # also where f raises: a value that it stored must not seem usable
         return _collected(result, out_axes, mapping)
 
     return cast("Function", mapped_function)

@@ -204,7 +204,7 @@ class _Indexed:
         index = _joined(piece.index, piece.arrays)
         values = np.asarray(piece.values)
         if _may_repeat(piece.arrays):
-            _add_at(buffer, index, values)
+            _add_at(buffer, index, values)  # += adds only once to an element that the index repeats
         else:
             buffer[index] += values
 
@@ -313,7 +313,7 @@ def _find_lasting(*arrays: Array, index: Structure, shape: tuple[int, ...]) -> A
     place = _joined(index, arrays)
     order = np.arange(np.zeros(shape, bool)[place].size).reshape(np.zeros(shape, bool)[place].shape)
     last = np.full(shape, -1)
-    last[place] = order
+    last[place] = order  # of a place that is written several times the last number remains
     return last[place] == order
 
 

@@ -311,6 +311,7 @@ def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Arra
         count = values.shape[axis]
     else:
         count = places.size
+    # NumPy inserts places for elements: so it tells, by its own rules, where each element of the result comes from.
     source = np.insert(np.arange(n), places, np.arange(n, n + count))
     put_in = broadcast_to(astype(values, x.dtype), resized(x.shape, axis, count))
     return take(concatenate([x, put_in], axis), source, axis)

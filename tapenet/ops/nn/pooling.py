@@ -19,7 +19,7 @@ Pair = tuple[int, int]
     [lambda t, residual, x_shape, **geometry: pool_scatter(t, residual, input_size=x_shape[1:3], **geometry)],
     [lambda t, residual, **geometry: pool_gather(t, residual, **geometry)],
     name="max_pool",
-    with_residual=kernels.max_pool_with_winners,
+    with_residual=kernels.max_pool_with_winners,  # both in the time of the winners alone
     batch=into_images(0),
 )
 def max_pool(x: Array, **geometry: Any) -> Array:

@@ -172,7 +172,7 @@ def nanvar(
     magnitude = absolute(deviation) if x.dtype.kind == "c" else deviation
     degrees = number_where(numbers, x.shape, axis, keepdims) - (ddof if correction is ABSENT else correction)
     found = over_count(sum(square(magnitude), axis, dtype, None, keepdims), degrees)
-    return as_scalar(choose(less_equal(degrees, 0), np.nan, found))
+    return as_scalar(choose(less_equal(degrees, 0), np.nan, found))  # as NumPy, also where the quotient is finite
 
 
 @numpy_function(np.nanstd)
