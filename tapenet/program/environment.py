@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import dis
 import functools
+import inspect
+import operator
 import os
+import sys
 import sysconfig
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +24,7 @@ from tapenet.core.nondifferentiable import NondifferentiableFunction
 from tapenet.core.primitive import Primitive
 from tapenet.core.pytrees import field_names, is_node, tree_flatten_with_none, tree_flatten_with_static
 from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError
 from tapenet.program.instructions import Program
 from tapenet.transforms.transformed import Transformed
 
@@ -49,7 +53,7 @@ class Place:
             return self.holder.cell_contents if _is_bound(self.holder) else None
         if type(self.holder) is dict:
             return self.holder.get(self.name)
-        return getattr(self.holder, self.name)
+        return getattr(self.holder, self.name, None)
 
 
 @attrs.define(eq=False)
@@ -62,13 +66,15 @@ class Environment:
         generators: of random numbers, which are not arguments.
         containers: mutable ones that hold no arrays, and what is in them.
         writes: what the function writes into around it, for errors; empty where it does not.
+        namespaces: objects that are not pytrees, classes and modules, with the names of attributes that code reads.
     """
 
     places: list[Place] = attrs.field(factory=list)
     others: list[tuple[Place, Any]] = attrs.field(factory=list)
     generators: list[np.random.Generator | np.random.RandomState] = attrs.field(factory=list)
-    containers: list[tuple[Any, tuple[int, ...]]] = attrs.field(factory=list)
+    containers: list[tuple[Any, tuple[Any, ...]]] = attrs.field(factory=list)
     writes: list[str] = attrs.field(factory=list)
+    namespaces: list[tuple[Any, tuple[str, ...]]] = attrs.field(factory=list)
 
     def values(self) -> tuple[Any, ...]:
         """Return what is held in each place now."""
@@ -78,19 +84,32 @@ class Environment:
         """Return whether everything else is what it was."""
         if not all(place.read() is value for place, value in self.others):
             return False
-        return all(shallow(container) == parts for container, parts in self.containers)
+        return all(holds_still(container, parts) for container, parts in self.containers)
 
 
-def shallow(container: Any) -> tuple[int, ...]:
-    """Return what tells whether something was put into a container, or taken out."""
-    parts = (*container, *container.values()) if isinstance(container, dict) else container
-    return tuple(map(id, parts))
+def parts_of(container: Any) -> tuple[Any, ...]:
+    """Return what is in a container; while that is held, another object does not take its place in memory."""
+    return (*container, *container.values()) if isinstance(container, dict) else tuple(container)
+
+
+def holds_still(container: Any, parts: tuple[Any, ...]) -> bool:
+    """Return whether nothing was put into a container, or taken out."""
+    now = parts_of(container)
+    return len(now) == len(parts) and all(map(operator.is_, now, parts))
 
 
 def environment_of(f: Callable[..., Any]) -> Environment:
     """Find what a function visibly takes from around it, also through other functions."""
-    found = Environment()
-    _visit(f, found, set(), _DEPTH)
+    found, seen = Environment(), set[Any]()
+    _visit(f, found, seen, _DEPTH)
+    beyond = Environment(namespaces=found.namespaces)
+    while beyond.namespaces:
+        _visit_attributes(*beyond.namespaces.pop(), beyond, seen, _DEPTH)
+    # Copies of functions do not reach what methods of such objects read, so it is watched rather than given.
+    found.others += [*beyond.others, *[(place, place.read()) for place in beyond.places]]
+    found.generators += beyond.generators
+    found.containers += beyond.containers
+    found.writes += beyond.writes
     return found
 
 
@@ -115,11 +134,63 @@ def _visit(f: Any, found: Environment, seen: set[Any], depth: int) -> None:
         if not kept and isinstance(value, tuple | list | dict):  # those of a partial function, among others
             found.generators += [x for x in tree_flatten_with_none(value)[0] if isinstance(x, _GENERATORS)]
         if not kept and type(f) is not functools.partial:
-            found.containers += [(x, shallow(x)) for x in _containers_in(value, seen)]
+            found.containers += [(x, parts_of(x)) for x in _containers_in(value, seen)]
+        reader = f.__func__ if isinstance(f, types.MethodType) else f
+        if not kept and isinstance(reader, types.FunctionType) and _is_users(reader):
+            found.namespaces.append((value, _attributes_of(reader.__code__)))
         for part in _functions_below(value, depth) if kept else _functions_in(value):
             _visit(part, found, seen, depth - 1)
+    if not isinstance(f, _FUNCTIONS):
+        found.namespaces.append((f, ()))
     if isinstance(f, types.FunctionType) and _is_users(f):
         found.writes += [f"{f.__name__} {what}" for what in _writes(f.__code__, frozenset(f.__code__.co_freevars))]
+
+
+def _visit_attributes(x: Any, names: tuple[str, ...], found: Environment, seen: set[Any], depth: int) -> None:
+    """Watch attributes that code reads of an object that is not a pytree, of a class or of a module of the user's."""
+    if depth == 0 or (id(x), names) in seen:
+        return
+    seen.add((id(x), names))
+    if isinstance(x, tuple | list | dict):
+        for part in x.values() if isinstance(x, dict) else x:
+            _visit_attributes(part, names, found, seen, depth - 1)
+    elif _is_namespace(x):
+        for name in (*names, "__call__"):
+            _visit_attribute(Place(x, name), names, found, seen, depth)
+
+
+def _visit_attribute(place: Place, names: tuple[str, ...], found: Environment, seen: set[Any], depth: int) -> None:
+    value = inspect.getattr_static(place.holder, place.name, _MISSING)
+    value = getattr(value, "fget", getattr(value, "__func__", value))  # of properties, static and class methods
+    if isinstance(value, types.MemberDescriptorType):  # of slots
+        value = place.read()
+    if isinstance(value, types.FunctionType):  # a method, which reads others
+        _visit(value, found, seen, depth)
+        if _is_users(value):
+            found.namespaces.append((place.holder, _attributes_of(value.__code__)))
+    elif isinstance(value, _GENERATORS):
+        found.generators.append(value)
+    elif value is _MISSING or hasattr(type(value), "__get__"):  # reading it could run code
+        return
+    elif isinstance(value, _NUMBERS) or not _holds_arrays(value):
+        found.others.append((place, value))
+        found.containers += [(part, parts_of(part)) for part in _containers_in(value, seen)]
+        _visit_attributes(value, names, found, seen, depth - 1)
+
+
+def _holds_arrays(value: Any) -> bool:
+    try:
+        return is_kept(value)
+    except ArgumentError:  # a container that holds itself, say
+        return False
+
+
+def _is_namespace(x: Any) -> bool:
+    """Return whether what an object holds is the user's, and can be seen."""
+    if isinstance(x, _HOLDS_NONE) or is_node(type(x)):
+        return False
+    module = x if isinstance(x, types.ModuleType) else sys.modules.get(getattr(x, "__module__", ""))
+    return _is_users_file(getattr(module, "__file__", None) or "") or isinstance(x, types.SimpleNamespace)
 
 
 def _containers_in(value: Any, seen: set[Any]) -> Iterator[Any]:
@@ -157,6 +228,8 @@ def is_kept(value: Any) -> bool:
 _FIXED = (types.ModuleType, types.BuiltinFunctionType, type)  # what nobody gives another value
 _ARRAYS = frozenset({Tensor, np.ndarray})
 _FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
+_MISSING = object()
+_HOLDS_NONE = (*_FUNCTIONS, *_NUMBERS, *_GENERATORS, np.ndarray, np.generic, Tensor)
 
 
 def _functions_below(value: Any, depth: int) -> Iterator[Any]:
@@ -222,6 +295,13 @@ def _globals_of(code: types.CodeType) -> tuple[str, ...]:
     """Return the names of globals that code reads."""
     instructions = (instruction for part in _codes(code) for instruction in dis.get_instructions(part))
     return tuple(dict.fromkeys(str(x.argval) for x in instructions if x.opname in ("LOAD_GLOBAL", "LOAD_NAME")))
+
+
+@functools.lru_cache(maxsize=4096)
+def _attributes_of(code: types.CodeType) -> tuple[str, ...]:
+    """Return the names of attributes that code reads."""
+    instructions = (instruction for part in _codes(code) for instruction in dis.get_instructions(part))
+    return tuple(dict.fromkeys(str(x.argval) for x in instructions if x.opname in ("LOAD_ATTR", "LOAD_METHOD")))
 
 
 @functools.lru_cache(maxsize=4096)

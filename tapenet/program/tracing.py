@@ -15,7 +15,7 @@ from tapenet.core.tensor import NUMBERS, Tensor, unwrap_closed
 from tapenet.errors import AssignmentError
 from tapenet.kernels.memory import is_own
 from tapenet.program.building import program_of
-from tapenet.program.environment import Environment, shallow, with_values
+from tapenet.program.environment import Environment, holds_still, parts_of, with_values
 from tapenet.program.generators import TracedGenerator, shared_streams, state_of
 from tapenet.program.instructions import Program
 from tapenet.program.recording import RECORDING, Constant, ProgramRecorder, RefusedError, UnsupportedError
@@ -90,7 +90,7 @@ def record(
         args, kwargs, values = tree_unflatten(spec, given)
         function = _in_environment(f, environment, values)
         copies = [tree_flatten_with_static(value, none_is_leaf=True) for value in values]
-        containers = [shallow(container) for container, _ in environment.containers]
+        containers = [(container, parts_of(container)) for container, _ in environment.containers]
         streams, others = shared_streams(), [(g, state_of(g)) for g in environment.generators]
         if merge is not None:
             args, kwargs = merge(args, kwargs)
@@ -100,7 +100,7 @@ def record(
         now, now_spec = tree_flatten_with_static(value, none_is_leaf=True)
         if now_spec != kept_spec or any(x is not y for x, y in zip(kept, now, strict=True)):
             raise UnsupportedError("it writes into a container around it")
-    if [shallow(container) for container, _ in environment.containers] != containers:
+    if not all(holds_still(container, parts) for container, parts in containers):
         raise RepeatedEffectError("it writes into a container around it", made.result)
     return made
 

@@ -781,3 +781,64 @@ def test_containers_inside_others_around_a_function_are_watched() -> None:
             assert_same(made(X), f(X))
         container[key] = 11.0
         assert_same(made(X), f(X))
+
+
+class Settings:
+    shared = 2.0
+
+    def __init__(self) -> None:
+        self.scale = 3.0
+        self.is_on = True
+        self.rates = {"a": [5.0]}
+        self.count = 0
+        self.rng = np.random.default_rng(0)
+
+    @property
+    def rate(self) -> float:
+        return self.rates["a"][0]
+
+    def scaled(self, x: Array) -> Array:
+        return x * self.scale if self.is_on else x * SCALE
+
+    def __call__(self, x: Array) -> Array:
+        return self.scaled(x) * self.shared * self.rate
+
+    def counted(self, x: Array) -> Array:
+        self.count += 1
+        return x
+
+    def noisy(self, x: Array) -> Array:
+        return x * self.rng.random()
+
+
+SCALE = 7.0
+
+
+def test_numbers_in_objects_around_a_function_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings()
+    holder = [settings]
+    changes: list[Any] = [
+        lambda: setattr(settings, "scale", 11.0),
+        lambda: setattr(settings, "is_on", False),
+        lambda: monkeypatch.setattr(sys.modules[__name__], "SCALE", 13.0),
+        lambda: monkeypatch.setattr(sys.modules[__name__], "SCALE", 17.0),
+        lambda: settings.rates["a"].__setitem__(0, 19.0),
+        lambda: setattr(settings, "rates", {"a": [23.0]}),
+        lambda: monkeypatch.setattr(Settings, "shared", 29.0),
+    ]
+    functions: list[Any] = [settings, settings.__call__, lambda x: settings(x), lambda x: holder[0](x)]
+    functions += [lambda x, given=settings: given.scaled(x) * given.rate * given.shared]
+    made: list[Any] = [tn.compile(f, fullgraph=True) for f in functions]
+    for change in (lambda: None, *changes):
+        change()
+        for f, own in zip(functions, made, strict=True):
+            for _ in range(3):
+                assert_same(own(X), f(X))
+
+
+def test_methods_of_objects_around_a_function_that_write_or_draw_are_found() -> None:
+    settings = Settings()
+    compiled_quietly(lambda x: settings.counted(x), *[(X,)] * 4)
+    assert settings.count == 4
+    with pytest.raises(tn.errors.ArgumentError, match="a generator that is drawn from must be an argument"):
+        tn.compile(lambda x: settings.noisy(x))(X)
