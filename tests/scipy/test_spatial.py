@@ -50,6 +50,19 @@ def test_distances_of_all_pairs_are_scipys(metric: str) -> None:
     check_grads(lambda a: distance.pdist(a, metric), (A,), step=1e-5, order=1)
 
 
+def test_distances_are_differentiated_by_their_order() -> None:
+    for weights in ({}, {"w": W}):
+        check_grads(lambda a, p, s=weights: distance.cdist(a, B, "minkowski", p=p, **s), (A, 2.5), step=1e-5, order=1)
+        found = recorded(lambda p, s=weights: distance.minkowski(A[0], B[0], p, **s), 2.5)
+        np.testing.assert_allclose(found, scipy.spatial.distance.minkowski(A[0], B[0], 2.5, **weights), rtol=1e-14)
+    gradients = tn.grad(lambda a, p: tnp.sum(distance.cdist(a, a, "minkowski", p=p)), (0, 1))(np.array([[1.0, 2]]), 3.0)
+    assert all(np.all(x == 0) for x in gradients)
+    gradient = tn.grad(lambda p: distance.minkowski(np.array([1.0, 2, 3]), np.array([1.0, 0, 0]), p))(2.0)
+    norm = np.sqrt(13)
+    expected = norm * ((4 * np.log(2) + 9 * np.log(3)) / 13 / 2 - np.log(13) / 4)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-13)
+
+
 def test_metrics_may_be_functions() -> None:
     def metric(u: Any, v: Any) -> Any:
         return tnp.sum((u - v) ** 3)

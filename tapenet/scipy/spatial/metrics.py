@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import tapenet.numpy as tnp
+from tapenet.core.arguments import holds_tensor
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
 from tapenet.scipy.special import rel_entr
@@ -46,6 +47,10 @@ def minkowski(u: Array, v: Array, p: Any = 2, w: Any = None) -> Array:
         raise ArgumentError(f"spatial.distance.minkowski: p must be greater than 0; got {p!r}.")
     if p == np.inf:
         return chebyshev(u, v, w)
+    if holds_tensor(p):  # the norm has no derivative by its order
+        total = tnp.sum(_weighted(tnp.abs(u - v) ** p, w), -1)
+        is_zero = total == 0
+        return tnp.where(is_zero, 0.0, tnp.where(is_zero, 1.0, total) ** (1.0 / p))
     d = u - v if w is None else tnp.asarray(w) ** (1.0 / p) * (u - v)
     return tnp.linalg.norm(d, p, axis=-1)
 
