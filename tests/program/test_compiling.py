@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import pickle
 import sys
 import threading
@@ -842,3 +843,17 @@ def test_methods_of_objects_around_a_function_that_write_or_draw_are_found() -> 
     assert settings.count == 4
     with pytest.raises(tn.errors.ArgumentError, match="a generator that is drawn from must be an argument"):
         tn.compile(lambda x: settings.noisy(x))(X)
+
+
+@pytest.mark.parametrize(
+    ("f", "dtype"),
+    [
+        *itertools.product(
+            (tnp.tril, tnp.triu, tnp.nanmean, tnp.nanvar, tnp.nanstd, tnp.i0), (bool, np.int8, np.uint8)
+        ),
+        *itertools.product((tnp.gradient,), (np.int8, np.uint8, np.int64)),
+    ],
+)
+def test_integers_and_masks_have_the_dtypes_of_numpys_functions(f: Any, dtype: Any) -> None:
+    x = np.array([[1, 0, 3], [2, 5, 0]]).astype(dtype)
+    assert_compiles(f, (x,), (x,), (x[::-1],), types=False)

@@ -56,7 +56,7 @@ def tril(m: Array, k: int = 0) -> Array:
            [1., 1.]])
     """
     m = as_array(m)
-    return where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, 0)  # type: ignore[call-overload]  # two lengths
+    return where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, m.dtype.type(0))  # type: ignore[call-overload]  # two lengths
 
 
 @numpy_function(np.triu)
@@ -77,4 +77,4 @@ def triu(m: Array, k: int = 0) -> Array:
            [0., 1.]])
     """
     m = as_array(m)
-    return where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), 0, m)  # type: ignore[call-overload]  # two lengths
+    return where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), m.dtype.type(0), m)  # type: ignore[call-overload]  # two lengths

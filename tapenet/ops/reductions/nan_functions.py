@@ -127,6 +127,11 @@ def _check_dtype(function: str, dtype: Any) -> None:
         raise ArgumentTypeError(f"{function}: dtype must be float or complex, as NaN is; got {np.dtype(dtype)}.")
 
 
+def _inexact(x: Array) -> Array:
+    """Return integers and truth values as floats, which their moments are."""
+    return astype(x, np.float64) if x.dtype.kind in "biu" else x
+
+
 @numpy_function(np.nanmean)
 def nanmean(
     a: Array, axis: Axis = None, dtype: Any = None, out: None = None, keepdims: bool = False, *, where: Array = ABSENT
@@ -139,7 +144,7 @@ def nanmean(
     array([0.5, 0. , 0.5])
     """
     _check_dtype("nanmean", dtype)
-    x = as_array(a)
+    x = _inexact(as_array(a))
     total = nansum(x, axis, dtype, None, keepdims, **given(where=where))
     return over_count(total, number_where(valid(x, where), x.shape, axis, keepdims))
 
@@ -165,7 +170,7 @@ def nanvar(
     1.0
     """
     _check_dtype("nanvar", dtype)
-    x = as_array(a)
+    x = _inexact(as_array(a))
     numbers = valid(x, where)
     center = nanmean(x, axis, dtype, None, True, **given(where=where)) if mean is ABSENT else mean
     deviation = choose(numbers, astype(subtract(x, center), x.dtype), 0)  # before it is squared: 0 * NaN is NaN

@@ -97,6 +97,7 @@ def gradient(f: Array, *varargs: Array, axis: int | Sequence[int] | None = None,
     array([1. , 1.5, 2. ])
     """
     f = as_array(f)
+    f = astype(f, np.float64) if f.dtype.kind in "biu" else f  # differences of unsigned ones wrap around
     axes = tuple(range(f.ndim)) if axis is None else axes_of("gradient", axis, f.ndim)
     if edge_order not in (1, 2):
         raise ArgumentError(f"gradient: edge_order must be 1 or 2; got {edge_order}.")

@@ -60,7 +60,7 @@ def _bessel_forward(x: Array, *, order: int) -> Array:
     """
     x = np.asarray(x)
     if order == 0:
-        return np.i0(x).astype(x.dtype)[()]
+        return np.i0(x).astype(x.dtype if x.dtype.kind in "fc" else np.float64)[()]
     wide = x.astype(np.result_type(x, np.float64))
     nodes = _NODES if wide.dtype.itemsize == 8 else _NODES_WIDE
     pi = 4 * np.arctan(wide.dtype.type(1))
