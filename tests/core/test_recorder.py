@@ -15,7 +15,7 @@ import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.core.primitive import REGISTRY, Primitive
 from tapenet.core.pytrees import tree_leaves
-from tapenet.core.recorder import new_recorder
+from tapenet.core.recorder import new_recorder, put_group, slot_of
 from tests.samples import SAMPLES
 
 Array = Any
@@ -252,3 +252,26 @@ def test_patterns_of_constants_are_not_kept_for_operations_of_any_number_of_oper
         for i in range(20):
             tnp.concatenate([x if (i >> bit) & 1 else np.ones(1) for bit in range(5)] + [x])
     assert len(stack._known_keeps) == before
+
+
+def test_a_group_that_other_records_came_before_is_made_again_from_its_own_slot() -> None:
+    entries: list[Any] = [["first", 0]]
+    starts: list[int] = []
+
+    def group(start: int) -> list[Any]:
+        if not starts:
+            entries.extend([["other", 1], ["other", 2], ["other", 3]])  # as another thread may, at this moment
+        starts.append(start)
+        return [["mine", start], ["mine", start + 1], ["mine", start + 2]]
+
+    assert put_group(entries, group) == 4
+    assert starts == [1, 4]
+    assert entries[1:4] == [["other", 1], ["other", 2], ["other", 3]]
+    assert entries[5:] == [["mine", 5], ["mine", 6]]
+
+
+def test_the_slot_of_an_entry_is_found_at_any_distance() -> None:
+    entries: list[Any] = [[k] for k in range(4)]
+    for first in range(4):
+        for slot in range(first, 4):
+            assert slot_of(entries, entries[slot], first) == slot

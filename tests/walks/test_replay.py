@@ -327,3 +327,21 @@ def test_only_what_is_asked_for_is_computed() -> None:
         tape, y = recorded(f)
     calls.append(tape.replay(OTHER, y))  # NumPy's warning of an overflow would be an error here
     np.testing.assert_array_equal(calls[0], OTHER * 2)
+
+
+def test_a_value_that_was_read_is_guarded_by_the_tape_around_a_replay() -> None:
+    inner, y = recorded(lambda x: x * x.value)
+    outer, z = recorded(lambda x: inner.replay(x, y) + 1)
+    np.testing.assert_array_equal(outer.replay(X, z), X * X + 1)
+    with raises(ReplayError, "tape.replay: x.value at"):
+        outer.replay(OTHER, z)
+
+
+@pytest.mark.parametrize("x0", [np.array(2.0), np.array(2.0, np.float32), np.float64(2.0), np.float32(2.0), 2.0, 2.0j])
+@pytest.mark.parametrize("number", [3, 3.0])
+def test_a_python_number_becomes_the_type_that_was_watched(x0: Any, number: float) -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(x0)
+    found = tape.replay(number, x)
+    assert (type(found), np.asarray(found).dtype) == (type(x0), np.asarray(x0).dtype)
+    assert found == number

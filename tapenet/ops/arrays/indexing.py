@@ -518,8 +518,8 @@ def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mo
         a, axis = ravel(a), 0 if axis is None else axis
     axis = axis_of("take", axis, a.ndim)
     places = as_array(indices)
-    if places.size == 0:
-        places = places.astype(np.intp)  # an empty list has no dtype of its own
+    if places.size == 0 or places.dtype.kind == "b":  # an empty list has no dtype of its own; numbers, not a mask
+        places = places.astype(np.intp)
     length = a.shape[axis]
     if mode == "wrap":
         places = _wrapped(places, length)
@@ -539,7 +539,9 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     >>> tnp.take_along_axis(np.array([[3.0, 1.0]]), np.array([[1, 0]]), 1)
     array([[1., 3.]])
     """
-    indices = read_value(indices)
+    indices = as_array(read_value(indices))
+    if indices.dtype.kind not in "iu":
+        raise IndexingError(f"take_along_axis: indices must be integers; got {indices.dtype}.")
     if axis is None:
         if np.ndim(indices) != 1:
             raise ArgumentError(f"take_along_axis: indices must have one axis without axis=; got {np.ndim(indices)}.")

@@ -63,7 +63,10 @@ def choose(a: Array, choices: Sequence[Array], out: None = None, mode: str = "ra
     >>> tnp.choose([1, 0], [[10.0, 20.0], [30.0, 40.0]])
     array([30., 20.])
     """
-    number, *arrays = broadcast_arrays(as_array(a), *(as_array(choice) for choice in choices))
+    number = as_array(a)
+    if number.dtype.kind == "b":  # numbers, not a mask
+        number = number.astype(np.intp)
+    number, *arrays = broadcast_arrays(number, *(as_array(choice) for choice in choices))
     count = len(arrays)
     if mode == "wrap":
         number = number % count

@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from tapenet.errors import IndexingError
 from tapenet.testing import check_grads
 from tests.samples.drawing import distinct, numbers
 
@@ -223,3 +224,41 @@ def test_repeated_places_are_added_up_in_their_order(shape: Any, index: Any, dty
     np.add.at(expected, arrays, t)
     found = tn.grad(lambda x: tnp.sum(x[arrays] * t).real)(x)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_an_empty_list_is_an_index_and_an_empty_array_of_floats_is_not() -> None:
+    x = np.arange(3.0)
+    assert tn.grad(lambda x: tnp.sum(x[[]]) + tnp.sum(x[[], None]) + x[0])(x).tolist() == [1, 0, 0]
+    with pytest.raises(tn.ArgumentTypeError, match=r"^getitem: an index must be integer or boolean; got float64\.$"):
+        tn.grad(lambda x: tnp.sum(x[np.zeros(0)]))(x)
+
+
+TRUTHS = np.array([True, False, True])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.take(x, TRUTHS, axis=0),
+        lambda x: np.take(x, TRUTHS[:2], axis=-1, mode="wrap"),
+        lambda x: x.take(TRUTHS[:, None]),
+        lambda x: np.take(x, []),
+        lambda x: np.choose(TRUTHS, (x, 2 * x)),
+        lambda x: np.choose(TRUTHS, (x, 2 * x), mode="clip"),
+    ],
+)
+def test_truth_values_are_the_numbers_0_and_1_where_numpy_reads_them_so(f: Callable[[Array], Array]) -> None:
+    x = np.arange(1.0, 10.0).reshape(3, 3)
+    value, tangent = tn.jvp(f, (x,), (x,))
+    np.testing.assert_array_equal(value, f(x))
+    np.testing.assert_array_equal(tangent, f(x))
+    check_grads(f, (x,), order=1)
+
+
+def test_indices_that_are_not_integers_are_refused() -> None:
+    x = np.arange(3.0)
+    for indices in (TRUTHS, [1.0]):
+        with pytest.raises(IndexingError, match=r"^take_along_axis: indices must be integers; got"):
+            tn.grad(lambda x, i=indices: tnp.sum(tnp.take_along_axis(x, i, None)))(x)
+    with pytest.raises(tn.ArgumentTypeError, match=r"^getitem: an index must be integer or boolean; got float64\.$"):
+        tn.grad(lambda x: tnp.sum(tnp.take(x, [1.0])))(x)
