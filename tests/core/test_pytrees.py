@@ -18,6 +18,7 @@ from tapenet.core.pytrees import (
     one_level,
     static_values,
     tree_flatten,
+    tree_flatten_to,
     tree_flatten_with_static,
     tree_leaves,
     tree_map,
@@ -167,3 +168,19 @@ def test_arrays_in_static_fields_are_leaves_where_asked_for() -> None:
     nested.append(nested)
     with pytest.raises(tn.ArgumentError, match="containers must be nested"):
         tree_flatten_with_static(nested)
+
+
+def test_flatten_to_registers_classes_it_meets_and_stops_at_leaves_of_the_callers() -> None:
+    @attrs.frozen
+    class Pair:
+        left: Any
+        right: Any
+
+    @attrs.frozen
+    class Held:
+        inside: Any
+
+    held = Held([1.0, 2.0])
+    leaves, _, paths = tree_flatten_to({"a": Pair(held, 3.0), "b": held}, lambda node: isinstance(node, Held))
+    assert leaves == [held, 3.0, held]
+    assert [path("x") for path in paths] == ["x['a'].left", "x['a'].right", "x['b']"]
