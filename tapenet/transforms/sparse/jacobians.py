@@ -202,7 +202,37 @@ class _Made:
     mode: str
 
 
-@attrs.define(eq=False)
+class _Plans:
+    """Plans of one function, the latest last.
+
+    It is not an attrs class, which a compiled function would look into: plans are added while programs are recorded.
+    """
+
+    def __init__(self) -> None:
+        self.by_number: dict[int, _Made] = {}
+        self.numbers: dict[Hashable, int] = {}  # by what patterns depend on
+        self.counter = itertools.count()
+        self.lock = threading.Lock()  # held while a plan is added
+
+    def find(self, key: Hashable) -> tuple[int, _Made | None]:
+        """Return the number of the plan for what a pattern depends on, and the plan; None where there is none."""
+        number = self.numbers.get(key, -1)
+        return number, self.by_number.get(number)
+
+    def add(self, key: Hashable, made: _Made) -> int:
+        """Keep a plan, and return its number."""
+        number: int = next(self.counter)
+        with self.lock:
+            self.by_number[number] = made
+            self.numbers[key] = number
+            while len(self.by_number) > _MOST_PLANS:
+                oldest = next(iter(self.by_number))
+                del self.by_number[oldest]
+                self.numbers = {key: number for key, number in self.numbers.items() if number != oldest}
+        return number
+
+
+@attrs.frozen(eq=False)
 class _SparseMatrix:
     """The function of a sparse Jacobian or Hessian, with the plans that it has made.
 
@@ -215,10 +245,7 @@ class _SparseMatrix:
         chunk_size: how many products one walk carries.
         is_symmetric: whether the matrix is a Hessian.
         is_compiled: whether a program computes its entries.
-        plans: by number, the latest last.
-        numbers: of plans, by what their patterns depend on.
-        counter: of plans.
-        lock: held while a plan is added.
+        plans: those that were made.
     """
 
     name: str
@@ -229,10 +256,7 @@ class _SparseMatrix:
     chunk_size: int | None
     is_symmetric: bool
     is_compiled: bool
-    plans: dict[int, _Made] = attrs.field(factory=dict, init=False)
-    numbers: dict[Hashable, int] = attrs.field(factory=dict, init=False)
-    counter: Any = attrs.field(factory=itertools.count, init=False)
-    lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    plans: _Plans = attrs.field(factory=_Plans, init=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the matrix at these arguments."""
@@ -260,8 +284,7 @@ class _SparseMatrix:
         vectors, aux = self.record(args, kwargs)
         mode = _allowed(self.name, self.mode, vectors)
         key = self._key(vectors, mode)
-        number = self.numbers.get(key, -1)
-        known = self.plans.get(number)
+        number, known = self.plans.find(key)
         if known is not None:
             return self._values(vectors, known), number, known, aux
         try:
@@ -270,7 +293,7 @@ class _SparseMatrix:
             if mode != "auto":
                 raise
             made, data = self._made(vectors, "reverse")  # of functions with a rule for reverse mode alone
-        return data, self._add(key, made), made, aux
+        return data, self.plans.add(key, made), made, aux
 
     def _key(self, vectors: Vectors, mode: str) -> Hashable:
         """Return what a plan depends on."""
@@ -286,18 +309,6 @@ class _SparseMatrix:
         if self.given is not None and type(data) is not Tensor:
             self._check_given(vectors, made, data)
         return made, data
-
-    def _add(self, key: Hashable, made: _Made) -> int:
-        """Keep a plan, and return its number."""
-        number: int = next(self.counter)
-        with self.lock:
-            self.plans[number] = made
-            self.numbers[key] = number
-            while len(self.plans) > _MOST_PLANS:
-                oldest = next(iter(self.plans))
-                del self.plans[oldest]
-                self.numbers = {key: number for key, number in self.numbers.items() if number != oldest}
-        return number
 
     def _plan(self, vectors: Vectors, mode: str) -> Plan:
         ends = vectors.ends()
@@ -384,7 +395,7 @@ class _CompiledSparseMatrix:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the matrix at these arguments."""
         data, number, aux = self.entries(*args, **kwargs)
-        made = self.matrix.plans.get(number)
+        made = self.matrix.plans.by_number.get(number)
         if made is None:  # dropped, and the program is still there
             return self.matrix(*args, **kwargs)
         return self.matrix.assembled(data, made, aux)
