@@ -133,7 +133,7 @@ def _visit(f: Any, found: Environment, seen: set[Any], depth: int) -> None:
             found.others.append((place, value))
         if not kept and isinstance(value, tuple | list | dict):  # those of a partial function, among others
             found.generators += [x for x in tree_flatten_with_none(value)[0] if isinstance(x, _GENERATORS)]
-        if not kept and type(f) is not functools.partial:
+        if not kept and _shows_containers(f):
             found.containers += [(x, parts_of(x)) for x in _containers_in(value, seen)]
         reader = f.__func__ if isinstance(f, types.MethodType) else f
         if not kept and isinstance(reader, types.FunctionType) and _is_users(reader):
@@ -144,6 +144,14 @@ def _visit(f: Any, found: Environment, seen: set[Any], depth: int) -> None:
         found.namespaces.append((f, ()))
     if isinstance(f, types.FunctionType) and _is_users(f):
         found.writes += [f"{f.__name__} {what}" for what in _writes(f.__code__, frozenset(f.__code__.co_freevars))]
+
+
+def _shows_containers(f: Any) -> bool:
+    """Return whether containers that are read through f are watched: not those of tapenet's own classes, its caches."""
+    if isinstance(f, types.FunctionType):
+        return True
+    module = sys.modules.get(type(f).__module__)
+    return not isinstance(f, functools.partial) and _is_users_file(getattr(module, "__file__", None) or "")
 
 
 def _visit_attributes(x: Any, names: tuple[str, ...], found: Environment, seen: set[Any], depth: int) -> None:
