@@ -170,10 +170,15 @@ def _scatter(x: Array, *arrays: Array, index: Structure, shape: tuple[int, ...])
 
 
 def _add_at(placed: np.ndarray[Any, Any], index: Any, x: Array) -> None:
-    """Add into a contiguous array, of an index that repeats elements each time.
+    """Add into an array, of an index that repeats elements each time.
 
     NumPy does that two to five times faster for one array of places than for an index of several axes, or of rows.
     """
+    if not placed.flags.c_contiguous:  # its flat form would be a copy, and what is added there lost
+        sums = np.zeros(placed.shape, placed.dtype)
+        _add_at(sums, index, x)
+        placed += sums
+        return
     places = _places_in(placed.shape, index, np.size(x))
     if places is None:
         np.add.at(placed, index, x)

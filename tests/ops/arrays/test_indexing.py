@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.errors import IndexingError
+from tapenet.ops.arrays import indexing
 from tapenet.testing import check_grads
 from tests.samples.drawing import distinct, numbers
 
@@ -262,3 +263,15 @@ def test_indices_that_are_not_integers_are_refused() -> None:
             tn.grad(lambda x, i=indices: tnp.sum(tnp.take_along_axis(x, i, None)))(x)
     with pytest.raises(tn.ArgumentTypeError, match=r"^getitem: an index must be integer or boolean; got float64\.$"):
         tn.grad(lambda x: tnp.sum(tnp.take(x, [1.0])))(x)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (2, 3, 4), (1,) * 33 + (3, 2)])
+def test_places_are_added_into_arrays_of_any_memory_order(shape, rng):
+    index = tuple(rng.integers(0, n, (5,)) for n in shape[:32])
+    x, placed = rng.standard_normal((5, *shape[32:])), rng.standard_normal(shape)
+    for order in (placed.copy(), np.asfortranarray(placed), np.repeat(placed, 2, -1)[..., ::2]):
+        indexing._add_at(order, index, x)
+        expected = placed.copy()
+        for k, places in enumerate(zip(*index, strict=True)):
+            expected[places] += x[k]
+        np.testing.assert_allclose(order, expected, rtol=1e-14)
