@@ -25,6 +25,13 @@ OPTIMIZERS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def llvm_backend():
+    before = tn.use_backend("llvm")
+    yield
+    tn.use_backend(before)
+
+
 def steps(optimizer: Any, params: Array, gradients: list[Array], donate: bool) -> list[Array]:
     """The parameter and both means after some steps."""
     params = params.copy()
