@@ -28,6 +28,20 @@ from tapenet.errors import ArgumentTypeError, TapeStateError
 
 WATCHED = register(Primitive("watch", "leaf", lambda x: x))
 
+# Takes the function that a user called, the trees of the sources by name, targets and their cotangents, sources and
+# theirs, None without a path; raises for what is wrong.
+GradientCheck = Callable[
+    [
+        str,
+        Sequence[tuple[str, Any]],
+        Sequence[Any],
+        Sequence[Array],
+        Sequence[Tensor],
+        Sequence[Array | None],
+    ],
+    None,
+]
+
 
 @attrs.define(eq=False)
 class Recorder:
@@ -92,16 +106,9 @@ class Recorder:
         """Return the entries for a walk between these slots."""
         raise NotImplementedError
 
-    def check_gradients(
-        self,
-        function: str,
-        named: Sequence[tuple[str, Any]],
-        targets: Sequence[Any],
-        cotangents: Sequence[Array],
-        sources: Sequence[Tensor],
-        pulled: Sequence[Array | None],
-    ) -> None:
-        """Check what a walk that the user asked for gives; `named` are the trees of the sources, by name."""
+    def gradient_check(self) -> GradientCheck | None:
+        """Return what checks the gradients that a user asks for; None where nothing does."""
+        return None
 
     # ---- opening, closing, pausing ----
 
@@ -192,19 +199,10 @@ class TapeRecorder(Recorder):
         instruments = INSTRUMENTS.get()
         return self.entries if instruments is None else instruments.entries_to_walk(self, targets, sources)
 
-    def check_gradients(
-        self,
-        function: str,
-        named: Sequence[tuple[str, Any]],
-        targets: Sequence[Any],
-        cotangents: Sequence[Array],
-        sources: Sequence[Tensor],
-        pulled: Sequence[Array | None],
-    ) -> None:
-        """Check gradients, inside `checks` alone."""
+    def gradient_check(self) -> GradientCheck | None:
+        """Return what checks gradients, inside `checks` alone."""
         instruments = INSTRUMENTS.get()
-        if instruments is not None:
-            instruments.check_gradients(self, function, named, targets, cotangents, sources, pulled)
+        return None if instruments is None else instruments.gradient_check(self)
 
 
 def slot_of(entries: Sequence[Entry], entry: Entry, first: int) -> int:
@@ -347,17 +345,8 @@ class Instruments(Protocol):
     def entries_to_walk(self, trace: Recorder, targets: Collection[int], sources: Collection[int]) -> Sequence[Entry]:
         """Return the entries of a tape that was opened before, for a walk between these slots."""
 
-    def check_gradients(
-        self,
-        trace: Recorder,
-        function: str,
-        named: Sequence[tuple[str, Any]],
-        targets: Sequence[Any],
-        cotangents: Sequence[Array],
-        sources: Sequence[Tensor],
-        pulled: Sequence[Array | None],
-    ) -> None:
-        """Check what a walk over a tape that was opened before gives."""
+    def gradient_check(self, trace: Recorder) -> GradientCheck | None:
+        """Return what checks the gradients of a tape that was opened before."""
 
 
 INSTRUMENTS: ContextVar[Instruments | None] = ContextVar("tapenet.instruments", default=None)

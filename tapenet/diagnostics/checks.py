@@ -12,11 +12,10 @@ from tapenet.core.argument_checks import checked_flag, checked_number
 from tapenet.core.guards import Guard
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.record import Entry, Parameters
-from tapenet.core.recorder import INSTRUMENTS, Recorder, compute, partition, put_group, record_output
-from tapenet.core.tensor import Tensor
+from tapenet.core.recorder import INSTRUMENTS, GradientCheck, Recorder, compute, partition, put_group, record_output
 from tapenet.diagnostics.checked_walks import check_not_constant, checked_entries
 from tapenet.diagnostics.checker import Checker, Checks
-from tapenet.diagnostics.sizes import check_size
+from tapenet.diagnostics.sizes import size_check
 
 
 @contextlib.contextmanager
@@ -92,18 +91,9 @@ class _Checking:
         """Return the entries of a tape that was opened unwatched, for a walk that is watched."""
         return _watched(trace, Checker(self.checks), targets, sources)
 
-    def check_gradients(
-        self,
-        trace: Recorder,
-        function: str,
-        named: Sequence[tuple[str, Any]],
-        targets: Sequence[Any],
-        cotangents: Sequence[Array],
-        sources: Sequence[Tensor],
-        pulled: Sequence[Array | None],
-    ) -> None:
-        """Check the gradients of a tape that was opened unwatched."""
-        check_size(trace, self.checks, function, named, targets, cotangents, sources, pulled)
+    def gradient_check(self, trace: Recorder) -> GradientCheck | None:
+        """Return what checks the gradients of a tape that was opened unwatched."""
+        return size_check(trace, self.checks)
 
 
 @attrs.define(eq=False)
@@ -140,17 +130,9 @@ class CheckedRecorder(Recorder):
         """Return the entries with rules that are watched, after a look at the arrays they hold."""
         return _watched(self, self.checker, targets, sources)
 
-    def check_gradients(
-        self,
-        function: str,
-        named: Sequence[tuple[str, Any]],
-        targets: Sequence[Any],
-        cotangents: Sequence[Array],
-        sources: Sequence[Tensor],
-        pulled: Sequence[Array | None],
-    ) -> None:
-        """Check whether gradients are dead or explode."""
-        check_size(self, self.checker.checks, function, named, targets, cotangents, sources, pulled)
+    def gradient_check(self) -> GradientCheck | None:
+        """Return what finds gradients that are dead or explode."""
+        return size_check(self, self.checker.checks)
 
 
 def _watched(trace: Recorder, checker: Checker, targets: Collection[int], sources: Collection[int]) -> Sequence[Entry]:

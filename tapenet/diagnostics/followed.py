@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, overload
+from typing import Any
 
 import attrs
 import numpy as np
@@ -15,7 +15,7 @@ from tapenet.diagnostics.causes import Cause, cause_of
 from tapenet.diagnostics.magnitudes import Magnitude, magnitude, off_tapes
 from tapenet.walks.backward import backward
 from tapenet.walks.reachability import ancestors, descendants
-from tapenet.walks.substituted import with_rules
+from tapenet.walks.substituted import EntriesView, with_rules
 
 
 @attrs.frozen(eq=False)
@@ -95,24 +95,15 @@ def follow(entries: Sequence[Entry], seeds: Mapping[int, Array], sources: Collec
 
 
 @attrs.frozen(eq=False)
-class _Noting(Sequence[Entry]):
+class _Noting(EntriesView):
     """A tape's entries off all tapes, with rules that note what flows."""
 
-    entries: Sequence[Entry]
     flows: dict[int, list[Flow]]
 
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    @overload
-    def __getitem__(self, index: int) -> Entry: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Entry]: ...
-    def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(len(self))[index]]
-        primitive, slots, kept, parameters, shape, dtype = self.entries[index]
-        noting = with_rules(primitive, pullback=self._wrapper(primitive, index))
+    def entry_at(self, slot: int) -> Entry:
+        """Return the entry with rules that note."""
+        primitive, slots, kept, parameters, shape, dtype = self.entries[slot]
+        noting = with_rules(primitive, pullback=self._wrapper(primitive, slot))
         return noting, slots, tuple(map(off_tapes, kept)), parameters, shape, dtype
 
     def _wrapper(self, primitive: Primitive, slot: int) -> Callable[..., Callable[..., Any]]:

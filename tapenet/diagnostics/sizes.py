@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 from tapenet.core.leaf_checks import described
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import leaf_paths
-from tapenet.core.recorder import Recorder
+from tapenet.core.recorder import GradientCheck, Recorder
 from tapenet.core.tensor import Tensor
 from tapenet.diagnostics.checker import Checks
 from tapenet.diagnostics.explaining import Limits, find
@@ -16,7 +17,12 @@ from tapenet.diagnostics.magnitudes import Magnitude, magnitude
 from tapenet.errors import NumericalError
 
 
-def check_size(
+def size_check(trace: Recorder, checks: Checks) -> GradientCheck | None:
+    """Return what raises for a gradient that is all zeros, or too large; None where neither is watched for."""
+    return functools.partial(_check_size, trace, checks) if checks.dead or checks.exploding is not None else None
+
+
+def _check_size(
     trace: Recorder,
     checks: Checks,
     function: str,
@@ -26,9 +32,6 @@ def check_size(
     sources: Sequence[Tensor],
     pulled: Sequence[Array | None],
 ) -> None:
-    """Raise for a gradient that is all zeros, or too large, if that is watched for."""
-    if not checks.dead and checks.exploding is None:
-        return
     seed = max((magnitude(t).largest for t in cotangents), default=0.0)
     for i, answer in enumerate(pulled):
         size = None if answer is None else magnitude(answer)

@@ -17,17 +17,14 @@ Wrapper = Callable[[Callable[..., Any], int | None], Callable[..., Any]]  # of a
 
 
 @attrs.frozen(eq=False)
-class SubstitutedEntries(Sequence[Entry]):
-    """A tape's entries, with `substitute(primitive, slot)` in the place of each primitive.
+class EntriesView(Sequence[Entry]):
+    """A tape's entries, each made anew when it is asked for; abstract in `entry_at`.
 
     Attributes:
         entries: the tape's own.
-        check_series: called by a series walk with a slot, and the series of the operands and of the output.
     """
 
     entries: Sequence[Entry]
-    _substitute: Callable[[Primitive, int], Primitive]
-    check_series: Callable[[int, Sequence[Any], Any], None] | None = None
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -38,9 +35,29 @@ class SubstitutedEntries(Sequence[Entry]):
     def __getitem__(self, index: slice) -> Sequence[Entry]: ...
     def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
         if isinstance(index, slice):
-            return [self[i] for i in range(len(self))[index]]
-        primitive, slots, kept, parameters, shape, dtype = self.entries[index]
-        return self._substitute(primitive, index), slots, kept, parameters, shape, dtype
+            return [self.entry_at(i) for i in range(len(self))[index]]
+        return self.entry_at(index)
+
+    def entry_at(self, slot: int) -> Entry:
+        """Return what stands in the place of an entry."""
+        raise NotImplementedError
+
+
+@attrs.frozen(eq=False)
+class SubstitutedEntries(EntriesView):
+    """A tape's entries, with `substitute(primitive, slot)` in the place of each primitive.
+
+    Attributes:
+        check_series: called by a series walk with a slot, and the series of the operands and of the output.
+    """
+
+    _substitute: Callable[[Primitive, int], Primitive]
+    check_series: Callable[[int, Sequence[Any], Any], None] | None = None
+
+    def entry_at(self, slot: int) -> Entry:
+        """Return the entry with the other primitive."""
+        primitive, slots, kept, parameters, shape, dtype = self.entries[slot]
+        return self._substitute(primitive, slot), slots, kept, parameters, shape, dtype
 
 
 def with_rules(

@@ -14,7 +14,10 @@ from tapenet.kernels.adam import FEWEST, Numbers, take_step
 
 machine_code = pytest.importorskip("tapenet.kernels.machine_code")
 pytest.importorskip("llvmlite")
-pytestmark = pytest.mark.skipif(not machine_code.processor().vector_size, reason="a processor without vectors")
+pytestmark = [
+    pytest.mark.skipif(not machine_code.processor().vector_size, reason="a processor without vectors"),
+    pytest.mark.usefixtures("llvm_backend"),
+]
 
 Array = Any
 OPTIMIZERS = {
@@ -23,13 +26,6 @@ OPTIMIZERS = {
     "adamw": tn.optim.adamw(1e-2, weight_decay=0.1),
     "scheduled": tn.optim.adam(lambda step: 0.1 / (1 + step)),
 }
-
-
-@pytest.fixture(autouse=True)
-def llvm_backend():
-    before = tn.use_backend("llvm")
-    yield
-    tn.use_backend(before)
 
 
 def steps(optimizer: Any, params: Array, gradients: list[Array], donate: bool) -> list[Array]:

@@ -16,14 +16,10 @@ machine_code = pytest.importorskip("tapenet.kernels.machine_code")
 
 Array = Any
 
-pytestmark = pytest.mark.skipif(not machine_code.processor().vector_size, reason="a processor without vectors")
-
-
-@pytest.fixture(autouse=True)
-def llvm_backend():
-    before = tn.use_backend("llvm")
-    yield
-    tn.use_backend(before)
+pytestmark = [
+    pytest.mark.skipif(not machine_code.processor().vector_size, reason="a processor without vectors"),
+    pytest.mark.usefixtures("llvm_backend"),
+]
 
 
 @st.composite

@@ -12,6 +12,7 @@ import pytest
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from tests.comparing import nested_derivatives
 
 scipy = pytest.importorskip("scipy")
 
@@ -65,14 +66,6 @@ def test_functions_of_whole_orders_agree_with_those_of_any(whole: Function, any_
     np.testing.assert_allclose(tn.jet(lambda x: whole(2, x), (PLACE,), series)[1], expected, rtol=1e-12)
 
 
-def nested(f: Function, order: int) -> list[Array]:
-    found = []
-    for _ in range(order):
-        f = (lambda g: lambda t: tn.jvp(g, (t,), (1.0,))[1])(f)
-        found.append(f(0.0))
-    return found
-
-
 A = np.array([[2.0, 0.3, 0.1], [0.2, 1.5, -0.4], [0.0, 0.5, 1.0]])
 E = np.array([[0.5, -1.0, 0.2], [0.3, 0.7, 0.1], [-0.2, 0.4, 0.9]])
 B = np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 0.2]])
@@ -101,7 +94,7 @@ def test_linear_algebra_agrees_with_nested_forward_mode(name: str) -> None:
         return ALONG[name](A + t * E + t * t * E.T, t)
 
     found = tn.jet(along, (0.0,), ([1.0, None, None],))[1]
-    for ours, theirs in zip(found, nested(along, 3), strict=True):
+    for ours, theirs in zip(found, nested_derivatives(along, 3), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
 
 

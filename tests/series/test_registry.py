@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 import tapenet as tn
+from tests.comparing import nested_derivatives
 from tests.samples import SAMPLES, Sample
 
 Array = Any
@@ -43,14 +44,6 @@ def series_of(f: Function, t: Array, order: int) -> list[Array]:
     return tn.jet(f, (t,), ([1.0] + [None] * (order - 1),))[1]
 
 
-def nested(f: Function, order: int) -> list[Array]:
-    found = []
-    for _ in range(order):
-        f = (lambda g: lambda t: tn.jvp(g, (t,), (1.0,))[1])(f)
-        found.append(f(0.0))
-    return found
-
-
 def assert_agree(actual: Sequence[Array], expected: Sequence[Array]) -> None:
     scale = 1e-3
     for k, (ours, theirs) in enumerate(zip(actual, expected, strict=True), 1):
@@ -65,7 +58,7 @@ def assert_agree(actual: Sequence[Array], expected: Sequence[Array]) -> None:
 @given(data=st.data())
 def test_series_agree_with_nested_forward_mode(name: str, data: st.DataObject) -> None:
     curve = along_a_curve(data.draw(SAMPLES[name]), np.random.default_rng(0))
-    assert_agree(series_of(curve, 0.0, LOW), nested(curve, LOW))
+    assert_agree(series_of(curve, 0.0, LOW), nested_derivatives(curve, LOW))
 
 
 @over_all_primitives
