@@ -18,7 +18,7 @@ Wrapper = Callable[[Callable[..., Any], int | None], Callable[..., Any]]  # of a
 
 @attrs.frozen(eq=False)
 class EntriesView(Sequence[Entry]):
-    """A tape's entries, each made anew when it is asked for; abstract in `entry_at`.
+    """A tape's entries, each made when it is asked for; abstract in `entry_at`.
 
     Attributes:
         entries: the tape's own.
