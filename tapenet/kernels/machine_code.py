@@ -62,19 +62,19 @@ class Library:
         return int(self.engine.get_function_address(name))
 
 
-def compile_module(make: Callable[[], str], *depends: str, level: int = 2) -> Library:
+def compile_module(make: Callable[[], str], *depends: str, whole: bool = False) -> Library:
     """Compile a module for this processor, or load what was compiled of it before.
 
     Args:
         make: returns LLVM's intermediate representation; called where nothing is on disk.
         depends: texts that say what `make` returns, such as `source_of` the module that it is in and its arguments.
-        level: how much LLVM optimizes, 0 to 3.
+        whole: whether LLVM optimizes loops and calls, too, which code that is written in vectors does not need.
     """
     llvm, target = _llvm(), processor()
     with _lock:
         key = code_cache.key_of(
             *depends,
-            str(level),
+            str(whole),
             _CODE_MODEL,
             target.name,
             target.features,
@@ -82,11 +82,11 @@ def compile_module(make: Callable[[], str], *depends: str, level: int = 2) -> Li
             llvm_version(),
             platform.platform(),
         )
-        machine = _target_machine(level)
+        machine = _target_machine()
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         code = code_cache.read(key)
         if code is None:
-            code = _emit(make(), machine, level)
+            code = _emit(make(), machine, whole)
             code_cache.write(key, code)
         engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
         engine.finalize_object()
@@ -99,26 +99,40 @@ def source_of(*modules: str) -> str:
     return "\0".join(spec.loader.get_source(spec.name) for spec in specs)  # type: ignore[union-attr]  # files of ours
 
 
-def _emit(text: str, machine: Any, level: int) -> bytes:
+def _emit(text: str, machine: Any, whole: bool) -> bytes:
     """Return the object file of a module."""
     llvm = _llvm()
     module = llvm.parse_assembly(text)
     module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=level)
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=_LEVEL))
+    passes = builder.getModulePassManager() if whole else _passes()
+    passes.run(module, builder)
     return bytes(machine.emit_object(module))
 
 
-def _target_machine(level: int) -> Any:
+def _passes() -> Any:
+    """Return the passes for code that is written in vectors and loops as they are to run.
+
+    All of LLVM's take 2 to 5 times as long, for code that is not faster.
+    """
+    passes = _llvm().create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_simplify_cfg_pass()
+    return passes
+
+
+def _target_machine() -> Any:
     llvm, target = _llvm(), processor()
     # Sections are mapped one by one. Where much is mapped already they may lie more than 2 GiB apart, and addresses of
     # 32 bits, those of the small code model, would end the process when the code is loaded.
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=target.name, features=target.features, opt=level, reloc="static", codemodel=_CODE_MODEL, jit=True
+        cpu=target.name, features=target.features, opt=_LEVEL, reloc="static", codemodel=_CODE_MODEL, jit=True
     )
 
 
+_LEVEL = 2
 _CODE_MODEL = "large"
 _lock = threading.RLock()
 

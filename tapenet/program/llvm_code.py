@@ -35,8 +35,6 @@ SHARED = 2**20
 # Multiplications and elements beyond which a stretch runs without the interpreter's lock: as long as a lock's turn.
 LONG = 2**22
 
-LEVEL = 2
-
 
 def compiled(program: Program, donated: frozenset[int] = frozenset()) -> Run:
     """Return the function of a program's inputs, with regions and stretches compiled by LLVM.
@@ -119,7 +117,7 @@ class _Code:
         entries = {i for i, text in enumerate(texts) if text in called}
         codes = list(self.stretches.values())
         others = [*common_code(codes), *(code.text for code in codes)]
-        self.library = _library(module_of(list(texts.values()), entries, others))
+        self.library = _library(module_of(list(texts.values()), entries, others), bool(codes))
         self.contiguous = {n for region in alone for n in region.outputs}.union(*(x.outputs for x in joined))
         self.kernels = {id(region): self.kernels[id(region)] for region in alone}
 
@@ -143,8 +141,8 @@ def _makes_products(steps: Sequence[Step], program: Program) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def _library(module: str) -> Library:
-    return compile_module(lambda: module, module, level=LEVEL)
+def _library(module: str, whole: bool) -> Library:
+    return compile_module(lambda: module, module, whole=whole)
 
 
 # ---- calls from Python ----
