@@ -1,6 +1,8 @@
 """Names that every doctest may use."""
 
+import importlib
 import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,22 @@ collect_ignore = [
     if not importlib.util.find_spec(package)
     for name in names
 ]
+
+
+HERE = Path(__file__).parent
+PACKAGES = ("tapenet", "compat", "numpynet")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collect_file(file_path: Path) -> None:
+    """Import a module of the library as anyone does, before pytest does.
+
+    A module that is not imported yet pytest would make by itself, beside the one that the library then imports: two
+    copies, whose classes are not each other's.
+    """
+    parts = file_path.relative_to(HERE).with_suffix("").parts if file_path.is_relative_to(HERE) else ()
+    if parts and parts[0] in PACKAGES and file_path.suffix == ".py":
+        importlib.import_module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
 
 
 @pytest.fixture(autouse=True)

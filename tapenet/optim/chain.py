@@ -13,6 +13,7 @@ from tapenet.core.leaf_checks import dtype_of
 from tapenet.core.pytrees import Tree, TreeSpec, static_field, tree_map, tree_unflatten
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.optim.checks import fitting_leaves, leaf_choices, parameter_leaves
+from tapenet.optim.in_programs import updated_in_program
 from tapenet.optim.lbfgs import Lbfgs
 from tapenet.optim.leafwise import as_dtype
 from tapenet.optim.optimizer import Optimizer, Params, ValueAndGrad
@@ -80,6 +81,11 @@ class Chain(Optimizer):
     optimizer: Optimizer
     after: PartsInARow
 
+    @property
+    def reads_gradients_alone(self) -> bool:
+        """See `Optimizer`: as its own one."""
+        return type(self).update is Chain.update and self.optimizer.reads_gradients_alone
+
     def init(self, params: Tree) -> Any:
         """Make the state of each part and of the optimizer."""
         parameter_leaves("chain.init", params)
@@ -100,6 +106,9 @@ class Chain(Optimizer):
         donate = checked_flag("chain.update", "donate", donate)
         parameters, spec = parameter_leaves("chain.update", params)
         fitting_leaves("chain.update", "gradients", gradients, parameters, spec, params)
+        recorded = updated_in_program(self, gradients, state, params, value)
+        if recorded is not None:
+            return recorded[:2]
         step = checked_count("chain.update", "state.step", state.step, 0) + 1
         updates, first = self.before.apply(gradients, first, params, value)
         if updates is SKIPPED:
@@ -141,6 +150,11 @@ class Partition(Optimizer):
     names: tuple[str, ...] = static_field()
     labels: Labels = static_field()
 
+    @property
+    def reads_gradients_alone(self) -> bool:
+        """See `Optimizer`: as those of all groups."""
+        return type(self).update is Partition.update and all(own.reads_gradients_alone for own in self.optimizers)
+
     def init(self, params: Tree) -> Any:
         """Make the state of each group's optimizer."""
         leaves, _ = parameter_leaves("partition.init", params)
@@ -167,8 +181,11 @@ class Partition(Optimizer):
             )
         leaves, spec = parameter_leaves(function, params)
         donate = checked_flag(function, "donate", donate)
-        step = checked_count(function, "state.step", state.step, 0) + 1
         slopes = fitting_leaves(function, "gradients", gradients, leaves, spec, params)
+        recorded = updated_in_program(self, gradients, state, params, value)
+        if recorded is not None:
+            return recorded[:2]
+        step = checked_count(function, "state.step", state.step, 0) + 1
         updated, states, groups = list(leaves), dict(state.groups), self._groups(params)
         # What evaluates the loss comes first: a donated group's old parameters are gone once it has moved.
         for name, own in sorted(zip(self.names, self.optimizers, strict=True), key=lambda pair: not _searches(pair[1])):
@@ -215,6 +232,11 @@ class Freeze(Optimizer):
 
     name: ClassVar[str] = "freeze"
 
+    @property
+    def reads_gradients_alone(self) -> bool:
+        """See `Optimizer`; not of a class with an `update` of its own."""
+        return type(self).update is Freeze.update
+
     def init(self, params: Tree) -> Any:
         """Make a state of step 0."""
         parameter_leaves("freeze.init", params)
@@ -239,6 +261,9 @@ class Freeze(Optimizer):
         leaves, spec = parameter_leaves("freeze.update", params)
         fitting_leaves("freeze.update", "gradients", gradients, leaves, spec, params)
         checked_flag("freeze.update", "donate", donate)
+        recorded = updated_in_program(self, gradients, state, params, value)
+        if recorded is not None:
+            return recorded[:2]
         return params, FreezeState(checked_count("freeze.update", "state.step", state.step, 0) + 1)
 
 

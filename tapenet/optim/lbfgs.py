@@ -14,6 +14,7 @@ from tapenet.core.leaf_checks import dtype_of
 from tapenet.core.pytrees import Tree, TreeSpec, static_field, tree_unflatten
 from tapenet.errors import ArgumentTypeError
 from tapenet.optim.checks import fitting_leaves, parameter_leaves
+from tapenet.optim.in_programs import updated_in_program
 from tapenet.optim.leafwise import Array, is_plain, working_dtype
 from tapenet.optim.line_search import Search, Trial
 from tapenet.optim.optimizer import Optimizer, Params, Rated, ValueAndGrad
@@ -106,6 +107,11 @@ class Lbfgs(Rated):
     memory: int = static_field()
     line_search: bool = static_field()
 
+    @property
+    def reads_gradients_alone(self) -> bool:
+        """See `Optimizer`: without a line search."""
+        return type(self).update is Lbfgs.update and not self.line_search
+
     def init(self, params: Tree) -> Any:
         """Make a state without pairs."""
         packing = Packing.of("lbfgs.init", params)
@@ -125,8 +131,11 @@ class Lbfgs(Rated):
         donate: bool = False,
     ) -> tuple[Params, Any]:
         """Take one step: see `Optimizer.update`. Nothing is overwritten."""
-        step = self.check_state("lbfgs.update", state)
         checked_flag("lbfgs.update", "donate", donate)
+        recorded = updated_in_program(self, gradients, state, params, value)
+        if recorded is not None:
+            return recorded[:2]
+        step = self.check_state("lbfgs.update", state)
         packing = Packing.of("lbfgs.update", params)
         leaves = fitting_leaves("lbfgs.update", "gradients", gradients, packing.leaves, packing.spec, params)
         gradient = packing.vector(leaves, conjugate=True)

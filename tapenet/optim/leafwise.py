@@ -48,9 +48,10 @@ def working_dtype(leaf: Array) -> np.dtype[Any]:
 
 
 def zeros_for(leaf: Array) -> Array:
-    """Return an array of zeros of the shape of a parameter, to start a state with."""
+    """Return zeros of the shape of a parameter, to start a state with; of a scalar a scalar, as later ones are."""
     if is_plain(leaf):
-        return np.zeros(np.shape(leaf), working_dtype(leaf))
+        zeros = np.zeros(np.shape(leaf), working_dtype(leaf))
+        return zeros if isinstance(leaf, np.ndarray) else zeros[()]
     return np.zeros_like(leaf, dtype=working_dtype(leaf))
 
 

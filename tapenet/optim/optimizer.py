@@ -16,7 +16,7 @@ from tapenet.core.tensor import is_kept
 from tapenet.errors import ArgumentTypeError
 from tapenet.optim.checks import as_number, fitting_leaves, parameter_leaves
 from tapenet.optim.describing import settings_html
-from tapenet.optim.leafwise import Array, Row, apply_rule, is_plain, zeros_for
+from tapenet.optim.leafwise import GRADIENT, Array, Row, apply_rule, is_plain, zeros_for
 from tapenet.optim.schedules import Schedule
 
 Params = TypeVar("Params")
@@ -65,6 +65,14 @@ class Optimizer(abc.ABC):
 
     def _repr_html_(self) -> str:
         return settings_html(self)
+
+    @property
+    def reads_gradients_alone(self) -> bool:
+        """Whether `update` is known to read the gradients and `value` alone, and never to evaluate the loss.
+
+        A compiled training step then has the loss, its gradient and the update in one program.
+        """
+        return False
 
     @abc.abstractmethod
     def init(self, params: Tree) -> Any:
@@ -147,6 +155,11 @@ class Rated(Optimizer):
 class Elementwise(Rated):
     """An optimizer whose rule updates each element of each leaf by itself."""
 
+    @property
+    def reads_gradients_alone(self) -> bool:
+        """See `Optimizer`; not of a class with an `update` of its own."""
+        return type(self).update is Elementwise.update
+
     @abc.abstractmethod
     def rule(self, *arrays: Any, **now: Any) -> tuple[Array, ...]:
         """Update one leaf: `(parameter, gradient, *slots, rate=, step=) -> (parameter, *slots)`.
@@ -192,7 +205,9 @@ class Elementwise(Rated):
         flat = [x for row in given for x in row]
         if any(map(is_kept, flat)) and all(is_kept(x) or is_plain(x) for x in (step, *flat)):
             # In a program it is one operation, which does as it does here: on all leaves at once, in few passes.
-            moved = iter(_UPDATE(step, *flat, optimizer=self, width=len(trees) + 1))
+            width = len(trees) + 1
+            written = tuple([1 + i for i in range(len(flat)) if i % width != GRADIENT])
+            moved = iter(_UPDATE(step, *flat, optimizer=self, width=width, written=written))
             rows = [tuple(next(moved) for _ in trees) for _ in given]
         else:
             rows = self.moved(step, given, donate)
@@ -211,7 +226,9 @@ class Elementwise(Rated):
         return all(type(setting) is float for setting in (rate, *(getattr(self, name) for name in names)))
 
 
-def _update(step: Any, *flat: Array, optimizer: Elementwise, width: int, donate: bool = False) -> tuple[Array, ...]:
+def _update(
+    step: Any, *flat: Array, optimizer: Elementwise, width: int, written: tuple[int, ...], donate: bool = False
+) -> tuple[Array, ...]:
     rows = [flat[start : start + width] for start in range(0, len(flat), width)]
     return tuple([x for row in optimizer.moved(int(step), rows, donate) for x in row])
 

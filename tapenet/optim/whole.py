@@ -15,6 +15,7 @@ from tapenet.core.pytrees import Tree, tree_unflatten
 from tapenet.errors import ArgumentTypeError
 from tapenet.optim.adaptive import running_mean
 from tapenet.optim.checks import as_number, fitting_leaves, parameter_leaves
+from tapenet.optim.in_programs import updated_in_program
 from tapenet.optim.leafwise import Array, as_dtype, is_plain, working_dtype
 from tapenet.optim.moments import AdamState
 from tapenet.optim.norms import norm_of
@@ -39,6 +40,11 @@ class AdafactorState(NamedTuple):
 @attrs.frozen
 class WholeLeaf(Rated):
     """An optimizer whose rule takes the arrays of one leaf at a time, as real arrays."""
+
+    @property
+    def reads_gradients_alone(self) -> bool:
+        """See `Optimizer`; not of a class with an `update` of its own."""
+        return type(self).update is WholeLeaf.update
 
     @abc.abstractmethod
     def rule(self, parameter: Array, gradient: Array, *slots: Array, rate: Any, step: int) -> tuple[Array, ...]:
@@ -70,6 +76,9 @@ class WholeLeaf(Rated):
         step = self.check_state(function, state)
         checked_flag(function, "donate", donate)
         columns = [fitting_leaves(function, "gradients", gradients, parameters, spec, params)]
+        recorded = updated_in_program(self, gradients, state, params, value)
+        if recorded is not None:
+            return recorded[:2]
         wanted = [self._zeros(leaf) for leaf in parameters]
         for i, slot in enumerate(state._fields[1:]):
             likes = [row[i] for row in wanted]

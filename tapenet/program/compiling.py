@@ -273,8 +273,7 @@ class CompiledFunction(Generic[P, Value]):
             )
         restore = saved(call.generators)
         if not reason:
-            varying = _varying(known, call.leaves)
-            for numbers in dict.fromkeys((varying, frozenset[int]())):
+            for numbers in _choices_of_varying(known, call.leaves):
                 try:
                     trouble, result = self._attempt(known, call, numbers)
                 except RepeatedEffectError as error:
@@ -404,6 +403,16 @@ def _varying(known: Signature, leaves: Sequence[Any]) -> frozenset[int]:
     seen = {place: key for entry in known.entries for place, key in entry.numbers}
     places = (place for place, key in seen.items() if number_key(leaves[place]) != key)
     return known.varying.union(places)
+
+
+def _choices_of_varying(known: Signature, leaves: Sequence[Any]) -> Collection[frozenset[int]]:
+    """Return what to try as the places of numbers that are inputs: those seen to vary, and none.
+
+    Where that has taken many programs, as of the counters in the state of a composed optimizer, first all numbers.
+    """
+    every = frozenset(i for i, leaf in enumerate(leaves) if type(leaf) in NUMBERS)
+    first = [every] if len(known.entries) >= MOST_PROGRAMS // 2 else []
+    return dict.fromkeys((*first, _varying(known, leaves), frozenset[int]()))
 
 
 def _same_answers(first: Recorded, second: Recorded) -> bool:

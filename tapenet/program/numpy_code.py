@@ -8,6 +8,7 @@ through the cache, on several threads.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -294,13 +295,12 @@ class _Writer:
 
     def _gives_up(self, instruction: Instruction) -> bool:
         """Return whether an optimizer's update may write into parameters and states: they are donated, for good."""
-        width, later = instruction.parameters["width"], self.later[instruction.out]
-        rows = instruction.operands[1:]
-        written = [n for i, n in enumerate(rows) if i % width != 1]
+        later, operands = self.later[instruction.out], instruction.operands
+        written, uses = [operands[i] for i in instruction.parameters["written"]], Counter(operands)
         others = later - {instruction.out}
         alive = frozenset[int]().union(*(self.roots.get(n, frozenset({n})) for n in others))
-        is_free = all(n in self.donated and n not in alive for n in written)
-        return is_free and len(set(rows)) == len(rows) and instruction.out in self.unguarded
+        is_free = all(n in self.donated and n not in alive and uses[n] == 1 for n in written)
+        return is_free and instruction.out in self.unguarded
 
     def _differs(self, number: int) -> str:
         space = self.program.spaces[number]

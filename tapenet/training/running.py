@@ -13,6 +13,7 @@ from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.data.prefetching import checked_iterable
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.optim import Optimizer
+from tapenet.optim.in_programs import updated_in_program
 from tapenet.optim.optimizer import Elementwise
 from tapenet.program.compiling import compile_ahead
 from tapenet.training.history import History
@@ -54,7 +55,7 @@ class Run:
 
 @attrs.frozen
 class Update:
-    """The loss, its gradient and the update of an optimizer that takes one gradient, as one function to compile."""
+    """The loss, its gradient and the update of an optimizer that reads gradients alone, as one function to compile."""
 
     optimizer: Optimizer
     value_and_grad: Callable[..., Any]
@@ -64,9 +65,14 @@ class Update:
         return "the training step"  # in warnings of why it runs eagerly
 
     def __call__(self, model: Any, state: Any, arguments: tuple[Any, ...], rng: np.random.Generator) -> Any:
-        """Return the model and the state after the step, and the loss."""
+        """Return the model and the state after the step, whether the optimizer left the step out, and the loss."""
         (value, trained), gradients = self.value_and_grad(model, *arguments, rng)
-        return *self.optimizer.update(gradients, state, trained), value
+        if not isinstance(self.optimizer, Elementwise):  # which leaves nothing out
+            recorded = updated_in_program(self.optimizer, gradients, state, trained, value)
+            if recorded is not None:
+                return *recorded, value
+        updated, state = self.optimizer.update(gradients, state, trained, value=value)
+        return updated, state, updated is trained, value
 
 
 @attrs.frozen
@@ -97,8 +103,8 @@ class Step:
         """
         checked_rng("step", rng)
         if self.update is not None:
-            model, state, value = self.update(model, state, tuple(as_arguments(batch)), rng)
-            return model, state, float(value)
+            updated, state, is_left_out, value = self.update(model, state, tuple(as_arguments(batch)), rng)
+            return model if is_left_out and not np.isfinite(value) else updated, state, float(value)
         before = rng.bit_generator.state
         (value, trained), gradients = self.value_and_grad(model, *as_arguments(batch), rng)
 
@@ -148,7 +154,9 @@ def make_step(loss: Loss, optimizer: Optimizer, *, compile: bool = False) -> Ste
         loss: `loss(model, *batch, rng) -> (loss, model)`, with the model as the pass leaves it.
         optimizer: an `Optimizer`.
         compile: whether to compile the step, by `tn.compile`, once for each shape of a batch: the loss, its gradient
-            and the update, which of `chain`, `partition`, `lbfgs`, `lamb` and `adafactor` runs by itself.
+            and the update in one program. The update runs by itself where it evaluates the loss, as the line search of
+            `lbfgs` does, or is that of an optimizer of your own; for one that reads gradients alone see
+            `Optimizer.reads_gradients_alone`.
 
     Returns:
         A function.
@@ -166,8 +174,7 @@ def make_step(loss: Loss, optimizer: Optimizer, *, compile: bool = False) -> Ste
     if not checked_flag("make_step", "compile", compile):
         return Step(optimizer, slopes)
     ahead: Callable[..., Any] = compile_ahead(slopes)
-    takes_one = getattr(type(optimizer), "update", None) is Elementwise.update
-    return Step(optimizer, ahead, compile_ahead(Update(optimizer, slopes)) if takes_one else None)
+    return Step(optimizer, ahead, compile_ahead(Update(optimizer, slopes)) if optimizer.reads_gradients_alone else None)
 
 
 def as_arguments(batch: Any) -> Sequence[Any]:

@@ -143,7 +143,7 @@ OPTIMIZERS = {
     "radam": optim.radam(0.05),
     "chain": optim.chain(optim.skip_nonfinite(), optim.clip_by_global_norm(0.1), optim.adamw(0.05)),
     "partition": optim.partition(
-        lambda path, leaf: "a" if leaf.ndim > 1 else "b", {"a": optim.sgd(0.1), "b": optim.adam(0.05)}
+        lambda path, leaf: "a" if leaf.ndim > 1 else "b", {"a": optim.adamax(0.01), "b": optim.adam(0.05)}
     ),
     "adafactor": optim.adafactor(0.05),
     "lbfgs": optim.lbfgs(),
@@ -152,7 +152,7 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 def test_compiled_updates_are_those_of_the_optimizer(name):
-    """Of those that are compiled with the loss, and of those that run by themselves."""
+    """Of those that are compiled with the loss, and of the one that runs by itself."""
     options = {"data": batches(small_data(), 8), "epochs": 3}
     compiled, state, history = fitted(optimizer=OPTIMIZERS[name], compile=True, **options)
     eager, expected_state, expected = fitted(optimizer=OPTIMIZERS[name], **options)
@@ -185,6 +185,23 @@ def test_an_update_that_reads_more_than_the_gradient_is_not_compiled():
 
     _, _, history = fitted(optimizer=Watching(0.1, 0.0), compile=True)
     np.testing.assert_array_equal(values, history.losses)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_step_that_a_compiled_optimizer_leaves_out_leaves_running_statistics_too(first):
+    """Also in the first step, before which there are none."""
+    x, target = small_data(8)
+    bad = np.full_like(x, np.nan)
+    data = [(bad, target), (x, target)] if first else [(x, target), (bad, target), (x, target)]
+    optimizer = optim.chain(optim.skip_nonfinite(), optim.adam(0.01))
+    (found, state, history), (expected, _, _) = (
+        fit(small_model(), small_loss, optimizer, data, epochs=3, rng=RNG(0), compile=compile)
+        for compile in (True, False)
+    )
+    assert state.parts[0].skipped == np.isnan(history.losses).sum() == 3
+    assert tn.tree.allclose(found, expected, rtol=1e-3, atol=1e-5)
+    ours, theirs = (model.layers[1].running for model in (found, expected))
+    np.testing.assert_allclose((ours.mean, ours.var), (theirs.mean, theirs.var), rtol=1e-4, atol=1e-7)
 
 
 def test_nan_in_a_compiled_training_is_named():
@@ -264,11 +281,12 @@ def shared_loss(w, x, target, rng):
     return tnp.mean((x - target[:, None]) ** 2), w
 
 
-def test_a_compiled_training_is_resumed_to_the_same_bits(tmp_path):
+@pytest.mark.parametrize("name", ["adam with a schedule", "chain", "partition", "adafactor", "lbfgs"])
+def test_a_compiled_training_is_resumed_to_the_same_bits(tmp_path, name):
     data, w = batches(small_data(), 8), RNG(1).normal(size=(3, 3))
 
     def trained(epochs, **options):
-        return fit(w, shared_loss, optim.adam(0.05), data, epochs=epochs, rng=RNG(0), **options)[0]
+        return fit(w, shared_loss, OPTIMIZERS[name], data, epochs=epochs, rng=RNG(0), **options)[0]
 
     expected, eager = trained(4, compile=True), trained(4)
     assert not np.array_equal(expected, eager)  # so that it matters which steps are those of the program

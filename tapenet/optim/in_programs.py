@@ -1,0 +1,95 @@
+"""Updates in compiled functions: there an optimizer's step is one operation, which does as it does eagerly.
+
+So what an optimizer decides by values (whether a step is skipped, how much gradients are clipped, which step of a
+schedule it is) is decided anew by each run of the program, without guards, and results are the same to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import attrs
+import numpy as np
+
+from tapenet.core.nondifferentiable import choice
+from tapenet.core.primitive import as_numpy_number
+from tapenet.core.pytrees import TreeSpec, tree_flatten_with_static, tree_leaves, tree_unflatten
+from tapenet.core.tensor import NUMBERS, Tensor, is_kept, unwrap
+from tapenet.errors import ArgumentError
+from tapenet.optim.leafwise import Array, is_plain
+from tapenet.optim.optimizer import Optimizer
+
+Params = TypeVar("Params")
+
+
+@attrs.frozen(eq=False)
+class WholeUpdate:
+    """The update of an optimizer as a function of arrays alone.
+
+    Attributes:
+        optimizer: whose update it is.
+        spec: the structure of `(gradients, state, params, value)`, arrays in static fields among the leaves.
+        numbers: for each leaf its class if it is a Python number, or None.
+    """
+
+    optimizer: Optimizer
+    spec: TreeSpec
+    numbers: tuple[type | None, ...]
+
+    def __call__(self, leaves: Sequence[Array], donate: bool = False) -> tuple[list[Any], TreeSpec, bool]:
+        """Return the leaves of `(params, state)` after the step, their structure, and whether it was left out."""
+        own = [x if kind is None else kind(x) for x, kind in zip(leaves, self.numbers, strict=True)]
+        gradients, state, params, value = tree_unflatten(self.spec, own)
+        updated, state = self.optimizer.update(gradients, state, params, value=value, donate=donate)
+        return *tree_flatten_with_static((updated, state)), updated is params
+
+
+def _updated(
+    *leaves: Array, update: WholeUpdate, spec: TreeSpec, written: tuple[int, ...], donate: bool = False
+) -> tuple[Array, ...]:
+    results, found, is_left_out = update(leaves, donate)
+    if found != spec:
+        raise ArgumentError(
+            f"{update.optimizer.name}.update: the structure of the state must not depend on values in a compiled "
+            f"function; got {found} after {spec}."
+        )
+    return tuple([as_numpy_number(x) for x in (*results, np.bool_(is_left_out))])
+
+
+_UPDATE = choice(_updated, name="update")
+
+
+def updated_in_program(
+    optimizer: Optimizer, gradients: Any, state: Any, params: Params, value: Any
+) -> tuple[Params, Any, Any] | None:
+    """Record an update as one operation: `(params, state, whether the step was left out)`.
+
+    Returns None where that is not to be: outside of a compiled function, where the update is differentiated, or where
+    it may evaluate the loss.
+    """
+    if not any(map(is_kept, tree_leaves(gradients))) or not optimizer.reads_gradients_alone:
+        return None
+    leaves, spec = tree_flatten_with_static((gradients, state, params, value))
+    if not all(is_kept(x) or is_plain(x) for x in leaves):
+        return None
+    values = [unwrap(x) for x in leaves]
+    numbers = tuple([type(x) if type(x) in NUMBERS else None for x in values])
+    update = WholeUpdate(optimizer, spec, numbers)
+    results, new_spec, _ = update(values)
+    written = _written(gradients, state, params, leaves)
+    *found, is_left_out = _UPDATE(*leaves, update=update, spec=new_spec, written=written)
+    new = [_as_number(x, type(y)) if type(y) in NUMBERS else x for x, y in zip(found, results, strict=True)]
+    return *tree_unflatten(new_spec, new), is_left_out
+
+
+def _as_number(x: Any, kind: type) -> Any:
+    """Turn what the operation gives for a Python number into one again."""
+    recorder: Any = x.owner if type(x) is Tensor else None  # of a program
+    return kind(x) if recorder is None else recorder.apply_to_numbers(kind, (x,))
+
+
+def _written(gradients: Any, state: Any, params: Any, leaves: Sequence[Any]) -> tuple[int, ...]:
+    """Return the places of the leaves that an update writes into where they are donated."""
+    own = {id(x) for x in tree_leaves((state, params))} - {id(x) for x in tree_leaves(gradients)}
+    return tuple([i for i, x in enumerate(leaves) if id(x) in own and type(unwrap(x)) not in NUMBERS])
