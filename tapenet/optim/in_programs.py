@@ -1,7 +1,7 @@
 """Updates in compiled functions: there an optimizer's step is one operation, which does as it does eagerly.
 
 So what an optimizer decides by values (whether a step is skipped, how much gradients are clipped, which step of a
-schedule it is) is decided anew by each run of the program, without guards, and results are the same to the last bit.
+schedule it is) each run of the program decides again, without guards, and results are the same to the last bit.
 """
 
 from __future__ import annotations
