@@ -15,7 +15,20 @@ import numpy as np
 
 from tapenet.core.record import Shape
 from tapenet.kernels.machine_code import processor
+from tapenet.ops.arrays.indices import ARRAY
+from tapenet.program import integer_code
+from tapenet.program.complex_code import OPERATIONS as COMPLEX, Pair
+from tapenet.program.elements import (
+    can_convert,
+    computed_in,
+    elementwise_reads,
+    is_gather,
+    precision_of,
+    precisions,
+    shapes_of,
+)
 from tapenet.program.instructions import Instruction, Program
+from tapenet.program.integer_code import NAMES as INTEGERS, RELATIONS, Range, full_range, range_of
 from tapenet.program.regions import Region
 from tapenet.program.vector_code import Code
 from tapenet.program.vector_math import (
@@ -37,6 +50,8 @@ DATA = 16
 
 _LOGICAL = {"logical_and": "and", "bitwise_and": "and", "logical_or": "or", "bitwise_or": "or"}
 _OF_TRUTHS = frozenset({*_LOGICAL, "logical_not", "invert"})
+_TRUTH = np.dtype(bool)
+_INDEX = np.dtype(np.int64)
 
 
 def can_join(program: Program, instruction: Instruction) -> bool:
@@ -44,42 +59,60 @@ def can_join(program: Program, instruction: Instruction) -> bool:
     primitive, space = instruction.primitive, program.spaces.get(instruction.out)
     if primitive is None or space is None or not space.shape or space.dtype is None or 0 in space.shape:
         return False
-    if not space.is_array or not space.dtype.isnative or not _has_known_parameters(program, instruction):
+    if not space.is_array or not _has_known_parameters(program, instruction):
         return False
-    char = _float_of(program, instruction)
-    if char is None or not _is_known(instruction.name, space.dtype):
+    found, dtype = precisions(program, instruction), computed_in(program, instruction)
+    if None in found or len(found) > 1 or dtype is None or not _is_known(program, instruction, dtype):
         return False
-    return _split_of(space.shape, [shape_of(program, n) for n in instruction.operands]) is not None
+    return _split_of(space.shape, shapes_of(program, elementwise_reads(instruction))) is not None
 
 
 def _has_known_parameters(program: Program, instruction: Instruction) -> bool:
-    if instruction.name == "power":
+    name = instruction.name
+    if name == "power":
         exponent = program.constants.get(instruction.operands[1])
         return type(exponent) in (int, float) and exponent in EXPONENTS and not instruction.parameters
-    return not instruction.parameters or (instruction.name == "astype" and set(instruction.parameters) == {"dtype"})
+    if name == "gather":
+        return is_gather(program, instruction)
+    if name == "remainder":
+        divisor = program.constants.get(instruction.operands[1])
+        return isinstance(divisor, int | np.integer) and bool(0 < divisor < 2**31) and not instruction.parameters
+    return not instruction.parameters or (name == "astype" and set(instruction.parameters) == {"dtype"})
 
 
-def _is_known(name: str, dtype: np.dtype[Any]) -> bool:
-    if dtype.kind == "b":
-        return name in TRUTHS or name in _LOGICAL or name in ("logical_not", "invert")
-    return name in SIMPLE or name in FUNCTIONS or name in ("where", "astype", "power")
-
-
-def _float_of(program: Program, instruction: Instruction) -> str | None:
-    """Return the character of the one floating dtype that an operation computes in; None where there is not one."""
-    found: set[str] = set()
-    for number in (*instruction.operands, instruction.out):
-        space = program.spaces[number]
-        constant = program.constants.get(number)
-        if space.is_number or isinstance(constant, bool | int | float):
+def _is_known(program: Program, instruction: Instruction, dtype: np.dtype[Any]) -> bool:
+    """Return whether an operation that computes in a dtype is known, and can convert its operands to it."""
+    name, out = instruction.name, program.spaces[instruction.out].dtype
+    if name == "gather":
+        return True
+    wanted = _converted_to(instruction, dtype)
+    for number, own in zip(instruction.operands, wanted, strict=True):
+        if own is _TRUTH and program.spaces[number].dtype == _TRUTH:
             continue
-        if space.dtype is None or not space.dtype.isnative:
-            return None
-        if space.dtype.kind != "b":
-            found.add(space.dtype.char)
-    if not found:
-        return ""  # of truth values alone
-    return found.pop() if len(found) == 1 and found <= {"f", "d"} else None
+        if own is _TRUTH and dtype.kind not in "bf":
+            return False
+        if own is not _TRUTH and not can_convert(program, number, own, is_cast=name == "astype"):
+            return False
+    assert out is not None
+    if out.kind == "b":
+        names = TRUTHS if dtype.kind == "f" else RELATIONS if dtype.kind == "i" else ()
+        return name in names or (dtype.kind in "bf" and (name in _OF_TRUTHS or name in TRUTHS))
+    if name in ("where", "astype"):
+        return True
+    if name in ("real", "imag"):
+        return dtype.kind == "c"
+    return name in {"i": INTEGERS, "c": COMPLEX}.get(dtype.kind, SIMPLE) or (
+        dtype.kind == "f" and (name in FUNCTIONS or name == "power")
+    )
+
+
+def _converted_to(instruction: Instruction, dtype: np.dtype[Any]) -> list[np.dtype[Any]]:
+    """Return the dtypes that an operation, which computes in a dtype, converts its operands to."""
+    name, count = instruction.name, len(instruction.operands)
+    if name in _OF_TRUTHS:
+        return [_TRUTH] * count
+    truths = {"where": 0, "subgradient": 1}.get(name)
+    return [_TRUTH if i == truths else dtype for i in range(count)]
 
 
 def shape_of(program: Program, number: int) -> Shape:
@@ -138,14 +171,19 @@ class Kernel:
 
 
 def kernel_of(region: Region, program: Program) -> Kernel | None:
-    """Return the kernel of a region; None where its operations have two dtypes, or operands of other shapes."""
+    """Return the kernel of a region; None where its operations have two precisions, or operands of other shapes."""
     shape = shape_of(program, region.instructions[0].out)
-    chars = {char for x in region.instructions if (char := _float_of(program, x))}
-    split = _split_of(shape, [shape_of(program, n) for n in region.inputs])
+    chars = {char for x in region.instructions for char in precisions(program, x)}
+    if not chars and any(_is_integer(program, x.out) for x in region.instructions):
+        chars = {"d"}
+    made = {x.out for x in region.instructions}
+    reads = dict.fromkeys(n for x in region.instructions for n in elementwise_reads(x) if n not in made)
+    split = _split_of(shape, shapes_of(program, tuple(reads)))
     if len(chars) != 1 or split is None:
         return None
     char = chars.pop()
-    roles = {n: _role(shape, shape_of(program, n), split) for n in region.inputs}
+    assert char is not None
+    roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
     if not {"row", "column"} & set(roles.values()):
         split = 0
     rows, columns = math.prod(shape[:split]), math.prod(shape[split:])
@@ -154,11 +192,16 @@ def kernel_of(region: Region, program: Program) -> Kernel | None:
     return _Writer(region, program, char, lanes, roles, rows, columns).kernel()
 
 
+def _is_integer(program: Program, number: int) -> bool:
+    dtype = program.spaces[number].dtype
+    return dtype is not None and dtype.kind == "i"
+
+
 def is_worth(region: Region, program: Program) -> bool:
     """Return whether a kernel is better than NumPy's function, if it is called by itself."""
     first = region.instructions[0]
     size = math.prod(shape_of(program, first.out))
-    return len(region.instructions) > 1 or size >= 2**14 or first.name in FUNCTIONS
+    return len(region.instructions) > 1 or size >= 2**14 or first.name in FUNCTIONS or first.name == "gather"
 
 
 @attrs.define(eq=False)
@@ -173,55 +216,82 @@ class _Writer:
     rows: int
     columns: int
 
+    values: dict[int, Any] = attrs.field(factory=dict)  # vectors; of complex numbers pairs
+    dtypes: dict[int, np.dtype[Any]] = attrs.field(factory=dict)
+    ranges: dict[int, Range] = attrs.field(factory=dict)  # of integers
+    limits: list[str] = attrs.field(factory=list)  # truth values: where an argument is out of range
+
     def kernel(self) -> Kernel:
         """Return the kernel."""
         code = Code(self.char, self.lanes)
-        numbers = [n for n in self.region.inputs if n not in self.program.constants or self.roles[n] != "one"]
+        numbers = [n for n in self.region.inputs if not self._is_splat(n)]
         scalars = tuple([n for n in numbers if not shape_of(self.program, n)])
         operands = tuple([n for n in numbers if n not in scalars])
         pointers = {n: f"%p{i}" for i, n in enumerate((*operands, *self.region.outputs))}
-        values: dict[int, str] = {}
-        limits: list[str] = []
-        for n in self.region.inputs:
-            values[n] = self._read(code, n, pointers, scalars)
+        for n in self.roles:
+            if not self._is_splat(n):
+                self.dtypes[n] = self._dtype(n)
+                self.values[n] = self._read(code, n, pointers, scalars)
         for instruction in self.region.instructions:
-            values[instruction.out] = self._computed(code, instruction, values, limits)
+            self._compute(code, instruction, pointers)
         for n in self.region.outputs:
-            self._write(code, n, values[n], pointers[n])
-        text = self._text(code, list(pointers.values()), limits, len(scalars))
+            self._write(code, n, pointers[n])
+        text = self._text(code, list(pointers.values()), self.limits, len(scalars))
         functions, intrinsics = tuple(code.needed), tuple(code.intrinsics)
         results = len(self.region.outputs)
         return Kernel(
             text, functions, intrinsics, self.char, self.lanes, operands, scalars, results, self.rows, self.columns
         )
 
-    def _is_truth(self, number: int) -> bool:
-        x = self.program.constants.get(number)
-        dtype = self.program.spaces[number].dtype
-        return isinstance(x, bool) or (dtype is not None and dtype.kind == "b")
+    def _is_splat(self, number: int) -> bool:
+        """Return whether an input is a constant of one element, which is written into the code."""
+        return number in self.program.constants and self.roles.get(number) == "one"
 
-    def _read(self, code: Code, number: int, pointers: dict[int, str], scalars: tuple[int, ...]) -> str:
-        """Write the load of an input, and return its vector."""
-        role, truth = self.roles[number], self._is_truth(number)
-        if number in self.program.constants and role == "one":
-            x = np.asarray(self.program.constants[number]).item()
-            return f"splat (i1 {str(bool(x)).lower()})" if truth else code.number(float(x))
-        element = "i8" if truth else code.element
+    def _dtype(self, number: int) -> np.dtype[Any]:
+        """Return the dtype that an input is read in: Python's numbers in that of the kernel."""
+        space = self.program.spaces[number]
+        assert space.dtype is not None
+        return np.dtype(self.char) if not space.shape and space.dtype.kind != "b" else space.dtype
+
+    # ---- memory ----
+
+    def _read(self, code: Code, number: int, pointers: dict[int, str], scalars: tuple[int, ...]) -> Any:
+        """Write the load of an input, and return its vector; a pair of them where it is complex."""
+        role, dtype = self.roles[number], self.dtypes[number]
+        truth = dtype.kind == "b"
+        element = _element_of(dtype)
         if number in scalars:
             one = f"%s{scalars.index(number)}"
             if truth:
                 one = code.add(f"fcmp une double {one}, 0.0")
                 return self._spread(code, one, "i1")
             return self._spread(code, one if self.char == "d" else code.add(f"fptrunc double {one} to float"), element)
-        base = pointers[number]
+        base, parts = pointers[number], 2 if dtype.kind == "c" else 1
         if role in ("one", "column"):
-            place = code.add(f"getelementptr {element}, ptr {base}, i64 {'0' if role == 'one' else '%row'}")
-            spread = self._spread(code, code.add(f"load {element}, ptr {place}"), element)
-            return self._as_truth(code, spread) if truth else spread
-        place = code.add(f"getelementptr {element}, ptr {base}, i64 {'%at' if role == 'all' else '%column'}")
-        size = 1 if truth else code.bits // 8
-        loaded = code.add(f"load <{self.lanes} x {element}>, ptr {place}, align {size}")
+            place = self._place(code, base, "0" if role == "one" else "%row", element, parts)
+            places = [place, code.add(f"getelementptr {element}, ptr {place}, i64 1")][:parts]
+            spread = [self._spread(code, code.add(f"load {element}, ptr {x}"), element) for x in places]
+            return self._as_truth(code, spread[0]) if truth else tuple(spread) if parts == 2 else spread[0]
+        place = self._place(code, base, "%at" if role == "all" else "%column", element, parts)
+        align = dtype.itemsize // parts
+        loaded = code.add(f"load <{self.lanes * parts} x {element}>, ptr {place}, align {align}")
+        if parts == 2:
+            return self._parts(code, loaded, element)
         return self._as_truth(code, loaded) if truth else loaded
+
+    def _place(self, code: Code, base: str, at: str, element: str, parts: int) -> str:
+        """Return the address of an element, which has one or two parts."""
+        if parts == 2:
+            at = code.add(f"mul i64 {at}, 2")
+        return code.add(f"getelementptr {element}, ptr {base}, i64 {at}")
+
+    def _parts(self, code: Code, both: str, element: str) -> Pair:
+        """Return the real and the imaginary parts of a vector of both in turns."""
+        kind = f"<{2 * self.lanes} x {element}>"
+        masks = (", ".join(f"i32 {2 * i + k}" for i in range(self.lanes)) for k in (0, 1))
+        of = f"shufflevector {kind} {both}, {kind} poison, <{self.lanes} x i32>"
+        real, imaginary = (code.add(f"{of} <{mask}>") for mask in masks)
+        return real, imaginary
 
     def _spread(self, code: Code, one: str, element: str) -> str:
         kind = f"<{self.lanes} x {element}>"
@@ -231,43 +301,184 @@ class _Writer:
     def _as_truth(self, code: Code, bytes_: str) -> str:
         return code.add(f"icmp ne <{self.lanes} x i8> {bytes_}, zeroinitializer")
 
-    def _write(self, code: Code, number: int, value: str, base: str) -> None:
-        truth = self._is_truth(number)
-        element = "i8" if truth else code.element
-        place = code.add(f"getelementptr {element}, ptr {base}, i64 %at")
-        if truth:
+    def _write(self, code: Code, number: int, base: str) -> None:
+        """Write the store of a result."""
+        dtype, value = self.dtypes[number], self.values[number]
+        element, parts = _element_of(dtype), 2 if dtype.kind == "c" else 1
+        place = self._place(code, base, "%at", element, parts)
+        if dtype.kind == "b":
             value = code.add(f"zext {code.truth} {value} to <{self.lanes} x i8>")
-        size = 1 if truth else code.bits // 8
-        code.lines.append(f"store <{self.lanes} x {element}> {value}, ptr {place}, align {size}")
+        if parts == 2:
+            mask = ", ".join(f"i32 {i}, i32 {self.lanes + i}" for i in range(self.lanes))
+            both = f"{code.type} {value[0]}, {code.type} {value[1]}"
+            value = code.add(f"shufflevector {both}, <{2 * self.lanes} x i32> <{mask}>")
+        kind, align = f"<{self.lanes * parts} x {element}>", dtype.itemsize // parts
+        code.lines.append(f"store {kind} {value}, ptr {place}, align {align}")
 
-    def _computed(self, code: Code, instruction: Instruction, values: dict[int, str], limits: list[str]) -> str:
+    # ---- operations ----
+
+    def _compute(self, code: Code, instruction: Instruction, pointers: dict[int, str]) -> None:
+        """Write an operation, and note what it gives."""
+        out, name = instruction.out, instruction.name
+        dtype, made = computed_in(self.program, instruction), self.program.spaces[out].dtype
+        assert dtype is not None
+        assert made is not None
+        self.dtypes[out] = made
+        if dtype.kind == "b" and name in TRUTHS:
+            dtype = np.dtype(self.char)
+        if name == "gather":
+            self.values[out] = self._gathered(code, instruction, pointers)
+            return
+        pairs = list(zip(instruction.operands, _converted_to(instruction, dtype), strict=True))
+        operands = [self._operand(code, n, wanted) for n, wanted in pairs]
+        if made.kind == "i":
+            ranges = [self._range(n, wanted) for n, wanted in pairs]
+            bits = made.itemsize * 8
+            self.ranges[out] = ranges[0] if name == "astype" else range_of(name, bits, ranges)
+            if name in INTEGERS:
+                self.values[out] = integer_code.computed(code, name, bits, operands, ranges)
+                return
+        if dtype.kind == "i" and name in RELATIONS:
+            self.values[out] = integer_code.compare(code, dtype.itemsize * 8, RELATIONS[name], *operands)
+        elif dtype.kind == "c" and name in COMPLEX:
+            self.values[out] = COMPLEX[name](code, *operands)
+        else:
+            self.values[out] = self._computed(code, instruction, operands)
+
+    def _computed(self, code: Code, instruction: Instruction, operands: list[Any]) -> Any:
         name = instruction.name
-        operands = [self._operand(code, name, i, n, values[n]) for i, n in enumerate(instruction.operands)]
         if name == "where":
-            return code.select(*operands)
+            return self._chosen(code, self.dtypes[instruction.out], *operands)
         if name in _LOGICAL:
             return code.add(f"{_LOGICAL[name]} {code.truth} {operands[0]}, {operands[1]}")
         if name in ("logical_not", "invert"):
             return code.add(f"xor {code.truth} {operands[0]}, splat (i1 true)")
         if name == "astype":
             return operands[0]
+        if name in ("real", "imag"):
+            return operands[0][name == "imag"]
         if name == "power":
             return power(code, operands[0], int(self.program.constants[instruction.operands[1]]))
         if name in LIMITED:
             size = code.intrinsic("fabs", operands[0])
-            limits.append(code.compare("ogt", size, code.number(FARTHEST[self.char])))
+            self.limits.append(code.compare("ogt", size, code.number(FARTHEST[self.char])))
         if name in FUNCTIONS:
             return code.function(name, *operands)
         return (SIMPLE.get(name) or TRUTHS[name])(code, *operands)
 
-    def _operand(self, code: Code, name: str, place: int, number: int, value: str) -> str:
-        """Return an operand as a truth value, or as a number, as the operation takes it."""
-        wants_truth = name in _OF_TRUTHS or (name, place) in (("where", 0), ("subgradient", 1))
-        if self._is_truth(number) == wants_truth:
+    def _chosen(self, code: Code, dtype: np.dtype[Any], condition: str, x: Any, y: Any) -> Any:
+        if dtype.kind == "c":
+            return tuple([code.select(condition, a, b) for a, b in zip(x, y, strict=True)])
+        if dtype.kind == "i":
+            return integer_code.select(code, dtype.itemsize * 8, condition, x, y)
+        return code.select(condition, x, y)
+
+    def _operand(self, code: Code, number: int, wanted: np.dtype[Any]) -> Any:
+        """Return an operand as the operation takes it."""
+        if self._is_splat(number):
+            return self._splat(code, np.asarray(self.program.constants[number]).item(), wanted)
+        value, own = self.values[number], self.dtypes[number]
+        if own.kind == "c":
             return value
-        if wants_truth:
+        if wanted.kind == "c":
+            return self._converted(code, value, own, np.dtype(self.char)), code.number(0.0)
+        return self._converted(code, value, own, wanted)
+
+    def _splat(self, code: Code, x: Any, wanted: np.dtype[Any]) -> Any:
+        if wanted.kind == "b":
+            return f"splat (i1 {str(bool(x)).lower()})"
+        if wanted.kind == "i":
+            return integer_code.number(wanted.itemsize * 8, int(x))
+        if wanted.kind == "c":
+            return code.number(complex(x).real), code.number(complex(x).imag)
+        return code.number(float(x))
+
+    def _converted(self, code: Code, value: str, own: np.dtype[Any], wanted: np.dtype[Any]) -> str:
+        """Return a vector of another kind of elements."""
+        if own == wanted:
+            return value
+        kinds = f"<{self.lanes} x {_bits_of(own)}> {value} to <{self.lanes} x {_bits_of(wanted)}>"
+        if wanted.kind == "b":
+            if own.kind == "i":
+                return integer_code.compare(code, own.itemsize * 8, "ne", value, "zeroinitializer")
             return code.compare("une", value, code.number(0.0))
-        return code.add(f"uitofp {code.truth} {value} to {code.type}")
+        if wanted.kind == "i":
+            if own.kind == "f":
+                return self._as_integers(code, value, kinds, wanted)
+            return code.add(f"{'zext' if own.kind == 'b' else 'sext'} {kinds}")
+        return code.add(f"{'uitofp' if own.kind == 'b' else 'sitofp'} {kinds}")
+
+    def _as_integers(self, code: Code, value: str, kinds: str, wanted: np.dtype[Any]) -> str:
+        """Return floats cast to integers; those that are too large, and NaN, are left to NumPy, which warns."""
+        limit = 2.0 ** (wanted.itemsize * 8 - 1)
+        is_inside = code.compare("olt", code.intrinsic("fabs", value), code.number(limit))
+        self.limits.append(code.add(f"xor {code.truth} {is_inside}, splat (i1 true)"))
+        return code.add(f"fptosi {kinds}")
+
+    def _range(self, number: int, wanted: np.dtype[Any]) -> Range:
+        """Return the range of an operand as it is taken."""
+        if self._is_splat(number):
+            x = int(np.asarray(self.program.constants[number]).item().real)
+            return x, x
+        own = self.dtypes[number]
+        if own.kind == "b":
+            return 0, 1
+        return self.ranges.get(number) or full_range(8 * (own if own.kind == "i" else wanted).itemsize)
+
+    # ---- gathers ----
+
+    def _gathered(self, code: Code, instruction: Instruction, pointers: dict[int, str]) -> Any:
+        """Write loads at places that arrays of integers name; places out of bounds are left to NumPy, which raises."""
+        source, *arrays = instruction.operands
+        dtype, shape = self.dtypes[instruction.out], shape_of(self.program, source)
+        remaining = iter(arrays)
+        place, offset, outside = "", 0, ""
+        for axis, part in enumerate(instruction.parameters["index"]):
+            step, length = math.prod(shape[axis + 1 :]), shape[axis]
+            if part is not ARRAY:
+                offset += (part % length) * step
+                continue
+            index, is_outside = self._index(code, next(remaining), length)
+            if is_outside:
+                outside = code.add(f"or {code.truth} {outside}, {is_outside}") if outside else is_outside
+            if step > 1:
+                index = code.add(f"mul {self._indices} {index}, {integer_code.number(64, step)}")
+            place = code.add(f"add {self._indices} {place}, {index}") if place else index
+        if offset:
+            place = code.add(f"add {self._indices} {place}, {integer_code.number(64, offset)}")
+        if outside:
+            self.limits.append(outside)
+            place = integer_code.select(code, 64, outside, integer_code.number(64, 0), place)
+        return self._loaded(code, dtype, pointers[source], place)
+
+    @property
+    def _indices(self) -> str:
+        return f"<{self.lanes} x i64>"
+
+    def _index(self, code: Code, number: int, length: int) -> tuple[str, str]:
+        """Return an index along an axis, from its start, and where it is out of bounds; empty where it cannot be."""
+        index, (low, high) = self._operand(code, number, _INDEX), self._range(number, _INDEX)
+        if low < 0:
+            is_negative = integer_code.compare(code, 64, "slt", index, integer_code.number(64, 0))
+            from_end = code.add(f"add {self._indices} {index}, {integer_code.number(64, length)}")
+            index = integer_code.select(code, 64, is_negative, from_end, index)
+        if low >= -length and high < length:
+            return index, ""
+        return index, integer_code.compare(code, 64, "uge", index, integer_code.number(64, length))
+
+    def _loaded(self, code: Code, dtype: np.dtype[Any], base: str, places: str) -> Any:
+        """Return the elements at places, lane by lane: LLVM's own gather has another signature by version."""
+        element, parts = _element_of(dtype), 2 if dtype.kind == "c" else 1
+        kind = f"<{self.lanes} x {element}>"
+        found = ["poison"] * parts
+        for lane in range(self.lanes):
+            at = code.add(f"extractelement {self._indices} {places}, i64 {lane}")
+            address = self._place(code, base, at, element, parts)
+            for k in range(parts):
+                own = code.add(f"getelementptr {element}, ptr {address}, i64 {k}")
+                one = code.add(f"load {element}, ptr {own}")
+                found[k] = code.add(f"insertelement {kind} {found[k]}, {element} {one}, i64 {lane}")
+        return tuple(found) if parts == 2 else found[0]
 
     def _text(self, code: Code, pointers: Sequence[str], limits: list[str], scalars: int) -> str:
         """Return the function."""
@@ -290,6 +501,18 @@ class _Writer:
             columns=self.columns,
             far=far,
         )
+
+
+def _bits_of(dtype: np.dtype[Any]) -> str:
+    """Return the type of an element that is computed with."""
+    return "i1" if dtype.kind == "b" else _element_of(dtype)
+
+
+def _element_of(dtype: np.dtype[Any]) -> str:
+    """Return the type of an element in memory; of a complex number that of its parts."""
+    if dtype.kind in "bi":
+        return f"i{8 * dtype.itemsize}"
+    return "float" if precision_of(dtype) == "f" else "double"
 
 
 # The last vector of a row ends where the row does: it may overlap the one before, and writes the same again.

@@ -151,9 +151,8 @@ def _library(module: str, whole: bool) -> Library:
 def _touched(kernel: Kernel, region: Region, program: Program) -> int:
     """Return how many bytes a kernel reads and writes."""
     size = math.prod(shape_of(program, region.outputs[0]))
-    dtypes = [program.spaces[n].dtype for n in region.outputs]
-    read = sum(math.prod(shape_of(program, n)) for n in kernel.operands) * np.dtype(kernel.char).itemsize
-    return read + sum(dtype.itemsize for dtype in dtypes if dtype is not None) * size
+    sizes = [(n, math.prod(shape_of(program, n))) for n in kernel.operands] + [(n, size) for n in region.outputs]
+    return sum(count * dtype.itemsize for n, count in sizes if (dtype := program.spaces[n].dtype) is not None)
 
 
 def _called(

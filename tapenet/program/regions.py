@@ -33,6 +33,11 @@ class Region:
 Step = Instruction | Region
 
 
+def whole_reads(instruction: Instruction) -> tuple[int, ...]:
+    """Return the operands that an operation of a region does not read element by element, but anywhere."""
+    return instruction.operands[:1] if instruction.name == "gather" else ()
+
+
 def in_regions(program: Program, can_join: CanJoin) -> list[Step]:
     """Return the instructions of a program in an order, with those that can be joined in regions.
 
@@ -83,9 +88,12 @@ def _groups(program: Program, instructions: list[Instruction], done: set[int]) -
         group: list[Instruction] = []
         later: list[Instruction] = []
         blocked: set[int] = set()
+        made: set[int] = set()
         for instruction in waiting:
-            if program.spaces[instruction.out].shape == shape and not blocked.intersection(instruction.reads):
+            is_ready = not blocked.intersection(instruction.reads) and made.isdisjoint(whole_reads(instruction))
+            if program.spaces[instruction.out].shape == shape and is_ready:
                 group.append(instruction)
+                made.add(instruction.out)
             else:
                 later.append(instruction)
                 blocked.add(instruction.out)
