@@ -11,41 +11,11 @@ import numpy as np
 from tapenet.core.array_types import Array
 from tapenet.kernels import complex_error_function
 from tapenet.kernels.elementwise import BLOCK, MANY
+from tapenet.kernels.error_series import ERFC_SERIES, SINGLE_POWERS
 from tapenet.kernels.memory import empty
 from tapenet.kernels.threads import share
+from tapenet.kernels.vector_functions import elementwise
 
-# (1 + 2x) e^(x^2) erfc x for x >= 0 as a Chebyshev series in (x - 3.75) / (x + 3.75): the form of Shepherd and
-# Laframboise, "Chebyshev approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < inf", Math. Comp. 36 (1981).
-# The coefficients are computed in 40 digits and cut where they fall below the precision of float64.
-ERFC_SERIES = (
-    1.1775789345674018,
-    -0.0045900545806464773,
-    -0.084249133366517916,
-    0.05920993999819189,
-    -0.026658668435305752,
-    0.0090749976707052651,
-    -0.0024131635404176082,
-    0.00049077583652580863,
-    -6.9169733025012064e-5,
-    4.1390279860730103e-6,
-    7.7403830661984918e-7,
-    -2.1886401049234385e-7,
-    1.0764999465671004e-8,
-    4.5219598112183722e-9,
-    -7.7544002088305891e-10,
-    -6.31808834088002e-11,
-    2.8687950109363423e-11,
-    1.9455868550426972e-13,
-    -9.654696748073275e-13,
-    3.2525481506828756e-14,
-    3.3478119497397052e-14,
-    -1.8645628767814072e-15,
-    -1.2507950603417643e-15,
-    7.4182334421949088e-17,
-    5.0681460130604585e-17,
-)
-_SINGLE_TERMS = 13  # of the series, in single precision
-SINGLE_POWERS = tuple(np.polynomial.chebyshev.cheb2poly(ERFC_SERIES[:_SINGLE_TERMS]))  # of these, the lowest first
 _SMALL = 0.7  # below it erf is summed as a Taylor series: 1 - erfc would cancel
 _NEAR = 0.5  # below it the normal distribution is summed from erf, above it from erfc
 _TAYLOR, _TAYLOR_WIDE = 16, 21  # its last term, and that for longdouble
@@ -56,6 +26,9 @@ _STEP, _STEPS = 0.4, 18  # of the sum for longdouble: an error of e^(-(pi / step
 
 def erf(x: Array) -> Any:
     """Compute erf x: 2 / sqrt(pi) times the integral of e^(-s^2) from 0 to x."""
+    out = elementwise("erf", x)
+    if out is not None:
+        return out
     given = _floating(x)
     size = np.minimum(np.abs(given), _LARGEST)
     large = np.sign(given) * (1 - _gaussian(size, 1) * _scaled_complement(size))
@@ -64,6 +37,9 @@ def erf(x: Array) -> Any:
 
 def normal_cdf(x: Array) -> Any:
     """Compute the normal distribution function, erfc(-x / sqrt(2)) / 2."""
+    out = elementwise("normal_cdf", x)
+    if out is not None:
+        return out
     if np.iscomplexobj(x):
         return complex_error_function.normal_cdf(x)
     if _is_large_single(x):
@@ -79,11 +55,15 @@ def normal_cdf(x: Array) -> Any:
 
 def gaussian(x: Array) -> Any:
     """Compute e^(-x^2)."""
-    return _gaussian(_floating(x), 1)[()]
+    out = elementwise("gaussian", x)
+    return _gaussian(_floating(x), 1)[()] if out is None else out
 
 
 def normal_density(x: Array) -> Any:
     """Compute e^(-x^2 / 2) / sqrt(2 pi)."""
+    out = elementwise("normal_density", x)
+    if out is not None:
+        return out
     if np.iscomplexobj(x):
         return complex_error_function.normal_density(x)
     if _is_large_single(x):
@@ -91,6 +71,26 @@ def normal_density(x: Array) -> Any:
     given = _floating(x)
     two_pi = 8 * np.arctan(given.dtype.type(1))
     return (_gaussian(given, 0.5) / np.sqrt(two_pi))[()]
+
+
+def gelu(x: Array) -> Any:
+    """Compute x Phi(x), with the normal distribution function Phi; 0 at minus infinity."""
+    out = elementwise("gelu", x)
+    return _above(x) * normal_cdf(x) if out is None else out
+
+
+def gelu_slope(t: Array, x: Array) -> Any:
+    """Compute t (Phi(x) + x phi(x)), with the normal density phi."""
+    out = elementwise("gelu_slope", t, x)
+    if out is not None:
+        return out
+    near = _above(x) if np.iscomplexobj(x) else np.minimum(_above(x), _LARGEST)
+    return t * (normal_cdf(x) + near * normal_density(x))
+
+
+def _above(x: Array) -> Any:
+    """Return x, or what is no smaller where the distribution is 0: infinity times 0 is NaN."""
+    return x if np.iscomplexobj(x) else np.maximum(x, -_LARGEST)
 
 
 def _floating(x: Array) -> Any:

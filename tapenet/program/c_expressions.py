@@ -70,6 +70,9 @@ EXPRESSIONS: dict[str, str] = {
     "logaddexp_share": "1 / (1 + exp{f}({1} - {0}))",
     "gaussian": "exp{f}(-{0} * {0})",
     "normal_density": "exp{f}({0} * {0} / -2) * 0.39894228040143267794{f}",
+    "gelu": "{0} * erfc{f}({0} * -0.70710678118654752440{f}) / 2",
+    "gelu_slope": "{0} * (erfc{f}({1} * -0.70710678118654752440{f}) / 2"
+    " + {1} * exp{f}({1} * {1} / -2) * 0.39894228040143267794{f})",
     "over_one_more_square": "{0} / (1 + {1} * {1})",
     "subgradient": "{1} ? 0 : {0}",
 }

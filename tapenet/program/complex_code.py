@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tapenet.program.vector_code import Code, Value
+from tapenet.kernels.vector_code import Code, Value
 
 Pair = tuple[Value, Value]
 

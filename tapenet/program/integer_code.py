@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tapenet.program.vector_code import Code, Value
+from tapenet.kernels.vector_code import Code, Value
 
 Range = tuple[int, int]
 

@@ -15,6 +15,17 @@ import numpy as np
 
 from tapenet.core.record import Shape
 from tapenet.kernels.machine_code import processor
+from tapenet.kernels.vector_code import Code
+from tapenet.kernels.vector_math import (
+    EXPONENTS,
+    FARTHEST,
+    FUNCTIONS,
+    LIMITED,
+    SIMPLE,
+    TRUTHS,
+    definitions,
+    power,
+)
 from tapenet.ops.arrays.indices import ARRAY
 from tapenet.program import integer_code
 from tapenet.program.complex_code import OPERATIONS as COMPLEX, Pair
@@ -30,17 +41,6 @@ from tapenet.program.elements import (
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.integer_code import NAMES as INTEGERS, RELATIONS, Range, full_range, range_of
 from tapenet.program.regions import Region
-from tapenet.program.vector_code import Code
-from tapenet.program.vector_math import (
-    EXPONENTS,
-    FARTHEST,
-    FUNCTIONS,
-    LIMITED,
-    SIMPLE,
-    TRUTHS,
-    definition,
-    power,
-)
 
 # Calls of a function beyond which it is called rather than written out each time: machine code grows.
 INLINED = 12
@@ -581,20 +581,13 @@ def module_of(kernels: Sequence[Kernel], entries: Collection[int], others: Seque
         entries: the places of those that are called from Python.
         others: other functions, which may call kernels, and declarations.
     """
-    functions: dict[tuple[str, str, int], str] = {}
-    intrinsics: dict[str, None] = {}
     calls = sum(kernel.text.count(" call ") for kernel in kernels)
-    pending = [(name, kernel.char, kernel.lanes) for kernel in kernels for name in kernel.functions]
-    while pending:
-        key = pending.pop()
-        if key not in functions:
-            functions[key], own = definition(*key, inline=calls <= INLINED)
-            intrinsics |= own.intrinsics
-            pending += [(name, key[1], key[2]) for name in own.needed]
+    keys = [(name, kernel.char, kernel.lanes) for kernel in kernels for name in kernel.functions]
+    functions, intrinsics = definitions(keys, inline=calls <= INLINED)
     for kernel in kernels:
         intrinsics |= dict.fromkeys(kernel.intrinsics)
     texts = [kernel.text.replace("@KERNEL", f"@kernel{i}", 1) for i, kernel in enumerate(kernels)]
     if others:  # written out at each call in a stretch, they would take seconds to compile
         texts = [text.replace("%column1) {", "%column1) noinline {", 1) for text in texts]
     texts += [entry_of(kernel, f"kernel{i}") for i, kernel in enumerate(kernels) if i in entries]
-    return "\n".join((*intrinsics, *functions.values(), *texts, *others))
+    return "\n".join((*intrinsics, *functions, *texts, *others))

@@ -11,8 +11,10 @@ from tapenet.series.arithmetic import (
     composed,
     exponential,
     integrated,
+    plus,
     scaled,
     square,
+    times,
 )
 from tapenet.series.rules import apply, rule
 
@@ -36,6 +38,16 @@ def _normal_density(x: Series) -> list[Coefficient]:
 @rule("normal_cdf")
 def _normal_cdf(x: Series) -> Series:
     return integrated(apply("normal_cdf", x[0]), _normal_density(x), x)
+
+
+@rule("gelu")
+def _gelu(x: Series) -> Series:
+    return times(x, _normal_cdf(x))
+
+
+@rule("gelu_slope")
+def _gelu_slope(t: Series, x: Series) -> Series:
+    return times(t, plus(_normal_cdf(x), times(x, _normal_density(x))))
 
 
 @rule("bessel")

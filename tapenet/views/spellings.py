@@ -171,6 +171,17 @@ def _normal_density(call: Call) -> str:
     return f"{(2 * math.pi) ** -0.5} * np.exp(-0.5 * {x} * {x})"
 
 
+def _gelu(call: Call) -> str:
+    (x,) = call.operands
+    return f"{x} * {_special('ndtr')(call)}"
+
+
+def _gelu_slope(call: Call) -> str:
+    t, x = call.operands
+    density = f"{(2 * math.pi) ** -0.5} * np.exp(-0.5 * {x} * {x})"
+    return f"{t} * ({call.module('scipy.special')}.ndtr({x}) + {x} * {density})"
+
+
 def _sinc(call: Call) -> str:
     order = call.parameters["order"]
     return f"{call.helper('sinc_slope')}({call.operands[0]}, {order})" if order else f"np.sinc({call.operands[0]})"
@@ -345,6 +356,8 @@ SPELLINGS: dict[str, Spelling] = {
     "special.digamma_difference": _digamma_difference,
     "normal_cdf": _normal_cdf,
     "normal_density": _normal_density,
+    "gelu": _gelu,
+    "gelu_slope": _gelu_slope,
     "bessel": lambda call: f"{call.module('scipy.special')}.iv({call.parameters['order']}, {call.operands[0]})",
     "sinc": _sinc,
     "subgradient": _helped("outside"),

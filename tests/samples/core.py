@@ -96,6 +96,7 @@ INTERVALS: dict[str, tuple[float, float, bool]] = {
     "normal_cdf": (-3, 3, False),
     "normal_density": (-3, 3, False),
     "sigmoid": (-5, 5, True),
+    "gelu": (-3, 3, True),
 }
 
 
@@ -147,7 +148,7 @@ def _steps(draw: Draw, primitive: Primitive) -> Sample:
 # ---- elementwise, several operands ----
 
 
-@sample("add", "subtract", "multiply", "divide", "over_square_of_cosh", "over_one_more_square")
+@sample("add", "subtract", "multiply", "divide", "over_square_of_cosh", "over_one_more_square", "gelu_slope")
 def _arithmetic(draw: Draw, primitive: Primitive) -> Sample:
     x_shape, y_shape = pair_of_shapes(draw)
     if draw(st.booleans()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,24 @@ normal_cdf = elementwise(
     name="normal_cdf",
     doc="The normal distribution function, erfc(-x / sqrt(2)) / 2. Derivative: e^(-x^2 / 2) / sqrt(2 pi).",
 )
+gelu_slope: Callable[..., Array] = elementwise(
+    error_function.gelu_slope,
+    lambda u, x: gelu_slope(u, x),
+    lambda u, t, x: u * t * _gelu_curvature(x),
+    name="gelu_slope",
+    doc="t (Phi(x) + x phi(x)). Derivatives: Phi(x) + x phi(x), t (2 - x^2) phi(x).",
+)
+gelu = elementwise(
+    error_function.gelu,
+    lambda t, x: gelu_slope(t, x),
+    name="gelu",
+    doc="x Phi(x), in one pass over x. Derivative: Phi(x) + x phi(x).",
+)
+
+
+def _gelu_curvature(x: Array) -> Array:
+    density = normal_density(x)
+    return 2 * density - x * (x * density)  # the square would overflow
 
 
 # ---- modified Bessel functions of the first kind ----

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
 
-from tapenet.kernels.error_function import ERFC_SERIES, SINGLE_POWERS
-from tapenet.program.vector_code import Code, Value
+from tapenet.kernels.error_series import ERFC_SERIES, SINGLE_POWERS
+from tapenet.kernels.vector_code import Code, Value
 
 Function = Callable[..., Value]
 
@@ -33,6 +33,20 @@ def definition(name: str, char: str, lanes: int, inline: bool) -> tuple[str, Cod
     body = "\n  ".join(code.lines)
     head = f"define internal {code.type} @{name}_{code.suffix}({given}) {attribute}"
     return f"{head} {{\n  {body}\n  ret {code.type} {result}\n}}", code
+
+
+def definitions(keys: Sequence[tuple[str, str, int]], *, inline: bool) -> tuple[list[str], dict[str, None]]:
+    """Return the texts of functions, by name, character and lanes, with those that they call, and declarations."""
+    texts: dict[tuple[str, str, int], str] = {}
+    intrinsics: dict[str, None] = {}
+    pending = list(keys)
+    while pending:
+        key = pending.pop()
+        if key not in texts:
+            texts[key], own = definition(*key, inline=inline)
+            intrinsics |= own.intrinsics
+            pending += [(name, key[1], key[2]) for name in own.needed]
+    return list(texts.values()), intrinsics
 
 
 # ---- exponentials ----
@@ -428,17 +442,31 @@ def _erf(c: Code, x: Value) -> Value:
 
 def _normal_cdf(c: Code, x: Value) -> Value:
     """Return erfc(-x / sqrt 2) / 2."""
-    size, half = _size(c, x), c.number(0.5)
+    return _normal_cdf_by(c, x, *_parts_of_gaussian(c, _size(c, x), 0.5))
+
+
+def _normal_cdf_by(c: Code, x: Value, e: Value, lost_of_e: Value) -> Value:
+    """Return it by e^(-x^2 / 2), and what that lost by rounding."""
+    scaled, lost = _over_root_of_two(c, _size(c, x))
+    tail = c.two("fmul", c.number(0.5), _complement(c, scaled, lost, e, lost_of_e))
+    far = c.select(c.compare("olt", x, c.number(0.0)), tail, c.two("fsub", c.number(1.0), tail))
+    return c.select(c.compare("olt", scaled, c.number(0.7)), _normal_cdf_near_zero(c, scaled, x), far)
+
+
+def _over_root_of_two(c: Code, size: Value) -> tuple[Value, Value]:
+    """Return size / sqrt 2, and what that lost by rounding."""
     high = float(np.array(math.sqrt(0.5), c.char))
     low = math.sqrt(0.5) - high if c.char == "f" else _ROOT_LOW
     scaled = c.two("fmul", size, c.number(high))
-    lost = c.fma(size, c.number(low), c.fma(size, c.number(high), c.negative(scaled)))
-    tail = c.two("fmul", half, _complement(c, scaled, lost, *_parts_of_gaussian(c, size, 0.5)))
+    return scaled, c.fma(size, c.number(low), c.fma(size, c.number(high), c.negative(scaled)))
+
+
+def _normal_cdf_near_zero(c: Code, scaled: Value, x: Value) -> Value:
+    """Return 1 / 2 + erf(x / sqrt 2) / 2, by |x| / sqrt 2 up to 0.7."""
+    half = c.number(0.5)
     first, rest = (c.two("fmul", half, part) for part in _parts_of_erf(c, c.intrinsic("copysign", scaled, x)))
     total = c.two("fadd", half, first)
-    near = c.two("fadd", total, c.two("fadd", c.two("fadd", c.two("fsub", half, total), first), rest))
-    far = c.select(c.compare("olt", x, c.number(0.0)), tail, c.two("fsub", c.number(1.0), tail))
-    return c.select(c.compare("olt", scaled, c.number(0.7)), near, far)
+    return c.two("fadd", total, c.two("fadd", c.two("fadd", c.two("fsub", half, total), first), rest))
 
 
 def _gaussian(c: Code, x: Value) -> Value:
@@ -446,11 +474,35 @@ def _gaussian(c: Code, x: Value) -> Value:
 
 
 def _normal_density(c: Code, x: Value) -> Value:
-    e, lost = _parts_of_gaussian(c, _size(c, x), 0.5)
+    return _normal_density_by(c, *_parts_of_gaussian(c, _size(c, x), 0.5))
+
+
+def _normal_density_by(c: Code, e: Value, lost: Value) -> Value:
+    """Return it by e^(-x^2 / 2), and what that lost by rounding."""
     scale = 1 / math.sqrt(2 * math.pi)
     high = float(np.array(scale, c.char))
     rest = c.two("fmul", e, c.number(scale - high))
     return c.fma(e, c.number(high), c.fma(lost, c.number(high), rest))
+
+
+def _gelu(c: Code, x: Value) -> Value:
+    """Return x Phi(x); far from 0, where Phi(x) may be subnormal and x infinite, as max(x, 0) - |x| Phi(-|x|)."""
+    size = _size(c, x)
+    e, lost_of_e = _parts_of_gaussian(c, size, 0.5)
+    factor = c.two("fmul", e, size)
+    lost_of_factor = c.fma(lost_of_e, size, c.fma(e, size, c.negative(factor)))
+    scaled, lost = _over_root_of_two(c, size)
+    tail = c.two("fmul", c.number(0.5), _complement(c, scaled, lost, factor, lost_of_factor))
+    far = c.select(c.compare("olt", x, c.number(0.0)), c.negative(tail), c.two("fsub", x, tail))
+    near = c.two("fmul", x, _normal_cdf_near_zero(c, scaled, x))
+    return c.select(c.compare("olt", scaled, c.number(0.7)), near, far)
+
+
+def _gelu_slope(c: Code, t: Value, x: Value) -> Value:
+    """Return t (Phi(x) + x phi(x))."""
+    e, lost = _parts_of_gaussian(c, _size(c, x), 0.5)
+    near = _clamped(c, x, -_LARGEST_SIZE, _LARGEST_SIZE)
+    return c.two("fmul", t, c.fma(near, _normal_density_by(c, e, lost), _normal_cdf_by(c, x, e, lost)))
 
 
 FUNCTIONS: dict[str, tuple[Function, int]] = {
@@ -471,6 +523,8 @@ FUNCTIONS: dict[str, tuple[Function, int]] = {
     "gaussian": (_gaussian, 1),
     "normal_cdf": (_normal_cdf, 1),
     "normal_density": (_normal_density, 1),
+    "gelu": (_gelu, 1),
+    "gelu_slope": (_gelu_slope, 2),
 }
 
 # ---- operations of one line or a few ----

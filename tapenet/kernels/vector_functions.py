@@ -1,0 +1,112 @@
+"""Functions of loops over vectors, compiled for this processor at their first use, and elementary ones among them.
+
+They compute in one pass over memory, and without the interpreter's lock, what takes NumPy several. They are for float32
+and float64, on processors with AVX2 or AVX-512, where llvmlite is installed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.core.array_types import Array
+from tapenet.kernels import backends
+from tapenet.kernels.memory import empty
+from tapenet.kernels.pooled import PooledArray
+from tapenet.kernels.threads import share
+
+# Elements from which on an elementary function is compiled and called.
+FEWEST = 2**14
+
+# What an element takes, in reads of its memory: about a nanosecond.
+_COST = 4
+
+_ARRAYS = frozenset({np.ndarray, PooledArray})
+
+
+@attrs.frozen(eq=False)
+class Functions:
+    """The compiled functions of one dtype.
+
+    Attributes:
+        by_name: take addresses, lengths and numbers.
+        library: what holds their code.
+    """
+
+    by_name: dict[str, Callable[..., Any]]
+    library: Any
+
+
+_compiled: dict[tuple[str, str, str], Functions | None] = {}
+
+
+def functions_for(dtype: np.dtype[Any], generator: str, name: str = "") -> Functions | None:
+    """Return the functions that a module generates for a dtype; None where NumPy computes.
+
+    Args:
+        dtype: of all arrays.
+        generator: the module; its `functions(char, lanes, name)` returns them as `loop_code.Function`.
+        name: tells the module which.
+    """
+    if not backends.has_machine_code() or dtype.char not in "fd" or not dtype.isnative:
+        return None
+    key = (generator, dtype.char, name)
+    if key not in _compiled:
+        # Imported here: it needs llvmlite, and modules that importing tapenet does not.
+        machine_code = importlib.import_module("tapenet.kernels.machine_code")
+        size = machine_code.processor().vector_size
+        _compiled[key] = _of(machine_code, *key, size // dtype.itemsize) if size else None
+    return _compiled[key]
+
+
+def _of(machine_code: Any, generator: str, char: str, name: str, lanes: int) -> Functions:
+    written = importlib.import_module(generator).functions(char, lanes, name)
+    text = importlib.import_module("tapenet.kernels.loop_code").module_of(written)
+    library = machine_code.compile_module(lambda: text, text)
+    return Functions({f.name: _called(library.address(f.name), f) for f in written}, library)
+
+
+def _called(address: int, function: Any) -> Callable[..., Any]:
+    kinds = (ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_double)
+    given = [kind for kind, count in zip(kinds, function.counts, strict=True) for _ in range(count)]
+    return ctypes.CFUNCTYPE(None if function.returns is None else ctypes.c_int32, *given)(address)
+
+
+def address(x: Array) -> int:
+    """Return where an array begins."""
+    return int(x.__array_interface__["data"][0])
+
+
+# ---- elementary functions ----
+
+
+def is_worth(x: Any) -> bool:
+    """Return whether there is code for elementary functions of an array or Tensor."""
+    return getattr(x, "size", 0) >= FEWEST and x.dtype.char in "fd" and backends.has_machine_code()
+
+
+def elementwise(name: str, *arrays: Any) -> Array | None:
+    """Return an elementary function of large arrays of one shape; None where NumPy computes it."""
+    x = arrays[0]
+    if type(x) not in _ARRAYS or x.size < FEWEST:
+        return None
+    dtype, shape = x.dtype, x.shape
+    if not all(type(a) in _ARRAYS and a.dtype is dtype and a.shape == shape and a.flags.c_contiguous for a in arrays):
+        return None
+    functions = functions_for(dtype, "tapenet.kernels.elementwise_code", name)
+    if functions is None:
+        return None
+    out, function = empty(shape, dtype), functions.by_name[name]
+    places = [address(a) for a in (*arrays, out)]
+
+    def work(part: slice) -> None:
+        first = part.start * dtype.itemsize
+        function(*(place + first for place in places), part.stop - part.start)
+
+    share(work, x.size, _COST * x.nbytes)
+    return out

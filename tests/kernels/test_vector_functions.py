@@ -1,0 +1,112 @@
+"""Elementary functions of large arrays by machine code: the values of NumPy's, in any number of threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+import tapenet as tn
+from tapenet.kernels import error_function, slopes, vector_functions
+from tapenet.nn import activations
+
+pytest.importorskip("llvmlite")
+
+Array = Any
+NUMPY = {
+    "erf": error_function.erf,
+    "gaussian": error_function.gaussian,
+    "normal_cdf": error_function.normal_cdf,
+    "normal_density": error_function.normal_density,
+    "gelu": error_function.gelu,
+    "gelu_slope": error_function.gelu_slope,
+    "sigmoid": activations.sigmoid,
+    "over_square_of_cosh": slopes.over_square_of_cosh,
+}
+OF_TWO = {"gelu_slope", "over_square_of_cosh"}
+ENDS = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-30, -200.0, 200.0, 30.0, -30.0]
+
+
+def operands(name: str, size: int, dtype: Any) -> list[Array]:
+    rng = np.random.default_rng(size)
+    x = rng.uniform(-8, 8, size).astype(dtype)
+    x[-len(ENDS) :] = ENDS
+    return [rng.standard_normal(size).astype(dtype), x] if name in OF_TWO else [x]
+
+
+@pytest.fixture
+def llvm(restored_backend: None) -> None:
+    tn.use_backend("llvm")
+
+
+@pytest.fixture
+def restored_backend() -> Any:
+    before, threads = tn.use_backend("numpy"), tn.num_threads()
+    yield
+    tn.use_backend(before)
+    tn.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("name", sorted(NUMPY))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@np.errstate(all="ignore")
+def test_values_are_those_of_numpy(name: str, dtype: Any, restored_backend: None) -> None:
+    given = operands(name, vector_functions.FEWEST + 5, dtype)
+    expected = NUMPY[name](*given)
+    tn.use_backend("llvm")
+    found = NUMPY[name](*given)
+    assert found.dtype == dtype
+    # Of Phi(x) + x phi(x) the parts cancel, where it is 0.
+    np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype == np.float32 else 1e-12, atol=np.finfo(dtype).eps)
+
+
+@given(extra=st.integers(0, 70), name=st.sampled_from(sorted(NUMPY)), dtype=st.sampled_from([np.float32, np.float64]))
+@np.errstate(all="ignore")
+def test_threads_and_ends_do_not_matter(extra: int, name: str, dtype: Any) -> None:
+    before = tn.num_threads()
+    given = operands(name, 2 * vector_functions.FEWEST + extra, dtype)
+    cut = len(given[0]) - extra - 3
+    try:
+        found = []
+        for threads in (1, 3):
+            tn.set_num_threads(threads)
+            found.append(vector_functions.elementwise(name, *given))
+        parts = vector_functions.elementwise(name, *(x[:cut] for x in given))
+    finally:
+        tn.set_num_threads(before)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(parts, found[0][:cut])
+
+
+def test_what_has_no_code_is_left_to_numpy(llvm: None) -> None:
+    size = 2 * vector_functions.FEWEST
+    x = np.ones(size)
+    for other in (x[:9], x[::2], x.astype(np.float16), x.astype(">f8"), x.astype(complex), 1.0, np.ma.array(x)):
+        assert vector_functions.elementwise("sigmoid", other) is None
+    assert vector_functions.elementwise("gelu_slope", x, x.astype(np.float32)) is None
+    assert vector_functions.elementwise("gelu_slope", x, x[:-1]) is None
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_gelu_of_many_is_that_of_few(backend: str, restored_backend: None) -> None:
+    tn.use_backend(backend)
+    few = np.random.default_rng(0).uniform(-4, 4, 64)
+    many = np.tile(few, vector_functions.FEWEST // 64)
+
+    def derivatives(x: Array) -> list[Array]:
+        slope = tn.elementwise_grad(tn.nn.gelu)
+        pushed = tn.jvp(tn.nn.gelu, (x,), (np.ones_like(x),))[1]
+        second = tn.jvp(slope, (x,), (np.ones_like(x),))[1]
+        return [tn.nn.gelu(x), slope(x), pushed, second, tn.elementwise_grad(slope)(x)]
+
+    for small, large in zip(derivatives(few), derivatives(many), strict=True):
+        np.testing.assert_allclose(large, np.tile(small, vector_functions.FEWEST // 64), rtol=1e-12, atol=1e-14)
+
+
+def test_gelu_at_infinity_has_its_limits() -> None:
+    for count in (1, vector_functions.FEWEST):
+        x = np.tile([-np.inf, np.inf], count)
+        np.testing.assert_array_equal(error_function.gelu(x), np.tile([0, np.inf], count))
+        np.testing.assert_array_equal(error_function.gelu_slope(np.ones_like(x), x), np.tile([0, 1], count))
