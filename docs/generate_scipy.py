@@ -127,10 +127,28 @@ is recorded once and runs as straight code on numbers; any other is called as it
 
 **Plain SciPy.** The functions of `scipy.special` that are ufuncs find their derivative when called on a Tensor. With
 `SCIPY_ARRAY_API=1` set in the process before SciPy is imported, SciPy asks a Tensor for its namespace,
-`tapenet.numpy`, and finds `special` in it; then functions that SciPy writes to the array API standard work too. SciPy
-refuses a Tensor beside a plain array there ("Multiple namespaces for array inputs"): call the function of
-`tapenet.scipy` instead, or add `0 * x` to the array. What converts its arguments to arrays cannot be seen: on an open
-tape that raises, and the error says what to write instead.
+`tapenet.numpy`, and finds `special` in it; then functions that SciPy writes to the array API standard work too. Of
+those with a table row below these do, on Tensors alone, with SciPy 1.17:
+
+| module | with the array API mode on, beside functions of `special` |
+|---|---|
+| `fft` | `fft`, `hfft`, `rfft`, their inverses and their forms for 2 and n axes, `fftshift`, `ifftshift` |
+| `integrate` | `cumulative_trapezoid`, `fixed_quad`, `romb`, `trapezoid` |
+| `linalg` | `diagsvd`, `fiedler`, `orthogonal_procrustes`, `solve_circulant` |
+| `optimize` | `newton`, `rosen` |
+| `signal` | `fftconvolve`, `freqs`, `freqz`, their forms for zeros and poles or sections, `get_window`, `oaconvolve` |
+| `spatial` | `transform.Rotation` |
+| `stats` | `entropy`, `gmean`, `hmean`, `kurtosis`, `moment`, `pmean`, `sem`, `skew`, `zmap` |
+
+The standard knows no common namespace of a Tensor and a plain array, and SciPy refuses the two side by side there. The
+error says so, and names the function of `tapenet.scipy`, which takes both; or add `0 * x` to the array.
+
+What converts its arguments to arrays cannot be seen. On an open tape that raises, and the error says what to write:
+`tapenet.scipy....`, `tn.root`, or a rule by `tn.primitive` or `tn.custom_vjp`. It is a `tn.errors.ForeignCodeError`,
+which is not a TypeError, since SciPy replaces those by its own. Four things remain SciPy's own errors, as it asks a
+Tensor nothing before it fails: an assignment into an array of NumPy's, `splu(A).solve(x)`, and a dense Tensor as the
+matrix of `csr_array` or the one diagonal of `diags_array`. And a search that only compares values, such as
+`scipy.optimize.golden`, finds a plain number: its derivative is that of `tapenet.scipy.optimize.minimize_scalar`.
 
 What becomes of each public function on a Tensor:
 

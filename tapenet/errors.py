@@ -74,6 +74,10 @@ class MissingAttributeError(ConversionError, AttributeError):
     """An attribute of an array's memory, which a Tensor of an open tape does not have: `hasattr` returns False."""
 
 
+class ForeignCodeError(TapenetError, RuntimeError):
+    """A function of another library that would drop a value off its open tape, and that hides a TypeError."""
+
+
 class MappedValueError(TapenetError, TypeError):
     """A use of a mapped value that needs one value: a Python branch, a conversion, a shape computed from values."""
 

@@ -10,7 +10,9 @@ write instead. Every other name of NumPy's (constants, dtypes, settings, files: 
 A function is imported, and its docstring composed, when it is first used: most programs use few of them.
 """
 
+import sys as _sys
 from importlib import import_module as _import_module
+from types import ModuleType as _ModuleType
 from typing import Any as _Any
 
 import numpy as _np
@@ -119,3 +121,16 @@ def __dir__() -> list[str]:
 def __array_namespace_info__() -> _Any:
     """Return what the namespace can do, in the terms of the Python array API standard."""
     return _import_module("tapenet.numpy.array_api").NamespaceInfo()
+
+
+class _Namespace(_ModuleType):
+    """The type of this module, which is shown where arrays of several namespaces are refused: there it says more."""
+
+    def __repr__(self) -> str:
+        asking = _sys._getframe(1)
+        if asking.f_code.co_name == "array_namespace":
+            _import_module("tapenet.numpy.in_scipy").refuse_beside_plain_arrays(asking)
+        return super().__repr__()
+
+
+_sys.modules[__name__].__class__ = _Namespace

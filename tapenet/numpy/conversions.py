@@ -30,16 +30,23 @@ def _number(convert: Callable[[Any], Any], name: str) -> Callable[[Tensor], Any]
     def converted(self: Tensor) -> Any:
         if _is_piecewise_constant(self):
             return convert(read_single_value(self, name))
+        asking = sys._getframe(1)
         try:
             return own(self)
         except ConversionError as error:
-            raise _advised(error, sys._getframe(1)) from None
+            if _is_of_scipy(asking) and _in_scipy().is_bracket(asking):
+                return convert(read_single_value(self, name))
+            if _is_of_scipy(asking) and convert is float:
+                raise _in_scipy().dropped(asking) from None
+            raise advised(error, asking) from None
 
     return converted
 
 
-def _advised(error: TapenetError, asking: FrameType) -> TapenetError:
+def advised(error: TapenetError, asking: FrameType) -> TapenetError:
     """Return an error with what to write in place of the function that asked."""
+    while asking.f_globals.get("__name__") == __name__ and asking.f_back is not None:
+        asking = asking.f_back
     advice = import_module("tapenet.numpy.outside").advice_for(asking)
     return type(error)(f"{error} {advice}") if advice else error
 
@@ -111,10 +118,32 @@ def as_numpy_array(self: Tensor, dtype: Any = None, copy: bool | None = None) ->
     try:
         return _convert(self, dtype, copy)
     except (ConversionError, MappedValueError) as error:
-        package = asking.f_globals.get("__name__", "")
-        if package.startswith("scipy.sparse._") and asking.f_code.co_name in _OPERATORS_OF_SPARSE:
+        if _is_operator_of_sparse(asking):
             return _as_one_object(self)
-        raise _advised(error, asking) from None
+        if _is_of_scipy(asking) and isinstance(error, ConversionError):
+            raise _in_scipy().dropped(asking) from None
+        raise advised(error, asking) from None
+
+
+def _is_of_scipy(asking: FrameType) -> bool:
+    """Return whether code of SciPy's asks, through NumPy's or by itself."""
+    is_close = asking.f_globals.get("__name__", "").startswith(("scipy.", "numpy."))
+    found: bool = is_close and _in_scipy().is_of_scipy(asking)
+    return found
+
+
+def _in_scipy() -> Any:
+    return import_module("tapenet.numpy.in_scipy")
+
+
+def _is_operator_of_sparse(asking: FrameType | None) -> bool:
+    """Return whether an operator of scipy.sparse asks, and not its method `multiply`, called as such."""
+    if asking is None or asking.f_code.co_name not in _OPERATORS_OF_SPARSE:
+        return False
+    name = asking.f_code.co_name
+    while asking is not None and asking.f_globals.get("__name__", "").startswith("scipy.sparse._"):
+        name, asking = asking.f_code.co_name, asking.f_back
+    return name != "multiply"
 
 
 _OPERATORS_OF_SPARSE = {"_matmul_dispatch", "_multiply_2d_with_broadcasting", "multiply", "_divide"}
@@ -134,12 +163,23 @@ def refuse_assignment(self: Tensor, index: Any, value: Any) -> None:
     try:
         _assign(self, index, value)
     except AssignmentError as error:
-        raise _advised(error, sys._getframe(1)) from None
+        raise advised(error, sys._getframe(1)) from None
+
+
+def _has_no_attribute(self: Tensor, name: str) -> Any:
+    """`x.name` where there is none. SciPy asks for `matvec` before it says that it does not know a type."""
+    if name == "matvec":
+        _in_scipy().check_is_no_operator(sys._getframe(1))
+    found = getattr(type(self), name, None)
+    if isinstance(found, property):  # which raised: it says what to write
+        return found.__get__(self)
+    raise AttributeError(f"'Tensor' object has no attribute {name!r}", name=name, obj=self)
 
 
 CONVERSIONS: dict[str, Callable[..., Any]] = {
     "__array__": as_numpy_array,
     "__setitem__": refuse_assignment,
+    "__getattr__": _has_no_attribute,
     "__int__": _number(int, "int(x)"),
     "__float__": _number(float, "float(x)"),
     "__round__": _rounded,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from types import MethodType
@@ -16,7 +17,7 @@ from tapenet.core.foreign import USUAL, defers_to, is_sparse_matrix
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor, numbers_trace, read_value, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError, MissingAttributeError
-from tapenet.numpy.conversions import CONVERSIONS
+from tapenet.numpy.conversions import CONVERSIONS, advised
 from tapenet.numpy.protocol import array_function, array_ufunc
 from tapenet.ops.arrays.shaping import matrix_transpose, transpose
 from tapenet.ops.elementwise import arithmetic
@@ -335,7 +336,14 @@ def _refusal(method: str, instead: str) -> Callable[..., Any]:
 
 def _has_no_memory(name: str, instead: str) -> Callable[[Tensor], Any]:
     """Make the getter of a property of an array's memory: ndarray's, once the tape has closed."""
-    return lambda self: getattr(_off_closed_tapes(self, f"x.{name}", instead, MissingAttributeError), name)
+
+    def get(self: Tensor) -> Any:
+        try:
+            return getattr(_off_closed_tapes(self, f"x.{name}", instead, MissingAttributeError), name)
+        except MissingAttributeError as error:
+            raise advised(error, sys._getframe(1)) from None
+
+    return get
 
 
 _REFUSALS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
@@ -12,9 +11,9 @@ import numpy as np
 
 import tapenet.numpy as tnp
 from tapenet.core.primitive import Array
-from tapenet.core.provided import provided
 from tapenet.core.tensor import Tensor
 from tapenet.errors import AssignmentError
+from tapenet.numpy.in_scipy import advice_in_scipy
 
 
 def _sliding_window_view(
@@ -110,28 +109,4 @@ def advice_for(asking: FrameType) -> str:
     """Return what to write in place of what asks for an array or a number, by the frame of the function that asks."""
     module, function = asking.f_globals.get("__name__", ""), asking.f_code.co_qualname
     found = (text for name, part, text in _ADVICE if module.startswith(name) and part in function)
-    return next(found, "") or _advice_in_scipy(asking)
-
-
-_OF_COMPILED = "give a function of compiled code a derivative by tn.primitive or tn.custom_vjp."
-
-
-def _advice_in_scipy(asking: FrameType | None) -> str:
-    """Return what to write in place of a function of SciPy's, as the user's code called it."""
-    calls: list[tuple[str, str]] = []  # the last one is the user's
-    while asking is not None and asking.f_globals.get("__name__", "").startswith(("scipy.", "numpy.")):
-        package, *rest = asking.f_globals["__name__"].split(".")
-        if package == "scipy" and not rest[0].startswith("_"):
-            calls.append((rest[0], asking.f_code.co_qualname.partition(".")[0]))
-        asking = asking.f_back
-    if not calls:
-        return ""
-    public = (call for call in reversed(calls) if hasattr(sys.modules.get(f"scipy.{call[0]}"), call[1]))
-    module, name = next(public, calls[-1])
-    ours = provided.scipy()
-    if module not in ours.MODULES:
-        solved = "For the solution of equations write tn.root; " if module == "optimize" else "In place of it "
-        return f"{solved}{_OF_COMPILED}"
-    if hasattr(getattr(ours, module), name):
-        return f"Write tapenet.scipy.{module}.{name}."
-    return f"Write its counterpart in tapenet.scipy.{module}; where there is none, {_OF_COMPILED}"
+    return next(found, "") or advice_in_scipy(asking)

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,9 @@ def counterpart(theirs: Any) -> Callable[..., Any] | None:
     """Find our function for one of NumPy's: of the same name, in its namespace or in those below it."""
     ours = _found.get(theirs)
     if ours is None:
-        if theirs in _places():
+        if theirs in import_module("tapenet.numpy.in_scipy").QUESTIONS:
+            ours = import_module("tapenet.numpy.in_scipy").QUESTIONS[theirs]
+        elif theirs in _places():
             ours = getattr(*_places()[theirs])
         else:
             ours = import_module("tapenet.numpy.outside").OUTSIDE.get(theirs) or _found_in_scipy(theirs)
@@ -72,7 +74,7 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **ke
     if any(out is not None for out in outs):
         raise ArgumentTypeError(
             f"{name}: out= must not be given with a Tensor, which is a value and never changes. "
-            + _instead_of_out(name, operands, outs)
+            + (_advice_in_scipy(sys._getframe(1)) or _instead_of_out(name, operands, outs))
         )
     if ours is None:
         is_users = name.endswith(" (vectorized)")
@@ -85,6 +87,13 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **ke
         return ours(*operands, **keywords)
     of_method = functools.partial(call_method, ufunc, ours, method)
     return _answered(getattr(ufunc, method), of_method, operands, keywords)
+
+
+def _advice_in_scipy(asking: FrameType) -> str:
+    if not asking.f_globals.get("__name__", "").startswith("scipy."):
+        return ""
+    advice: str = import_module("tapenet.numpy.in_scipy").advice_in_scipy(asking)
+    return advice
 
 
 _IN_PLACE = re.compile(r"\s*(?P<target>[^=]+?)\s*(?P<operator>\*\*|//|<<|>>|[-+*/%@&|^])=\s*(?P<value>.+?)\s*(#.*)?$")

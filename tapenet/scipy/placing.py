@@ -77,6 +77,7 @@ def _without_tensors(module: ModuleType, name: str, instead: str, note: str) -> 
         functools.update_wrapper(function, theirs, ("__name__",), ())
     function.__name__ = function.__qualname__ = name
     function.__module__ = f"tapenet.{module.__name__}"
+    function.instead = instead  # type: ignore[attr-defined]  # read where SciPy's own function is called
     function.__doc__ = (
         f"{summary_of(theirs)}\n\n{note}\n\nParameters and results are those of {module.__name__}.{name}."
     )

@@ -114,8 +114,10 @@ def test_what_scipy_converts_raises_and_says_what_to_write() -> None:
     x = np.array([1.0, 2.0, 3.0])
     for call, words in (
         (lambda x: scipy.stats.gaussian_kde(x), r"Write tapenet\.scipy\.stats\.gaussian_kde\."),
-        (lambda x: scipy.stats.skew(x), r"Write its counterpart in tapenet\.scipy\.stats"),
-        (lambda x: scipy.stats.norm.logpdf(x), r"Write its counterpart in tapenet\.scipy\.stats"),
+        (lambda x: scipy.stats.skew(x), r"Write tapenet\.scipy\.stats\.skew\."),
+        (lambda x: scipy.stats.norm.logpdf(x), r"Write tapenet\.scipy\.stats\.norm\.logpdf\."),
+        (lambda x: scipy.stats.multivariate_normal(x).pdf(x), r"Write tapenet\.scipy\.stats\.multivariate_normal\."),
+        (lambda x: scipy.stats.tukey_hsd(x, x), r"Write its counterpart in tapenet\.scipy\.stats"),
         (lambda x: scipy.special.logsumexp(x), r"Write tapenet\.scipy\.special\.logsumexp\."),
         (lambda x: scipy.optimize.least_squares(lambda t: t - x, np.zeros(3)), r"tn\.root|tapenet\.scipy\.optimize"),
         (lambda x: scipy.integrate.quad(lambda t: x[0] * t, 0, 1), r"tn\.primitive or|tapenet\.scipy\.integrate"),
