@@ -15,11 +15,16 @@ import attrs
 import numpy as np
 
 from tapenet.kernels import backends
+from tapenet.kernels.teams import Native, Step, Team, free_team
+from tapenet.kernels.threads import parts_of
 
 Array = Any
 
 # Elements of a block from which on the code is compiled and called.
 FEWEST = 2**14
+
+# Parts of a step of many parameters for each thread.
+PARTS = 4
 
 # Bits of the exceptions that NumPy reports, and operations that meet each.
 _MET: tuple[tuple[int, Callable[[Any], Any]], ...] = (
@@ -64,36 +69,101 @@ def take_step(outputs: Sequence[Array], arrays: Sequence[Array], numbers: Number
         arrays: the parameter, its gradient, its mean and its mean of squares, flat.
         numbers: of the step.
     """
-    dtype = outputs[0].dtype
-    if outputs[0].size < FEWEST or not backends.has_machine_code() or dtype.char not in "fd":
-        return False
     several = (*arrays, *outputs)
-    if not numbers.fit(dtype) or not all(x.dtype is dtype and x.flags.c_contiguous for x in several):
-        return False
-    code = _code_for(dtype)
+    code = code_for(several, numbers) if outputs[0].size >= FEWEST else None
     if code is None:
         return False
     given = [float(x) for x in attrs.astuple(numbers)]
-    met = code.function(*(x.ctypes.data for x in several), outputs[0].size, *given) & _REPORTED
-    # Each exception is met again in NumPy, which warns, raises or ignores it as np.errstate says.
-    if met:
-        for bit, meet in _MET:
-            if met & bit:
-                meet(dtype.type)
+    code.report(code.function(*(x.ctypes.data for x in several), outputs[0].size, *given))
     return True
 
 
+def take_steps(leaves: Sequence[tuple[Sequence[Array], Sequence[Array]]], numbers: Numbers) -> list[bool]:
+    """Do as `take_step` for many parameters in one call, which threads share; return for which there is code.
+
+    Args:
+        leaves: for each parameter the flat arrays to write to, and those that are read.
+        numbers: of the step.
+    """
+    codes = [code_for((*arrays, *outputs), numbers) for outputs, arrays in leaves]
+    sizes = [0 if code is None else outputs[0].size for code, (outputs, _) in zip(codes, leaves, strict=True)]
+    if sum(sizes) >= FEWEST:
+        with free_team() as team:
+            if team is not None:
+                _take(team, codes, leaves, sizes, numbers)
+                return [code is not None for code in codes]
+    return [False] * len(leaves)
+
+
+def _take(
+    team: Team, codes: Sequence[Code | None], leaves: Sequence[Any], sizes: Sequence[int], numbers: Numbers
+) -> None:
+    """Cut all elements into parts of one size, more than there are threads: they are not all equally fast."""
+    total = sum(sizes)
+    touched = sum(size * 7 * outputs[0].itemsize for size, (outputs, _) in zip(sizes, leaves, strict=True))
+    shared = len(parts_of(total, touched))
+    length = -(-total // (PARTS * shared if shared > 1 else 1))
+    parts: list[list[Step]] = []
+    room = 0
+    for code, (outputs, arrays), size in zip(codes, leaves, sizes, strict=True):
+        start = 0
+        while code is not None and start < size:
+            if room == 0:
+                parts.append([])
+                room = length
+            stop = min(size, start + room)
+            parts[-1].append(code.step((*arrays, *outputs), numbers, slice(start, stop)))
+            room -= stop - start
+            start = stop
+    met = team.run(parts)
+    for code in dict.fromkeys(codes):
+        if code is not None:
+            code.report(met)
+
+
 @attrs.frozen(eq=False)
-class _Code:
+class Code:
+    """The code of one dtype.
+
+    Attributes:
+        dtype: of all arrays.
+        function: takes the addresses of a parameter, its gradient and means, and of those that it writes; how many
+            elements there are; and the numbers of the step. It returns the exceptions that it met.
+        native: the function, as teams call it.
+        library: what holds it.
+    """
+
+    dtype: np.dtype[Any]
     function: Any
+    native: Native
     library: Any
 
+    def step(self, arrays: Sequence[Array], numbers: Numbers, block: slice) -> Step:
+        """Return the step of a team's call that writes a block of the last three arrays, given all seven."""
+        begin = block.start * self.dtype.itemsize
+        addresses = [x.ctypes.data + begin for x in arrays]
+        return (self.native, *addresses, block.stop - block.start, *map(float, attrs.astuple(numbers)))
 
-_compiled: dict[str, _Code | None] = {}
+    def report(self, met: int) -> None:
+        """Meet exceptions again in NumPy, which warns, raises or ignores them as `numpy.errstate` says."""
+        for bit, meet in _MET if met & _REPORTED else ():
+            if met & bit:
+                meet(self.dtype.type)
 
 
-def _code_for(dtype: np.dtype[Any]) -> _Code | None:
-    """Return the code for a dtype, compiled or loaded at its first use; None on a processor that it is not for."""
+def code_for(arrays: Sequence[Array], numbers: Numbers) -> Code | None:
+    """Return the code of a step on flat arrays, those that are read and those that are written; None without any."""
+    dtype = arrays[0].dtype
+    if not backends.has_machine_code() or dtype.char not in "fd" or not numbers.fit(dtype):
+        return None
+    return _code_for(dtype) if all(x.dtype is dtype and x.flags.c_contiguous for x in arrays) else None
+
+
+_compiled: dict[str, Code | None] = {}
+
+
+def _code_for(dtype: np.dtype[Any]) -> Code | None:
+    """Return the code of a dtype, compiled or loaded at its first use; None on a processor that it is not for."""
     if dtype.char not in _compiled:
         # Imported here: it needs llvmlite, and modules that importing tapenet does not.
         machine_code = importlib.import_module("tapenet.kernels.machine_code")
@@ -104,8 +174,9 @@ def _code_for(dtype: np.dtype[Any]) -> _Code | None:
         text = module_of(dtype.char, size // dtype.itemsize)
         library = machine_code.compile_module(lambda: text, text)
         kinds = [ctypes.c_void_p] * 7 + [ctypes.c_ssize_t] + [ctypes.c_double] * 8
-        function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(library.address("adam"))
-        _compiled[dtype.char] = _Code(function, library)
+        address = library.address("adam")
+        function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(address)
+        _compiled[dtype.char] = Code(dtype, function, Native(address, "q" * 8 + "d" * 8), library)
     return _compiled[dtype.char]
 
 

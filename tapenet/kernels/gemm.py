@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -17,6 +18,7 @@ import numpy as np
 
 from tapenet.kernels import backends
 from tapenet.kernels.blocking import Blocking
+from tapenet.kernels.teams import Native, Step
 
 Array = Any
 
@@ -27,12 +29,17 @@ _GENERATOR = "tapenet.kernels.gemm_code"
 _INVALID, _OVERFLOW, _UNDERFLOW = 1, 8, 16
 
 
-class _Packed(threading.local):
-    """Memory of each thread's own to pack blocks of two factors to."""
+class _Pack:
+    """Memory to pack blocks of two factors to."""
 
     def __init__(self, sizes: tuple[int, int], dtype: np.dtype[Any]) -> None:
+        self.sizes = sizes
         self.arrays = [np.empty(n, dtype) for n in sizes]
         self.addresses = [_address(x) for x in self.arrays]
+
+
+class _Packed(_Pack, threading.local):
+    """Memory of each thread's own."""
 
 
 @attrs.frozen(eq=False)
@@ -45,6 +52,8 @@ class Gemm:
         address: of the function.
         packed: memory that it packs the factors to, each thread's own.
         library: what holds its code.
+        native: the function, as teams call it.
+        packs: memory for each part of a team's call, made at its first use.
     """
 
     dtype: np.dtype[Any]
@@ -52,6 +61,8 @@ class Gemm:
     address: int
     packed: _Packed
     library: Any
+    native: Native
+    packs: list[_Pack] = attrs.field(factory=list)
 
     def fits(self, x: Array, y: Array, out: Array) -> bool:
         """Return whether the memory of matrices, or of stacks of them, can be used as it is."""
@@ -64,10 +75,14 @@ class Gemm:
 
     def stack(self, x: Array, y: Array, out: Array) -> None:
         """Write the products of x (count, rows, inner) and y (count, inner, columns) to `out`."""
+        self.report(self.function(*self.arguments(x, y, out, self.packed.addresses)))
+
+    def arguments(self, x: Array, y: Array, out: Array, packs: Sequence[int]) -> tuple[int, ...]:
+        """Return what the function takes for stacks of matrices, and for memory to pack the factors to."""
         size = self.dtype.itemsize
         first, first_row, first_column = (s // size for s in x.strides)
         second, second_row, second_column = (s // size for s in y.strides)
-        met = self.function(
+        return (
             len(x),
             first,
             second,
@@ -84,13 +99,19 @@ class Gemm:
             y.shape[2],
             y.shape[1],
             0,
-            *self.packed.addresses,
+            *packs,
         )
-        if met & (_INVALID | _OVERFLOW | _UNDERFLOW):
-            self.report(met)
+
+    def step(self, x: Array, y: Array, out: Array, part: int) -> Step:
+        """Return the step of a part of a team's call that writes a product of two matrices."""
+        while len(self.packs) <= part:
+            self.packs.append(_Pack(self.packed.sizes, self.dtype))
+        return (self.native, *self.arguments(x[None], y[None], out[None], self.packs[part].addresses))
 
     def report(self, met: int) -> None:
         """Raise the same floating-point exceptions in NumPy, which warns, raises or calls as `numpy.errstate` says."""
+        if not met & (_INVALID | _OVERFLOW | _UNDERFLOW):
+            return
         largest, least = np.finfo(self.dtype).max, np.finfo(self.dtype).tiny
         for bit, x, y in ((_INVALID, np.inf, 0.0), (_OVERFLOW, largest, largest), (_UNDERFLOW, least, least)):
             if met & bit:
@@ -131,7 +152,8 @@ def compiled(dtype: np.dtype[Any], cut: Blocking) -> Gemm:
     kinds = [length] * 4 + [pointer, length, length] * 2 + [pointer] + [length] * 5 + [pointer] * 2
     address = library.address("gemm_stack")
     function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(address)
-    return Gemm(dtype, function, address, _Packed(cut.packed_sizes, dtype), library)
+    packed = _Packed(cut.packed_sizes, dtype)
+    return Gemm(dtype, function, address, packed, library, Native(address, "q" * len(kinds)))
 
 
 def _machine_code() -> Any:

@@ -20,7 +20,8 @@ from tapenet.core.array_types import Array
 from tapenet.kernels.forks import this_thread
 from tapenet.kernels.gemm import gemm_for
 from tapenet.kernels.memory import empty
-from tapenet.kernels.threads import share
+from tapenet.kernels.teams import free_team
+from tapenet.kernels.threads import parts_of, share
 
 # Multiplications up to which OpenBLAS starts no threads: of matrices, of which it gives each thread 2^18 at least, and
 # with a vector; and those that are worth a thread of our own.
@@ -112,13 +113,18 @@ def multiply_shared(x: Array, y: Array, out: Array) -> None:
     """Write the product of two matrices of one dtype to `out`; threads share its rows or its columns."""
     by_rows = len(x) >= y.shape[1]
 
-    def work(part: slice) -> None:
-        if by_rows:
-            multiply(x[part], y, out[part])
-        else:
-            multiply(x, y[:, part], out[:, part])
+    def factors(part: slice) -> tuple[Array, Array, Array]:
+        return (x[part], y, out[part]) if by_rows else (x, y[:, part], out[:, part])
 
-    share(work, max(out.shape), x.size * y.shape[1], WORTH_SHARING)
+    count, size = max(out.shape), x.size * y.shape[1]
+    parts = parts_of(count, size, WORTH_SHARING)
+    gemm = gemm_for(out.dtype) if len(parts) > 1 else None
+    if gemm is not None and gemm.fits(x, y, out):
+        with free_team() as team:
+            if team is not None:
+                gemm.report(team.run([[gemm.step(*factors(part), i)] for i, part in enumerate(parts)]))
+                return
+    share(lambda part: multiply(*factors(part)), count, size, WORTH_SHARING)
 
 
 def product(x: Array, y: Array) -> Array:

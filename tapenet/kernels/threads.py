@@ -21,6 +21,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import attrs
 
@@ -30,6 +31,13 @@ from tapenet.kernels.processors import num_threads
 WORTH_SHARING = 2**21
 
 Work = Callable[[slice], object]
+
+
+class Helped(Protocol):
+    """What helpers are asked to help with."""
+
+    def help(self) -> None:
+        """Do what is left to do."""
 
 
 def share(work: Work, count: int, size: int, least: int | None = None) -> None:
@@ -43,13 +51,20 @@ def share(work: Work, count: int, size: int, least: int | None = None) -> None:
         size: how many bytes all of the work reads and writes, about.
         least: how many of them are worth a thread.
     """
+    parts = parts_of(count, size, least)
+    if len(parts) > 1:
+        Call.of(work, parts).run()
+    elif count:
+        work(slice(0, count))
+
+
+def parts_of(count: int, size: int, least: int | None = None) -> list[slice]:
+    """Return the slices of range(count) that `share` makes, one of all where work is not shared."""
     parts = min(num_threads(), count, size // (least or WORTH_SHARING))
     if parts < 2 or _current.call is not None:  # parts of a part are not shared again
-        if count:
-            work(slice(0, count))
-        return
+        return [slice(0, count)]
     bounds = [count * i // parts for i in range(parts + 1)]
-    Call.of(work, [slice(begin, end) for begin, end in itertools.pairwise(bounds)]).run()
+    return [slice(begin, end) for begin, end in itertools.pairwise(bounds)]
 
 
 @attrs.define(eq=False)
@@ -79,6 +94,8 @@ class Call:
         try:
             try:
                 _current.call = self
+                if _helpers.dismiss is not None:
+                    _helpers.dismiss()
                 _helpers.ask(self, len(self.parts) - 1)
                 self.take()
             finally:
@@ -139,6 +156,21 @@ class Call:
                 self.errors.append(RuntimeError("tapenet: a process must not be forked during shared work."))
 
 
+def is_working() -> bool:
+    """Return whether this thread does a part of shared work, which is not shared again."""
+    return _current.call is not None
+
+
+def ask_for_help(call: Helped, count: int) -> int:
+    """Let as many helpers as can be started call `help`, as soon as they come; return how many were asked."""
+    return _helpers.ask(call, count)
+
+
+def before_asking(dismiss: Callable[[], None]) -> None:
+    """Have a function called before helpers are asked for a call's help: it lets those that wait elsewhere come."""
+    _helpers.dismiss = dismiss
+
+
 def _nothing(part: slice) -> None:
     """Do nothing: the remaining work of a call that is over."""
 
@@ -153,16 +185,19 @@ class Helpers:
     """Daemon threads, and the calls that ask for them."""
 
     def __init__(self) -> None:
-        self.calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self.calls: queue.SimpleQueue[Helped] = queue.SimpleQueue()
         self.threads: list[threading.Thread] = []
         self.lock = threading.RLock()  # a signal's handler may share work, too
+        self.dismiss: Callable[[], None] | None = None
 
-    def ask(self, call: Call, count: int) -> None:
-        """Ask for the help of as many threads, or of those that can be started."""
+    def ask(self, call: Helped, count: int) -> int:
+        """Ask for the help of as many threads, or of those that can be started; return of how many."""
         if len(self.threads) < count:
             self.start(count)
-        for _ in range(min(count, len(self.threads))):
+        count = min(count, len(self.threads))
+        for _ in range(count):
             self.calls.put(call)
+        return count
 
     def start(self, count: int) -> None:
         """Start threads until there are `count`, or the system refuses one."""
@@ -180,7 +215,7 @@ class Helpers:
                 self.threads.append(thread)
 
 
-def _serve(calls: queue.SimpleQueue[Call]) -> None:
+def _serve(calls: queue.SimpleQueue[Helped]) -> None:
     while True:
         calls.get().help()
 

@@ -25,6 +25,7 @@ from tapenet.kernels.threads import share
 Array = Any
 Rule = Callable[..., tuple[Array, ...]]
 Writer = Callable[..., None]
+Joiner = Callable[[Sequence[tuple[Sequence[Array], Sequence[Array]]]], Sequence[bool]]
 
 # Of each stretch of memory. With less, threads meet too often: each call of NumPy's ends in waiting for the
 # interpreter's lock. With more, the nine stretches that Adam works with leave a level-3 cache.
@@ -59,7 +60,9 @@ Row = tuple[Array, ...]  # a parameter, its gradient, and what the optimizer rem
 GRADIENT = 1
 
 
-def apply_rule(rule: Rule, write: Writer, rows: Sequence[Row], *, in_blocks: bool, donate: bool) -> list[Row]:
+def apply_rule(
+    rule: Rule, write: Writer, rows: Sequence[Row], *, in_blocks: bool, donate: bool, join: Joiner | None = None
+) -> list[Row]:
     """Apply a rule to all leaves: for each `(parameter, *slots)` after the update.
 
     Args:
@@ -69,10 +72,12 @@ def apply_rule(rule: Rule, write: Writer, rows: Sequence[Row], *, in_blocks: boo
         rows: for each leaf arrays or scalars of one shape, of any floating or complex dtype.
         in_blocks: whether the rule may get NumPy arrays piece by piece, and gives their dtype back.
         donate: whether to overwrite parameters and slots, where they are arrays that own their memory.
+        join: takes for many leaves `(outputs, arrays)`, flat, writes those that it has code for, and returns which.
     """
     donated = _donated(rows) if donate else frozenset[int]()
     jobs = [_Job.of(row, donated) if in_blocks and all(map(is_plain, row)) else None for row in rows]
-    _work(write, [job for job in jobs if job is not None])
+    plain = [job for job in jobs if job is not None]
+    _work(write, plain if join is None else _without_joined(join, plain))
     return [_apply_whole(rule, *row) if job is None else job.results for row, job in zip(rows, jobs, strict=True)]
 
 
@@ -174,6 +179,16 @@ class Scratch:
         return arrays[0, :size], arrays[1, :size]
 
 
+def _without_joined(join: Joiner, jobs: Sequence[_Job]) -> list[_Job]:
+    """Carry out those jobs that are done in one call, and return the others."""
+    direct = [job for job in jobs if job.is_direct]
+    if not direct:
+        return list(jobs)
+    done = join([([x.reshape(-1) for x in job.outputs], job.inputs) for job in direct])
+    joined = {id(job) for job, is_done in zip(direct, done, strict=True) if is_done}
+    return [job for job in jobs if id(job) not in joined]
+
+
 def _work(write: Writer, jobs: Sequence[_Job]) -> None:
     """Carry out all jobs, block by block, on several threads where that is worth it."""
     ends = list(itertools.accumulate(job.size for job in jobs))
@@ -186,7 +201,9 @@ def _work(write: Writer, jobs: Sequence[_Job]) -> None:
             for block in job.blocks(max(0, part.start - begin), min(job.size, part.stop - begin)):
                 job.do(write, block, scratch)
 
-    share(work, ends[-1] if ends else 0, sum(array.nbytes for job in jobs for array in (*job.inputs, *job.outputs)))
+    if not jobs:
+        return
+    share(work, ends[-1], sum(array.nbytes for job in jobs for array in (*job.inputs, *job.outputs)))
 
 
 def _apply_whole(rule: Rule, parameter: Array, gradient: Array, *slots: Array) -> tuple[Array, ...]:

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.pytrees import Tree
-from tapenet.kernels.adam import Numbers, take_step
+from tapenet.kernels.adam import Numbers, take_step, take_steps
 from tapenet.kernels.backends import loops_for
 from tapenet.optim.adaptive import running_mean
 from tapenet.optim.leafwise import Array
@@ -68,12 +68,18 @@ class _MomentEstimates(Elementwise):
         root = math.sqrt(1 - self.b2 ** (step + 1))
         return rate * root / (1 - self.b1 ** (step + 1)), self.eps * root
 
-    def write_in_loop(
-        self, outputs: Sequence[Array], *arrays: Array, rate: Any, step: int, decay: float = 0.0, shrink: Any = 1.0
-    ) -> bool:
-        """Apply `rule` in place by a compiled loop; return whether there was one."""
+    def numbers(self, rate: Any, step: int) -> Numbers:
+        """Return what a step is computed with."""
         rate, eps = self.corrected(rate, step)
-        numbers = Numbers(decay, shrink, self.b1, 1 - self.b1, self.b2, 1 - self.b2, eps, rate)
+        return Numbers(0.0, 1.0, self.b1, 1 - self.b1, self.b2, 1 - self.b2, eps, rate)
+
+    def write_joined(self, leaves: Sequence[tuple[Sequence[Array], Sequence[Array]]], *, rate: Any, step: int) -> Any:
+        """Apply `rule` in place to many leaves, by compiled code."""
+        return take_steps(leaves, self.numbers(rate, step))
+
+    def write_in_loop(self, outputs: Sequence[Array], *arrays: Array, rate: Any, step: int) -> bool:
+        """Apply `rule` in place by a compiled loop; return whether there was one."""
+        numbers = self.numbers(rate, step)
         if take_step(outputs, arrays, numbers):
             return True
         loops = loops_for(*outputs, *arrays)
@@ -95,6 +101,10 @@ class Adam(_MomentEstimates):
     name: ClassVar[str] = "adam"
     state_type: ClassVar[type[Any]] = AdamState
 
+    def numbers(self, rate: Any, step: int) -> Numbers:
+        """Return what a step is computed with, of which the decay of the weights is one."""
+        return attrs.evolve(super().numbers(rate, step), decay=self.weight_decay)
+
     def rule(
         self, parameter: Array, gradient: Array, mean: Array, square_mean: Array, *, rate: Any, step: int
     ) -> tuple[Array, ...]:
@@ -104,7 +114,7 @@ class Adam(_MomentEstimates):
 
     def write(self, outputs: Sequence[Array], scratch: Sequence[Array], *arrays: Array, rate: Any, step: int) -> None:
         """Apply `rule`, in place."""
-        if self.write_in_loop(outputs, *arrays, rate=rate, step=step, decay=self.weight_decay):
+        if self.write_in_loop(outputs, *arrays, rate=rate, step=step):
             return
         (parameter, gradient, *means), (change, decayed) = arrays, scratch
         if self.weight_decay:
@@ -123,6 +133,10 @@ class AdamW(_MomentEstimates):
     name: ClassVar[str] = "adamw"
     state_type: ClassVar[type[Any]] = AdamState
 
+    def numbers(self, rate: Any, step: int) -> Numbers:
+        """Return what a step is computed with, of which the shrinking of the weights is one."""
+        return attrs.evolve(super().numbers(rate, step), shrink=1 - rate * self.weight_decay)
+
     def rule(
         self, parameter: Array, gradient: Array, mean: Array, square_mean: Array, *, rate: Any, step: int
     ) -> tuple[Array, ...]:
@@ -132,7 +146,7 @@ class AdamW(_MomentEstimates):
 
     def write(self, outputs: Sequence[Array], scratch: Sequence[Array], *arrays: Array, rate: Any, step: int) -> None:
         """Apply `rule`, in place."""
-        if self.write_in_loop(outputs, *arrays, rate=rate, step=step, shrink=1 - rate * self.weight_decay):
+        if self.write_in_loop(outputs, *arrays, rate=rate, step=step):
             return
         (parameter, gradient, *means), (change, decayed) = arrays, scratch
         _, mean, square_mean = outputs

@@ -178,6 +178,14 @@ class Elementwise(Rated):
         for output, result in zip(outputs, self.rule(*arrays, rate=rate, step=step), strict=True):
             output[...] = result
 
+    def write_joined(self, leaves: Sequence[tuple[Sequence[Array], Sequence[Array]]], *, rate: Any, step: int) -> Any:
+        """Apply the rule to many leaves at once; return for which of them there is code that does so.
+
+        Args:
+            leaves: for each leaf flat arrays of one dtype: the outputs, and the parameter, gradient and slots.
+        """
+        return [False] * len(leaves)
+
     def init(self, params: Tree) -> Any:
         """Make a state of step 0 and zeros."""
         leaves, spec = parameter_leaves(f"{self.name}.init", params)
@@ -218,7 +226,8 @@ class Elementwise(Rated):
         """Return for each leaf `(parameter, *slots)` after the step, from `(parameter, gradient, *slots)`."""
         rate = self.rate_at(f"{self.name}.update", step)
         rule, write = partial(self.rule, rate=rate, step=step), partial(self.write, rate=rate, step=step)
-        return apply_rule(rule, write, rows, in_blocks=self._is_plain_at(rate), donate=donate)
+        join = partial(self.write_joined, rate=rate, step=step)
+        return apply_rule(rule, write, rows, in_blocks=self._is_plain_at(rate), donate=donate, join=join)
 
     def _is_plain_at(self, rate: Any) -> bool:
         """Return whether all settings are Python floats, which leave the dtype of an array as it is."""

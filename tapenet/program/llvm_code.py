@@ -19,7 +19,7 @@ from tapenet.core.packages import import_package
 from tapenet.kernels.gemm import gemm_for
 from tapenet.kernels.machine_code import Library, compile_module
 from tapenet.kernels.memory import empty
-from tapenet.kernels.threads import share
+from tapenet.kernels.teams import Native, shared
 from tapenet.program import numpy_code
 from tapenet.program.evaluating import evaluator
 from tapenet.program.instructions import Instruction, Program
@@ -164,8 +164,10 @@ def _called(
     kinds = [ctypes.py_object] * (len(kernel.operands) + kernel.results) + [ctypes.c_double] * len(kernel.scalars)
     # With the interpreter's lock where releasing it takes longer than the kernel.
     prototype = ctypes.CFUNCTYPE if is_large else ctypes.PYFUNCTYPE
-    run = prototype(ctypes.c_int32, *kinds, *(ctypes.c_int64,) * 4)(library.address(f"{name}.entry"))
-    names: dict[str, Any] = {"run": run, "reference": _by_numpy(region, program), "library": library, "share": share}
+    address = library.address(f"{name}.entry")
+    run = prototype(ctypes.c_int32, *kinds, *(ctypes.c_int64,) * 4)(address)
+    native = Native(address, "q" * (len(kernel.operands) + kernel.results) + "d" * len(kernel.scalars) + "qqqq")
+    names: dict[str, Any] = {"run": run, "reference": _by_numpy(region, program), "library": library}
     names["empty"] = empty if is_large else np.empty
     lines = _beginning(region, program, kernel.operands, contiguous, names)
     operands = (
@@ -173,10 +175,12 @@ def _called(
     )
     given = "".join(f"{x}, " for x in operands)
     if is_large:
-        place = f"part.start, part.stop, 0, {kernel.columns}" if kernel.rows > 1 else "0, 1, part.start, part.stop"
-        count = kernel.rows if kernel.rows > 1 else kernel.columns
-        lines += ["    far = []", "    def work(part):", f"        if run({given}{place}): far.append(1)"]
-        lines += [f"    share(work, {count}, {touched})", "    if far:"]
+        place = "part.start, part.stop, 0, columns" if kernel.rows > 1 else "0, 1, part.start, part.stop"
+        objects = "".join(f"id({x}), " for x in operands[: len(operands) - len(kernel.scalars)])
+        objects += "".join(f"float({x}), " for x in operands[len(operands) - len(kernel.scalars) :])
+        names |= {"columns": kernel.columns, "native": native, "shared": shared}
+        lines += [f"    far = shared(lambda part: (native, {objects}{place}), lambda part: run({given}{place}),"]
+        lines += [f"        {kernel.rows if kernel.rows > 1 else kernel.columns}, {touched})", "    if far:"]
     else:
         lines += [f"    if run({given}0, {kernel.rows}, 0, {kernel.columns}):"]
     return _function([*lines, *_end(region)], names)

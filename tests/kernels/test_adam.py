@@ -96,3 +96,24 @@ def test_what_it_does_not_take_is_left_to_numpy() -> None:
         assert not take_step(large[:3], large[3:], numbers)
     finally:
         tn.use_backend(before)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_many_leaves_at_once_get_numpys_bits(name: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    shapes = [(3 * FEWEST,), (), (0,), (5,), (7, FEWEST // 7), (400, 700), (1,)]
+    dtypes = [np.float32, np.float32, np.float32, np.float16, np.float64, np.float32, np.float64]
+    params = [np.asarray(rng.standard_normal(s), d) for s, d in zip(shapes, dtypes, strict=True)]
+    gradients = [np.asarray(rng.standard_normal(s), d, order="F") for s, d in zip(shapes, dtypes, strict=True)]
+    before = tn.set_num_threads(threads)
+    try:
+        optimizer = OPTIMIZERS[name]
+        found = optimizer.update(gradients, optimizer.init(params), params)
+        monkeypatch.setattr(adam, "FEWEST", np.inf)
+        expected = optimizer.update(gradients, optimizer.init(params), params)
+    finally:
+        tn.set_num_threads(before)
+    for ours, theirs in zip(tn.tree.leaves(found), tn.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+        assert getattr(ours, "dtype", None) == getattr(theirs, "dtype", None)

@@ -1,0 +1,143 @@
+"""Teams: every part once, on any number of threads, from several callers, and in forked children."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tapenet as tn
+from tapenet.kernels import gemm, products, teams, threads
+
+pytest.importorskip("llvmlite")
+machine_code = pytest.importorskip("tapenet.kernels.machine_code")
+
+Array = Any
+
+pytestmark = [
+    pytest.mark.skipif(not machine_code.processor().vector_size, reason="a processor without vectors"),
+    pytest.mark.usefixtures("llvm_backend", "three_threads"),
+]
+
+
+@pytest.fixture
+def three_threads():
+    before = tn.set_num_threads(3)
+    yield
+    tn.set_num_threads(before)
+
+
+def code_for(dtype: Any) -> gemm.Gemm:
+    code = gemm.gemm_for(np.dtype(dtype))
+    assert code is not None
+    return code
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 40])
+def test_each_part_is_done_once(count):
+    code = code_for(np.float64)
+    x, y = np.arange(12.0).reshape(4, 3), np.arange(15.0).reshape(3, 5)
+    outs = np.zeros((count, 4, 5))
+    with teams.free_team() as team:
+        assert team is not None
+        for _ in range(20):
+            outs[...] = np.nan
+            team.run([[code.step(x, y, out, i)] for i, out in enumerate(outs)])
+            np.testing.assert_array_equal(outs, np.broadcast_to(x @ y, outs.shape))
+
+
+def test_the_steps_of_a_part_follow_each_other():
+    code = code_for(np.float32)
+    x, first, second = np.ones((300, 300), np.float32), *(np.empty((300, 300), np.float32) for _ in range(2))
+    with teams.free_team() as team:
+        assert team is not None
+        team.run([[code.step(x, x, first, 0), code.step(first, x, second, 0)]])
+    assert (second == 300.0 * 300.0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(300, 200, 100), (100, 200, 300), (1, 4000, 2000)])
+def test_products_are_the_same_for_any_number_of_threads(shape, dtype):
+    rng = np.random.default_rng(0)
+    x, y = rng.random(shape[:2]).astype(dtype), rng.random(shape[1:]).astype(dtype)
+    found = []
+    for count in (1, 2, 3, 7):
+        tn.set_num_threads(count)
+        found.append(products.shared_product(x, y).tobytes())
+    tn.set_num_threads(3)
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("row", [0, 150, 299])
+def test_warnings_of_any_part_are_raised(row):
+    x = np.ones((300, 300), np.float32)
+    x[row] = 3e38
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        products.shared_product(x, x)
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        products.shared_product(x, x)
+    with np.errstate(over="ignore"):
+        products.shared_product(x, x)
+
+
+def test_many_callers_at_once():
+    x = np.random.default_rng(0).random((200, 200))
+    expected, wrong = products.shared_product(x, x), []
+
+    def work():
+        for _ in range(30):
+            if not np.array_equal(products.shared_product(x, x), expected):
+                wrong.append(1)
+
+    callers = [threading.Thread(target=work) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert not wrong
+
+
+def test_there_is_no_team_inside_a_part_of_other_work_or_of_another_call():
+    found = []
+
+    def work(part):
+        with teams.free_team() as team:
+            found.append(team)
+
+    threads.share(work, 3, 10 * threads.WORTH_SHARING)
+    with teams.free_team() as team, teams.free_team() as another:
+        assert team is not None
+        assert another is None
+    assert found == [None] * 3
+
+
+def test_one_thread_needs_no_team():
+    tn.set_num_threads(1)
+    with teams.free_team() as team:
+        assert team is None
+
+
+def test_helpers_of_a_team_come_to_other_work():
+    x = np.ones((300, 300))
+    for _ in range(20):
+        products.shared_product(x, x)
+        begun = threading.Barrier(3, timeout=60)
+        threads.share(lambda part, begun=begun: begun.wait(), 3, 10 * threads.WORTH_SHARING)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_has_a_team_of_its_own():
+    x = np.random.default_rng(0).random((300, 300))
+    expected = products.shared_product(x, x)
+    for _ in range(5):
+        products.shared_product(x, x)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(30)
+            os._exit(0 if np.array_equal(products.shared_product(x, x), expected) else 1)
+        assert os.waitpid(child, 0)[1] == 0
