@@ -62,19 +62,18 @@ class Library:
         return int(self.engine.get_function_address(name))
 
 
-def compile_module(make: Callable[[], str], *depends: str, whole: bool = False) -> Library:
+def compile_module(make: Callable[[], str], *depends: str) -> Library:
     """Compile a module for this processor, or load what was compiled of it before.
 
     Args:
         make: returns LLVM's intermediate representation; called where nothing is on disk.
         depends: texts that say what `make` returns, such as `source_of` the module that it is in and its arguments.
-        whole: whether LLVM optimizes loops and calls, too, which code that is written in vectors does not need.
     """
     llvm, target = _llvm(), processor()
     with _lock:
         key = code_cache.key_of(
             *depends,
-            str(whole),
+            _PASSES,
             _CODE_MODEL,
             target.name,
             target.features,
@@ -86,7 +85,7 @@ def compile_module(make: Callable[[], str], *depends: str, whole: bool = False) 
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         code = code_cache.read(key)
         if code is None:
-            code = _emit(make(), machine, whole)
+            code = _emit(make(), machine)
             code_cache.write(key, code)
         engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
         engine.finalize_object()
@@ -99,28 +98,17 @@ def source_of(*modules: str) -> str:
     return "\0".join(spec.loader.get_source(spec.name) for spec in specs)  # type: ignore[union-attr]  # files of ours
 
 
-def _emit(text: str, machine: Any, whole: bool) -> bytes:
+def _emit(text: str, machine: Any) -> bytes:
     """Return the object file of a module."""
     llvm = _llvm()
     module = llvm.parse_assembly(text)
     module.verify()
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=_LEVEL))
-    passes = builder.getModulePassManager() if whole else _passes()
-    passes.run(module, builder)
+    manager = llvm.create_new_module_pass_manager()
+    for name in _PASSES.split():
+        getattr(manager, f"add_{name}_pass")()
+    manager.run(module, builder)
     return bytes(machine.emit_object(module))
-
-
-def _passes() -> Any:
-    """Return the passes for code that is written in vectors and loops as they are to run.
-
-    All of LLVM's take 2 to 5 times as long, for code that is not faster.
-    """
-    passes = _llvm().create_new_module_pass_manager()
-    passes.add_always_inliner_pass()
-    passes.add_sroa_pass()
-    passes.add_instruction_combine_pass()
-    passes.add_simplify_cfg_pass()
-    return passes
 
 
 def _target_machine() -> Any:
@@ -133,6 +121,10 @@ def _target_machine() -> Any:
 
 
 _LEVEL = 2
+
+# Code is written in vectors, and loops as they are to run. All of LLVM's passes take 2 to 5 times as long, and the code
+# is not faster.
+_PASSES = "always_inliner sroa instruction_combine simplify_cfg"
 _CODE_MODEL = "large"
 _lock = threading.RLock()
 

@@ -45,8 +45,9 @@ from tapenet.program.regions import Region
 # Calls of a function beyond which it is called rather than written out each time: machine code grows.
 INLINED = 12
 
-# Bytes from the start of an ndarray object to the address of its elements, in CPython.
-DATA = 16
+# Bytes from the start of an object, in CPython, to the address of an array's elements, a number's value and a tuple's
+# first item.
+DATA, NUMBER, ITEMS = 16, float.__basicsize__ - 8, tuple.__basicsize__
 
 _LOGICAL = {"logical_and": "and", "bitwise_and": "and", "logical_or": "or", "bitwise_or": "or"}
 _OF_TRUTHS = frozenset({*_LOGICAL, "logical_not", "invert"})
@@ -563,6 +564,20 @@ def entry_of(kernel: Kernel, name: str) -> str:
     return function_text(f"define i32 @{name}.entry({', '.join((*objects, *numbers, *bounds))})", lines)
 
 
+def step_of(kernel: Kernel, name: str) -> str:
+    """Return the function `NAME.step` of a stretch, which takes a row of addresses: of arrays, then of numbers."""
+    count = len(kernel.operands) + kernel.results
+    lines, given = [], []
+    for i in range(count + len(kernel.scalars)):
+        kind = "ptr" if i < count else "double"
+        lines += [f"%p{i} = getelementptr ptr, ptr %given, i64 {i}", f"%a{i} = load ptr, ptr %p{i}"]
+        lines += [f"%n{i} = load double, ptr %a{i}"] if kind == "double" else []
+        given.append(f"{kind} %{'a' if kind == 'ptr' else 'n'}{i}")
+    bounds = f"i64 0, i64 {kernel.rows}, i64 0, i64 {kernel.columns}"
+    lines += [f"%r = call i32 @{name}({', '.join(given)}, {bounds})", "ret i32 %r"]
+    return function_text(f"define i32 @{name}.step(ptr %given)", lines)
+
+
 def address_of(array: str, address: str) -> list[str]:
     """Return the lines that load the address of an array object's elements."""
     return [f"{address}.at = getelementptr i8, ptr {array}, i64 {DATA}", f"{address} = load ptr, ptr {address}.at"]
@@ -574,12 +589,12 @@ def function_text(head: str, lines: Sequence[str]) -> str:
     return f"{head} {{\n  {body}\n}}"
 
 
-def module_of(kernels: Sequence[Kernel], entries: Collection[int], others: Sequence[str] = ()) -> str:
+def module_of(kernels: Sequence[Kernel], entries: Collection[int], steps: Collection[int] = ()) -> str:
     """Return the module of kernels, named kernel0, kernel1 and so on, and of all that they call.
 
     Args:
         entries: the places of those that are called from Python.
-        others: other functions, which may call kernels, and declarations.
+        steps: the places of those that stretches call.
     """
     calls = sum(kernel.text.count(" call ") for kernel in kernels)
     keys = [(name, kernel.char, kernel.lanes) for kernel in kernels for name in kernel.functions]
@@ -587,7 +602,6 @@ def module_of(kernels: Sequence[Kernel], entries: Collection[int], others: Seque
     for kernel in kernels:
         intrinsics |= dict.fromkeys(kernel.intrinsics)
     texts = [kernel.text.replace("@KERNEL", f"@kernel{i}", 1) for i, kernel in enumerate(kernels)]
-    if others:  # written out at each call in a stretch, they would take seconds to compile
-        texts = [text.replace("%column1) {", "%column1) noinline {", 1) for text in texts]
     texts += [entry_of(kernel, f"kernel{i}") for i, kernel in enumerate(kernels) if i in entries]
-    return "\n".join((*intrinsics, *functions, *texts, *others))
+    texts += [step_of(kernel, f"kernel{i}") for i, kernel in enumerate(kernels) if i in steps]
+    return "\n".join((*intrinsics, *functions, *texts))

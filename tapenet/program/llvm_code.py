@@ -23,10 +23,11 @@ from tapenet.kernels.teams import Native, shared
 from tapenet.program import numpy_code
 from tapenet.program.evaluating import evaluator
 from tapenet.program.instructions import Instruction, Program
-from tapenet.program.kernel_code import DATA, Kernel, can_join, is_worth, kernel_of, module_of, shape_of
+from tapenet.program.kernel_code import DATA, ITEMS, NUMBER, Kernel, can_join, is_worth, kernel_of, module_of, shape_of
 from tapenet.program.numpy_code import Run
 from tapenet.program.regions import Region, Step, in_regions
-from tapenet.program.stretch_code import FAR, StretchCode, code_of, common_code
+from tapenet.program.stretch_code import StretchCode, code_of
+from tapenet.program.stretch_runner import FAR, runner_text
 from tapenet.program.stretches import PRODUCTS, Stretch, in_stretches
 
 # Bytes read and written by a kernel beyond which it may be shared by threads, and lies in memory that is used again.
@@ -56,9 +57,13 @@ def check_installed() -> None:
 
 @functools.cache
 def finds_data() -> bool:
-    """Return whether the address of an array's elements is where kernels look for it."""
-    array = np.zeros(3)
-    return int(ctypes.c_void_p.from_address(id(array) + DATA).value or 0) == array.ctypes.data
+    """Return whether the elements of arrays and tuples, and the values of numbers, are where machine code looks."""
+    array, number = np.zeros(3), 0.1
+    pair = (array, number)
+    if int(ctypes.c_void_p.from_address(id(array) + DATA).value or 0) != array.ctypes.data:
+        return False
+    items = [ctypes.c_void_p.from_address(id(pair) + ITEMS + 8 * i).value for i in range(2)]
+    return items == [id(array), id(number)] and ctypes.c_double.from_address(id(number) + NUMBER).value == number
 
 
 def steps_of(program: Program) -> list[Step]:
@@ -76,7 +81,7 @@ class _Code:
         kernels: by the identity of the region, of those that have one.
         names: of kernels, by their texts.
         stretches: by the identity of the stretch.
-        library: the functions; None without any.
+        library: the kernels; None without any.
         contiguous: the values that machine code makes, which lie in C order.
     """
 
@@ -111,25 +116,21 @@ class _Code:
         if not alone and not joined:
             return
         self.names |= {text: f"kernel{i}" for i, text in enumerate(texts)}
-        for i, stretch in enumerate(joined):
-            self.stretches[id(stretch)] = code_of(stretch, self.program, self.kernels, self.names, f"stretch{i}")
-        called = {self.kernels[id(region)].text for region in alone}
-        entries = {i for i, text in enumerate(texts) if text in called}
-        codes = list(self.stretches.values())
-        others = [*common_code(codes), *(code.text for code in codes)]
-        self.library = _library(module_of(list(texts.values()), entries, others), bool(codes))
+        for stretch in joined:
+            self.stretches[id(stretch)] = code_of(stretch, self.program, self.kernels, self.names)
+        called, steps = ({self.kernels[id(region)].text for region in regions} for regions in (alone, parts))
+        entries, inside = ({i for i, text in enumerate(texts) if text in own} for own in (called, steps))
+        if texts:
+            self.library = _library(module_of(list(texts.values()), entries, inside))
         self.contiguous = {n for region in alone for n in region.outputs}.union(*(x.outputs for x in joined))
         self.kernels = {id(region): self.kernels[id(region)] for region in alone}
 
     def function(self, step: Region | Stretch, program: Program) -> Callable[..., Any] | None:
         """Return the Python function of a step that is compiled."""
-        if self.library is None:
-            return None
         if isinstance(step, Stretch):
-            name = f"stretch{list(self.stretches).index(id(step))}"
-            return _stretch_function(self.stretches[id(step)], step, self.library, name, program, self.contiguous)
+            return _stretch_function(self.stretches[id(step)], step, self.library, program, self.contiguous)
         kernel = self.kernels.get(id(step))
-        if kernel is None:
+        if kernel is None or self.library is None:
             return None
         return _called(kernel, self.library, self.names[kernel.text], step, program, self.contiguous)
 
@@ -141,8 +142,14 @@ def _makes_products(steps: Sequence[Step], program: Program) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def _library(module: str, whole: bool) -> Library:
-    return compile_module(lambda: module, module, whole=whole)
+def _library(module: str) -> Library:
+    return compile_module(lambda: module, module)
+
+
+@functools.cache
+def _runner() -> Library:
+    text = runner_text()
+    return compile_module(lambda: text, text)
 
 
 # ---- calls from Python ----
@@ -187,26 +194,31 @@ def _called(
 
 
 def _stretch_function(
-    code: StretchCode, stretch: Stretch, library: Library, name: str, program: Program, contiguous: Collection[int]
+    code: StretchCode, stretch: Stretch, library: Library | None, program: Program, contiguous: Collection[int]
 ) -> Callable[..., Any]:
-    """Return the Python function that calls a stretch; where an argument is out of a kernel's range, NumPy's."""
-    gemms = {char: gemm_for(np.dtype(char)) for char in code.chars}
-    kinds = [ctypes.c_void_p] * 3 * len(gemms) + [ctypes.py_object] * (1 + len(code.operands) + len(stretch.outputs))
+    """Return the Python function that runs a stretch; where an argument is out of a kernel's range, NumPy's."""
+    gemms = {char: gemm for char in code.chars if (gemm := gemm_for(np.dtype(char))) is not None}
+    known = {f"gemm {char}": gemm.address for char, gemm in gemms.items()}
+    for word in code.words:
+        if isinstance(word, str) and word not in known:
+            assert library is not None
+            known[word] = library.address(word)
+    table = np.array([known[word] if isinstance(word, str) else word for word in code.words], np.int64)
     prototype = ctypes.CFUNCTYPE if code.work >= LONG else ctypes.PYFUNCTYPE
-    run = prototype(ctypes.c_int32, *kinds, *[ctypes.c_double] * len(code.scalars))(library.address(name))
-    names: dict[str, Any] = {"run": run, "reference": _by_numpy(stretch, program), "library": library, "empty": empty}
+    address = ctypes.c_void_p
+    kinds = (address, ctypes.py_object, address, address, address, address)
+    run = prototype(ctypes.c_int32, *kinds)(_runner().address("run"))
+    names: dict[str, Any] = {"run": run, "reference": _by_numpy(stretch, program), "empty": empty, "float": float}
+    names |= {"kept": (library, table), "at": table.ctypes.data, "bytes_": np.dtype(np.uint8)}
     lines = _beginning(stretch, program, code.operands, contiguous, names)
     lines += [f"    arena = empty(({code.size},), bytes_)"]
-    names["bytes_"] = np.dtype(np.uint8)
-    given = ""
     for char, gemm in gemms.items():
-        assert gemm is not None
-        names |= {f"gemm_{char}": gemm, f"at_{char}": gemm.address, f"packed_{char}": gemm.packed}
+        names |= {f"gemm_{char}": gemm, f"packed_{char}": gemm.packed}
         lines.append(f"    pack_{char}, other_{char} = packed_{char}.addresses")
-        given += f"at_{char}, pack_{char}, other_{char}, "
-    values = ["arena", *(f"v{n}" for n in code.operands), *(f"o{n}" for n in stretch.outputs)]
-    given += "".join(f"{x}, " for x in (*values, *(f"v{n}" for n in code.scalars)))
-    lines += [f"    met = run({given})", "    if met:"]
+    packs = ", ".join(f"pack_{char}, other_{char}" if char in gemms else "None, None" for char in "fd")
+    values = [*(f"v{n}" for n in code.operands), *(f"o{n}" for n in stretch.outputs)]
+    given = "".join(f"{x}, " for x in ("arena", *values, *(f"float(v{n})" for n in code.scalars)))
+    lines += [f"    met = run(at, ({given}), {packs})", "    if met:"]
     lines += [f"        gemm_{char}.report(met)" for char in gemms]
     lines += [f"    if met & {FAR}:"]
     return _function([*lines, *_end(stretch)], names)

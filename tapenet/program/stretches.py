@@ -8,7 +8,7 @@ each in a place that is used again once nothing in the stretch reads it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 import numpy as np
@@ -26,8 +26,8 @@ LARGEST_MOVE = 2**16
 # Steps that are worth a function of their own, of which one is a product.
 FEWEST_STEPS = 3
 
-# Steps of a function: the time to compile a longer one grows faster than its length.
-MOST_STEPS = 512
+# Steps of one call, which Ctrl-C waits for.
+MOST_STEPS = 2048
 
 # Bytes from which on a place in memory begins at a multiple of them.
 ALIGNMENT = 64
@@ -86,7 +86,7 @@ def in_stretches(
     found: list[Instruction | Region | Stretch] = []
     for i, group in enumerate(groups):
         if len(group) >= FEWEST_STEPS and any(not isinstance(x, Region) and x.name in PRODUCTS for x in group):
-            found.append(_stretch(group, {n for n, place in last.items() if place > i}))
+            found.append(_stretch(group, i, last))
         else:
             found += group
     return found
@@ -96,11 +96,11 @@ def _is_view_of_input(instruction: Instruction, program: Program) -> bool:
     return instruction.name in VIEWS and instruction.out >= 0 and instruction.operands[0] in program.inputs
 
 
-def _stretch(group: Sequence[Step], needed: set[int]) -> Stretch:
+def _stretch(group: Sequence[Step], place: int, last: Mapping[int, int]) -> Stretch:
     instructions = tuple([x for step in group for x in (step.instructions if isinstance(step, Region) else (step,))])
     made = {x.out for x in instructions}
     reads = dict.fromkeys(n for x in instructions for n in x.operands if n not in made)
-    return Stretch(tuple(group), instructions, tuple(reads), tuple([x.out for x in instructions if x.out in needed]))
+    return Stretch(tuple(group), instructions, tuple(reads), tuple([x.out for x in instructions if last.get(x.out, 0) > place]))
 
 
 def can_join(instruction: Instruction, program: Program) -> bool:
