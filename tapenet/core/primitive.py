@@ -166,7 +166,9 @@ class Primitive:
         """
         if self.joint_pullback is not None:  # of any number of operands, so of any number of patterns
             reads = self.joint_reads
-            all_read = reads == "all" or (reads == "others" and constant.count(False) > 1)
+            if reads == "all":
+                return (*[True] * len(constant), self.joint_reads_out)
+            all_read = reads == "others" and constant.count(False) > 1
             first = 0 if all_read else reads if isinstance(reads, int) else len(constant)
             return (*(index >= first or is_off for index, is_off in enumerate(constant)), self.joint_reads_out)
         known = self._known_keeps.get(constant)

@@ -35,7 +35,7 @@ Node = TypeVar("Node")
 TreeSpec = optree.PyTreeSpec
 
 _BARE_LEAF: Tree = 0.0
-_LEAF = optree.tree_flatten(_BARE_LEAF, namespace=NAMESPACE)[1]
+LEAF: TreeSpec = optree.tree_flatten(_BARE_LEAF, namespace=NAMESPACE)[1]  # the structure of a leaf alone
 
 
 def static_field(**options: Any) -> Any:
@@ -58,7 +58,7 @@ def evolve(node: Node, **changes: Any) -> Node:
 def tree_flatten(tree: Tree) -> tuple[list[Any], TreeSpec]:
     """Return the leaves of a pytree, and its structure."""
     if type(tree) in _BARE:
-        return [tree], _LEAF
+        return [tree], LEAF
     try:
         leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
     except RecursionError as error:
@@ -131,7 +131,7 @@ def tree_flatten_to(
 
 def tree_unflatten(spec: TreeSpec, leaves: Sequence[Any]) -> Tree:
     """Return the pytree of a structure with these leaves."""
-    if spec is _LEAF:
+    if spec is LEAF:
         (tree,) = leaves
         return tree
     return optree.tree_unflatten(spec, leaves)

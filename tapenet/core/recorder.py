@@ -27,6 +27,7 @@ from tapenet.core.trace import STAND_INS, next_level
 from tapenet.errors import ArgumentTypeError, TapeStateError
 
 WATCHED = register(Primitive("watch", "leaf", lambda x: x))
+_FLOAT64 = np.dtype(np.float64)
 
 # Takes the function that a user called, the trees of the sources by name, targets and their cotangents, sources and
 # theirs, None without a path; raises for what is wrong.
@@ -162,6 +163,10 @@ class Recorder:
 
     def watch(self, leaf: Any) -> Tensor:
         """Return a leaf as a value on the tape."""
+        if type(leaf) is float or type(leaf) is np.float64:
+            slot = self.write((WATCHED, (), (None,), NO_PARAMETERS, (), _FLOAT64), leaf)
+            self.leaves.add(slot)
+            return made_tensor(leaf, self, slot)
         leaf = resolve(leaf)
         if isinstance(leaf, np.ndarray):
             leaf = np.asarray(leaf)  # of a subclass the plain array

@@ -10,7 +10,15 @@ from tapenet.core.leaf_checks import advice_on_aux, check_scalar
 from tapenet.core.nondifferentiable import constant
 from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.errors import ArgumentError
-from tapenet.transforms.recording import Argnums, argument_keys, by_argnums, ones_for, run_recorded
+from tapenet.transforms.recording import (
+    Argnums,
+    argument_keys,
+    by_argnums,
+    gradient_by_leaf,
+    is_leaf_of_floats,
+    ones_for,
+    run_recorded,
+)
 from tapenet.transforms.transformed import transformed
 
 if TYPE_CHECKING:
@@ -36,8 +44,14 @@ def _gradient_of(
     function: str, f: Callable[..., Any], argnums: Argnums, has_aux: bool, args: tuple[Any, ...], kwargs: Any
 ) -> tuple[Tree, Tree, Tree]:
     """Return the value of `f`, its gradient and aux."""
-    places = argument_keys(function, f, argnums, args, kwargs)
-    recording = run_recorded(function, f, args, kwargs, places, has_aux)
+    if type(argnums) is int and 0 <= argnums < len(args) and not has_aux and is_leaf_of_floats(args[argnums]):
+        found = gradient_by_leaf(function, f, argnums, args, kwargs)
+        if isinstance(found, tuple):
+            return (*found, None)
+        recording = found
+    else:
+        places = argument_keys(function, f, argnums, args, kwargs)
+        recording = run_recorded(function, f, args, kwargs, places, has_aux)
     check_scalar(
         function, tree_leaves(recording.y), "For other outputs use tn.vjp or tn.jacobian, or sum it first: y.sum()."
     )

@@ -13,11 +13,11 @@ import numpy as np
 from tapenet.core.argument_checks import shown
 from tapenet.core.leaf_checks import check_differentiable, check_result, dtype_of, matched, zeros_of
 from tapenet.core.primitive import Array
-from tapenet.core.pytrees import Tree, TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
+from tapenet.core.pytrees import LEAF, Tree, TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
 from tapenet.core.recorder import Recorder, new_recorder
 from tapenet.core.tensor import Tensor, unwrap_closed
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.walks.products import jvp_walk, vjp_walk
+from tapenet.walks.products import gradient_walk, jvp_walk, vjp_walk
 
 Argnums = int | str | Sequence[int | str]  # a position or a name, or several
 ArgumentKey = int | str  # of an argument: its position, or the name it was given by
@@ -173,6 +173,32 @@ def run_recorded(
         specs.append(spec)
     chosen = tuple(given[place] for place in places)
     return Recording(function, trace, tuple(sources), tuple(specs), names, chosen, result, aux)
+
+
+def is_leaf_of_floats(x: Any) -> bool:
+    """Return whether x is one of the usual leaves that can be differentiated by, and not a pytree of such."""
+    kind = type(x)
+    return kind is float or kind is np.float64 or ((kind is np.ndarray or kind is Tensor) and x.dtype.kind in "fc")
+
+
+def gradient_by_leaf(
+    function: str, f: Callable[..., Any], place: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[Array, Array] | Recording:
+    """Return the value of f and its gradient by one argument, a leaf of floats; the recording of what is not a scalar.
+
+    It is `run_recorded` and `Recording.vjp` in half of their time: that of functions of a few operations.
+    """
+    with new_recorder(replayable=False) as trace:
+        source = trace.watch(args[place])
+        y = f(*args[:place], source, *args[place + 1 :], **kwargs)
+    if type(y) is Tensor and y.owner is trace and trace.gradient_check() is None:
+        *_, shape, dtype = trace.entries[y.slot]
+        if shape == () and dtype.kind == "f":
+            (gradient,) = gradient_walk(trace, y, (source,), _one(dtype))
+            return y._value, zeros_of(source) if gradient is None else gradient
+    check_result(function, y)
+    given = (args[place],)
+    return Recording(function, trace, (source,), (LEAF,), (f"args[{place}]",), given, _on_trace(trace, y), None)
 
 
 def split_aux(function: str, result: Any, has_aux: bool) -> tuple[Tree, Tree]:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from tapenet.transforms.signatures import Function
 
 
+_COPIED = [name for name in functools.WRAPPER_ASSIGNMENTS if hasattr(functools.update_wrapper, name)]
+
+
 class Transformed:
     """What a transform made of a function: a function with a name, documentation and signature of its own.
 
@@ -32,9 +35,13 @@ class Transformed:
         self.function = function
         self.made_by = made_by
         f = made_by[1]
-        functools.update_wrapper(self, function)
-        if hasattr(f, "__name__"):
-            functools.update_wrapper(self, f, updated=("__dict__",) if isinstance(f, types.FunctionType) else ())
+        if type(f) is types.FunctionType:  # the usual one, as `update_wrapper` does it in a third of the time
+            self.__dict__.update(f.__dict__)
+            self.__dict__.update([(name, getattr(f, name)) for name in _COPIED])
+        else:
+            functools.update_wrapper(self, function)
+            if hasattr(f, "__name__"):
+                functools.update_wrapper(self, f, updated=())
         self.__wrapped__ = f if has_signature else function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -38,12 +38,11 @@ def backward(
     Returns:
         The cotangent of each source that a target depends on, by slot.
     """
-    if not cotangents:
-        return {}
-    last = max(cotangents)
-    sources = {slot for slot in sources if slot <= last}
-    if not sources:
-        return {}
+    last = max(cotangents, default=-1)
+    if max(sources, default=last + 1) > last:
+        sources = {slot for slot in sources if slot <= last}
+        if not sources:
+            return {}
     on_path = None if covers_leaves else descendants(entries, sources, last)
     bars: list[Array] = [None] * (last + 1)
     for slot, cotangent in cotangents.items():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tapenet.core.primitive import Array
 from tapenet.core.recorder import Recorder
 from tapenet.core.tensor import Tensor, unwrap_closed
@@ -23,7 +25,7 @@ def vjp_walk(
     Targets that are not values on this tape are passed over; nothing is checked. On an open tape the walk is recorded.
     """
     trace.check_not_paused("tape.gradient")
-    seeds = _summed([unwrap_closed(trace, target) for target in targets], cotangents, trace)
+    seeds = _summed(targets, cotangents, trace)
     slots = {source.slot for source in sources}
     entries = pooled_entries(trace, trace.entries_to_walk(seeds, slots))
     start = trace.position()  # behind it lies what the walk records itself
@@ -33,6 +35,25 @@ def vjp_walk(
         trace.spans.append((start, trace.position()))
     pulled = copy_shared([found.get(source.slot) for source in sources], cotangents)
     return list(map(as_kind_of, sources, pulled))
+
+
+def gradient_walk(trace: Recorder, target: Tensor, sources: Sequence[Tensor], one: Array) -> list[Array | None]:
+    """Walk backward from a scalar to all leaves of a closed tape: what `vjp_walk` gives for a cotangent of 1."""
+    slots = [source.slot for source in sources]
+    entries = pooled_entries(trace, trace.entries_to_walk((target.slot,), slots))
+    found = backward(entries, {target.slot: one}, slots, covers_leaves=True)
+    pulled: list[Array | None] = []
+    for source in sources:
+        bar = found.get(source.slot)
+        if type(bar) is not np.float64 or type(source._value) not in _NUMBERS:
+            break
+        pulled.append(bar)
+    else:  # of scalars, which share no memory
+        return pulled
+    return list(map(as_kind_of, sources, copy_shared([found.get(slot) for slot in slots], [one])))
+
+
+_NUMBERS = frozenset({float, np.float64})
 
 
 def jvp_walk(
@@ -57,6 +78,8 @@ def _summed(ends: Sequence[Any], seeds: Sequence[Array], trace: Recorder) -> dic
     """Return seeds by slot, of an end that comes more than once their sum; ends off the tape are passed over."""
     found: dict[int, Array] = {}
     for end, seed in zip(ends, seeds, strict=True):
+        if type(end) is Tensor and end.owner is not trace:
+            end = unwrap_closed(trace, end)
         if type(end) is Tensor and end.owner is trace:
             found[end.slot] = found[end.slot] + seed if end.slot in found else seed
     return found

@@ -14,7 +14,7 @@ from tapenet.core.tensor import Tensor
 from tapenet.walks.projection import as_dtype
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Sums:
     """The cotangents that a backward walk adds up: which of them it owns, by slot.
 

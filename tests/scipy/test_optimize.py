@@ -346,6 +346,38 @@ def pole(x: Any, a: Any) -> Any:
     return tnp.tan(x) - a
 
 
+@pytest.mark.parametrize("name", ["bisect", "brenth", "brentq", "ridder"])
+def test_a_solver_calls_f_on_numbers_as_often_as_scipy_and_the_derivative_once_more(name: str) -> None:
+    called: list[type] = []
+
+    def f(x: Any, a: Any) -> Any:
+        called.append(type(x))
+        return x**3 - a
+
+    expected = getattr(scipy.optimize, name)(f, 0.0, 3.0, (2.0,))
+    count = len(called)
+    root, slope = tn.value_and_grad(lambda a: getattr(optimize, name)(f, 0.0, 3.0, (a,)))(2.0)
+    assert root == expected
+    assert called[count:] == [*called[:count], tn.Tensor]
+    np.testing.assert_allclose(slope, 2.0 ** (-2 / 3) / 3, rtol=1e-11)  # xtol is 2e-12
+
+
+@pytest.mark.parametrize("name", ["bisect", "brenth", "brentq", "ridder", "toms748"])
+@pytest.mark.parametrize("error", [ValueError("mine"), RuntimeError("mine"), KeyError("mine")])
+def test_exceptions_of_f_pass_a_solver_unchanged(name: str, error: Exception) -> None:
+    called: list[Any] = []
+
+    def f(x: Any, a: Any) -> Any:
+        called.append(x)
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        tn.grad(lambda a: getattr(optimize, name)(f, 0.0, 3.0, (a,)))(2.0)
+    assert raised.value is error
+    assert len(called) == 1
+    assert error.__cause__ is None
+
+
 @pytest.mark.parametrize("f", [jump, pole])
 @pytest.mark.parametrize("name", ["bisect", "brenth", "brentq", "ridder", "root_scalar", "toms748"])
 def test_where_a_function_leaps_over_zero_there_is_no_derivative(name: str, f: Callable[..., Any]) -> None:

@@ -14,10 +14,10 @@ from tapenet.core.primitive import Array, Primitive, Shapes
 from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.recorder import new_recorder
 from tapenet.core.tensor import Tensor, unwrap_batches
-from tapenet.errors import ConvergenceError
+from tapenet.errors import ConvergenceError, ConversionError, MappedValueError
 from tapenet.scipy.optimize.implicit import checked
 from tapenet.transforms.calls import Structure, split_arrays
-from tapenet.walks.products import vjp_walk
+from tapenet.walks.products import gradient_walk, vjp_walk
 
 Function = Callable[..., Any]
 
@@ -50,7 +50,11 @@ class _Equation:
     bracket: tuple[float, ...]
 
     def root(self, *arrays: Array) -> Array:
-        return np.float64(self.solve(checked(self.name, self.f), self.structure.filled(arrays)))
+        args = self.structure.filled(arrays)
+        try:
+            return np.float64(self.solve(self.f, args))
+        except (ConversionError, MappedValueError):  # as f gave a Tensor that it captured: an error that says so
+            return np.float64(self.solve(checked(self.name, self.f), args))
 
     def slopes(self, x: Array, arrays: Sequence[Array], wanted: Sequence[bool]) -> list[Array]:
         """Return the derivatives of the root by the wanted arrays, from one walk back over one call of f."""
@@ -58,15 +62,18 @@ class _Equation:
             root = tape.watch(x)
             watched = [tape.watch(a) if is_wanted else a for a, is_wanted in zip(arrays, wanted, strict=True)]
             y = self.f(root, *self.structure.filled(watched))
-            if np.ndim(y):
+            if y.shape if type(y) is Tensor else np.shape(y):
                 y = np.reshape(y, ())
         sources = [root, *(a for a, is_wanted in zip(watched, wanted, strict=True) if is_wanted)]
-        slope, *slopes = vjp_walk(tape, [y], [np.float64(1.0)], sources)
+        if type(y) is Tensor and y.owner is tape:
+            slope, *slopes = gradient_walk(tape, y, sources, _ONE)
+        else:
+            slope, *slopes = vjp_walk(tape, [y], [_ONE], sources)
         if slope is None or (not 0 < abs(slope) < np.inf if type(slope) is np.float64 else _is_flat(slope)):
             raise ConvergenceError(
                 f"{self.name}: the Jacobian must be regular at the solution to have a derivative; got a singular one."
             )
-        self.check_root(root, y, slope, arrays)
+        self.check_root(x, y, slope, arrays)
         pulled = iter(slopes)
         found: list[Array] = []
         for a, is_wanted in zip(arrays, wanted, strict=True):
@@ -76,7 +83,7 @@ class _Equation:
 
     def check_root(self, x: Any, y: Any, slope: Array, arrays: Sequence[Array]) -> None:
         """Raise at a jump, where Newton's step is long, and at a pole, where f is larger than at the bracket's ends."""
-        x, y, slope = map(unwrap_batches, (x, y, slope))
+        x, y, slope = unwrap_batches(x), unwrap_batches(y), unwrap_batches(slope)
         is_root = not _exceeds(y, slope * (self.near + _JUMP * (1.0 + abs(x))))
         if is_root and self.bracket and _exceeds(y, _SUSPICIOUS):
             ends = [unwrap_batches(self.f(end, *self.structure.filled(arrays))) for end in self.bracket]
@@ -88,6 +95,7 @@ class _Equation:
             )
 
 
+_ONE = np.float64(1.0)
 _JUMP = 1e-3  # steps, relative to the root, that rounding errors of f still explain
 _SUSPICIOUS = 1e-3  # values of f that are seldom those at a root
 
@@ -95,7 +103,7 @@ _SUSPICIOUS = 1e-3  # values of f that are seldom those at a root
 def _exceeds(y: Any, bound: Any) -> bool:
     """Return whether a value, or one of all examples, is larger in size."""
     exceeds = abs(y) > abs(bound)
-    return bool(exceeds if type(exceeds) is np.bool else np.any(exceeds))
+    return bool(exceeds if type(exceeds) in (bool, np.bool) else np.any(exceeds))
 
 
 @branch_condition

@@ -38,15 +38,27 @@ def _root(
         try:
             found, report = solve(g, given)
         except ValueError as error:
-            if "must have different signs" in str(error):
-                raise ArgumentError(f"{name}: {error}.") from error
+            _raise_named(name, error)
             raise
         if not report.converged:
-            raise ConvergenceError(f"{name}: f must have a root that the solver finds; got {report.flag}.")
+            raise _not_converged(name, report.flag)
         info.update(report)
         return found
 
     return scalar_root(name, f, solution, args, 4 * (tolerance or 0.0), tuple(bracket or ()))
+
+
+def _raise_named(name: str, error: Exception) -> None:
+    """Raise for an error of SciPy's one that names the function; do nothing for a user's."""
+    text = str(error)
+    if "must have different signs" in text:
+        raise ArgumentError(f"{name}: {text}.") from error
+    if text.startswith("Failed to converge after "):
+        raise _not_converged(name, "convergence error") from error
+
+
+def _not_converged(name: str, flag: str) -> ConvergenceError:
+    return ConvergenceError(f"{name}: f must have a root that the solver finds; got {flag}.")
 
 
 def _check_start(name: str, **given: Any) -> None:
@@ -63,7 +75,7 @@ def _with_report(root: Array, info: dict[str, Any], full_output: bool) -> Any:
 
 
 def _bracketing(name: str) -> Function:
-    theirs = getattr(scipy.optimize, name)
+    theirs, ours = getattr(scipy.optimize, name), f"optimize.{name}"
 
     def solver(
         f: Function,
@@ -76,18 +88,26 @@ def _bracketing(name: str) -> Function:
         full_output: bool = False,
         disp: bool = True,
     ) -> Any:
-        settings = {"xtol": xtol, "rtol": rtol, "maxiter": maxiter}
         if type(a) is Tensor or type(b) is Tensor:
-            _check_start(f"optimize.{name}", a=a, b=b)
+            _check_start(ours, a=a, b=b)
         if not on_tape(args):
-            return theirs(f, a, b, args, full_output=full_output, disp=disp, **settings)
-        info: dict[str, Any] = {}
+            return theirs(f, a, b, args, xtol, rtol, maxiter, full_output, disp)
+        if full_output:
+            info: dict[str, Any] = {}
 
-        def solve(g: Function, given: Any) -> Any:
-            return theirs(g, a, b, given, full_output=True, disp=False, **settings)
+            def solve(g: Function, given: Any) -> Any:
+                return theirs(g, a, b, given, xtol, rtol, maxiter, True, False)
 
-        root = _root(f"optimize.{name}", f, tupled(args), solve, info, xtol, (a, b))
-        return _with_report(root, info, full_output)
+            return _with_report(_root(ours, f, tupled(args), solve, info, xtol, (a, b)), info, full_output)
+
+        def root(g: Function, given: Any) -> Any:  # without a report, which takes a good part of the time of a solve
+            try:
+                return theirs(g, a, b, given, xtol, rtol, maxiter)
+            except (ValueError, RuntimeError) as error:
+                _raise_named(ours, error)
+                raise
+
+        return scalar_root(ours, f, root, tupled(args), 4 * xtol, (a, b))
 
     return published(solver, scipy.optimize, name, _NOTE)
 
