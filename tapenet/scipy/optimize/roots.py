@@ -14,7 +14,7 @@ from tapenet.core.primitive import Array, Primitive, Shapes
 from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.recorder import new_recorder
 from tapenet.core.tensor import Tensor, unwrap_batches
-from tapenet.errors import ConvergenceError, ConversionError, MappedValueError
+from tapenet.errors import ConvergenceError, ConversionError, ForeignCodeError, MappedValueError
 from tapenet.scipy.optimize.implicit import checked
 from tapenet.transforms.calls import Structure, split_arrays
 from tapenet.walks.products import gradient_walk, vjp_walk
@@ -53,7 +53,7 @@ class _Equation:
         args = self.structure.filled(arrays)
         try:
             return np.float64(self.solve(self.f, args))
-        except (ConversionError, MappedValueError):  # as f gave a Tensor that it captured: an error that says so
+        except (ConversionError, ForeignCodeError, MappedValueError):  # f gave a Tensor that it captured: to say so
             return np.float64(self.solve(checked(self.name, self.f), args))
 
     def slopes(self, x: Array, arrays: Sequence[Array], wanted: Sequence[bool]) -> list[Array]:
