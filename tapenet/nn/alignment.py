@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tapenet.core.argument_checks import check_real, checked_array, checked_choice, checked_count
 from tapenet.core.array_types import Array
+from tapenet.core.batch_rules import broadcast_examples
 from tapenet.core.nondifferentiable import branch_condition
+from tapenet.core.primitive import Primitive
 from tapenet.core.tensor import read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.kernels import alignment as kernels
+from tapenet.kernels.alignment import IMPOSSIBLE, NONE_POSSIBLE
 from tapenet.nn.activations import log_softmax
 from tapenet.nn.floats import as_floating
 from tapenet.nn.functions import check_labels, widened
+from tapenet.nn.fused import Fused
 from tapenet.nn.losses import REDUCTIONS, Reduction, reduced
 from tapenet.ops.arrays.indexing import take_along_axis
-from tapenet.ops.arrays.shaping import concatenate, squeeze, stack
+from tapenet.ops.arrays.shaping import concatenate, moveaxis, reshape, squeeze, stack
 from tapenet.ops.elementwise.arithmetic import add, divide, negative, where
 from tapenet.ops.elementwise.choices import greater, less, logical_and, not_equal
 from tapenet.ops.elementwise.exponential import logaddexp
-
-# The logarithm of an impossible path. Its exponential is 0 beside any other, and unlike that of minus infinity its
-# difference from itself is a number.
-_IMPOSSIBLE = -1e30
 
 
 def ctc(
@@ -79,9 +81,8 @@ def ctc(
     sizes = _lengths("label_lengths", label_lengths, count, 0, labels.shape[1])
     labels = _known_labels(labels, sizes, blank)
     check_labels("ctc", "labels", labels, classes)
-    log_p = log_softmax(widened(logits))
-    losses = negative(_log_probability(log_p, labels, ends, sizes, blank))
-    losses = where(less(losses, -0.1 * _IMPOSSIBLE), losses, np.inf)
+    targets = concatenate([labels, ends[:, None], sizes[:, None]], 1)
+    losses, *_ = _ctc(widened(logits), targets, blank=blank)
     if reduction == "mean":
         losses = divide(losses, where(greater(sizes, 0), sizes, 1).astype(losses.dtype))
     return reduced(losses, reduction, given)
@@ -123,30 +124,55 @@ def _out_of_range(lengths: Array, low: int, high: int) -> Any:
     return wrong[0] if wrong.size else None
 
 
-def _log_probability(log_p: Array, labels: Array, ends: Array, sizes: Array, blank: int) -> Array:
+# ---- the loss, written out and as one operation ----
+
+
+def _written_out(logits: Array, targets: Array, *, blank: int) -> tuple[Array]:
     """Add up all paths forward: at each step, for each place between and on labels, the paths that have come so far."""
+    labels, ends, sizes = targets[:, :-2], targets[:, -2], targets[:, -1]
+    log_p = log_softmax(logits)
     count, steps, _ = log_p.shape
     blanks = np.full((count, labels.shape[1]), blank, labels.dtype)
     spelled = stack([labels, blanks], 2).reshape(count, 2 * labels.shape[1])
     spelled = concatenate([np.full((count, 1), blank, labels.dtype), spelled], 1)
     at_each = np.broadcast_to(spelled[:, None], (count, steps, spelled.shape[1]))
     emitted = take_along_axis(log_p, at_each, 2)
+    emitted = where(less(emitted, IMPOSSIBLE), IMPOSSIBLE, emitted)
     may_skip = logical_and(not_equal(spelled[:, 2:], blank), not_equal(spelled[:, 2:], spelled[:, :-2]))
-    nothing = np.full((count, 2), _IMPOSSIBLE, log_p.dtype)
-    begun = np.where(np.arange(spelled.shape[1]) < 2, 0, _IMPOSSIBLE).astype(log_p.dtype)
+    nothing = np.full((count, 2), IMPOSSIBLE, log_p.dtype)
+    begun = np.where(np.arange(spelled.shape[1]) < 2, 0, IMPOSSIBLE).astype(log_p.dtype)
     paths = add(emitted[:, 0], begun)
     for step in range(1, steps):
         paths = where(less(step, ends)[:, None], _advanced(paths, emitted[:, step], may_skip, nothing), paths)
     last = take_along_axis(paths, 2 * sizes[:, None], 1)
     before = take_along_axis(paths, where(greater(sizes, 0), 2 * sizes - 1, 0)[:, None], 1)
-    both = logaddexp(last, where(greater(sizes, 0)[:, None], before, _IMPOSSIBLE))
-    return squeeze(both, 1)
+    both = logaddexp(last, where(greater(sizes, 0)[:, None], before, IMPOSSIBLE))
+    total = squeeze(both, 1)
+    return (where(less(total, NONE_POSSIBLE), np.inf, negative(total)),)
 
 
 def _advanced(paths: Array, emitted: Array, may_skip: Array, nothing: Array) -> Array:
     """Take each path one step on: it stays, moves to the next place, or skips a blank between different labels."""
     places = paths.shape[1]
     moved = concatenate([nothing[:, :1], paths], 1)[:, :places]
-    skipped = where(may_skip, paths[:, : max(0, places - 2)], _IMPOSSIBLE)
+    skipped = where(may_skip, paths[:, : max(0, places - 2)], IMPOSSIBLE)
     skipped = concatenate([nothing, skipped], 1)[:, :places]
     return add(logaddexp(logaddexp(paths, moved), skipped), emitted)
+
+
+def _batched(
+    primitive: Primitive, arrays: Sequence[Array], mapped: Sequence[bool], size: int, parameters: Mapping[str, Any]
+) -> Any:
+    """Compute losses of a batch of batches, whose examples are examples like others."""
+    whole = [broadcast_examples(x, is_mapped, size) for x, is_mapped in zip(arrays, mapped, strict=True)]
+    count = whole[0].shape[1]
+    joined = (reshape(x, (size * count, *x.shape[2:])) for x in whole)
+    losses, norms, emitted, paths = primitive(*joined, **parameters)
+
+    def split(x: Array, axis: int) -> Array:
+        return moveaxis(reshape(x, (*x.shape[:axis], size, count, *x.shape[axis + 1 :])), axis, 0)
+
+    return split(losses, 0), split(norms, 0), split(emitted, 1), split(paths, 1)
+
+
+_ctc = Fused("ctc", 1, 1, kernels.ctc, kernels.ctc_backward, _written_out, _batched).primitive()

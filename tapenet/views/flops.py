@@ -129,6 +129,17 @@ def _attention(products: int) -> Formula:
     return count
 
 
+def _alignment(products: int) -> Formula:
+    """Return the formula of the sum over paths: so many operations for each place at each step, ten for each logit."""
+
+    def count(shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
+        n, steps, classes = shapes[0] or (0, 0, 0)
+        places = 2 * ((shapes[1] or (0, 2))[1] - 2) + 1
+        return n * steps * (products * places + 10 * classes)
+
+    return count
+
+
 # ---- Fourier transforms and matrices ----
 
 
@@ -205,6 +216,8 @@ FORMULAS: Mapping[str, Formula] = {
     **dict.fromkeys(("batch_norm_pullback", "layer_norm_pullback"), _times(20)),
     "attention": _attention(2),
     "attention_pullback": _attention(7),
+    "ctc": _alignment(10),
+    "ctc_pullback": _alignment(20),
     **{f"{name}_sequence": _recurrent(gates, 1) for name, gates in RECURRENT.items()},
     **{f"{name}_sequence_pullback": _recurrent(gates, 3) for name, gates in RECURRENT.items()},
     **dict.fromkeys(("fft", "ifft"), _fourier(1.0)),

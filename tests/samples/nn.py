@@ -119,6 +119,29 @@ def _attention_pullback(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(joined, (q, k, v, bar))
 
 
+def _spelled(draw: Draw) -> tuple[Array, Array]:
+    """Logits of two examples of two classes and the blank, and what they spell: a label or two, steps, a length."""
+    targets = np.array([[1, draw(st.integers(1, 2)), 3, 2], [2, 1, draw(st.integers(2, 3)), draw(st.integers(0, 1))]])
+    return numbers(draw, (2, 3, 3), -1, 1), targets
+
+
+@sample("ctc")
+def _ctc(draw: Draw, primitive: Primitive) -> Sample:
+    logits, targets = _spelled(draw)
+    return Sample(lambda x: primitive(x, targets, blank=0)[0], (logits,))
+
+
+@sample("ctc_pullback")
+def _ctc_pullback(draw: Draw, primitive: Primitive) -> Sample:
+    logits, targets = _spelled(draw)
+
+    def pulled(x: Array, bar: Array) -> Array:
+        given = _undone(primitive)(x, targets, blank=0)
+        return primitive(x, targets, *given, bar, wanted=(True,), blank=0)[0]
+
+    return Sample(pulled, (logits, numbers(draw, (2,), -1, 1, 200)))
+
+
 @sample("affine")
 def _affine(draw: Draw, primitive: Primitive) -> Sample:
     n, k, m = (draw(st.integers(1, 3)) for _ in range(3))
