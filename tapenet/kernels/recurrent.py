@@ -6,8 +6,9 @@ it stays.
 
 What does not depend on the step before is computed for all steps at once: the inputs' part of the gates is one product
 of matrices, and so are the cotangents of the kernels. A step is a product and a few passes over arrays that stay in
-cache. Threads share the examples, since steps follow each other. Forward functions return the states after all steps,
-and behind them what the backward ones read: the states with that at the start, and by-products of the steps.
+cache, or one pass by machine code (`recurrent_code`), where all steps are one call. Threads share the examples, since
+steps follow each other. Forward functions return the states after all steps, and behind them what the backward ones
+read: the states with that at the start, and by-products of the steps.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.kernels.gemm import gemm_for
 from tapenet.kernels.memory import empty
-from tapenet.kernels.products import matmul, multiply
+from tapenet.kernels.products import WORTH_SHARING as MULTIPLICATIONS_WORTH_SHARING, matmul, multiply
 from tapenet.kernels.threads import share
+from tapenet.kernels.vector_functions import address, functions_for
 from tapenet.kernels.windows import Array, computing_dtype
 
 Mask = Array | None
@@ -31,11 +34,15 @@ WORTH_SHARING = 2**21
 # Steps whose slopes are computed at once: few enough for the cache.
 BLOCK = 4
 
+# Numbers of gates from which on all steps are one call of machine code, and what a gate takes, in multiplications.
+FEWEST = 2**10
+GATE_COST = 32
+
 
 def _operands(*arrays: Array) -> tuple[list[Array], np.dtype[Any]]:
-    """Return arrays in the dtype to compute in, and the dtype of the result."""
+    """Return arrays in C order and in the dtype to compute in, and the dtype of the result."""
     dtype = np.result_type(*arrays)
-    return [np.asarray(x, computing_dtype(dtype)) for x in arrays], dtype
+    return [np.ascontiguousarray(x, computing_dtype(dtype)) for x in arrays], dtype
 
 
 def _states(steps: int, *starts: Array) -> States:
@@ -66,6 +73,33 @@ def _share(work: Callable[[slice], None], gates: Array) -> None:
         share(work, gates.shape[1], gates.nbytes, WORTH_SHARING)
 
 
+def _steps_at_once(kind: str, name: str, arrays: Sequence[Array | None], mask: Mask, gates: Array, width: int) -> bool:
+    """Do all steps by machine code, and return whether there is code for them.
+
+    Args:
+        kind: of the network.
+        name: of its function, of which `arrays` in C order are the first arguments.
+    """
+    if gates.size < FEWEST:
+        return False
+    functions, gemm = functions_for(gates.dtype, "tapenet.kernels.recurrent_code", kind), gemm_for(gates.dtype)
+    if functions is None or gemm is None:
+        return False
+    moves = None if mask is None else np.ascontiguousarray(mask, bool)
+    function, places = functions.by_name[name], [0 if x is None else address(x) for x in (*arrays, moves)]
+    steps, examples = gates.shape[:2]
+    met: list[int] = []
+
+    def work(part: slice) -> None:
+        lengths = (steps, examples, part.start, part.stop - part.start, width)
+        met.append(function(*places, gemm.address, *gemm.packed.addresses, *lengths))
+
+    share(work, examples, gates.size * (width + GATE_COST), MULTIPLICATIONS_WORTH_SHARING)
+    for bits in met:
+        gemm.report(bits)
+    return True
+
+
 def _stay(mask: Mask, step: int, part: slice, *states: Array) -> None:
     """Keep the states of examples that do not move."""
     if mask is not None:
@@ -75,7 +109,7 @@ def _stay(mask: Mask, step: int, part: slice, *states: Array) -> None:
 
 
 def _bars(t: Array | None, like: Array) -> Array:
-    return np.zeros(like.shape, like.dtype) if t is None else np.asarray(t, like.dtype)
+    return np.zeros(like.shape, like.dtype) if t is None else np.ascontiguousarray(t, like.dtype)
 
 
 def _moved(bar: Array, mask: Mask, step: int, part: slice) -> tuple[Array, Array | None]:
@@ -107,6 +141,8 @@ def rnn(x: Array, h: Array, kernel: Array, recurrent: Array, bias: Array, mask: 
     states = _states(len(x), h)
     (hs,) = states
     z = _of_inputs(x, kernel)
+    if _steps_at_once("rnn", "rnn", (z, hs, recurrent, bias), mask, z, len(bias)):
+        return (*_given(states, dtype), hs)
 
     def work(part: slice) -> None:
         product = np.empty((part.stop - part.start, len(bias)), z.dtype)
@@ -128,13 +164,14 @@ def rnn_backward(
     (x, _, kernel, recurrent, _), _ = _operands(*operands[:-1])
     mask, hs = operands[-1], given[1]
     bars = _bars(hs_bar, hs[1:])
-    # By the output: the slope of tanh is 1 - h^2. States that stayed have a slope, too; `moving` is 0 there.
-    slopes = np.square(hs[1:])
-    np.subtract(1, slopes, out=slopes)
+    slopes = empty(bars.shape, hs.dtype)
     h_bar = np.zeros(hs.shape[1:], hs.dtype)
     turned = np.ascontiguousarray(recurrent.T)
 
     def work(part: slice) -> None:
+        # By the output: the slope of tanh is 1 - h^2. States that stayed have a slope, too; `moving` is 0 there.
+        np.square(hs[1:, part], out=slopes[:, part])
+        np.subtract(1, slopes[:, part], out=slopes[:, part])
         bar = h_bar[part]
         for step in reversed(range(len(slopes))):
             bar += bars[step, part]
@@ -146,7 +183,8 @@ def rnn_backward(
             if still is not None:
                 bar += still
 
-    _share(work, slopes)
+    if not _steps_at_once("rnn", "rnn_backward", (hs, slopes, bars, turned, h_bar), mask, slopes, hs.shape[2]):
+        _share(work, slopes)
     x_bar, kernel_bar, bias_bar = _weight_bars(x, kernel, slopes, wanted)
     return x_bar, h_bar, kernel_bar, _recurrent_bar(hs, slopes), bias_bar
 
@@ -160,11 +198,15 @@ def lstm(x: Array, h: Array, c: Array, kernel: Array, recurrent: Array, bias: Ar
     width = h.shape[1]
     states = _states(len(x), h, c)
     hs, cs = states
+    shown = empty(cs[1:].shape, x.dtype)
+    gates = _of_inputs(x, kernel)
+    if _steps_at_once("lstm", "lstm", (gates, hs, cs, shown, recurrent, bias), mask, gates, width):
+        return (*_given(states, dtype), hs, cs, gates, shown)
     signs = np.full(4 * width, -1, x.dtype)  # of the gates, which are 1 / (1 + e^-x)
     signs[2 * width : 3 * width] = 1
     # Negated in the weights, once: a step takes e^-x of the gates by one exp, without a pass that negates.
     signed, added = recurrent * signs, bias * signs
-    gates, shown = _of_inputs(x, kernel * signs), empty(cs[1:].shape, x.dtype)
+    gates *= signs
 
     def work(part: slice) -> None:
         count = part.stop - part.start
@@ -202,7 +244,7 @@ def lstm_backward(
     (x, _, _, kernel, recurrent, _), _ = _operands(*operands[:-1])
     mask, (_, _, hs, cs, gates, shown) = operands[-1], given
     width = cs.shape[2]
-    bars, c_bars = _bars(hs_bar, hs[1:]), None if cs_bar is None else np.asarray(cs_bar, cs.dtype)
+    bars, c_bars = _bars(hs_bar, hs[1:]), None if cs_bar is None else _bars(cs_bar, cs[1:])
     slopes = empty(gates.shape, gates.dtype)
     h_bar, c_bar = np.zeros(hs.shape[1:], hs.dtype), np.zeros(hs.shape[1:], hs.dtype)
     turned = np.ascontiguousarray(recurrent.T)
@@ -229,7 +271,9 @@ def lstm_backward(
                     bar += still
                     memory += kept
 
-    _share(work, gates)
+    arrays = (gates, cs, shown, slopes, bars, c_bars, turned, h_bar, c_bar)
+    if not _steps_at_once("lstm", "lstm_backward", arrays, mask, gates, width):
+        _share(work, gates)
     x_bar, kernel_bar, bias_bar = _weight_bars(x, kernel, slopes, wanted)
     return x_bar, h_bar, c_bar, kernel_bar, _recurrent_bar(hs, slopes), bias_bar
 
@@ -272,6 +316,8 @@ def gru(
     states = _states(len(x), h)
     (hs,) = states
     gates, inner = _of_inputs(x, kernel), empty((*x.shape[:2], width), x.dtype)
+    if _steps_at_once("gru", "gru", (gates, inner, hs, recurrent, bias, recurrent_bias), mask, gates, width):
+        return (*_given(states, dtype), hs, gates, inner)
 
     def work(part: slice) -> None:
         product = np.empty((part.stop - part.start, 3 * width), x.dtype)
@@ -331,7 +377,9 @@ def gru_backward(
                 if still is not None:
                     bar += still
 
-    _share(work, gates)
+    arrays = (gates, inner, hs, slopes, own, bars, turned, h_bar)
+    if not _steps_at_once("gru", "gru_backward", arrays, mask, gates, width):
+        _share(work, gates)
     x_bar, kernel_bar, bias_bar = _weight_bars(x, kernel, slopes, wanted)
     return x_bar, h_bar, kernel_bar, _recurrent_bar(hs, own), bias_bar, np.add.reduce(own[:, :, 2 * width :], (0, 1))
 
