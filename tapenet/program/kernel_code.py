@@ -553,15 +553,21 @@ exit:
 
 
 def entry_of(kernel: Kernel, name: str) -> str:
-    """Return the function `NAME.entry`, which takes array objects where the kernel of a name takes addresses."""
+    """Return the function `NAME.entry`, which takes a tuple of arrays and numbers, and bounds of rows and columns."""
     count = len(kernel.operands) + kernel.results
-    objects = [f"ptr %o{i}" for i in range(count)]
-    numbers = [f"double %s{i}" for i in range(len(kernel.scalars))]
+    lines, given = [], []
+    for i in range(count + len(kernel.scalars)):
+        kind, place = ("ptr", DATA) if i < count else ("double", NUMBER)
+        lines += [
+            f"%i{i} = getelementptr i8, ptr %values, i64 {ITEMS + 8 * i}",
+            f"%o{i} = load ptr, ptr %i{i}",
+            f"%p{i} = getelementptr i8, ptr %o{i}, i64 {place}",
+            f"%a{i} = load {kind}, ptr %p{i}",
+        ]
+        given.append(f"{kind} %a{i}")
     bounds = [f"i64 %b{i}" for i in range(4)]
-    given = [f"ptr %a{i}" for i in range(count)]
-    lines = [line for i in range(count) for line in address_of(f"%o{i}", f"%a{i}")]
-    lines += [f"%r = call i32 @{name}({', '.join((*given, *numbers, *bounds))})", "ret i32 %r"]
-    return function_text(f"define i32 @{name}.entry({', '.join((*objects, *numbers, *bounds))})", lines)
+    lines += [f"%r = call i32 @{name}({', '.join((*given, *bounds))})", "ret i32 %r"]
+    return function_text(f"define i32 @{name}.entry(ptr %values, {', '.join(bounds)})", lines)
 
 
 def step_of(kernel: Kernel, name: str) -> str:
@@ -569,18 +575,13 @@ def step_of(kernel: Kernel, name: str) -> str:
     count = len(kernel.operands) + kernel.results
     lines, given = [], []
     for i in range(count + len(kernel.scalars)):
-        kind = "ptr" if i < count else "double"
         lines += [f"%p{i} = getelementptr ptr, ptr %given, i64 {i}", f"%a{i} = load ptr, ptr %p{i}"]
-        lines += [f"%n{i} = load double, ptr %a{i}"] if kind == "double" else []
-        given.append(f"{kind} %{'a' if kind == 'ptr' else 'n'}{i}")
+        given.append(f"ptr %a{i}" if i < count else f"double %n{i}")
+        if i >= count:
+            lines.append(f"%n{i} = load double, ptr %a{i}")
     bounds = f"i64 0, i64 {kernel.rows}, i64 0, i64 {kernel.columns}"
-    lines += [f"%r = call i32 @{name}({', '.join(given)}, {bounds})", "ret i32 %r"]
+    lines += [f"%r = call i32 @{name}({', '.join((*given, bounds))})", "ret i32 %r"]
     return function_text(f"define i32 @{name}.step(ptr %given)", lines)
-
-
-def address_of(array: str, address: str) -> list[str]:
-    """Return the lines that load the address of an array object's elements."""
-    return [f"{address}.at = getelementptr i8, ptr {array}, i64 {DATA}", f"{address} = load ptr, ptr {address}.at"]
 
 
 def function_text(head: str, lines: Sequence[str]) -> str:

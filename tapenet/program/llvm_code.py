@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import math
+import types
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -168,29 +169,21 @@ def _called(
     """Return the Python function that calls a kernel; where an argument is out of its range, NumPy's."""
     touched = _touched(kernel, region, program)
     is_large = touched >= SHARED
-    kinds = [ctypes.py_object] * (len(kernel.operands) + kernel.results) + [ctypes.c_double] * len(kernel.scalars)
+    address = library.address(f"{name}.entry")
     # With the interpreter's lock where releasing it takes longer than the kernel.
     prototype = ctypes.CFUNCTYPE if is_large else ctypes.PYFUNCTYPE
-    address = library.address(f"{name}.entry")
-    run = prototype(ctypes.c_int32, *kinds, *(ctypes.c_int64,) * 4)(address)
-    native = Native(address, "q" * (len(kernel.operands) + kernel.results) + "d" * len(kernel.scalars) + "qqqq")
-    names: dict[str, Any] = {"run": run, "reference": _by_numpy(region, program), "library": library}
-    names["empty"] = empty if is_large else np.empty
-    lines = _beginning(region, program, kernel.operands, contiguous, names)
-    operands = (
-        [f"v{n}" for n in kernel.operands] + [f"o{n}" for n in region.outputs] + [f"v{n}" for n in kernel.scalars]
-    )
-    given = "".join(f"{x}, " for x in operands)
+    run = prototype(ctypes.c_int32, ctypes.py_object, *(ctypes.c_int64,) * 4)(address)
+    call = _Call(region, program, {"run": run, "library": library, "empty": empty if is_large else np.empty})
+    lines = call.beginning(kernel.operands, contiguous)
+    lines.append(f"    values = ({call.values(kernel.operands, kernel.scalars)})")
     if is_large:
-        place = "part.start, part.stop, 0, columns" if kernel.rows > 1 else "0, 1, part.start, part.stop"
-        objects = "".join(f"id({x}), " for x in operands[: len(operands) - len(kernel.scalars)])
-        objects += "".join(f"float({x}), " for x in operands[len(operands) - len(kernel.scalars) :])
-        names |= {"columns": kernel.columns, "native": native, "shared": shared}
-        lines += [f"    far = shared(lambda part: (native, {objects}{place}), lambda part: run({given}{place}),"]
+        place = f"part.start, part.stop, 0, {kernel.columns}" if kernel.rows > 1 else "0, 1, part.start, part.stop"
+        call.names.update({"native": Native(address, "qqqqq"), "shared": shared})
+        lines += [f"    far = shared(lambda part: (native, id(values), {place}), lambda part: run(values, {place}),"]
         lines += [f"        {kernel.rows if kernel.rows > 1 else kernel.columns}, {touched})", "    if far:"]
     else:
-        lines += [f"    if run({given}0, {kernel.rows}, 0, {kernel.columns}):"]
-    return _function([*lines, *_end(region)], names)
+        lines += [f"    if run(values, 0, {kernel.rows}, 0, {kernel.columns}):"]
+    return call.function(lines)
 
 
 def _stretch_function(
@@ -208,58 +201,90 @@ def _stretch_function(
     address = ctypes.c_void_p
     kinds = (address, ctypes.py_object, address, address, address, address)
     run = prototype(ctypes.c_int32, *kinds)(_runner().address("run"))
-    names: dict[str, Any] = {"run": run, "reference": _by_numpy(stretch, program), "empty": empty, "float": float}
-    names |= {"kept": (library, table), "at": table.ctypes.data, "bytes_": np.dtype(np.uint8)}
-    lines = _beginning(stretch, program, code.operands, contiguous, names)
+    call = _Call(stretch, program, {"run": run, "empty": empty, "bytes_": np.dtype(np.uint8)})
+    call.names.update({"kept": (library, table), "table": table.ctypes.data})
+    lines = call.beginning(code.operands, contiguous)
     lines += [f"    arena = empty(({code.size},), bytes_)"]
     for char, gemm in gemms.items():
-        names |= {f"gemm_{char}": gemm, f"packed_{char}": gemm.packed}
+        call.names.update({f"gemm_{char}": gemm, f"packed_{char}": gemm.packed})
         lines.append(f"    pack_{char}, other_{char} = packed_{char}.addresses")
     packs = ", ".join(f"pack_{char}, other_{char}" if char in gemms else "None, None" for char in "fd")
-    values = [*(f"v{n}" for n in code.operands), *(f"o{n}" for n in stretch.outputs)]
-    given = "".join(f"{x}, " for x in ("arena", *values, *(f"float(v{n})" for n in code.scalars)))
-    lines += [f"    met = run(at, ({given}), {packs})", "    if met:"]
+    lines += [f"    met = run(table, (arena, {call.values(code.operands, code.scalars)}), {packs})", "    if met:"]
     lines += [f"        gemm_{char}.report(met)" for char in gemms]
     lines += [f"    if met & {FAR}:"]
-    return _function([*lines, *_end(stretch)], names)
+    return call.function(lines)
 
 
-def _beginning(
-    step: Region | Stretch,
-    program: Program,
-    operands: Sequence[int],
-    contiguous: Collection[int],
-    names: dict[str, Any],
-) -> list[str]:
-    """Return the first lines of a function: operands in C order, and arrays for results."""
-    names |= {"contiguous": np.ascontiguousarray} | {f"d{n}": program.spaces[n].dtype for n in step.outputs}
-    lines = [f"def called({', '.join(f'v{n}' for n in step.inputs)}):"]
-    others = [n for n in operands if n not in contiguous]
-    lines += [f"    if not v{n}.flags.c_contiguous: v{n} = contiguous(v{n})" for n in others]
-    return lines + [f"    o{n} = empty({shape_of(program, n)}, d{n})" for n in step.outputs]
+@attrs.frozen(eq=False)
+class _Call:
+    """Writes the Python function of a region or a stretch; the text of steps that are alike is the same.
+
+    Attributes:
+        step: what it computes.
+        program: that the step is of.
+        names: that the function finds.
+    """
+
+    step: Region | Stretch
+    program: Program
+    names: dict[str, Any]
+
+    def __attrs_post_init__(self) -> None:
+        self.names["reference"] = _by_numpy(self.step, self.program)
+        self.names["contiguous"] = np.ascontiguousarray
+
+    @functools.cached_property
+    def own(self) -> dict[int, str]:
+        """What inputs and results are called, by their numbers."""
+        inputs, outputs = enumerate(self.step.inputs), enumerate(self.step.outputs)
+        return {n: f"v{i}" for i, n in inputs} | {n: f"o{i}" for i, n in outputs}
+
+    def values(self, operands: Sequence[int], scalars: Sequence[int]) -> str:
+        """Return what machine code takes: arrays, and numbers of Python's."""
+        arrays = [self.own[n] for n in (*operands, *self.step.outputs)]
+        return "".join(f"{x}, " for x in (*arrays, *(f"float({self.own[n]})" for n in scalars)))
+
+    def beginning(self, operands: Sequence[int], contiguous: Collection[int]) -> list[str]:
+        """Return the first lines of a function: operands in C order, and arrays for results."""
+        lines = [f"def called({', '.join(self.own[n] for n in self.step.inputs)}):"]
+        for x in (self.own[n] for n in operands if n not in contiguous):
+            lines.append(f"    if not {x}.flags.c_contiguous: {x} = contiguous({x})")
+        for n in self.step.outputs:
+            dtype = self.program.spaces[n].dtype
+            assert dtype is not None
+            self.names[f"dtype{dtype.num}"] = dtype
+            lines.append(f"    {self.own[n]} = empty({shape_of(self.program, n)}, dtype{dtype.num})")
+        return lines
+
+    def function(self, lines: Sequence[str]) -> Callable[..., Any]:
+        """Return the function of lines, of which the last is the condition for NumPy's."""
+        inputs = "".join(f"{self.own[n]}, " for n in self.step.inputs)
+        outputs = ", ".join(self.own[n] for n in self.step.outputs)
+        exec(
+            compiled_text("\n".join((*lines, f"        return reference(({inputs}))", f"    return {outputs}"))),
+            self.names,
+        )
+        called: Callable[..., Any] = self.names["called"]
+        return called
 
 
-def _end(step: Region | Stretch) -> list[str]:
-    """Return the last lines of a function, below the condition for NumPy's."""
-    return [
-        f"        return reference(({''.join(f'v{n}, ' for n in step.inputs)}))",
-        f"    return {', '.join(f'o{n}' for n in step.outputs)}",
-    ]
-
-
-def _function(lines: Sequence[str], names: dict[str, Any]) -> Callable[..., Any]:
-    exec(compile("\n".join(lines), "<kernel>", "exec"), names)
-    called: Callable[..., Any] = names["called"]
-    return called
+@functools.lru_cache(maxsize=1024)
+def compiled_text(text: str) -> types.CodeType:
+    """Return the code of a function; functions of the same text share it."""
+    return compile(text, "<kernel>", "exec")
 
 
 def _by_numpy(step: Region | Stretch, program: Program) -> Callable[[Sequence[Any]], Any]:
     """Return the function of a step's inputs by NumPy."""
-    part = attrs.evolve(program, instructions=step.instructions, inputs=step.inputs, outputs=step.outputs)
-    run = evaluator(part)
+
+    @functools.cache
+    def run() -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+        return evaluator(
+            attrs.evolve(program, instructions=step.instructions, inputs=step.inputs, outputs=step.outputs)
+        )
 
     def computed(given: Sequence[Any]) -> Any:
-        outs = [np.array(out, order="C") for out in run(given)]  # as those of kernels
+        outs = [np.array(out, order="C") for out in run()(given)]  # as those of kernels
         return outs[0] if len(outs) == 1 else outs
 
     return computed

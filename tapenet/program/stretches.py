@@ -100,7 +100,9 @@ def _stretch(group: Sequence[Step], place: int, last: Mapping[int, int]) -> Stre
     instructions = tuple([x for step in group for x in (step.instructions if isinstance(step, Region) else (step,))])
     made = {x.out for x in instructions}
     reads = dict.fromkeys(n for x in instructions for n in x.operands if n not in made)
-    return Stretch(tuple(group), instructions, tuple(reads), tuple([x.out for x in instructions if last.get(x.out, 0) > place]))
+    return Stretch(
+        tuple(group), instructions, tuple(reads), tuple([x.out for x in instructions if last.get(x.out, 0) > place])
+    )
 
 
 def can_join(instruction: Instruction, program: Program) -> bool:
