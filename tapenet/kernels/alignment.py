@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 # The logarithm of an impossible path. Its exponential is 0 beside any other, and unlike that of minus infinity its
 # difference from itself is a number.
 IMPOSSIBLE = -1e30
-NONE_POSSIBLE = 0.1 * IMPOSSIBLE  # of sums: what is below is no path's
+NONE_POSSIBLE = 0.1 * IMPOSSIBLE  # sums below are those of impossible paths
 
 
 @attrs.frozen(eq=False)

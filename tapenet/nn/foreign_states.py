@@ -12,7 +12,7 @@ from tapenet.core.argument_checks import checked_choice, shown
 from tapenet.core.pytrees import joined, one_level, static_values
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.nn.layers import Layer, Sequential
-from tapenet.nn.layouts import FLAX, TORCH, TORCH_NAMES, Array, Entry, Layout, Layouts
+from tapenet.nn.layouts import FLAX, FLAX_PARTS, TORCH, TORCH_NAMES, Array, Entry, Layout, Layouts
 from tapenet.saving.trees import Item, mapped_tree
 
 Arrays = dict[str, Array]  # by name
@@ -263,14 +263,16 @@ def from_flax_state(
 ) -> Model:
     """Return a model with the variables of a Flax (Linen) module, such as `module.init(key, x)` gives.
 
-    Flax's layouts are those of tapenet; only names differ, and kernels of transposed convolutions are turned. For
-    Dense, convolutions, norms, Embed and PReLU.
+    Most of Flax's layouts are those of tapenet under other names. Kernels of transposed convolutions are turned, the
+    gates of SimpleCell, LSTMCell, OptimizedLSTMCell and GRUCell are put side by side, and so are the heads and the
+    projections of MultiHeadDotProductAttention. What is not an array stays the model's: Flax's LayerNorm and GroupNorm
+    have eps=1e-6 where ours have 1e-5 by default.
 
     Args:
-        model: of the same layers.
+        model: of the same layers; an LSTM has the arrays of Flax's RNN(LSTMCell), whose layer is the cell.
         variables: nested dicts: "params", and "batch_stats" where there are running statistics.
         by: "order", or "name": by the path of the layer, or as `names` says.
-        names: the Flax name of layers of the model, by their path, such as "Dense_0" or "encoder.Conv_1".
+        names: the Flax name of layers of the model, by their path, such as "Dense_0", "encoder.Conv_1" or "rnn.cell".
 
     Returns, Raises: as for `from_torch_state`.
 
@@ -284,10 +286,10 @@ def from_flax_state(
     places = _named_places(function, model, names, FLAX)
     if not isinstance(variables, Mapping) or not isinstance(variables.get("params"), Mapping):
         raise ArgumentTypeError(f"{function}: variables must be a dict with 'params'; got {shown(variables)}.")
-    state = {}
+    groups: dict[str, Arrays] = {}
     for collection in ("params", "batch_stats"):
-        state.update(_flattened(variables.get(collection, {}), ""))
-    groups = _grouped(function, state)
+        for layer, local, array in _flax_arrays(function, variables.get(collection, {}), ""):
+            groups.setdefault(layer, {})[local] = array
     ordered = dict(sorted(groups.items(), key=lambda group: _natural(group[0])))
     taken = [place.name for place in places] if by == "name" or names else _in_order(function, places, ordered)
     return _filled(function, model, places, ordered, taken)
@@ -309,16 +311,26 @@ def to_flax_state(model: Layer, *, names: Mapping[str, str] | None = None) -> di
     for place in _named_places("to_flax_state", model, names, FLAX):
         for local, array in place.written().items():
             inside = variables.setdefault("batch_stats" if local in ("mean", "var") else "params", {})
-            for part in place.name.split(".") if place.name else ():
+            *within, name = joined(place.name, local).split(".")
+            for part in within:
                 inside = inside.setdefault(part, {})
-            inside[local] = array
+            inside[name] = array
     return variables
 
 
-def _flattened(tree: Any, path: str) -> Arrays:
-    if not isinstance(tree, Mapping):
-        return {path: tree}
-    return {key: x for name, child in tree.items() for key, x in _flattened(child, joined(path, str(name))).items()}
+def _flax_arrays(function: str, tree: Any, layer: str) -> Iterator[tuple[str, str, Array]]:
+    """Yield the layer, the name within it and the array, of nested dicts."""
+    if not isinstance(tree, Mapping) or not all(isinstance(name, str) for name in tree):
+        raise ArgumentTypeError(f"{function}: variables must be nested dicts by strings; got {shown(tree)}.")
+    is_layer = {*tree} in FLAX_PARTS and all(isinstance(child, Mapping) for child in tree.values())
+    for name, child in tree.items():
+        path = joined(layer, name)
+        if not isinstance(child, Mapping):
+            yield layer, name, _as_array(function, path, child)
+        elif not is_layer:
+            yield from _flax_arrays(function, child, path)
+        else:
+            yield from ((layer, f"{name}.{own}", _as_array(function, joined(path, own), x)) for own, x in child.items())
 
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:

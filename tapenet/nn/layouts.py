@@ -153,6 +153,83 @@ TORCH_NAMES: dict[type, dict[str, str]] = {
     }
 }
 
+# ---- Flax ----
+
+
+def _part(count: int, index: int) -> Callable[[Array], Array]:
+    """Return the function that takes a part of so many equal ones of the last axis."""
+
+    def taken(x: Array) -> Array:
+        return np.split(x, count, -1)[index]
+
+    return taken
+
+
+def _side_by_side(*arrays: Array) -> Array:
+    return np.concatenate(arrays, -1)
+
+
+def _of_gates(parts: Mapping[str, tuple[str, str]]) -> Layout:
+    """Make the layout of a layer whose gates Flax holds one by one.
+
+    Args:
+        parts: for each of our fields the names of the gates, one letter each, and of the array of all of them, with a
+            star for the letter.
+    """
+    entries, read = [], dict[str, tuple[tuple[str, ...], Callable[..., Array]]]()
+    for field, (gates, pattern) in parts.items():
+        names = tuple(pattern.replace("*", gate) for gate in gates)
+        entries += [Entry(name, (field,), _part(len(gates), i)) for i, name in enumerate(names)]
+        read[field] = names, _side_by_side
+    return Layout(tuple(entries), read)
+
+
+def _flax_rnn(at: str) -> Layout:
+    names = {"kernel": "i.kernel", "recurrent": "h.kernel", "bias": "i.bias"}
+    return _of_gates({at + field: ("-", name) for field, name in names.items()})
+
+
+def _flax_lstm(at: str) -> Layout:
+    names = {"kernel": "i*.kernel", "recurrent": "h*.kernel", "bias": "h*.bias"}
+    return _of_gates({at + field: ("ifgo", name) for field, name in names.items()})
+
+
+def _flax_gru(at: str) -> Layout:
+    names = {"kernel": "i*.kernel", "recurrent": "h*.kernel", "bias": "i*.bias"}
+    parts = {at + field: ("rzn", name) for field, name in names.items()}
+    return _of_gates(parts | {f"{at}recurrent_bias": ("n", "h*.bias")})
+
+
+def _flax_attention(layer: MultiHeadAttention) -> Layout:
+    """Make the layout of an attention, whose heads Flax gives an axis of their own."""
+    projections, heads = ("query", "key", "value"), layer.heads
+
+    def of_projection(index: int) -> Callable[[Array], Array]:
+        def written(x: Array) -> Array:
+            own = np.split(x, 3, -1)[index]
+            return own.reshape(*own.shape[:-1], heads, -1)
+
+        return written
+
+    def joined_heads(*arrays: Array) -> Array:
+        return np.concatenate([x.reshape(*x.shape[:-2], -1) for x in arrays], -1)
+
+    entries = [
+        Entry(f"{name}.{array}", (f"inputs.{array}",), of_projection(i))
+        for array in ("kernel", "bias")
+        for i, name in enumerate(projections)
+    ]
+    entries.append(Entry("out.kernel", ("output.kernel",), lambda x: x.reshape(heads, -1, x.shape[-1])))
+    entries.append(Entry("out.bias", ("output.bias",), _same))
+    read: Reading = {
+        f"inputs.{array}": (tuple(f"{name}.{array}" for name in projections), joined_heads)
+        for array in ("kernel", "bias")
+    }
+    read["output.kernel"] = (("out.kernel",), lambda x: x.reshape(-1, x.shape[-1]))
+    read["output.bias"] = (("out.bias",), _same)
+    return Layout(tuple(entries), read)
+
+
 FLAX: Layouts = {
     **dict.fromkeys((Dense, Conv, Conv1d, Conv3d), lambda layer: _equal(kernel="kernel", bias="bias")),
     **dict.fromkeys(
@@ -164,4 +241,18 @@ FLAX: Layouts = {
     RMSNorm: lambda layer: _equal(scale="scale"),
     Embedding: lambda layer: _equal(table="embedding"),
     PReLU: lambda layer: _equal(slope="negative_slope"),
+    RNNCell: lambda layer: _flax_rnn(""),
+    LSTMCell: lambda layer: _flax_lstm(""),
+    GRUCell: lambda layer: _flax_gru(""),
+    RNN: lambda layer: _flax_rnn("cell."),
+    LSTM: lambda layer: _flax_lstm("cell."),
+    GRU: lambda layer: _flax_gru("cell."),
+    MultiHeadAttention: _flax_attention,
 }
+# The names of what Flax holds within one layer of these; nothing else has exactly these within it.
+FLAX_PARTS = (
+    {"i", "h"},
+    {f"{side}{gate}" for side in "ih" for gate in "ifgo"},
+    {f"{side}{gate}" for side in "ih" for gate in "rzn"},
+    {"query", "key", "value", "out"},
+)
