@@ -14,13 +14,13 @@ plain transposes. Shapes are
     kernel  (kh, kw, C // groups, O)
     t, y    (N, OH, OW, O)
 
-How: the rows that a row of windows looks at are stacked, column by column, to (N * OH, W, kh * C). There the
-windows of one output *column* are a matrix with a constant row stride, which BLAS multiplies where it lies.
-So kh copies of x are made where im2col makes kh * kw; padding takes no multiplications left and right; and
-each product is written straight to its place. Where these matrices would be small, the columns are stacked
-too, which is im2col. Kernels of 3x3 have a module of their own, `winograd`,
-whose tiles would spread a NaN or an infinity to outputs that do not look at it: where one comes out, all is computed
-again in the direct way.
+How: where LLVM compiles code for it, images are read where they lie: see `direct`. By NumPy and BLAS, the rows
+that a row of windows looks at are stacked, column by column, to (N * OH, W, kh * C). There the windows of one
+output *column* are a matrix with a constant row stride, which BLAS multiplies where it lies. So kh copies of x are
+made where im2col makes kh * kw; padding takes no multiplications left and right; and each product is written
+straight to its place. Where these matrices would be small, the columns are stacked too, which is im2col. Kernels of
+3x3 have a module of their own, `winograd`, whose tiles would spread a NaN or an infinity to outputs that do not look
+at it: where one comes out, all is computed again in the direct way.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,8 +29,9 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.kernels import winograd
+from tapenet.kernels import direct, winograd
 from tapenet.kernels.backends import loops_for
+from tapenet.kernels.elementwise import add_bias
 from tapenet.kernels.memory import empty, zeros
 from tapenet.kernels.products import multiply_shared, product, shared_product
 from tapenet.kernels.threads import share
@@ -50,12 +51,22 @@ LARGE_KERNEL_SIZE = 2**18
 DEPTHWISE_SIZE = 2**18
 
 
-def convolve(x: Array, kernel: Array, *, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> Array:
+def convolve(
+    x: Array,
+    kernel: Array,
+    bias: Array | None = None,
+    *,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Array:
     """Cross-correlate images with a kernel.
 
     Args:
         x: array, shape (N, H, W, C).
         kernel: array, shape (kh, kw, C // groups, O).
+        bias: array, shape (O,), that is added; None for zeros.
         stride: distances (vertical, horizontal) between windows.
         padding: numbers of zeros around each image, ((top, bottom), (left, right)).
         dilation: distances (vertical, horizontal) between the taps of a window.
@@ -67,13 +78,21 @@ def convolve(x: Array, kernel: Array, *, stride: Pair, padding: Padding, dilatio
     rows, columns = _axes(x.shape, kernel.shape[:2], stride, padding, dilation)
     dtype = np.result_type(x, kernel)
     x, kernel = _operand(x, dtype), _operand(kernel, dtype)
+    if bias is not None and not _joins(bias, x, kernel, dtype, groups):
+        y = convolve(x, kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
+        return add_bias(y.astype(dtype, copy=False), bias)
     y = empty((x.shape[0], rows.count, columns.count, kernel.shape[3]), x.dtype)
     if _is_plain(stride, dilation, groups) and winograd.suits(kernel.shape, y.shape, y.dtype):
         # What is not finite is computed again below, and warns there.
         with np.errstate(over="ignore", invalid="ignore"):
             winograd.convolve(x, kernel, (rows.before, columns.before), y)
         if np.isfinite(y).all():
-            return y.astype(dtype, copy=False)
+            return y.astype(dtype, copy=False) if bias is None else add_bias(y, bias)
+    code = direct.direct_for(kernel.shape, y.dtype, groups) if y.size else None
+    if code is not None:
+        windows = direct.Windows.on(direct.padded(x, rows, columns), rows, columns, groups)
+        direct.convolve(code, windows, kernel, y, bias)
+        return y.astype(dtype, copy=False)
     way = _algorithm(kernel, groups, rows, columns)
 
     def work(images: slice) -> None:
@@ -82,6 +101,12 @@ def convolve(x: Array, kernel: Array, *, stride: Pair, padding: Padding, dilatio
 
     share(work, len(x), _work_size(x, kernel, y))
     return y.astype(dtype, copy=False)
+
+
+def _joins(bias: Array, x: Array, kernel: Array, dtype: np.dtype[Any], groups: int) -> bool:
+    """Return whether sums can begin with a bias."""
+    is_plain = type(bias) is np.ndarray and bias.dtype == x.dtype == dtype and bias.flags.c_contiguous
+    return is_plain and x.size > 0 and direct.direct_for(kernel.shape, dtype, groups) is not None
 
 
 def convolve_input(
@@ -113,6 +138,11 @@ def convolve_input(
             winograd.convolve(t, kernel, before, x, turned=True)
         if np.isfinite(x).all():
             return x.astype(dtype, copy=False)
+    code = direct.direct_for(kernel.shape, t.dtype, groups) if t.size and direct.shares_input(t, kernel) else None
+    if code is not None:
+        frame = zeros(direct.padded_shape(shape, rows, columns), t.dtype)
+        direct.convolve_input(code, direct.Windows.on(frame, rows, columns, groups), kernel, t)
+        return direct.unpadded(frame, shape, rows, columns).astype(dtype, copy=False)
     x = zeros(shape, t.dtype)
     way = _algorithm(kernel, groups, rows, columns)
 
@@ -151,6 +181,11 @@ def convolve_kernel(
         if np.isfinite(kernel).all():
             return kernel.astype(dtype, copy=False)
     kernel = zeros(shape, x.dtype)
+    code = direct.direct_for(shape, x.dtype, groups) if t.size else None
+    if code is not None:
+        windows = direct.Windows.on(direct.padded(x, rows, columns), rows, columns, groups)
+        direct.convolve_kernel(code, windows, t, kernel)
+        return kernel.astype(dtype, copy=False)
     way = _algorithm(kernel, groups, rows, columns)
     terms = {0: kernel}
 

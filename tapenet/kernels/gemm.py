@@ -26,7 +26,7 @@ Array = Any
 _GENERATOR = "tapenet.kernels.gemm_code"
 
 # Bits of the exceptions, and factors whose product meets each.
-_INVALID, _OVERFLOW, _UNDERFLOW = 1, 8, 16
+INVALID, _OVERFLOW, _UNDERFLOW = 1, 8, 16
 
 
 class _Pack:
@@ -109,13 +109,23 @@ class Gemm:
         return (self.native, *self.arguments(x[None], y[None], out[None], self.packs[part].addresses))
 
     def report(self, met: int) -> None:
-        """Raise the same floating-point exceptions in NumPy, which warns, raises or calls as `numpy.errstate` says."""
-        if not met & (_INVALID | _OVERFLOW | _UNDERFLOW):
-            return
-        largest, least = np.finfo(self.dtype).max, np.finfo(self.dtype).tiny
-        for bit, x, y in ((_INVALID, np.inf, 0.0), (_OVERFLOW, largest, largest), (_UNDERFLOW, least, least)):
-            if met & bit:
-                np.matmul(np.full((1, 1), x, self.dtype), np.full((1, 1), y, self.dtype))
+        """Raise the same floating-point exceptions in NumPy: see `report_exceptions`."""
+        report_exceptions(self.dtype, met)
+
+
+def report_exceptions(dtype: np.dtype[Any], met: int) -> None:
+    """Raise the floating-point exceptions of sums of products in NumPy, which warns, raises or calls as it is set to.
+
+    Args:
+        dtype: of the products.
+        met: the flags of the exceptions.
+    """
+    if not met & (INVALID | _OVERFLOW | _UNDERFLOW):
+        return
+    largest, least = np.finfo(dtype).max, np.finfo(dtype).tiny
+    for bit, x, y in ((INVALID, np.inf, 0.0), (_OVERFLOW, largest, largest), (_UNDERFLOW, least, least)):
+        if met & bit:
+            np.matmul(np.full((1, 1), x, dtype), np.full((1, 1), y, dtype))
 
 
 def _address(x: Array) -> int:

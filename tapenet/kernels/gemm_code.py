@@ -19,10 +19,19 @@ import attrs
 from llvmlite import ir
 
 from tapenet.kernels.blocking import Blocking
-from tapenet.kernels.ir_code import INT32, POINTER, SIZE, VOID, Vectors, declared, loop, minimum, size, spread
-
-# Registers of the processor's flags of floating-point exceptions: the six lowest bits of x86's MXCSR.
-EXCEPTIONS = 0x3F
+from tapenet.kernels.ir_code import (
+    INT32,
+    POINTER,
+    SIZE,
+    VOID,
+    Vectors,
+    clear_exceptions,
+    exceptions,
+    loop,
+    minimum,
+    size,
+    spread,
+)
 
 
 @attrs.frozen
@@ -210,7 +219,7 @@ class _Gemm:
         given, cut, v = Factors(*function.args), self.cut, self.vectors
         code = ir.IRBuilder(function.append_basic_block())
         control = code.alloca(INT32)
-        self.clear_exceptions(code, control)
+        clear_exceptions(self.module, code, control)
         # Packing the second factor takes as long as some multiplications with each of its elements.
         packs_second = code.or_(
             code.icmp_signed("!=", given.second_column, size(1)), code.icmp_signed(">", given.rows, size(4 * cut.rows))
@@ -240,7 +249,7 @@ class _Gemm:
                     second_step = code.select(packs_second, size(cut.columns), given.second_row)
                     count = minimum(code, code.sub(width, column), size(cut.columns))
                     self.panel(code, given, x, packs_first, second, second_step, out, height, count, depth, adds)
-        code.ret(self.exceptions(code, control))
+        code.ret(exceptions(self.module, code, control))
 
     def write_stack(self, function: ir.Function, product: ir.Function) -> None:
         """Write the loop over a stack of products."""
@@ -301,18 +310,3 @@ class _Gemm:
                 start = stop
             code.branch(end)
         code.position_at_end(end)
-
-    # ---- floating-point exceptions ----
-
-    def clear_exceptions(self, code: ir.IRBuilder, control: Any) -> None:
-        """Clear the flags of floating-point exceptions that earlier code has set."""
-        kind = ir.FunctionType(VOID, [POINTER])
-        code.call(declared(self.module, "llvm.x86.sse.stmxcsr", kind), [control])
-        code.store(code.and_(code.load(control, typ=INT32), ir.Constant(INT32, ~EXCEPTIONS)), control)
-        code.call(declared(self.module, "llvm.x86.sse.ldmxcsr", kind), [control])
-
-    def exceptions(self, code: ir.IRBuilder, control: Any) -> Any:
-        """Return the flags of floating-point exceptions that were set since."""
-        kind = ir.FunctionType(VOID, [POINTER])
-        code.call(declared(self.module, "llvm.x86.sse.stmxcsr", kind), [control])
-        return code.and_(code.load(control, typ=INT32), ir.Constant(INT32, EXCEPTIONS))

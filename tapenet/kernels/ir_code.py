@@ -130,3 +130,25 @@ def loop(code: ir.IRBuilder, start: Any, stop: Any, step: int = 1) -> Iterator[A
     i.add_incoming(code.add(i, size(step), flags=("nsw",)), code.block)
     code.branch(head)
     code.position_at_end(end)
+
+
+# ---- floating-point exceptions ----
+
+
+# Flags of floating-point exceptions: the six lowest bits of x86's register MXCSR.
+EXCEPTIONS = 0x3F
+
+
+def clear_exceptions(module: ir.Module, code: ir.IRBuilder, control: Any) -> None:
+    """Clear the flags of floating-point exceptions that earlier code has set; `control` is memory for the register."""
+    kind = ir.FunctionType(VOID, [POINTER])
+    code.call(declared(module, "llvm.x86.sse.stmxcsr", kind), [control])
+    code.store(code.and_(code.load(control, typ=INT32), ir.Constant(INT32, ~EXCEPTIONS)), control)
+    code.call(declared(module, "llvm.x86.sse.ldmxcsr", kind), [control])
+
+
+def exceptions(module: ir.Module, code: ir.IRBuilder, control: Any) -> Any:
+    """Return the flags of floating-point exceptions that were set since."""
+    kind = ir.FunctionType(VOID, [POINTER])
+    code.call(declared(module, "llvm.x86.sse.stmxcsr", kind), [control])
+    return code.and_(code.load(control, typ=INT32), ir.Constant(INT32, EXCEPTIONS))

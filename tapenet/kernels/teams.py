@@ -60,6 +60,13 @@ class Native:
         """The address of what reads the arguments of a call and makes it."""
         return int(_library(self.kinds).address("call"))
 
+    @functools.cached_property
+    def call(self) -> Callable[..., int]:
+        """The function, as Python calls it."""
+        kinds = [ctypes.c_int64 if kind == "q" else ctypes.c_double for kind in self.kinds]
+        function: Callable[..., int] = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(self.address)
+        return function
+
 
 Step = tuple[Any, ...]  # a Native and its arguments
 Parts = Sequence[Sequence[Step]]
@@ -154,6 +161,15 @@ def shared(step: Callable[[slice], Step], alone: Callable[[slice], int], count: 
     results: list[int] = []
     threads.share(lambda part: results.append(alone(part)), count, size)
     return functools.reduce(operator.or_, results, 0)
+
+
+def done(parts: Parts) -> int:
+    """Do all parts, by the team or else by this thread alone, and return what functions returned, joined by or."""
+    if len(parts) > 1:
+        with free_team() as team:
+            if team is not None:
+                return team.run(parts)
+    return functools.reduce(operator.or_, (native.call(*rest) for steps in parts for native, *rest in steps), 0)
 
 
 def has_teams() -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tapenet.kernels import convolution, winograd
+from tapenet.kernels import convolution, direct, winograd
 from tapenet.kernels.convolution import convolve, convolve_input, convolve_kernel
 from tapenet.kernels.windows import lay
 
@@ -15,9 +15,13 @@ choose_way = convolution._at_once
 suits = winograd.suits
 
 
-@pytest.fixture(autouse=True, params=["by_columns", "at_once", "by_places", "winograd"])
+@pytest.fixture(autouse=True, params=["by_columns", "at_once", "by_places", "winograd", "direct"])
 def _algorithm(request, monkeypatch):
     """Take one of the ways to multiply wherever it is possible, whatever the sizes."""
+    if request.param != "direct":
+        monkeypatch.setattr(direct, "direct_for", lambda *_: None)
+    monkeypatch.setattr(direct, "FEWEST", 1)
+    monkeypatch.setattr(direct, "CHUNK", 2**8)
     monkeypatch.setattr(convolution, "_at_once", lambda *_: request.param == "at_once")
     monkeypatch.setattr(convolution, "LARGE_KERNEL_SIZE", 0)
     monkeypatch.setattr(convolution, "FEW_PLACES", 10**6 if request.param == "by_places" else 0)

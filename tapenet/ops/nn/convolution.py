@@ -18,7 +18,6 @@ from tapenet.core.batching import one_by_one
 from tapenet.core.families import general, multilinear
 from tapenet.core.primitive import Array, Primitive
 from tapenet.kernels.convolution import convolve, convolve_input, convolve_kernel
-from tapenet.kernels.elementwise import add_bias
 from tapenet.ops.arrays.shaping import reshape
 from tapenet.ops.elementwise.arithmetic import add
 from tapenet.ops.reductions.reduction import add_cotangents
@@ -64,8 +63,8 @@ def _conv_bias_batched(
     batch=_conv_bias_batched,
 )
 def conv_bias(x: Array, kernel: Array, bias: Array, **geometry: Any) -> Array:
-    """Compute `conv`, with a bias (O,) added to its product in place."""
-    return add_bias(convolve(x, kernel, **geometry), bias)
+    """Compute `conv` plus a bias (O,), which costs no pass of its own."""
+    return convolve(x, kernel, bias, **geometry)
 
 
 @multilinear(
