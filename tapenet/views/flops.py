@@ -223,6 +223,7 @@ FORMULAS: Mapping[str, Formula] = {
     **dict.fromkeys(("fft", "ifft"), _fourier(1.0)),
     **dict.fromkeys(("rfft", "irfft"), _fourier(0.5)),
     "cholesky": _decomposition(lambda m, n: n**3 / 3),
+    "cholesky_pullback": _decomposition(lambda m, n: 2 * n**3 / 3),
     **dict.fromkeys(("det", "slogdet"), _decomposition(lambda m, n: 2 * n**3 / 3)),
     "inv": _decomposition(lambda m, n: 2 * n**3),
     "solve": _solve,

@@ -305,6 +305,16 @@ def attention_pullback(
     return slopes @ k, np.swapaxes(slopes, 1, 2) @ q, np.swapaxes(weights, 1, 2) @ out_bar
 
 
+def cholesky_pullback(bar: Array, lower: Array) -> Array:
+    """Return the cotangent of the lower triangle of a matrix from that of its Cholesky factor."""
+    inverse = np.linalg.inv(lower)
+    moved = np.swapaxes(np.conj(lower), -1, -2) @ np.tril(np.conj(bar))
+    half = np.tril(moved, -1) + np.tril(np.triu(moved)) / 2
+    whole = np.swapaxes(np.conj(inverse), -1, -2) @ half @ inverse
+    both = whole + np.swapaxes(np.conj(whole), -1, -2)
+    return np.conj(np.tril(both, -1) + np.tril(np.triu(both)) / 2)
+
+
 def check(holds: Any, read: str) -> None:
     """Raise where a read of values gives another answer than when the computation was recorded."""
     if not holds:

@@ -405,6 +405,7 @@ _NAMES = {
     "batch_norm_pullback": "bars",
     "layer_norm_pullback": "bars",
     "attention_pullback": "bars",
+    "cholesky_pullback": "bars",
     "attention": "attended",
     "power": "powered",
 }

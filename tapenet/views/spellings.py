@@ -388,4 +388,5 @@ SPELLINGS: dict[str, Spelling] = {
         f"{call.helper('layer_norm_pullback')}({', '.join(call.operands[i] for i in (0, 1, 5, 6, 7))})"
     ),
     "attention_pullback": _helped("attention_pullback"),
+    "cholesky_pullback": _helped("cholesky_pullback"),
 }

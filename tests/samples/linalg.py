@@ -99,6 +99,14 @@ def _cholesky(draw: Draw, primitive: Primitive) -> Sample:
     return Sample(lambda a: primitive(a, upper=upper), (_hermitian(draw),))
 
 
+@sample("cholesky_pullback")
+def _cholesky_pullback(draw: Draw, primitive: Primitive) -> Sample:
+    a = _hermitian(draw)
+    bar = gaussian(draw, a.shape, np.iscomplexobj(a))
+    # Elements above the diagonal are not read.
+    return Sample(primitive, (bar, np.linalg.cholesky(a) + np.triu(bar, 1)))
+
+
 @sample("qr")
 def _qr(draw: Draw, primitive: Primitive) -> Sample:
     mode = draw(st.sampled_from(["reduced", "complete"]))

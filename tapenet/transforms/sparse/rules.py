@@ -182,7 +182,8 @@ _FAMILIES: dict[Rule, tuple[str, str]] = {
     contractions.vectors: ("factors", "convolve slide"),
     matrices: (
         "matrix",
-        "attention attention_pullback cholesky det eig eigh eigvals eigvalsh inv pinv qr slogdet svd svdvals",
+        "attention attention_pullback cholesky cholesky_pullback det eig eigh eigvals eigvalsh inv pinv qr slogdet svd "
+        "svdvals",
     ),
     solve: ("matrix", "solve"),
 }
