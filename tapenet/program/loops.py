@@ -39,7 +39,7 @@ from tapenet.program.environment import Environment, environment_of, with_values
 from tapenet.program.evaluating import GuardFailedError, applied
 from tapenet.program.generators import saved
 from tapenet.program.instructions import Program
-from tapenet.program.passes import optimized
+from tapenet.program.passes import optimized, tidied
 from tapenet.program.recording import UnsupportedError
 from tapenet.program.tracing import Recorded, record, same_constants
 from tapenet.transforms.products import jvp, vjp
@@ -237,7 +237,8 @@ class _Step:
     """The body as a program.
 
     Attributes:
-        program: of the leaves of the carry, of x and of what is around; gives those of the carry and of y.
+        program: of the leaves of the carry, of x and of what is around; gives those of the carry and of y. Walks
+            differentiate it.
         run: computes it on plain arrays.
         carries, xs, ys: how many leaves there are.
         y_spec: the structure of y.
@@ -321,8 +322,8 @@ def _as_step(loop: _Loop, made: Recorded, values: Sequence[Any], carries: int, y
     if len(made.inputs) - len(held) != carries + xs or len(made.places) != len(made.leaves):
         return None
     ys = len(made.places) - carries
-    program = optimized(made.program)
-    step = _Step(program, numpy_code.compiled(program), carries, xs, ys, y_spec, loop.reverse, loop.count)
+    program = tidied(made.program)
+    step = _Step(program, numpy_code.compiled(optimized(program)), carries, xs, ys, y_spec, loop.reverse, loop.count)
     return step, tuple([values[place - carries - xs] for place in held])
 
 

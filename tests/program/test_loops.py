@@ -267,3 +267,28 @@ def test_while_loop_carries_running_statistics() -> None:
 
     for after in (loss(model)[1], tn.value_and_grad(loss, has_aux=True)(model)[0][1]):
         assert_same_statistics(after, looped(model, [BATCHES[0]] * 3)[0])
+
+
+FUNCTIONS = (tnp.tanh, tnp.sin, tnp.cos, tnp.arctan, tnp.sin)
+OF_WEIGHTS = {
+    "gradient": lambda f: tn.grad(f),
+    "product": lambda f: lambda w: tn.hvp(f)(w, w),
+}
+
+
+@pytest.mark.parametrize("transform", sorted(OF_WEIGHTS))
+def test_a_body_with_products_that_are_joined_is_differentiated(transform: str) -> None:
+    def loss(scan: Any) -> Any:
+        def body(h: Array, x: Array, w: Array) -> tuple[Array, None]:
+            return h + sum(function(x[i : i + 2] @ w) for i, function in enumerate(FUNCTIONS)), None
+
+        return lambda w: tnp.sum(scan(lambda h, x: body(h, x, w), 0.1 * XS[:2], XS[:, None] * XS)[0] ** 2)
+
+    def python(body: Any, carry: Array, xs: Array) -> Any:
+        for x in xs:
+            carry, _ = body(carry, x)
+        return carry, None
+
+    expected = OF_WEIGHTS[transform](loss(python))(W)
+    assert np.any(expected)
+    assert_same(OF_WEIGHTS[transform](loss(tn.scan))(W), expected, scale=2**8, floor=1.0)
