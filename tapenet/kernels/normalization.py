@@ -1,14 +1,16 @@
 """Normalization by mean and variance, forward and backward: of channels over all rows, or of rows over their features.
 
 Arrays are of shape (rows, channels). What is normalized is read piece by piece, and all passes over a piece are made
-while it is in cache. Rows of few channels are joined to long ones, over which NumPy's inner loops run.
+while it is in cache, or one pass by machine code (`normalization_code`). Rows of few channels are joined to long ones,
+over which inner loops run. Sums over rows are those of pieces, added in their order: threads share pieces, and do not
+matter.
 
 Source: Ioffe and Szegedy, "Batch normalization", arXiv:1502.03167, section 3, for the cotangents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ import numpy as np
 from tapenet.kernels.memory import empty
 from tapenet.kernels.products import matmul
 from tapenet.kernels.threads import share
+from tapenet.kernels.vector_functions import FEWEST, address, functions_for
 from tapenet.kernels.windows import Array, computing_dtype
 
 # Bytes of a piece, of which several are used at a time, and elements of a joined row.
@@ -30,23 +33,25 @@ def batch_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: floa
     """Compute scale (x - mean) / sqrt(var + eps) + offset of channels, mean, var and 1 / sqrt(var + eps)."""
     (x, scale, offset), dtype = _operands(x, scale, offset)
     rows, repeats = _long_rows(x)
-    count = len(x)
-    mean = _summed(rows, repeats, lambda piece: [rows[piece]])[0] / count
+    count, code = len(x), _code_for(x, "channels")
+    (total,) = _summed(code.get("sums"), rows, repeats, [rows], [], lambda own: [own])
+    mean = total / count
     tiled = np.tile(mean, repeats).astype(x.dtype)
     # In a second pass: mean(x^2) - mean(x)^2 cancels where the mean is large.
-    var = _summed(rows, repeats, lambda piece: [np.square(rows[piece] - tiled)])[0] / count
+    (total,) = _summed(code.get("moments"), rows, repeats, [rows], [tiled], lambda own: [np.square(own - tiled)])
+    var = total / count
     inverse = 1 / np.sqrt(var + eps)
     slope, added = (np.tile(v, repeats).astype(x.dtype) for v in (scale * inverse, offset))
     y = empty(rows.shape, x.dtype)
 
-    def work(part: slice) -> None:
-        for piece in _pieces(part, rows):
-            # The mean first: x slope + (offset - mean slope) takes a pass less, and cancels where the mean is large.
-            np.subtract(rows[piece], tiled, out=y[piece])
-            y[piece] *= slope
-            y[piece] += added
+    def work(piece: slice) -> None:
+        # The mean first: x slope + (offset - mean slope) takes a pass less, and cancels where the mean is large.
+        np.subtract(rows[piece], tiled, out=y[piece])
+        y[piece] *= slope
+        y[piece] += added
 
-    share(work, len(rows), FORWARD_COST * x.nbytes)
+    at_once = _over(code.get("scaled"), rows, [rows], [tiled, slope, added], [y])
+    _by_pieces(at_once or work, rows, FORWARD_COST)
     return tuple(v.astype(dtype, copy=False) for v in (y.reshape(x.shape), mean, var, inverse))
 
 
@@ -64,10 +69,12 @@ def batch_norm_backward(
     (x, scale), _ = _operands(*operands[:2])
     _, mean, _, inverse = given
     rows, repeats = _long_rows(x)
-    count = len(x)
+    count, code = len(x), _code_for(x, "channels")
     t = np.zeros(rows.shape, x.dtype) if y_bar is None else np.ascontiguousarray(y_bar, x.dtype).reshape(rows.shape)
     tiled = np.tile(mean, repeats).astype(x.dtype)
-    offset_bar, moment = _summed(rows, repeats, lambda piece: [t[piece], t[piece] * (rows[piece] - tiled)])
+    offset_bar, moment = _summed(
+        code.get("bar_sums"), rows, repeats, [t, rows], [tiled], lambda bar, own: [bar, bar * (own - tiled)]
+    )
     slope = scale * inverse
     # x_bar = slope t + (x - mean) along + shift
     along, shift = -slope * inverse**2 * moment / count, -slope * offset_bar / count
@@ -78,15 +85,15 @@ def batch_norm_backward(
     by_t, by_x, by_none = (np.tile(v, repeats).astype(x.dtype) for v in (slope, along, shift))
     x_bar = empty(rows.shape, x.dtype)
 
-    def work(part: slice) -> None:
-        for piece in _pieces(part, rows):
-            deviation = rows[piece] - tiled
-            deviation *= by_x
-            np.multiply(t[piece], by_t, out=x_bar[piece])
-            x_bar[piece] += deviation
-            x_bar[piece] += by_none
+    def work(piece: slice) -> None:
+        deviation = rows[piece] - tiled
+        deviation *= by_x
+        np.multiply(t[piece], by_t, out=x_bar[piece])
+        x_bar[piece] += deviation
+        x_bar[piece] += by_none
 
-    share(work, len(rows), BACKWARD_COST * x.nbytes)
+    at_once = _over(code.get("bar"), rows, [t, rows], [tiled, by_t, by_x, by_none], [x_bar])
+    _by_pieces(at_once or work, rows, BACKWARD_COST)
     return x_bar.reshape(x.shape), moment * inverse, offset_bar
 
 
@@ -95,19 +102,21 @@ def layer_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: floa
     (x, scale, offset), dtype = _operands(x, scale, offset)
     y, mean, inverse = empty(x.shape, x.dtype), np.empty((len(x), 1), x.dtype), np.empty((len(x), 1), x.dtype)
     features = x.dtype.type(x.shape[1])
+    code = _code_for(x, "rows")
 
-    def work(part: slice) -> None:
-        for piece in _pieces(part, x):
-            own = y[piece]
-            mean[piece] = np.add.reduce(x[piece], axis=1, keepdims=True) / features
-            np.subtract(x[piece], mean[piece], out=own)
-            var = np.einsum("rf,rf->r", own, own)[:, None] / features  # einsum makes no array of squares
-            inverse[piece] = 1 / np.sqrt(var + x.dtype.type(eps))
-            own *= inverse[piece]
-            own *= scale
-            own += offset
+    def work(piece: slice) -> None:
+        own = y[piece]
+        mean[piece] = np.add.reduce(x[piece], axis=1, keepdims=True) / features
+        np.subtract(x[piece], mean[piece], out=own)
+        var = np.einsum("rf,rf->r", own, own)[:, None] / features  # einsum makes no array of squares
+        inverse[piece] = 1 / np.sqrt(var + x.dtype.type(eps))
+        own *= inverse[piece]
+        own *= scale
+        own += offset
 
-    share(work, len(x), FORWARD_COST * x.nbytes)
+    numbers = (float(features), float(eps))
+    at_once = _over(code.get("row"), x, [x], [scale, offset], [y, mean, inverse], numbers=numbers)
+    _by_pieces(at_once or work, x, FORWARD_COST)
     return y.astype(dtype, copy=False), mean, inverse
 
 
@@ -116,29 +125,27 @@ def layer_norm_backward(
 ) -> tuple[Array, ...]:
     """Compute the cotangents of x, scale and offset."""
     (x, scale), _ = _operands(*operands[:2])
-    _, mean, inverse = given
+    _, mean, inverse = (np.ascontiguousarray(a, x.dtype) for a in given)
     t = np.zeros(x.shape, x.dtype) if y_bar is None else np.ascontiguousarray(y_bar, x.dtype)
     x_bar = empty(x.shape, x.dtype)
-    sums: dict[int, Array] = {}
     weights = scale / x.dtype.type(x.shape[1])  # of a mean
+    code = _code_for(x, "rows")
 
-    def work(part: slice) -> None:
-        total = sums.setdefault(part.start, np.zeros((2, x.shape[1]), np.result_type(x.dtype, np.float64)))
-        for piece in _pieces(part, x):
-            normal, own = x[piece] - mean[piece], x_bar[piece]
-            normal *= inverse[piece]
-            product = t[piece] * normal
-            total[0] += np.add.reduce(product, axis=0)
-            total[1] += np.add.reduce(t[piece], axis=0)
-            normal *= matmul(product, weights)[:, None]
-            normal += matmul(t[piece], weights)[:, None]
-            np.multiply(t[piece], scale, out=own)
-            own -= normal
-            own *= inverse[piece]
+    def work(piece: slice, sums: Array) -> None:
+        normal, own = x[piece] - mean[piece], x_bar[piece]
+        normal *= inverse[piece]
+        product = t[piece] * normal
+        np.add.reduce(product, axis=0, out=sums[0])
+        np.add.reduce(t[piece], axis=0, out=sums[1])
+        normal *= matmul(product, weights)[:, None]
+        normal += matmul(t[piece], weights)[:, None]
+        np.multiply(t[piece], scale, out=own)
+        own -= normal
+        own *= inverse[piece]
 
-    share(work, len(x), BACKWARD_COST * x.nbytes)
-    # In the order of the parts, whichever thread was done first: sums are rounded alike in each run.
-    scale_bar, offset_bar = sum((sums[start] for start in sorted(sums)), np.zeros((2, x.shape[1])))
+    arrays = ([t, x], [scale], [mean, inverse, x_bar])
+    at_once = _over(code.get("row_backward"), x, *arrays, numbers=(float(x.shape[1]),))
+    scale_bar, offset_bar = _sums_of_pieces(at_once or work, x, 2, BACKWARD_COST)
     return x_bar, scale_bar, offset_bar
 
 
@@ -155,24 +162,98 @@ def _long_rows(x: Array) -> tuple[Array, int]:
     return x.reshape(-1, repeats * x.shape[1]), repeats
 
 
-def _pieces(part: slice, x: Array) -> Iterator[slice]:
+# ---- pieces ----
+
+
+def _pieces(x: Array) -> list[slice]:
     step = max(1, PIECE_SIZE // max(1, x.itemsize * x.shape[1]))
-    for begin in range(part.start, part.stop, step):
-        yield slice(begin, min(begin + step, part.stop))
+    return [slice(begin, min(begin + step, len(x))) for begin in range(0, len(x), step)]
 
 
-def _summed(rows: Array, repeats: int, terms: Callable[[slice], list[Array]]) -> list[Array]:
-    """Add up terms over all rows, channel by channel, in double precision from piece to piece."""
-    found: dict[int, list[Array]] = {}
-    wide = np.result_type(rows.dtype, np.float64)
+def _by_pieces(work: Callable[[slice], None], x: Array, cost: int) -> None:
+    """Call `work` on each piece of the rows of x; threads share the pieces."""
+    pieces = _pieces(x)
 
-    def work(part: slice) -> None:
-        own: list[Array] = []
-        for piece in _pieces(part, rows):
-            sums = [np.add.reduce(term, axis=0).astype(wide) for term in terms(piece)]
-            own = [a + b for a, b in zip(own, sums, strict=True)] if own else sums
-        found[part.start] = own
+    def mine(part: slice) -> None:
+        for piece in pieces[part]:
+            work(piece)
 
-    share(work, len(rows), FORWARD_COST * rows.nbytes)
-    totals = [sum(parts) for parts in zip(*(found[start] for start in sorted(found)), strict=True)]
-    return [np.asarray(total).reshape(repeats, -1).sum(0) for total in totals]
+    share(mine, len(pieces), cost * x.nbytes)
+
+
+def _sums_of_pieces(work: Callable[[slice, Array], None], x: Array, count: int, cost: int) -> Array:
+    """Return sums over all rows, in double precision; `work` writes those over a piece, which are zero before."""
+    pieces = _pieces(x)
+    sums = np.zeros((len(pieces), count, x.shape[1]), x.dtype)
+
+    def mine(part: slice) -> None:
+        for i in range(part.start, part.stop):
+            work(pieces[i], sums[i])
+
+    share(mine, len(pieces), cost * x.nbytes)
+    total: Array = np.add.reduce(sums, axis=0, dtype=np.result_type(x.dtype, np.float64))
+    return total
+
+
+def _summed(
+    function: Callable[..., None] | None,
+    rows: Array,
+    repeats: int,
+    arrays: Sequence[Array],
+    channels: Sequence[Array],
+    terms: Callable[..., list[Array]],
+) -> list[Array]:
+    """Add up terms over all rows, channel by channel.
+
+    Args:
+        function: machine code for the sums over a piece; None where NumPy adds up `terms` of pieces of `arrays`.
+        channels: what the function reads beside these.
+    """
+    count = len(terms(*(x[:1] for x in arrays)))
+
+    def work(piece: slice, sums: Array) -> None:
+        for term, own in zip(terms(*(x[piece] for x in arrays)), sums, strict=True):
+            np.add.reduce(term, axis=0, out=own)
+
+    at_once = _over(function, rows, arrays, channels, [])
+    return list(_sums_of_pieces(at_once or work, rows, count, FORWARD_COST).reshape(count, repeats, -1).sum(1))
+
+
+# ---- machine code ----
+
+
+def _code_for(x: Array, name: str) -> dict[str, Callable[..., None]]:
+    """Return the functions of `normalization_code`; none of them where NumPy computes."""
+    functions = functions_for(x.dtype, "tapenet.kernels.normalization_code", name) if x.size >= FEWEST else None
+    return {} if functions is None else functions.by_name
+
+
+def _over(
+    function: Callable[..., None] | None,
+    x: Array,
+    before: Sequence[Array],
+    shared: Sequence[Array],
+    after: Sequence[Array],
+    numbers: tuple[float, ...] = (),
+) -> Callable[..., None] | None:
+    """Return what calls a function on a piece of the rows of x, and on the places for its sums; None for no function.
+
+    Args:
+        before: arrays with a row for each of x, which come first.
+        shared: those that all rows read.
+        after: others with a row for each of x.
+    """
+    if function is None:
+        return None
+    places = [
+        (address(a), 0 if is_shared else a.strides[0])
+        for part, is_shared in ((before, False), (shared, True), (after, False))
+        for a in part
+    ]
+
+    def work(piece: slice, sums: Array | None = None) -> None:
+        given = [place + step * piece.start for place, step in places]
+        given += [] if sums is None else [address(row) for row in sums]
+        function(*given, piece.stop - piece.start, x.shape[1], *numbers)
+
+    return work

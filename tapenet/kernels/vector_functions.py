@@ -72,7 +72,7 @@ def _of(machine_code: Any, generator: str, char: str, name: str, lanes: int) -> 
 
 
 def _called(address: int, function: Any) -> Callable[..., Any]:
-    kinds = (ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_double)
+    kinds: tuple[Any, ...] = (ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_double)
     given = [kind for kind, count in zip(kinds, function.counts, strict=True) for _ in range(count)]
     return ctypes.CFUNCTYPE(None if function.returns is None else ctypes.c_int32, *given)(address)
 
