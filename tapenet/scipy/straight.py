@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import CodeType
 from typing import Any
@@ -26,6 +27,7 @@ from tapenet.core.tensor import Tensor
 Function = Callable[..., Any]
 
 _LARGEST = 400  # nodes: beyond it arrays are the better form
+_DERIVATIVES = 10  # times as many for derivatives
 _INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 _CALLED = ("sqrt", "exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "arctan", "log1p", "expm1")
 _IN_MATH = {"power": math.pow, **{name: getattr(math, name.replace("arc", "a")) for name in _CALLED}}
@@ -46,16 +48,18 @@ class _Graph:
     Attributes:
         nodes: (operation, operands); operands are nodes' numbers, or constants as they are written.
         known: the number of each.
+        largest: how many nodes there may be.
     """
 
     nodes: list[tuple[str, tuple[int | str, ...]]] = attrs.field(factory=list)
     known: dict[Any, int] = attrs.field(factory=dict)
+    largest: int = _LARGEST
 
     def node(self, operation: str, *operands: int | str) -> Node:
         key = (operation, operands)
         number = self.known.get(key)
         if number is None:
-            if len(self.nodes) >= _LARGEST:
+            if len(self.nodes) >= self.largest:
                 raise _UnsupportedError
             number = self.known[key] = len(self.nodes)
             self.nodes.append(key)
@@ -238,6 +242,10 @@ def _function(parameters: str, lines: Sequence[str], functions: dict[str, Functi
 
 # ---- functions of a user's ----
 
+_KNOWN: dict[Any, StraightField] = {}  # by what was recorded: users give a new lambda for each fit
+_MOST_KNOWN = 128
+_WRITING = threading.Lock()  # graphs grow with derivatives, and are shared
+
 
 @attrs.frozen(eq=False)
 class StraightField:
@@ -248,12 +256,14 @@ class StraightField:
         shapes: of the arrays.
         graph: of all nodes.
         outputs: the elements of f.
+        functions: those that were written, by what they give.
     """
 
     size: int
     shapes: tuple[tuple[int, ...], ...]
     graph: _Graph
     outputs: tuple[Any, ...]
+    functions: dict[str, Function | None] = attrs.field(factory=dict)
 
     @classmethod
     def of(cls, f: Function, t: float, y: Array, arrays: Sequence[Array]) -> StraightField | None:
@@ -267,30 +277,48 @@ class StraightField:
 
     @classmethod
     def _of(cls, f: Function, t: float, y: Array, arrays: Sequence[Array]) -> StraightField:
-        graph = _Graph()
         with new_recorder(replayable=True) as tape:
             watched = [tape.watch(x if np.ndim(x) else np.float64(x)) for x in (t, y, *arrays)]
             value = f(watched[0], watched[1], watched[2:])
             values = list(value) if isinstance(value, list | tuple) else [value]
             if tape.guards:
                 raise _UnsupportedError
-            names = ["t", "y", *(f"p{i}" for i in range(len(arrays)))]
-            lifted: list[Array] = [
-                graph.inputs(name, np.shape(x)) for name, x in zip(names, (t, y, *arrays), strict=True)
-            ]
-            for primitive, slots, kept, parameters, shape, dtype in tape.entries[len(watched) :]:
-                if primitive is WATCHED or shape is None or dtype != np.dtype(float):
-                    raise _UnsupportedError
-                operands = [_constant(x) if slot is None else lifted[slot] for slot, x in zip(slots, kept)]
-                made = np.empty(shape, object)
-                made[...] = primitive.forward(*operands, **parameters)
-                lifted.append(made)
-            found = [lifted[x.slot] if type(x) is Tensor else _constant(x) for x in values]
-        outputs = tuple(_operand(x) for one in found for x in np.ravel(one))
-        if len(outputs) != len(y):
+            found = [x.slot if type(x) is Tensor else _Constant.of(x) for x in values]
+        shapes = tuple(np.shape(x) for x in (t, y, *arrays))
+        entries = [
+            (primitive, slots, _constants(slots, kept), parameters, shape, dtype)
+            for primitive, slots, kept, parameters, shape, dtype in tape.entries[len(watched) :]
+        ]
+        key = shapes, tuple(found), tuple([(*entry[:3], _typed(entry[3]), *entry[4:]) for entry in entries])
+        known = _KNOWN.get(key)
+        if known is None:
+            if len(_KNOWN) >= _MOST_KNOWN:
+                _KNOWN.clear()
+            known = _KNOWN[key] = cls._lifted(shapes, entries, found)
+        return known
+
+    @classmethod
+    def _lifted(
+        cls, shapes: tuple[tuple[int, ...], ...], entries: Sequence[Any], found: Sequence[int | _Constant]
+    ) -> StraightField:
+        graph = _Graph()
+        names = ["t", "y", *(f"p{i}" for i in range(len(shapes) - 2))]
+        lifted: list[Array] = [graph.inputs(name, shape) for name, shape in zip(names, shapes, strict=True)]
+        for primitive, slots, constants, parameters, shape, dtype in entries:
+            if primitive is WATCHED or shape is None or dtype != np.dtype(float):
+                raise _UnsupportedError
+            fixed = iter(constants)
+            operands = [next(fixed).as_objects() if slot is None else lifted[slot] for slot in slots]
+            made = np.empty(shape, object)
+            made[...] = primitive.forward(*operands, **parameters)
+            lifted.append(made)
+        arrays = [lifted[x] if isinstance(x, int) else x.as_objects() for x in found]
+        outputs = tuple(_operand(x) for one in arrays for x in np.ravel(one))
+        size = math.prod(shapes[1])
+        if len(outputs) != size:
             raise _UnsupportedError
-        shapes = tuple(np.shape(x) for x in arrays)
-        return cls(len(y), shapes, graph, outputs)
+        graph.largest *= _DERIVATIVES
+        return cls(size, shapes[2:], graph, outputs)
 
     # ---- as functions ----
 
@@ -302,54 +330,127 @@ class StraightField:
             lines.append(f"{', '.join(names)}, = p[{i}]" if names else "")
         return [line for line in lines if line]
 
-    def of_numbers(self, arrays: Sequence[Array], otherwise: Function) -> Function:
-        """Return f(t, y) of a number and an array, as a list; of another function where Python raises."""
-        states = ", ".join(f"y_{i}" for i in range(self.size))
-        body = ["t = float(t)", f"{states}, = y.tolist()", *_written(self.graph, self.outputs)]
-        lines = ["def field(t, y):", "    try:", *(f"        {line}" for line in body)]
-        lines += ["    except (ArithmeticError, ValueError):", "        return otherwise(t, y)", "return field"]
-        make = _function("p, otherwise", [*self._unpacked(), *lines], _IN_MATH)
-        field: Function = make(_elements(arrays), otherwise)
+    @property
+    def _states(self) -> str:
+        return ", ".join(f"y_{i}" for i in range(self.size))
+
+    def _made(self, name: str, make: Callable[[], Function]) -> Function | None:
+        """Return a function that is written at its first use; None where it would be too large."""
+        if name not in self.functions:
+            with _WRITING:
+                try:
+                    self.functions[name] = make()
+                except _UnsupportedError:
+                    self.functions[name] = None
+        return self.functions[name]
+
+    def of_numbers(self, arrays: Sequence[Array], otherwise: Function, seen: Function | None = None) -> Function:
+        """Return f(t, y) of a number and an array, as a list; of another function where Python raises.
+
+        Args:
+            arrays: the arguments.
+            otherwise: f itself.
+            seen: called with the time and the elements of y in a tuple, each time.
+        """
+        name = "numbers" if seen is None else "numbers that are seen"
+        make = self._made(name, lambda: self._of_numbers(seen is not None))
+        assert make is not None
+        field: Function = make(_elements(arrays), otherwise, seen)
         return field
 
-    def slopes(self, t: Array, y: Array, arrays: Sequence[Array]) -> Array:
-        """Return the Jacobians by y at points, shape (points, d, d)."""
-        states = [self.graph.node("y", i) for i in range(self.size)]
-        rows = [_derivatives(self.graph, [(x, 1.0)], states) for x in self.outputs]
-        found = self._of_arrays([x for row in rows for x in row], t, y, arrays, ())
-        out = np.empty((len(t), self.size * self.size))
-        for i, x in enumerate(found):
-            out[:, i] = x
-        return out.reshape(len(t), self.size, self.size)
+    def _of_numbers(self, is_seen: bool) -> Function:
+        body = ["t = float(t)", f"{self._states}, = y.tolist()", *([f"seen((t, {self._states}))"] if is_seen else [])]
+        body += _written(self.graph, self.outputs)
+        lines = ["def field(t, y):", "    try:", *(f"        {line}" for line in body)]
+        lines += ["    except (ArithmeticError, ValueError):", "        return otherwise(t, y)", "return field"]
+        return _function("p, otherwise, seen", [*self._unpacked(), *lines], _IN_MATH)
 
-    def pulled(self, t: Array, y: Array, arrays: Sequence[Array], bars: Array) -> list[Array]:
-        """Return the cotangents of the arrays, from those of f at points, shape (points, d)."""
-        seeds = [(x, self.graph.node("bar", i)) for i, x in enumerate(self.outputs)]
-        wanted = [
-            self.graph.node(f"p{i}", *place) for i, shape in enumerate(self.shapes) for place in np.ndindex(shape)
-        ]
-        found = self._of_arrays(_derivatives(self.graph, seeds, wanted), t, y, arrays, bars.T)
-        sums = np.array([np.sum(np.broadcast_to(x, len(t))) for x in found])
-        parts = np.split(sums, np.cumsum([int(np.prod(shape)) for shape in self.shapes]))
+    def values(self, t: Array, y: Array, arrays: Sequence[Array]) -> Array:
+        """Return f at points, shape (points, d)."""
+        run = self._made("values", lambda: self._of_arrays(self.outputs, False))
+        assert run is not None
+        return _columns(run(t, y.T, _elements(arrays), ()), len(t))
+
+    def slopes(self, t: Array, y: Array, arrays: Sequence[Array]) -> Array | None:
+        """Return the Jacobians by y at points, shape (points, d, d); None where that would be a large function."""
+
+        def make() -> Function:
+            states = [self.graph.node("y", i) for i in range(self.size)]
+            rows = [_derivatives(self.graph, [(x, 1.0)], states) for x in self.outputs]
+            return self._of_arrays([x for row in rows for x in row], False)
+
+        run = self._made("slopes", make)
+        if run is None:
+            return None
+        return _columns(run(t, y.T, _elements(arrays), ()), len(t)).reshape(len(t), self.size, self.size)
+
+    def pulled(self, t: Array, y: Array, arrays: Sequence[Array], bars: Array) -> list[Array] | None:
+        """Return the cotangents of the arrays, from those of f at points, shape (points, d); None as for `slopes`."""
+
+        def make() -> Function:
+            seeds = [(x, self.graph.node("bar", i)) for i, x in enumerate(self.outputs)]
+            wanted = [
+                self.graph.node(f"p{i}", *place) for i, shape in enumerate(self.shapes) for place in np.ndindex(shape)
+            ]
+            return self._of_arrays(_derivatives(self.graph, seeds, wanted), True)
+
+        run = self._made("pulled", make)
+        if run is None:
+            return None
+        found = run(t, y.T, _elements(arrays), bars.T)
+        sums = np.array([x.sum() if type(x) is np.ndarray else x * len(t) for x in found])
+        parts = np.split(sums, np.cumsum([math.prod(shape) for shape in self.shapes]))
         return [part.reshape(shape)[()] for part, shape in zip(parts, self.shapes, strict=False)]
 
-    def _of_arrays(self, outputs: Sequence[Any], t: Array, y: Array, arrays: Sequence[Array], bars: Any) -> list[Any]:
-        lines = [*self._unpacked(), f"{', '.join(f'y_{i}' for i in range(self.size))}, = y"]
-        if len(bars):
+    def _of_arrays(self, outputs: Sequence[Any], has_bars: bool) -> Function:
+        lines = [*self._unpacked(), f"{self._states}, = y"]
+        if has_bars:
             lines.append(f"{', '.join(f'bar_{i}' for i in range(self.size))}, = bars")
-        run = _function("t, y, p, bars", [*lines, *_written(self.graph, outputs)], _IN_NUMPY)
-        found: list[Any] = run(t, y.T, _elements(arrays), bars)
-        return found
+        return _function("t, y, p, bars", [*lines, *_written(self.graph, outputs)], _IN_NUMPY)
+
+
+def _columns(found: Sequence[Any], count: int) -> Array:
+    """Return arrays and numbers as the columns of one array."""
+    out = np.empty((count, len(found)))
+    for i, x in enumerate(found):
+        out[:, i] = x
+    return out
 
 
 def _elements(arrays: Sequence[Array]) -> list[list[float]]:
     return [np.ravel(np.asarray(x, float)).tolist() for x in arrays]
 
 
-def _constant(x: Any) -> Array:
-    """Return a constant operand as an array of objects."""
-    if type(x) is Tensor or np.asarray(x).dtype.kind not in "biuf":
-        raise _UnsupportedError
-    made = np.empty(np.shape(x), object)
-    made[...] = np.asarray(x, float).tolist()
-    return made
+@attrs.frozen
+class _Constant:
+    """A constant operand, as a key.
+
+    Attributes:
+        shape: of it.
+        elements: as bytes of float64, which tell -0.0 from 0.0.
+    """
+
+    shape: tuple[int, ...]
+    elements: bytes
+
+    @classmethod
+    def of(cls, x: Any) -> _Constant:
+        array = np.asarray(x) if type(x) is not Tensor else None
+        if array is None or array.dtype.kind not in "biuf":
+            raise _UnsupportedError
+        return cls(array.shape, array.astype(float).tobytes())
+
+    def as_objects(self) -> Array:
+        """Return it as an array of objects."""
+        made = np.empty(self.shape, object)
+        made[...] = np.frombuffer(self.elements).reshape(self.shape).tolist()
+        return made
+
+
+def _constants(slots: Sequence[int | None], kept: Sequence[Any]) -> tuple[_Constant, ...]:
+    return tuple([_Constant.of(x) for slot, x in zip(slots, kept) if slot is None])  # kept has the output, too
+
+
+def _typed(parameters: Any) -> Any:
+    """Return parameters as a key that tells 1 from True."""
+    return (*parameters.items(), repr(dict(parameters))) if parameters else ()

@@ -24,6 +24,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+import scipy.linalg
 
 import tapenet.numpy as tnp
 from tapenet.core.families import general
@@ -32,6 +33,9 @@ from tapenet.errors import MappedValueError
 from tapenet.scipy.straight import StraightField
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.products import jvp, linearize
+
+
+Function = Callable[..., Any]
 
 
 @attrs.frozen(eq=False)
@@ -87,11 +91,28 @@ def _m_pullback(t: Array, m: Array, out: Array) -> Array:
 )
 def recurrence(m: Array, c: Array, y: Array) -> Array:
     """Compute y_(n+1) = M_n y_n + c_n, and return all y."""
-    out = np.empty((len(c) + 1, len(y)), np.result_type(m, c, y))
-    out[0] = y
+    out = np.concatenate([y[None], c]).astype(np.result_type(m, c, y), copy=False)
+    if 0 < len(y) <= _NARROW and out.dtype == float and len(c):
+        return _substituted(m, out)
     for n in range(len(c)):
-        out[n + 1] = m[n] @ out[n] + c[n]
+        out[n + 1] += m[n] @ out[n]
     return out
+
+
+# Of vectors up to this length forward substitution in one banded system is faster than a product for each step.
+_NARROW = 16
+
+
+def _substituted(m: Array, right: Array) -> Array:
+    """Return the y of y_0 = right_0, y_(n+1) - M_n y_n = right_(n+1), a triangular system of 2 d diagonals."""
+    count, d = right.shape
+    bands = np.zeros((2 * d, count * d))
+    for i in range(d):
+        for j in range(d):
+            bands[d + i - j, j : (count - 1) * d : d] = -m[:, i, j]
+    solution, _ = scipy.linalg.lapack.dtbtrs(bands, right.reshape(-1, 1), uplo="L", diag="U")
+    found: Array = solution.reshape(count, d)
+    return found
 
 
 # ---- tangents ----
@@ -119,10 +140,49 @@ def as_vector(value: Any) -> Array:
     )
 
 
+def stages_between(
+    field: StraightField, tableau: Tableau, mesh: Array, y: Array, arrays: Sequence[Array], allowed: Function
+) -> Array | None:
+    """Return the stages that solve the collocation equations between the points of a mesh, of plain values.
+
+    They are found by iteration of the equations from the cubic polynomials through y and its derivative, which is fast
+    where the problem is not stiff on this mesh; None where it does not converge.
+
+    Args:
+        field: the right-hand side.
+        tableau: of the collocation.
+        mesh, y: the times, and the solution there.
+        arrays: the arguments of the right-hand side.
+        allowed: of values, the error that they may have.
+    """
+    steps, d = len(mesh) - 1, y.shape[1]
+    h, c = np.diff(mesh)[:, None, None], tableau.nodes[:, None]
+    nodes = np.ravel(mesh[:-1, None] + tableau.nodes * h[:, :, 0])
+    with np.errstate(all="ignore"):
+        f = h * np.stack([field.values(mesh[:-1], y[:-1], arrays), field.values(mesh[1:], y[1:], arrays)], 1)
+        first, across = y[:-1, None], (y[1:] - y[:-1])[:, None]
+        before, after = f[:, :1], f[:, 1:]
+        stages = first + c * (before + c * (3 * across - 2 * before - after + c * (before + after - 2 * across)))
+        most = allowed(stages)
+        for _ in range(_ITERATIONS):
+            moved = field.values(nodes, stages.reshape(-1, d), arrays).reshape(steps, -1, d)
+            improved = first + h * (tableau.weights @ moved)
+            is_near = bool(np.all(np.abs(improved - stages) <= most))
+            stages = improved
+            if is_near:
+                return stages
+    return None
+
+
+_ITERATIONS = 8
+
+
 def pulled(
     field: StraightField, tableau: Tableau, out: Any, times: Array, arrays: Sequence[Array], bar: Array
-) -> tuple[Array, list[Array]]:
+) -> tuple[Array, list[Array]] | None:
     """Return the cotangents of the initial value and of the arguments' arrays, of plain values: tangent's transpose.
+
+    None where the derivatives of the right-hand side would be large functions.
 
     Args:
         field: the right-hand side.
@@ -134,19 +194,20 @@ def pulled(
     mesh = mesh_times(times, interval, fraction)
     h = np.diff(mesh)
     nodes, flat = np.ravel(mesh[:-1, None] + tableau.nodes * h[:, None]), stages.reshape(steps * count, d)
-    slopes = field.slopes(nodes, flat, arrays).reshape(steps, count, d, d)
-    moved = np.swapaxes(h[:, None, None, None] * slopes, -1, -2)
+    slopes = field.slopes(nodes, flat, arrays)
+    if slopes is None:
+        return None
+    moved = np.swapaxes(h[:, None, None, None] * slopes.reshape(steps, count, d, d), -1, -2)
     spread = a.T[:, None, :, None] * moved[:, :, :, None, :]  # transposed: (steps, j, b, i, a)
     system = np.eye(count * d) - spread.reshape(steps, count * d, count * d)
     last = np.broadcast_to(np.eye(count * d, d, -(count - 1) * d), (steps, count * d, d))
     across = np.linalg.solve(system, last)
     backward = np.sum(across.reshape(steps, count, d, d), axis=1)
-    t = np.array(bar)
-    for matrix, before, after in zip(backward[::-1], t[-2::-1], t[:0:-1], strict=True):
-        before += matrix.dot(after)
+    t = recurrence.forward(backward[::-1], bar[-2::-1], bar[-1])[::-1]
     pushed = (across @ t[1:, :, None]).reshape(steps, count, d)
-    bars = np.moveaxis(np.tensordot(a, pushed, ([0], [1])), 0, 1) * h[:, None, None]
-    return t[0], field.pulled(nodes, flat, arrays, bars.reshape(steps * count, d))
+    bars = (a.T @ pushed) * h[:, None, None]
+    of_arrays = field.pulled(nodes, flat, arrays, bars.reshape(steps * count, d))
+    return None if of_arrays is None else (t[0], of_arrays)
 
 
 def tangent(

@@ -43,7 +43,8 @@ class _Problem:
         structure: of the arguments, around their arrays.
         places: of the differentiable ones among the arrays.
         fixed: the arrays that are not.
-        solver: `(problem, times, y0, args) -> steps, and a function of times that gives states`, of plain values.
+        solver: `(problem, times, y0, args) -> steps, and a function of a mesh and the collocation's nodes in its
+            intervals, shape (intervals, stages), that gives the states at both`, of plain values.
         stages: of the collocation.
         straight: f as straight code, None where it cannot be written so; set by the first solution.
     """
@@ -73,8 +74,8 @@ class _Problem:
             filled[place] = array
         return self.structure.filled(filled)
 
-    def plain_field(self, times: Array, y0: Array, args: Any) -> Function:
-        """Return f of plain values, which the solver calls."""
+    def plain_field(self, times: Array, y0: Array, args: Any, seen: Function | None = None) -> Function:
+        """Return f of plain values, which the solver calls; `seen` is called with the time and y in a tuple before."""
 
         def field(t: float, y: Array) -> Array:
             value = self.f(t, y, *args)
@@ -82,17 +83,21 @@ class _Problem:
                 check_no_capture(self.name, tree_leaves(value))
             return value
 
-        arrays = split_arrays(args)[0]
-        given = [arrays[i] for i in self.places]
+        given = self.given(args)
         if not self.was_recorded:
             self.was_recorded = True
             self.straight = StraightField.of(
                 lambda t, y, arrays: self.f(t, y, *self.rebuilt(arrays)), times[0], y0, given
             )
-        if self.straight is None:
-            return field
-        fast = self.straight.of_numbers(given, field)
-        return fast if _are_same(fast, field, times, y0) else field
+        if self.straight is not None and _are_same(self.straight.of_numbers(given, field), field, times, y0):
+            return self.straight.of_numbers(given, field, seen)
+        self.straight = None
+        return field if seen is None else lambda t, y: (seen((t, *y.tolist())), field(t, y))[1]
+
+    def given(self, args: Any) -> list[Array]:
+        """Return the differentiable arrays of arguments."""
+        arrays = split_arrays(args)[0]
+        return [arrays[i] for i in self.places]
 
     def trajectory(self, times: Array, y0: Array, arrays: Sequence[Array]) -> Array:
         """Return the solution at the times, of which the first is that of y0; shape (m, d)."""
@@ -109,8 +114,7 @@ class _Problem:
             steps, at = self.solver(self, times, y0, self.rebuilt(arrays))
             mesh, interval, fraction = _mesh(times, steps)
             between = mesh[:-1, None] + tableau.nodes * np.diff(mesh)[:, None]
-            values = at(np.concatenate([mesh, between.ravel()]))
-            return values[: len(mesh)], values[len(mesh) :].reshape(*between.shape, -1), interval, fraction
+            return *at(mesh, between), interval, fraction
 
         def tangent(out: Any, args: Any, dots: Any) -> Any:
             return collocation.tangent(self.f, self.rebuilt, tableau, out, args, dots)
@@ -120,12 +124,24 @@ class _Problem:
             if self.straight is None or not is_plain or 0 in given.places or np.any(bars[1]):
                 return None
             times, _, *arrays = given.others
-            y0_bar, pulled = collocation.pulled(self.straight, tableau, out, times, arrays, bars[0])
-            every = [None, y0_bar, *pulled]
+            found = collocation.pulled(self.straight, tableau, out, times, arrays, bars[0])
+            if found is None:
+                return None
+            every = [None, found[0], *found[1]]
             return [every[place] for place in given.places]
 
         y, _, _, fraction = solved(self.name, found, tangent, times, y0, *arrays, is_users=True, pullback=pullback)
         return tnp.take(y, _ends(fraction), 0)
+
+
+def _apart(at: Function) -> Function:
+    """Return a function of times that gives states as one of a mesh and nodes, both at once."""
+
+    def states(mesh: Array, nodes: Array) -> tuple[Array, Array]:
+        values = at(np.concatenate([mesh, nodes.ravel()]))
+        return values[: len(mesh)], values[len(mesh) :].reshape(*nodes.shape, -1)
+
+    return states
 
 
 # The output times are the ends of the intervals of the mesh.
@@ -161,7 +177,8 @@ def _are_same(straight: Function, f: Function, times: Array, y0: Array) -> bool:
         for t, y in ((float(times[0]), y0), (float(times[-1]), y0 + 1e-3 * (1 + np.abs(y0)))):
             with np.errstate(all="ignore"):  # the other state is none that the user chose
                 expected = np.asarray(f(t, y))
-            if expected.shape != y0.shape or not np.allclose(straight(t, y), expected, rtol=1e-10, atol=0):
+            pairs = zip(straight(t, y), expected.tolist(), strict=True)
+            if expected.shape != y0.shape or not all(a == b or abs(a - b) <= 1e-10 * abs(b) for a, b in pairs):
                 return False
     except Exception:
         return False
@@ -252,7 +269,7 @@ class _Ivp:
             self.given = given, last
             self.found = self.solved(problem, (first, last), y0, args)
         sol = self.found.sol
-        return sol.ts, lambda points: sol(points).T
+        return sol.ts, _apart(lambda points: sol(points).T)
 
     def solved(self, problem: _Problem, span: tuple[float, float], y0: Array, args: Any) -> Any:
         """Return SciPy's result."""
@@ -434,38 +451,78 @@ def _at_events(problem: _Problem, t0: Array, y0: Array, arrays: Sequence[Array],
 # ---- odeint ----
 
 
-def _with_odeint(options: dict[str, Any]) -> Function:
-    """Return a solver that gives a mesh as fine as the steps of `odeint`, and its values at any times."""
+@attrs.frozen(eq=False)
+class _Odeint:
+    """SciPy's `odeint` as a solver.
 
-    def solver(problem: _Problem, times: Array, y0: Array, args: Any) -> Any:
-        field = problem.plain_field(times, y0, args)
-        called: list[float] = []
+    Attributes:
+        options: of SciPy's function.
+    """
 
-        def listening(t: float, y: Array) -> Any:
-            called.append(t)
-            return field(t, y)
+    options: dict[str, Any]
 
-        def integrated(f: Function, times: Array) -> Array:
-            try:
-                y, info = scipy.integrate.odeint(f, y0, times, tfirst=True, full_output=True, **options)
-            except scipy.integrate.ODEintWarning as warning:  # where warnings are errors
-                raise ConvergenceError(f"{problem.name}: {warning}") from warning
-            if info["message"] != "Integration successful.":
-                raise ConvergenceError(f"{problem.name}: {info['message']}")
-            return np.asarray(y)
+    def __call__(self, problem: _Problem, times: Array, y0: Array, args: Any) -> Any:
+        """Return a mesh as fine as the solver's steps, and a function of a mesh and nodes that gives the states."""
+        seen: list[tuple[float, ...]] = []
+        y = self.integrated(problem.name, problem.plain_field(times, y0, args, seen.append), y0, times)
+        sign = -1.0 if times[-1] < times[0] else 1.0
+        called = _last_calls(np.array(seen), sign)[::2]
 
-        y = integrated(listening, times)
-
-        def at(points: Array) -> Array:
-            sign = -1.0 if times[-1] < times[0] else 1.0
+        def again(points: Array) -> Array:
             ordered, places = np.unique(sign * points, return_inverse=True)
-            states = integrated(field, sign * ordered)
+            states = self.integrated(problem.name, problem.plain_field(times, y0, args), y0, sign * ordered)
             states[np.searchsorted(ordered, sign * times)] = y  # the first step depends on the first output time
             return states[places]
 
-        return np.unique(called)[::2], at
+        def states(mesh: Array, nodes: Array) -> tuple[Array, Array]:
+            if problem.straight is not None:
+                values = _at_mesh(mesh, times, y, called, sign)
+                tableau = collocation.radau(nodes.shape[1])
+                given = problem.given(args)
+                stages = collocation.stages_between(problem.straight, tableau, mesh, values, given, self.allowed)
+                if stages is not None:
+                    return values, stages
+            found: tuple[Array, Array] = _apart(again)(mesh, nodes)
+            return found
 
-    return solver
+        return called[:, 0], states
+
+    def allowed(self, y: Array) -> Array:
+        """Return a tenth of the error that values may have for each step."""
+        rtol, atol = (_TOLERANCE if self.options[name] is None else self.options[name] for name in ("rtol", "atol"))
+        return 0.1 * (np.asarray(rtol) * np.abs(y) + atol)
+
+    def integrated(self, name: str, f: Function, y0: Array, times: Array) -> Array:
+        """Return SciPy's solution."""
+        try:
+            y, info = scipy.integrate.odeint(f, y0, times, tfirst=True, full_output=True, **self.options)
+        except scipy.integrate.ODEintWarning as warning:  # where warnings are errors
+            raise ConvergenceError(f"{name}: {warning}") from warning
+        if info["message"] != "Integration successful.":
+            raise ConvergenceError(f"{name}: {info['message']}")
+        return np.asarray(y)
+
+
+_TOLERANCE = 1.49012e-8  # of odeint, by default
+
+
+def _last_calls(seen: Array, sign: float) -> Array:
+    """Return of the calls of f, rows of time and y, the last at each time; those of steps that were rejected are not.
+
+    What the solver calls f with last is beside the solution by less than the tolerance.
+    """
+    earliest = np.minimum.accumulate(sign * seen[::-1, 0])[::-1]  # of the calls from here on
+    is_last = np.append(sign * seen[:-1, 0] < earliest[1:], True)
+    return seen[is_last]
+
+
+def _at_mesh(mesh: Array, times: Array, y: Array, called: Array, sign: float) -> Array:
+    """Return the states at the points of a mesh, which are output times and times that f was called at."""
+    middles = sign * (called[1:, 0] + called[:-1, 0]) / 2
+    values: Array = called[np.searchsorted(middles, sign * mesh), 1:]
+    place = np.searchsorted(sign * mesh, sign * times)
+    values[place] = y
+    return values
 
 
 def odeint(
@@ -516,7 +573,7 @@ def odeint(
         raise ArgumentError(f"{name}: full_output must be 0 on a tape; got {full_output!r}.")
     f = func if tfirst else lambda t, y, *args: func(y, t, *args)
     args = _checked_args(name, args if isinstance(args, tuple) else (args,))
-    problem, arrays = _Problem.of(name, f, args, _with_odeint(options), _STAGES_OF_ODEINT)
+    problem, arrays = _Problem.of(name, f, args, _Odeint(options), _STAGES_OF_ODEINT)
     return problem.trajectory(_in_order(name, "t", t), _initial(name, y0), arrays)
 
 
