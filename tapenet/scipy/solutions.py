@@ -12,6 +12,7 @@ import numpy as np
 from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import NO_PATH, Array, Parts, Shapes
 from tapenet.core.record import Kept, Parameters, Slots
+from tapenet.core.tensor import Tensor
 from tapenet.transforms.calls import Structure, is_differentiable, split_arrays
 from tapenet.transforms.custom import JvpRule, custom_jvp, operation
 from tapenet.transforms.products import jvp
@@ -103,7 +104,10 @@ class _Rules:
         before = len(slots) - len(arrays)
         places = tuple(i for i, x in enumerate(arrays) if slots[before + i] is not None and is_differentiable(x))
         given = Differentiable(tuple(arrays[i] for i in places), places, tuple(arrays), structure)
-        pulled = self.pullback(self.dependent(found, tuple(args)), given, call.cotangents(t.parts))
+        # Where all are plain values the derivative is not differentiated, and need not see that they depend.
+        is_plain = not any(type(x) is Tensor for x in (*kept, *t.parts.values()))
+        out = found if is_plain else self.dependent(found, tuple(args))
+        pulled = self.pullback(out, given, call.cotangents(t.parts))
         if pulled is None:
             answer: list[Array | None] = transposed(t, slots, kept, parameters, shapes)
             return answer
