@@ -34,7 +34,6 @@ from tapenet.scipy.straight import StraightField
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.products import jvp, linearize
 
-
 Function = Callable[..., Any]
 
 
