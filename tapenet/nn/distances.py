@@ -166,6 +166,8 @@ def contrastive(x: Array, y: Array, temperature: float = 0.1, reduction: Reducti
         raise ArgumentError(f"contrastive: x must have shape (N, features); got {x.shape}.")
     check_real("contrastive", "x", x)
     check_real("contrastive", "y", y)
+    if not len(x):
+        return reduced(sum_over(multiply(x, y), -1), reduction, x, y)
     logits = divide(matmul(_directions(x), matrix_transpose(_directions(y))), temperature)
     return as_result(cross_entropy(logits, np.arange(len(x)), reduction), x, y)
 
@@ -173,7 +175,9 @@ def contrastive(x: Array, y: Array, temperature: float = 0.1, reduction: Reducti
 def _directions(x: Array) -> Array:
     """Return vectors over their lengths; zeros for zeros."""
     x = widened(x)
-    sizes = largest(absolute(detached(x)), -1, keepdims=True)  # a constant, which directions do not depend on
+    sizes = largest(
+        absolute(detached(x)), -1, keepdims=True, initial=0
+    )  # a constant, which directions do not depend on
     some = greater(sizes, 0)
     x = divide(x, where(some, sizes, 1))  # whose squares neither overflow nor vanish
     return divide(where(some, x, 0), where(some, norm(x, axis=-1, keepdims=True), 1))

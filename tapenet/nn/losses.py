@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any, Literal, get_args
 
@@ -13,16 +14,16 @@ from tapenet.core.batching import elementwise_rule
 from tapenet.core.nondifferentiable import branch_condition, choice
 from tapenet.core.tensor import read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.nn.activations import log_softmax, sigmoid, softplus
+from tapenet.nn.activations import log_softmax, softplus
 from tapenet.nn.floats import as_floating
 from tapenet.nn.functions import as_result, check_labels, widened
 from tapenet.ops.arrays.indexing import take, take_along_axis
 from tapenet.ops.arrays.shaping import squeeze
-from tapenet.ops.elementwise.arithmetic import add, divide, multiply, negative, square, subtract, where
+from tapenet.ops.elementwise.arithmetic import add, divide, minimum, multiply, negative, square, subtract, where
 from tapenet.ops.elementwise.casting import astype
-from tapenet.ops.elementwise.choices import greater, less, less_equal, logical_and, not_equal
+from tapenet.ops.elementwise.choices import detached, greater, greater_equal, less_equal, not_equal
 from tapenet.ops.elementwise.complex import absolute, imag, real
-from tapenet.ops.elementwise.exponential import log, power
+from tapenet.ops.elementwise.exponential import exp, log
 from tapenet.ops.reductions.reduction import mean, sum as sum_over
 
 Reduction = Literal["mean", "sum", "none"]
@@ -90,8 +91,10 @@ def cross_entropy(
     check_real("cross_entropy", "logits", logits)
     check_real("cross_entropy", "labels", labels)
     smoothing = checked_number("cross_entropy", "smoothing", smoothing, "[0, 1]")
-    if logits.ndim == 0:
-        raise ArgumentError("cross_entropy: logits must have shape (..., classes); got ().")
+    if logits.ndim == 0 or not logits.shape[-1]:
+        raise ArgumentError(
+            f"cross_entropy: logits must have shape (..., classes), of a class at least; got {logits.shape}."
+        )
     weights = _class_weights("cross_entropy", weights, logits.shape[-1])
     if labels.shape not in (logits.shape, logits.shape[:-1]):
         raise ArgumentError(
@@ -288,10 +291,7 @@ def focal(
     _check_probabilities("focal", "labels", check_real("focal", "labels", y))
     y = _in_dtype_of(x, y)
     given, x = (x, y), widened(x)
-    wrong = add(multiply(sigmoid(negative(x)), y), multiply(sigmoid(x), subtract(1, y)))  # 1 - p_t, with its digits
-    # For 0 < gamma < 1 the power's derivative at 0 is infinite; that of the loss, whose cross-entropy is 0, is 0.
-    is_sure = logical_and(less(wrong, np.finfo(wrong.dtype).tiny), not_equal(gamma, 0))
-    losses = multiply(_yes_or_no(x, y), where(is_sure, 0, power(where(is_sure, 1, wrong), gamma)))
+    losses = multiply(_yes_or_no(x, y), exp(multiply(gamma, _log_wrong(x, y))))
     if alpha is not None:
         alpha = checked_number("focal", "alpha", alpha, "[0, 1]")
         losses = multiply(losses, add(multiply(alpha, y), multiply(1 - alpha, subtract(1, y))))
@@ -382,6 +382,21 @@ def _yes_or_no(x: Array, y: Array) -> Array:
     # log(1 + e^-|x|) and what it lacks, which is exactly 0 for a sure and right answer: no digit cancels.
     lacking = where(greater(x, 0), multiply(x, subtract(1, y)), multiply(x, negative(y)))
     return add(softplus(multiply(_opposite_sign(x), x)), lacking)
+
+
+def _log_wrong(x: Array, y: Array) -> Array:
+    """Compute log(y sigmoid(-x) + (1 - y) sigmoid(x)), the logarithm of the probability that is not given to the truth.
+
+    It is -softplus(z) + log(a + b e^z) with a the larger part and z = x or -x, whose derivatives of any order are
+    finite where the probability itself is 0.
+    """
+    small = exp(negative(absolute(detached(x))))
+    # Products that are both 0 by underflow: the part that is surely 0 is not the larger one.
+    is_first = where(greater(x, 0), greater_equal(multiply(y, small), 1 - y), greater(y, multiply(1 - y, small)))
+    z = where(is_first, x, negative(x))
+    larger, smaller = where(is_first, y, subtract(1, y)), where(is_first, subtract(1, y), y)
+    most = 0.99 * math.log(np.finfo(x.dtype).max)  # beyond, `smaller` is 0, or e^-most at most
+    return subtract(log(add(larger, multiply(smaller, exp(minimum(z, most))))), softplus(z))
 
 
 def huber(predictions: Array, targets: Array, delta: float = 1.0, reduction: Reduction = "mean") -> Array:

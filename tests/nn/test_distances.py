@@ -119,6 +119,36 @@ def test_focal_of_what_is_surely_right_has_derivative_0(dtype, gamma):
         assert np.isfinite(tn.grad(lambda y: nn.focal(x, y, gamma))(y)).all()
 
 
+FAR = [0.0, 1e-300, 1.0, 20.0, 37.0, 50.0, 80.0, 100.0, 300.0, 700.0, 740.0, 1e4]
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1e-3, 0.5, 1.5])
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-9), (np.float32, 2e-4)])
+@pytest.mark.parametrize("y", [0.0, 1.0, 0.25])
+def test_focal_and_its_derivatives_are_mpmaths_however_far_out(gamma, dtype, rtol, y):
+    mpmath = pytest.importorskip("mpmath")
+    x = np.array([*FAR, *(-a for a in FAR)], dtype)
+
+    def formula(x):
+        p = 1 / (1 + mpmath.exp(-x))
+        entropy = -(y * mpmath.log(p) + (1 - y) * mpmath.log1p(-p))
+        return entropy * (y * (1 - p) + (1 - y) * p) ** gamma
+
+    def loss(x):
+        return nn.focal(x, np.full(len(FAR) * 2, y, dtype), gamma, reduction="sum")
+
+    each = nn.focal(x, np.full_like(x, y), gamma, reduction="none")
+    twice = tn.hvp(loss)(x, np.ones_like(x))
+    with mpmath.workdps(200):
+        for order, found in enumerate((each, tn.grad(loss)(x), twice)):
+            inside = [a for a in range(x.size) if abs(x[a]) < 110]
+            expected = [float(mpmath.diff(formula, mpmath.mpf(float(x[a])), order)) for a in inside]
+            np.testing.assert_allclose(found[inside], expected, rtol=rtol, atol=1e-35)
+            assert np.isfinite(found).all()
+    with tn.checks():
+        tn.grad(loss)(x)
+
+
 def test_focal_far_out():
     x = np.array([1000.0, -1000.0, 40.0])
     np.testing.assert_allclose(nn.focal(x, np.ones(3), reduction="none"), [0, 1000, math.exp(-120)], rtol=1e-12)
@@ -166,3 +196,13 @@ def test_weighted_losses_keep_their_dtype(dtype, rng):
         for options in ({"ignored": 1}, {"weights": weights}, {"weights": weights, "ignored": 1, "smoothing": 0.5}):
             loss, pullback = tn.vjp(lambda x, o=options, r=reduction: nn.cross_entropy(x, labels, r, **o), logits)
             assert loss.dtype == pullback(np.ones_like(loss))[0].dtype == dtype
+
+
+@pytest.mark.parametrize("reduction", ["sum", "none"])
+def test_nothing_is_compared(reduction):
+    """No rows, and vectors without features."""
+    assert np.sum(nn.contrastive(np.ones((0, 3)), np.ones((0, 3)), reduction=reduction)) == 0
+    assert tn.grad(lambda x: nn.contrastive(x, x, reduction="sum"))(np.ones((0, 3))).shape == (0, 3)
+    np.testing.assert_array_equal(nn.cosine(np.ones((2, 0)), np.ones((2, 0)), reduction="none"), [1, 1])
+    with pytest.raises(tn.ArgumentError, match=r"logits must have shape \(..., classes\), of a class .* got \(2, 0\)"):
+        nn.cross_entropy(np.ones((2, 0)), [0, 0], reduction)
