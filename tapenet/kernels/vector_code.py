@@ -20,10 +20,12 @@ class Code:
         lines: what was written.
         needed: the functions that were called.
         prefix: of the names of values.
+        known: values by their texts, of code without loops and without stores before loads, in which none is written
+            twice; None for other code.
     """
 
-    def __init__(self, char: str, lanes: int, prefix: str = "t") -> None:
-        self.char, self.lanes, self.prefix = char, lanes, prefix
+    def __init__(self, char: str, lanes: int, prefix: str = "t", known: dict[str, Value] | None = None) -> None:
+        self.char, self.lanes, self.prefix, self.known = char, lanes, prefix, known
         self.lines: list[str] = []
         self.needed: dict[str, None] = {}
         self.intrinsics: dict[str, None] = {}
@@ -37,8 +39,12 @@ class Code:
 
     def add(self, text: str) -> Value:
         """Write a line that makes a value."""
+        if self.known is not None and text in self.known:
+            return self.known[text]
         name = f"%{self.prefix}{len(self.lines)}"
         self.lines.append(f"{name} = {text}")
+        if self.known is not None:
+            self.known[text] = name
         return name
 
     def number(self, x: float) -> Value:

@@ -72,8 +72,12 @@ def has_own_shape(primitive: Primitive, dtypes: Sequence[Any]) -> bool:
         return False
     if primitive.is_users or (primitive.is_discrete and primitive.name not in _OF_SHAPE):
         return True
-    return any(dtype is not None and dtype.kind in "biu" for dtype in dtypes)
+    kinds = "b" if primitive.name in _INDEXED else "biu"
+    return any(dtype is not None and dtype.kind in kinds for dtype in dtypes)
 
+
+# Operations at indices, whose shape follows from those of their operands unless one is a mask.
+_INDEXED = frozenset({"gather", "scatter", "assemble", "set"})
 
 # Choices whose shape follows from those of their operands.
 _OF_SHAPE = {

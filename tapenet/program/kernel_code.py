@@ -224,7 +224,7 @@ class _Writer:
 
     def kernel(self) -> Kernel:
         """Return the kernel."""
-        code = Code(self.char, self.lanes)
+        code = Code(self.char, self.lanes, known={})
         numbers = [n for n in self.region.inputs if not self._is_splat(n)]
         scalars = tuple([n for n in numbers if not shape_of(self.program, n)])
         operands = tuple([n for n in numbers if n not in scalars])
@@ -590,19 +590,28 @@ def function_text(head: str, lines: Sequence[str]) -> str:
     return f"{head} {{\n  {body}\n}}"
 
 
-def module_of(kernels: Sequence[Kernel], entries: Collection[int], steps: Collection[int] = ()) -> str:
+def module_of(
+    kernels: Sequence[Kernel],
+    entries: Collection[int],
+    steps: Collection[int] = (),
+    others: Sequence[str] = (),
+    declared: Collection[str] = (),
+) -> str:
     """Return the module of kernels, named kernel0, kernel1 and so on, and of all that they call.
 
     Args:
         entries: the places of those that are called from Python.
         steps: the places of those that stretches call.
+        others: other functions that stretches call.
+        declared: declarations of what these call.
     """
     calls = sum(kernel.text.count(" call ") for kernel in kernels)
     keys = [(name, kernel.char, kernel.lanes) for kernel in kernels for name in kernel.functions]
     functions, intrinsics = definitions(keys, inline=calls <= INLINED)
+    intrinsics |= dict.fromkeys(declared)
     for kernel in kernels:
         intrinsics |= dict.fromkeys(kernel.intrinsics)
     texts = [kernel.text.replace("@KERNEL", f"@kernel{i}", 1) for i, kernel in enumerate(kernels)]
     texts += [entry_of(kernel, f"kernel{i}") for i, kernel in enumerate(kernels) if i in entries]
     texts += [step_of(kernel, f"kernel{i}") for i, kernel in enumerate(kernels) if i in steps]
-    return "\n".join((*intrinsics, *functions, *texts))
+    return "\n".join((*intrinsics, *functions, *texts, *others))

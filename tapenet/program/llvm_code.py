@@ -27,7 +27,7 @@ from tapenet.program.instructions import Instruction, Program
 from tapenet.program.kernel_code import DATA, ITEMS, NUMBER, Kernel, can_join, is_worth, kernel_of, module_of, shape_of
 from tapenet.program.numpy_code import Run
 from tapenet.program.regions import Region, Step, in_regions
-from tapenet.program.stretch_code import StretchCode, code_of
+from tapenet.program.stretch_code import StretchCode, code_of, texts_of
 from tapenet.program.stretch_runner import FAR, runner_text
 from tapenet.program.stretches import PRODUCTS, Stretch, in_stretches
 
@@ -105,7 +105,7 @@ class _Code:
             kernel = kernels.get(id(region))
             return kernel is not None and _touched(kernel, region, program) < SHARED
 
-        code = cls(program, in_stretches(steps, program, fits) if _makes_products(steps, program) else steps, kernels)
+        code = cls(program, in_stretches(steps, program, fits, _makes_products(steps, program)), kernels)
         code._compile(is_alone=lambda region: id(region) in kernels and is_worth(region, program))
         return code
 
@@ -121,8 +121,9 @@ class _Code:
             self.stretches[id(stretch)] = code_of(stretch, self.program, self.kernels, self.names)
         called, steps = ({self.kernels[id(region)].text for region in regions} for regions in (alone, parts))
         entries, inside = ({i for i, text in enumerate(texts) if text in own} for own in (called, steps))
-        if texts:
-            self.library = _library(module_of(list(texts.values()), entries, inside))
+        others, declared = texts_of([x for code in self.stretches.values() for x in code.functions])
+        if texts or others:
+            self.library = _library(module_of(list(texts.values()), entries, inside, others, declared))
         self.contiguous = {n for region in alone for n in region.outputs}.union(*(x.outputs for x in joined))
         self.kernels = {id(region): self.kernels[id(region)] for region in alone}
 
@@ -209,7 +210,8 @@ def _stretch_function(
         call.names.update({f"gemm_{char}": gemm, f"packed_{char}": gemm.packed})
         lines.append(f"    pack_{char}, other_{char} = packed_{char}.addresses")
     packs = ", ".join(f"pack_{char}, other_{char}" if char in gemms else "None, None" for char in "fd")
-    lines += [f"    met = run(table, (arena, {call.values(code.operands, code.scalars)}), {packs})", "    if met:"]
+    lines += [f"    met = run(table, (arena, {call.values(code.operands, code.scalars)}), {packs})"]
+    lines += ["    if met:"] * bool(gemms)
     lines += [f"        gemm_{char}.report(met)" for char in gemms]
     lines += [f"    if met & {FAR}:"]
     return call.function(lines)

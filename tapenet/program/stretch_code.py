@@ -13,11 +13,14 @@ from collections.abc import Mapping, Sequence
 import attrs
 import numpy as np
 
+from tapenet.program import fourier_code, scatter_code
+from tapenet.program.fourier_code import Transform
 from tapenet.program.instructions import Instruction, Program, last_uses
-from tapenet.program.kernel_code import Kernel, shape_of
+from tapenet.program.kernel_code import Kernel, function_text, shape_of
 from tapenet.program.regions import Region
+from tapenet.program.scatter_code import Scatter
 from tapenet.program.stretch_runner import Kind
-from tapenet.program.stretches import PRODUCTS, SUMS, Arena, Stretch, view_of
+from tapenet.program.stretches import CALLED, PRODUCTS, SUMS, Arena, Stretch, view_of
 
 Word = int | str  # of a table; a text stands for the address of what it names
 
@@ -27,12 +30,14 @@ class StretchCode:
     """The table of a stretch, and how it is run.
 
     Attributes:
-        words: of the table; "gemm f" stands for the address of products of float32, "NAME.step" for that of a kernel.
+        words: of the table; "gemm f" stands for the address of products of float32, "NAME.step" for that of a kernel,
+            a transform or a sum of pieces.
         chars: the dtypes of its products.
         operands: the numbers of the arrays that it reads, in order.
         scalars: those of numbers.
         size: bytes of the memory for values.
         work: multiplications and elements, about.
+        functions: the transforms and sums of pieces.
     """
 
     words: tuple[Word, ...]
@@ -41,6 +46,7 @@ class StretchCode:
     scalars: tuple[int, ...]
     size: int
     work: int
+    functions: tuple[Transform | Scatter, ...] = ()
 
 
 @attrs.frozen
@@ -92,6 +98,7 @@ class _Writer:
         taken: of values in the arena: where each begins.
         readers: of memory in the arena: how many values in it are still needed.
         reading: of values, the instructions of the stretch that read them.
+        functions: transforms and sums of pieces that were called.
     """
 
     stretch: Stretch
@@ -101,6 +108,7 @@ class _Writer:
     operands: tuple[int, ...] = ()
     scalars: tuple[int, ...] = ()
     words: list[Word] = attrs.field(factory=list)
+    functions: dict[Transform | Scatter, None] = attrs.field(factory=dict)
     most: int = 0
     places: dict[int, _Address] = attrs.field(factory=dict)
     views: dict[int, int] = attrs.field(factory=dict)
@@ -203,8 +211,21 @@ class _Writer:
             self.stack(instruction)
         elif name == "transpose":
             self.transpose(instruction)
+        elif name in CALLED:
+            self.called(instruction)
         else:
             self.view(instruction)
+
+    def called(self, instruction: Instruction) -> None:
+        """Write the call of a transform, or of a sum of pieces."""
+        made = CALLED[instruction.name](self.program, instruction)
+        assert made is not None
+        self.functions[made] = None
+        self.work += made.work
+        addresses = [self.place(instruction.out), *(self.places[n] for n in instruction.operands)]
+        place = self.arena.take(made.scratch)
+        self.step(Kind.KERNEL, [*addresses, _Address(0, place)], f"{made.name}.step")
+        self.arena.give(place, made.scratch)
 
     def view(self, instruction: Instruction) -> None:
         """Write a part of an array, or all in another shape: no copy where it lies in C order."""
@@ -292,7 +313,8 @@ class _Writer:
         head = (count, arrays, at, at + 8 * count)
         size = at + 8 * (count + self.most)
         words = (*head, *self.words, Kind.END, 0)
-        return StretchCode(words, tuple(self.chars), self.operands, self.scalars, size, self.work)
+        functions = tuple(self.functions)
+        return StretchCode(words, tuple(self.chars), self.operands, self.scalars, size, self.work, functions)
 
 
 @attrs.frozen
@@ -312,3 +334,24 @@ class _StepReads:
     def as_instruction(self) -> Instruction:
         """An instruction that reads all of them."""
         return Instruction(None, (*self.reads, *self.outs), {}, -1)
+
+
+def texts_of(functions: Sequence[Transform | Scatter]) -> tuple[list[str], dict[str, None]]:
+    """Return transforms and sums of pieces, each once, as functions that a step calls, and what they declare."""
+    texts, declared = [], dict[str, None]()
+    for function in dict.fromkeys(functions):
+        writer = scatter_code if isinstance(function, Scatter) else fourier_code
+        text, own = writer.text_of(function)
+        texts += [text, _step_of(function)]
+        declared |= own
+    return texts, declared
+
+
+def _step_of(function: Transform | Scatter) -> str:
+    """Return the function `NAME.step`, which takes a row of addresses."""
+    lines = []
+    for i in range(function.arguments):
+        lines += [f"%p{i} = getelementptr ptr, ptr %given, i64 {i}", f"%a{i} = load ptr, ptr %p{i}"]
+    given = ", ".join(f"ptr %a{i}" for i in range(function.arguments))
+    lines += [f"%r = call i32 @{function.name}({given})", "ret i32 %r"]
+    return function_text(f"define i32 @{function.name}.step(ptr %given)", lines)

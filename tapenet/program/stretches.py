@@ -1,4 +1,4 @@
-"""Stretches: matrix products, regions and what moves rows between them, which follow each other, in one call.
+"""Stretches: products, transforms, regions and what moves rows between them, which follow each other, in one call.
 
 A recurrence takes a hundred small products with a small region after each; a call of each from Python takes longer than
 its arithmetic. One function of machine code does all of a stretch: the values inside it lie in one piece of memory,
@@ -8,14 +8,18 @@ each in a place that is used again once nothing in the stretch reads it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import attrs
 import numpy as np
 
 from tapenet.core.record import Shape
+from tapenet.program import fourier_code, scatter_code
+from tapenet.program.fourier_code import Transform
 from tapenet.program.instructions import Instruction, Program
+from tapenet.program.passes.rewriting import is_pure
 from tapenet.program.regions import Region, Step
+from tapenet.program.scatter_code import Scatter
 
 # Multiplications of a product up to which one thread does it.
 LARGEST_PRODUCT = 2**22
@@ -36,6 +40,10 @@ PRODUCTS = frozenset({"matmul", "affine", "product of transposed"})
 MOVES = frozenset({"rows", "stacked rows", "transpose", "reshape", "getitem"})
 VIEWS = frozenset({"rows", "transpose", "reshape", "getitem"})
 SUMS = frozenset({"sum", "sum of rows"})
+CALLED: dict[str, Callable[[Program, Instruction], Transform | Scatter | None]] = {
+    **dict.fromkeys(fourier_code.NAMES, fourier_code.transform_of),
+    **dict.fromkeys(scatter_code.NAMES, scatter_code.scatter_of),
+}
 
 
 @attrs.frozen(eq=False)
@@ -56,7 +64,7 @@ class Stretch:
 
 
 def in_stretches(
-    steps: Sequence[Step], program: Program, fits: Callable[[Region], bool]
+    steps: Sequence[Step], program: Program, fits: Callable[[Region], bool], makes_products: bool = True
 ) -> list[Instruction | Region | Stretch]:
     """Return the steps of a program, with those that can be done in one call in stretches.
 
@@ -64,15 +72,20 @@ def in_stretches(
 
     Args:
         fits: whether machine code computes a region, and in one thread.
+        makes_products: whether our own code makes the products.
     """
     early = [step for step in steps if isinstance(step, Instruction) and _is_view_of_input(step, program)]
     groups: list[list[Step]] = [[step] for step in early]
     done = {step.out for step in early}
     is_open = False
-    for step in steps:
-        if isinstance(step, Instruction) and step.out in done:
-            continue
-        joins = fits(step) if isinstance(step, Region) else can_join(step, program)
+
+    def joins_others(step: Step) -> bool:
+        if isinstance(step, Region):
+            return fits(step)
+        return can_join(step, program) and (makes_products or step.name not in PRODUCTS)
+
+    others = [step for step in steps if isinstance(step, Region) or step.out not in done]
+    for step, joins in _with_numbers_late([(step, joins_others(step)) for step in others], program):
         if joins and is_open and len(groups[-1]) < MOST_STEPS:
             groups[-1].append(step)
         else:
@@ -85,11 +98,39 @@ def in_stretches(
                 last[n] = max(i, last.get(n, 0))
     found: list[Instruction | Region | Stretch] = []
     for i, group in enumerate(groups):
-        if len(group) >= FEWEST_STEPS and any(not isinstance(x, Region) and x.name in PRODUCTS for x in group):
+        if _is_worth([x for x in group if isinstance(x, Instruction)], len(group), program):
             found.append(_stretch(group, i, last))
         else:
             found += group
     return found
+
+
+def _with_numbers_late(steps: Sequence[tuple[Step, bool]], program: Program) -> Iterator[tuple[Step, bool]]:
+    """Return steps and whether they join others, those that do not and compute a number where it is first needed.
+
+    The value of a loss, say, which nothing but the caller reads, does not cut its gradient's stretch apart.
+    """
+    waiting: list[Instruction] = []
+    for step, joins in steps:
+        reads = step.inputs if isinstance(step, Region) else step.reads
+        is_number = isinstance(step, Instruction) and is_pure(step) and program.spaces[step.out].shape == ()
+        is_needed = not {x.out for x in waiting}.isdisjoint(reads)
+        if isinstance(step, Instruction) and is_number and not joins and not is_needed:
+            waiting.append(step)
+            continue
+        if is_needed or not (joins or is_number):
+            yield from ((x, False) for x in waiting)
+            waiting = []
+        yield step, joins
+    yield from ((x, False) for x in waiting)
+
+
+def _is_worth(instructions: Sequence[Instruction], steps: int, program: Program) -> bool:
+    """Return whether steps are better done in one call."""
+    if steps >= FEWEST_STEPS and any(x.name in PRODUCTS for x in instructions):
+        return True
+    called = (CALLED[x.name](program, x) for x in instructions if x.name in CALLED)
+    return any(x is not None and x.is_costly for x in called)
 
 
 def _is_view_of_input(instruction: Instruction, program: Program) -> bool:
@@ -108,6 +149,8 @@ def _stretch(group: Sequence[Step], place: int, last: Mapping[int, int]) -> Stre
 def can_join(instruction: Instruction, program: Program) -> bool:
     """Return whether an operation that is not elementwise can be part of a stretch."""
     out = program.spaces.get(instruction.out)
+    if instruction.name in CALLED:
+        return CALLED[instruction.name](program, instruction) is not None
     if instruction.primitive is None or out is None or not out.is_array or out.dtype is None or not out.shape:
         return False
     own = [program.spaces[n] for n in instruction.operands]

@@ -1,0 +1,425 @@
+"""Discrete Fourier transforms in LLVM's intermediate representation.
+
+A vector holds one element of as many lines as it has lanes: all of them are transformed at once, as one would be by
+scalar code. That goes in passes of small factors r, each of which takes r elements to their transform by a formula, and
+multiplies by roots of one. They read and write in such an order that none is needed for reordering (Stockham's).
+
+Source: Swarztrauber, Vectorizing the FFTs, 1982; Temperton, Self-sorting mixed-radix fast Fourier transforms, 1983.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import attrs
+import numpy as np
+
+from tapenet.core.record import Shape
+from tapenet.kernels.machine_code import processor
+from tapenet.kernels.vector_code import Code
+from tapenet.program.complex_code import Pair
+from tapenet.program.instructions import Instruction, Program
+
+NAMES = frozenset({"fft", "ifft"})
+FACTORS = (4, 2, 3, 5, 7, 11, 13)
+
+# Elements of a line: those of all lanes lie on the stack, twice.
+LONGEST = 1024
+
+# Lines below which NumPy transforms them one by one.
+FEWEST_LINES = 4
+
+# Bytes of an array up to which one thread transforms it.
+LARGEST = 2**26
+
+
+def factors_of(n: int) -> tuple[int, ...]:
+    """Return the factors that a length is transformed by; none where it has others than small ones, or is 1."""
+    found: list[int] = []
+    for factor in FACTORS:
+        while n % factor == 0:
+            found.append(factor)
+            n //= factor
+    return tuple(found) if n == 1 else ()
+
+
+@attrs.frozen
+class Transform:
+    """A transform of an array in C order.
+
+    Attributes:
+        shape: of the array.
+        axes: that are transformed, each once, not negative.
+        char: of the parts of the complex result, "f" or "d".
+        is_real: whether the array is real.
+        is_inverse: whether the exponents are positive.
+        scale: that the result is multiplied by.
+    """
+
+    shape: Shape
+    axes: tuple[int, ...]
+    char: str
+    is_real: bool
+    is_inverse: bool
+    scale: float
+
+    @property
+    def name(self) -> str:
+        """The name of its function."""
+        shape, axes = "x".join(map(str, self.shape)), "_".join(map(str, self.axes))
+        bits = struct.pack(">d", self.scale).hex()
+        return f"fourier_{self.char}{int(self.is_real)}{int(self.is_inverse)}_{shape}_{axes}_{bits}"
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether it is worth a call of its own."""
+        return True
+
+    @property
+    def work(self) -> int:
+        """Multiplications, about."""
+        return math.prod(self.shape) * 8 * len(self.axes)
+
+    @property
+    def arguments(self) -> int:
+        """How many addresses its function takes."""
+        return 3
+
+    @property
+    def scratch(self) -> int:
+        """The bytes of memory that it works in."""
+        return self.size if len(self.axes) > 1 else 0
+
+    @property
+    def size(self) -> int:
+        """The bytes of the result."""
+        return math.prod(self.shape) * 2 * np.dtype(self.char).itemsize
+
+
+def transform_of(program: Program, instruction: Instruction) -> Transform | None:
+    """Return the transform that an operation is; None for one that NumPy is left to do."""
+    own, out = program.spaces[instruction.operands[0]], program.spaces[instruction.out]
+    if instruction.name not in NAMES or not own.is_array or not out.is_array or out.shape is None:
+        return None
+    if own.dtype is None or out.dtype is None or not own.dtype.isnative or out.dtype.char not in "FD":
+        return None
+    char = out.dtype.char.lower()
+    if own.shape != out.shape or own.dtype.char not in (char, out.dtype.char) or 0 in out.shape:
+        return None
+    axes = tuple([axis % len(out.shape) for axis in instruction.parameters["axes"]])
+    size, norm = math.prod(out.shape[axis] for axis in axes), instruction.parameters["norm"]
+    is_inverse = instruction.name == "ifft"
+    power = {"ortho": 0.5, "backward": 1.0 * is_inverse, "forward": 1.0 - is_inverse}[norm]
+    made = Transform(out.shape, axes, char, own.dtype.kind == "f", is_inverse, 1 / size**power)
+    return made if _is_known(made) else None
+
+
+def _is_known(transform: Transform) -> bool:
+    lengths = [transform.shape[axis] for axis in transform.axes]
+    every = math.prod(transform.shape)
+    is_known = all(1 < n <= LONGEST and factors_of(n) and every // n >= FEWEST_LINES for n in lengths)
+    return bool(lengths) and len(set(transform.axes)) == len(lengths) and is_known and transform.size <= LARGEST
+
+
+def text_of(transform: Transform) -> tuple[str, dict[str, None]]:
+    """Return the function of a transform, and what it declares.
+
+    The function takes the addresses of the result, of the array, and of as much memory as the result, which it uses
+    where several axes are transformed. It returns 0.
+    """
+    texts, declared = [], dict[str, None]()
+    count = len(transform.axes)
+    calls = []
+    # Each axis from one piece of memory to the other, the last one to the result.
+    sources = ["%x", *[("%out", "%other")[(count - i) % 2] for i in range(1, count)]]
+    for i, axis in enumerate(transform.axes):
+        line = _Lines.of(transform, axis, is_first=i == 0, is_last=i == count - 1)
+        texts.append(line.text(f"{transform.name}.{i}"))
+        declared |= line.code.intrinsics
+        target = "%out" if (count - i) % 2 else "%other"
+        calls.append(f"call void @{transform.name}.{i}(ptr {target}, ptr {sources[i]}, i64 0, i64 {line.blocks})")
+    body = "\n  ".join(calls)
+    head = f"define internal i32 @{transform.name}(ptr %out, ptr %x, ptr %other) noinline"
+    return "\n".join((*texts, f"{head} {{\n  {body}\n  ret i32 0\n}}")), declared
+
+
+@attrs.define(eq=False)
+class _Lines:
+    """Writes the function that transforms the lines along one axis.
+
+    Attributes:
+        n: the length of a line.
+        outer, inner: how many elements the axes before and after it have.
+        is_real: whether the array is real.
+        is_swapped: whether real and imaginary parts change places: so the inverse transform is the other.
+        scale: that the result is multiplied by.
+        code: its lines.
+    """
+
+    n: int
+    outer: int
+    inner: int
+    is_real: bool
+    is_swapped: bool
+    scale: float
+    code: Code
+    name: str = ""
+    label: str = "entry"
+    bases: list[str] = attrs.field(factory=list)  # of each lane where its line begins, unless lanes are neighbours
+    tables: list[str] = attrs.field(factory=list)
+
+    @classmethod
+    def of(cls, transform: Transform, axis: int, is_first: bool, is_last: bool) -> _Lines:
+        """Return the writer for one axis of a transform."""
+        shape = transform.shape
+        n, outer, inner = shape[axis], math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+        widest = max(processor().vector_size, 16) // np.dtype(transform.char).itemsize
+        lanes = min(widest, 1 << ((outer * inner).bit_length() - 1))
+        scale = transform.scale if is_last else 1.0
+        is_real = transform.is_real and is_first
+        return cls(n, outer, inner, is_real, transform.is_inverse, scale, Code(transform.char, lanes))
+
+    @property
+    def lanes(self) -> int:
+        return self.code.lanes
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether the lanes of a vector lie next to each other in memory."""
+        return self.inner >= self.lanes
+
+    @property
+    def blocks(self) -> int:
+        """How many vectors of lines there are; the last one may overlap the one before."""
+        return (
+            self.outer * -(-self.inner // self.lanes)
+            if self.has_neighbours
+            else -(-self.outer * self.inner // self.lanes)
+        )
+
+    def text(self, name: str) -> str:
+        """Return the function."""
+        self.name = name
+        factors = factors_of(self.n)
+        kind = f"[{2 * self.n} x {self.code.type}]"
+        scratch = [f"%s{i} = alloca {kind}, align 64" for i in range(min(2, len(factors) - 1))]
+        with self.loop("%first.block", "%last.block", "block") as block:
+            self.start(block)
+            done = 1
+            for i, factor in enumerate(factors):
+                source = f"%s{(i - 1) % 2}" if i else ""
+                target = f"%s{i % 2}" if i < len(factors) - 1 else ""
+                self.radix_pass(i, factor, done, source, target)
+                done *= factor
+        head = f"define internal void @{name}(ptr %out, ptr %x, i64 %first.block, i64 %last.block) noinline"
+        body = "\n  ".join((*scratch, *self.code.lines))
+        return "\n".join((*self.tables, f"{head} {{\nentry:\n  {body}\n  ret void\n}}"))
+
+    # ---- lines of code ----
+
+    def add(self, text: str) -> str:
+        return self.code.add(text)
+
+    def multiple(self, x: str, factor: int) -> str:
+        return x if factor == 1 else self.add(f"mul i64 {x}, {factor}")
+
+    def sum(self, x: str, y: str | int) -> str:
+        return x if y == 0 else self.add(f"add i64 {x}, {y}")
+
+    @contextmanager
+    def loop(self, start: str, stop: str, name: str) -> Iterator[str]:
+        """Write a loop around what is written inside; give its counter."""
+        lines, counter, before = self.code.lines, f"%{name}", self.label
+        lines.append(f"br label %{name}.head\n{name}.head:")
+        lines.append(f"{counter} = phi i64 [ {start}, %{before} ], [ {counter}.next, %{name}.latch ]")
+        lines.append(f"{counter}.more = icmp slt i64 {counter}, {stop}")
+        lines.append(f"br i1 {counter}.more, label %{name}.body, label %{name}.end\n{name}.body:")
+        self.label = f"{name}.body"
+        yield counter
+        lines.append(f"br label %{name}.latch\n{name}.latch:")
+        lines.append(f"{counter}.next = add i64 {counter}, 1")
+        lines.append(f"br label %{name}.head\n{name}.end:")
+        self.label = f"{name}.end"
+
+    # ---- memory ----
+
+    def start(self, block: str) -> None:
+        """Write where the lines of a block begin."""
+        if self.has_neighbours:
+            each = -(-self.inner // self.lanes)
+            outer, place = self.add(f"udiv i64 {block}, {each}"), self.add(f"urem i64 {block}, {each}")
+            column = self.limited(self.multiple(place, self.lanes), self.inner - self.lanes)
+            self.bases = [self.sum(self.multiple(outer, self.n * self.inner), column)]
+            return
+        first = self.limited(self.multiple(block, self.lanes), self.outer * self.inner - self.lanes)
+        self.bases = []
+        for lane in range(self.lanes):
+            line = self.sum(first, lane)
+            outer = line if self.inner == 1 else self.add(f"udiv i64 {line}, {self.inner}")
+            base = self.multiple(outer, self.n * self.inner)
+            if self.inner > 1:
+                base = self.sum(base, self.add(f"urem i64 {line}, {self.inner}"))
+            self.bases.append(base)
+
+    def limited(self, x: str, limit: int) -> str:
+        is_beyond = self.add(f"icmp sgt i64 {x}, {limit}")
+        return self.add(f"select i1 {is_beyond}, i64 {limit}, i64 {x}")
+
+    def address(self, array: str, base: str, index: str, parts: int) -> str:
+        """Return the address of an element of a line."""
+        place = self.multiple(self.sum(base, self.multiple(index, self.inner)), parts)
+        return self.add(f"getelementptr {self.code.element}, ptr {array}, i64 {place}")
+
+    def load(self, index: str) -> Pair:
+        """Return one element of all lines."""
+        parts = 1 if self.is_real else 2
+        places = [self.address("%x", base, index, parts) for base in self.bases]
+        own = parts * (self.lanes if self.has_neighbours else 1)
+        align = self.code.bits // 8
+        loaded = [self.add(f"load <{own} x {self.code.element}>, ptr {place}, align {align}") for place in places]
+        while len(loaded) > 1:
+            loaded = [self.shuffled(own, x, y, range(2 * own)) for x, y in zip(loaded[::2], loaded[1::2], strict=True)]
+            own *= 2
+        if self.is_real:
+            pair = loaded[0], self.code.number(0.0)
+        else:
+            pair = (
+                self.shuffled(own, loaded[0], "poison", range(0, own, 2)),
+                self.shuffled(own, loaded[0], "poison", range(1, own, 2)),
+            )
+        return pair[::-1] if self.is_swapped else pair
+
+    def store(self, index: str, value: Pair) -> None:
+        """Write one element of all lines."""
+        value = value[::-1] if self.is_swapped else value
+        if self.scale != 1.0:
+            value = tuple([self.code.two("fmul", x, self.code.number(self.scale)) for x in value])  # type: ignore[assignment]
+        order = [i for lane in range(self.lanes) for i in (lane, self.lanes + lane)]
+        both = self.shuffled(self.lanes, *value, order)
+        own = 2 * self.lanes if self.has_neighbours else 2
+        for lane, base in enumerate(self.bases):
+            part = (
+                both
+                if own == 2 * self.lanes
+                else self.shuffled(2 * self.lanes, both, "poison", [2 * lane, 2 * lane + 1])
+            )
+            kind, place = f"<{own} x {self.code.element}>", self.address("%out", base, index, 2)
+            self.code.lines.append(f"store {kind} {part}, ptr {place}, align {self.code.bits // 8}")
+
+    def shuffled(self, count: int, x: str, y: str, order: Sequence[int]) -> str:
+        kind, mask = f"<{count} x {self.code.element}>", ", ".join(f"i32 {i}" for i in order)
+        return self.add(f"shufflevector {kind} {x}, {kind} {y}, <{len(order)} x i32> <{mask}>")
+
+    def kept(self, array: str, index: str) -> tuple[str, str]:
+        """Return the addresses of an element in memory of the function's own."""
+        places = self.multiple(index, 2), self.sum(self.multiple(index, 2), 1)
+        first, second = (self.add(f"getelementptr {self.code.type}, ptr {array}, i64 {place}") for place in places)
+        return first, second
+
+    # ---- passes ----
+
+    def radix_pass(self, number: int, factor: int, done: int, source: str, target: str) -> None:
+        """Write a pass: x[i + m (j + r k)] for all j become y[i + m (k + l j)], of m = n / (l r), l factors done."""
+        m = self.n // (done * factor)
+        if m > 1:
+            self.table(number, factor, done, m)
+        with self.loop("0", str(done), f"k{number}") as k, self.loop("0", str(m), f"i{number}") as i:
+            first = self.sum(i, self.multiple(k, m * factor))
+            values = [self.read(source, self.sum(first, m * j)) for j in range(factor)]
+            made = self.transformed(values)
+            if m > 1:
+                made[1:] = [self.turned(x, number, factor, j, i) for j, x in enumerate(made[1:])]
+            to = self.sum(i, self.multiple(k, m))
+            for j, x in enumerate(made):
+                self.put(target, self.sum(to, m * done * j), x)
+
+    def read(self, source: str, index: str) -> Pair:
+        if not source:
+            return self.load(index)
+        real, imaginary = (self.add(f"load {self.code.type}, ptr {x}") for x in self.kept(source, index))
+        return real, imaginary
+
+    def put(self, target: str, index: str, value: Pair) -> None:
+        if not target:
+            self.store(index, value)
+            return
+        for x, place in zip(value, self.kept(target, index), strict=True):
+            self.code.lines.append(f"store {self.code.type} {x}, ptr {place}")
+
+    def table(self, number: int, factor: int, done: int, m: int) -> None:
+        """Write the roots of one that a pass multiplies by."""
+        roots = [cmath.exp(-2j * math.pi * _turn(j * i * done, self.n)) for i in range(m) for j in range(1, factor)]
+        numbers = [x for root in roots for x in (root.real, root.imag)]
+        values = ", ".join(self.code.number(x).removeprefix("splat (").removesuffix(")") for x in numbers)
+        self.tables.append(
+            f"@{self.name}.w{number} = internal constant [{len(numbers)} x {self.code.element}] [{values}], align 64"
+        )
+
+    def turned(self, x: Pair, number: int, factor: int, j: int, i: str) -> Pair:
+        """Return an element times its root of one."""
+        c = self.code
+        place = self.sum(self.multiple(i, 2 * (factor - 1)), 2 * j)
+        cosine, sine = (self.spread(f"@{self.name}.w{number}", self.sum(place, k)) for k in (0, 1))
+        real = c.fma(x[0], cosine, c.negative(c.two("fmul", x[1], sine)))
+        return real, c.fma(x[0], sine, c.two("fmul", x[1], cosine))
+
+    def spread(self, table: str, place: str) -> str:
+        c = self.code
+        one = c.add(f"load {c.element}, ptr {c.add(f'getelementptr {c.element}, ptr {table}, i64 {place}')}")
+        first = c.add(f"insertelement {c.type} poison, {c.element} {one}, i64 0")
+        return c.add(f"shufflevector {c.type} {first}, {c.type} poison, <{c.lanes} x i32> zeroinitializer")
+
+    def both(self, operation: str, x: Pair, y: Pair) -> Pair:
+        return self.code.two(operation, x[0], y[0]), self.code.two(operation, x[1], y[1])
+
+    def transformed(self, x: list[Pair]) -> list[Pair]:
+        """Return the transform of a few elements."""
+        if len(x) == 2:
+            return [self.both("fadd", *x), self.both("fsub", *x)]
+        if len(x) == 4:
+            a, b = self.both("fadd", x[0], x[2]), self.both("fsub", x[0], x[2])
+            c, d = self.both("fadd", x[1], x[3]), self.both("fsub", x[1], x[3])
+            below, above = self.around(b, d)
+            return [self.both("fadd", a, c), below, self.both("fsub", a, c), above]
+        return self.odd(x)
+
+    def around(self, x: Pair, y: Pair) -> tuple[Pair, Pair]:
+        """Return x - i y and x + i y."""
+        c = self.code
+        return (
+            (c.two("fadd", x[0], y[1]), c.two("fsub", x[1], y[0])),
+            (c.two("fsub", x[0], y[1]), c.two("fadd", x[1], y[0])),
+        )
+
+    def odd(self, x: list[Pair]) -> list[Pair]:
+        """Return the transform of an odd number of elements, by the sums and differences of x_j and x_(r - j)."""
+        r, c = len(x), self.code
+        half = range(1, r // 2 + 1)
+        sums = [self.both("fadd", x[j], x[r - j]) for j in half]
+        differences = [self.both("fsub", x[j], x[r - j]) for j in half]
+        total = x[0]
+        for part in sums:
+            total = self.both("fadd", total, part)
+        made = [total, *[total] * (r - 1)]
+        for k in half:
+            even, uneven = x[0], None
+            for j, up, down in zip(half, sums, differences, strict=True):
+                angle = 2 * math.pi * _turn(j * k, r)
+                cosine, sine = c.number(math.cos(angle)), c.number(math.sin(angle))
+                even = c.fma(up[0], cosine, even[0]), c.fma(up[1], cosine, even[1])
+                if uneven is None:
+                    uneven = c.two("fmul", down[0], sine), c.two("fmul", down[1], sine)
+                else:
+                    uneven = c.fma(down[0], sine, uneven[0]), c.fma(down[1], sine, uneven[1])
+            assert uneven is not None
+            made[k], made[r - k] = self.around(even, uneven)
+        return made
+
+
+def _turn(x: int, n: int) -> float:
+    """Return the part of x / n beyond a whole number, between -1/2 and 1/2: angles stay exact to rounding."""
+    return ((x % n + n // 2) % n - n // 2) / n

@@ -1,0 +1,105 @@
+"""Discrete Fourier transforms in machine code, against NumPy's."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import tapenet as tn
+import tapenet.numpy as tnp
+from tests.program.comparing import assert_same
+from tests.program.test_llvm import compiled
+from tests.program.test_stretches import stretches_of
+
+fourier_code = pytest.importorskip("tapenet.program.fourier_code")
+pytest.importorskip("llvmlite")
+
+Array = Any
+RNG = np.random.default_rng(0)
+
+
+def array(shape: tuple[int, ...], char: str) -> Array:
+    x = RNG.normal(size=shape) + (1j * RNG.normal(size=shape) if char in "FD" else 0)
+    return x.astype(char)
+
+
+LENGTHS = [2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 16, 21, 30, 49]
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_transforms(data: st.DataObject) -> None:
+    ndim = data.draw(st.integers(1, 3))
+    axes = data.draw(st.lists(st.integers(-ndim, ndim - 1), min_size=1, max_size=ndim, unique_by=lambda x: x % ndim))
+    shape = [
+        data.draw(st.sampled_from(LENGTHS[:9])) if ndim > 2 else data.draw(st.sampled_from(LENGTHS))
+        for _ in range(ndim)
+    ]
+    x = array(tuple(shape), data.draw(st.sampled_from("fdFD")))
+    x = np.asfortranarray(x) if data.draw(st.booleans()) else x
+    norm = data.draw(st.sampled_from(["backward", "ortho", "forward"]))
+    transform = data.draw(st.sampled_from([tnp.fft.fftn, tnp.fft.ifftn]))
+    f = lambda x: transform(x * 2, axes=axes, norm=norm)  # noqa: E731
+    every = math.prod(shape)
+    found = stretches_of(f, x)
+    assert bool(found) == all(every // x.shape[axis] >= fourier_code.FEWEST_LINES for axis in axes)
+    compiled(f, (x,), (x[::-1],), scale=4, floor=4.0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 64, 243, 343, 500, 1001, 1024])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_lengths(n: int, axis: int) -> None:
+    x = array((5, n) if axis else (n, 5), "D")
+    for transform in (tnp.fft.fft, tnp.fft.ifft):
+        f = lambda x: transform(x, axis=axis) * 2  # noqa: B023, E731
+        assert len(stretches_of(f, x)) == (n > 1)
+        compiled(f, (x,), scale=4, floor=4.0)
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((17, 6), (0,)), ((2048, 4), (0,)), ((3, 8), (1,)), ((8,), (0,))])
+def test_other_transforms_are_numpys(shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
+    x = array(shape, "D")
+    f = lambda x: tnp.fft.fftn(x, axes=axes) + 1  # noqa: E731
+    assert stretches_of(f, x) == []
+    compiled(f, (x,), scale=16, floor=4.0)
+
+
+def test_integers_and_halves_are_numpys() -> None:
+    compiled(lambda x: tnp.fft.fft2(x) + 1, (np.arange(36).reshape(6, 6),), scale=16)
+    compiled(lambda x: tnp.fft.irfft(tnp.fft.rfft(x) * 2) + 1, (RNG.normal(size=(6, 8)),), scale=16, floor=4.0)
+    compiled(lambda x: tnp.fft.fft(x, 9) + tnp.fft.fft(x, 4)[:, :1], (RNG.normal(size=(6, 8)),), scale=16, floor=4.0)
+
+
+def without_divergence(v: Array) -> Array:
+    size = v.shape[-1]
+    kx, ky = np.fft.fftfreq(size)[None], np.fft.fftfreq(size)[:, None]
+    squared = kx**2 + ky**2 + (kx**2 + ky**2 == 0)
+    x, y = tnp.fft.fft2(v[0]), tnp.fft.fft2(v[1])
+    along = (kx * x + ky * y) / squared
+    return tnp.real(tnp.fft.ifft2(x - kx * along)), tnp.real(tnp.fft.ifft2(y - ky * along))
+
+
+def test_a_filter_and_its_gradient_are_one_call() -> None:
+    def loss(v: Array) -> Array:
+        x, y = without_divergence(v)
+        return tnp.sum(tnp.sin(x) * y)
+
+    v = RNG.normal(size=(2, 15, 15))
+    assert len(stretches_of(tn.value_and_grad(loss), v)) == 1
+    compiled(tn.value_and_grad(loss), (v,), (-v,), scale=16, floor=1.0)
+    compiled(tn.hvp(loss), (v, v[::-1]), scale=16, floor=1.0)
+    compiled(lambda v: tn.jvp(loss, (v,), (v,)), (v,), scale=16, floor=1.0)
+
+
+def test_values_that_are_not_finite() -> None:
+    x = array((6, 6), "D")
+    x[2, 3] = np.nan
+    made: Any = tn.compile(lambda x: tnp.fft.fft(x) * 2, backend="llvm")
+    for _ in range(3):
+        found = made(x)
+    assert np.isnan(found[2]).all()
+    assert_same(np.delete(found, 2, 0), np.delete(np.fft.fft(x) * 2, 2, 0), scale=4, floor=4.0)
