@@ -20,6 +20,7 @@ import math
 import mmap
 import weakref
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -77,6 +78,17 @@ def empty_cache() -> None:
 def cached_bytes() -> int:
     """Count the bytes that `empty_cache` would release."""
     return _pool.free_bytes()
+
+
+@contextlib.contextmanager
+def sparing() -> Iterator[None]:
+    """Keep no free memory meanwhile, nor what is free at the end: for work that is done once, in sizes of its own."""
+    _pool.sparing += 1
+    try:
+        yield
+    finally:
+        _pool.sparing -= 1
+        _pool.release(0)
 
 
 @attrs.frozen(eq=False)
@@ -137,6 +149,7 @@ class _Pool:
         self.free: dict[int, deque[_End]] = {}
         self.last_requests: dict[int, int] = {}  # the number of the last request for each size
         self.requests = itertools.count()
+        self.sparing = 0  # how many threads ask for the least memory, whatever the time
 
     def array(self, shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> Array:
         """Return an array in a free block, or in a new one."""
@@ -148,7 +161,7 @@ class _Pool:
         try:
             block = ends.pop().block  # without a look before: another thread may take the last one meanwhile
         except IndexError:
-            self.release(max(IDLE_BYTES, int(IDLE_PART * self.bytes_in_use())))
+            self.release(0 if self.sparing else max(IDLE_BYTES, int(IDLE_PART * self.bytes_in_use())))
             block = _Block.of(size)
             self.sizes[block.address] = size
         lease = _Lease()

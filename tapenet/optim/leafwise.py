@@ -19,7 +19,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.leaf_checks import dtype_of
-from tapenet.kernels.memory import is_own
+from tapenet.kernels.memory import empty, is_own
 from tapenet.kernels.threads import share
 
 Array = Any
@@ -123,7 +123,7 @@ class _Job:
         working = working_dtype(parameter)
         kinds = [dtype_of(parameter), *(working for _ in slots)]
         outputs = [
-            old if id(old) in donated and old.dtype == kind else np.empty(np.shape(parameter), kind)
+            old if id(old) in donated and old.dtype == kind else empty(np.shape(parameter), kind)
             for old, kind in zip((parameter, *slots), kinds, strict=True)
         ]
         inputs = [np.asarray(array).reshape(-1) for array in row]

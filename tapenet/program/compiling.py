@@ -19,6 +19,7 @@ from tapenet.core.recorder import INSTRUMENTS
 from tapenet.core.source_lines import warn_at_user_line
 from tapenet.core.tensor import NUMBERS, Tensor, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, CompileWarning, ReplayError
+from tapenet.kernels.memory import sparing
 from tapenet.program import llvm_code, numpy_code
 from tapenet.program.environment import Environment, environment_of
 from tapenet.program.evaluating import GuardFailedError
@@ -298,7 +299,8 @@ class CompiledFunction(Generic[P, Value]):
         """Record a call; return why such calls are to run eagerly, empty where they are not, and its result."""
         start = time.perf_counter()
         assert self._environment is not None
-        made = record(self._f, self._environment, call.leaves, call.spec, varying, call.merge)
+        with sparing():
+            made = record(self._f, self._environment, call.leaves, call.spec, varying, call.merge)
         numbers = tuple(
             [
                 (place, number_key(leaf))

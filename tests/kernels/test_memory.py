@@ -280,3 +280,17 @@ def test_gradients_stay_as_they_are_while_others_are_computed(rng):
     for mine, copied, other in zip(first, copies, second, strict=True):
         np.testing.assert_array_equal(mine, copied)
         assert not np.shares_memory(mine, other)
+
+
+def test_nothing_is_kept_free_where_memory_is_spared():
+    memory.empty_cache()
+    sizes = [2**20, 2**21, 3 * 2**20, 2**22]
+    with memory.sparing():
+        for size in sizes:
+            kept = memory.empty((size,), np.uint8)
+            del kept
+            assert memory.cached_bytes() <= max(sizes)
+    assert memory.cached_bytes() == 0
+    kept = [memory.empty((size,), np.uint8) for size in sizes]
+    kept.clear()
+    assert memory.cached_bytes() >= sum(sizes)
