@@ -151,6 +151,10 @@ class Function:
         first = c.add(f"insertelement {c.type} poison, {c.element} {x}, i64 0")
         return c.add(f"shufflevector {c.type} {first}, {c.type} poison, <{c.lanes} x i32> zeroinitializer")
 
+    def first(self, x: Value) -> Value:
+        """Return the first element of a vector."""
+        return self.code.add(f"extractelement {self.code.type} {x}, i64 0")
+
     def kept(self, mask: Value, x: Value) -> Value:
         """Return a vector with zero in the lanes that are masked out."""
         return self.code.select(mask, x, self.code.number(0.0))

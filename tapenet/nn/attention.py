@@ -107,7 +107,7 @@ def scaled_dot_product_attention(
     given = (q, k, v)
     q, k, v = (_heads(widened(x), leading) for x in given)
     y, _ = _attention(q, k, v, None if mask is None else _heads(mask, leading), causal=causal)
-    return as_result(reshape(y, (*leading, *y.shape[1:])), *given)
+    return as_result(y if len(leading) == 2 else reshape(y, (*leading, *y.shape[2:])), *given)
 
 
 def _leading(name: str, q: Array, k: Array, v: Array) -> tuple[int, ...]:
@@ -143,10 +143,12 @@ def _checked_mask(name: str, mask: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _heads(x: Array, leading: tuple[int, ...]) -> Array:
-    """Give x all leading axes, as one."""
+    """Give x all leading axes, as two."""
     shape = (*leading, *x.shape[-2:])
     x = x if x.shape == shape else broadcast_to(x, shape)
-    return reshape(x, (math.prod(leading), *x.shape[-2:]))
+    if len(leading) == 2:
+        return x
+    return reshape(x, (math.prod(leading[:-1]), *leading[-1:], *x.shape[-2:]) if leading else (1, 1, *x.shape))
 
 
 def _with_numbers(q: Array, k: Array, v: Array, mask: Array, causal: bool) -> Array:

@@ -105,22 +105,23 @@ class MultiHeadAttention(Stateless):
         return x
 
     def _projected(self, x: Array) -> tuple[Array, Array, Array]:
-        parts = self._split(self.inputs(x), 3)
-        return parts[0], parts[1], parts[2]
+        q, k, v = self._split(self.inputs(x), 3)
+        return q, k, v
 
     def _crossed(self, x: Array, context: Array) -> tuple[Array, Array, Array]:
         kernel, bias = self.inputs.kernel, self.inputs.bias
         features = kernel.shape[0]
         of_x, of_context = (None, None) if bias is None else (bias[:features], bias[features:])
-        q = self._split(dense(x, kernel[:, :features], of_x), 1)
-        k_and_v = self._split(dense(context, kernel[:, features:], of_context), 2)
-        return q[0], k_and_v[0], k_and_v[1]
+        (q,) = self._split(dense(x, kernel[:, :features], of_x), 1)
+        k, v = self._split(dense(context, kernel[:, features:], of_context), 2)
+        return q, k, v
 
-    def _split(self, z: Array, parts: int) -> Array:
-        """Cut the last axis into parts, of heads each: shape (parts, N, heads, L, features of a head)."""
+    def _split(self, z: Array, parts: int) -> list[Array]:
+        """Cut the last axis into parts, of heads each: shapes (N, heads, L, features of a head)."""
         n, length, features = z.shape
         z = reshape(z, (n, length, parts, self.heads, features // parts // self.heads))
-        return moveaxis(z, (2, 3), (0, 2))
+        # Each by itself, so that their cotangents are joined as they lie in rows.
+        return [moveaxis(z[:, :, i], 1, 2) for i in range(parts)]
 
 
 def _checked_heads(layer: str, features: int, heads: int) -> tuple[int, int]:
