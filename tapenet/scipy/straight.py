@@ -365,6 +365,30 @@ class StraightField:
         lines += ["    except (ArithmeticError, ValueError):", "        return otherwise(t, y)", "return field"]
         return _function("p, otherwise, seen", [*self._unpacked(), *lines], _IN_MATH)
 
+    def of_lines(
+        self, name: str, parameters: str, lines: Function, copies: int, arrays: Sequence[Array]
+    ) -> Function | None:
+        """Return a function of numbers whose source has that of f in several places; None where it would be large.
+
+        Args:
+            name: of it, which it is known by.
+            parameters: of the function.
+            lines: `(lines of f, its outputs) -> lines`; those of f read t and y_0, y_1, ..., and may not be changed.
+            copies: how often f is in it.
+            arrays: the arguments of f.
+        """
+
+        def make() -> Function:
+            body = _written(self.graph, self.outputs)[:-1]
+            if copies * (len(body) + self.size * copies) > _LARGEST * _DERIVATIVES:
+                raise _UnsupportedError
+            found = [_named(_kept(x)) for x in self.outputs]
+            inner = [f"def attempt({parameters}):", *(f"    {line}" for line in lines(body, found)), "return attempt"]
+            return _function("p", [*self._unpacked(), *inner], _IN_MATH)
+
+        made = self._made(name, make)
+        return None if made is None else made(_elements(arrays))
+
     def values(self, t: Array, y: Array, arrays: Sequence[Array]) -> Array:
         """Return f at points, shape (points, d)."""
         run = self._made("values", lambda: self._of_arrays(self.outputs, False))

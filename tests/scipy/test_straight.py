@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.integrate
 
 import tapenet as tn
 import tapenet.numpy as tnp
@@ -132,6 +133,109 @@ def test_functions_of_more_than_their_arguments_are_called_each_time() -> None:
     assert np.isfinite(frozen)
     found = tn.vjp(lambda p: integrate.odeint(reading, [1.0], [0.0, 1.0], (p,))[1, 0], 1.0)[0]
     assert found == pytest.approx(0.5, abs=1e-6)  # y' = -y^2
+
+
+def swing(t: Any, y: Any, p: Any) -> Any:
+    return np.stack([y[1], -p[0] * np.sin(y[0]) - p[1] * y[1] + 0.1 * np.cos(3 * t)])
+
+
+def blow_up(t: Any, y: Any, p: Any) -> Any:
+    return [y[0] ** 2 * p[0], y[1] * p[1]]
+
+
+def of_roots(t: Any, y: Any, p: Any) -> Any:
+    return [-np.sqrt(y[0]) * p[0], -p[1] * y[0] * y[1]]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"t_span": (2.0, -3.0), "rtol": 1e-8},
+        {"t_eval": [0.5, 1.0, 7.5], "rtol": 1e-9, "atol": [1e-9, 1e-12]},
+        {"first_step": 2.0, "rtol": 1e-6},
+        {"max_step": 0.3},
+        {"rtol": 1e-7, "atol": 1e-9, "dense_output": True, "t_span": (0.0, 2.0), "t_eval": [0.3, 2.0]},
+    ],
+)
+@pytest.mark.parametrize("method", ["RK23", "RK45", "DOP853"])
+def test_explicit_solvers_give_the_values_of_scipys(method: str, options: dict[str, Any]) -> None:
+    settings: dict[str, Any] = {"t_span": (0.0, 8.0), "y0": Y, **options, "method": method}
+    p = np.array([2.0, 0.3])
+    expected = scipy.integrate.solve_ivp(swing, args=(p,), **settings)
+    with tn.GradientTape() as tape:
+        found = integrate.solve_ivp(swing, args=(tape.watch(p),), **settings)
+    assert found.t.shape == expected.t.shape
+    np.testing.assert_allclose(found.t, expected.t, rtol=1e-9)
+    np.testing.assert_allclose(found.y.value, expected.y, rtol=1e-9, atol=1e-12)
+    if method != "DOP853":
+        assert (found.nfev, found.status, found.message) == (expected.nfev, expected.status, expected.message)
+    if found.sol is not None:
+        points = np.linspace(0.01, 1.97, 9)
+        np.testing.assert_allclose(np.asarray(found.sol(points)), expected.sol(points), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["RK23", "RK45", "DOP853"])
+def test_explicit_solvers_fail_where_scipys_do(method: str) -> None:
+    message = scipy.integrate.solve_ivp(blow_up, (0.0, 3.0), Y, method, args=(P[0],)).message
+    with pytest.raises(tn.ConvergenceError, match=message):
+        tn.jacobian(lambda p: integrate.solve_ivp(blow_up, (0.0, 3.0), Y, method, args=(p,)).y[:, -1])(P[0])
+
+
+@pytest.mark.parametrize("method", ["RK23", "RK45", "DOP853"])
+def test_steps_where_python_raises_are_scipys(method: str) -> None:
+    def last(p: Any, y0: Any) -> Any:
+        return integrate.solve_ivp(of_roots, (0.0, 1.0), y0, method, args=(p,), first_step=1.0, rtol=1e-9, atol=1e-9).y[
+            :, -1
+        ]
+
+    y0 = np.array([0.4, 0.7])
+    with np.errstate(invalid="ignore"):
+        slopes = tn.jacobian(last)(P[0], y0)
+    root, (p, q) = np.sqrt(y0[0]), P[0]
+    integral = root**2 - root * p / 2 + p**2 / 12
+    y = y0[1] * np.exp(-q * integral)
+    np.testing.assert_allclose(slopes, [[p / 2 - root, 0], [q * y * (root / 2 - p / 6), -integral * y]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["RK45", "DOP853"])
+def test_second_derivatives_of_explicit_solvers(method: str) -> None:
+    def energy(p: Any) -> Any:
+        found = integrate.solve_ivp(swing, (0.0, 2.0), Y, method, args=(p,), rtol=1e-10, atol=1e-10)
+        return tnp.sum(found.y[:, -1] ** 2)
+
+    p, step = np.array([2.0, 0.3]), 1e-5
+    differences = [(tn.grad(energy)(p + d) - tn.grad(energy)(p - d)) / (2 * step) for d in np.eye(2) * step]
+    np.testing.assert_allclose(tn.hessian(energy)(p), differences, rtol=1e-6, atol=1e-8)
+
+
+def test_functions_are_written_once_for_all_that_record_the_same() -> None:
+    def made(factor: float) -> Callable[..., Any]:
+        return lambda t, y, p: [factor * y[0] * p[0][1], y[1] ** 2]
+
+    def field(factor: Any) -> StraightField:
+        found = StraightField.of(made(factor), 0.0, Y, [P[0]])
+        assert found is not None
+        return found
+
+    assert field(2.0) is field(2.0)
+    assert field(2.0) is not field(3.0)
+    assert field(0.0) is not field(-0.0)
+    other = StraightField.of(made(2.0), 0.0, Y, [P])
+    assert other is not field(2.0)
+
+
+def test_derivatives_that_are_large_functions_are_left_to_arrays() -> None:
+    weights = np.random.default_rng(0).normal(size=(14, 14))
+
+    def coupled(t: Any, y: Any, p: Any) -> Any:
+        return tnp.tanh(weights @ y * p) - y * tnp.sum(y)
+
+    def last(p: Any) -> Any:
+        return tnp.sum(integrate.odeint(coupled, np.ones(14), [0.0, 0.5], (p,), tfirst=True)[-1] ** 2)
+
+    step = 1e-5
+    assert tn.grad(last)(0.3) == pytest.approx((last(0.3 + step) - last(0.3 - step)) / (2 * step), rel=1e-5)
 
 
 def test_nothing_is_left_for_the_garbage_collector() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from tapenet.core.primitive import Array
 from tapenet.core.pytrees import tree_leaves
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, ConvergenceError
-from tapenet.scipy.integrate import collocation
+from tapenet.scipy.integrate import collocation, stepping
 from tapenet.scipy.placing import published
 from tapenet.scipy.solutions import Differentiable, moved, solved
 from tapenet.scipy.straight import StraightField
@@ -268,16 +269,27 @@ class _Ivp:
         if self.given is None or self.given[0] != given or abs(last - first) > abs(self.given[1] - first):
             self.given = given, last
             self.found = self.solved(problem, (first, last), y0, args)
-        sol = self.found.sol
-        return sol.ts, _apart(lambda points: sol(points).T)
+        return self.found.t, _apart(self.found.states)
 
     def solved(self, problem: _Problem, span: tuple[float, float], y0: Array, args: Any) -> Any:
-        """Return SciPy's result."""
-        events = [_with_args(event, args) for event in self.events]
+        """Return SciPy's result, with the function of times that gives states as `states`."""
         field = problem.plain_field(np.array(span), y0, args)
-        found = scipy.integrate.solve_ivp(
-            field, span, y0, self.method, dense_output=True, events=events or None, **self.options
-        )
+        straight = problem.straight
+        attempt = None
+        if straight is not None and self.method in stepping.SOLVERS and not self.events:
+            attempt = stepping.attempt_of(straight, self.method, problem.given(args))
+        if straight is None or attempt is None:
+            events = [_with_args(event, args) for event in self.events]
+            found = scipy.integrate.solve_ivp(
+                field, span, y0, self.method, dense_output=True, events=events or None, **self.options
+            )
+            sol = found.sol
+            found.states = lambda points: sol(points).T
+        else:
+            solver, taken = stepping.SOLVERS[self.method], list[Any]()
+            found = scipy.integrate.solve_ivp(field, span, y0, solver, attempt=attempt, taken=taken, **self.options)
+            values = functools.partial(straight.values, arrays=problem.given(args))
+            found.states = stepping.Solution(found.t, found.y.T, np.array(taken), solver, values)
         if not found.success:
             raise ConvergenceError(f"{problem.name}: {found.message}")
         return found
