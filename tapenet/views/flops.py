@@ -123,8 +123,8 @@ def _attention(products: int) -> Formula:
     """Return the formula of attention: so many products of a weight for each query and key, and ten operations."""
 
     def count(shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
-        (heads, queries, features), (_, keys, _) = shapes[0] or (0, 0, 0), shapes[1] or (0, 0, 0)
-        return heads * queries * keys * (2 * products * features + 10)
+        (n, heads, queries, features), (*_, keys, _) = shapes[0] or (0, 0, 0, 0), shapes[1] or (0, 0, 0, 0)
+        return n * heads * queries * keys * (2 * products * features + 10)
 
     return count
 
@@ -176,8 +176,8 @@ def _roots(shapes: Shapes, out: Shape | None, parameters: Parameters) -> float:
 
 def _attention_products(shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
     """Count two operations for each product of queries and keys, and of weights and values."""
-    (heads, queries, features), (_, keys, _), (*_, outputs) = (shape or (0, 0, 0) for shape in shapes[:3])
-    return 2 * heads * queries * keys * (features + outputs)
+    (n, heads, queries, features), (*_, keys, _), (*_, outputs) = (shape or (0, 0, 0, 0) for shape in shapes[:3])
+    return 2 * n * heads * queries * keys * (features + outputs)
 
 
 def _singular_values(m: int, n: int) -> float:

@@ -275,11 +275,11 @@ def layer_norm_pullback(x: Array, scale: Array, mean: Array, inverse: Array, y_b
 
 def attention_scores(q: Array, k: Array, mask: Any, causal: bool) -> Array:
     """Return q k^T / sqrt(features), minus infinity where a query may not look at a key."""
-    scores = q @ np.swapaxes(k, 1, 2) / q.shape[2] ** 0.5
+    scores = q @ np.swapaxes(k, -1, -2) / q.shape[-1] ** 0.5
     if mask is not None:
         scores = np.where(mask, scores, -np.inf)
     if causal:
-        queries, keys = scores.shape[1:]
+        queries, keys = scores.shape[-2:]
         scores = np.where(np.arange(keys) <= np.arange(queries)[:, None], scores, -np.inf)
     return scores
 
@@ -287,10 +287,10 @@ def attention_scores(q: Array, k: Array, mask: Any, causal: bool) -> Array:
 def attention(q: Array, k: Array, v: Array, mask: Any, causal: bool) -> tuple[Array, Array]:
     """Return the values that queries gather, and the logarithms of the sums of exponentials."""
     scores = attention_scores(q, k, mask, causal)
-    largest = np.max(scores, axis=2, keepdims=True)
+    largest = np.max(scores, axis=-1, keepdims=True)
     largest = np.where(largest == -np.inf, 0, largest)
     weights = np.exp(scores - largest)
-    total = np.sum(weights, axis=2, keepdims=True)
+    total = np.sum(weights, axis=-1, keepdims=True)
     total = np.where(total == 0, 1, total)
     return weights @ v / total, (np.log(total) + largest)[..., 0]
 
@@ -300,9 +300,9 @@ def attention_pullback(
 ) -> tuple[Array, ...]:
     """Return the cotangents of queries, keys and values of `attention`."""
     weights = np.exp(attention_scores(q, k, mask, causal) - sums[..., None])
-    slopes = out_bar @ np.swapaxes(v, 1, 2) - np.sum(out_bar * out, axis=2, keepdims=True)
-    slopes = slopes * weights / q.shape[2] ** 0.5
-    return slopes @ k, np.swapaxes(slopes, 1, 2) @ q, np.swapaxes(weights, 1, 2) @ out_bar
+    slopes = out_bar @ np.swapaxes(v, -1, -2) - np.sum(out_bar * out, axis=-1, keepdims=True)
+    slopes = slopes * weights / q.shape[-1] ** 0.5
+    return slopes @ k, np.swapaxes(slopes, -1, -2) @ q, np.swapaxes(weights, -1, -2) @ out_bar
 
 
 def cholesky_pullback(bar: Array, lower: Array) -> Array:

@@ -63,10 +63,11 @@ def _recurrent_pullback(draw: Draw, primitive: Primitive) -> Sample:
 
 
 def _heads(draw: Draw) -> tuple[list[Array], Array | None, dict[str, bool]]:
-    """Queries, keys and values of a head or two, a mask or None, and parameters."""
-    heads, queries, keys, features, outputs = (draw(st.integers(1, 2)) for _ in range(5))
-    shapes = [(heads, queries, features), (heads, keys, features), (heads, keys, outputs)]
-    mask = draw(st.sampled_from([None, np.arange(heads * queries * keys).reshape(heads, queries, keys) % 3 != 1]))
+    """Queries, keys and values of an example and head or two, a mask or None, and parameters."""
+    n, heads, queries, keys, features, outputs = (draw(st.integers(1, 2)) for _ in range(6))
+    shapes = [(n, heads, queries, features), (n, heads, keys, features), (n, heads, keys, outputs)]
+    places = np.arange(n * heads * queries * keys).reshape(n, heads, queries, keys)
+    mask = draw(st.sampled_from([None, places % 3 != 1]))
     arrays = [numbers(draw, shape, -1, 1, 30 * i) for i, shape in enumerate(shapes)]
     return arrays, mask, {"causal": draw(st.booleans())}
 
@@ -109,7 +110,7 @@ def _attention(draw: Draw, primitive: Primitive) -> Sample:
 @sample("attention_pullback")
 def _attention_pullback(draw: Draw, primitive: Primitive) -> Sample:
     (q, k, v), mask, parameters = _heads(draw)
-    bar = numbers(draw, (*q.shape[:2], v.shape[2]), -1, 1, 200)
+    bar = numbers(draw, (*q.shape[:3], v.shape[3]), -1, 1, 200)
 
     def joined(q: Array, k: Array, v: Array, bar: Array) -> Array:
         given = _undone(primitive)(q, k, v, mask, **parameters)
