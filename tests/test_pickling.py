@@ -302,6 +302,59 @@ def test_a_tape_holds_users_operations_that_have_a_name(name: str) -> None:
     assert_same(other, gradient)
 
 
+def branching(x: Any) -> Any:
+    return tnp.sin(x) * x if x[0] > 0 else x
+
+
+# Of functions that do not travel: their operations do.
+REGIONS = {
+    "scan": lambda a: tn.scan(lambda c, x: (tnp.tanh(c) * x + a, c), a, np.linspace(0, 1, 12).reshape(4, 3))[0],
+    "scan of trees": lambda a: tn.scan(lambda c, x: (c * x + a, {"u": c * 2, "v": (c,)}), a, np.ones(4), reverse=True)[
+        1
+    ]["u"],
+    "scan with checkpoints": lambda a: tn.scan(lambda c, x: (tnp.sin(c) + a, None), a, length=9, checkpoint=True)[0],
+    "checkpoint": lambda a: tn.checkpoint(lambda z: tnp.sin(z) * z * np.arange(3.0))(a),
+    "checkpoint that branches": lambda a: tn.checkpoint(branching)(a),
+    "checkpoint with a mask": lambda a: tn.checkpoint(lambda z: tn.nn.dropout(z, 0.5, np.random.default_rng(0)))(a),
+    "scan in a checkpoint": lambda a: tn.checkpoint(
+        lambda z: tn.scan(lambda c, x: (tnp.sin(c) * z, None), z, length=3)
+    )(a)[0],
+}
+
+
+@pytest.mark.parametrize("name", sorted(REGIONS))
+def test_a_tape_of_loops_and_checkpoints_travels(name: str) -> None:
+    with tn.GradientTape() as tape:
+        tnp.sum(REGIONS[name](tape.watch(np.ones(3))))
+    again = there_and_back(tape)
+    assert str(again) == str(tape)
+    x = np.array([0.5, 0.2, -0.3])
+    for walk in (
+        lambda f: f(x),
+        lambda f: tn.grad(f)(x),
+        lambda f: tn.jvp(f, (x,), (x,))[1],
+        lambda f: tn.hessian(f)(x),
+    ):
+        assert_same(walk(again.replay), walk(tape.replay))
+
+
+def test_what_of_loops_and_checkpoints_does_not_travel_is_named() -> None:
+    with tn.GradientTape() as tape:
+        tn.checkpointed_loop(lambda carry, i: tnp.sin(carry), tape.watch(np.ones(3)), 5)
+    with pytest.raises(tn.errors.PicklingError, match=r"no checkpointed_loop; got one, .* Write tn\.scan\("):
+        pickle.dumps(tape)
+    with tn.GradientTape() as tape:
+        tn.checkpoint(lambda x: x * (x > 0).any() * np.sum(np.asarray(x > 0)))(tape.watch(np.ones(2000)))
+    with pytest.raises(tn.errors.PicklingError, match="greater must have read few numbers; got a read of a long array"):
+        pickle.dumps(tape)
+    with tn.GradientTape() as tape:
+        tn.while_loop(lambda c: c < 9, lambda c: c * 2, tape.watch(1.0))  # whose number of steps is such a read
+    again = there_and_back(tape)
+    assert str(again) == str(tape)
+    with pytest.raises(tn.errors.TapeStateError, match="whose reads could not be pickled"):
+        again.replay(1.0)
+
+
 def test_operations_of_functions_are_named_in_the_error() -> None:
     operation = tn.primitive(lambda x: 2 * x, lambda t: 2 * t, name="doubled", family="linear")
     with tn.GradientTape() as tape:
@@ -329,14 +382,16 @@ def test_what_is_pickled_works_in_a_spawned_process() -> None:
         tn.nn.softmax(tn.nn.conv(tape.watch(np.ones((1, 3, 3, 1))), np.ones((2, 2, 1, 2))))
     with tn.GradientTape() as users:
         half(doubled(users.watch(X), X))
+    with tn.GradientTape() as regions:
+        REGIONS["scan in a checkpoint"](regions.watch(X))
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:
         jobs = [pool.submit(evaluated, function, X) for function in (TRANSFORMED["grad"], decorated, tnp.sin)]
         jobs += [pool.submit(evaluated, model, X[None]), pool.submit(replayed, tape, np.ones((1, 3, 3, 1)))]
-        jobs.append(pool.submit(replayed, users, 2 * X))
+        jobs += [pool.submit(replayed, users, 2 * X), pool.submit(replayed, regions, X)]
         found = [job.result() for job in jobs]
     expected = [3 * X**2, 3 * X**2, np.sin(X), model(X[None]), tape.replay(np.ones((1, 3, 3, 1)))]
-    expected.append((4 * X**2) ** 2)
+    expected += [(4 * X**2) ** 2, regions.replay(X)]
     for x, y in zip(found, expected, strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-15)
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tapenet.core.source_lines import CodeLocation, line_of
+from tapenet.errors import PicklingError
 
 # Bytes of an array that are kept as they are. Of a longer one its 64-bit hash is kept: a copy of each mask that a
 # program reads would double its memory, and two arrays share a hash once in 2**64.
@@ -45,6 +46,15 @@ class Guard(NamedTuple):
     position: int
     answer: Any
     location: CodeLocation
+
+    def __reduce__(self) -> Any:
+        if _is_hashed(self.answer):
+            raise PicklingError(
+                f"pickle: {self.name} must have read few numbers; got a read of a long array. Its hash is kept, which "
+                "differs between processes. Choose by tnp.where, so that nothing is read."
+            )
+        keywords, location = dict(self.keywords), line_of(self.location)
+        return Guard, (*self._replace(keywords=keywords, location=location),)
 
 
 class ArraySnapshot(NamedTuple):
@@ -86,14 +96,11 @@ def as_picklable(guards: list[Guard] | None) -> list[Guard] | None:
 
     Functions within functions cannot, nor what is kept of a long array: its hash, which differs between processes.
     """
-    if guards is None or any(_is_hashed(guard.answer) for guard in guards):
-        return None
-    portable = [guard._replace(location=line_of(guard.location), keywords=dict(guard.keywords)) for guard in guards]
     try:
-        pickle.dumps(portable)
+        pickle.dumps(guards)
     except Exception:  # of several classes, by what the functions hold
         return None
-    return portable
+    return guards
 
 
 def _is_hashed(answer: Any) -> bool:

@@ -133,7 +133,7 @@ class Primitive:
         return self
 
     def __reduce__(self) -> Any:
-        if self.family == "choice" and not self.is_users:  # of module-level functions, and in no registry
+        if self.family in ("choice", "number") and not self.is_users:  # of module-level functions, and in no registry
             return type(self), tuple(getattr(self, field.name) for field in attrs.fields(type(self)) if field.init)
         if REGISTRY.get(self.name) is self:
             return _registered, (self.name, self.defined_in)
@@ -207,10 +207,10 @@ _PARTS = ("further_out", "residual")  # primitives of a primitive
 
 
 def _name_in_module(primitive: Primitive) -> tuple[str, str] | None:
-    """Return by what name a user's operation is found in its module, and which of its primitives it is."""
+    """Return by what name an operation is found in its module, and which of its primitives it is."""
     module = sys.modules.get(primitive.module)
     for name, value in list(vars(module).items()) if module is not None else ():
-        made = getattr(value, "__dict__", {}).get("primitive")
+        made = _primitive_of(value)
         if isinstance(made, Primitive):
             for part in ("", *_PARTS):
                 if (getattr(made, part) if part else made) is primitive:
@@ -219,9 +219,15 @@ def _name_in_module(primitive: Primitive) -> tuple[str, str] | None:
 
 
 def _in_module(module: str, name: str, part: str) -> Primitive:
-    """Return a user's operation, by the name that it has in a module."""
-    made: Primitive = getattr(importlib.import_module(module), name).primitive
-    return getattr(made, part) if part else made
+    """Return an operation by the name that it has in a module."""
+    made: Any = _primitive_of(getattr(importlib.import_module(module), name))
+    found: Primitive = getattr(made, part) if part else made
+    return found
+
+
+def _primitive_of(value: Any) -> Any:
+    """Return a primitive as it is, and that of the public function of one; None of anything else."""
+    return value if isinstance(value, Primitive) else getattr(value, "__dict__", {}).get("primitive")
 
 
 def _definition(primitive: Primitive) -> object:

@@ -67,6 +67,12 @@ class Instruction:
     keywords: Mapping[str, int] = attrs.field(factory=dict)
     location: CodeLocation | None = None
 
+    def __reduce__(self) -> Any:
+        # Code does not travel: of the location its line does.
+        location = None if self.location is None else line_of(self.location)
+        parameters, keywords = dict(self.parameters), dict(self.keywords)
+        return Instruction, (self.primitive, self.operands, parameters, self.out, self.guard, keywords, location)
+
     @property
     def reads(self) -> tuple[int, ...]:
         """The numbers of all values that it reads."""

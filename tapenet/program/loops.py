@@ -256,6 +256,11 @@ class _Step:
     count: int
     compiled: dict[Any, Any] = attrs.field(factory=dict)
 
+    def __reduce__(self) -> Any:
+        # A structure is pickled as a tree that has it; what is compiled of the program is compiled again.
+        like = tree_unflatten(self.y_spec, [0.0] * self.ys)
+        return _step_again, (self.program, self.carries, self.xs, like, self.reverse, self.count)
+
     @property
     def order(self) -> range:
         """The steps, in the order in which they are done."""
@@ -265,6 +270,13 @@ class _Step:
     def flops(self) -> int:
         """How many operations on numbers all steps do, estimated."""
         return self.count * cost_of(self.program, 0.0).flops
+
+
+def _step_again(program: Program, carries: int, xs: int, like: Tree, reverse: bool, count: int) -> _Step:
+    """Return a step as it was pickled, from its program and a tree of the structure of y."""
+    leaves, spec = tree_flatten_with_static(like)
+    run = numpy_code.compiled(optimized(program))
+    return _Step(program, run, carries, xs, len(leaves), spec, reverse, count)
 
 
 _Recorded = tuple[_Step, tuple[Array, ...]]
@@ -499,6 +511,7 @@ SCAN = Primitive(
     joint_reads="all",
     joint_reads_out=True,
     recomputes=True,
+    module=__name__,
 )
 
 

@@ -295,4 +295,5 @@ CHECKPOINT = Primitive(
     batch=_batched,
     is_users=True,
     recomputes=True,
+    module=__name__,
 )

@@ -143,8 +143,8 @@ def _check_static(result: Tree, count: int, mapping: Map) -> None:
         if path not in children and type(x) is Tensor and x.owner is mapping:
             raise ArgumentError(
                 f"vmap: {path} must be the same for every example, since it is in a static field; got a value for "
-                f"each of {mapping.size} examples. Return the array itself in place of what holds it, or train on the "
-                "whole batch outside of vmap."
+                f"each of {mapping.size} examples. Return what the field holds beside the outputs (after y, layer = "
+                "layer.train(x, rng): return y, layer.running), or train on the whole batch outside of vmap."
             )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 import numpy as np
@@ -14,7 +14,7 @@ from tapenet.core.leaf_checks import dtype_of
 from tapenet.core.primitive import Array
 from tapenet.core.recorder import INSTRUMENTS, new_recorder
 from tapenet.core.tensor import Tensor, resolve
-from tapenet.errors import ArgumentError
+from tapenet.errors import ArgumentError, PicklingError
 from tapenet.program.checkpointing.carries import (
     Generators,
     copied,
@@ -73,6 +73,12 @@ class Loop:
 
     def __repr__(self) -> str:
         return "as many steps as there are" if self.steps is None else f"{self.steps:,} steps"
+
+    def __reduce__(self) -> NoReturn:
+        raise PicklingError(
+            "pickle: a tape must hold no checkpointed_loop; got one, which has its step as a function and its carries "
+            "in this process. Write tn.scan(..., checkpoint=True), or pickle values (x.value) and gradients instead."
+        )
 
     @contextlib.contextmanager
     def replayed(self) -> Iterator[None]:

@@ -194,6 +194,7 @@ LOOP = Primitive(
     batch=_batched,
     is_users=True,
     recomputes=True,
+    module=__name__,
 )
 
 
@@ -279,4 +280,5 @@ LOOP_BACK = Primitive(
     batch=_back_batched,
     is_users=True,
     recomputes=True,
+    module=__name__,
 )
