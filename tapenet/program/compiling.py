@@ -34,6 +34,7 @@ from tapenet.program.tracing import (
     RepeatedEffectError,
     needs_confirmation,
     owned,
+    owned_result,
     record,
     same_constants,
 )
@@ -150,21 +151,27 @@ class CompiledFunction(Generic[P, Value]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Value:
         """Run the program of these arguments; record it where there is none."""
-        if INSTRUMENTS.get() is not None or RECORDING.get() is not None or _is_debugged():
+        if RECORDING.get() is not None:
             return self._f(*args, **kwargs)
+        if INSTRUMENTS.get() is not None or _is_debugged():
+            return self._eagerly(*args, **kwargs)
         call = self._call(args, kwargs)
         if call is None:
             return self._f(*args, **kwargs)
         known = self._signatures.get(call.key)
         if known is not None:
             if known.eager:
-                return self._f(*args, **kwargs)
+                return self._eagerly(*args, **kwargs)
             for entry in known.entries:
                 if entry.run is not None and entry.fits(call.leaves):
                     found, result = _run(entry, entry.run, call.leaves)
                     if found:
                         return result
         return self._by_program(call) if self._ahead else self._recorded(call)
+
+    def _eagerly(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what the function itself gives, in arrays of the caller's."""
+        return owned_result(functools.partial(self._f, *args, **kwargs))
 
     def _by_program(self, call: _Call) -> Any:
         """Record a call as often as its program needs, and return what the program gives."""
@@ -291,7 +298,7 @@ class CompiledFunction(Generic[P, Value]):
                 return result
         if self._fullgraph:
             self._set_eager(known, reason)
-        result = self._f(*call.whole_args(), **call.whole_kwargs())  # raises where the function itself does
+        result = self._eagerly(*call.whole_args(), **call.whole_kwargs())  # raises where the function itself does
         self._set_eager(known, reason)
         return result
 

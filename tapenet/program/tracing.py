@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -179,7 +180,8 @@ class _Call:
                 raise UnsupportedError(f"{path} is of class {type(x).__name__}")
             static.append(kept)
             plain.append(value)
-        arrays = owned(plain, [*self.leaves, *(constant.frozen for constant in self.trace.constants.values())])
+        around = [x for constant in self.trace.constants.values() for x in (constant.original, constant.frozen)]
+        arrays = owned(plain, [*self.leaves, *around])
         program = program_of(self.trace, self.slots, outputs)
         kept_arrays = {id(x) for x in program.constants.values()}
         constants = tuple(c for key, c in self.trace.constants.items() if key in kept_arrays)
@@ -201,11 +203,41 @@ def owned(results: Sequence[Any], given: Sequence[Any]) -> list[Any]:
     made = []
     for x in results:
         if type(x) is np.ndarray:
-            if id(x) in seen or not is_own(x) or not x.flags.writeable:
+            if id(x) in seen or not _is_whole(x):
                 x = x.copy()
             seen.add(id(x))
         made.append(x)
     return made
+
+
+def owned_result(call: Callable[[], Any]) -> Any:
+    """Return the result of a call, with copies of arrays that are views, or that something else refers to."""
+    box = [call()]  # so that nothing but the result itself refers to its arrays
+    leaves, spec = tree_flatten_with_static(box, none_is_leaf=True)
+    counts = _reference_counts(leaves)
+    shared = [i for i, x in enumerate(leaves) if type(x) is np.ndarray and (counts[i] > _ALONE or not _is_whole(x))]
+    if not shared:
+        return box[0]
+    for i in shared:
+        leaves[i] = leaves[i].copy()
+    return tree_unflatten(spec, leaves)[0]
+
+
+def _is_whole(x: Any) -> bool:
+    return is_own(x) and bool(x.flags.writeable)
+
+
+def _reference_counts(leaves: Sequence[Any]) -> list[int]:
+    return [sys.getrefcount(x) for x in leaves]
+
+
+def _count_alone() -> int:
+    """Return the count of an array of a result that nothing else refers to."""
+    box = [np.empty(0)]
+    return _reference_counts(tree_flatten_with_static(box, none_is_leaf=True)[0])[0]
+
+
+_ALONE = _count_alone()
 
 
 @contextlib.contextmanager
