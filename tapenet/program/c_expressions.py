@@ -75,6 +75,13 @@ EXPRESSIONS: dict[str, str] = {
     " + {1} * exp{f}({1} * {1} / -2) * 0.39894228040143267794{f})",
     "over_one_more_square": "{0} / (1 + {1} * {1})",
     "subgradient": "{1} ? 0 : {0}",
+    "conjugate": "{0}",
+    "detached": "{0}",
+    # As NumPy's, of the sign of the divisor.
+    "remainder": "fmod{f}({0}, {1}) != 0 ? fmod{f}({0}, {1}) + ((fmod{f}({0}, {1}) < 0) != ({1} < 0) ? {1} : 0) "
+    ": copysign{f}(0, {1})",
+    "remainder of i": "{1} == 0 || {1} == -1 ? 0 : ({0} % {1} + {1}) % {1}",
+    "remainder of u": "{1} == 0 ? 0 : {0} % {1}",
 }
 
 
@@ -82,7 +89,7 @@ EXPRESSIONS: dict[str, str] = {
 RESERVED = frozenset(
     """auto break case char const continue default do double else enum extern float for goto if inline int long register
     restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main memcpy
-    size_t top total work""".split()
+    size_t ptrdiff_t top total work scaled mean best winner count last row column""".split()
 ) | {name for text in EXPRESSIONS.values() for name in re.findall(r"[a-z][a-z0-9]*", text.replace("{f}", ""))}
 
 

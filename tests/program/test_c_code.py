@@ -99,6 +99,78 @@ def gradients(x: Array, y: Array, row: Array) -> Any:
     return tn.value_and_grad(loss, (0, 1))(x, row), tn.hvp(lambda x: loss(x, row))(x, y)
 
 
+def read_at(x: Array, i: Array, j: Array) -> Any:
+    """What indices with arrays read, of all kinds."""
+    k = i[:, None]
+    return (
+        *(x[i], x[:, i], x[k, j], x[..., j], x[i, 1], x[1, :, i], x[i, ::-1, j], x[None, :, k, 1:3], x[k, :, j]),
+        *(
+            x[:, k, j],
+            x[..., i, None, j],
+            x[-1, j],
+            x[i, ..., j],
+            x[i][j % 4] * 2,
+            tnp.take(x, j, 1),
+            x[i[0]],
+            x[i, i, i],
+        ),
+    )
+
+
+def weighted(f: Any) -> Any:
+    """A number that depends on all results of a function by their places."""
+
+    def total(*args: Array) -> Array:
+        parts = tree_flatten(f(*args))[0]
+        return sum(tnp.sum(y * tnp.reshape(np.cos(np.arange(y.size)), y.shape)) for y in parts)
+
+    return total
+
+
+def written_at(x: Array, y: Array, i: Array) -> Any:
+    return (
+        *(
+            tn.at(x)[i].add(y),
+            tn.at(x)[:, i].set(y * 2),
+            tn.at(x)[i, i[::-1]].subtract(3.0),
+            tn.at(x)[1:3, ::-1].set(y[0]),
+        ),
+        *(tn.at(x)[-1].add(1.0), tnp.roll(x, (1, -6), (0, 1)), tnp.roll(x, 3), tnp.pad(x, ((1, 2), (0, 1)))),
+    )
+
+
+def interpolated(field: Array, y: Array, x: Array) -> Array:
+    rows, columns = field.shape
+    top, left = tnp.floor(y), tnp.floor(x)
+    i, j = tnp.astype(top, int) % rows, tnp.astype(left, int) % columns
+    a, b = y - top, x - left
+    above = (1 - b) * field[i, j] + b * field[i, (j + 1) % columns]
+    return (1 - a) * above + a * field[(i + 1) % rows, j]
+
+
+def statistics(x: Array, y: Array) -> Any:
+    return (
+        *(tnp.var(x), tnp.var(x, 0, ddof=1), tnp.std(x, 1, keepdims=True), tnp.std(x), tnp.prod(x, 0), tnp.prod(x)),
+        *(tnp.cumsum(x, 0), tnp.cumsum(x), tnp.cumprod(x, 1), tnp.cumsum(x[:, ::-1], -1), x % 0.7, x % -0.3),
+        *(
+            tnp.stack([x, y]) @ x.T,
+            tnp.stack([x, y]) @ x[0],
+            x[0] @ tnp.stack([x.T, y.T]),
+            tnp.stack([x, y])[:, None] @ y.T,
+        ),
+    )
+
+
+def network(x: Array, k: Array, b: Array, grouped: Array) -> Any:
+    h = tn.nn.relu(tn.nn.conv(x, k, b, padding="same", stride=2))
+    g = tn.nn.conv(h, grouped, groups=2, padding=((1, 2), (2, 0)), dilation=(1, 2))
+    return (
+        tn.nn.max_pool(h, 2),
+        tn.nn.avg_pool(g, (3, 2), stride=(1, 2), padding="same"),
+        tn.nn.max_pool(x, 3, padding=1),
+    )
+
+
 def of(*shapes: tuple[int, ...], dtype: Any = np.float32) -> tuple[Array, ...]:
     return tuple(RNG.normal(size=shape).astype(dtype) for shape in shapes)
 
@@ -120,6 +192,38 @@ SUBJECTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "unused": (lambda x: (x * 2, x @ np.arange(9.0).reshape(3, 3), np.zeros((0, 2))), (np.ones(3),)),
     "empty": (lambda x: (x * 2, tnp.sum(x, 0), x.T @ x), (np.ones((0, 3)),)),
     "soft": (tn.value_and_grad(lambda x: tnp.sum(tn.nn.softplus(x) * tn.nn.gelu(x))), of((5,), dtype=np.float64)),
+    "read": (read_at, (*of((4, 4, 4)), np.array([1, -4, 3, 1]), np.array([0, 2, -1, 0]))),
+    "read_gradient": (
+        tn.value_and_grad(weighted(read_at)),
+        (*of((4, 4, 4), dtype=np.float64), np.array([1, -4, 3, 1]), np.array([0, 2, -1, 0])),
+    ),
+    "written": (written_at, (*of((4, 4), (4, 4)), np.array([2, -1, 0, 1], np.int32))),
+    "written_gradient": (
+        tn.value_and_grad(weighted(written_at), (0, 1)),
+        (*of((4, 4), (4, 4), dtype=np.float64), np.array([2, -1, 0, 1])),
+    ),
+    "fixed": (lambda x: (x[np.array([[2, 0], [-1, 1]])], x[:, np.array([], int)], x[np.array(1), [0, 2]]), of((3, 4))),
+    "interpolated": (interpolated, of((5, 3), (4, 6), (4, 6))),
+    "interpolated_gradient": (
+        tn.value_and_grad(lambda *args: tnp.sum(tnp.sin(interpolated(*args))), (0, 1, 2)),
+        tuple(9 * x for x in of((5, 3), (4, 6), (4, 6), dtype=np.float64)),
+    ),
+    "remainders": (lambda n: (n % 7, n % -7, (n * n + 1) % 5), (np.array([-15, -7, 0, 6, 7, 100]),)),
+    "statistics": (statistics, of((3, 4), (3, 4), dtype=np.float64)),
+    "statistics_gradient": (
+        tn.value_and_grad(weighted(statistics), (0, 1)),
+        of((3, 4), (3, 4), dtype=np.float64),
+    ),
+    "network": (network, of((2, 7, 6, 3), (3, 2, 3, 4), (4,), (2, 2, 2, 6))),
+    "network_gradient": (
+        tn.value_and_grad(weighted(network), (0, 1, 2, 3)),
+        of((2, 7, 6, 3), (3, 2, 3, 4), (4,), (2, 2, 2, 6), dtype=np.float64),
+    ),
+    "network_second": (
+        tn.hvp(lambda x: weighted(lambda x: tn.nn.max_pool(x * x, 2))(x) + tnp.sum(tn.nn.avg_pool(x, 3) ** 3)),
+        of((1, 6, 6, 2), (1, 6, 6, 2), dtype=np.float64),
+    ),
+    "pools_of_nan": (lambda x: tn.nn.max_pool(x, 2), (np.array([1, 2, np.nan, 4, 5, 6, 7, 9.0]).reshape(1, 4, 2, 1),)),
     "special": (lambda x: (tnp.max(x), tnp.minimum(x, 0.0), tn.nn.relu(x), -x), (np.array([1.0, np.nan, -np.inf]),)),
 }
 
@@ -157,6 +261,14 @@ def test_a_failed_guard_is_returned(tmp_path: Path) -> None:
     assert returned == 0
     np.testing.assert_array_equal(outs[0], np.full(3, 4.0))
     assert library.call("branch", program, [np.full(3, -2.0)])[0] == 1
+
+
+@needs_compiler
+def test_an_index_out_of_bounds_is_returned(tmp_path: Path) -> None:
+    program = tn.compile(lambda x, i: (x[i] * 2, tn.at(x)[i].add(1.0))).lower(np.ones(3), np.array([0, 2]))
+    library = Compiled(tmp_path, {"taken": program.to_c("taken")})
+    for index, wanted in (([-3, 2], 0), ([0, 3], 2), ([-4, 0], 2), ([2**40, 0], 2)):
+        assert library.call("taken", program, [np.ones(3), np.array(index)])[0] == wanted
 
 
 def test_it_is_self_contained_and_small() -> None:

@@ -149,7 +149,7 @@ def test_numbers_as_arguments() -> None:
 # ---- gathers ----
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_gathers(data: st.DataObject) -> None:
     ndim = data.draw(st.integers(1, 3))

@@ -30,7 +30,7 @@ def array(shape: tuple[int, ...], char: str) -> Array:
 LENGTHS = [2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 16, 21, 30, 49]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_transforms(data: st.DataObject) -> None:
     ndim = data.draw(st.integers(1, 3))

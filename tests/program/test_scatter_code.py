@@ -33,7 +33,7 @@ def numbers(shape: tuple[int, ...], char: str) -> Array:
     return (RNG.normal(size=shape) + (1j * RNG.normal(size=shape) if char in "FD" else 0)).astype(char)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_sums_at_places(data: st.DataObject) -> None:
     shape = tuple(data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=3)))

@@ -1,0 +1,257 @@
+"""Parts of arrays, arrays put together, and elements at computed places, as loop nests in C."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.core.record import Shape
+from tapenet.errors import ArgumentError
+from tapenet.ops.arrays.indices import ALL, ARRAY, layout_of
+from tapenet.program.c_expressions import broadcast_steps, distance, dummy, index_of, place_of, steps_of, times
+from tapenet.program.c_writer import Writer
+from tapenet.program.instructions import Instruction
+
+
+def copy(w: Writer, out: int, source: int, start: int, steps: Sequence[int]) -> None:
+    """Write all of an array, in order, from places of another."""
+    w.make(out)
+    own = steps_of(w.shape(out))
+    w.move((out, 0, own), (source, start, steps), w.shape(out), "=")
+
+
+def view(w: Writer, instruction: Instruction) -> None:
+    """Write a part of an array, its transpose, or its broadcast."""
+    (source, *_), out, shape = instruction.operands, instruction.out, w.shape(instruction.operands[0])
+    whole = dummy(shape)
+    given = instruction.parameters
+    parts: dict[str, Callable[[], Any]] = {
+        "getitem": lambda: whole[index_of(given["index"])],
+        "rows": lambda: whole[given["start"] : given["stop"]],
+        "transpose": lambda: whole.transpose(given["axes"]),
+        "broadcast_to": lambda: np.broadcast_to(whole, w.shape(out)),
+    }
+    part = parts[instruction.name]()
+    copy(w, out, source, distance(whole, part), part.strides)
+
+
+def reshape(w: Writer, instruction: Instruction) -> None:
+    source, out = instruction.operands[0], instruction.out
+    if w.shape(source) and w.shape(out):
+        w.share(out, source)
+    else:
+        copy(w, out, source, 0, (0,) * len(w.shape(out)))
+
+
+def concatenate(w: Writer, instruction: Instruction) -> None:
+    out, axis = instruction.out, instruction.parameters.get("axis", 0)
+    steps, start = steps_of(w.shape(out)), 0
+    w.make(out)
+    for n in instruction.operands:
+        shape = w.shape(n)
+        w.move((out, start * steps[axis], steps), (n, 0, steps_of(shape)), shape, "=")
+        start += shape[axis]
+
+
+def roll(w: Writer, instruction: Instruction) -> None:
+    """Write an array whose elements move around along axes."""
+    source, out, shape = instruction.operands[0], instruction.out, w.shape(instruction.out)
+    shifts = [0] * len(shape)
+    for shift, axis in zip(instruction.parameters["shift"], instruction.parameters["axis"], strict=True):
+        shifts[axis] += shift
+    target = w.make(out)
+
+    def write(counters: list[str]) -> None:
+        moved = [
+            f"({i} + {shift % n}) % {n}" if shift % n else i
+            for i, shift, n in zip(counters, shifts, shape, strict=True)
+        ]
+        place = place_of(0, [f"({i})" for i in moved], steps_of(shape))
+        w.add(f"{target}[{place}] = {w.element(source, counters)};" if shape else f"{target} = {w.value(source)};")
+
+    w.loops(shape, write)
+
+
+def pad(w: Writer, instruction: Instruction) -> None:
+    """Write an array within zeros."""
+    source, out = instruction.operands[0], instruction.out
+    zeros(w, out)
+    steps = steps_of(w.shape(out))
+    start = sum(before * step for (before, _), step in zip(instruction.parameters["width"], steps, strict=True))
+    w.move((out, start, steps), (source, 0, steps_of(w.shape(source))), w.shape(source), "=")
+
+
+def zeros(w: Writer, out: int) -> None:
+    """Write zeros."""
+    w.make(out)
+    w.loops(w.shape(out), lambda counters: w.add(f"{w.element(out, counters)} = 0;"))
+
+
+# ---- indices that are arrays ----
+
+
+@attrs.frozen
+class Selected:
+    """The elements of an array that an index names.
+
+    Attributes:
+        shape: of what is read.
+        start: the first place.
+        steps: of the places along the axes; 0 for those of arrays.
+        before: how many axes come before those of arrays.
+        count: how many axes arrays have together.
+        arrays: of each the number of the value, the length of the axis that it is an index of, and the distance there.
+    """
+
+    shape: Shape
+    start: int
+    steps: tuple[int, ...]
+    before: int
+    count: int
+    arrays: tuple[tuple[int, int, int], ...]
+
+    @classmethod
+    def of(
+        cls, w: Writer, instruction: Instruction, index: Sequence[Any], arrays: Sequence[int], shape: Shape
+    ) -> Selected:
+        """Return what an index of an array of a shape names."""
+        if any(_is_mask(w, n) for n in arrays):
+            raise ArgumentError(
+                f"to_c: indices must be integers, slices and arrays of integers; got a mask, at {instruction.line}. "
+                "Write tnp.where(mask, x, other), which keeps the shape."
+            )
+        joint = np.broadcast_shapes(*(w.shape(n) for n in arrays))
+        dummies = [np.broadcast_to(np.int64(0), w.shape(n)) for n in arrays]
+        before = layout_of(tuple(index), dummies, len(shape)).before
+        hidden = len(shape) - sum(part is not None and part is not Ellipsis for part in index)
+        whole = [part for x in (index if Ellipsis in index else (*index, ...)) for part in _expanded(x, hidden)]
+        distances, remaining = steps_of(shape), iter(arrays)
+        axis, start, found, made = 0, 0, [], []
+        for part in whole:
+            if part is None:
+                made.append((1, 0))
+                continue
+            length, distance_ = shape[axis], distances[axis]
+            axis += 1
+            if part is ARRAY:
+                found.append((next(remaining), length, distance_))
+            elif type(part) is int:
+                start += part % length * distance_
+            else:
+                first, stop, step = slice(part.start, part.stop, part.step).indices(length)
+                made.append((len(range(first, stop, step)), step * distance_))
+                start += first * distance_ if made[-1][0] else 0
+        rows = [*made[:before], *((n, 0) for n in joint), *made[before:]]
+        lengths, steps = tuple([n for n, _ in rows]), tuple([step for _, step in rows])
+        return cls(lengths, start, steps, before, len(joint), tuple(found))
+
+    def place(self, w: Writer, counters: list[str]) -> str:
+        """Write the indices of one element, which are checked, and return its place."""
+        own = counters[self.before : self.before + self.count]
+        terms = [place_of(self.start, counters, self.steps)]
+        for i, (number, length, distance_) in enumerate(self.arrays):
+            w.add(f"ptrdiff_t at{i} = (ptrdiff_t){w.element(number, own)};")
+            w.add(f"if (at{i} < 0) at{i} += {length};")
+            w.add(f"if (at{i} < 0 || at{i} >= {length}) return 2;")
+            terms.append(times(f"at{i}", distance_))
+        return " + ".join(terms)
+
+    def loops(self, w: Writer, write: Callable[[list[str], str], None]) -> None:
+        """Write a loop nest over the elements; `write` is given its counters and the place."""
+        w.add("{")
+        w.level += 1
+        w.loops(self.shape, lambda counters: write(counters, self.place(w, counters)))
+        w.level -= 1
+        w.add("}")
+
+
+def _is_mask(w: Writer, number: int) -> bool:
+    dtype = w.program.spaces[number].dtype
+    return dtype is not None and dtype.kind == "b"
+
+
+def _expanded(part: Any, hidden: int) -> Sequence[Any]:
+    return (ALL,) * hidden if part is Ellipsis else (part,)
+
+
+def gather(w: Writer, instruction: Instruction) -> None:
+    """Write the elements that an index with arrays names."""
+    source, *arrays = instruction.operands
+    out = instruction.out
+    selected = Selected.of(w, instruction, instruction.parameters["index"], arrays, w.shape(source))
+    w.make(out)
+    x = w.value(source)
+    selected.loops(w, lambda counters, place: w.add(f"{w.element(out, counters)} = {x}[{place}];"))
+
+
+def assemble(w: Writer, instruction: Instruction) -> None:
+    """Write zeros, and add pieces to parts of them."""
+    out, given, count = instruction.out, instruction.parameters, len(instruction.operands) - 1
+    zeros(w, out)
+    remaining = iter(instruction.operands)
+    for index, own in given["indices"] if "indices" in given else ((given["index"], count),):
+        values, *arrays = (next(remaining) for _ in range(1 + own))
+        _write_at(w, instruction, index, arrays, values, "+=")
+
+
+def put(w: Writer, instruction: Instruction) -> None:
+    """Write a copy of an array, with other elements where an index says."""
+    source, values, *arrays = instruction.operands
+    copy(w, instruction.out, source, 0, steps_of(w.shape(source)))
+    _write_at(w, instruction, instruction.parameters["index"], arrays, values, "=")
+
+
+def lasting(w: Writer, instruction: Instruction) -> None:
+    """Write which elements of a value remain after it is set at an index: all that no later one overwrites."""
+    out, given = instruction.out, instruction.parameters
+    selected = Selected.of(w, instruction, given["index"], instruction.operands, given["shape"])
+    size = 8 * math.prod(given["shape"])
+    w.make(out)
+    memory = w.arena.take(size)
+    steps = steps_of(selected.shape)
+    w.add("{")
+    w.level += 1
+    w.add(f"int64_t *const last = (int64_t *)(void *)(work + {memory});")
+    for text in ("last[{place}] = (int64_t)({turn});", "{element} = last[{place}] == (int64_t)({turn});"):
+
+        def write(counters: list[str], place: str, text: str = text) -> None:
+            w.add(text.format(place=place, turn=place_of(0, counters, steps), element=w.element(out, counters)))
+
+        selected.loops(w, write)
+    w.level -= 1
+    w.add("}")
+    w.arena.give(memory, size)
+
+
+def _write_at(
+    w: Writer, instruction: Instruction, index: Sequence[Any], arrays: Sequence[int], values: int, sign: str
+) -> None:
+    """Write values, or add them, to where an index of a result says."""
+    out = instruction.out
+    if arrays:
+        selected = Selected.of(w, instruction, index, arrays, w.shape(out))
+        selected.loops(
+            w, lambda counters, place: w.add(f"{w.names[out]}[{place}] {sign} {w.element(values, counters)};")
+        )
+        return
+    whole = dummy(w.shape(out))
+    part = whole[index_of(index)]
+    own = (out, distance(whole, part), part.strides)
+    w.move(own, (values, 0, broadcast_steps(w.shape(values), part.shape)), part.shape, sign)
+
+
+INDEXING: dict[str, Callable[[Writer, Instruction], None]] = {
+    **dict.fromkeys(("getitem", "rows", "transpose", "broadcast_to"), view),
+    **dict.fromkeys(("concatenate", "stacked rows"), concatenate),
+    **dict.fromkeys(("assemble", "scatter", "place"), assemble),
+    "gather": gather,
+    "lasting": lasting,
+    "set": put,
+    "roll": roll,
+    "pad_zeros": pad,
+    "reshape": reshape,
+}
