@@ -127,7 +127,9 @@ def matrices(step: Step, index: int) -> Link:
 def _over(group: Any, step: Step, axes: int) -> Any:
     """Return the numbers of stacked matrices for each element of the output, or each group of a tuple."""
     if step.shape is None:
-        return np.broadcast_to(group, groups_of_tuple(step))
+        shape = groups_of_tuple(step)
+        # An operand of fewer axes, such as the sums of attention, has the first of them.
+        return np.broadcast_to(group.reshape(group.shape + (1,) * (len(shape) - group.ndim)), shape)
     further = len(step.shape) - max(len(shape) - axes for shape in step.shapes[:2])
     return np.broadcast_to(group.reshape(group.shape + (1,) * further), step.shape)
 
