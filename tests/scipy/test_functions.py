@@ -15,6 +15,7 @@ from tapenet.core.pytrees import tree_leaves
 from tapenet.testing import check_grads
 from tests.docs.scipy_table import table
 from tests.scipy import (  # noqa: F401
+    subjects_distributions,
     subjects_fft,
     subjects_integrate,
     subjects_interpolate,

@@ -11,6 +11,7 @@ import scipy.stats
 import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.scipy import stats
+from tests.scipy.subjects_distributions import DISTRIBUTIONS, INTEGRATED
 
 
 def on_tape(method: str, name: str, x: object, *parameters: float) -> tuple[np.ndarray, np.ndarray]:
@@ -161,3 +162,49 @@ def test_distributions_can_be_pickled() -> None:
 def test_wrong_arguments_have_named_errors(call: object, words: str) -> None:
     with tn.GradientTape() as tape, pytest.raises(tn.TapenetError, match=words):
         call(tape.watch(np.array([1.0, 2.0, 4.0])))  # type: ignore[operator]
+
+
+def middle(name: str) -> list[float]:
+    return [(low + high) / 2 for low, high in DISTRIBUTIONS[name]]
+
+
+def slope(f: object, x: float, step: float = 1e-5) -> object:
+    """The derivative of what f computes on a tape, by differences."""
+
+    def value(x: float) -> object:
+        with tn.GradientTape() as tape:
+            return f(tape.watch(x)).value  # type: ignore[operator]
+
+    return (value(x + step) - value(x - step)) / (2 * step)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_second_derivatives_of_distributions_agree_with_differences(name: str) -> None:
+    distribution, shapes = getattr(stats, name), middle(name)
+    x = float(getattr(scipy.stats, name).ppf(0.37, *shapes, 0.2, 1.3))
+
+    def of(parameters: tuple[object, ...]) -> object:
+        point, *others = parameters
+        return distribution.logpdf(point, *others, 1.3) + distribution.cdf(point, *others, 1.3)
+
+    values = (x, *shapes, 0.2)
+    for i in range(len(values)):
+
+        def at(value: object, i: int = i) -> object:
+            return tnp.stack(tn.grad(of)((*values[:i], value, *values[i + 1 :])))
+
+        np.testing.assert_allclose(tn.jacobian(at)(values[i]), slope(at, values[i]), rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", sorted(INTEGRATED))
+@pytest.mark.parametrize("method", ["mean", "var", "entropy"])
+def test_moments_are_those_that_scipy_integrates(name: str, method: str) -> None:
+    first, *others = (*middle(name), 0.2, 1.3)
+    expected = getattr(getattr(scipy.stats, name), method)(first, *others)
+
+    def of(shape: float) -> object:
+        return getattr(getattr(stats, name), method)(shape, *others)
+
+    with tn.GradientTape() as tape:
+        np.testing.assert_allclose(of(tape.watch(first)).value, expected, rtol=1e-7)
+    np.testing.assert_allclose(tn.grad(of)(first), slope(of, first), rtol=1e-6, atol=1e-8)

@@ -18,16 +18,11 @@ from tapenet.scipy.special.gamma import digamma_difference
 from tapenet.scipy.special.helpers import guarded
 from tapenet.scipy.special.incomplete import beta_density, gamma_density
 from tapenet.scipy.stats.distribution import continuous
-from tapenet.scipy.stats.expectations import over_interval, over_probabilities
+from tapenet.scipy.stats.expectations import exists, log1mexp, over_interval, over_probabilities
 
 _LOG_2 = math.log(2)
 _LOG_2_PI = math.log(2 * math.pi)
 _EULER = float(np.euler_gamma)
-
-
-def _exists(condition: Array, value: Array, shape: Array, otherwise: Array = np.inf) -> Array:
-    """Return a moment where it exists: `value` of a shape parameter that is harmless elsewhere."""
-    return tnp.where(condition, value, otherwise + 0 * shape)
 
 
 # ---- normal ----
@@ -190,8 +185,8 @@ invgamma = continuous(
     sf=lambda z, a: special.gammainc(a, 1 / z),
     ppf=lambda q, a: 1 / special.gammainccinv(a, q),
     isf=lambda q, a: 1 / special.gammaincinv(a, q),
-    mean=lambda a: _exists(a > 1, 1 / (guarded(a > 1, a, 2.0) - 1), a),
-    var=lambda a: _exists(a > 2, 1 / ((guarded(a > 2, a, 3.0) - 1) ** 2 * (guarded(a > 2, a, 3.0) - 2)), a),
+    mean=lambda a: exists(a > 1, 1 / (guarded(a > 1, a, 2.0) - 1), a),
+    var=lambda a: exists(a > 2, 1 / ((guarded(a > 2, a, 3.0) - 1) ** 2 * (guarded(a > 2, a, 3.0) - 2)), a),
     entropy=lambda a: a - (a + 1) * special.digamma(a) + special.gammaln(a),
 )
 beta = continuous(
@@ -220,7 +215,7 @@ def _f_logpdf(z: Array, n: Array, d: Array) -> Array:
 
 def _f_var(n: Array, d: Array) -> Array:
     high = guarded(d > 4, d, 5.0)
-    return _exists(d > 4, 2 * high**2 * (n + high - 2) / (n * (high - 2) ** 2 * (high - 4)), d * n)
+    return exists(d > 4, 2 * high**2 * (n + high - 2) / (n * (high - 2) ** 2 * (high - 4)), d * n)
 
 
 f = continuous(
@@ -231,7 +226,7 @@ f = continuous(
     cdf=lambda z, n, d: special.fdtr(n, d, z),
     sf=lambda z, n, d: special.fdtrc(n, d, z),
     ppf=lambda q, n, d: special.fdtri(n, d, q),
-    mean=lambda n, d: _exists(d > 2, guarded(d > 2, d, 3.0) / (guarded(d > 2, d, 3.0) - 2), d * n),
+    mean=lambda n, d: exists(d > 2, guarded(d > 2, d, 3.0) / (guarded(d > 2, d, 3.0) - 2), d * n),
     var=_f_var,
     entropy=lambda n, d: (
         (1 - n / 2) * special.digamma(n / 2)
@@ -245,7 +240,7 @@ f = continuous(
 
 def _t_var(df: Array) -> Array:
     usual = guarded(df > 2, df, 3.0)
-    return _exists(df > 2, usual / (usual - 2), df, tnp.where(df > 1, np.inf, np.nan))
+    return exists(df > 2, usual / (usual - 2), df, tnp.where(df > 1, np.inf, np.nan))
 
 
 t = continuous(
@@ -257,7 +252,7 @@ t = continuous(
     sf=lambda z, df: special.stdtr(df, -z),
     ppf=lambda q, df: special.stdtrit(df, q),
     isf=lambda q, df: -special.stdtrit(df, q),
-    mean=lambda df: _exists(df > 1, 0.0 * df, df),
+    mean=lambda df: exists(df > 1, 0.0 * df, df),
     var=_t_var,
     entropy=lambda df: (df + 1) / 2 * digamma_difference(df / 2, 0.5) + tnp.log(df) / 2 + special.betaln(df / 2, 0.5),
 )
@@ -363,8 +358,8 @@ pareto = continuous(
     logsf=lambda z, b: -b * tnp.log(z),
     ppf=lambda q, b: tnp.exp(-tnp.log1p(-q) / b),
     isf=lambda q, b: tnp.power(q, -1 / b),
-    mean=lambda b: _exists(b > 1, guarded(b > 1, b, 2.0) / (guarded(b > 1, b, 2.0) - 1), b),
-    var=lambda b: _exists(
+    mean=lambda b: exists(b > 1, guarded(b > 1, b, 2.0) / (guarded(b > 1, b, 2.0) - 1), b),
+    var=lambda b: exists(
         b > 2, guarded(b > 2, b, 3.0) / ((guarded(b > 2, b, 3.0) - 2) * (guarded(b > 2, b, 3.0) - 1) ** 2), b
     ),
     entropy=lambda b: 1 + 1 / b - tnp.log(b),
@@ -392,8 +387,8 @@ genpareto = continuous(
     logsf=lambda z, c: -_genpareto_exponent(z, c),
     ppf=lambda q, c: _genpareto_of(-tnp.log1p(-q), c),
     isf=lambda q, c: _genpareto_of(-tnp.log(q), c),
-    mean=lambda c: _exists(c < 1, 1 / (1 - guarded(c < 1, c, 0.0)), c),
-    var=lambda c: _exists(
+    mean=lambda c: exists(c < 1, 1 / (1 - guarded(c < 1, c, 0.0)), c),
+    var=lambda c: exists(
         c < 0.5,
         1 / ((1 - guarded(c < 0.5, c, 0.0)) ** 2 * (1 - 2 * guarded(c < 0.5, c, 0.0))),
         c,
@@ -434,7 +429,7 @@ def _genextreme_of(w: Array, c: Array) -> Array:
 def _genextreme_var(c: Array) -> Array:
     usual = guarded(c > -0.5, c, 0.1)
     formula = _near_zero(usual, _VAR_SERIES, lambda c: (special.gamma(1 + 2 * c) - special.gamma(1 + c) ** 2) / (c * c))
-    return _exists(c > -0.5, formula, c)
+    return exists(c > -0.5, formula, c)
 
 
 genextreme = continuous(
@@ -449,7 +444,7 @@ genextreme = continuous(
     sf=lambda z, c: -tnp.expm1(-tnp.exp(-_genextreme_exponent(z, c))),
     ppf=lambda q, c: _genextreme_of(-tnp.log(-tnp.log(q)), c),
     isf=lambda q, c: _genextreme_of(-tnp.log(-tnp.log1p(-q)), c),
-    mean=lambda c: _exists(
+    mean=lambda c: exists(
         c > -1,
         _near_zero(guarded(c > -1, c, 0.1), _MEAN_SERIES, lambda c: -tnp.expm1(special.gammaln(1 + c)) / c),
         c,
@@ -509,13 +504,7 @@ def _exponweib_ppf(q: Array, a: Array, c: Array) -> Array:
 
 def _exponweib_of(logarithm: Array, c: Array) -> Array:
     """Invert 1 - e^(-z^c) = e^logarithm."""
-    return tnp.power(-_log1mexp(logarithm), 1 / c)
-
-
-def _log1mexp(x: Array) -> Array:
-    """Compute log(1 - e^x) for x < 0."""
-    near = tnp.asarray(x > -_LOG_2)
-    return tnp.where(near, tnp.log(-tnp.expm1(guarded(near, x, -0.5))), tnp.log1p(-tnp.exp(guarded(~near, x, -1.0))))
+    return tnp.power(-log1mexp(logarithm), 1 / c)
 
 
 def _exponweib_isf(q: Array, a: Array, c: Array) -> Array:
@@ -530,7 +519,7 @@ exponweib = continuous(
     lower=0.0,
     logpdf=_exponweib_logpdf,
     cdf=lambda z, a, c: tnp.power(-tnp.expm1(-tnp.power(z, c)), a),
-    sf=lambda z, a, c: -tnp.expm1(a * _log1mexp(-tnp.power(z, c))),
+    sf=lambda z, a, c: -tnp.expm1(a * log1mexp(-tnp.power(z, c))),
     ppf=_exponweib_ppf,
     isf=_exponweib_isf,
     mean=_exponweib_mean,

@@ -22,6 +22,7 @@ from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentTypeError
 from tapenet.scipy.special.declaring import solved
 from tapenet.scipy.special.helpers import guarded
+from tapenet.scipy.stats.expectations import over_probabilities
 
 Formula = Callable[..., Array]
 Bound = float | Formula
@@ -323,12 +324,23 @@ def continuous(name: str, shapes: str = "", **settings: Any) -> Continuous:
     sf = formulas.setdefault("sf", lambda z, *shapes: 1 - cdf(z, *shapes))
     formulas.setdefault("logcdf", lambda z, *shapes: tnp.log(cdf(z, *shapes)))
     formulas.setdefault("logsf", lambda z, *shapes: tnp.log(sf(z, *shapes)))
+    if shapes and {"ppf", "isf"} <= formulas.keys():
+        _complete(formulas)
     made = Continuous(name=name, shapes=tuple(shapes.split()), formulas=formulas, **ends)
     return _documented(
         made,
         "Derivatives: of pdf, logpdf, cdf, logcdf, sf, logsf, ppf and isf by the argument and all parameters; of "
         "entropy, mean, var and std by all parameters; of rvs at a fixed value of the distribution function.",
     )
+
+
+def _complete(formulas: dict[str, Formula]) -> None:
+    """Add the moments that have no formula, as integrals over the quantiles."""
+    ppf, isf, logpdf = formulas["ppf"], formulas["isf"], formulas["logpdf"]
+    mean = formulas.setdefault("mean", over_probabilities(ppf, isf, lambda z, *shapes: z))
+    square = over_probabilities(ppf, isf, lambda z, *shapes: z * z)
+    formulas.setdefault("var", lambda *shapes: square(*shapes) - mean(*shapes) ** 2)
+    formulas.setdefault("entropy", over_probabilities(ppf, isf, lambda z, *shapes: -logpdf(z, *shapes)))
 
 
 def _documented(made: Any, note: str) -> Any:

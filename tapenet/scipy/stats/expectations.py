@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +11,7 @@ import scipy.special
 import tapenet.numpy as tnp
 from tapenet.core.nondifferentiable import constant
 from tapenet.core.primitive import Array
+from tapenet.scipy.special.helpers import guarded
 
 Formula = Callable[..., Array]
 
@@ -20,6 +22,17 @@ _WEIGHTS = _STEP * scipy.special.expit(_LOGITS) * scipy.special.expit(-_LOGITS)
 _LOWER, _UPPER = _LOGITS <= 0, _LOGITS > 0
 
 _POINTS, _GAUSS = np.polynomial.legendre.leggauss(160)
+
+
+def exists(condition: Array, value: Array, shape: Array, otherwise: Array = np.inf) -> Array:
+    """Return a moment where it exists: `value` of a shape parameter that is harmless elsewhere."""
+    return tnp.where(condition, value, otherwise + 0 * shape)
+
+
+def log1mexp(x: Array) -> Array:
+    """Compute log(1 - e^x) for x < 0."""
+    near = tnp.asarray(x > -math.log(2))
+    return tnp.where(near, tnp.log(-tnp.expm1(guarded(near, x, -0.5))), tnp.log1p(-tnp.exp(guarded(~near, x, -1.0))))
 
 
 def over_probabilities(ppf: Formula, isf: Formula, of: Formula) -> Formula:
