@@ -28,7 +28,7 @@ from tapenet.nn.functions import as_result, widened
 from tapenet.nn.fused import Fused
 from tapenet.ops.arrays.shaping import broadcast_to, concatenate, reshape, swapaxes
 from tapenet.ops.elementwise.arithmetic import add, multiply, subtract, where
-from tapenet.ops.elementwise.choices import logical_and
+from tapenet.ops.elementwise.choices import detached, logical_and
 from tapenet.ops.linalg.products import matmul
 
 _FAR = -1e30  # beside a score, what has a weight of 0 in every dtype but float16
@@ -204,7 +204,7 @@ def rotary(x: Array, positions: Array | None = None, *, base: float = 10000.0) -
     if not fits:
         raise ArgumentError(f"rotary: positions must broadcast to {x.shape[:-1]}; got {positions.shape}.")
     dtype = np.result_type(widened(x).dtype, np.float32)
-    angles = read_value(positions)[..., None] * base ** (-np.arange(half) / half)
+    angles = detached(positions)[..., None] * base ** (-np.arange(half) / half)
     cosines, sines = np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
     wide = widened(x)
     a, b = wide[..., :half], wide[..., half:]

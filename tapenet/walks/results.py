@@ -9,8 +9,10 @@ import numpy as np
 
 from tapenet.core.foreign import as_registered, is_registered
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import unwrap
+from tapenet.core.tensor import Tensor, unwrap
 from tapenet.kernels.memory import is_own
+from tapenet.ops.arrays.indexing import getitem
+from tapenet.ops.arrays.shaping import broadcast_to
 
 
 def copy_shared(results: Sequence[Array | None], given: Sequence[Array]) -> list[Array | None]:
@@ -43,10 +45,22 @@ def as_kind_of(source: Any, result: Array | None) -> Array | None:
     if is_registered(of):
         return as_registered(of, result)
     array = of is np.ndarray
+    if type(result) is Tensor:
+        return _recorded_as_kind(array, result) if result.owner.keeps_choices and result.shape == () else result
     if array and type(result) is np.ndarray and not source.dtype.isnative:
         return result.astype(source.dtype)
     if array and isinstance(result, np.generic):
         return np.asarray(result)
     if not array and type(result) is np.ndarray and result.ndim == 0:
         return result[()]
+    return result
+
+
+def _recorded_as_kind(array: bool, result: Tensor) -> Array:
+    """Return a value of a program as an array or as a NumPy scalar, by an operation where it is the other."""
+    value = unwrap(result)
+    if array and isinstance(value, np.generic):
+        return broadcast_to(result, ())
+    if not array and type(value) is np.ndarray:
+        return getitem(result, ())
     return result

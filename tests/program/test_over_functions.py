@@ -58,7 +58,7 @@ def test_derivatives_of_primitives_compile(name: str, backend: Any, data: st.Dat
     def derivatives(*xs: Array) -> Any:
         return tn.value_and_grad(scalar, places)(*xs), tn.jvp(sample.function, xs, xs)
 
-    assert_compiles(derivatives, *calls, backend=backend, scale=2**8, types=False, floor=1.0)
+    assert_compiles(derivatives, *calls, backend=backend, scale=2**8, floor=1.0)
 
 
 TRANSFORMS = {
@@ -105,4 +105,4 @@ def test_random_calls_compile(program: Any) -> None:
             return
         _, results = compiled_quietly(f, *[program.varied] * 3)
     for result in results:
-        assert_same(result, expected, 2**6, types=False)
+        assert_same(result, expected, 2**6)

@@ -15,10 +15,10 @@ from tapenet.core.families import elementwise, piecewise_constant
 from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array, bind
 from tapenet.core.record import NO_PARAMETERS
-from tapenet.core.tensor import Tensor, read_value
+from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
 from tapenet.kernels import elementwise as kernels
-from tapenet.ops.elementwise.choices import equal, greater, isnan, less
+from tapenet.ops.elementwise.choices import equal, greater, isnan, less, not_equal
 from tapenet.ops.elementwise.rounding import floor, trunc
 
 # ---- sums and products ----
@@ -295,8 +295,8 @@ def where(condition: Array, x: Array = ABSENT, y: Array = ABSENT) -> Array:
     >>> tnp.where(np.array([True, False]), 1.0, 2.0)
     array([1., 2.])
     """
-    if type(condition) is Tensor:
-        condition = read_value(condition)
+    if type(condition) is Tensor and condition.dtype.kind in "fc":
+        condition = not_equal(condition, 0)  # a mask that replays and compiled functions compute again
     if x is ABSENT or y is ABSENT:
         if x is y:
             return np.nonzero(condition)
