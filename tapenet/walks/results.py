@@ -59,8 +59,6 @@ def as_kind_of(source: Any, result: Array | None) -> Array | None:
 def _recorded_as_kind(array: bool, result: Tensor) -> Array:
     """Return a value of a program as an array or as a NumPy scalar, by an operation where it is the other."""
     value = unwrap(result)
-    if array and isinstance(value, np.generic):
-        return broadcast_to(result, ())
-    if not array and type(value) is np.ndarray:
-        return getitem(result, ())
-    return result
+    if type(value) is Tensor or isinstance(value, np.ndarray if array else np.generic):
+        return result
+    return broadcast_to(result, ()) if array else getitem(result, ())
