@@ -13,17 +13,19 @@ import scipy.optimize
 
 import tapenet.numpy as tnp
 from tapenet.core.arguments import holds_tensor
+from tapenet.core.leaf_checks import zeros_of
 from tapenet.core.nondifferentiable import branch_condition, nondifferentiable
-from tapenet.core.primitive import Array
+from tapenet.core.primitive import NO_PATH, Array, Primitive, Shapes
 from tapenet.core.pytrees import tree_leaves
-from tapenet.core.tensor import Tensor
+from tapenet.core.record import Kept, Parameters, Slots
+from tapenet.core.tensor import Tensor, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, ConvergenceError
 from tapenet.scipy.integrate import collocation, stepping
 from tapenet.scipy.placing import published
-from tapenet.scipy.solutions import Differentiable, moved, solved
+from tapenet.scipy.solutions import moved, solved
 from tapenet.scipy.straight import StraightField
 from tapenet.transforms.calls import Structure, by_example, check_no_capture, is_differentiable, split_arrays
-from tapenet.transforms.products import jvp
+from tapenet.transforms.products import jvp, vjp
 
 Function = Callable[..., Any]
 
@@ -48,6 +50,7 @@ class _Problem:
             intervals, shape (intervals, stages), that gives the states at both`, of plain values.
         stages: of the collocation.
         straight: f as straight code, None where it cannot be written so; set by the first solution.
+        known: the values that the last solution was found for, and what was found.
     """
 
     name: str
@@ -58,6 +61,7 @@ class _Problem:
     solver: Function
     stages: int
     straight: StraightField | None = None
+    known: Any = None
     was_recorded: bool = False
 
     @classmethod
@@ -102,37 +106,109 @@ class _Problem:
 
     def trajectory(self, times: Array, y0: Array, arrays: Sequence[Array]) -> Array:
         """Return the solution at the times, of which the first is that of y0; shape (m, d)."""
+        operands = [resolve(x) for x in (times, y0, *arrays)]
+        if _is_of_one_tape(operands):
+            return _solution(self.name)(*operands, problem=self)
 
         def one(given: list[Array]) -> list[Array]:
-            return [self._one(given[0], given[1], given[2:])]
+            return [self.general(given[0], given[1], given[2:])]
 
-        return by_example(self.name, one, [times, y0, *arrays])[0]
+        return by_example(self.name, one, operands)[0]
 
-    def _one(self, times: Array, y0: Array, arrays: Sequence[Array]) -> Array:
-        tableau = collocation.radau(self.stages)
+    def found(self, times: Array, y0: Array, *arrays: Array) -> tuple[Array, ...]:
+        """Return y on the mesh, the stages, and for each point of the mesh its interval and fraction, of plain values.
 
-        def found(times: Array, y0: Array, *arrays: Array) -> tuple[Array, ...]:
+        The last solution is kept, for the rules that need it.
+        """
+        given = (times, y0, *arrays)
+        if self.known is None or not all(map(np.array_equal, self.known[0], given)):
+            tableau = collocation.radau(self.stages)
             steps, at = self.solver(self, times, y0, self.rebuilt(arrays))
             mesh, interval, fraction = _mesh(times, steps)
             between = mesh[:-1, None] + tableau.nodes * np.diff(mesh)[:, None]
-            return *at(mesh, between), interval, fraction
+            self.known = given, (*at(mesh, between), interval, fraction)
+        out: tuple[Array, ...] = self.known[1]
+        return out
+
+    def general(self, times: Array, y0: Array, arrays: Sequence[Array]) -> Array:
+        """Return the same as `trajectory`, of the tangent as a rule, from which all else follows."""
+        tableau = collocation.radau(self.stages)
 
         def tangent(out: Any, args: Any, dots: Any) -> Any:
             return collocation.tangent(self.f, self.rebuilt, tableau, out, args, dots)
 
-        def pullback(out: Any, given: Differentiable, bars: Any) -> list[Array] | None:
-            is_plain = not _on_tape(out, given.others, bars)
-            if self.straight is None or not is_plain or 0 in given.places or np.any(bars[1]):
-                return None
-            times, _, *arrays = given.others
-            found = collocation.pulled(self.straight, tableau, out, times, arrays, bars[0])
-            if found is None:
-                return None
-            every = [None, found[0], *found[1]]
-            return [every[place] for place in given.places]
-
-        y, _, _, fraction = solved(self.name, found, tangent, times, y0, *arrays, is_users=True, pullback=pullback)
+        y, _, _, fraction = solved(self.name, self.found, tangent, times, y0, *arrays, is_users=True)
         return tnp.take(y, _ends(fraction), 0)
+
+    def pulled(self, out: Any, times: Array, arrays: Sequence[Array], t: Array) -> list[Array] | None:
+        """Return the cotangents of y0 and the arrays, of plain values; None where f is not straight code."""
+        if self.straight is None:
+            return None
+        bars = np.zeros_like(out[0])
+        bars[_find_ends(out[3])] = t
+        found = collocation.pulled(self.straight, collocation.radau(self.stages), out, times, arrays, bars)
+        return None if found is None else [found[0], *found[1]]
+
+
+# ---- solutions as one operation: of plain values, which most gradients are of ----
+
+
+def _is_of_one_tape(operands: Sequence[Array]) -> bool:
+    """Return whether the Tensors among operands hold plain values and are of one tape, which only records."""
+    tensors = [x for x in operands if type(x) is Tensor]
+    owner = tensors[0].owner if tensors else None
+    if owner is None or not owner.is_fast:
+        return False
+    return all(x.owner is owner and type(owner.inner(x)) is not Tensor for x in tensors)
+
+
+def _solved(times: Array, y0: Array, *arrays: Array, problem: _Problem) -> tuple[Array, Any]:
+    out = problem.found(times, y0, *arrays)
+    return out[0][_find_ends(out[3])], out
+
+
+def _applied(slots: Slots, kept: Kept, problem: _Problem) -> tuple[list[Array], Function, list[int]]:
+    """Return the operands on the tape, the solution as a function of them, and their places."""
+    operands = kept[: len(slots)]
+    places = [i for i, slot in enumerate(slots) if slot is not None]
+
+    def solution(*values: Array) -> Array:
+        replaced = dict(zip(places, values, strict=True))
+        times, y0, *arrays = [replaced.get(i, x) for i, x in enumerate(operands)]
+        return problem.general(times, y0, arrays)
+
+    return [operands[i] for i in places], solution, places
+
+
+def _pulled(t: Array, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Array | None]:
+    problem: _Problem = parameters["problem"]
+    times, _, *arrays = kept[: len(slots)]
+    if slots[0] is None and not any(type(x) is Tensor for x in (t, *kept[: len(slots)])):
+        found = problem.pulled(kept[-1], times, arrays, t)
+        if found is not None:
+            return [None, *found]
+    values, solution, places = _applied(slots, kept, problem)
+    bars = dict(zip(places, vjp(solution, *values)[1](t), strict=True))
+    return [bars.get(i, NO_PATH) for i in range(len(slots))]
+
+
+def _pushed(tangents: Sequence[Array], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Array:
+    values, solution, places = _applied(slots, kept, parameters["problem"])
+    dots = [zeros_of(x) if tangents[i] is None else tangents[i] for i, x in zip(places, values, strict=True)]
+    return jvp(solution, values, dots)[1]
+
+
+@functools.cache
+def _solution(name: str) -> Primitive:
+    return Primitive(
+        name,
+        "joint",
+        lambda *operands, problem: _solved(*operands, problem=problem)[0],
+        joint_pullback=_pulled,
+        joint_pushforward=_pushed,
+        with_residual=_solved,
+        is_users=True,
+    )
 
 
 def _apart(at: Function) -> Function:
@@ -145,8 +221,12 @@ def _apart(at: Function) -> Function:
     return states
 
 
-# The output times are the ends of the intervals of the mesh.
-_ends = nondifferentiable(lambda fraction: np.flatnonzero((fraction == 0) | (fraction == 1)), name="output_times")
+def _find_ends(fraction: Array) -> Array:
+    """Return which points of the mesh are output times: the ends of its intervals."""
+    return np.flatnonzero((fraction == 0) | (fraction == 1))
+
+
+_ends = nondifferentiable(_find_ends, name="output_times")
 
 
 def _mesh(times: Any, steps: Any) -> tuple[Any, Any, Any]:
