@@ -1,5 +1,6 @@
 """Names that every doctest may use."""
 
+import contextlib
 import importlib
 import importlib.util
 from pathlib import Path
@@ -33,7 +34,8 @@ def pytest_collect_file(file_path: Path) -> None:
     """
     parts = file_path.relative_to(HERE).with_suffix("").parts if file_path.is_relative_to(HERE) else ()
     if parts and parts[0] in PACKAGES and file_path.suffix == ".py":
-        importlib.import_module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+        with contextlib.suppress(Exception):  # which pytest meets again, and reports
+            importlib.import_module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,10 @@ gradients and states of optimizers are pytrees. None is an empty one.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+import attrs
 import numpy as np
 
 from tapenet.core.argument_checks import checked_array, checked_flag, checked_function, checked_number, shown
@@ -147,13 +148,35 @@ def ravel(tree: Tree) -> tuple[Array, Callable[[Array], Tree]]:
     parts = [reshape(leaf if hasattr(leaf, "shape") else np.asarray(leaf), (-1,)) for leaf in found]
     vector = concatenate(parts) if parts else np.zeros(0)
 
-    def unravel(vector: Array) -> Tree:
-        return tree_unflatten(spec, list(_split(vector, spaces)))
-
-    return vector, unravel
+    return vector, Unravel(spec, tuple(spaces))
 
 
-def _split(vector: Array, spaces: list[tuple[tuple[int, ...], Any]]) -> Iterator[Array]:
+@attrs.frozen(eq=False)
+class Unravel:
+    """See `ravel`; a class, so that it can be pickled.
+
+    Attributes:
+        spec: the structure of the pytree.
+        spaces: of each leaf the shape and the dtype.
+    """
+
+    spec: TreeSpec
+    spaces: tuple[tuple[tuple[int, ...], Any], ...]
+
+    def __call__(self, vector: Array) -> Tree:
+        """Make a pytree of a vector."""
+        return tree_unflatten(self.spec, list(_split(vector, self.spaces)))
+
+    def __reduce__(self) -> Any:
+        # A structure is pickled as a tree that has it: its classes may not be registered where it is read.
+        return _unravel_again, (tree_unflatten(self.spec, [0.0] * len(self.spaces)), self.spaces)
+
+
+def _unravel_again(like: Tree, spaces: tuple[tuple[tuple[int, ...], Any], ...]) -> Unravel:
+    return Unravel(tree_flatten(like)[1], spaces)
+
+
+def _split(vector: Array, spaces: Sequence[tuple[tuple[int, ...], Any]]) -> Iterator[Array]:
     """Return the parts of a vector, each with its shape and dtype."""
     sizes = [int(np.prod(shape, dtype=np.int64)) for shape, _ in spaces]
     vector = checked_array("unravel", "vector", vector)

@@ -23,9 +23,11 @@ import tapenet as tn
 import tapenet.numpy as tnp
 from tests.comparing import assert_same
 from tests.samples import SAMPLES
+from tests.test_arguments import CASES
 from tests.test_surface import MODULES
 
 X = np.array([1.0, -2.0, 3.0])
+OPTIONS = {"rng": lambda: np.random.default_rng(0)}  # of which a case's own is used by others
 
 
 def cube(x: Any) -> Any:
@@ -234,6 +236,37 @@ def test_models_of_the_library(make: Any) -> None:
     assert tn.tree.allclose(again, model, rtol=0, atol=0)
 
 
+def made() -> dict[str, Any]:
+    """What the functions and classes for training return that is not an array, as the tests of arguments call them."""
+    modules = (tn.nn, tn.optim, tn.models, tn.training, tn.data)
+    found = {
+        f"{case.name}-{number}": case.call(**{n: OPTIONS[n]() if n in OPTIONS else x for n, x in case.valid.items()})
+        for number, case in enumerate(CASES)
+        if case.valid and any(case.name.split(".")[0] in module.__all__ for module in modules)
+    }
+    return {name: value for name, value in found.items() if not isinstance(value, np.ndarray | np.generic | float)}
+
+
+@pytest.fixture(scope="module")
+def trained_with() -> dict[str, Any]:
+    return made()
+
+
+def test_what_is_made_for_training_is_pickled_and_copied(trained_with: dict[str, Any]) -> None:
+    assert len(trained_with) > 90
+    for name, value in trained_with.items():
+        for again in (there_and_back(value), copy.deepcopy(value), copy.copy(value)):
+            assert type(again) is type(value), name
+            assert repr(again) == repr(value) or " at 0x" in repr(value), name
+
+
+def test_what_ravels_and_unravels_is_pickled() -> None:
+    vector, unravel = tn.tree.ravel({"layer": own(), "b": np.float32(2.0)})
+    again = there_and_back(unravel)(vector)
+    assert tn.tree.allclose(again, {"layer": own(), "b": 2.0}, rtol=0, atol=0)
+    assert type(again["b"]) is np.float32
+
+
 # ---- tapes ----
 
 
@@ -376,6 +409,10 @@ def replayed(tape: Any, x: Any) -> Any:
     return tape.replay(x)
 
 
+def shown(values: list[Any]) -> list[str]:
+    return [repr(value) for value in values]
+
+
 def test_what_is_pickled_works_in_a_spawned_process() -> None:
     model = tn.nn.Sequential(own(), tn.nn.relu, tn.nn.LayerNorm(2, dtype=np.float64))
     with tn.GradientTape() as tape:
@@ -385,11 +422,14 @@ def test_what_is_pickled_works_in_a_spawned_process() -> None:
     with tn.GradientTape() as regions:
         REGIONS["scan in a checkpoint"](regions.watch(X))
     spawn = multiprocessing.get_context("spawn")
+    others = [value for value in made().values() if " at 0x" not in repr(value)]
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        texts = pool.submit(shown, others)
         jobs = [pool.submit(evaluated, function, X) for function in (TRANSFORMED["grad"], decorated, tnp.sin)]
         jobs += [pool.submit(evaluated, model, X[None]), pool.submit(replayed, tape, np.ones((1, 3, 3, 1)))]
         jobs += [pool.submit(replayed, users, 2 * X), pool.submit(replayed, regions, X)]
         found = [job.result() for job in jobs]
+        assert texts.result() == shown(others)
     expected = [3 * X**2, 3 * X**2, np.sin(X), model(X[None]), tape.replay(np.ones((1, 3, 3, 1)))]
     expected += [(4 * X**2) ** 2, regions.replay(X)]
     for x, y in zip(found, expected, strict=True):

@@ -239,8 +239,9 @@ def _array_parts(arrays: dict[str, Any], layer: Any) -> list[str]:
     shapes = {name: np.shape(x) if hasattr(x, "shape") else None for name, x in arrays.items()}
     if shapes.keys() == {"table"} and len(shapes["table"] or ()) == 2:
         return [" -> ".join(map(str, shapes["table"] or ()))]
-    if len(set(shapes.values())) == 1 and "scale" in shapes:
-        return ["x".join(map(str, shapes["scale"] or ("scalar",)))]
+    scale = shapes.get("scale")
+    if len(set(shapes.values())) == 1 and scale:
+        return ["x".join(map(str, scale))]
     return [f"{name}: {_shape_text(x)}" for name, x in arrays.items()]
 
 

@@ -159,7 +159,7 @@ class _Followed:
     calls: list[_Call] = attrs.field(factory=list)
     paths: dict[int, str] = attrs.field(factory=dict)
     held: list[Any] = attrs.field(factory=list)  # whose ids are in `paths`
-    depth: int = 0
+    running: list[Any] = attrs.field(factory=list)  # the layers whose calls have not ended, the innermost last
 
     def followed(self, node: Any, path: str) -> Any:
         """Return a pytree in which each layer notes its calls."""
@@ -187,17 +187,20 @@ class _Followed:
         finally:
             _ACTIVE.reset(token)
 
-    def noted(self, layer: Any, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call a layer, and note what it gave."""
-        note = _Call(self.paths.get(id(layer), "?"), layer, self.depth, len(self.tape.records))
+    def noted(self, layer: Any, name: str, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call a layer by a method, and note its output, which comes first where a state or a layer is given too."""
+        if self.running and self.running[-1] is layer:  # one way to call a layer goes by another
+            return call(layer, *args, **kwargs)
+        note = _Call(self.paths.get(id(layer), "?"), layer, len(self.running), len(self.tape.records))
         self.calls.append(note)
-        self.depth += 1
+        self.running.append(layer)
         try:
-            note.output = call(layer, *args, **kwargs)
+            given = call(layer, *args, **kwargs)
         finally:
-            self.depth -= 1
+            self.running.pop()
+        note.output = given if name == "__call__" or type(given) is not tuple else given[0]
         note.end = len(self.tape.records)
-        return note.output
+        return given
 
     def summaries(self) -> Iterator[LayerSummary]:
         """Yield what is known of each call; parameters that come again are counted once."""
@@ -221,6 +224,7 @@ class _Followed:
             seen.add(call.path)
 
 
+_WAYS = ("__call__", "train", "with_state")  # to call a layer
 _ACTIVE: ContextVar[_Followed | None] = ContextVar("tapenet.nn.summary", default=None)
 
 
@@ -228,12 +232,18 @@ _ACTIVE: ContextVar[_Followed | None] = ContextVar("tapenet.nn.summary", default
 def _noting_class(kind: type) -> type:
     """Return a class that is as another, but that notes its calls while a summary is made."""
 
-    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
-        followed = _ACTIVE.get()
-        call: Any = kind.__call__
-        return call(self, *args, **kwargs) if followed is None else followed.noted(self, call, args, kwargs)
+    def noting(name: str) -> Callable[..., Any]:
+        call = getattr(kind, name)
 
-    names = {"__slots__": (), "__call__": __call__, "__module__": kind.__module__, "__doc__": kind.__doc__}
+        @functools.wraps(call)
+        def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+            followed = _ACTIVE.get()
+            return call(self, *args, **kwargs) if followed is None else followed.noted(self, name, call, args, kwargs)
+
+        return called
+
+    ways = {name: noting(name) for name in _WAYS if hasattr(kind, name)}
+    names = {"__slots__": (), **ways, "__module__": kind.__module__, "__doc__": kind.__doc__}
     return type(kind.__name__, (kind,), names)
 
 

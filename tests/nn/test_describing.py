@@ -455,3 +455,30 @@ def test_every_state_is_shown() -> None:
     }
     assert len(kinds) > 10
     assert [kind for kind in kinds if not hasattr(kind, "_repr_html_")] == []
+
+
+@attrs.frozen(eq=False)
+class Encoder(tn.nn.Stateless):
+    """Calls its layers by their other methods."""
+
+    cell: Any
+    norm: Any
+    factor: Any = 2.0
+
+    def __call__(self, x: Any) -> Any:
+        y, state = self.cell.with_state(x)
+        y, _ = self.norm.train(y, np.random.default_rng(0))
+        return y * self.factor, state
+
+
+def test_summary_notes_layers_however_they_are_called() -> None:
+    rng = np.random.default_rng(0)
+    model = Encoder(tn.nn.LSTM(4, 3, rng=rng), tn.nn.BatchNorm(3))
+    assert repr(model) == "Encoder(factor: 2.0, cell=LSTM(4 -> 3), norm=BatchNorm(3), 103 parameters)"
+    rows = tn.nn.summary(model, np.ones((2, 5, 4), np.float32)).layers
+    assert [(row.path, row.output_shape, row.depth) for row in rows] == [
+        ("", None, 0),
+        ("cell", (2, 5, 3), 1),
+        ("norm", (2, 5, 3), 1),
+    ]
+    assert [row.output_bytes for row in rows[1:]] == [120, 120]
