@@ -78,6 +78,12 @@ class Instruction:
         """The numbers of all values that it reads."""
         return (*self.operands, *self.keywords.values()) if self.keywords else self.operands
 
+    def reading(self, operands: tuple[int, ...], keywords: Mapping[str, int]) -> Instruction:
+        """Return the same with other operands; itself where they are its own."""
+        if operands == self.operands and keywords == self.keywords:
+            return self
+        return Instruction(self.primitive, operands, self.parameters, self.out, self.guard, keywords, self.location)
+
     @property
     def name(self) -> str:
         """What it is called in listings."""

@@ -12,6 +12,7 @@ import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.program import llvm_code, regions
 from tapenet.program.instructions import Program
+from tapenet.program.kernel_code import kernel_of
 from tapenet.program.regions import Region, in_regions
 from tests.program.comparing import assert_same, compiled_quietly
 
@@ -95,3 +96,20 @@ def test_steps_that_are_alike_share_their_code() -> None:
     before = llvm_code.compiled_text.cache_info().currsize
     tn.compile(f, backend="llvm", fullgraph=True)(np.ones(5))
     assert llvm_code.compiled_text.cache_info().currsize <= before + 2
+
+
+def test_a_longer_recurrence_has_no_more_kernels() -> None:
+    pytest.importorskip("llvmlite")
+
+    def f(x: Array, w: Array, steps: int) -> Array:
+        for _ in range(steps):
+            x = tnp.tanh(x @ w) * x
+        return tnp.sum(x)
+
+    def kernels(steps: int) -> int:
+        gradient = tn.grad(lambda w: f(np.ones((2, 4)), w, steps))
+        program = tn.compile(gradient).lower(np.ones((4, 4)))
+        found = [kernel_of(x, program) for x in llvm_code.steps_of(program) if isinstance(x, Region)]
+        return len({kernel.text for kernel in found if kernel is not None})
+
+    assert kernels(240) == kernels(60)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import attrs
 import numpy as np
 
 from tapenet.program.instructions import Instruction, Program
@@ -22,7 +21,7 @@ def simplified(program: Program) -> Program:
     makers: dict[int, Instruction] = {}
     kept = []
     for instruction in program.instructions:
-        own = attrs.evolve(instruction, operands=tuple([replaced.get(n, n) for n in instruction.operands]))
+        own = instruction.reading(tuple([replaced.get(n, n) for n in instruction.operands]), instruction.keywords)
         if is_pure(own):
             same = _same_as(own, program, makers)
             if same is not None and _is_alike(program, same, own.out):
@@ -36,7 +35,8 @@ def simplified(program: Program) -> Program:
 
 def _is_alike(program: Program, a: int, b: int) -> bool:
     """Return whether two values are of one shape, dtype and kind."""
-    return attrs.astuple(program.spaces[a]) == attrs.astuple(program.spaces[b])
+    x, y = program.spaces[a], program.spaces[b]
+    return (x.shape, x.dtype, x.is_number, x.is_array, x.parts) == (y.shape, y.dtype, y.is_number, y.is_array, y.parts)
 
 
 def _same_as(instruction: Instruction, program: Program, makers: Makers) -> int | None:
@@ -117,4 +117,4 @@ def _without_broadcasts(instruction: Instruction, program: Program, makers: Make
         source = program.spaces[maker.operands[0]]
         if not source.is_number:
             operands[place] = maker.operands[0]
-    return attrs.evolve(instruction, operands=tuple(operands))
+    return instruction.reading(tuple(operands), instruction.keywords)

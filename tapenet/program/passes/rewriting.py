@@ -19,16 +19,18 @@ def is_pure(instruction: Instruction) -> bool:
 def with_values_replaced(program: Program, instructions: Iterable[Instruction], replaced: Mapping[int, int]) -> Program:
     """Return a program of these instructions, in which a value stands for each that is replaced."""
 
+    if not replaced:
+        return attrs.evolve(program, instructions=tuple(instructions))
+
     def final(number: int) -> int:
         while number in replaced:
             number = replaced[number]
         return number
 
     changed = [
-        attrs.evolve(
-            instruction,
-            operands=tuple([final(n) for n in instruction.operands]),
-            keywords={name: final(n) for name, n in instruction.keywords.items()},
+        instruction.reading(
+            tuple([final(n) for n in instruction.operands]),
+            {name: final(n) for name, n in instruction.keywords.items()},
         )
         for instruction in instructions
     ]

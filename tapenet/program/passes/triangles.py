@@ -30,7 +30,7 @@ def with_triangular_matrices(program: Program) -> Program:
     replaced: dict[int, int] = {}
     kept = []
     for instruction in program.instructions:
-        own = attrs.evolve(instruction, operands=tuple([replaced.get(n, n) for n in instruction.operands]))
+        own = instruction.reading(tuple([replaced.get(n, n) for n in instruction.operands]), instruction.keywords)
         if is_pure(own):
             if _is_mask_of_itself(own, program, known):
                 replaced[own.out] = own.operands[1]
