@@ -15,7 +15,7 @@ import attrs
 import numpy as np
 
 from tapenet.kernels import backends
-from tapenet.kernels.teams import Native, Step, Team, free_team
+from tapenet.kernels.teams import Native, Step, done
 from tapenet.kernels.threads import parts_of
 
 Array = Any
@@ -58,7 +58,7 @@ class Numbers:
     def fit(self, dtype: np.dtype[Any]) -> bool:
         """Return whether NumPy computes with these in a dtype."""
         # A float64 scalar of NumPy would widen float32 arrays (NEP 50), and the code computes in their own dtype.
-        return all(type(x) in (float, int, dtype.type) for x in attrs.astuple(self))
+        return all(type(x) in (float, int, dtype.type) for x in attrs.astuple(self, recurse=False))
 
 
 def take_step(outputs: Sequence[Array], arrays: Sequence[Array], numbers: Numbers) -> bool:
@@ -73,7 +73,7 @@ def take_step(outputs: Sequence[Array], arrays: Sequence[Array], numbers: Number
     code = code_for(several, numbers) if outputs[0].size >= FEWEST else None
     if code is None:
         return False
-    given = [float(x) for x in attrs.astuple(numbers)]
+    given = [float(x) for x in attrs.astuple(numbers, recurse=False)]
     code.report(code.function(*(x.ctypes.data for x in several), outputs[0].size, *given))
     return True
 
@@ -86,39 +86,35 @@ def take_steps(leaves: Sequence[tuple[Sequence[Array], Sequence[Array]]], number
         numbers: of the step.
     """
     codes = [code_for((*arrays, *outputs), numbers) for outputs, arrays in leaves]
-    sizes = [0 if code is None else outputs[0].size for code, (outputs, _) in zip(codes, leaves, strict=True)]
-    if sum(sizes) >= FEWEST:
-        with free_team() as team:
-            if team is not None:
-                _take(team, codes, leaves, sizes, numbers)
-                return [code is not None for code in codes]
-    return [False] * len(leaves)
+    joined = [(code, leaf) for code, leaf in zip(codes, leaves, strict=True) if code is not None]
+    if sum(outputs[0].size for _, (outputs, _) in joined) < FEWEST:
+        return [False] * len(leaves)
+    met = done(_parts(joined, numbers))
+    for code in {code.dtype: code for code, _ in joined}.values():
+        code.report(met)
+    return [code is not None for code in codes]
 
 
-def _take(
-    team: Team, codes: Sequence[Code | None], leaves: Sequence[Any], sizes: Sequence[int], numbers: Numbers
-) -> None:
+def _parts(joined: Sequence[tuple[Code, Any]], numbers: Numbers) -> list[list[Step]]:
     """Cut all elements into parts of one size, more than there are threads: they are not all equally fast."""
-    total = sum(sizes)
-    touched = sum(size * 7 * outputs[0].itemsize for size, (outputs, _) in zip(sizes, leaves, strict=True))
-    shared = len(parts_of(total, touched))
+    total = sum(outputs[0].size for _, (outputs, _) in joined)
+    shared = len(parts_of(total, sum(7 * outputs[0].nbytes for _, (outputs, _) in joined)))
     length = -(-total // (PARTS * shared if shared > 1 else 1))
+    given = [float(x) for x in attrs.astuple(numbers, recurse=False)]
     parts: list[list[Step]] = []
     room = 0
-    for code, (outputs, arrays), size in zip(codes, leaves, sizes, strict=True):
-        start = 0
-        while code is not None and start < size:
+    for code, (outputs, arrays) in joined:
+        addresses = [x.__array_interface__["data"][0] for x in (*arrays, *outputs)]
+        start, size, step = 0, outputs[0].size, code.dtype.itemsize
+        while start < size:
             if room == 0:
                 parts.append([])
                 room = length
-            stop = min(size, start + room)
-            parts[-1].append(code.step((*arrays, *outputs), numbers, slice(start, stop)))
-            room -= stop - start
-            start = stop
-    met = team.run(parts)
-    for code in dict.fromkeys(codes):
-        if code is not None:
-            code.report(met)
+            count = min(size - start, room)
+            parts[-1].append((code.native, *(at + start * step for at in addresses), count, *given))
+            room -= count
+            start += count
+    return parts
 
 
 @attrs.frozen(eq=False)
@@ -137,12 +133,6 @@ class Code:
     function: Any
     native: Native
     library: Any
-
-    def step(self, arrays: Sequence[Array], numbers: Numbers, block: slice) -> Step:
-        """Return the step of a team's call that writes a block of the last three arrays, given all seven."""
-        begin = block.start * self.dtype.itemsize
-        addresses = [x.ctypes.data + begin for x in arrays]
-        return (self.native, *addresses, block.stop - block.start, *map(float, attrs.astuple(numbers)))
 
     def report(self, met: int) -> None:
         """Meet exceptions again in NumPy, which warns, raises or ignores them as `numpy.errstate` says."""
