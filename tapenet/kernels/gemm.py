@@ -102,11 +102,12 @@ class Gemm:
             *packs,
         )
 
-    def step(self, x: Array, y: Array, out: Array, part: int) -> Step:
-        """Return the step of a part of a team's call that writes a product of two matrices."""
-        while len(self.packs) <= part:
+    def step(self, x: Array, y: Array, out: Array, part: int | None) -> Step:
+        """Return the step of a part of a team's call, or of this thread alone, that writes a product of matrices."""
+        while part is not None and len(self.packs) <= part:
             self.packs.append(_Pack(self.packed.sizes, self.dtype))
-        return (self.native, *self.arguments(x[None], y[None], out[None], self.packs[part].addresses))
+        pack = self.packed if part is None else self.packs[part]
+        return (self.native, *self.arguments(x[None], y[None], out[None], pack.addresses))
 
     def report(self, met: int) -> None:
         """Raise the same floating-point exceptions in NumPy: see `report_exceptions`."""

@@ -45,10 +45,14 @@ class Native:
     Attributes:
         address: of the function.
         kinds: of its arguments: "q" for each integer and each address, "d" for each float64.
+        flag: what is returned in place of anything but 0; 0 to return what the function does.
+        kept: what holds the function's code, where nothing else does.
     """
 
     address: int
     kinds: str
+    flag: int = 0
+    kept: Any = None
 
     @functools.cached_property
     def format(self) -> struct.Struct:
@@ -58,14 +62,14 @@ class Native:
     @functools.cached_property
     def caller(self) -> int:
         """The address of what reads the arguments of a call and makes it."""
-        return int(_library(self.kinds).address("call"))
+        return int(_library(self.kinds, self.flag).address("call"))
 
     @functools.cached_property
     def call(self) -> Callable[..., int]:
         """The function, as Python calls it."""
         kinds = [ctypes.c_int64 if kind == "q" else ctypes.c_double for kind in self.kinds]
         function: Callable[..., int] = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(self.address)
-        return function
+        return (lambda *arguments: self.flag if function(*arguments) else 0) if self.flag else function
 
 
 Step = tuple[Any, ...]  # a Native and its arguments
@@ -226,9 +230,9 @@ def _functions() -> tuple[Callable[..., int], Callable[..., None]]:
 
 
 @functools.cache
-def _library(kinds: str) -> Any:
+def _library(kinds: str, flag: int) -> Any:
     """Return the code that reads arguments of these kinds and calls a function with them."""
-    text = _caller(kinds)
+    text = _caller(kinds, flag)
     return _kept(_machine_code().compile_module(lambda: text, text))
 
 
@@ -238,13 +242,14 @@ def _kept(library: Any) -> Any:
     return library
 
 
-def _caller(kinds: str) -> str:
+def _caller(kinds: str, flag: int) -> str:
     types = ["i64" if kind == "q" else "double" for kind in kinds]
     lines = []
     for i, kind in enumerate(types):
         lines.append(f"%at{i} = getelementptr i64, ptr %call, i64 {3 + i}")
         lines.append(f"%a{i} = load {kind}, ptr %at{i}, align 8")
     given = ", ".join(f"{kind} %a{i}" for i, kind in enumerate(types))
+    end = f"%is.set = icmp ne i32 %result, 0\n  %flag = select i1 %is.set, i32 {flag}, i32 0\n  ret i32 %flag"
     body = "\n  ".join(lines)
     return f"""
 define i32 @call(ptr %call) {{
@@ -252,7 +257,7 @@ define i32 @call(ptr %call) {{
   %function = load ptr, ptr %at
   {body}
   %result = call i32 %function({given})
-  ret i32 %result
+  {end if flag else "ret i32 %result"}
 }}
 """
 

@@ -171,8 +171,14 @@ class Kernel:
     columns: int
 
 
-def kernel_of(region: Region, program: Program) -> Kernel | None:
-    """Return the kernel of a region; None where its operations have two precisions, or operands of other shapes."""
+def kernel_of(region: Region, program: Program, *, keeps_rows: bool = False) -> Kernel | None:
+    """Return the kernel of a region; None where its operations have two precisions, or operands of other shapes.
+
+    Args:
+        region: what it computes.
+        program: that the region is of.
+        keeps_rows: whether its rows are those of matrices, whatever its operands; None where they cannot be.
+    """
     shape = shape_of(program, region.instructions[0].out)
     chars = {char for x in region.instructions for char in precisions(program, x)}
     if not chars and any(_is_integer(program, x.out) for x in region.instructions):
@@ -186,7 +192,10 @@ def kernel_of(region: Region, program: Program) -> Kernel | None:
     assert char is not None
     roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
     if not {"row", "column"} & set(roles.values()):
-        split = 0
+        split = int(keeps_rows)
+        roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
+    if keeps_rows and (split != 1 or len(shape) != 2 or not all(roles.values())):
+        return None
     rows, columns = math.prod(shape[:split]), math.prod(shape[split:])
     widest = max(processor().vector_size, 16) // np.dtype(char).itemsize
     lanes = min(widest, 1 << (columns.bit_length() - 1))

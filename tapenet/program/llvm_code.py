@@ -22,11 +22,13 @@ from tapenet.kernels.machine_code import Library, compile_module
 from tapenet.kernels.memory import empty
 from tapenet.kernels.teams import Native, shared
 from tapenet.program import numpy_code
+from tapenet.program.closed_code import closed_code
+from tapenet.program.closing import Closed, opened, with_closed_products
 from tapenet.program.evaluating import evaluator
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.kernel_code import DATA, ITEMS, NUMBER, Kernel, can_join, is_worth, kernel_of, module_of, shape_of
 from tapenet.program.numpy_code import Run
-from tapenet.program.regions import Region, Step, in_regions
+from tapenet.program.regions import Region, Step, in_regions, whole_reads
 from tapenet.program.stretch_code import StretchCode, code_of, texts_of
 from tapenet.program.stretch_runner import FAR, runner_text
 from tapenet.program.stretches import PRODUCTS, Stretch, in_stretches
@@ -47,8 +49,8 @@ def compiled(program: Program, donated: frozenset[int] = frozenset()) -> Run:
     check_installed()
     if not finds_data():
         return numpy_code.compiled(program, donated)
-    code = _Code.of(program)
-    return numpy_code.code_of(program, code.steps, code.function, donated)
+    code = _Code.of(opened(program))
+    return numpy_code.code_of(code.program, code.steps, code.function, donated)
 
 
 def check_installed() -> None:
@@ -87,7 +89,7 @@ class _Code:
     """
 
     program: Program
-    steps: Sequence[Instruction | Region | Stretch]
+    steps: Sequence[Instruction | Region | Stretch | Closed]
     kernels: Mapping[int, Kernel]
     names: dict[str, str] = attrs.field(factory=dict)
     stretches: dict[int, StretchCode] = attrs.field(factory=dict)
@@ -99,18 +101,29 @@ class _Code:
         """Compile what can be compiled."""
         steps = steps_of(program)
         found = ((id(step), kernel_of(step, program)) for step in steps if isinstance(step, Region))
-        kernels = {key: kernel for key, kernel in found if kernel is not None}
+        kernels: dict[int, Kernel] = {key: kernel for key, kernel in found if kernel is not None}
 
         def fits(region: Region) -> bool:
             kernel = kernels.get(id(region))
             return kernel is not None and _touched(kernel, region, program) < SHARED
 
-        code = cls(program, in_stretches(steps, program, fits, _makes_products(steps, program)), kernels)
+        def can_close(product: Instruction, region: Region) -> bool:
+            dtype = program.spaces[product.out].dtype
+            if dtype is None or gemm_for(dtype) is None or not _reads_places(region, product.out, program):
+                return False
+            by_rows = kernel_of(region, program, keeps_rows=True)
+            if by_rows is not None:
+                kernels[id(region)] = by_rows
+            return by_rows is not None
+
+        stretched = in_stretches(steps, program, fits, _makes_products(steps, program))
+        code = cls(program, with_closed_products(stretched, program, can_close), kernels)
         code._compile(is_alone=lambda region: id(region) in kernels and is_worth(region, program))
         return code
 
     def _compile(self, is_alone: Callable[[Region], bool]) -> None:
-        alone = [step for step in self.steps if isinstance(step, Region) and is_alone(step)]
+        closed = [step.region for step in self.steps if isinstance(step, Closed)]
+        alone = [*closed, *(step for step in self.steps if isinstance(step, Region) and is_alone(step))]
         joined = [step for step in self.steps if isinstance(step, Stretch)]
         parts = [part for stretch in joined for part in stretch.steps if isinstance(part, Region)]
         texts = {self.kernels[id(region)].text: self.kernels[id(region)] for region in (*alone, *parts)}
@@ -127,14 +140,26 @@ class _Code:
         self.contiguous = {n for region in alone for n in region.outputs}.union(*(x.outputs for x in joined))
         self.kernels = {id(region): self.kernels[id(region)] for region in alone}
 
-    def function(self, step: Region | Stretch, program: Program) -> Callable[..., Any] | None:
+    def function(self, step: Region | Stretch | Closed, program: Program) -> Callable[..., Any] | None:
         """Return the Python function of a step that is compiled."""
+        if isinstance(step, Closed):
+            assert self.library is not None
+            kernel = self.kernels[id(step.region)]
+            name, reference = self.names[kernel.text], _by_numpy(step, program)
+            return closed_code(step, program, kernel, self.library, name, self.contiguous, reference)
         if isinstance(step, Stretch):
             return _stretch_function(self.stretches[id(step)], step, self.library, program, self.contiguous)
-        kernel = self.kernels.get(id(step))
-        if kernel is None or self.library is None:
+        if id(step) not in self.kernels or self.library is None:
             return None
+        kernel = self.kernels[id(step)]
         return _called(kernel, self.library, self.names[kernel.text], step, program, self.contiguous)
+
+
+def _reads_places(region: Region, number: int, program: Program) -> bool:
+    """Return whether a region reads a value of its own shape element by element, and in no other way."""
+    readers = [x for x in region.instructions if number in x.operands]
+    is_whole = any(number in whole_reads(x) for x in readers)
+    return bool(readers) and not is_whole and shape_of(program, number) == shape_of(program, region.outputs[0])
 
 
 def _makes_products(steps: Sequence[Step], program: Program) -> bool:
@@ -276,7 +301,7 @@ def compiled_text(text: str) -> types.CodeType:
     return compile(text, "<kernel>", "exec")
 
 
-def _by_numpy(step: Region | Stretch, program: Program) -> Callable[[Sequence[Any]], Any]:
+def _by_numpy(step: Region | Stretch | Closed, program: Program) -> Callable[[Sequence[Any]], Any]:
     """Return the function of a step's inputs by NumPy."""
 
     @functools.cache
