@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeGuard, TypeVar, overload
 
 from tapenet.core.argument_checks import check_transform
 from tapenet.core.leaf_checks import advice_on_aux, check_scalar
@@ -40,11 +40,16 @@ Aux = TypeVar("Aux")
 Same = TypeVar("Same")
 
 
+def _is_by_leaf(argnums: Argnums, has_aux: bool, args: tuple[Any, ...]) -> TypeGuard[int]:
+    """Return whether there is the short way: by one argument, a leaf of floats."""
+    return type(argnums) is int and 0 <= argnums < len(args) and not has_aux and is_leaf_of_floats(args[argnums])
+
+
 def _gradient_of(
     function: str, f: Callable[..., Any], argnums: Argnums, has_aux: bool, args: tuple[Any, ...], kwargs: Any
 ) -> tuple[Tree, Tree, Tree]:
     """Return the value of `f`, its gradient and aux."""
-    if type(argnums) is int and 0 <= argnums < len(args) and not has_aux and is_leaf_of_floats(args[argnums]):
+    if _is_by_leaf(argnums, has_aux, args):
         found = gradient_by_leaf(function, f, argnums, args, kwargs)
         if isinstance(found, tuple):
             return (*found, None)
@@ -190,8 +195,14 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool 
 
     @transformed(elementwise_grad, f, argnums, has_aux)
     def derivative_of(*args: Any, **kwargs: Any) -> Any:
-        places = argument_keys("elementwise_grad", f, argnums, args, kwargs)
-        recording = run_recorded("elementwise_grad", f, args, kwargs, places, has_aux)
+        if _is_by_leaf(argnums, has_aux, args):
+            found = gradient_by_leaf("elementwise_grad", f, argnums, args, kwargs, of_sum=True)
+            if isinstance(found, tuple):
+                return found[1]
+            recording = found
+        else:
+            places = argument_keys("elementwise_grad", f, argnums, args, kwargs)
+            recording = run_recorded("elementwise_grad", f, args, kwargs, places, has_aux)
         leaves = tree_leaves(recording.y)
         if len(leaves) != 1:
             advice = advice_on_aux(recording.y)

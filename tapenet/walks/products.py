@@ -38,7 +38,7 @@ def vjp_walk(
 
 
 def gradient_walk(trace: Recorder, target: Tensor, sources: Sequence[Tensor], one: Array) -> list[Array | None]:
-    """Walk backward from a scalar to all leaves of a closed tape: what `vjp_walk` gives for a cotangent of 1."""
+    """Walk backward from one target to all leaves of a closed tape: what `vjp_walk` gives for a cotangent of ones."""
     slots = [source.slot for source in sources]
     entries = pooled_entries(trace, trace.entries_to_walk((target.slot,), slots))
     found = backward(entries, {target.slot: one}, slots, covers_leaves=True)

@@ -37,6 +37,8 @@ class End:
     @property
     def seeded(self) -> Shape:
         """The shape of what the seeds tell apart."""
+        if self.batch_axis is None:
+            return self.shape
         return tuple(length for i, length in enumerate(self.shape) if i != self.batch_axis)
 
     @property
@@ -59,6 +61,8 @@ def rows(walk: Walk, ends: Sequence[End], chunk_size: int | None = None, scale: 
     """
     total = sum(end.size for end in ends)
     step = chunk_size or _step(ends, total)
+    if step == 1 and 1 < total <= FEW_SEEDS and all(end.batch_axis is None for end in ends):
+        return _one_by_one(walk, _seeds(ends, 0, total, scale), total)
     # Without any unit vector one walk is made all the same: it tells the shapes of the answers.
     chunks = (_chunk(walk, ends, start, min(start + step, total), scale) for start in range(0, max(total, 1), step))
     first = next(chunks)
@@ -79,6 +83,23 @@ ROWS_AT_ONCE = 2**22
 def _step(ends: Sequence[End], total: int) -> int:
     size = max((math.prod(end.shape) * end.dtype.itemsize for end in ends), default=0)
     return max(total, 1) if size * total <= LARGE_ROWS else max(1, ROWS_AT_ONCE // size)
+
+
+FEW_SEEDS = 64  # so few that their unit vectors are made together
+
+
+def _one_by_one(walk: Walk, seeds: Sequence[Array], total: int) -> list[Array | None]:
+    """Return the rows of one walk for each seed."""
+    answers = [walk([seed[i] for seed in seeds]) for i in range(total)]
+    found: list[Array | None] = []
+    for own in zip(*answers, strict=True):
+        like = own[0]
+        if like is None:
+            found.append(None)
+            continue
+        row = [np.zeros_like(like) if x is None else x for x in own]
+        found.append(np.concatenate([np.reshape(x, (1, *like.shape)) for x in row]))
+    return found
 
 
 def _filled(first: list[Array | None], chunks: Iterable[list[Array | None]], total: int) -> list[Array | None]:

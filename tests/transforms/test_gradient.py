@@ -52,6 +52,33 @@ def test_a_leaf_has_the_gradient_of_a_pytree_of_it(leaf: Any, f: Callable[[Any],
         assert not np.shares_memory(gradient, leaf)
 
 
+@pytest.mark.parametrize("f", [lambda x: (tnp.sin(x) * x).real, tnp.real, lambda x: 2.5, lambda x: tnp.abs(x) ** 2])
+@pytest.mark.parametrize("leaf", LEAVES.values(), ids=LEAVES)
+def test_a_leaf_has_the_elementwise_gradient_of_a_pytree_of_it(leaf: Any, f: Callable[[Any], Any]) -> None:
+    gradient = tn.elementwise_grad(f)(leaf)
+    (expected,) = tn.elementwise_grad(lambda x: f(x[0]))((leaf,))
+    assert type(gradient) is type(expected)
+    np.testing.assert_array_equal(gradient, expected)
+    assert np.asarray(gradient).dtype == np.asarray(leaf).dtype
+    assert not isinstance(gradient, np.ndarray) or not np.shares_memory(gradient, leaf)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2,), (2, 2), (3, 0)])
+def test_small_jacobians_row_by_row_are_those_of_all_rows_at_once(shape: tuple[int, ...]) -> None:
+    x, c = np.array([0.3, -0.2]), np.linspace(0.1, 1.0, int(np.prod(shape))).reshape(shape)
+
+    def f(x: Any, z: Any) -> Any:
+        return tnp.sin(x[0] * c) * x[1] + 0 * z, z * c
+
+    args = x, np.float64(0.7)
+    found, together = (tn.jacobian(f, (0, 1), chunk_size=size)(*args) for size in (None, 100))
+    for own, other in zip(tn.tree.leaves(found), tn.tree.leaves(together), strict=True):
+        assert type(own) is type(other)
+        np.testing.assert_array_equal(own, other)
+    mapped = tn.vmap(lambda x: tn.jacobian(f)(x, 0.7)[0])(np.stack([x, x]))
+    np.testing.assert_allclose(mapped, [found[0][0]] * 2, rtol=1e-14)
+
+
 @pytest.mark.parametrize(
     ("f", "error", "message"),
     [
