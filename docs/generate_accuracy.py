@@ -706,6 +706,7 @@ def page() -> str:
     )
     parts.append("\n".join([MATRICES, *matrix_rows(), ""]))
     sys.path.insert(0, str(Path(__file__).parent))
+    parts.append(importlib.import_module("compiled_accuracy").section(sys.modules[__name__]))
     section: str = importlib.import_module("scipy_accuracy").section()
     return "\n".join([*parts, section])
 

@@ -15,8 +15,8 @@ EVERY = 23  # one point of so many is computed again
 PROCESSORS = 2.0  # ulp by which NumPy's own functions differ from one processor's instructions to another's
 
 
-def _loaded() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("generate_accuracy", DOCS / "generate_accuracy.py")
+def _loaded(name: str) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert specification is not None
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
@@ -24,7 +24,8 @@ def _loaded() -> ModuleType:
     return module
 
 
-accuracy = _loaded()
+accuracy = _loaded("generate_accuracy")
+compiled = _loaded("compiled_accuracy")
 PAGE = accuracy.PAGE.read_text(encoding="utf-8")
 CASES = [(np.dtype(dtype).name, name) for dtype in accuracy.DTYPES for name in accuracy.FUNCTIONS]
 
@@ -60,6 +61,19 @@ def test_a_sample_of_the_pairs_is_within_the_bounds(dtype: str, name: str) -> No
     ):
         found = accuracy.errors_from(right, x.dtype, accuracy.ours_of_two(function, places, x, y))
         assert found.max() <= bound + PROCESSORS
+
+
+@pytest.mark.parametrize("name", compiled.NAMES)
+def test_a_sample_of_what_compiled_functions_give_is_within_the_bounds(name: str) -> None:
+    pytest.importorskip("llvmlite")
+    held = bounds("Compiled functions", name)
+    assert held[0] <= 3
+    assert held[3] <= 2
+    for i, dtype in enumerate(accuracy.DTYPES):
+        for order in range(3):
+            errors = compiled.errors(accuracy, name, dtype, order, EVERY)
+            assert errors.size > 10
+            assert errors.max() <= held[3 * i + order] + PROCESSORS
 
 
 def _largest_error(name: str) -> float:
