@@ -344,26 +344,38 @@ class StraightField:
                     self.functions[name] = None
         return self.functions[name]
 
-    def of_numbers(self, arrays: Sequence[Array], otherwise: Function, seen: Function | None = None) -> Function:
-        """Return f(t, y) of a number and an array, as a list; of another function where Python raises.
-
-        Args:
-            arrays: the arguments.
-            otherwise: f itself.
-            seen: called with the time and the elements of y in a tuple, each time.
-        """
-        name = "numbers" if seen is None else "numbers that are seen"
-        make = self._made(name, lambda: self._of_numbers(seen is not None))
+    def of_numbers(self, arrays: Sequence[Array], otherwise: Function) -> Function:
+        """Return f(t, y) of a number and an array, as a list; of another function where Python raises."""
+        make = self._made("numbers", lambda: self._of_numbers(f"return [{', '.join(self._named_outputs)}]"))
         assert make is not None
-        field: Function = make(_elements(arrays), otherwise, seen)
+        field: Function = make(_elements(arrays), otherwise, None, None)
         return field
 
-    def _of_numbers(self, is_seen: bool) -> Function:
-        body = ["t = float(t)", f"{self._states}, = y.tolist()", *([f"seen((t, {self._states}))"] if is_seen else [])]
-        body += _written(self.graph, self.outputs)
-        lines = ["def field(t, y):", "    try:", *(f"        {line}" for line in body)]
+    def of_calls(self, arrays: Sequence[Array], otherwise: Function, seen: Function) -> Function:
+        """Return the same for a solver that copies what f gives: it is one array, written into each time.
+
+        Args:
+            arrays, otherwise: as for `of_numbers`.
+            seen: called with the time and the elements of y in a tuple, before.
+        """
+        before = f"seen((t, {self._states}))"
+        after = [f"out[{i}] = {x}" for i, x in enumerate(self._named_outputs)]
+        make = self._made("calls", lambda: self._of_numbers("return out", before, after))
+        assert make is not None
+        field: Function = make(_elements(arrays), otherwise, seen, np.empty(self.size))
+        return field
+
+    @property
+    def _named_outputs(self) -> list[str]:
+        return [_named(_kept(x)) for x in self.outputs]
+
+    def _of_numbers(self, last: str, before: str = "", after: Sequence[str] = ()) -> Function:
+        written = _written(self.graph, self.outputs)[:-1]
+        reads_time = any(line.endswith("= t") for line in written)
+        body = ["t = float(t)"] * reads_time + [f"{self._states}, = y.tolist()"] + [before] * bool(before)
+        lines = ["def field(t, y):", "    try:", *(f"        {line}" for line in (*body, *written, *after, last))]
         lines += ["    except (ArithmeticError, ValueError):", "        return otherwise(t, y)", "return field"]
-        return _function("p, otherwise, seen", [*self._unpacked(), *lines], _IN_MATH)
+        return _function("p, otherwise, seen, out", [*self._unpacked(), *lines], _IN_MATH)
 
     def of_lines(
         self, name: str, parameters: str, lines: Function, copies: int, arrays: Sequence[Array]
@@ -382,8 +394,8 @@ class StraightField:
             body = _written(self.graph, self.outputs)[:-1]
             if copies * (len(body) + self.size * copies) > _LARGEST * _DERIVATIVES:
                 raise _UnsupportedError
-            found = [_named(_kept(x)) for x in self.outputs]
-            inner = [f"def attempt({parameters}):", *(f"    {line}" for line in lines(body, found)), "return attempt"]
+            inner = lines(body, self._named_outputs)
+            inner = [f"def attempt({parameters}):", *(f"    {line}" for line in inner), "return attempt"]
             return _function("p", [*self._unpacked(), *inner], _IN_MATH)
 
         made = self._made(name, make)
@@ -391,9 +403,13 @@ class StraightField:
 
     def values(self, t: Array, y: Array, arrays: Sequence[Array]) -> Array:
         """Return f at points, shape (points, d)."""
+        return self.rows(t, y.T, arrays).T
+
+    def rows(self, t: Array, y: Array, arrays: Sequence[Array]) -> Array:
+        """Return f at points, from y of shape (d, points) and in that shape."""
         run = self._made("values", lambda: self._of_arrays(self.outputs, False))
         assert run is not None
-        return _columns(run(t, y.T, _elements(arrays), ()), len(t))
+        return _rows(run(t, y, _elements(arrays), ()), len(t))
 
     def slopes(self, t: Array, y: Array, arrays: Sequence[Array]) -> Array | None:
         """Return the Jacobians by y at points, shape (points, d, d); None where that would be a large function."""
@@ -406,7 +422,8 @@ class StraightField:
         run = self._made("slopes", make)
         if run is None:
             return None
-        return _columns(run(t, y.T, _elements(arrays), ()), len(t)).reshape(len(t), self.size, self.size)
+        found = _rows(run(t, y.T, _elements(arrays), ()), len(t))
+        return np.ascontiguousarray(found.T).reshape(len(t), self.size, self.size)
 
     def pulled(self, t: Array, y: Array, arrays: Sequence[Array], bars: Array) -> list[Array] | None:
         """Return the cotangents of the arrays, from those of f at points, shape (points, d); None as for `slopes`."""
@@ -433,11 +450,11 @@ class StraightField:
         return _function("t, y, p, bars", [*lines, *_written(self.graph, outputs)], _IN_NUMPY)
 
 
-def _columns(found: Sequence[Any], count: int) -> Array:
-    """Return arrays and numbers as the columns of one array."""
-    out = np.empty((count, len(found)))
+def _rows(found: Sequence[Any], count: int) -> Array:
+    """Return arrays and numbers as the rows of one array."""
+    out = np.empty((len(found), count))
     for i, x in enumerate(found):
-        out[:, i] = x
+        out[i] = x
     return out
 
 

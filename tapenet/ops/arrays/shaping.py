@@ -406,7 +406,11 @@ def stack(arrays: Sequence[Array], axis: int = 0, out: None = None, *, dtype: An
     shapes = sorted({x.shape for x in parts})
     if len(shapes) > 1:
         raise ArgumentError(f"stack: arrays must have one shape; got {', '.join(map(str, shapes))}.")
-    return concatenate([expand_dims(x, axis) for x in parts], axis, dtype=dtype, **keywords)
+    if not shapes or dtype is not None or keywords:
+        return concatenate([expand_dims(x, axis) for x in parts], axis, dtype=dtype, **keywords)
+    (shape,) = shapes
+    place = axis_of("stack", axis, len(shape) + 1)
+    return _concatenate(*[_reshape(x, shape=(*shape[:place], 1, *shape[place:])) for x in parts], axis=place)
 
 
 def _at_least(x: Array, ndim: int) -> Array:

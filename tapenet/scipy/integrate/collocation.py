@@ -154,22 +154,22 @@ def stages_between(
         arrays: the arguments of the right-hand side.
         allowed: of values, the error that they may have.
     """
-    steps, d = len(mesh) - 1, y.shape[1]
-    h, c = np.diff(mesh)[:, None, None], tableau.nodes[:, None]
-    nodes = np.ravel(mesh[:-1, None] + tableau.nodes * h[:, :, 0])
-    with np.errstate(all="ignore"):
-        f = h * np.stack([field.values(mesh[:-1], y[:-1], arrays), field.values(mesh[1:], y[1:], arrays)], 1)
-        first, across = y[:-1, None], (y[1:] - y[:-1])[:, None]
-        before, after = f[:, :1], f[:, 1:]
+    (count, d), c = y.shape, tableau.nodes
+    h = np.diff(mesh)[:, None]
+    nodes = np.ravel(mesh[:-1, None] + c * h)
+    with np.errstate(all="ignore"):  # one row for each component, then the steps and their stages
+        f = field.rows(mesh, y.T, arrays)
+        first, across = y.T[:, :-1, None], np.diff(y.T)[:, :, None]
+        before, after = h * f[:, :-1, None], h * f[:, 1:, None]
         stages = first + c * (before + c * (3 * across - 2 * before - after + c * (before + after - 2 * across)))
-        most = allowed(stages)
+        most = np.moveaxis(allowed(np.moveaxis(stages, 0, -1)), -1, 0)
         for _ in range(_ITERATIONS):
-            moved = field.values(nodes, stages.reshape(-1, d), arrays).reshape(steps, -1, d)
-            improved = first + h * (tableau.weights @ moved)
+            slopes = field.rows(nodes, stages.reshape(d, -1), arrays).reshape(d, count - 1, -1)
+            improved = first + h * (slopes @ tableau.weights.T)
             is_near = bool(np.all(np.abs(improved - stages) <= most))
             stages = improved
             if is_near:
-                return stages
+                return np.ascontiguousarray(np.moveaxis(stages, 0, -1))
     return None
 
 

@@ -80,7 +80,12 @@ class _Problem:
         return self.structure.filled(filled)
 
     def plain_field(self, times: Array, y0: Array, args: Any, seen: Function | None = None) -> Function:
-        """Return f of plain values, which the solver calls; `seen` is called with the time and y in a tuple before."""
+        """Return f of plain values, which the solver calls.
+
+        Args:
+            times, y0, args: of the problem.
+            seen: called with the time and the elements of y in a tuple, before; for a solver that copies what f gives.
+        """
 
         def field(t: float, y: Array) -> Array:
             value = self.f(t, y, *args)
@@ -95,7 +100,9 @@ class _Problem:
                 lambda t, y, arrays: self.f(t, y, *self.rebuilt(arrays)), times[0], y0, given
             )
         if self.straight is not None and _are_same(self.straight.of_numbers(given, field), field, times, y0):
-            return self.straight.of_numbers(given, field, seen)
+            if seen is None:
+                return self.straight.of_numbers(given, field)
+            return self.straight.of_calls(given, field, seen)
         self.straight = None
         return field if seen is None else lambda t, y: (seen((t, *y.tolist())), field(t, y))[1]
 
@@ -555,10 +562,10 @@ class _Odeint:
 
     def __call__(self, problem: _Problem, times: Array, y0: Array, args: Any) -> Any:
         """Return a mesh as fine as the solver's steps, and a function of a mesh and nodes that gives the states."""
-        seen: list[tuple[float, ...]] = []
-        y = self.integrated(problem.name, problem.plain_field(times, y0, args, seen.append), y0, times)
+        seen: list[float] = []
+        y = self.integrated(problem.name, problem.plain_field(times, y0, args, seen.extend), y0, times)
         sign = -1.0 if times[-1] < times[0] else 1.0
-        called = _last_calls(np.array(seen), sign)[::2]
+        called = _last_calls(np.array(seen).reshape(-1, 1 + len(y0)), sign)[::2]
 
         def again(points: Array) -> Array:
             ordered, places = np.unique(sign * points, return_inverse=True)
