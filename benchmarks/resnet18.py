@@ -12,7 +12,7 @@ from typing import Any
 
 import networks
 import numpy as np
-from interleaved import COMPILED, PYTORCH, TAPENET, Makers, Run, Scenario, compiled, main
+from interleaved import COMPILED, PROGRAM, PYTORCH, TAPENET, Makers, Run, Scenario, compiled, main
 
 STAGES = 4
 CLASSES = 10
@@ -24,6 +24,7 @@ def contenders(batch_size: int, image_size: int, width: int) -> Makers:
     return {
         TAPENET: partial(with_tapenet, data, params, width),
         COMPILED: partial(compiled, partial(with_tapenet, data, params, width)),
+        PROGRAM: partial(with_compile, data, params, width),
         PYTORCH: partial(with_torch, data, params, channels_last=False),
         "PyTorch, channels last": partial(with_torch, data, params, channels_last=True),
     }
@@ -59,25 +60,54 @@ def parameters(width: int) -> list[Any]:
     return arrays
 
 
-def with_tapenet(data: Any, params: Any, width: int) -> Run:
+def model_of(params: Any, width: int) -> Any:
+    """A tapenet model of these parameters."""
     import tapenet as tn
     from tapenet.core.pytrees import tree_flatten, tree_unflatten
 
-    images, labels = data
-    rng = np.random.default_rng(0)
-    model = tn.models.ResNet(18, CLASSES, rng=rng, stem="cifar", width=width)
-    model = tree_unflatten(tree_flatten(model)[1], [p.copy() for p in params])
+    model = tn.models.ResNet(18, CLASSES, rng=np.random.default_rng(0), stem="cifar", width=width)
+    return tree_unflatten(tree_flatten(model)[1], [p.copy() for p in params])
+
+
+def loss_of(model: Any, images: Any, labels: Any, rng: Any) -> tuple[Any, Any]:
+    import tapenet as tn
+
+    logits, model = model.train(images, rng)
+    return tn.nn.cross_entropy(logits, labels), model
+
+
+def with_tapenet(data: Any, params: Any, width: int) -> Run:
+    import tapenet as tn
+
+    model, rng = model_of(params, width), np.random.default_rng(0)
     optimizer = tn.optim.adam(1e-3)
     state = optimizer.init(model)
 
-    def loss_of(model: Any) -> Any:
-        logits, model = model.train(images, rng)
-        return tn.nn.cross_entropy(logits, labels), model
+    def run() -> Any:
+        nonlocal model, state
+        (loss, trained), gradients = tn.value_and_grad(loss_of, has_aux=True)(model, *data, rng)
+        model, state = optimizer.update(gradients, state, trained, donate=True)
+        return loss
+
+    return run
+
+
+def with_compile(data: Any, params: Any, width: int) -> Run:
+    """The loss, its gradient and the update as one program, as `tn.training.fit(..., compile=True)` takes steps."""
+    import tapenet as tn
+
+    model, rng = model_of(params, width), np.random.default_rng(0)
+    optimizer = tn.optim.adam(1e-3)
+    state = optimizer.init(model)
+
+    @partial(tn.compile, backend="llvm", donate_argnums=(0, 1))
+    def step(model: Any, state: Any, images: Any, labels: Any, rng: Any) -> Any:
+        (loss, trained), gradients = tn.value_and_grad(loss_of, has_aux=True)(model, images, labels, rng)
+        return loss, *optimizer.update(gradients, state, trained)
 
     def run() -> Any:
         nonlocal model, state
-        (loss, trained), gradients = tn.value_and_grad(loss_of, has_aux=True)(model)
-        model, state = optimizer.update(gradients, state, trained, donate=True)
+        loss, model, state = step(model, state, *data, rng)
         return loss
 
     return run

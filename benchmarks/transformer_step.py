@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from interleaved import COMPILED, PYTORCH, TAPENET, Makers, Run, Scenario, compiled, main
+from interleaved import COMPILED, PROGRAM, PYTORCH, TAPENET, Makers, Run, Scenario, compiled, main
 
 HEADS = 4
 SYMBOLS = 64
@@ -26,6 +26,7 @@ def contenders(batch_size: int, length: int, width: int, layers: int) -> Makers:
     return {
         TAPENET: ours,
         COMPILED: partial(compiled, ours),
+        PROGRAM: partial(with_compile, symbols, positions, params, width, layers),
         PYTORCH: partial(with_torch, symbols, positions, params, layers),
     }
 
@@ -50,27 +51,57 @@ def parameters(width: int, layers: int) -> list[Any]:
     return [table, *parts, *norm(), *dense(width, SYMBOLS)]
 
 
-def with_tapenet(symbols: Any, positions: Any, params: Any, width: int, layers: int) -> Run:
-    import tapenet as tn
+def model_of(params: Any, width: int, layers: int) -> Any:
+    """A tapenet model of these parameters."""
     from tapenet import nn
     from tapenet.core.pytrees import tree_flatten, tree_unflatten
 
     rng = np.random.default_rng(0)
     blocks = nn.Sequential(*(nn.TransformerBlock(width, HEADS, rng=rng, causal=True) for _ in range(layers)))
     model: Any = (nn.Embedding(SYMBOLS, width, rng=rng), blocks, nn.LayerNorm(width), nn.Dense(width, SYMBOLS, rng=rng))
-    model = tree_unflatten(tree_flatten(model)[1], [p.copy() for p in params])
+    return tree_unflatten(tree_flatten(model)[1], [p.copy() for p in params])
+
+
+def loss_of(model: Any, symbols: Any, positions: Any) -> Any:
+    from tapenet import nn
+
+    embedding, blocks, norm, output = model
+    x = blocks(embedding(symbols[:, :-1]) + positions)
+    return nn.cross_entropy(output(norm(x)), symbols[:, 1:])
+
+
+def with_tapenet(symbols: Any, positions: Any, params: Any, width: int, layers: int) -> Run:
+    import tapenet as tn
+
+    model = model_of(params, width, layers)
     optimizer = tn.optim.adam(1e-3)
     state = optimizer.init(model)
 
-    def loss_of(model: Any) -> Any:
-        embedding, blocks, norm, output = model
-        x = blocks(embedding(symbols[:, :-1]) + positions)
-        return nn.cross_entropy(output(norm(x)), symbols[:, 1:])
+    def run() -> Any:
+        nonlocal model, state
+        loss, gradients = tn.value_and_grad(loss_of)(model, symbols, positions)
+        model, state = optimizer.update(gradients, state, model, donate=True)
+        return loss
+
+    return run
+
+
+def with_compile(symbols: Any, positions: Any, params: Any, width: int, layers: int) -> Run:
+    """The loss, its gradient and the update as one program, as `tn.training.fit(..., compile=True)` takes steps."""
+    import tapenet as tn
+
+    model = model_of(params, width, layers)
+    optimizer = tn.optim.adam(1e-3)
+    state = optimizer.init(model)
+
+    @partial(tn.compile, backend="llvm", donate_argnums=(0, 1))
+    def step(model: Any, state: Any, symbols: Any, positions: Any) -> Any:
+        loss, gradients = tn.value_and_grad(loss_of)(model, symbols, positions)
+        return loss, *optimizer.update(gradients, state, model)
 
     def run() -> Any:
         nonlocal model, state
-        loss, gradients = tn.value_and_grad(loss_of)(model)
-        model, state = optimizer.update(gradients, state, model, donate=True)
+        loss, model, state = step(model, state, symbols, positions)
         return loss
 
     return run

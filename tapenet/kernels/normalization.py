@@ -51,7 +51,7 @@ def batch_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: floa
         y[piece] += added
 
     at_once = _over(code.get("scaled"), rows, [rows], [tiled, slope, added], [y])
-    _by_pieces(at_once or work, rows, FORWARD_COST)
+    _by_pieces(work, at_once, rows, FORWARD_COST)
     return tuple(v.astype(dtype, copy=False) for v in (y.reshape(x.shape), mean, var, inverse))
 
 
@@ -93,7 +93,7 @@ def batch_norm_backward(
         x_bar[piece] += by_none
 
     at_once = _over(code.get("bar"), rows, [t, rows], [tiled, by_t, by_x, by_none], [x_bar])
-    _by_pieces(at_once or work, rows, BACKWARD_COST)
+    _by_pieces(work, at_once, rows, BACKWARD_COST)
     return x_bar.reshape(x.shape), moment * inverse, offset_bar
 
 
@@ -116,7 +116,7 @@ def layer_norm(x: Array, scale: Array, offset: Array, unused: None, *, eps: floa
 
     numbers = (float(features), float(eps))
     at_once = _over(code.get("row"), x, [x], [scale, offset], [y, mean, inverse], numbers=numbers)
-    _by_pieces(at_once or work, x, FORWARD_COST)
+    _by_pieces(work, at_once, x, FORWARD_COST)
     return y.astype(dtype, copy=False), mean, inverse
 
 
@@ -145,7 +145,7 @@ def layer_norm_backward(
 
     arrays = ([t, x], [scale], [mean, inverse, x_bar])
     at_once = _over(code.get("row_backward"), x, *arrays, numbers=(float(x.shape[1]),))
-    scale_bar, offset_bar = _sums_of_pieces(at_once or work, x, 2, BACKWARD_COST)
+    scale_bar, offset_bar = _sums_of_pieces(work, at_once, x, 2, BACKWARD_COST)
     return x_bar, scale_bar, offset_bar
 
 
@@ -165,33 +165,54 @@ def _long_rows(x: Array) -> tuple[Array, int]:
 # ---- pieces ----
 
 
+def _piece(x: Array) -> int:
+    """Return how many rows of x are a piece."""
+    return max(1, PIECE_SIZE // max(1, int(x.itemsize * x.shape[1])))
+
+
 def _pieces(x: Array) -> list[slice]:
-    step = max(1, PIECE_SIZE // max(1, x.itemsize * x.shape[1]))
+    step = _piece(x)
     return [slice(begin, min(begin + step, len(x))) for begin in range(0, len(x), step)]
 
 
-def _by_pieces(work: Callable[[slice], None], x: Array, cost: int) -> None:
-    """Call `work` on each piece of the rows of x; threads share the pieces."""
+def _by_pieces(work: Callable[[slice], None], at_once: Callable[[slice], None] | None, x: Array, cost: int) -> None:
+    """Call `work` on each piece of the rows of x, or `at_once` on many; threads share the pieces."""
     pieces = _pieces(x)
 
     def mine(part: slice) -> None:
+        if at_once is not None:
+            at_once(slice(pieces[part.start].start, pieces[part.stop - 1].stop))
+            return
         for piece in pieces[part]:
             work(piece)
 
     share(mine, len(pieces), cost * x.nbytes)
 
 
-def _sums_of_pieces(work: Callable[[slice, Array], None], x: Array, count: int, cost: int) -> Array:
-    """Return sums over all rows, in double precision; `work` writes those over a piece, which are zero before."""
+def _sums_of_pieces(
+    work: Callable[[slice, Array], None],
+    at_once: Callable[[slice, Array], None] | None,
+    x: Array,
+    count: int,
+    cost: int,
+) -> Array:
+    """Return sums over all rows, in double precision from piece to piece; see `_by_pieces`.
+
+    The functions write `count` sums over each piece, which are zero before: `work` of shape (count, columns), `at_once`
+    of shape (count, pieces, columns).
+    """
     pieces = _pieces(x)
-    sums = np.zeros((len(pieces), count, x.shape[1]), x.dtype)
+    sums = np.zeros((count, len(pieces), x.shape[1]), x.dtype)
 
     def mine(part: slice) -> None:
+        if at_once is not None:
+            at_once(slice(pieces[part.start].start, pieces[part.stop - 1].stop), sums[:, part])
+            return
         for i in range(part.start, part.stop):
-            work(pieces[i], sums[i])
+            work(pieces[i], sums[:, i])
 
     share(mine, len(pieces), cost * x.nbytes)
-    total: Array = np.add.reduce(sums, axis=0, dtype=np.result_type(x.dtype, np.float64))
+    total: Array = np.add.reduce(sums, axis=1, dtype=np.result_type(x.dtype, np.float64))
     return total
 
 
@@ -206,7 +227,7 @@ def _summed(
     """Add up terms over all rows, channel by channel.
 
     Args:
-        function: machine code for the sums over a piece; None where NumPy adds up `terms` of pieces of `arrays`.
+        function: machine code for the sums over pieces; None where NumPy adds up `terms` of pieces of `arrays`.
         channels: what the function reads beside these.
     """
     count = len(terms(*(x[:1] for x in arrays)))
@@ -216,7 +237,7 @@ def _summed(
             np.add.reduce(term, axis=0, out=own)
 
     at_once = _over(function, rows, arrays, channels, [])
-    return list(_sums_of_pieces(at_once or work, rows, count, FORWARD_COST).reshape(count, repeats, -1).sum(1))
+    return list(_sums_of_pieces(work, at_once, rows, count, FORWARD_COST).reshape(count, repeats, -1).sum(1))
 
 
 # ---- machine code ----
@@ -236,7 +257,7 @@ def _over(
     after: Sequence[Array],
     numbers: tuple[float, ...] = (),
 ) -> Callable[..., None] | None:
-    """Return what calls a function on a piece of the rows of x, and on the places for its sums; None for no function.
+    """Return what calls a function on pieces of the rows of x, and on the arrays for their sums; None for no function.
 
     Args:
         before: arrays with a row for each of x, which come first.
@@ -250,10 +271,10 @@ def _over(
         for part, is_shared in ((before, False), (shared, True), (after, False))
         for a in part
     ]
+    columns, piece = x.shape[1], _piece(x)
 
-    def work(piece: slice, sums: Array | None = None) -> None:
-        given = [place + step * piece.start for place, step in places]
-        given += [] if sums is None else [address(row) for row in sums]
-        function(*given, piece.stop - piece.start, x.shape[1], *numbers)
+    def work(rows: slice, sums: Sequence[Array] = ()) -> None:
+        given = [place + step * rows.start for place, step in places]
+        function(*given, *map(address, sums), rows.stop - rows.start, columns, piece, *numbers)
 
     return work

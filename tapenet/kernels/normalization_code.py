@@ -1,6 +1,7 @@
 """The text of normalization by mean and variance, for LLVM. Arrays are matrices in C order, of `rows` and `columns`.
 
-Formulas are those of `kernels.normalization`. Sums over rows are added to what their array holds.
+Formulas are those of `kernels.normalization`. Sums over rows are made for each `piece` of rows by itself: their arrays
+have a row for each, zero before.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from tapenet.kernels.loop_code import Function
 from tapenet.kernels.vector_code import Value
 
-_LENGTHS = ("rows", "columns")
+_LENGTHS = ("rows", "columns", "piece")
 
 
 def functions(char: str, lanes: int, name: str) -> list[Function]:
@@ -27,7 +28,19 @@ def _rows(f: Function) -> Iterator[tuple[Value, Value]]:
         yield row, f.whole("mul", row, "%columns")
 
 
-def _add(f: Function, array: str, at: Value, mask: Value, x: Value) -> None:
+@contextmanager
+def _pieces(f: Function, *sums: str) -> Iterator[tuple[Value, Value, list[Value]]]:
+    """Write a loop over the rows of each piece; give as `_rows` does, and the places of sums over the piece."""
+    rounds = f.whole("sdiv", f.whole("add", "%rows", f.whole("sub", "%piece", 1)), "%piece")
+    with f.loop(rounds) as i:
+        begin, place = f.whole("mul", i, "%piece"), f.whole("mul", i, "%columns")
+        totals = [f.at(f"%{x}", place) for x in sums]
+        with f.loop(f.smaller("%piece", f.whole("sub", "%rows", begin))) as within:
+            row = f.whole("add", begin, within)
+            yield row, f.whole("mul", row, "%columns"), totals
+
+
+def _add(f: Function, array: Value, at: Value, mask: Value, x: Value) -> None:
     f.store(f.code.two("fadd", f.load(array, at, mask), x), array, at, mask)
 
 
@@ -70,7 +83,7 @@ def _row_backward(char: str, lanes: int) -> Function:
     f = Function("row_backward", char, lanes, pointers, _LENGTHS, ["features"])
     c = f.code
     features = f.number("features")
-    with _rows(f) as (row, first):
+    with _pieces(f, "scale_bar", "offset_bar") as (row, first, (scale_bar, offset_bar)):
         t, x, x_bar = (f.at(f"%{array}", first) for array in ("t", "x", "x_bar"))
         center, factor = (f.spread(f.load_one(f"%{array}", row)) for array in ("mean", "inverse"))
 
@@ -83,8 +96,8 @@ def _row_backward(char: str, lanes: int) -> Function:
             weighted = c.two("fmul", bar, f.load("%scale", at, mask))  # zero in the lanes that are masked out
             f.set(c.type, of_normal, c.fma(weighted, f.kept(mask, own), f.get(c.type, of_normal)))
             f.set(c.type, of_one, c.two("fadd", weighted, f.get(c.type, of_one)))
-            f.store(c.fma(bar, own, f.load("%scale_bar", at, mask)), "%scale_bar", at, mask)
-            _add(f, "%offset_bar", at, mask, bar)
+            f.store(c.fma(bar, own, f.load(scale_bar, at, mask)), scale_bar, at, mask)
+            _add(f, offset_bar, at, mask, bar)
         along, shift = (
             f.spread(c.add(f"fdiv {c.element} {f.sum(f.get(c.type, total))}, {features}"))
             for total in (of_normal, of_one)
@@ -102,10 +115,10 @@ def _row_backward(char: str, lanes: int) -> Function:
 def _sums(char: str, lanes: int) -> Function:
     """Add up the rows of x."""
     f = Function("sums", char, lanes, ["x", "total"], _LENGTHS, [])
-    with _rows(f) as (_, first):
+    with _pieces(f, "total") as (_, first, (total,)):
         x = f.at("%x", first)
         with f.vectors("%columns") as (at, mask):
-            _add(f, "%total", at, mask, f.load(x, at, mask))
+            _add(f, total, at, mask, f.load(x, at, mask))
     return f
 
 
@@ -113,11 +126,11 @@ def _moments(char: str, lanes: int) -> Function:
     """Add up the squares of x less the mean."""
     f = Function("moments", char, lanes, ["x", "mean", "total"], _LENGTHS, [])
     c = f.code
-    with _rows(f) as (_, first):
+    with _pieces(f, "total") as (_, first, (total,)):
         x = f.at("%x", first)
         with f.vectors("%columns") as (at, mask):
             deviation = c.two("fsub", f.load(x, at, mask), f.load("%mean", at, mask))
-            f.store(c.fma(deviation, deviation, f.load("%total", at, mask)), "%total", at, mask)
+            f.store(c.fma(deviation, deviation, f.load(total, at, mask)), total, at, mask)
     return f
 
 
@@ -137,13 +150,13 @@ def _bar_sums(char: str, lanes: int) -> Function:
     """Add up t, and t (x - mean)."""
     f = Function("bar_sums", char, lanes, ["t", "x", "mean", "total", "moment"], _LENGTHS, [])
     c = f.code
-    with _rows(f) as (_, first):
+    with _pieces(f, "total", "moment") as (_, first, (total, moment)):
         t, x = f.at("%t", first), f.at("%x", first)
         with f.vectors("%columns") as (at, mask):
             bar = f.load(t, at, mask)
             deviation = c.two("fsub", f.load(x, at, mask), f.load("%mean", at, mask))
-            _add(f, "%total", at, mask, bar)
-            f.store(c.fma(bar, deviation, f.load("%moment", at, mask)), "%moment", at, mask)
+            _add(f, total, at, mask, bar)
+            f.store(c.fma(bar, deviation, f.load(moment, at, mask)), moment, at, mask)
     return f
 
 
