@@ -1,18 +1,11 @@
-"""Integers in LLVM's intermediate representation: operations as NumPy's, and the ranges that their values lie in.
-
-A range saves work: what lies between 0 and twice a divisor is reduced by one subtraction, and an index that lies in an
-array needs no check.
-"""
+"""Integers in LLVM's intermediate representation: operations as NumPy's."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 
 from tapenet.kernels.vector_code import Code, Value
-
-Range = tuple[int, int]
+from tapenet.program.ranges import Range
 
 NAMES = frozenset(
     {
@@ -113,38 +106,3 @@ def _rest(code: Code, x: Value, divisor: int) -> Value:
 
 def _bits(x: float) -> str:
     return f"0x{np.float64(x).view(np.uint64):016X}"
-
-
-# ---- ranges ----
-
-
-def full_range(bits: int) -> Range:
-    """Return the range of all integers of so many bits."""
-    return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-
-
-def range_of(name: str, bits: int, ranges: list[Range]) -> Range:
-    """Return the range of what an operation gives, from those of its operands."""
-    if not all(ranges):
-        return full_range(bits)
-    rule = _RULES.get(name)
-    if rule is None:
-        return full_range(bits)
-    ends = rule(ranges)
-    low, high = full_range(bits)
-    found = min(ends), max(ends)
-    return found if low <= found[0] and found[1] <= high else (low, high)
-
-
-_RULES: dict[str, Callable[[list[Range]], list[int]]] = {
-    "add": lambda r: [r[0][0] + r[1][0], r[0][1] + r[1][1]],
-    "subtract": lambda r: [r[0][0] - r[1][1], r[0][1] - r[1][0]],
-    "multiply": lambda r: [x * y for x in r[0] for y in r[1]],
-    "negative": lambda r: [-x for x in r[0]],
-    "positive": lambda r: [*r[0]],
-    "stop_gradient": lambda r: [*r[0]],
-    "maximum": lambda r: [max(r[0][0], r[1][0]), max(r[0][1], r[1][1])],
-    "minimum": lambda r: [min(r[0][0], r[1][0]), min(r[0][1], r[1][1])],
-    "remainder": lambda r: [0, r[1][0] - 1],
-    "where": lambda r: [x for own in r[1:] for x in own],
-}

@@ -39,7 +39,8 @@ from tapenet.program.elements import (
     shapes_of,
 )
 from tapenet.program.instructions import Instruction, Program
-from tapenet.program.integer_code import NAMES as INTEGERS, RELATIONS, Range, full_range, range_of
+from tapenet.program.integer_code import NAMES as INTEGERS, RELATIONS
+from tapenet.program.ranges import Range, full_range, ranges_of
 from tapenet.program.regions import Region
 
 # Calls of a function beyond which it is called rather than written out each time: machine code grows.
@@ -228,7 +229,6 @@ class _Writer:
 
     values: dict[int, Any] = attrs.field(factory=dict)  # vectors; of complex numbers pairs
     dtypes: dict[int, np.dtype[Any]] = attrs.field(factory=dict)
-    ranges: dict[int, Range] = attrs.field(factory=dict)  # of integers
     limits: list[str] = attrs.field(factory=list)  # truth values: where an argument is out of range
 
     def kernel(self) -> Kernel:
@@ -343,10 +343,8 @@ class _Writer:
         operands = [self._operand(code, n, wanted) for n, wanted in pairs]
         if made.kind == "i":
             ranges = [self._range(n, wanted) for n, wanted in pairs]
-            bits = made.itemsize * 8
-            self.ranges[out] = ranges[0] if name == "astype" else range_of(name, bits, ranges)
             if name in INTEGERS:
-                self.values[out] = integer_code.computed(code, name, bits, operands, ranges)
+                self.values[out] = integer_code.computed(code, name, made.itemsize * 8, operands, ranges)
                 return
         if dtype.kind == "i" and name in RELATIONS:
             self.values[out] = integer_code.compare(code, dtype.itemsize * 8, RELATIONS[name], *operands)
@@ -427,13 +425,9 @@ class _Writer:
 
     def _range(self, number: int, wanted: np.dtype[Any]) -> Range:
         """Return the range of an operand as it is taken."""
-        if self._is_splat(number):
-            x = int(np.asarray(self.program.constants[number]).item().real)
-            return x, x
-        own = self.dtypes[number]
-        if own.kind == "b":
-            return 0, 1
-        return self.ranges.get(number) or full_range(8 * (own if own.kind == "i" else wanted).itemsize)
+        known = ranges_of(self.program).get(number)
+        own = self.program.spaces[number].dtype
+        return known or full_range(wanted if own is None or own.kind not in "bi" else own)
 
     # ---- gathers ----
 

@@ -17,6 +17,7 @@ import numpy as np
 from tapenet.core.record import Shape
 from tapenet.ops.arrays.indices import ARRAY
 from tapenet.program.instructions import Instruction, Program, Space
+from tapenet.program.ranges import lie_within
 
 NAMES = frozenset({"assemble", "scatter", "place"})
 
@@ -35,6 +36,7 @@ class Piece:
         strides: of the places along the axes; 0 for those that arrays name.
         indices: of each array the length of the axis that it is an index of, the distance between two of its places,
             its own steps, and its bits.
+        is_inside: whether the indices are known to lie in bounds, and not to be negative.
     """
 
     lengths: Shape
@@ -42,6 +44,7 @@ class Piece:
     start: int
     strides: tuple[int, ...]
     indices: tuple[tuple[int, int, tuple[int, ...], int], ...] = ()
+    is_inside: bool = False
 
 
 @attrs.frozen
@@ -98,11 +101,12 @@ def scatter_of(program: Program, instruction: Instruction) -> Scatter | None:
     count = len(instruction.operands) - 1
     remaining, pieces = iter(instruction.operands), []
     for index, arrays in given["indices"] if "indices" in given else ((given["index"], count),):
-        values, *places = (program.spaces[next(remaining)] for _ in range(1 + arrays))
-        piece = _piece_of(index, values, places, out)
+        values, *places = (next(remaining) for _ in range(1 + arrays))
+        piece = _piece_of(index, program.spaces[values], [program.spaces[n] for n in places], out)
         if piece is None:
             return None
-        pieces.append(piece)
+        is_inside = lie_within(program, places, [length for length, *_ in piece.indices])
+        pieces.append(attrs.evolve(piece, is_inside=is_inside))
     return Scatter(out.dtype.char, math.prod(out.shape), tuple(pieces), instruction.name != "place")
 
 
@@ -238,11 +242,12 @@ class _Writer:
             index = self.add(f"getelementptr i{bits}, ptr %x{self.read + 1 + i}, i64 {place}")
             index = self.add(f"load i{bits}, ptr {index}")
             index = index if bits == 64 else self.add(f"sext i{bits} {index} to i64")
-            from_end = self.add(f"add i64 {index}, {length}")
-            is_negative = self.add(f"icmp slt i64 {index}, 0")
-            index = self.add(f"select i1 {is_negative}, i64 {from_end}, i64 {index}")
-            beyond = self.add(f"icmp uge i64 {index}, {length}")
-            is_outside = self.add(f"or i1 {is_outside}, {beyond}") if is_outside else beyond
+            if not piece.is_inside:
+                from_end = self.add(f"add i64 {index}, {length}")
+                is_negative = self.add(f"icmp slt i64 {index}, 0")
+                index = self.add(f"select i1 {is_negative}, i64 {from_end}, i64 {index}")
+                beyond = self.add(f"icmp uge i64 {index}, {length}")
+                is_outside = self.add(f"or i1 {is_outside}, {beyond}") if is_outside else beyond
             index = index if distance == 1 else self.add(f"mul i64 {index}, {distance}")
             at = index if at == "0" else self.add(f"add i64 {at}, {index}")
         if is_outside:  # NumPy raises, and what is added to the first element is lost
@@ -285,4 +290,4 @@ def _merged(piece: Piece) -> Piece:
                 row.append(step)
     steps, strides, *others = (tuple(row) for row in kept)
     indices = tuple([(a, b, new, bits) for (a, b, _, bits), new in zip(piece.indices, others, strict=True)])
-    return Piece(tuple(lengths), steps, piece.start, strides, indices)
+    return Piece(tuple(lengths), steps, piece.start, strides, indices, piece.is_inside)

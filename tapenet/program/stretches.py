@@ -176,7 +176,7 @@ def _can_join(instruction: Instruction, shapes: Sequence[Shape], out: Shape) -> 
     if name == "getitem":
         return len(out) < 3 and math.prod(out) <= LARGEST_MOVE
     # A large one is a view, which costs nothing where it is left to NumPy.
-    return name == "stacked rows" or (name in MOVES and math.prod(out) <= LARGEST_MOVE)
+    return name in ("stacked rows", "reshape") or (name in MOVES and math.prod(out) <= LARGEST_MOVE)
 
 
 def view_of(instruction: Instruction, shape: Shape) -> tuple[int, tuple[int, ...]]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tapenet.program import integer_code
+from tapenet.program import ranges
 from tests.program.comparing import assert_same
 from tests.program.test_llvm import compiled, kernels_of
 
@@ -84,10 +84,11 @@ def test_ranges_hold_every_value() -> None:
     for name, function in rules.items():
         for low, high in ((-6, -2), (-3, 4), (1, 6)):
             parts = x[(x >= -6) & (x <= 1)], x[(x >= low) & (x <= high)]
-            found = integer_code.range_of(name, 64, [(-6, 1), (low, high)])
+            found = ranges.range_of(name, np.dtype(np.int64), [(-6, 1), (low, high)])
             values = function(parts[0][:, None], parts[1])
             assert found == (values.min(), values.max())
-    assert integer_code.range_of("add", 32, [(2**31 - 1, 2**31 - 1), (1, 1)]) == integer_code.full_range(32)
+    small = np.dtype(np.int32)
+    assert ranges.range_of("add", small, [(2**31 - 1, 2**31 - 1), (1, 1)]) == ranges.full_range(small)
 
 
 # ---- complex numbers ----

@@ -8,6 +8,7 @@ from tapenet.program.instructions import Program
 from tapenet.program.passes.algebra import simplified
 from tapenet.program.passes.dead_code import without_dead_code
 from tapenet.program.passes.folding import folded
+from tapenet.program.passes.places import with_places
 from tapenet.program.passes.pooling import with_relu_after_pool
 from tapenet.program.passes.products import with_joined_products
 from tapenet.program.passes.residuals import with_joined_residuals
@@ -23,6 +24,7 @@ PASSES = (
     with_relu_after_pool,
     with_joined_residuals,
     with_joined_products,
+    with_places,
     without_repetition,
     without_dead_code,
 )
