@@ -20,11 +20,18 @@ def last(x):
     return x.permute(0, 2, 3, 1)
 
 
+def assert_same_at_edges(ours, theirs):
+    """Second derivatives but for those at 0, where some jump, and PyTorch takes either side."""
+    inside = [-1.5, -0.2, 0.3, 2.0]
+    assert_same(ours, theirs, np.array([[-50.0, 0.0, -0.0, 50.0], inside]), second=False)
+    assert_same(ours, theirs, np.array([[-50.0, -3.0, 3.5, 50.0], inside]))
+
+
 small = st.integers(1, 3)
 pairs = st.tuples(small, small)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(pairs, pairs, pairs, st.tuples(st.integers(0, 2), st.integers(0, 2)), st.integers(1, 3), pairs)
 def test_conv(window, stride, dilation, padding, groups, more):
     rng = np.random.default_rng(0)
@@ -91,8 +98,7 @@ def test_pools(window, stride, more, padded):
     ],
 )
 def test_activations(ours, theirs):
-    edges = [-50.0, 0.0, -0.0, 50.0]
-    assert_same(ours, theirs, np.array([edges, [-1.5, -0.2, 0.3, 2.0]]))
+    assert_same_at_edges(ours, theirs)
 
 
 def test_dense_and_norms(rng):
@@ -188,7 +194,7 @@ def test_losses(reduction, rng):
     ],
 )
 def test_activations_in_pieces_and_gates(ours, theirs):
-    assert_same(ours, theirs, np.array([[-50.0, 0.0, -0.0, 50.0], [-1.5, -0.2, 0.3, 2.0]]))
+    assert_same_at_edges(ours, theirs)
 
 
 def test_prelu(rng):
@@ -213,6 +219,21 @@ def test_cross_entropy_with_options(reduction, smoothing, ignored, rng):
             lambda x, w=weight: F.nll_loss(F.log_softmax(x, -1), torch.tensor(labels), w, **theirs),
             logits,
         )
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cross_entropy_of_probabilities_with_options(reduction, smoothing, weighted, rng):
+    weights = rng.uniform(1, 2, 4) if weighted else None
+    assert_same(
+        lambda x, p: nn.cross_entropy(x, p, reduction, smoothing=smoothing, weights=weights),
+        lambda x, p: F.cross_entropy(
+            x, p, torch.tensor(weights) if weighted else None, label_smoothing=smoothing, reduction=reduction
+        ),
+        5 * rng.normal(size=(6, 4)),
+        rng.dirichlet(np.ones(4), 6),
+    )
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])

@@ -68,3 +68,28 @@ def test_a_block(causal, rng):
     block = evolve(block, attention=evolve(attention, inputs=evolve(attention.inputs, bias=bias)))
     mask = torch.nn.Transformer.generate_square_subsequent_mask(5, dtype=torch.float64) if causal else None
     assert_same(lambda x: block(x), lambda x: theirs(x, src_mask=mask), rng.normal(size=(2, 5, 8)), tolerance=1e-9)
+
+
+@pytest.mark.parametrize("masked", ["none", "lengths", "truth", "numbers"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_attention_to_a_context(masked, bias, rng):
+    """From five places to four others, of which some count."""
+    theirs = torch.nn.MultiheadAttention(6, 2, bias=bias, batch_first=True, dtype=torch.float64)
+    ours = nn.MultiHeadAttention(6, 2, rng=rng, bias=bias, dtype=np.float64)
+    ours = nn.from_torch_state(ours, theirs.state_dict())
+    lengths = nn.length_mask([4, 2, 3], 4)
+    truth, numbers = rng.random((5, 4)) < 0.6, rng.normal(size=(5, 4))
+    truth[:, 0] = True
+    mask, options = {
+        "none": (None, {}),
+        "lengths": (lengths[:, None, None, :], {"key_padding_mask": torch.tensor(~lengths)}),
+        "truth": (truth, {"attn_mask": torch.tensor(~truth)}),
+        "numbers": (numbers, {"attn_mask": torch.tensor(numbers)}),
+    }[masked]
+    assert_same(
+        lambda x, context: ours(x, context, mask),
+        lambda x, context: theirs(x, context, context, need_weights=False, **options)[0],
+        rng.normal(size=(3, 5, 6)),
+        rng.normal(size=(3, 4, 6)),
+        tolerance=1e-9,
+    )

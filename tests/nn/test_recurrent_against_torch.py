@@ -63,3 +63,17 @@ def test_layers(kind, with_lengths, n, steps, c, h):
         return run(*args, mask=mask, **options)
 
     assert_same(our_run(ours, states), theirs, *operands, tolerance=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_a_reversed_layer_is_half_of_pytorchs_bidirectional_one(kind, rng):
+    theirs = getattr(torch.nn, kind)(3, 4, batch_first=True, bidirectional=True, dtype=torch.float64)
+    halves = {"": {}, "_reverse": {}}
+    for name, value in theirs.state_dict().items():
+        reverse = "_reverse" if name.endswith("_reverse") else ""
+        halves[reverse][name] = value
+    for i, (reverse, state) in enumerate(halves.items()):
+        layer = getattr(nn, kind)(3, 4, rng=rng, reverse=bool(reverse), dtype=np.float64)
+        layer = nn.from_torch_state(layer, state)
+        own = slice(4 * i, 4 * i + 4)
+        assert_same(layer, lambda x, own=own: theirs(x)[0][..., own], rng.normal(size=(2, 5, 3)), tolerance=1e-9)

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
 SMALL = st.integers(1, 3)
-SETTINGS = settings(max_examples=20, deadline=None)
+SETTINGS = settings(max_examples=12, deadline=None)
 
 
 def first(x):
@@ -121,3 +121,11 @@ def test_norms(rng):
     )
     assert_same(nn.instance_norm, lambda x, s, o: last(F.instance_norm(first(x), weight=s, bias=o)), x, scale, offset)
     assert_same(nn.rms_norm, lambda x, s: F.rms_norm(x, (6,), s, eps=1e-6), x, scale)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_norms_without_scales_over_any_number_of_axes(axes, rng):
+    x = rng.normal(size=(2, *(3, 4, 2)[:axes], 6))
+    assert_same(lambda x: nn.group_norm(x, 2), lambda x: last(F.group_norm(first(x), 2)), x)
+    assert_same(nn.instance_norm, lambda x: last(F.instance_norm(first(x))), x)
+    assert_same(lambda x: nn.batch_norm(x)[0], lambda x: last(F.batch_norm(first(x), None, None, training=True)), x)
