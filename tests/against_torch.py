@@ -34,8 +34,9 @@ def assert_same_second(ours, operands, y_bar, tensors, slopes, tolerance):
     else:
         try:
             expected = torch.autograd.grad(total, tensors, allow_unused=True, materialize_grads=True)
-        except (RuntimeError, NotImplementedError) as error:
-            assert "not implemented" in str(error)
+        except RuntimeError as error:
+            if "not implemented" not in str(error):
+                raise
             return
 
     def along(*operands):

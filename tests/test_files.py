@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -420,6 +421,11 @@ HOSTILE: dict[str, tuple[Any, ...]] = {
     "a dtype that does not fit": (described({"a": {"array": "t", "dtype": "<c16"}}, {}, t=entry(0, 8)), b"0" * 8),
     "complex of three": (described({"a": {"array": "t", "dtype": "<c8"}}, {}, t=entry(0, 12, (3,))), b"0" * 12),
     "axes that are none": (described({"a": {"array": "t", "axes": [0, 0]}}, {}, t=entry(0, 8, (2, 1))), b"0" * 8),
+    "axes of truth values": (
+        described({"a": {"array": "t", "axes": [True, False]}}, {}, t=entry(0, 8, (2, 1))),
+        b"0" * 8,
+    ),
+    "axes that are not whole": (described({"a": {"array": "t", "axes": [0.0]}}, {}, t=entry(0, 8)), b"0" * 8),
     "axes of one that is not there": (described({"a": {"array": "t", "axes": [1]}}, {}, t=entry(0, 8)), b"0" * 8),
     "a generator of nothing": (described({"a": {"generator": {}}}, {}),),
     "a generator of another kind": (
@@ -539,3 +545,44 @@ def test_devices_and_pipes_are_not_replaced(tmp_path):
     with pytest.raises(tn.errors.FileError, match="save: path must be that of a regular file; got the device or pipe"):
         tn.save(path, {"x": np.ones(3)})
     assert path.is_fifo()
+
+
+# ---- descriptions that are changed anywhere ----
+
+ODD: list[Any] = [None, 0, -1, 2**63, 1e308, True, "", "F64", "same", [], [0, 2**62], [[1]], {}, {"same": "x"}, 0.5]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    for key, child in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(child, (*path, key))
+
+
+def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = changed(copy[path[0]], path[1:], new)
+    return copy
+
+
+@given(st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_a_file_with_odd_values_anywhere_loads_or_gives_the_error(path: Path, data: st.DataObject) -> None:
+    x = np.asfortranarray(np.ones((2, 3)))
+    tree = {"a": x, "b": (np.random.default_rng(0), 1 + 2j, x), "c": np.ones(2, ">c8"), "d": tn.nn.BatchNorm(2)}
+    tn.save(path, tree)
+    content = path.read_bytes()
+    length = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:length])
+    description = json.loads(header["__metadata__"]["tapenet"])
+    odd = data.draw(st.sampled_from(ODD))
+    if data.draw(st.booleans()):
+        description = changed(description, data.draw(st.sampled_from([*places(description)])), odd)
+        header["__metadata__"]["tapenet"] = json.dumps(description)
+    else:
+        header = changed(header, data.draw(st.sampled_from([*places(header)])), odd)
+    write(path, header, content[length:])
+    for options in ({}, {"mmap": True}, {"like": tree}, {"like": tree, "strict": False}):
+        with contextlib.suppress(FileFormatError, ArgumentError):  # anything else is a failure
+            tn.load(path, **options)

@@ -118,7 +118,8 @@ def array_of(text: Text, tensor: np.ndarray[Any, Any]) -> Any:
 
 
 def _in_memory_order(array: np.ndarray[Any, Any], axes: Any) -> np.ndarray[Any, Any]:
-    if not isinstance(axes, list) or sorted(axes, key=str) != sorted(range(array.ndim), key=str):
+    is_ints = isinstance(axes, list) and all(type(axis) is int for axis in axes)
+    if not is_ints or sorted(axes) != [*range(array.ndim)]:
         raise FileFormatError(f"its axes must be a permutation; got {shown(axes)} for {array.ndim}")
     return np.ascontiguousarray(array.transpose(axes)).transpose([axes.index(i) for i in range(array.ndim)])
 
