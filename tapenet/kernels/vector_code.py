@@ -103,6 +103,18 @@ class Code:
             total = self.fma(total, x, c)
         return total
 
+    def both(self, x: Value, y: Value) -> Value:
+        """Return where both of two truth values hold."""
+        return self.add(f"and {self.truth} {x}, {y}")
+
+    def either(self, x: Value, y: Value) -> Value:
+        """Return where one of two truth values holds."""
+        return self.add(f"or {self.truth} {x}, {y}")
+
+    def opposite(self, x: Value) -> Value:
+        """Return where a truth value does not hold."""
+        return self.add(f"xor {self.truth} {x}, splat (i1 true)")
+
     def function(self, name: str, *operands: Value) -> Value:
         """Call one of the functions of this module."""
         self.needed[name] = None

@@ -16,6 +16,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from tapenet.kernels import vector_power
 from tapenet.kernels.error_series import ERFC_SERIES, SINGLE_POWERS
 from tapenet.kernels.vector_code import Code, Value
 
@@ -525,6 +526,7 @@ FUNCTIONS: dict[str, tuple[Function, int]] = {
     "normal_density": (_normal_density, 1),
     "gelu": (_gelu, 1),
     "gelu_slope": (_gelu_slope, 2),
+    "power": (vector_power.power, 2),
 }
 
 # ---- operations of one line or a few ----
@@ -565,7 +567,7 @@ def _subgradient(c: Code, x: Value, mask: Value) -> Value:
     return c.select(c.add(f"and {c.truth} {mask}, {is_number}"), c.number(0.0), x)
 
 
-def power(c: Code, x: Value, exponent: int) -> Value:
+def multiplied_out(c: Code, x: Value, exponent: int) -> Value:
     """Return a power by multiplications; a negative one is of the reciprocal, as its square may be too large."""
     base = x if exponent > 0 else c.two("fdiv", c.number(1.0), x)
     square = c.two("fmul", base, base)

@@ -24,7 +24,7 @@ from tapenet.kernels.vector_math import (
     SIMPLE,
     TRUTHS,
     definitions,
-    power,
+    multiplied_out,
 )
 from tapenet.ops.arrays.indices import ARRAY
 from tapenet.program import integer_code
@@ -50,6 +50,9 @@ INLINED = 12
 # first item.
 DATA, NUMBER, ITEMS = 16, float.__basicsize__ - 8, tuple.__basicsize__
 
+# Bytes of the vectors that NumPy computes powers with, by tables that it holds in them: a third of our time.
+NUMPYS_POWERS = 64
+
 _LOGICAL = {"logical_and": "and", "bitwise_and": "and", "logical_or": "or", "bitwise_or": "or"}
 _OF_TRUTHS = frozenset({*_LOGICAL, "logical_not", "invert"})
 _TRUTH = np.dtype(bool)
@@ -71,15 +74,24 @@ def can_join(program: Program, instruction: Instruction) -> bool:
 
 def _has_known_parameters(program: Program, instruction: Instruction) -> bool:
     name = instruction.name
-    if name == "power":
-        exponent = program.constants.get(instruction.operands[1])
-        return type(exponent) in (int, float) and exponent in EXPONENTS and not instruction.parameters
     if name == "gather":
         return is_gather(program, instruction)
     if name == "remainder":
         divisor = program.constants.get(instruction.operands[1])
         return isinstance(divisor, int | np.integer) and bool(0 < divisor < 2**31) and not instruction.parameters
+    if name == "power" and not _is_ours(program, instruction):
+        return False
     return not instruction.parameters or (name == "astype" and set(instruction.parameters) == {"dtype"})
+
+
+def _is_ours(program: Program, instruction: Instruction) -> bool:
+    """Return whether a power takes no longer in a kernel: a product, one of a number, or one that NumPy calls C for."""
+    base, exponent = (program.constants.get(n) for n in instruction.operands)
+    return type(base) in (int, float) or _is_multiplied_out(exponent) or processor().vector_size < NUMPYS_POWERS
+
+
+def _is_multiplied_out(exponent: Any) -> bool:
+    return type(exponent) in (int, float) and exponent in EXPONENTS
 
 
 def _is_known(program: Program, instruction: Instruction, dtype: np.dtype[Any]) -> bool:
@@ -103,9 +115,7 @@ def _is_known(program: Program, instruction: Instruction, dtype: np.dtype[Any]) 
         return True
     if name in ("real", "imag"):
         return dtype.kind == "c"
-    return name in {"i": INTEGERS, "c": COMPLEX}.get(dtype.kind, SIMPLE) or (
-        dtype.kind == "f" and (name in FUNCTIONS or name == "power")
-    )
+    return name in {"i": INTEGERS, "c": COMPLEX}.get(dtype.kind, SIMPLE) or (dtype.kind == "f" and name in FUNCTIONS)
 
 
 def _converted_to(instruction: Instruction, dtype: np.dtype[Any]) -> list[np.dtype[Any]]:
@@ -366,7 +376,9 @@ class _Writer:
         if name in ("real", "imag"):
             return operands[0][name == "imag"]
         if name == "power":
-            return power(code, operands[0], int(self.program.constants[instruction.operands[1]]))
+            exponent = self.program.constants.get(instruction.operands[1])
+            if exponent is not None and _is_multiplied_out(exponent):
+                return multiplied_out(code, operands[0], int(exponent))
         if name in LIMITED:
             size = code.intrinsic("fabs", operands[0])
             self.limits.append(code.compare("ogt", size, code.number(FARTHEST[self.char])))
