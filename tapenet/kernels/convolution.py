@@ -34,8 +34,11 @@ from tapenet.kernels.backends import loops_for
 from tapenet.kernels.elementwise import add_bias
 from tapenet.kernels.memory import empty, zeros
 from tapenet.kernels.products import multiply_shared, product, shared_product
+from tapenet.kernels.teams import Following
 from tapenet.kernels.threads import share
 from tapenet.kernels.windows import Array, Axis, Padding, Pair, cache_sized, computing_dtype, lay, positions
+
+Followed = Callable[[Array], Following]
 
 # Bytes of stacked rows made at a time: less makes small matrices, more leaves the cache.
 STACK_SIZE = 2**24
@@ -60,6 +63,7 @@ def convolve(
     padding: Padding,
     dilation: Pair,
     groups: int,
+    following: Followed | None = None,
 ) -> Array:
     """Cross-correlate images with a kernel.
 
@@ -71,6 +75,7 @@ def convolve(
         padding: numbers of zeros around each image, ((top, bottom), (left, right)).
         dilation: distances (vertical, horizontal) between the taps of a window.
         groups: number of blocks into which C and O are cut; block g of y depends on block g of x only.
+        following: returns for the result what is done with its rows, of (N * OH * OW, O), as they are written.
 
     Returns:
         Array, shape (N, OH, OW, O), of the operands' common dtype.
@@ -80,18 +85,18 @@ def convolve(
     x, kernel = _operand(x, dtype), _operand(kernel, dtype)
     if bias is not None and not _joins(bias, x, kernel, dtype, groups):
         y = convolve(x, kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
-        return add_bias(y.astype(dtype, copy=False), bias)
+        return _done(add_bias(y.astype(dtype, copy=False), bias), following)
     y = empty((x.shape[0], rows.count, columns.count, kernel.shape[3]), x.dtype)
     if _is_plain(stride, dilation, groups) and winograd.suits(kernel.shape, y.shape, y.dtype):
         # What is not finite is computed again below, and warns there.
         with np.errstate(over="ignore", invalid="ignore"):
             winograd.convolve(x, kernel, (rows.before, columns.before), y)
         if np.isfinite(y).all():
-            return y.astype(dtype, copy=False) if bias is None else add_bias(y, bias)
+            return _done(y.astype(dtype, copy=False) if bias is None else add_bias(y, bias), following)
     code = direct.direct_for(kernel.shape, y.dtype, groups) if y.size else None
-    if code is not None:
+    if code is not None and (following is None or y.dtype == dtype):
         windows = direct.Windows.on(direct.padded(x, rows, columns), rows, columns, groups)
-        direct.convolve(code, windows, kernel, y, bias)
+        direct.convolve(code, windows, kernel, y, bias, None if following is None else following(y))
         return y.astype(dtype, copy=False)
     way = _algorithm(kernel, groups, rows, columns)
 
@@ -100,7 +105,14 @@ def convolve(
             way.forward(*parts, rows, columns)
 
     share(work, len(x), _work_size(x, kernel, y))
-    return y.astype(dtype, copy=False)
+    return _done(y.astype(dtype, copy=False), following)
+
+
+def _done(y: Array, following: Followed | None) -> Array:
+    """Do what follows a result on all of its rows, and return it."""
+    if following is not None:
+        following(y).after(y.size // y.shape[-1], 2 * y.nbytes)
+    return y
 
 
 def _joins(bias: Array, x: Array, kernel: Array, dtype: np.dtype[Any], groups: int) -> bool:
@@ -110,7 +122,15 @@ def _joins(bias: Array, x: Array, kernel: Array, dtype: np.dtype[Any], groups: i
 
 
 def convolve_input(
-    t: Array, kernel: Array, *, input_size: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
+    t: Array,
+    kernel: Array,
+    *,
+    input_size: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    following: Followed | None = None,
 ) -> Array:
     """Transpose `convolve` in x: the cotangent of the images ("transposed convolution").
 
@@ -122,6 +142,7 @@ def convolve_input(
         padding: as for `convolve`.
         dilation: as for `convolve`.
         groups: as for `convolve`.
+        following: as for `convolve`, of rows of (N * H * W, C).
 
     Returns:
         Array, shape (N, H, W, C).
@@ -137,12 +158,14 @@ def convolve_input(
         with np.errstate(over="ignore", invalid="ignore"):
             winograd.convolve(t, kernel, before, x, turned=True)
         if np.isfinite(x).all():
-            return x.astype(dtype, copy=False)
+            return _done(x.astype(dtype, copy=False), following)
     code = direct.direct_for(kernel.shape, t.dtype, groups) if t.size and direct.shares_input(t, kernel) else None
     if code is not None:
         frame = zeros(direct.padded_shape(shape, rows, columns), t.dtype)
-        direct.convolve_input(code, direct.Windows.on(frame, rows, columns, groups), kernel, t)
-        return direct.unpadded(frame, shape, rows, columns).astype(dtype, copy=False)
+        at_once = following(frame) if following is not None and frame.shape == shape and t.dtype == dtype else None
+        direct.convolve_input(code, direct.Windows.on(frame, rows, columns, groups), kernel, t, at_once)
+        x = direct.unpadded(frame, shape, rows, columns).astype(dtype, copy=False)
+        return x if at_once is not None else _done(x, following)
     x = zeros(shape, t.dtype)
     way = _algorithm(kernel, groups, rows, columns)
 
@@ -151,7 +174,7 @@ def convolve_input(
             way.input(*parts, rows, columns)
 
     share(work, len(x), _work_size(x, kernel, t))
-    return x.astype(dtype, copy=False)
+    return _done(x.astype(dtype, copy=False), following)
 
 
 def convolve_kernel(

@@ -26,7 +26,7 @@ from tapenet.kernels.blocking import Blocking
 from tapenet.kernels.gemm import INVALID, report_exceptions
 from tapenet.kernels.memory import empty
 from tapenet.kernels.processors import num_threads
-from tapenet.kernels.teams import Native, Parts, Step, done
+from tapenet.kernels.teams import Following, Native, Parts, Step, done
 from tapenet.kernels.threads import WORTH_SHARING, parts_of, share
 from tapenet.kernels.windows import Array, Axis
 
@@ -38,6 +38,9 @@ LARGEST_PANEL = 2**19
 
 # Bytes of images and cotangents whose products are added to the kernel's cotangent at a time.
 CHUNK = 2**19
+
+# Bytes of the result of a part that is followed by another step: they stay in the second cache.
+RESULT_BYTES = 2**18
 
 # Features that are worth a vector.
 FEWEST = 8
@@ -81,9 +84,11 @@ class Direct:
         nested = [x for one in (*[(1, 0, 0)] * (3 - len(loops)), *loops) for x in one]
         return (self.native, *arrays, *block, *row, *nested, *blocks, *steps, *taps, *chunks, int(adds))
 
-    def run(self, parts: Parts, out: Array) -> None:
+    def run(self, parts: Parts, out: Array, following: Following | None = None) -> None:
         """Do all parts, which write to `out`, and report exceptions as NumPy does."""
         met = done(parts)
+        if following is not None:
+            following.met |= met
         # Lanes of a vector that lie behind the last feature multiply by zero, infinities too, and are not written.
         if met & INVALID and not np.isnan(out).any():
             met &= ~INVALID
@@ -190,7 +195,14 @@ def shares_input(t: Array, kernel: Array) -> bool:
     return len(t) > 1 or t.size * kernel[..., 0].size < 2 * WORTH_SHARING
 
 
-def convolve(code: Direct, windows: Windows, kernel: Array, y: Array, bias: Array | None = None) -> None:
+def convolve(
+    code: Direct,
+    windows: Windows,
+    kernel: Array,
+    y: Array,
+    bias: Array | None = None,
+    following: Following | None = None,
+) -> None:
     """Write the convolution of images with a kernel to y (N, OH, OW, O), plus a bias (O,), all in C order."""
     x, (kh, kw) = windows.images, windows.window
     (sh, sw), (dh, dw) = windows.stride, windows.dilation
@@ -221,12 +233,13 @@ def convolve(code: Direct, windows: Windows, kernel: Array, y: Array, bias: Arra
             )
             for g in range(windows.groups)
         ]
-        for part in _parts(blocks, y.size * kernel[..., 0].size)
+        + _then(following, part, windows.count[1])
+        for part in _parts(blocks, y.size * kernel[..., 0].size, y.nbytes if following else 0)
     ]
-    code.run(parts, y)
+    code.run(parts, y, following)
 
 
-def convolve_input(code: Direct, windows: Windows, kernel: Array, t: Array) -> None:
+def convolve_input(code: Direct, windows: Windows, kernel: Array, t: Array, following: Following | None = None) -> None:
     """Add the cotangent of images to `windows.images`, given that of outputs, all in C order."""
     x, (kh, kw) = windows.images, windows.window
     (sh, sw), (dh, dw) = windows.stride, windows.dilation
@@ -258,9 +271,10 @@ def convolve_input(code: Direct, windows: Windows, kernel: Array, t: Array) -> N
             for g in range(windows.groups)
             for j in taps
         ]
-        for part in _parts(len(x), t.size * kernel[..., 0].size)
+        + _then(following, part, x.shape[1] * x.shape[2])
+        for part in _parts(len(x), t.size * kernel[..., 0].size, x.nbytes if following else 0)
     ]
-    code.run(parts, x)
+    code.run(parts, x, following)
 
 
 def convolve_kernel(code: Direct, windows: Windows, t: Array, kernel: Array) -> None:
@@ -311,11 +325,21 @@ def convolve_kernel(code: Direct, windows: Windows, t: Array, kernel: Array) -> 
         code.run([steps(*place) for place in places], kernel)
 
 
-def _parts(count: int, work: int) -> list[slice]:
-    """Cut blocks into parts for threads, more than there are; one part where sharing so much work does not pay."""
-    if len(parts_of(count, work, WORTH_SHARING)) == 1:
-        return [slice(0, count)]
-    parts = min(count, PARTS * num_threads())
+def _then(following: Following | None, part: slice, rows: int) -> list[Step]:
+    """Return the step that follows blocks of so many rows each."""
+    return [] if following is None else [following.step(slice(part.start * rows, part.stop * rows))]
+
+
+def _parts(count: int, work: int, size: int = 0) -> list[slice]:
+    """Cut blocks into parts for threads, more than there are; one part where sharing so much work does not pay.
+
+    Args:
+        count: of the blocks.
+        work: multiplications of all of them.
+        size: bytes of the result that are to be in the cache when a part is done; 0 for no matter.
+    """
+    parts = 1 if len(parts_of(count, work, WORTH_SHARING)) == 1 else PARTS * num_threads()
+    parts = min(count, max(parts, size // RESULT_BYTES))
     return [slice(count * i // parts, count * (i + 1) // parts) for i in range(parts)]
 
 

@@ -123,6 +123,23 @@ def _written(step: Step) -> bytes:
 _END = struct.pack("=q", 0)
 
 
+@attrs.define(eq=False)
+class Following:
+    """A compiled function that is called on some rows of an array after the other, once they are written.
+
+    Attributes:
+        step: returns its call for some rows.
+        met: what the calls returned, joined by or.
+    """
+
+    step: Callable[[slice], Step]
+    met: int = 0
+
+    def after(self, count: int, size: int) -> None:
+        """Call it for all rows of a whole array that has been written, of so many bytes."""
+        self.met |= done([[self.step(part)] for part in threads.parts_of(count, size)])
+
+
 @attrs.define
 class _Now:
     team: Team | None = None

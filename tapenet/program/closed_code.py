@@ -13,7 +13,7 @@ from tapenet.kernels.gemm import Gemm, gemm_for
 from tapenet.kernels.machine_code import Library, compile_module
 from tapenet.kernels.memory import empty
 from tapenet.kernels.products import WORTH_SHARING
-from tapenet.kernels.teams import Native, Parts, Step, done, free_team
+from tapenet.kernels.teams import Following, Native, Parts, Step, done, free_team
 from tapenet.kernels.threads import parts_of
 from tapenet.program.closing import Block, Closed, blocks_of
 from tapenet.program.instructions import Program
@@ -24,13 +24,12 @@ FAR = 2**8
 
 
 @attrs.frozen(eq=False)
-class ClosedCode:
-    """The function of a closed product.
+class _Closed:
+    """What functions of closed products and of closed convolutions share.
 
     Attributes:
         step: what it computes.
         program: that the step is of.
-        gemm: makes the product.
         kernel: computes the region.
         native: calls the kernel.
         library: what holds it.
@@ -40,12 +39,37 @@ class ClosedCode:
 
     step: Closed
     program: Program
-    gemm: Gemm
     kernel: Kernel
     native: Native
     library: Library
     contiguous: Collection[int]
     reference: Callable[[Sequence[Any]], Any]
+
+    def operands(self, values: dict[int, Any]) -> tuple[Any, ...]:
+        """Return what the kernel takes, in C order, after making the arrays that it writes to."""
+        region = self.step.region
+        values |= {n: empty(shape_of(self.program, n), self.program.spaces[n].dtype) for n in region.outputs}
+        for n in self.kernel.operands:
+            if n not in self.contiguous and not values[n].flags.c_contiguous:
+                values[n] = np.ascontiguousarray(values[n])
+        arrays = [values[n] for n in (*self.kernel.operands, *region.outputs)]
+        return (*arrays, *(float(values[n]) for n in self.kernel.scalars))
+
+    def results(self, values: dict[int, Any]) -> Any:
+        """Return the results among values."""
+        outs = [values[n] for n in self.step.outputs]
+        return outs[0] if len(outs) == 1 else outs
+
+
+@attrs.frozen(eq=False)
+class ClosedProduct(_Closed):
+    """The function of a closed product of matrices.
+
+    Attributes:
+        gemm: makes the product.
+    """
+
+    gemm: Gemm
 
     @functools.cached_property
     def shape(self) -> tuple[int, int]:
@@ -64,28 +88,15 @@ class ClosedCode:
 
     def __call__(self, *given: Any) -> Any:
         values = dict(zip(self.step.inputs, given, strict=True))
-        product = self.step.product
+        product, dtype = self.step.product, self.gemm.dtype
         x, y = (values[n] for n in product.operands)
-        made = {n: empty(shape_of(self.program, n), self.program.spaces[n].dtype) for n in self._made()}
-        if not self.gemm.fits(x, y, made[product.out]):
+        values[product.out] = empty(self.shape, dtype)
+        if not self.gemm.fits(x, y, values[product.out]):
             return self.reference(given)
-        values |= made
-        for n in self.kernel.operands:
-            if n not in made and n not in self.contiguous and not values[n].flags.c_contiguous:
-                values[n] = np.ascontiguousarray(values[n])
-        arrays = tuple(
-            [values[n] for n in (*self.kernel.operands, *self.step.region.outputs)]
-            + [float(values[n]) for n in self.kernel.scalars]
-        )
-        met = self._run(x, y, values, arrays)
+        values |= {added.out: empty(shape_of(self.program, added.out), dtype) for added in self.step.sums}
+        met = self._run(x, y, values, self.operands(values))
         self.gemm.report(met)
-        if met & FAR:
-            return self.reference(given)
-        outs = [values[n] for n in self.step.outputs]
-        return outs[0] if len(outs) == 1 else outs
-
-    def _made(self) -> list[int]:
-        return [self.step.product.out, *self.step.region.outputs, *(x.out for x in self.step.sums)]
+        return self.reference(given) if met & FAR else self.results(values)
 
     def _run(self, x: Any, y: Any, values: dict[int, Any], arrays: tuple[Any, ...]) -> int:
         """Do all blocks, and return the exceptions that products met, and FAR where a kernel's range was left."""
@@ -112,6 +123,28 @@ class ClosedCode:
         return steps
 
 
+@attrs.frozen(eq=False)
+class ClosedConvolution(_Closed):
+    """The function of a closed convolution, or of its transpose."""
+
+    def __call__(self, *given: Any) -> Any:
+        values = dict(zip(self.step.inputs, given, strict=True))
+        product = self.step.product
+        assert product.primitive is not None
+        columns = self.kernel.columns
+        begun: list[tuple[Following, tuple[Any, ...]]] = []
+
+        def following(y: Any) -> Following:
+            values[product.out] = y
+            arrays = self.operands(values)
+            begun.append((Following(lambda rows: (self.native, id(arrays), rows.start, rows.stop, 0, columns)), arrays))
+            return begun[-1][0]
+
+        operands = (values[n] for n in product.operands)
+        values[product.out] = product.primitive.forward(*operands, **product.parameters, following=following)
+        return self.reference(given) if begun[-1][0].met & FAR else self.results(values)
+
+
 def closed_code(
     step: Closed,
     program: Program,
@@ -120,14 +153,16 @@ def closed_code(
     name: str,
     contiguous: Collection[int],
     reference: Callable[[Sequence[Any]], Any],
-) -> ClosedCode | None:
-    """Return the function of a closed product; None where products of its dtype are left to NumPy."""
+) -> Callable[..., Any]:
+    """Return the function of a closed product or convolution, whose region's kernel is in a library by a name."""
+    native = Native(library.address(f"{name}.entry"), "qqqqq", flag=FAR)
+    shared = (step, program, kernel, native, library, contiguous, reference)
+    if step.product.name != "matmul":
+        return ClosedConvolution(*shared)
     dtype = program.spaces[step.product.out].dtype
     gemm = None if dtype is None else gemm_for(dtype)
-    if gemm is None:
-        return None
-    native = Native(library.address(f"{name}.entry"), "qqqqq", flag=FAR)
-    return ClosedCode(step, program, gemm, kernel, native, library, contiguous, reference)
+    assert gemm is not None
+    return ClosedProduct(*shared, gemm)
 
 
 @functools.cache

@@ -1,8 +1,9 @@
-"""Closing: a large matrix product takes the elementwise operations that follow it into its own step.
+"""Closing: a large product or convolution takes the elementwise operations that follow it into its own step.
 
 The bias and the activation of a layer, and in its gradient the derivative of the activation times a cotangent, are done
 on one block of the product after the other, while it is in the cache, by the thread that made it. So is the sum over
-rows that the gradient of a bias is: the blocks are columns then, of which each holds all rows.
+rows that the gradient of a bias is: the blocks are columns then, of which each holds all rows. The blocks of a
+convolution are rows of images.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Closed:
     """A product, the region that follows it, and sums over the rows of what the region computes.
 
     Attributes:
-        product: of two matrices.
+        product: of two matrices, or a convolution or its transpose.
         region: reads the product element by element.
         sums: of results of the region.
         instructions: of all, in order.
@@ -51,21 +52,47 @@ class Closed:
     outputs: tuple[int, ...]
 
 
-def opened(program: Program) -> Program:
-    """Return a program in which the biases of large products are added by elementwise operations of their own."""
+def opened(program: Program, can_join: Callable[[Instruction], bool]) -> Program:
+    """Return a program in which the biases of large products and convolutions are added by operations of their own.
+
+    Those of convolutions are where elementwise operations follow, which add them in the same pass.
+
+    Args:
+        program: to change.
+        can_join: whether an operation can be part of a region.
+    """
     numbers: Iterator[int] = iter(new_numbers(program))
     spaces: dict[int, Space] = {}
     made: list[Instruction] = []
+    readers: dict[int, list[Instruction]] = {}
     for instruction in program.instructions:
-        if instruction.name != "affine" or not is_large(instruction, program):
+        for n in instruction.reads:
+            readers.setdefault(n, []).append(instruction)
+    for instruction in program.instructions:
+        of = readers.get(instruction.out, [])
+        is_product = instruction.name == "affine" and is_large(instruction, program)
+        is_convolution = instruction.name == "conv_bias" and is_large_convolution(instruction, program)
+        if not is_product and not (is_convolution and of and all(map(can_join, of))):
             made.append(instruction)
             continue
         x, kernel, bias = instruction.operands
         number = next(numbers)
         spaces[number] = program.spaces[instruction.out]
-        product = attrs.evolve(instruction, primitive=matrix_product, operands=(x, kernel), out=number)
-        made += [product, attrs.evolve(instruction, primitive=REGISTRY["add"], operands=(number, bias))]
+        plain = matrix_product if is_product else REGISTRY["conv"]
+        made.append(attrs.evolve(instruction, primitive=plain, operands=(x, kernel), out=number))
+        made.append(attrs.evolve(instruction, primitive=REGISTRY["add"], operands=(number, bias), parameters={}))
     return attrs.evolve(program, instructions=tuple(made), spaces={**program.spaces, **spaces}) if spaces else program
+
+
+def is_large_convolution(instruction: Instruction, program: Program) -> bool:
+    """Return whether an operation is a convolution, or its transpose, of one dtype with a large result."""
+    if instruction.name not in ("conv", "conv_bias", "conv_input"):
+        return False
+    own = [program.spaces[n] for n in (*instruction.operands, instruction.out)]
+    if any(not x.is_array or x.shape is None or x.dtype is None for x in own) or len({x.dtype for x in own}) != 1:
+        return False
+    dtype, shape = own[-1].dtype, own[-1].shape or ()
+    return dtype is not None and dtype.char in "fd" and math.prod(shape) * dtype.itemsize > BLOCK_BYTES
 
 
 def is_large(instruction: Instruction, program: Program) -> bool:
@@ -97,7 +124,7 @@ def with_closed_products(
     taken: set[int] = set()
     found: dict[int, Closed] = {}
     for i, step in enumerate(steps):
-        if not isinstance(step, Instruction) or step.name != "matmul" or not is_large(step, program):
+        if not isinstance(step, Instruction) or not _can_begin(step, program):
             continue
         for j in readers.get(step.out, []):
             region = steps[j]
@@ -111,6 +138,14 @@ def with_closed_products(
     return [found.get(i, step) for i, step in enumerate(steps) if i not in taken]
 
 
+def _can_begin(instruction: Instruction, program: Program) -> bool:
+    if instruction.name == "conv_bias":
+        return False
+    return is_large_convolution(instruction, program) or (
+        instruction.name == "matmul" and is_large(instruction, program)
+    )
+
+
 def _are_before(numbers: Sequence[int], product: Instruction, place: int, makers: dict[int, int]) -> bool:
     """Return whether values are there when a product is."""
     return all(n == product.out or makers.get(n, -1) < place for n in numbers)
@@ -120,8 +155,8 @@ def _sums_of(
     region: Region, steps: Sequence[AnyStep], readers: dict[int, list[int]], program: Program
 ) -> Iterator[int]:
     """Return the places of the sums over rows of what a region computes."""
-    rows, columns = program.spaces[region.outputs[0]].shape or (0, 0)
-    if rows > MOST_ROWS * columns:
+    shape = program.spaces[region.outputs[0]].shape or ()
+    if len(shape) != 2 or shape[0] > MOST_ROWS * shape[1]:
         return
     for n, k in itertools.chain.from_iterable(((n, k) for k in readers.get(n, [])) for n in region.outputs):
         step = steps[k]

@@ -188,7 +188,7 @@ def kernel_of(region: Region, program: Program, *, keeps_rows: bool = False) -> 
     Args:
         region: what it computes.
         program: that the region is of.
-        keeps_rows: whether its rows are those of matrices, whatever its operands; None where they cannot be.
+        keeps_rows: whether its rows run along the last axis, whatever its operands; None where they cannot.
     """
     shape = shape_of(program, region.instructions[0].out)
     chars = {char for x in region.instructions for char in precisions(program, x)}
@@ -203,9 +203,9 @@ def kernel_of(region: Region, program: Program, *, keeps_rows: bool = False) -> 
     assert char is not None
     roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
     if not {"row", "column"} & set(roles.values()):
-        split = int(keeps_rows)
+        split = len(shape) - 1 if keeps_rows else 0
         roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
-    if keeps_rows and (split != 1 or len(shape) != 2 or not all(roles.values())):
+    if keeps_rows and (split != len(shape) - 1 or not all(roles.values())):
         return None
     rows, columns = math.prod(shape[:split]), math.prod(shape[split:])
     widest = max(processor().vector_size, 16) // np.dtype(char).itemsize

@@ -49,7 +49,7 @@ def compiled(program: Program, donated: frozenset[int] = frozenset()) -> Run:
     check_installed()
     if not finds_data():
         return numpy_code.compiled(program, donated)
-    code = _Code.of(opened(program))
+    code = _Code.of(opened(program, functools.partial(can_join, program)))
     return numpy_code.code_of(code.program, code.steps, code.function, donated)
 
 
@@ -109,7 +109,8 @@ class _Code:
 
         def can_close(product: Instruction, region: Region) -> bool:
             dtype = program.spaces[product.out].dtype
-            if dtype is None or gemm_for(dtype) is None or not _reads_places(region, product.out, program):
+            is_ours = product.name != "matmul" or (dtype is not None and gemm_for(dtype) is not None)
+            if not is_ours or not _reads_places(region, product.out, program):
                 return False
             by_rows = kernel_of(region, program, keeps_rows=True)
             if by_rows is not None:

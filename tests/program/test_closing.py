@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from typing import Any
@@ -15,6 +16,7 @@ import tapenet.numpy as tnp
 from tapenet.kernels.gemm import gemm_for
 from tapenet.program import closed_code, closing, llvm_code, stretches
 from tapenet.program.closing import Closed, blocks_of
+from tapenet.program.kernel_code import can_join
 from tests.program.comparing import assert_same, compiled_quietly
 
 pytest.importorskip("llvmlite")
@@ -49,9 +51,13 @@ def small_blocks(monkeypatch):
     tn.set_num_threads(before)
 
 
+def opened(program: Any) -> Any:
+    return closing.opened(program, functools.partial(can_join, program))
+
+
 def closed_steps(f: Any, *args: Array) -> list[Closed]:
     made = tn.compile(f, backend="llvm")
-    program = closing.opened(made.lower(*args))
+    program = opened(made.lower(*args))
     return [step for step in llvm_code._Code.of(program).steps if isinstance(step, Closed)]
 
 
@@ -115,7 +121,7 @@ def test_there_are_never_more_steps() -> None:
     params, x = network(np.float64, [40, 50, 60], 70)
     made = tn.compile(tn.grad(lambda p, x: tnp.sum(layers(p, x, tnp.tanh))), backend="llvm")
     program = made.lower(params, x)
-    steps = llvm_code._Code.of(closing.opened(program)).steps
+    steps = llvm_code._Code.of(opened(program)).steps
     assert len(steps) < len(llvm_code._Code.of(program).steps) - 1
 
 
@@ -192,3 +198,44 @@ def test_blocks_cover_a_product_once(rows: int, columns: int, parts: int, by_col
         hits[top:bottom, left:right] += 1
         assert right - left == columns if not by_columns else right - left >= min(unit, columns)
     assert (hits == 1).all()
+
+
+# ---- convolutions ----
+
+
+def images(dtype: Any, channels: int, features: int) -> list[Array]:
+    rng = np.random.default_rng(0)
+    shapes = (9, 13, 12, channels), (3, 3, channels, features), (features,)
+    return [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("features", [8, 24, 64])
+@pytest.mark.parametrize("padding", [0, 1, ((0, 2), (1, 0))])
+@pytest.mark.parametrize("name", ["relu", "sin"])
+def test_convolutions_and_their_gradients(dtype: Any, features: int, padding: Any, name: str) -> None:
+    x, kernel, bias = images(dtype, 5 if features < 64 else 64, features)
+    inner = tnp.ones((3, 3, features, features), dtype) / 100
+
+    def loss(x: Array, kernel: Array, bias: Array) -> Array:
+        y = ACTIVATIONS[name](tn.nn.conv(x, kernel, bias, padding=padding))
+        return tnp.mean(tn.nn.conv(y, inner, padding=padding) ** 2)
+
+    f = tn.value_and_grad(loss, argnums=(0, 1, 2))
+    check(f, x, kernel, bias)
+    found = [step.product.name for step in closed_steps(f, x, kernel, bias)]
+    assert found.count("conv") >= 1
+    assert "conv_input" in found
+
+
+def test_a_convolution_that_pools_read_keeps_its_bias() -> None:
+    x, kernel, bias = images(np.float32, 5, 8)
+    made = tn.compile(lambda *a: tn.nn.max_pool(tn.nn.conv(*a), 2), backend="llvm")
+    program = made.lower(x, kernel, bias)
+    assert opened(program) is program
+
+
+def test_rows_out_of_a_kernels_range_are_numpys() -> None:
+    x, kernel, bias = images(np.float32, 5, 8)
+    x[4, 5, 6] = 1e30
+    check(lambda x, k, b: tnp.cos(tn.nn.conv(x, k, b)), x, kernel, bias)
