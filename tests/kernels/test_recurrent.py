@@ -12,6 +12,8 @@ import tapenet as tn
 from tapenet.kernels import recurrent
 
 pytest.importorskip("llvmlite")
+machine_code = pytest.importorskip("tapenet.kernels.machine_code")
+pytestmark = pytest.mark.skipif(not machine_code.processor().vector_size, reason="a processor without vectors")
 
 Array = Any
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
 import tapenet as tn
-from tapenet.kernels import error_function, slopes, vector_functions
+from tapenet.kernels import attention, error_function, normalization, recurrent, slopes, vector_functions
 from tapenet.nn import activations
 
 pytest.importorskip("llvmlite")
+machine_code = pytest.importorskip("tapenet.kernels.machine_code")
+pytestmark = pytest.mark.skipif(not machine_code.processor().vector_size, reason="a processor without vectors")
 
 Array = Any
 NUMPY = {
@@ -65,7 +68,7 @@ def test_values_are_those_of_numpy(name: str, dtype: Any, restored_backend: None
 @given(extra=st.integers(0, 70), name=st.sampled_from(sorted(NUMPY)), dtype=st.sampled_from([np.float32, np.float64]))
 @np.errstate(all="ignore")
 def test_threads_and_ends_do_not_matter(extra: int, name: str, dtype: Any) -> None:
-    before = tn.num_threads()
+    before, backend = tn.num_threads(), tn.use_backend("llvm")
     given = operands(name, 2 * vector_functions.FEWEST + extra, dtype)
     cut = len(given[0]) - extra - 3
     try:
@@ -76,6 +79,7 @@ def test_threads_and_ends_do_not_matter(extra: int, name: str, dtype: Any) -> No
         parts = vector_functions.elementwise(name, *(x[:cut] for x in given))
     finally:
         tn.set_num_threads(before)
+        tn.use_backend(backend)
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(parts, found[0][:cut])
 
@@ -103,6 +107,47 @@ def test_gelu_of_many_is_that_of_few(backend: str, restored_backend: None) -> No
 
     for small, large in zip(derivatives(few), derivatives(many), strict=True):
         np.testing.assert_allclose(large, np.tile(small, vector_functions.FEWEST // 64), rtol=1e-12, atol=1e-14)
+
+
+@pytest.fixture(params=[32, 64])
+def vector_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, llvm: None) -> int:
+    """Compile for vectors of so many bytes."""
+    size: int = request.param
+    if size > machine_code.processor().vector_size:
+        pytest.skip("the processor has no vectors of this size")
+    narrower = attrs.evolve(machine_code.processor(), vector_size=size)
+    monkeypatch.setattr(machine_code, "processor", lambda: narrower)
+    monkeypatch.setattr(vector_functions, "_compiled", {})
+    return size
+
+
+def test_every_width_of_vectors_is_right(vector_size: int) -> None:
+    rng = np.random.default_rng(0)
+
+    def drawn(*shape: int) -> Array:
+        return rng.standard_normal(shape).astype(np.float32)
+
+    q, k, v = (drawn(2, 2, 40, 9) for _ in range(3))
+    x, h, c, kernel, own, bias = drawn(9, 5, 7), drawn(5, 35), drawn(5, 35), drawn(7, 140), drawn(35, 140), drawn(140)
+    rows = drawn(600, 37)
+
+    def answers() -> list[Array]:
+        lstm = recurrent.lstm(x, h, c, kernel, own, bias, None)
+        attended = attention.attention(q, k, v, None, causal=True)
+        of_rows = normalization.layer_norm(rows, rows[0], rows[1], None, eps=1e-3)
+        of_channels = normalization.batch_norm(rows, rows[0], rows[1], None, eps=1e-3)
+        return [
+            *recurrent.lstm_backward((x, h, c, kernel, own, bias, None), lstm, (True,) * 6, lstm[0], None),
+            *attention.attention_backward((q, k, v, None), attended, (True,) * 3, attended[0], causal=True),
+            *normalization.layer_norm_backward((rows, rows[0]), of_rows, (True,) * 3, rows, eps=1e-3),
+            *normalization.batch_norm_backward((rows, rows[0]), of_channels, (True,) * 3, rows, None, None, eps=1e-3),
+            error_function.gelu(rows),
+        ]
+
+    found = answers()
+    tn.use_backend("numpy")
+    for mine, theirs in zip(found, answers(), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-5 * max(1, np.abs(theirs).max()))
 
 
 def test_gelu_at_infinity_has_its_limits() -> None:
