@@ -34,7 +34,7 @@ Mask = Array | None
 WEIGHTS_SIZE = 2**18
 
 # Weights from which on they are computed by machine code, and then how many bytes and queries at a time.
-FEWEST = 2**12
+FEWEST = 2**9
 BLOCK_SIZE, BLOCK = 2**17, 64
 
 # What the exponential of a score and the passes over it take, in multiplications.

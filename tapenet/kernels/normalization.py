@@ -18,12 +18,15 @@ import numpy as np
 from tapenet.kernels.memory import empty
 from tapenet.kernels.products import matmul
 from tapenet.kernels.threads import share
-from tapenet.kernels.vector_functions import FEWEST, address, functions_for
+from tapenet.kernels.vector_functions import address, functions_for
 from tapenet.kernels.windows import Array, computing_dtype
 
 # Bytes of a piece, of which several are used at a time, and elements of a joined row.
 PIECE_SIZE = 2**17
 LONG_ROW = 1024
+
+# Elements from which on machine code is called, which then costs less than NumPy's calls.
+FEWEST = 2**11
 
 # What the passes over a piece cost, in reads of its memory: so much smaller arrays are worth a thread.
 FORWARD_COST, BACKWARD_COST = 4, 8
