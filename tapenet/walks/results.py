@@ -13,6 +13,7 @@ from tapenet.core.tensor import Tensor, unwrap
 from tapenet.kernels.memory import is_own
 from tapenet.ops.arrays.indexing import getitem
 from tapenet.ops.arrays.shaping import broadcast_to
+from tapenet.ops.elementwise.casting import astype
 
 
 def copy_shared(results: Sequence[Array | None], given: Sequence[Array]) -> list[Array | None]:
@@ -46,19 +47,21 @@ def as_kind_of(source: Any, result: Array | None) -> Array | None:
         return as_registered(of, result)
     array = of is np.ndarray
     if type(result) is Tensor:
-        return _recorded_as_kind(array, result) if result.owner.keeps_choices and result.shape == () else result
+        return _recorded_as_kind(source, array, result) if result.owner.keeps_choices else result
     if array and type(result) is np.ndarray and not source.dtype.isnative:
         return result.astype(source.dtype)
     if array and isinstance(result, np.generic):
-        return np.asarray(result)
+        return np.asarray(result, None if source.dtype.isnative else source.dtype)
     if not array and type(result) is np.ndarray and result.ndim == 0:
         return result[()]
     return result
 
 
-def _recorded_as_kind(array: bool, result: Tensor) -> Array:
-    """Return a value of a program as an array or as a NumPy scalar, by an operation where it is the other."""
+def _recorded_as_kind(source: Any, array: bool, result: Tensor) -> Array:
+    """Return a value of a program as an array or as a NumPy scalar, in its source's byte order, by operations."""
     value = unwrap(result)
-    if type(value) is Tensor or isinstance(value, np.ndarray if array else np.generic):
+    if type(value) is Tensor:
         return result
-    return broadcast_to(result, ()) if array else getitem(result, ())
+    if value.shape == () and not isinstance(value, np.ndarray if array else np.generic):
+        result = broadcast_to(result, ()) if array else getitem(result, ())
+    return astype(result, source.dtype) if array and not source.dtype.isnative else result

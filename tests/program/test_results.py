@@ -163,3 +163,20 @@ def test_new_arrays_are_not_copied() -> None:
     assert [id(x) for x in arrays_in(result)] == made
     bare = owned_result(lambda: np.ones(3))
     assert bare.base is None
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
+@pytest.mark.parametrize("dtype", [">f8", "<f4", ">f4", ">c16"])
+def test_derivatives_have_the_byte_order_of_their_sources(dtype: str, shape: tuple[int, ...], backend: Any) -> None:
+    def f(x: Array) -> Array:
+        return tnp.sum(tnp.tanh(x) * x).real
+
+    x = np.full(shape, 0.5, dtype)
+    transforms = (tn.grad(f), tn.value_and_grad(f), lambda x: tn.jvp(f, (x,), (x,)), lambda x: tn.vjp(f, x)[1](f(x)))
+    for own in (*transforms, tn.jacobian(lambda x: tnp.tanh(x))) if dtype != ">c16" else transforms:
+        compiled: Any = tn.compile(own, backend=backend, fullgraph=True)
+        for _ in range(3):
+            for found, expected in zip(arrays_in(compiled(x)), arrays_in(own(x)), strict=True):
+                assert found.dtype == expected.dtype
+                np.testing.assert_allclose(found, expected, rtol=1e-6)
