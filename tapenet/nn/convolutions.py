@@ -18,6 +18,7 @@ from tapenet.nn.geometry import (
     Padding,
     Pair,
     Window,
+    channels_in_front,
     check_fit,
     checked_images,
     checked_padding,
@@ -172,7 +173,7 @@ def _checked(
     if kernel.shape[-2] != channels // groups:
         raise ArgumentError(
             f"{function}: kernel must have shape {expected.format(f'{channels // groups}, O')} for x of {channels} "
-            f"channels in {groups} groups; got {kernel.shape}."
+            f"channels in {groups} groups; got {kernel.shape}.{channels_in_front(x, kernel.shape[-2] * groups)}"
         )
     note_precision(function, x, kernel)
     bias = shaped(function, "bias", bias, (outputs,), "one number for each output")
@@ -322,7 +323,7 @@ def _transposed(
     if kernel.shape[-1] != channels:
         raise ArgumentError(
             f"{function}: kernel must have shape {expected.format(f'O // groups, {channels}')} for x of {channels} "
-            f"channels; got {kernel.shape}."
+            f"channels; got {kernel.shape}.{channels_in_front(x, kernel.shape[-1])}"
         )
     note_precision(function, x, kernel)
     outputs = kernel.shape[-2] * groups

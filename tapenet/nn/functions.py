@@ -25,7 +25,16 @@ from tapenet.core.tensor import Tensor, read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError, PrecisionWarning
 from tapenet.nn.floats import as_floating
 from tapenet.nn.fused_norms import can_fuse, normalized_channels, normalized_rows
-from tapenet.nn.geometry import Padding, Window, check_fit, checked_images, kernel_channels, pool_geometry, sides
+from tapenet.nn.geometry import (
+    Padding,
+    Window,
+    channels_in_front,
+    check_fit,
+    checked_images,
+    kernel_channels,
+    pool_geometry,
+    sides,
+)
 from tapenet.ops.arrays.indexing import take
 from tapenet.ops.arrays.shaping import reshape
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, sqrt, square, subtract
@@ -183,7 +192,7 @@ def conv(
     if kernel.shape[2] != channels // groups:
         raise ArgumentError(
             f"conv: kernel must have shape (kh, kw, {channels // groups}, O) for x of {channels} channels in "
-            f"{groups} groups; got {kernel.shape}."
+            f"{groups} groups; got {kernel.shape}.{channels_in_front(x, kernel.shape[2] * groups)}"
         )
     note_precision("conv", x, kernel)
     bias = shaped("conv", "bias", bias, (outputs,), "one number for each output")

@@ -47,6 +47,12 @@ def missing_axis(shape: Sequence[int], channels: int | None, last: str) -> str:
     return f" Add {last}: x[..., None]." if channels == 1 else ""
 
 
+def channels_in_front(x: Array, channels: int | None) -> str:
+    """Return what to write for an x whose channels are where PyTorch has them; "" where they are not there."""
+    is_in_front = x.ndim > 2 and x.shape[-1] != channels and x.shape[1] == channels
+    return " Channels come last: np.moveaxis(x, 1, -1)." if is_in_front else ""
+
+
 def kernel_channels(kernel: Array, axes: int, place: int, groups: Any = 1) -> int | None:
     """Return the channels of x that a kernel of windows is for; None for what is not such a kernel."""
     known = kernel.ndim == axes + 2 and isinstance(groups, int)

@@ -31,7 +31,7 @@ from tapenet.core.pytrees import evolve, is_tree_class, static_field
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.nn import functions, init
 from tapenet.nn.describing import Described
-from tapenet.nn.geometry import Padding, Window, checked_padding
+from tapenet.nn.geometry import Padding, Window, channels_in_front, checked_padding
 from tapenet.nn.notices import note_dropped, note_unused
 from tapenet.ops.arrays.shaping import reshape
 from tapenet.transforms.gradient import stop_gradient
@@ -98,7 +98,9 @@ def _checked_channels(layer: str, x: Array, parameter: Array | None) -> Array:
     """Check that the last axis of x is as long as a parameter, which would broadcast if either were of length 1."""
     x = checked_array(layer, "x", x)
     if parameter is not None and x.shape[-1:] != parameter.shape:
-        raise ArgumentError(f"{layer}: x must have shape (..., {len(parameter)}); got {x.shape}.")
+        raise ArgumentError(
+            f"{layer}: x must have shape (..., {len(parameter)}); got {x.shape}.{channels_in_front(x, len(parameter))}"
+        )
     return x
 
 
@@ -444,8 +446,9 @@ class Sequential(Layer):
             if isinstance(layer, Layer):
                 check_has_fields("Sequential", f"layers[{i}]", layer)
             if not callable(layer):
+                hint = " Write Sequential(*layers)." if isinstance(layer, list | tuple) else ""
                 raise ArgumentTypeError(
-                    f"Sequential: layers must be layers or functions; got {type(layer).__name__} at {i}."
+                    f"Sequential: layers must be layers or functions; got {type(layer).__name__} at {i}.{hint}"
                 )
         self.__attrs_init__(tuple(x if isinstance(x, Layer) else Function(x) for x in layers))
 

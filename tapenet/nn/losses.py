@@ -97,9 +97,10 @@ def cross_entropy(
         )
     weights = _class_weights("cross_entropy", weights, logits.shape[-1])
     if labels.shape not in (logits.shape, logits.shape[:-1]):
+        hint = " Write labels[..., 0]." if labels.shape == (*logits.shape[:-1], 1) else ""
         raise ArgumentError(
             f"cross_entropy: labels must have shape {logits.shape[:-1]}, or {logits.shape} as probabilities; "
-            f"got {labels.shape}."
+            f"got {labels.shape}.{hint}"
         )
     log_p = log_softmax(widened(logits))
     if labels.shape != logits.shape:

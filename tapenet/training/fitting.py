@@ -99,7 +99,7 @@ class _Plan:
         last = None
         for number, batch in enumerate(data, 1):
             if number == 1:
-                _check_takes("fit", "loss", self.loss, len(as_arguments(batch)) + 2, "(model, *batch, rng)")
+                _check_takes_batches(self.loss, batch)
             before = _Before(run.model, batch, self.rng.bit_generator.state)
             model, state, loss = self.step(run.model, run.state, batch, self.rng)
             if not np.isfinite(loss) and model is not run.model:
@@ -281,7 +281,7 @@ def _opened(name: str, data: Any, rng: np.random.Generator) -> Any:
     return data
 
 
-def _check_takes(function: str, name: str, called: Any, count: int, form: str) -> None:
+def _check_takes(function: str, name: str, called: Any, count: int, form: str, more: str = "") -> None:
     """Raise for a function that cannot be called with so many arguments."""
     try:
         signature = inspect.signature(called)
@@ -290,7 +290,17 @@ def _check_takes(function: str, name: str, called: Any, count: int, form: str) -
     try:
         signature.bind(*range(count))
     except TypeError as error:
-        raise ArgumentTypeError(f"{function}: {name} must be a function {form}; got {name}{signature}.") from error
+        raise ArgumentTypeError(
+            f"{function}: {name} must be a function {form}; got {name}{signature}.{more}"
+        ) from error
+
+
+def _check_takes_batches(loss: Loss, batch: Any) -> None:
+    """Raise for a loss that cannot be called with the arrays of a batch."""
+    form, more = "(model, *batch, rng)", ""
+    if not isinstance(batch, tuple | list) and hasattr(batch, "shape"):
+        more = " Of a batch of one array: for several write tn.data.batches((x, y), 32), which gives tuples."
+    _check_takes("fit", "loss", loss, len(as_arguments(batch)) + 2, form, more)
 
 
 def _no_batches(epoch: int) -> str:

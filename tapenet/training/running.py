@@ -12,7 +12,7 @@ from tapenet.core.argument_checks import checked_flag, checked_function, checked
 from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.data.prefetching import checked_iterable
 from tapenet.errors import ArgumentError, ArgumentTypeError
-from tapenet.optim import Optimizer
+from tapenet.optim import Optimizer, Part
 from tapenet.optim.in_programs import updated_in_program
 from tapenet.optim.optimizer import Elementwise
 from tapenet.program.compiling import compile_ahead
@@ -189,8 +189,9 @@ def _checked_loss(function: str, loss: Any) -> CheckedLoss:
 def checked_optimizer(function: str, optimizer: Any) -> Optimizer:
     """Check an optimizer."""
     if not isinstance(optimizer, Optimizer):
+        made = "tn.optim.chain(part, tn.optim.adam(1e-3))" if isinstance(optimizer, Part) else "tn.optim.adam(1e-3)"
         raise ArgumentTypeError(
-            f"{function}: optimizer must be a tn.optim.Optimizer; got {shown(optimizer)}. Write tn.optim.adam(1e-3)."
+            f"{function}: optimizer must be a tn.optim.Optimizer; got {shown(optimizer)}. Write {made}."
         )
     return optimizer
 

@@ -97,6 +97,28 @@ CASES = {
         lambda: nn.conv(IMAGES, KERNEL, groups=2),
         "conv: kernel must have shape (kh, kw, 2, O) for x of 4 channels in 2 groups; got (3, 3, 4, 8).",
     ),
+    "conv, channels in front": (
+        lambda: nn.conv(np.zeros((2, 4, 7, 7)), KERNEL),
+        "conv: kernel must have shape (kh, kw, 7, O) for x of 7 channels in 1 groups; got (3, 3, 4, 8). "
+        "Channels come last: np.moveaxis(x, 1, -1).",
+    ),
+    "conv1d, channels in front": (
+        lambda: nn.conv1d(np.zeros((2, 4, 7)), np.zeros((3, 2, 8)), groups=1),
+        "conv1d: kernel must have shape (k, 7, O) for x of 7 channels in 1 groups; got (3, 2, 8).",
+    ),
+    "conv_transpose, channels in front": (
+        lambda: nn.conv_transpose(np.zeros((2, 4, 7, 7)), np.zeros((3, 3, 8, 4))),
+        "conv_transpose: kernel must have shape (kh, kw, O // groups, 7) for x of 7 channels; got (3, 3, 8, 4). "
+        "Channels come last: np.moveaxis(x, 1, -1).",
+    ),
+    "BatchNorm, channels in front": (
+        lambda: nn.BatchNorm(4)(np.zeros((2, 4, 7, 7))),
+        "BatchNorm: x must have shape (..., 4); got (2, 4, 7, 7). Channels come last: np.moveaxis(x, 1, -1).",
+    ),
+    "cross_entropy of a column": (
+        lambda: nn.cross_entropy(np.zeros((2, 3)), np.zeros((2, 1), int)),
+        "cross_entropy: labels must have shape (2,), or (2, 3) as probabilities; got (2, 1). Write labels[..., 0].",
+    ),
     "conv, bias": (
         lambda: nn.conv(IMAGES, KERNEL, np.zeros(4)),
         "conv: bias must have shape (8,), one number for each output; got (4,).",
@@ -196,7 +218,7 @@ CASES = {
     "one_hot, beyond": (lambda: nn.one_hot([0, 7], 5), "one_hot: labels must be in [0, 5); got 7."),
     "cross_entropy, logits": (
         lambda: nn.cross_entropy(1.0, 0),
-        "cross_entropy: logits must have shape (..., classes); got ().",
+        "cross_entropy: logits must have shape (..., classes), of a class at least; got ().",
     ),
     "cross_entropy, shape": (
         lambda: nn.cross_entropy(np.zeros((2, 3)), [0, 1, 2]),
@@ -295,7 +317,7 @@ TYPE_CASES = {
     ),
     "Sequential": (
         lambda: nn.Sequential(nn.relu, [nn.relu]),
-        "Sequential: layers must be layers or functions; got list at 1.",
+        "Sequential: layers must be layers or functions; got list at 1. Write Sequential(*layers).",
     ),
 }
 

@@ -625,7 +625,7 @@ def test_without_a_terminal_there_is_no_bar(monkeypatch):
         (
             {"optimizer": optim.scale(1.0)},
             ArgumentTypeError,
-            "fit: optimizer must be a tn.optim.Optimizer; got Scale(factor=1.0). Write tn.optim.adam(1e-3).",
+            "fit: optimizer must be a tn.optim.Optimizer; got Scale(factor=1.0). Write tn.optim.chain(part, ",
         ),
     ],
 )
@@ -656,6 +656,10 @@ def test_functions_of_other_arguments_are_named():
     with pytest.raises(ArgumentTypeError) as caught:
         fit(1.0, lambda w, x: (w * x, w), optim.sgd(), [1.0], epochs=1, rng=RNG(0))
     assert str(caught.value) == "fit: loss must be a function (model, *batch, rng); got loss(w, x)."
+    with pytest.raises(
+        ArgumentTypeError, match=r"got loss\(w, x, y, rng\)\. Of a batch of one array: for several write"
+    ):
+        fit(1.0, lambda w, x, y, rng: (w, w), optim.sgd(), [np.ones(3), np.ones(3)], epochs=1, rng=RNG(0))
     for name in ("data", "validation"):
         with pytest.raises(ArgumentTypeError) as caught:
             fitted(**{name: lambda: [small_data()]})
