@@ -33,8 +33,8 @@ LONGEST = 1024
 # Lines below which NumPy transforms them one by one.
 FEWEST_LINES = 4
 
-# Bytes of an array up to which one thread transforms it.
-LARGEST = 2**26
+# Bytes of an array from which on threads share its lines.
+SHARED = 2**20
 
 
 def factors_of(n: int) -> tuple[int, ...]:
@@ -85,6 +85,11 @@ class Transform:
         return math.prod(self.shape) * 8 * len(self.axes)
 
     @property
+    def is_alone(self) -> bool:
+        """Whether it is a call of its own, which threads share."""
+        return self.size >= SHARED
+
+    @property
     def arguments(self) -> int:
         """How many addresses its function takes."""
         return 3
@@ -122,7 +127,7 @@ def _is_known(transform: Transform) -> bool:
     lengths = [transform.shape[axis] for axis in transform.axes]
     every = math.prod(transform.shape)
     is_known = all(1 < n <= LONGEST and factors_of(n) and every // n >= FEWEST_LINES for n in lengths)
-    return bool(lengths) and len(set(transform.axes)) == len(lengths) and is_known and transform.size <= LARGEST
+    return bool(lengths) and len(set(transform.axes)) == len(lengths) and is_known
 
 
 def text_of(transform: Transform) -> tuple[str, dict[str, None]]:
@@ -131,20 +136,45 @@ def text_of(transform: Transform) -> tuple[str, dict[str, None]]:
     The function takes the addresses of the result, of the array, and of as much memory as the result, which it uses
     where several axes are transformed. It returns 0.
     """
-    texts, declared = [], dict[str, None]()
-    count = len(transform.axes)
-    calls = []
-    # Each axis from one piece of memory to the other, the last one to the result.
-    sources = ["%x", *[("%out", "%other")[(count - i) % 2] for i in range(1, count)]]
-    for i, axis in enumerate(transform.axes):
-        line = _Lines.of(transform, axis, is_first=i == 0, is_last=i == count - 1)
-        texts.append(line.text(f"{transform.name}.{i}"))
+    texts, declared, calls = [], dict[str, None](), []
+    arrays = ("%out", "%x", "%other")
+    for line, part in zip(_lines_of(transform), parts_of(transform), strict=True):
+        texts.append(line.text(part.name, "" if transform.is_alone else "internal "))
         declared |= line.code.intrinsics
-        target = "%out" if (count - i) % 2 else "%other"
-        calls.append(f"call void @{transform.name}.{i}(ptr {target}, ptr {sources[i]}, i64 0, i64 {line.blocks})")
+        given = f"ptr {arrays[part.target]}, ptr {arrays[part.source]}, i64 0, i64 {part.blocks}"
+        calls.append(f"call void @{part.name}({given})")
     body = "\n  ".join(calls)
     head = f"define internal i32 @{transform.name}(ptr %out, ptr %x, ptr %other) noinline"
     return "\n".join((*texts, f"{head} {{\n  {body}\n  ret i32 0\n}}")), declared
+
+
+@attrs.frozen
+class Part:
+    """The transform along one axis.
+
+    Attributes:
+        name: of the function, which takes the addresses of two arrays, and from which to which block it goes.
+        target, source: the arrays that it writes and reads: 0 is the result, 1 the array, 2 memory in between.
+        blocks: how many there are.
+    """
+
+    name: str
+    target: int
+    source: int
+    blocks: int
+
+
+def parts_of(transform: Transform) -> list[Part]:
+    """Return the parts of a transform, each of which goes from one array to another."""
+    count = len(transform.axes)
+    targets = [0 if (count - i) % 2 else 2 for i in range(count)]  # the last one to the result
+    pairs = zip(targets, (1, *targets), _lines_of(transform), strict=False)
+    return [Part(f"{transform.name}.{i}", to, of, line.blocks) for i, (to, of, line) in enumerate(pairs)]
+
+
+def _lines_of(transform: Transform) -> list[_Lines]:
+    last = len(transform.axes) - 1
+    return [_Lines.of(transform, axis, i == 0, i == last) for i, axis in enumerate(transform.axes)]
 
 
 @attrs.define(eq=False)
@@ -201,7 +231,7 @@ class _Lines:
             else -(-self.outer * self.inner // self.lanes)
         )
 
-    def text(self, name: str) -> str:
+    def text(self, name: str, linkage: str) -> str:
         """Return the function."""
         self.name = name
         factors = factors_of(self.n)
@@ -215,7 +245,7 @@ class _Lines:
                 target = f"%s{i % 2}" if i < len(factors) - 1 else ""
                 self.radix_pass(i, factor, done, source, target)
                 done *= factor
-        head = f"define internal void @{name}(ptr %out, ptr %x, i64 %first.block, i64 %last.block) noinline"
+        head = f"define {linkage}void @{name}(ptr %out, ptr %x, i64 %first.block, i64 %last.block) noinline"
         body = "\n  ".join((*scratch, *self.code.lines))
         return "\n".join((*self.tables, f"{head} {{\nentry:\n  {body}\n  ret void\n}}"))
 

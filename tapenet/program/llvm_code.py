@@ -21,10 +21,12 @@ from tapenet.kernels.gemm import gemm_for
 from tapenet.kernels.machine_code import Library, compile_module
 from tapenet.kernels.memory import empty
 from tapenet.kernels.teams import Native, shared
+from tapenet.kernels.threads import share
 from tapenet.program import numpy_code
 from tapenet.program.closed_code import closed_code
 from tapenet.program.closing import Closed, opened, with_closed_products
 from tapenet.program.evaluating import evaluator
+from tapenet.program.fourier_code import Part, Transform, parts_of
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.kernel_code import DATA, ITEMS, NUMBER, Kernel, can_join, is_worth, kernel_of, module_of, shape_of
 from tapenet.program.numpy_code import Run
@@ -149,7 +151,12 @@ class _Code:
             name, reference = self.names[kernel.text], _by_numpy(step, program)
             return closed_code(step, program, kernel, self.library, name, self.contiguous, reference)
         if isinstance(step, Stretch):
-            return _stretch_function(self.stretches[id(step)], step, self.library, program, self.contiguous)
+            code = self.stretches[id(step)]
+            first = code.functions[0] if code.functions else None
+            if isinstance(first, Transform) and first.is_alone:
+                assert self.library is not None
+                return _SharedTransform(first, self.library)
+            return _stretch_function(code, step, self.library, program, self.contiguous)
         if id(step) not in self.kernels or self.library is None:
             return None
         kernel = self.kernels[id(step)]
@@ -241,6 +248,40 @@ def _stretch_function(
     lines += [f"        gemm_{char}.report(met)" for char in gemms]
     lines += [f"    if met & {FAR}:"]
     return call.function(lines)
+
+
+@attrs.frozen(eq=False)
+class _SharedTransform:
+    """The Python function of a transform whose lines threads share.
+
+    Attributes:
+        transform: what it computes.
+        library: holds its code.
+    """
+
+    transform: Transform
+    library: Library
+
+    @functools.cached_property
+    def parts(self) -> list[tuple[Part, Callable[..., None]]]:
+        """The transforms along one axis, and their functions."""
+        kinds = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+        made = ctypes.CFUNCTYPE(None, *kinds)
+        return [(part, made(self.library.address(part.name))) for part in parts_of(self.transform)]
+
+    def __call__(self, x: Any) -> Any:
+        shape, dtype = self.transform.shape, np.dtype(self.transform.char.upper())
+        arrays = [empty(shape, dtype), np.ascontiguousarray(x)]
+        arrays += [empty(shape, dtype)] * (len(self.parts) > 1)
+        places = [array.ctypes.data for array in arrays]
+        for part, run in self.parts:
+            work = functools.partial(_run_blocks, run, places[part.target], places[part.source])
+            share(work, part.blocks, 2 * self.transform.size)
+        return arrays[0]
+
+
+def _run_blocks(run: Callable[..., None], target: int, source: int, blocks: slice) -> None:
+    run(target, source, blocks.start, blocks.stop)
 
 
 @attrs.frozen(eq=False)

@@ -74,6 +74,11 @@ class Scatter:
         return any(piece.indices for piece in self.pieces)
 
     @property
+    def is_alone(self) -> bool:
+        """Whether it is a call of its own, which threads share."""
+        return False
+
+    @property
     def work(self) -> int:
         """How many elements it writes."""
         return self.size + sum(math.prod(piece.lengths) for piece in self.pieces)

@@ -86,11 +86,11 @@ def in_stretches(
 
     others = [step for step in steps if isinstance(step, Region) or step.out not in done]
     for step, joins in _with_numbers_late([(step, joins_others(step)) for step in others], program):
-        if joins and is_open and len(groups[-1]) < MOST_STEPS:
+        if joins and is_open and len(groups[-1]) < MOST_STEPS and not is_alone(step, program):
             groups[-1].append(step)
         else:
             groups.append([step])
-        is_open = joins
+        is_open = joins and not is_alone(step, program)
     last: dict[int, int] = dict.fromkeys(program.outputs, len(groups))
     for i, group in enumerate(groups):
         for step in group:
@@ -123,6 +123,14 @@ def _with_numbers_late(steps: Sequence[tuple[Step, bool]], program: Program) -> 
             waiting = []
         yield step, joins
     yield from ((x, False) for x in waiting)
+
+
+def is_alone(step: Step, program: Program) -> bool:
+    """Return whether a step that could be part of a stretch is one by itself."""
+    if isinstance(step, Region) or step.name not in CALLED:
+        return False
+    called = CALLED[step.name](program, step)
+    return called is not None and called.is_alone
 
 
 def _is_worth(instructions: Sequence[Instruction], steps: int, program: Program) -> bool:

@@ -103,3 +103,25 @@ def test_values_that_are_not_finite() -> None:
         found = made(x)
     assert np.isnan(found[2]).all()
     assert_same(np.delete(found, 2, 0), np.delete(np.fft.fft(x) * 2, 2, 0), scale=4, floor=4.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "char"), [((320, 250), (0, 1), "D"), ((350, 7, 64), (2, 0), "f"), ((2**18, 4), (1,), "F")]
+)
+def test_threads_share_the_lines_of_large_arrays(shape: tuple[int, ...], axes: tuple[int, ...], char: str) -> None:
+    x = array(shape, char)
+    f = lambda x: tnp.fft.ifftn(tnp.fft.fftn(x, axes=axes) * 2, axes=axes[:1])  # noqa: E731
+    assert [len(stretch.steps) for stretch in stretches_of(f, x)] == [1, 1]
+    made: Any = tn.compile(f, backend="llvm")
+    before = tn.num_threads()
+    found = []
+    try:
+        for count in (1, 2, 3):
+            tn.set_num_threads(count)
+            found += [made(x) for _ in range(2)]
+    finally:
+        tn.set_num_threads(before)
+    assert_same(found[-1], f(x), scale=4, floor=4.0)
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[1], other)
+    assert_same(made(np.asfortranarray(x)), f(x), scale=4, floor=4.0)
