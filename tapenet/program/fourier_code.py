@@ -14,6 +14,7 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import attrs
 import numpy as np
@@ -24,8 +25,8 @@ from tapenet.kernels.vector_code import Code
 from tapenet.program.complex_code import Pair
 from tapenet.program.instructions import Instruction, Program
 
-NAMES = frozenset({"fft", "ifft"})
-FACTORS = (4, 2, 3, 5, 7, 11, 13)
+NAMES = frozenset({"fft", "ifft", "rfft", "irfft"})
+FACTORS = (4, 2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
 
 # Elements of a line: those of all lanes lie on the stack, twice.
 LONGEST = 1024
@@ -52,12 +53,14 @@ class Transform:
     """A transform of an array in C order.
 
     Attributes:
-        shape: of the array.
+        shape: of the array; of what is made, where half a spectrum is read.
         axes: that are transformed, each once, not negative.
         char: of the parts of the complex result, "f" or "d".
         is_real: whether the array is real.
         is_inverse: whether the exponents are positive.
         scale: that the result is multiplied by.
+        half: whether the first half of a spectrum, of which the rest is conjugate, is "read" or "written"; empty where
+            neither is.
     """
 
     shape: Shape
@@ -66,13 +69,22 @@ class Transform:
     is_real: bool
     is_inverse: bool
     scale: float
+    half: str = ""
 
     @property
     def name(self) -> str:
         """The name of its function."""
         shape, axes = "x".join(map(str, self.shape)), "_".join(map(str, self.axes))
         bits = struct.pack(">d", self.scale).hex()
-        return f"fourier_{self.char}{int(self.is_real)}{int(self.is_inverse)}_{shape}_{axes}_{bits}"
+        return f"fourier_{self.char}{int(self.is_real)}{int(self.is_inverse)}{self.half}_{shape}_{axes}_{bits}"
+
+    @property
+    def made(self) -> tuple[Shape, np.dtype[Any]]:
+        """The shape and the dtype of the result."""
+        (axis, *_), shape = self.axes, list(self.shape)
+        if self.half == "written":
+            shape[axis] = shape[axis] // 2 + 1
+        return tuple(shape), np.dtype(self.char if self.half == "read" else self.char.upper())
 
     @property
     def is_costly(self) -> bool:
@@ -101,26 +113,28 @@ class Transform:
 
     @property
     def size(self) -> int:
-        """The bytes of the result."""
+        """The bytes of the result, were it complex and whole."""
         return math.prod(self.shape) * 2 * np.dtype(self.char).itemsize
 
 
 def transform_of(program: Program, instruction: Instruction) -> Transform | None:
     """Return the transform that an operation is; None for one that NumPy is left to do."""
     own, out = program.spaces[instruction.operands[0]], program.spaces[instruction.out]
-    if instruction.name not in NAMES or not own.is_array or not out.is_array or out.shape is None:
+    name, given = instruction.name, instruction.parameters
+    if name not in NAMES or not own.is_array or not out.is_array or not own.shape or not out.shape or 0 in out.shape:
         return None
-    if own.dtype is None or out.dtype is None or not own.dtype.isnative or out.dtype.char not in "FD":
+    if own.dtype is None or out.dtype is None or not own.dtype.isnative or out.dtype.char not in "fdFD":
         return None
-    char = out.dtype.char.lower()
-    if own.shape != out.shape or own.dtype.char not in (char, out.dtype.char) or 0 in out.shape:
+    char, half = out.dtype.char.lower(), {"rfft": "written", "irfft": "read"}.get(name, "")
+    if own.dtype.char != char.upper() and (own.dtype.char != char or half == "read"):
         return None
-    axes = tuple([axis % len(out.shape) for axis in instruction.parameters["axes"]])
-    size, norm = math.prod(out.shape[axis] for axis in axes), instruction.parameters["norm"]
-    is_inverse = instruction.name == "ifft"
-    power = {"ortho": 0.5, "backward": 1.0 * is_inverse, "forward": 1.0 - is_inverse}[norm]
-    made = Transform(out.shape, axes, char, own.dtype.kind == "f", is_inverse, 1 / size**power)
-    return made if _is_known(made) else None
+    shape = out.shape if half == "read" else own.shape
+    axes = tuple([axis % len(shape) for axis in given["axes"]]) if "axes" in given else (given["axis"] % len(shape),)
+    size, is_inverse = math.prod(shape[axis] for axis in axes), name in ("ifft", "irfft")
+    power = {"ortho": 0.5, "backward": 1.0 * is_inverse, "forward": 1.0 - is_inverse}[given["norm"]]
+    made = Transform(shape, axes, char, own.dtype.kind == "f", is_inverse, 1 / size**power, half)
+    is_whole = half != "read" or own.shape[axes[0]] == shape[axes[0]] // 2 + 1
+    return made if is_whole and _is_known(made) else None
 
 
 def _is_known(transform: Transform) -> bool:
@@ -185,6 +199,7 @@ class _Lines:
         n: the length of a line.
         outer, inner: how many elements the axes before and after it have.
         is_real: whether the array is real.
+        half: as of the transform.
         is_swapped: whether real and imaginary parts change places: so the inverse transform is the other.
         scale: that the result is multiplied by.
         code: its lines.
@@ -194,12 +209,15 @@ class _Lines:
     outer: int
     inner: int
     is_real: bool
+    half: str
     is_swapped: bool
     scale: float
     code: Code
     name: str = ""
     label: str = "entry"
-    bases: list[str] = attrs.field(factory=list)  # of each lane where its line begins, unless lanes are neighbours
+    starts: list[tuple[str, str]] = attrs.field(
+        factory=list
+    )  # of the lines that lie apart: which of outer, and of inner
     tables: list[str] = attrs.field(factory=list)
 
     @classmethod
@@ -211,7 +229,8 @@ class _Lines:
         lanes = min(widest, 1 << ((outer * inner).bit_length() - 1))
         scale = transform.scale if is_last else 1.0
         is_real = transform.is_real and is_first
-        return cls(n, outer, inner, is_real, transform.is_inverse, scale, Code(transform.char, lanes))
+        code = Code(transform.char, lanes)
+        return cls(n, outer, inner, is_real, transform.half, transform.is_inverse, scale, code)
 
     @property
     def lanes(self) -> int:
@@ -283,31 +302,38 @@ class _Lines:
             each = -(-self.inner // self.lanes)
             outer, place = self.add(f"udiv i64 {block}, {each}"), self.add(f"urem i64 {block}, {each}")
             column = self.limited(self.multiple(place, self.lanes), self.inner - self.lanes)
-            self.bases = [self.sum(self.multiple(outer, self.n * self.inner), column)]
+            self.starts = [(outer, column)]
             return
         first = self.limited(self.multiple(block, self.lanes), self.outer * self.inner - self.lanes)
-        self.bases = []
-        for lane in range(self.lanes):
-            line = self.sum(first, lane)
-            outer = line if self.inner == 1 else self.add(f"udiv i64 {line}, {self.inner}")
-            base = self.multiple(outer, self.n * self.inner)
-            if self.inner > 1:
-                base = self.sum(base, self.add(f"urem i64 {line}, {self.inner}"))
-            self.bases.append(base)
+        lines = [self.sum(first, lane) for lane in range(self.lanes)]
+        if self.inner == 1:
+            self.starts = [(line, "0") for line in lines]
+        else:
+            outers = [self.add(f"udiv i64 {line}, {self.inner}") for line in lines]
+            self.starts = [
+                (outer, self.add(f"urem i64 {line}, {self.inner}")) for outer, line in zip(outers, lines, strict=True)
+            ]
 
     def limited(self, x: str, limit: int) -> str:
         is_beyond = self.add(f"icmp sgt i64 {x}, {limit}")
         return self.add(f"select i1 {is_beyond}, i64 {limit}, i64 {x}")
 
-    def address(self, array: str, base: str, index: str, parts: int) -> str:
-        """Return the address of an element of a line."""
-        place = self.multiple(self.sum(base, self.multiple(index, self.inner)), parts)
+    def address(self, array: str, start: tuple[str, str], length: int, index: str, parts: int) -> str:
+        """Return the address of an element of a line of a length."""
+        outer, inner = start
+        place = self.sum(self.multiple(outer, length * self.inner), self.multiple(index, self.inner))
+        place = self.multiple(place if inner == "0" else self.sum(place, inner), parts)
         return self.add(f"getelementptr {self.code.element}, ptr {array}, i64 {place}")
 
     def load(self, index: str) -> Pair:
         """Return one element of all lines."""
-        parts = 1 if self.is_real else 2
-        places = [self.address("%x", base, index, parts) for base in self.bases]
+        parts, length, is_later = 1 if self.is_real else 2, self.n, ""
+        if self.half == "read":
+            length = self.n // 2 + 1
+            is_later = self.add(f"icmp uge i64 {index}, {length}")
+            mirrored = self.add(f"sub i64 {self.n}, {index}")
+            index = self.add(f"select i1 {is_later}, i64 {mirrored}, i64 {index}")
+        places = [self.address("%x", start, length, index, parts) for start in self.starts]
         own = parts * (self.lanes if self.has_neighbours else 1)
         align = self.code.bits // 8
         loaded = [self.add(f"load <{own} x {self.code.element}>, ptr {place}, align {align}") for place in places]
@@ -321,6 +347,10 @@ class _Lines:
                 self.shuffled(own, loaded[0], "poison", range(0, own, 2)),
                 self.shuffled(own, loaded[0], "poison", range(1, own, 2)),
             )
+        if is_later:
+            kind = self.code.type
+            flipped = self.code.negative(pair[1])
+            pair = pair[0], self.add(f"select i1 {is_later}, {kind} {flipped}, {kind} {pair[1]}")
         return pair[::-1] if self.is_swapped else pair
 
     def store(self, index: str, value: Pair) -> None:
@@ -328,16 +358,27 @@ class _Lines:
         value = value[::-1] if self.is_swapped else value
         if self.scale != 1.0:
             value = tuple([self.code.two("fmul", x, self.code.number(self.scale)) for x in value])  # type: ignore[assignment]
+        if self.half == "read":
+            self.write(index, value[0], self.n, 1)
+            return
         order = [i for lane in range(self.lanes) for i in (lane, self.lanes + lane)]
         both = self.shuffled(self.lanes, *value, order)
-        own = 2 * self.lanes if self.has_neighbours else 2
-        for lane, base in enumerate(self.bases):
-            part = (
-                both
-                if own == 2 * self.lanes
-                else self.shuffled(2 * self.lanes, both, "poison", [2 * lane, 2 * lane + 1])
-            )
-            kind, place = f"<{own} x {self.code.element}>", self.address("%out", base, index, 2)
+        if self.half != "written":
+            self.write(index, both, self.n, 2)
+            return
+        length, label = self.n // 2 + 1, f"store{len(self.code.lines)}"
+        is_kept = self.add(f"icmp ult i64 {index}, {length}")
+        self.code.lines.append(f"br i1 {is_kept}, label %{label}.kept, label %{label}.end\n{label}.kept:")
+        self.write(index, both, length, 2)
+        self.code.lines.append(f"br label %{label}.end\n{label}.end:")
+
+    def write(self, index: str, values: str, length: int, parts: int) -> None:
+        """Write a vector to one element of all lines."""
+        own = parts * self.lanes // len(self.starts)
+        for lane, start in enumerate(self.starts):
+            places = range(own * lane, own * (lane + 1))
+            part = values if len(self.starts) == 1 else self.shuffled(parts * self.lanes, values, "poison", places)
+            kind, place = f"<{own} x {self.code.element}>", self.address("%out", start, length, index, parts)
             self.code.lines.append(f"store {kind} {part}, ptr {place}, align {self.code.bits // 8}")
 
     def shuffled(self, count: int, x: str, y: str, order: Sequence[int]) -> str:

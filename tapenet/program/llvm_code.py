@@ -270,7 +270,7 @@ class _SharedTransform:
         return [(part, made(self.library.address(part.name))) for part in parts_of(self.transform)]
 
     def __call__(self, x: Any) -> Any:
-        shape, dtype = self.transform.shape, np.dtype(self.transform.char.upper())
+        shape, dtype = self.transform.made
         arrays = [empty(shape, dtype), np.ascontiguousarray(x)]
         arrays += [empty(shape, dtype)] * (len(self.parts) > 1)
         places = [array.ctypes.data for array in arrays]
