@@ -41,6 +41,7 @@ from tapenet.program.elements import (
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.integer_code import NAMES as INTEGERS, RELATIONS
 from tapenet.program.ranges import Range, full_range, ranges_of
+from tapenet.program.reduction_code import Accumulator, reducing_text
 from tapenet.program.regions import Region
 
 # Calls of a function beyond which it is called rather than written out each time: machine code grows.
@@ -182,13 +183,22 @@ class Kernel:
     columns: int
 
 
-def kernel_of(region: Region, program: Program, *, keeps_rows: bool = False) -> Kernel | None:
+def kernel_of(
+    region: Region,
+    program: Program,
+    *,
+    keeps_rows: bool = False,
+    reduced: Sequence[tuple[int, str]] = (),
+    axes: int | None = None,
+) -> Kernel | None:
     """Return the kernel of a region; None where its operations have two precisions, or operands of other shapes.
 
     Args:
         region: what it computes.
         program: that the region is of.
         keeps_rows: whether its rows run along the last axis, whatever its operands; None where they cannot.
+        reduced: values of floats that it reduces, by what, rather than writes; their chunks are written after results.
+        axes: how many last axes make a row; None for any number.
     """
     shape = shape_of(program, region.instructions[0].out)
     chars = {char for x in region.instructions for char in precisions(program, x)}
@@ -207,10 +217,17 @@ def kernel_of(region: Region, program: Program, *, keeps_rows: bool = False) -> 
         roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
     if keeps_rows and (split != len(shape) - 1 or not all(roles.values())):
         return None
+    if axes is not None:
+        split = len(shape) - axes
+        roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
+        if not all(roles.values()):
+            return None
     rows, columns = math.prod(shape[:split]), math.prod(shape[split:])
     widest = max(processor().vector_size, 16) // np.dtype(char).itemsize
     lanes = min(widest, 1 << (columns.bit_length() - 1))
-    return _Writer(region, program, char, lanes, roles, rows, columns).kernel()
+    if reduced and (lanes < 2 or any(program.spaces[n].dtype != np.dtype(char) for n, _ in reduced)):
+        return None
+    return _Writer(region, program, char, lanes, roles, rows, columns, tuple(reduced)).kernel()
 
 
 def _is_integer(program: Program, number: int) -> bool:
@@ -236,6 +253,7 @@ class _Writer:
     roles: dict[int, str]
     rows: int
     columns: int
+    reduced: tuple[tuple[int, str], ...] = ()
 
     values: dict[int, Any] = attrs.field(factory=dict)  # vectors; of complex numbers pairs
     dtypes: dict[int, np.dtype[Any]] = attrs.field(factory=dict)
@@ -256,9 +274,10 @@ class _Writer:
             self._compute(code, instruction, pointers)
         for n in self.region.outputs:
             self._write(code, n, pointers[n])
-        text = self._text(code, list(pointers.values()), self.limits, len(scalars))
+        chunks = [f"%c{i}" for i in range(len(self.reduced))]
+        text = self._text(code, [*pointers.values(), *chunks], self.limits, len(scalars))
         functions, intrinsics = tuple(code.needed), tuple(code.intrinsics)
-        results = len(self.region.outputs)
+        results = len(self.region.outputs) + len(chunks)
         return Kernel(
             text, functions, intrinsics, self.char, self.lanes, operands, scalars, results, self.rows, self.columns
         )
@@ -509,9 +528,13 @@ class _Writer:
             body.append(f"%some = icmp ne i{self.lanes} %any, 0")
             body.append("%now = or i1 %seen, %some")
             far = "%now"
-        arguments = [f"ptr {pointer}" for pointer in pointers] + [f"double %s{i}" for i in range(scalars)]
+        own = [f"ptr {pointer}" for pointer in pointers] + [f"double %s{i}" for i in range(scalars)]
+        arguments = "".join(f"{argument}, " for argument in own)
+        if self.reduced:
+            accumulators = [Accumulator(self.values[n], name, f"%c{i}") for i, (n, name) in enumerate(self.reduced)]
+            return reducing_text(code, accumulators, arguments, body, self.columns, far)
         return _LOOPS.format(
-            arguments="".join(f"{argument}, " for argument in arguments),
+            arguments=arguments,
             body="\n  ".join(body),
             lanes=self.lanes,
             columns=self.columns,

@@ -30,6 +30,8 @@ from tapenet.program.fourier_code import Part, Transform, parts_of
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.kernel_code import DATA, ITEMS, NUMBER, Kernel, can_join, is_worth, kernel_of, module_of, shape_of
 from tapenet.program.numpy_code import Run
+from tapenet.program.reducing import Reduced, chunks_of, finisher, with_reductions
+from tapenet.program.reduction_code import CHUNK
 from tapenet.program.regions import Region, Step, in_regions, whole_reads
 from tapenet.program.stretch_code import StretchCode, code_of, texts_of
 from tapenet.program.stretch_runner import FAR, runner_text
@@ -91,7 +93,7 @@ class _Code:
     """
 
     program: Program
-    steps: Sequence[Instruction | Region | Stretch | Closed]
+    steps: Sequence[Instruction | Region | Stretch | Closed | Reduced]
     kernels: Mapping[int, Kernel]
     names: dict[str, str] = attrs.field(factory=dict)
     stretches: dict[int, StretchCode] = attrs.field(factory=dict)
@@ -119,13 +121,20 @@ class _Code:
                 kernels[id(region)] = by_rows
             return by_rows is not None
 
+        def can_reduce(reduced: Reduced) -> bool:
+            kernel = kernel_of(reduced.region, program, reduced=reduced.reduced, axes=reduced.axes(program))
+            if kernel is not None:
+                kernels[id(reduced.region)] = kernel
+            return kernel is not None
+
         stretched = in_stretches(steps, program, fits, _makes_products(steps, program))
-        code = cls(program, with_closed_products(stretched, program, can_close), kernels)
+        closed = with_closed_products(stretched, program, can_close)
+        code = cls(program, with_reductions(closed, program, can_reduce), kernels)
         code._compile(is_alone=lambda region: id(region) in kernels and is_worth(region, program))
         return code
 
     def _compile(self, is_alone: Callable[[Region], bool]) -> None:
-        closed = [step.region for step in self.steps if isinstance(step, Closed)]
+        closed = [step.region for step in self.steps if isinstance(step, Closed | Reduced)]
         alone = [*closed, *(step for step in self.steps if isinstance(step, Region) and is_alone(step))]
         joined = [step for step in self.steps if isinstance(step, Stretch)]
         parts = [part for stretch in joined for part in stretch.steps if isinstance(part, Region)]
@@ -143,8 +152,12 @@ class _Code:
         self.contiguous = {n for region in alone for n in region.outputs}.union(*(x.outputs for x in joined))
         self.kernels = {id(region): self.kernels[id(region)] for region in alone}
 
-    def function(self, step: Region | Stretch | Closed, program: Program) -> Callable[..., Any] | None:
+    def function(self, step: Region | Stretch | Closed | Reduced, program: Program) -> Callable[..., Any] | None:
         """Return the Python function of a step that is compiled."""
+        if isinstance(step, Reduced):
+            assert self.library is not None
+            kernel = self.kernels[id(step.region)]
+            return _reducing(kernel, self.library, self.names[kernel.text], step, program, self.contiguous)
         if isinstance(step, Closed):
             assert self.library is not None
             kernel = self.kernels[id(step.region)]
@@ -218,6 +231,40 @@ def _called(
     else:
         lines += [f"    if run(values, 0, {kernel.rows}, 0, {kernel.columns}):"]
     return call.function(lines)
+
+
+def _reducing(
+    kernel: Kernel, library: Library, name: str, step: Reduced, program: Program, contiguous: Collection[int]
+) -> Callable[..., Any]:
+    """Return the Python function of a region that closes with reductions."""
+    size = math.prod(shape_of(program, step.region.instructions[0].out))
+    touched = size * np.dtype(kernel.char).itemsize * (len(kernel.operands) + kernel.results)
+    address = library.address(f"{name}.entry")
+    is_large = touched >= SHARED
+    prototype = ctypes.CFUNCTYPE if is_large else ctypes.PYFUNCTYPE
+    run = prototype(ctypes.c_int32, ctypes.py_object, *(ctypes.c_int64,) * 4)(address)
+    call = _Call(step, program, {"run": run, "library": library, "empty": empty if is_large else np.empty})
+    lines = call.beginning(kernel.operands, contiguous, step.region.outputs)
+    chunks, length = chunks_of(kernel.columns, kernel.lanes), CHUNK * kernel.lanes
+    call.names["char"] = np.dtype(kernel.char)
+    parts = [f"c{i}" for i in range(len(step.reductions))]
+    lines += [f"    {part} = empty({(kernel.rows, chunks)}, char)" for part in parts]
+    arrays = [*(call.own[n] for n in (*kernel.operands, *step.region.outputs)), *parts]
+    values = (*arrays, *(f"float({call.own[n]})" for n in kernel.scalars))
+    lines.append(f"    values = ({', '.join(values)},)")
+    if is_large:
+        place = f"part.start, part.stop, 0, {kernel.columns}"
+        if kernel.rows == 1:
+            place = f"0, 1, part.start * {length}, min(part.stop * {length}, {kernel.columns})"
+        call.names.update({"native": Native(address, "qqqqq"), "shared": shared})
+        lines += [f"    far = shared(lambda part: (native, id(values), {place}), lambda part: run(values, {place}),"]
+        lines += [f"        {kernel.rows if kernel.rows > 1 else chunks}, {touched})"]
+    else:
+        lines.append(f"    far = run(values, 0, {kernel.rows}, 0, {kernel.columns})")
+    for i, (instruction, axes) in enumerate(step.reductions):
+        call.names[f"finished{i}"] = finisher(instruction, axes, program)
+        lines.append(f"    {call.own[instruction.out]} = finished{i}(c{i})")
+    return call.function([*lines, "    if far:"])
 
 
 def _stretch_function(
@@ -294,7 +341,7 @@ class _Call:
         names: that the function finds.
     """
 
-    step: Region | Stretch
+    step: Region | Stretch | Reduced
     program: Program
     names: dict[str, Any]
 
@@ -313,12 +360,14 @@ class _Call:
         arrays = [self.own[n] for n in (*operands, *self.step.outputs)]
         return "".join(f"{x}, " for x in (*arrays, *(f"float({self.own[n]})" for n in scalars)))
 
-    def beginning(self, operands: Sequence[int], contiguous: Collection[int]) -> list[str]:
-        """Return the first lines of a function: operands in C order, and arrays for results."""
+    def beginning(
+        self, operands: Sequence[int], contiguous: Collection[int], results: Sequence[int] | None = None
+    ) -> list[str]:
+        """Return the first lines of a function: operands in C order, and arrays for results, by default for all."""
         lines = [f"def called({', '.join(self.own[n] for n in self.step.inputs)}):"]
         for x in (self.own[n] for n in operands if n not in contiguous):
             lines.append(f"    if not {x}.flags.c_contiguous: {x} = contiguous({x})")
-        for n in self.step.outputs:
+        for n in self.step.outputs if results is None else results:
             dtype = self.program.spaces[n].dtype
             assert dtype is not None
             self.names[f"dtype{dtype.num}"] = dtype
@@ -343,7 +392,7 @@ def compiled_text(text: str) -> types.CodeType:
     return compile(text, "<kernel>", "exec")
 
 
-def _by_numpy(step: Region | Stretch | Closed, program: Program) -> Callable[[Sequence[Any]], Any]:
+def _by_numpy(step: Region | Stretch | Closed | Reduced, program: Program) -> Callable[[Sequence[Any]], Any]:
     """Return the function of a step's inputs by NumPy."""
 
     @functools.cache
@@ -353,7 +402,7 @@ def _by_numpy(step: Region | Stretch | Closed, program: Program) -> Callable[[Se
         )
 
     def computed(given: Sequence[Any]) -> Any:
-        outs = [np.array(out, order="C") for out in run()(given)]  # as those of kernels
+        outs = [np.array(out, order="C") if isinstance(out, np.ndarray) else out for out in run()(given)]  # as kernels'
         return outs[0] if len(outs) == 1 else outs
 
     return computed
