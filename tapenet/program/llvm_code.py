@@ -30,7 +30,7 @@ from tapenet.program.fourier_code import Part, Transform, parts_of
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.kernel_code import DATA, ITEMS, NUMBER, Kernel, can_join, is_worth, kernel_of, module_of, shape_of
 from tapenet.program.numpy_code import Run
-from tapenet.program.reducing import Reduced, chunks_of, finisher, with_reductions
+from tapenet.program.reducing import Reduced, chunks_of, finisher, is_reduction, with_reductions
 from tapenet.program.reduction_code import CHUNK
 from tapenet.program.regions import Region, Step, in_regions, whole_reads
 from tapenet.program.stretch_code import StretchCode, code_of, texts_of
@@ -75,7 +75,7 @@ def finds_data() -> bool:
 
 def steps_of(program: Program) -> list[Step]:
     """Return the instructions of a program, with those that kernels compute in regions."""
-    return in_regions(program, functools.partial(can_join, program))
+    return in_regions(program, functools.partial(can_join, program), lambda x: is_reduction(x, program))
 
 
 @attrs.define(eq=False)

@@ -96,6 +96,14 @@ def _reductions_of(
     return {k: pair for k, pair in found.items() if pair[1] in (wanted, len(shape))}
 
 
+def is_reduction(instruction: Instruction, program: Program) -> bool:
+    """Return whether a region may close with an operation."""
+    if instruction.name not in REDUCTIONS or len(instruction.operands) != 1:
+        return False
+    shape = program.spaces[instruction.operands[0]].shape
+    return shape is not None and math.prod(shape) >= SMALLEST and _last_axes(instruction, program) is not None
+
+
 def _last_axes(instruction: Instruction, program: Program) -> int | None:
     """Return how many last axes a reduction is over; None for another operation, and for other axes."""
     out, own = program.spaces[instruction.out], program.spaces[instruction.operands[0]]

@@ -46,28 +46,16 @@ def whole_reads(instruction: Instruction) -> tuple[int, ...]:
     return instruction.operands[:1] if instruction.name == "gather" else ()
 
 
-def in_regions(program: Program, can_join: CanJoin) -> list[Step]:
+def in_regions(program: Program, can_join: CanJoin, can_wait: CanJoin = lambda instruction: False) -> list[Step]:
     """Return the instructions of a program in an order, with those that can be joined in regions.
 
     Args:
         can_join: whether an operation may be part of a region; it is elementwise, and has no effects.
+        can_wait: whether another operation, a reduction, is done as late as can be, at once with others: regions that
+            they read become one.
     """
     joinable = {x.out: x for x in program.instructions if x.primitive is not None and can_join(x)}
-    done: set[int] = set()
-    groups: list[list[Instruction]] = []
-    put_off: list[int] = []
-    others = 0
-    for instruction in program.instructions:
-        if instruction.out in joinable and instruction.out >= 0:
-            put_off.append(instruction.out)
-            continue
-        groups += _groups(program, _needed(instruction.reads, joinable, done))
-        groups.append([instruction])
-        others += 1
-        if others % LONGEST_WAIT == 0:
-            groups += _groups(program, _needed(put_off, joinable, done))
-            put_off.clear()
-    groups += _groups(program, _needed(program.outputs, joinable, done))
+    groups = _Order(program, joinable, can_wait).groups()
     readers: dict[int, set[int]] = {}
     for i, group in enumerate(groups):
         for instruction in group:
@@ -78,6 +66,72 @@ def in_regions(program: Program, can_join: CanJoin) -> list[Step]:
         group[0] if len(group) == 1 and group[0].out not in joinable else _region(group, i, readers, outputs)
         for i, group in enumerate(groups)
     ]
+
+
+@attrs.define(eq=False)
+class _Order:
+    """Puts the instructions of a program in groups.
+
+    Attributes:
+        program: that they are of.
+        joinable: those that may be part of a region, by what they make.
+        can_wait: whether another one may be done later.
+        made: the groups so far.
+        done: what was made of joinable ones.
+        put_off: those that nothing has needed yet.
+        waiting: others that wait.
+        latest: of values, the last of those that waited which they depend on, by its number from 1 on.
+        count, past: how many have waited, and how many of them are done.
+    """
+
+    program: Program
+    joinable: dict[int, Instruction]
+    can_wait: CanJoin
+    made: list[list[Instruction]] = attrs.field(factory=list)
+    done: set[int] = attrs.field(factory=set)
+    put_off: list[int] = attrs.field(factory=list)
+    waiting: list[Instruction] = attrs.field(factory=list)
+    latest: dict[int, int] = attrs.field(factory=dict)
+    count: int = 0
+    past: int = 0
+
+    def groups(self) -> list[list[Instruction]]:
+        """Return all groups, in order."""
+        others = 0
+        for instruction in self.program.instructions:
+            latest = max([self.latest.get(n, 0) for n in instruction.reads], default=0)
+            if instruction.out in self.joinable and instruction.out >= 0:
+                self.put_off.append(instruction.out)
+                self.latest[instruction.out] = latest
+                continue
+            if latest > self.past:
+                self._end_waiting()
+            if instruction.primitive is not None and self.can_wait(instruction):
+                self.waiting.append(instruction)
+                self.count += 1
+                self.latest[instruction.out] = self.count
+            else:
+                self._need(instruction.reads)
+                self.made.append([instruction])
+            others += 1
+            if others % LONGEST_WAIT == 0:
+                self._end_waiting()
+                self._need(self.put_off)
+                self.put_off.clear()
+        self._end_waiting()
+        self._need(self.program.outputs)
+        return self.made
+
+    def _need(self, numbers: Sequence[int]) -> None:
+        """Do the joinable operations that values depend on."""
+        self.made += _groups(self.program, _needed(numbers, self.joinable, self.done))
+
+    def _end_waiting(self) -> None:
+        """Do all that wait: none of them depends on another."""
+        self._need([n for instruction in self.waiting for n in instruction.reads])
+        self.made += [[instruction] for instruction in self.waiting]
+        self.waiting.clear()
+        self.past = self.count
 
 
 def _needed(numbers: Sequence[int], joinable: dict[int, Instruction], done: set[int]) -> list[Instruction]:
