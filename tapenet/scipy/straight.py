@@ -268,7 +268,7 @@ class StraightField:
     @classmethod
     def of(cls, f: Function, t: float, y: Array, arrays: Sequence[Array]) -> StraightField | None:
         """Return f(t, y, arrays) as straight code, from one call; None where it cannot be written so."""
-        if sum(np.size(x) for x in (y, *arrays)) > _LARGEST // 4:
+        if not np.size(y) or sum(np.size(x) for x in (y, *arrays)) > _LARGEST // 4:
             return None
         try:
             return cls._of(f, t, y, arrays)

@@ -209,6 +209,57 @@ def test_second_derivatives_of_explicit_solvers(method: str) -> None:
     np.testing.assert_allclose(tn.hessian(energy)(p), differences, rtol=1e-6, atol=1e-8)
 
 
+def as_odeint(f: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda p: integrate.odeint(f, Y, [0.0, 0.4, 1.0], (p,), tfirst=True)
+
+
+def as_solve_ivp(f: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda p: integrate.solve_ivp(f, (0.0, 1.0), Y, t_eval=[0.4, 1.0], args=(p,), rtol=1e-8).y
+
+
+def left(t: Any, y: Any, p: Any) -> Any:
+    return swing(t, y, p) if y[0] < 100 else y
+
+
+@pytest.mark.parametrize("f", [swing, left])
+@pytest.mark.parametrize("way", [as_odeint, as_solve_ivp])
+def test_examples_have_solutions_of_their_own(f: Callable[..., Any], way: Callable[..., Any]) -> None:
+    examples = np.array([[2.0, 0.3], [30.0, 0.1], [0.1, 4.0]])
+
+    def loss(p: Any) -> Any:
+        return tnp.sum(way(f)(p) ** 2)
+
+    found = {
+        "gradients": tn.vmap(tn.grad(loss))(examples),
+        "pushed": tn.vmap(lambda p: tn.jvp(way(f), (p,), (p,))[1])(examples),
+        "of the sum": tn.grad(lambda ps: tnp.sum(tn.vmap(loss)(ps)))(examples),
+        "jacobians": tn.vmap(tn.jacobian(way(f)))(examples),
+    }
+    expected = {
+        "gradients": [tn.grad(loss)(p) for p in examples],
+        "pushed": [tn.jvp(way(f), (p,), (p,))[1] for p in examples],
+        "of the sum": [tn.grad(loss)(p) for p in examples],
+        "jacobians": [tn.jacobian(way(f))(p) for p in examples],
+    }
+    for name, own in expected.items():
+        np.testing.assert_allclose(found[name], np.stack(own), rtol=1e-10, atol=1e-12, err_msg=name)
+
+
+def test_a_solution_is_replayed_for_other_parameters() -> None:
+    p = np.array([2.0, 0.3])
+    with tn.GradientTape() as tape:
+        y = as_odeint(swing)(tape.watch(p))
+    np.testing.assert_array_equal(tape.replay(1.1 * p, y), as_odeint(swing)(1.1 * p))
+    np.testing.assert_array_equal(y.value, as_odeint(swing)(p))
+
+
+def test_a_vector_without_elements_is_a_solution() -> None:
+    def total(p: Any) -> Any:
+        return tnp.sum(integrate.solve_ivp(lambda t, y, p: p * y, (0.0, 1.0), np.zeros(0), args=(p,)).y) + p
+
+    assert tn.grad(total)(2.0) == 1.0
+
+
 def test_functions_are_written_once_for_all_that_record_the_same() -> None:
     def made(factor: float) -> Callable[..., Any]:
         return lambda t, y, p: [factor * y[0] * p[0][1], y[1] ** 2]

@@ -13,7 +13,6 @@ import scipy.optimize
 
 import tapenet.numpy as tnp
 from tapenet.core.arguments import holds_tensor
-from tapenet.core.leaf_checks import zeros_of
 from tapenet.core.nondifferentiable import branch_condition, nondifferentiable
 from tapenet.core.primitive import NO_PATH, Array, Primitive, Shapes
 from tapenet.core.pytrees import tree_leaves
@@ -128,7 +127,7 @@ class _Problem:
         The last solution is kept, for the rules that need it.
         """
         given = (times, y0, *arrays)
-        if self.known is None or not all(map(np.array_equal, self.known[0], given)):
+        if self.known is None or not all(map(_is_same, self.known[0], given)):
             tableau = collocation.radau(self.stages)
             steps, at = self.solver(self, times, y0, self.rebuilt(arrays))
             mesh, interval, fraction = _mesh(times, steps)
@@ -157,65 +156,76 @@ class _Problem:
         return None if found is None else [found[0], *found[1]]
 
 
+def _is_same(x: Array, y: Array) -> bool:
+    return x is y or bool(np.array_equal(x, y))
+
+
 # ---- solutions as one operation: of plain values, which most gradients are of ----
 
 
 def _is_of_one_tape(operands: Sequence[Array]) -> bool:
-    """Return whether the Tensors among operands hold plain values and are of one tape, which only records."""
+    """Return whether the Tensors among operands are of one tape, which only records, and hold values or examples."""
     tensors = [x for x in operands if type(x) is Tensor]
     owner = tensors[0].owner if tensors else None
     if owner is None or not owner.is_fast:
         return False
-    return all(x.owner is owner and type(owner.inner(x)) is not Tensor for x in tensors)
+    return all(x.owner is owner and _is_plain(owner.inner(x)) for x in tensors)
 
 
-def _solved(times: Array, y0: Array, *arrays: Array, problem: _Problem) -> tuple[Array, Any]:
-    out = problem.found(times, y0, *arrays)
-    return out[0][_find_ends(out[3])], out
+def _is_plain(value: Any) -> bool:
+    if type(value) is not Tensor:
+        return True
+    return value.owner.holds_batch and type(value.owner.inner(value)) is not Tensor
 
 
-def _applied(slots: Slots, kept: Kept, problem: _Problem) -> tuple[list[Array], Function, list[int]]:
-    """Return the operands on the tape, the solution as a function of them, and their places."""
-    operands = kept[: len(slots)]
-    places = [i for i, slot in enumerate(slots) if slot is not None]
+def _solved(times: Array, y0: Array, *arrays: Array, problem: _Problem) -> Array:
+    y, _, _, fraction = problem.found(times, y0, *arrays)
+    return y[_find_ends(fraction)]
+
+
+def _on_tape_alone(operands: Sequence[Array], places: Sequence[int], problem: _Problem) -> tuple[list[Array], Function]:
+    """Return the operands at some places, and the solution as a function of them."""
 
     def solution(*values: Array) -> Array:
         replaced = dict(zip(places, values, strict=True))
         times, y0, *arrays = [replaced.get(i, x) for i, x in enumerate(operands)]
         return problem.general(times, y0, arrays)
 
-    return [operands[i] for i in places], solution, places
+    return [operands[i] for i in places], solution
 
 
 def _pulled(t: Array, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Array | None]:
     problem: _Problem = parameters["problem"]
-    times, _, *arrays = kept[: len(slots)]
-    if slots[0] is None and not any(type(x) is Tensor for x in (t, *kept[: len(slots)])):
-        found = problem.pulled(kept[-1], times, arrays, t)
-        if found is not None:
-            return [None, *found]
-    values, solution, places = _applied(slots, kept, problem)
-    bars = dict(zip(places, vjp(solution, *values)[1](t), strict=True))
-    return [bars.get(i, NO_PATH) for i in range(len(slots))]
+    places = [i for i, slot in enumerate(slots) if slot is not None]
+
+    def one(given: list[Array]) -> list[Array]:
+        t, *operands = given
+        if places[0] != 0 and not any(type(x) is Tensor for x in given):
+            times, _, *arrays = operands
+            found = problem.pulled(problem.found(*operands), times, arrays, t)
+            if found is not None:
+                return [NO_PATH, *found]
+        values, solution = _on_tape_alone(operands, places, problem)
+        bars = dict(zip(places, vjp(solution, *values)[1](t), strict=True))
+        return [bars.get(i, NO_PATH) for i in range(len(slots))]
+
+    return by_example(problem.name, one, [t, *kept[: len(slots)]])
 
 
 def _pushed(tangents: Sequence[Array], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Array:
-    values, solution, places = _applied(slots, kept, parameters["problem"])
-    dots = [zeros_of(x) if tangents[i] is None else tangents[i] for i, x in zip(places, values, strict=True)]
-    return jvp(solution, values, dots)[1]
+    problem: _Problem = parameters["problem"]
+    places = [i for i, dot in enumerate(tangents) if dot is not None]
+
+    def one(given: list[Array]) -> list[Array]:
+        values, solution = _on_tape_alone(given[: len(slots)], places, problem)
+        return [jvp(solution, values, given[len(slots) :])[1]]
+
+    return by_example(problem.name, one, [*kept[: len(slots)], *(tangents[i] for i in places)])[0]
 
 
 @functools.cache
 def _solution(name: str) -> Primitive:
-    return Primitive(
-        name,
-        "joint",
-        lambda *operands, problem: _solved(*operands, problem=problem)[0],
-        joint_pullback=_pulled,
-        joint_pushforward=_pushed,
-        with_residual=_solved,
-        is_users=True,
-    )
+    return Primitive(name, "joint", _solved, joint_pullback=_pulled, joint_pushforward=_pushed, is_users=True)
 
 
 def _apart(at: Function) -> Function:
