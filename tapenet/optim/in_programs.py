@@ -14,9 +14,10 @@ import numpy as np
 
 from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import as_numpy_number
-from tapenet.core.pytrees import TreeSpec, tree_flatten_with_static, tree_leaves, tree_unflatten
+from tapenet.core.pytrees import TreeSpec, tree_flatten_with_static, tree_leaves, tree_map, tree_unflatten
 from tapenet.core.tensor import NUMBERS, Tensor, is_kept, unwrap
 from tapenet.errors import ArgumentError
+from tapenet.optim.checks import as_number
 from tapenet.optim.leafwise import Array, is_plain
 from tapenet.optim.optimizer import Optimizer
 
@@ -25,23 +26,22 @@ Params = TypeVar("Params")
 
 @attrs.frozen(eq=False)
 class WholeUpdate:
-    """The update of an optimizer as a function of arrays alone.
+    """The update of an optimizer as a function of arrays alone, and of the optimizer's settings.
 
     Attributes:
-        optimizer: whose update it is.
-        spec: the structure of `(gradients, state, params, value)`, arrays in static fields among the leaves.
+        spec: the structure of `(optimizer, gradients, state, params, value)`, arrays in static fields among the leaves.
         numbers: for each leaf its class if it is a Python number, or None.
     """
 
-    optimizer: Optimizer
     spec: TreeSpec
     numbers: tuple[type | None, ...]
 
     def __call__(self, leaves: Sequence[Array], donate: bool = False) -> tuple[list[Any], TreeSpec, bool]:
         """Return the leaves of `(params, state)` after the step, their structure, and whether it was left out."""
         own = [x if kind is None else kind(x) for x, kind in zip(leaves, self.numbers, strict=True)]
-        gradients, state, params, value = tree_unflatten(self.spec, own)
-        updated, state = self.optimizer.update(gradients, state, params, value=value, donate=donate)
+        optimizer, gradients, state, params, value = tree_unflatten(self.spec, own)
+        optimizer = tree_map(as_number, optimizer)  # settings that were values of the program
+        updated, state = optimizer.update(gradients, state, params, value=value, donate=donate)
         return *tree_flatten_with_static((updated, state)), updated is params
 
 
@@ -51,8 +51,8 @@ def _updated(
     results, found, is_left_out = update(leaves, donate)
     if found != spec:
         raise ArgumentError(
-            f"{update.optimizer.name}.update: the structure of the state must not depend on values in a compiled "
-            f"function; got {found} after {spec}."
+            "optimizer.update: the structure of the state must not depend on values in a compiled function; "
+            f"got {found} after {spec}."
         )
     return tuple([as_numpy_number(x) for x in (*results, np.bool_(is_left_out))])
 
@@ -65,21 +65,24 @@ def updated_in_program(
 ) -> tuple[Params, Any, Any] | None:
     """Record an update as one operation: `(params, state, whether the step was left out)`.
 
-    Returns None where that is not to be: outside of a compiled function, where the update is differentiated, or where
-    it may evaluate the loss.
+    Returns None where that is not to be: outside of a compiled function, where the update is differentiated, where
+    it may evaluate the loss, or where a schedule or a part of one's own reads values of the program.
     """
     if not any(map(is_kept, tree_leaves(gradients))) or not optimizer.reads_gradients_alone:
         return None
-    leaves, spec = tree_flatten_with_static((gradients, state, params, value))
+    leaves, spec = tree_flatten_with_static((optimizer, gradients, state, params, value))
     if not all(is_kept(x) or is_plain(x) for x in leaves):
         return None
     values = [unwrap(x) for x in leaves]
     numbers = tuple([type(x) if type(x) in NUMBERS else None for x in values])
-    update = WholeUpdate(optimizer, spec, numbers)
+    update = WholeUpdate(spec, numbers)
     results, new_spec, _ = update(values)
+    if any(type(x) is Tensor for x in results):
+        return None
     written = _written(gradients, state, params, leaves)
     *found, is_left_out = _UPDATE(*leaves, update=update, spec=new_spec, written=written)
-    new = [_as_number(x, type(y)) if type(y) in NUMBERS else x for x, y in zip(found, results, strict=True)]
+    counts = any(type(x) in NUMBERS for x in map(unwrap, tree_leaves(state)))  # by Python's numbers, as eagerly
+    new = [_as_number(x, type(y)) if counts and type(y) in NUMBERS else x for x, y in zip(found, results, strict=True)]
     return *tree_unflatten(new_spec, new), is_left_out
 
 

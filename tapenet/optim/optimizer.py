@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -11,8 +11,8 @@ import attrs
 
 from tapenet.core.argument_checks import checked_count, checked_flag, checked_number
 from tapenet.core.nondifferentiable import choice
-from tapenet.core.pytrees import Tree, tree_unflatten
-from tapenet.core.tensor import is_kept
+from tapenet.core.pytrees import Tree, TreeSpec, tree_flatten, tree_unflatten
+from tapenet.core.tensor import Tensor, is_kept, unwrap
 from tapenet.errors import ArgumentTypeError
 from tapenet.optim.checks import as_number, fitting_leaves, parameter_leaves
 from tapenet.optim.describing import settings_html
@@ -211,16 +211,30 @@ class Elementwise(Rated):
         donate = checked_flag(function, "donate", donate)
         given = list(zip(parameters, *columns, strict=True))
         flat = [x for row in given for x in row]
-        if any(map(is_kept, flat)) and all(is_kept(x) or is_plain(x) for x in (step, *flat)):
-            # In a program it is one operation, which does as it does here: on all leaves at once, in few passes.
-            width = len(trees) + 1
-            written = tuple([1 + i for i in range(len(flat)) if i % width != GRADIENT])
-            moved = iter(_UPDATE(step, *flat, optimizer=self, width=width, written=written))
-            rows = [tuple(next(moved) for _ in trees) for _ in given]
+        width = len(trees) + 1
+        recorded = self._recorded(function, step, flat, width) if any(map(is_kept, flat)) else None
+        if recorded is not None:
+            rows = [tuple(next(recorded) for _ in trees) for _ in given]
         else:
             rows = self.moved(step, given, donate)
         updated, *slots = (tree_unflatten(spec, [row[i] for row in rows]) for i in range(len(trees)))
         return updated, self.state_type(step + 1, *slots)
+
+    def _recorded(self, function: str, step: Any, flat: list[Array], width: int) -> Iterator[Array] | None:
+        """Record the update in a program as one operation, which does as it does eagerly: on all leaves, in few passes.
+
+        Returns None where it is not one, such as with a learning rate that a schedule makes of values of the program.
+        """
+        settings, spec = tree_flatten(self)
+        operands = [*settings, step, *flat]
+        if not all(is_kept(x) or is_plain(x) for x in operands):
+            return None
+        if callable(self.learning_rate) and isinstance(self.rate_at(function, as_plain(step)), Tensor):
+            return None
+        first = len(settings) + 1
+        written = tuple([first + i for i in range(len(flat)) if i % width != GRADIENT])
+        moved: Any = _UPDATE(*operands, spec=spec, width=width, written=written)
+        return iter(moved)
 
     def moved(self, step: int, rows: Sequence[Row], donate: bool) -> list[Row]:
         """Return for each leaf `(parameter, *slots)` after the step, from `(parameter, gradient, *slots)`."""
@@ -235,10 +249,24 @@ class Elementwise(Rated):
         return all(type(setting) is float for setting in (rate, *(getattr(self, name) for name in names)))
 
 
+def as_plain(number: Any) -> Any:
+    """Return a number of a program, such as a count of steps, as a Python number."""
+    number = unwrap(number)
+    return number.item() if hasattr(number, "item") else number
+
+
+def with_plain_settings(spec: TreeSpec, settings: Sequence[Any]) -> Any:
+    """Return an optimizer of a structure with these settings, as Python numbers: they leave dtypes as they are."""
+    return tree_unflatten(spec, [as_number(setting) for setting in settings])
+
+
 def _update(
-    step: Any, *flat: Array, optimizer: Elementwise, width: int, written: tuple[int, ...], donate: bool = False
+    *operands: Array, spec: TreeSpec, width: int, written: tuple[int, ...], donate: bool = False
 ) -> tuple[Array, ...]:
-    rows = [flat[start : start + width] for start in range(0, len(flat), width)]
+    count = spec.num_leaves
+    optimizer: Elementwise = with_plain_settings(spec, operands[:count])
+    step, *flat = operands[count:]
+    rows = [tuple(flat[start : start + width]) for start in range(0, len(flat), width)]
     return tuple([x for row in optimizer.moved(int(step), rows, donate) for x in row])
 
 

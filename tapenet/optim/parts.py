@@ -13,7 +13,7 @@ from tapenet.core.pytrees import Tree, static_field, tree_leaves, tree_map
 from tapenet.errors import ArgumentTypeError, NumericalError
 from tapenet.optim.checks import as_number, leaf_choices
 from tapenet.optim.describing import settings_html
-from tapenet.optim.leafwise import Array, as_dtype, working_dtype, zeros_for
+from tapenet.optim.leafwise import Array, as_dtype, is_plain, working_dtype, zeros_for
 from tapenet.optim.norms import norm_of
 from tapenet.optim.schedules import Schedule
 
@@ -114,7 +114,10 @@ class ClipByGlobalNorm(Part):
     def apply(self, updates: Tree, state: Any, params: Tree, value: Any) -> tuple[Tree, Any]:
         """Scale all leaves down where their common norm is too large."""
         norm = norm_of(tree_leaves(updates))
-        return (_scaled(updates, self.limit / norm) if norm > self.limit else updates), state
+        if is_plain(norm) and is_plain(self.limit):
+            return (_scaled(updates, self.limit / norm) if norm > self.limit else updates), state
+        is_large = norm > self.limit  # of a Tensor both ways are taken, so that it can be mapped by `vmap`
+        return _scaled(updates, np.where(is_large, self.limit / np.where(is_large, norm, 1.0), 1.0)), state
 
 
 def clip_by_value(limit: float) -> Part:

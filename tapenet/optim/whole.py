@@ -134,8 +134,7 @@ class Lamb(WholeLeaf):
         root = np.sqrt(square_mean / (1 - self.b2 ** (step + 1)))
         direction = mean / (1 - self.b1 ** (step + 1)) / (root + self.eps) + self.weight_decay * parameter
         size, length = norm_of([parameter]), norm_of([direction])
-        trust = size / length if size > 0 and length > 0 else 1.0
-        return parameter - rate * trust * direction, mean, square_mean
+        return parameter - rate * _trust(size, length) * direction, mean, square_mean
 
 
 def _check_eps(optimizer: Optimizer, field: attrs.Attribute[Any], value: Any) -> None:
@@ -200,12 +199,23 @@ class Adafactor(WholeLeaf):
         return super().init(params)
 
 
+# What branches by values takes both ways of a Tensor, so that it can be mapped by `vmap`.
+
+
+def _trust(size: Any, length: Any) -> Any:
+    """Return the quotient of two norms; 1 if one is 0."""
+    if is_plain(size) and is_plain(length):
+        return size / length if size > 0 and length > 0 else 1.0
+    some = np.logical_and(size > 0, length > 0)
+    return np.where(some, size / np.where(some, length, 1.0), 1.0)
+
+
 def _at_least(bound: Any, x: Any) -> Any:
-    return x if x > bound else bound
+    return (x if x > bound else bound) if is_plain(x) else np.where(x > bound, x, bound)
 
 
 def _at_most(bound: Any, x: Any) -> Any:
-    return x if x < bound else bound
+    return (x if x < bound else bound) if is_plain(x) else np.where(x < bound, x, bound)
 
 
 def lamb(

@@ -140,7 +140,9 @@ def test_a_state_whose_structure_depends_on_values_is_an_error() -> None:
     params, state = np.ones(3), optimizer.init(np.ones(3))
     for _ in range(5):
         params, state = compiled(params, state, np.float64(0.5))
-    with pytest.raises(tn.ArgumentError, match=r"chain\.update: the structure of the state must not depend on values"):
+    with pytest.raises(
+        tn.ArgumentError, match=r"optimizer\.update: the structure of the state must not depend on values"
+    ):
         compiled(params, state, np.float64(50.0))
 
 
@@ -150,3 +152,81 @@ def test_which_optimizers_read_gradients_alone() -> None:
     of_groups = optim.partition(lambda path, leaf: "a", {"a": searching, "b": optim.sgd()})
     for optimizer in (searching, of_groups, optim.chain(optim.clip_by_value(1.0), searching)):
         assert not optimizer.reads_gradients_alone
+
+
+# ---- settings that are values of the program ----
+
+SETTINGS = {
+    "learning rate": lambda a: optim.sgd(a),
+    "schedule": lambda a: optim.adam(lambda step: a / (step + 1)),
+    "decay": lambda a: optim.momentum(0.1, weight_decay=a),
+    "of a chain": lambda a: optim.chain(optim.clip_by_value(1.5), optim.sgd(a)),
+    "schedule of a chain": lambda a: optim.chain(optim.scale_by_schedule(lambda step: a), optim.sgd(0.1)),
+    "of a part": lambda a: optim.chain(optim.clip_by_global_norm(a), optim.sgd(0.1)),
+    "of a group": lambda a: optim.partition(lambda path, leaf: "a", {"a": optim.adam(a), "b": optim.sgd()}),
+    "of whole leaves": lambda a: optim.lamb(a, weight_decay=a),
+}
+
+
+@pytest.mark.parametrize("kind", [float, np.float64, np.float32])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_may_be_arguments(name: str, kind: Any) -> None:
+    """Also as numbers, which are inputs once they have varied."""
+
+    def step(setting: Any, params: Any, state: Any) -> Any:
+        return SETTINGS[name](setting).update(params * 2.0, state, params)
+
+    compiled: Any = tn.compile(step)
+    params = other = np.linspace(0.5, 1.0, 3)
+    state = other_state = SETTINGS[name](1.0).init(params)
+    for i in range(1, 6):
+        params, state = compiled(kind(0.1 * i), params, state)
+        other, other_state = step(kind(0.1 * i), other, other_state)
+        for x, y in zip(tn.tree.leaves((params, state)), tn.tree.leaves((other, other_state)), strict=True):
+            assert not isinstance(x, tn.Tensor)
+            np.testing.assert_allclose(x, y, rtol=1e-6 if kind is np.float32 else 1e-12)
+
+
+def test_an_optimizer_that_is_exchanged_is_seen() -> None:
+    held = [optim.sgd(0.1)]
+    step: Any = tn.compile(lambda params, state: held[0].update(params, state, params))
+    params, state = np.ones(3), held[0].init(np.ones(3))
+    for rate in (0.1, 0.1, 0.1, 0.2, 0.3, 0.4):
+        held[0] = optim.sgd(rate)
+        np.testing.assert_allclose(step(params, state)[0], 1 - rate, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["lamb", "adafactor", "clipped by norm"])
+def test_updates_are_mapped(name: str) -> None:
+    """Members of an ensemble have norms of their own."""
+    optimizer = OPTIMIZERS.get(name, optim.chain(optim.clip_by_global_norm(1.0), optim.adam(0.1)))
+    params = np.stack([np.zeros(3), np.linspace(0.1, 0.2, 3), np.linspace(1.0, 2.0, 3)])
+    gradients = np.stack([np.ones(3), np.zeros(3), np.linspace(3.0, -1.0, 3)])
+
+    def step(params: Any, gradient: Any) -> Any:
+        return optimizer.update(gradient, optimizer.init(params), params)[0]
+
+    expected = np.stack([step(p, g) for p, g in zip(params, gradients, strict=True)])
+    for mapped in (tn.vmap(step), tn.compile(tn.vmap(step))):
+        for _ in range(3):
+            np.testing.assert_allclose(mapped(params, gradients), expected, rtol=1e-12)
+
+
+def test_an_update_in_a_scan_is_that_of_a_loop() -> None:
+    optimizer = optim.chain(optim.clip_by_global_norm(0.5), optim.adam(0.1), optim.average_params(0.5))
+
+    def trained(params: Any) -> Any:
+        def body(carry: Any, _: Any) -> Any:
+            return optimizer.update(carry[0] * 2.0, carry[1], carry[0]), None
+
+        (params, state), _ = tn.scan(body, (params, optimizer.init(params)), length=4)
+        return params, state
+
+    compiled: Any = tn.compile(trained)
+    params, state = np.ones(3), optimizer.init(np.ones(3))
+    for _ in range(4):
+        params, state = optimizer.update(params * 2.0, state, params)
+    for _ in range(3):
+        found, found_state = compiled(np.ones(3))
+        np.testing.assert_allclose(found, params, rtol=1e-14)
+        assert found_state.step == state.step == 4
