@@ -89,7 +89,7 @@ def gelu_slope(t: Array, x: Array) -> Any:
 
 
 def _above(x: Array) -> Any:
-    """Return x, or what is no smaller where the distribution is 0: infinity times 0 is NaN."""
+    """Return x, or what is not smaller where the distribution is 0: infinity times 0 is NaN."""
     return x if np.iscomplexobj(x) else np.maximum(x, -_LARGEST)
 
 

@@ -233,7 +233,7 @@ class Elementwise(Rated):
             return None
         first = len(settings) + 1
         written = tuple([first + i for i in range(len(flat)) if i % width != GRADIENT])
-        moved: Any = _UPDATE(*operands, spec=spec, width=width, written=written)
+        moved: Sequence[Array] = _UPDATE(*operands, spec=spec, width=width, written=written)
         return iter(moved)
 
     def moved(self, step: int, rows: Sequence[Row], donate: bool) -> list[Row]:
