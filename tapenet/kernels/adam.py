@@ -70,7 +70,7 @@ def take_step(outputs: Sequence[Array], arrays: Sequence[Array], numbers: Number
         numbers: of the step.
     """
     several = (*arrays, *outputs)
-    code = code_for(several, numbers) if outputs[0].size >= FEWEST else None
+    code = code_for(outputs[0].dtype, numbers) if outputs[0].size >= FEWEST and _fit(several) else None
     if code is None:
         return False
     given = [float(x) for x in attrs.astuple(numbers, recurse=False)]
@@ -85,7 +85,8 @@ def take_steps(leaves: Sequence[tuple[Sequence[Array], Sequence[Array]]], number
         leaves: for each parameter the flat arrays to write to, and those that are read.
         numbers: of the step.
     """
-    codes = [code_for((*arrays, *outputs), numbers) for outputs, arrays in leaves]
+    known = {dtype: code_for(dtype, numbers) for dtype in {outputs[0].dtype for outputs, _ in leaves}}
+    codes = [known[outputs[0].dtype] if _fit((*arrays, *outputs)) else None for outputs, arrays in leaves]
     joined = [(code, leaf) for code, leaf in zip(codes, leaves, strict=True) if code is not None]
     if sum(outputs[0].size for _, (outputs, _) in joined) < FEWEST:
         return [False] * len(leaves)
@@ -141,12 +142,19 @@ class Code:
                 meet(self.dtype.type)
 
 
-def code_for(arrays: Sequence[Array], numbers: Numbers) -> Code | None:
-    """Return the code of a step on flat arrays, those that are read and those that are written; None without any."""
+def _fit(arrays: Sequence[Array]) -> bool:
+    """Return whether flat arrays can be read and written as they are."""
     dtype = arrays[0].dtype
-    if not backends.has_machine_code() or dtype.char not in "fd" or not numbers.fit(dtype):
-        return None
-    return _code_for(dtype) if all(x.dtype is dtype and x.flags.c_contiguous for x in arrays) else None
+    for x in arrays:
+        if x.dtype is not dtype or not x.flags.c_contiguous:
+            return False
+    return True
+
+
+def code_for(dtype: np.dtype[Any], numbers: Numbers) -> Code | None:
+    """Return the code of a step by these numbers on arrays of a dtype; None where there is none."""
+    has_code = backends.has_machine_code() and dtype.char in "fd" and dtype.isnative and numbers.fit(dtype)
+    return _code_for(dtype) if has_code else None
 
 
 _compiled: dict[str, Code | None] = {}

@@ -100,7 +100,8 @@ class Team:
             table[i] = first
             first += len(own)
         count = len(parts)
-        missing = min(num_threads(), count) - 1 - int(self._memory[_PRESENT])
+        # Less than none are present where a signal's handler raised between asking for helpers and counting them.
+        missing = min(num_threads(), count) - 1 - max(0, int(self._memory[_PRESENT]))
         asked = threads.ask_for_help(self, missing) if missing > 0 else 0
         self._calls += 1
         return int(self._run(self._address, table, count, self._calls, asked))

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 
 from tapenet.kernels.gemm import Gemm, gemm_for
-from tapenet.kernels.machine_code import Library, compile_module
+from tapenet.kernels.machine_code import Library, compile_module, processor
 from tapenet.kernels.memory import empty
 from tapenet.kernels.products import WORTH_SHARING
 from tapenet.kernels.teams import Following, Native, Parts, Step, done, free_team
@@ -168,49 +168,80 @@ def closed_code(
 @functools.cache
 def _sum(char: str) -> Native:
     """Return the function that adds up the rows of some columns."""
-    text = _SUM.format(element={"f": "float", "d": "double"}[char], size=np.dtype(char).itemsize)
+    text = sum_text(char, max(processor().vector_size, 16) // np.dtype(char).itemsize)
     library = compile_module(lambda: text, text)
     return Native(library.address("sum_rows"), "qqqqqq", kept=library)
 
 
+# Vectors whose sums are made at a time: one sum alone waits for each addition.
+AT_ONCE = 4
+
+
+def sum_text(char: str, lanes: int) -> str:
+    """Return LLVM's text of a function that adds up rows, each sum in their order.
+
+    Several vectors of columns are added up at a time, then one, then single elements.
+    """
+    element = {"f": "float", "d": "double"}[char]
+    several = _sum_loop(element, "several", AT_ONCE, lanes, before="entry", start="%left", after="one.columns")
+    one = _sum_loop(element, "one", 1, lanes, before="several.columns", start="%several.j", after="element.columns")
+    rest = _sum_loop(element, "element", 1, 1, before="one.columns", start="%one.j", after="end")
+    return _SUM.format(loops=several + one + rest)
+
+
+def _sum_loop(element: str, name: str, count: int, width: int, *, before: str, start: str, after: str) -> str:
+    """Return the loop over columns of one width, of which `count` vectors are added up at a time."""
+    kind, size = f"<{width} x {element}>" if width > 1 else element, {"float": 4, "double": 8}[element]
+    zero = "zeroinitializer" if width > 1 else "0.0"
+    sums = [f"%{name}.s{i} = phi {kind} [ {zero}, %{name}.start ], [ %{name}.n{i}, %{name}.add ]" for i in range(count)]
+    adds, stores = [], []
+    for i in range(count):
+        adds += [
+            f"%{name}.c{i} = add i64 %{name}.place, {i * width}",
+            f"%{name}.p{i} = getelementptr {element}, ptr %x, i64 %{name}.c{i}",
+            f"%{name}.x{i} = load {kind}, ptr %{name}.p{i}, align {size}",
+            f"%{name}.n{i} = fadd {kind} %{name}.s{i}, %{name}.x{i}",
+        ]
+        stores += [
+            f"%{name}.d{i} = add i64 %{name}.j, {i * width}",
+            f"%{name}.o{i} = getelementptr {element}, ptr %out, i64 %{name}.d{i}",
+            f"store {kind} %{name}.s{i}, ptr %{name}.o{i}, align {size}",
+        ]
+    parts = {"sums": sums, "adds": adds, "stores": stores}
+    texts = {key: "\n  ".join(lines) for key, lines in parts.items()}
+    return _SUM_LOOP.format(name=name, step=count * width, before=before, start=start, after=after, **texts)
+
+
 _SUM = """
-define i32 @sum_rows(ptr noalias %x, ptr noalias %out, i64 %rows, i64 %left, i64 %right, i64 %columns) {{
+define i32 @sum_rows(ptr %x, ptr %out, i64 %rows, i64 %left, i64 %right, i64 %columns) {{
 entry:
-  br label %clear
-clear:
-  %c = phi i64 [ %left, %entry ], [ %c.next, %clear.body ]
-  %more.c = icmp slt i64 %c, %right
-  br i1 %more.c, label %clear.body, label %rows.head
-clear.body:
-  %c.at = getelementptr {element}, ptr %out, i64 %c
-  store {element} 0.0, ptr %c.at, align {size}
-  %c.next = add nsw i64 %c, 1
-  br label %clear
-rows.head:
-  %r = phi i64 [ 0, %clear ], [ %r.next, %row.end ]
-  %more.r = icmp slt i64 %r, %rows
-  br i1 %more.r, label %row, label %end
-row:
-  %start = mul nsw i64 %r, %columns
-  br label %columns.head
-columns.head:
-  %j = phi i64 [ %left, %row ], [ %j.next, %add ]
-  %more.j = icmp slt i64 %j, %right
-  br i1 %more.j, label %add, label %row.end
-add:
-  %place = add nsw i64 %start, %j
-  %x.at = getelementptr {element}, ptr %x, i64 %place
-  %out.at = getelementptr {element}, ptr %out, i64 %j
-  %one = load {element}, ptr %x.at, align {size}
-  %sum = load {element}, ptr %out.at, align {size}
-  %new = fadd {element} %sum, %one
-  store {element} %new, ptr %out.at, align {size}
-  %j.next = add nsw i64 %j, 1
-  br label %columns.head
-row.end:
-  %r.next = add nsw i64 %r, 1
-  br label %rows.head
+  br label %several.columns
+{loops}
 end:
   ret i32 0
 }}
+"""
+
+_SUM_LOOP = """
+{name}.columns:
+  %{name}.j = phi i64 [ {start}, %{before} ], [ %{name}.next, %{name}.done ]
+  %{name}.next = add i64 %{name}.j, {step}
+  %{name}.fits = icmp sle i64 %{name}.next, %right
+  br i1 %{name}.fits, label %{name}.start, label %{after}
+{name}.start:
+  br label %{name}.rows
+{name}.rows:
+  %{name}.r = phi i64 [ 0, %{name}.start ], [ %{name}.r.next, %{name}.add ]
+  {sums}
+  %{name}.more = icmp slt i64 %{name}.r, %rows
+  br i1 %{name}.more, label %{name}.add, label %{name}.done
+{name}.add:
+  %{name}.row = mul i64 %{name}.r, %columns
+  %{name}.place = add i64 %{name}.row, %{name}.j
+  {adds}
+  %{name}.r.next = add i64 %{name}.r, 1
+  br label %{name}.rows
+{name}.done:
+  {stores}
+  br label %{name}.columns
 """
