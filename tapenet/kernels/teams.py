@@ -31,7 +31,7 @@ from tapenet.kernels.processors import num_threads
 
 # How often a helper looks for the next call before it leaves, and how often the calling thread looks for the end of
 # one before it offers its processor to others. Between looks the processor pauses, some 20 nanoseconds.
-LOOKS, PATIENCE = 2**13, 2**6
+LOOKS, PATIENCE, BETWEEN = 2**13, 2**10, 2**6
 
 # Eightfold bytes from one counter to the next: each has a line of the cache of its own.
 _LINE = 8
@@ -238,7 +238,7 @@ def _functions() -> tuple[Callable[..., int], Callable[..., None]]:
         leave=_LEAVE,
         looks=LOOKS,
         patience=PATIENCE,
-        between=PATIENCE - 1,
+        between=BETWEEN - 1,
     )
     library = _kept(_machine_code().compile_module(lambda: text, text))
     length, pointer = ctypes.c_int64, ctypes.c_void_p

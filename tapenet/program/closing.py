@@ -96,7 +96,7 @@ def is_large_convolution(instruction: Instruction, program: Program) -> bool:
 
 
 def is_large(instruction: Instruction, program: Program) -> bool:
-    """Return whether an operation is a product of two matrices of one dtype that is no part of a stretch."""
+    """Return whether an operation is a product of two matrices of one dtype, too large for a stretch."""
     if instruction.name not in ("matmul", "affine") or instruction.parameters:
         return False
     own = [program.spaces[n] for n in (*instruction.operands, instruction.out)]

@@ -113,7 +113,7 @@ def test_the_bias_the_activation_and_their_gradients_are_closed(name: str) -> No
     steps = closed_steps(tn.value_and_grad(loss), params, x)
     forward = [step for step in steps if "add" in [x.name for x in step.region.instructions]]
     assert len(forward) == 3
-    assert sum(len(step.sums) for step in steps) == 2  # of all layers but the last, whose cotangent is no product
+    assert sum(len(step.sums) for step in steps) == 2  # of all layers but the last, whose cotangent no product gives
     assert all(step.product.out not in step.outputs for step in forward)
 
 
