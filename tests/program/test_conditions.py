@@ -55,7 +55,7 @@ TRANSFORMS = {
 
 @pytest.mark.parametrize("transform", sorted(TRANSFORMS))
 @pytest.mark.parametrize("x", KINDS, ids=lambda x: f"{type(x).__name__}-{np.asarray(x).dtype}")
-@pytest.mark.parametrize("f", [tnp.exp, tnp.positive, lambda x: x * x, lambda x: x + 0, tnp.sum], ids=str)
+@pytest.mark.parametrize("f", [tnp.exp, tnp.positive, lambda x: x * x, lambda x: x + 0, tnp.sum])
 def test_derivatives_by_what_has_no_axes_are_of_its_kind(transform: str, x: Any, f: Any) -> None:
     if isinstance(x, float) and transform == "jacobian":
         x = np.float64(x)
