@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -82,6 +82,45 @@ def address(x: Array) -> int:
     return int(x.__array_interface__["data"][0])
 
 
+def _fit(arrays: Sequence[Any]) -> bool:
+    """Return whether arrays are plain, in C order, and of one dtype and shape."""
+    x = arrays[0]
+    return all(
+        type(a) in _ARRAYS and a.dtype is x.dtype and a.shape == x.shape and a.flags.c_contiguous for a in arrays
+    )
+
+
+# ---- functions of rows ----
+
+# Elements from which on they are called.
+FEWEST_IN_ROWS = 2**10
+
+
+def along_rows(generator: str, name: str, *arrays: Any) -> Array | None:
+    """Return a function of each row of arrays (..., columns) of one shape; None where NumPy computes it.
+
+    Args:
+        generator: the module that writes the function; see `functions_for`.
+        name: of the function.
+    """
+    x = arrays[0]
+    if type(x) not in _ARRAYS or x.size < FEWEST_IN_ROWS or not _fit(arrays):
+        return None
+    functions = functions_for(x.dtype, generator)
+    if functions is None:
+        return None
+    columns = x.shape[-1]
+    out, function, row = empty(x.shape, x.dtype), functions.by_name[name], columns * x.itemsize
+    places = [address(a) for a in (*arrays, out)]
+
+    def work(part: slice) -> None:
+        first = part.start * row
+        function(*(place + first for place in places), part.stop - part.start, columns)
+
+    share(work, x.size // columns, _COST * x.nbytes)
+    return out
+
+
 # ---- elementary functions ----
 
 
@@ -93,11 +132,9 @@ def is_worth(x: Any) -> bool:
 def elementwise(name: str, *arrays: Any) -> Array | None:
     """Return an elementary function of large arrays of one shape; None where NumPy computes it."""
     x = arrays[0]
-    if type(x) not in _ARRAYS or x.size < FEWEST:
+    if type(x) not in _ARRAYS or x.size < FEWEST or not _fit(arrays):
         return None
     dtype, shape = x.dtype, x.shape
-    if not all(type(a) in _ARRAYS and a.dtype is dtype and a.shape == shape and a.flags.c_contiguous for a in arrays):
-        return None
     functions = functions_for(dtype, "tapenet.kernels.elementwise_code", name)
     if functions is None:
         return None

@@ -18,7 +18,7 @@ from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.kernels import elementwise as kernels
 from tapenet.kernels.elementwise import add_up
-from tapenet.kernels.vector_functions import elementwise as in_one_pass, is_worth
+from tapenet.kernels.vector_functions import along_rows, elementwise as in_one_pass, is_worth
 from tapenet.nn.floats import as_floating
 from tapenet.ops.elementwise.arithmetic import clip, multiply, negative, square, subtract, where
 from tapenet.ops.elementwise.choices import greater
@@ -302,12 +302,23 @@ def _less_expected(t: Array, y: Array, axis: Axes) -> Array:
     return subtract(t, sum_over(multiply(y, t), axis, keepdims=True))
 
 
+def _in_rows(name: str, axis: Axes, *arrays: Array) -> Array | None:
+    """Return what machine code gives for plain arrays along the last axis; None where NumPy computes it."""
+    return along_rows("tapenet.kernels.softmax_code", name, *arrays) if axis == (arrays[0].ndim - 1,) else None
+
+
 def _softmax_slope(t: Array, out: Array, axis: Axes) -> Array:
+    found = _in_rows("softmax_slope", axis, t, out)
+    if found is not None:
+        return found
     return multiply(out, _less_expected(t, out, axis))
 
 
 def _log_softmax_pullback(t: Array, out: Array, axis: Axes) -> Array:
     """Compute t_i - y_i sum_j t_j. They add up to 0, so that of the largest y_k is minus the sum of the others."""
+    found = _in_rows("log_softmax_pullback", axis, t, out)
+    if found is not None:
+        return found
     y = exp(out)
     most = _holds_most(y)
     pulled = subtract(t, multiply(y, sum_over(t, axis, keepdims=True)))
@@ -315,19 +326,30 @@ def _log_softmax_pullback(t: Array, out: Array, axis: Axes) -> Array:
     return where(most, negative(sum_over(others, axis, keepdims=True)), pulled)
 
 
+def _log_softmax_slope(t: Array, out: Array, axis: Axes) -> Array:
+    found = _in_rows("log_softmax_slope", axis, t, out)
+    return _less_expected(t, exp(out), axis) if found is None else found
+
+
 @general([_softmax_slope], [_softmax_slope], name="softmax", batch=leading(axis=shifted))
 def _softmax(x: Array, *, axis: Axes) -> Array:
+    found = _in_rows("softmax", axis, x)
+    if found is not None:
+        return found
     weights = np.exp(_less_largest(x, axis))
     return weights / add_up(weights, axis, keepdims=True)
 
 
 @general(
     [_log_softmax_pullback],
-    [lambda t, out, axis: _less_expected(t, exp(out), axis)],
+    [_log_softmax_slope],
     name="log_softmax",
     batch=leading(axis=shifted),
 )
 def _log_softmax(x: Array, *, axis: Axes) -> Array:
+    found = _in_rows("log_softmax", axis, x)
+    if found is not None:
+        return found
     less = _less_largest(x, axis)
     weights = np.exp(less)
     largest = np.equal(less, 0)  # their weights are 1, and hide the digits of the others
