@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core.record import Shape
-
 TYPES = {
     "f": "float",
     "d": "double",
@@ -107,31 +105,6 @@ def literal(x: Any) -> str:
 
 
 # ---- places in arrays ----
-
-
-def steps_of(shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the distances along the axes of an array in C order."""
-    return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
-
-
-def broadcast_steps(shape: Shape, to: Shape) -> tuple[int, ...]:
-    """Return the distances along the axes of an array in C order that is broadcast."""
-    return tuple(np.broadcast_to(dummy(shape), to).strides)
-
-
-def dummy(shape: Shape) -> Any:
-    """Return an array of a shape that takes no memory, whose strides count elements."""
-    return np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, steps_of(shape))
-
-
-def distance(whole: Any, part: Any) -> int:
-    return int(part.__array_interface__["data"][0] - whole.__array_interface__["data"][0])
-
-
-def index_of(structure: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the index of a view, also where that has no axes."""
-    parts = tuple(slice(x.start, x.stop, x.step) if hasattr(x, "start") else x for x in structure)
-    return parts if any(x is Ellipsis for x in parts) else (*parts, ...)
 
 
 def times(counter: str, step: int) -> str:

@@ -6,15 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import attrs
 import numpy as np
 
 from tapenet.core.record import Shape
 from tapenet.errors import ArgumentError
-from tapenet.ops.arrays.indices import ALL, ARRAY, layout_of
-from tapenet.program.c_expressions import broadcast_steps, distance, dummy, index_of, place_of, steps_of, times
+from tapenet.program.c_expressions import place_of, times
 from tapenet.program.c_writer import Writer
 from tapenet.program.instructions import Instruction
+from tapenet.program.selections import Selection, broadcast_steps, distance, dummy, index_of, selection_of, steps_of
 
 
 def copy(w: Writer, out: int, source: int, start: int, steps: Sequence[int]) -> None:
@@ -94,79 +93,40 @@ def zeros(w: Writer, out: int) -> None:
 # ---- indices that are arrays ----
 
 
-@attrs.frozen
-class Selected:
-    """The elements of an array that an index names.
+def _at_places(
+    w: Writer,
+    instruction: Instruction,
+    index: Sequence[Any],
+    arrays: Sequence[int],
+    shape: Shape,
+    write: Callable[[list[str], str], None],
+) -> None:
+    """Write a loop nest over what an index with arrays names; `write` is given the counters and the place."""
+    selection = None
+    if not any(_is_mask(w, n) for n in arrays):
+        selection = selection_of(index, [w.shape(n) for n in arrays], shape)
+    if selection is None:
+        raise ArgumentError(
+            f"to_c: indices must be integers, slices and arrays of integers; got a mask, at {instruction.line}. "
+            "Write tnp.where(mask, x, other), which keeps the shape."
+        )
+    chosen: Selection = selection
 
-    Attributes:
-        shape: of what is read.
-        start: the first place.
-        steps: of the places along the axes; 0 for those of arrays.
-        before: how many axes come before those of arrays.
-        count: how many axes arrays have together.
-        arrays: of each the number of the value, the length of the axis that it is an index of, and the distance there.
-    """
-
-    shape: Shape
-    start: int
-    steps: tuple[int, ...]
-    before: int
-    count: int
-    arrays: tuple[tuple[int, int, int], ...]
-
-    @classmethod
-    def of(
-        cls, w: Writer, instruction: Instruction, index: Sequence[Any], arrays: Sequence[int], shape: Shape
-    ) -> Selected:
-        """Return what an index of an array of a shape names."""
-        if any(_is_mask(w, n) for n in arrays):
-            raise ArgumentError(
-                f"to_c: indices must be integers, slices and arrays of integers; got a mask, at {instruction.line}. "
-                "Write tnp.where(mask, x, other), which keeps the shape."
-            )
-        joint = np.broadcast_shapes(*(w.shape(n) for n in arrays))
-        dummies = [np.broadcast_to(np.int64(0), w.shape(n)) for n in arrays]
-        before = layout_of(tuple(index), dummies, len(shape)).before
-        hidden = len(shape) - sum(part is not None and part is not Ellipsis for part in index)
-        whole = [part for x in (index if Ellipsis in index else (*index, ...)) for part in _expanded(x, hidden)]
-        distances, remaining = steps_of(shape), iter(arrays)
-        axis, start, found, made = 0, 0, [], []
-        for part in whole:
-            if part is None:
-                made.append((1, 0))
-                continue
-            length, distance_ = shape[axis], distances[axis]
-            axis += 1
-            if part is ARRAY:
-                found.append((next(remaining), length, distance_))
-            elif type(part) is int:
-                start += part % length * distance_
-            else:
-                first, stop, step = slice(part.start, part.stop, part.step).indices(length)
-                made.append((len(range(first, stop, step)), step * distance_))
-                start += first * distance_ if made[-1][0] else 0
-        rows = [*made[:before], *((n, 0) for n in joint), *made[before:]]
-        lengths, steps = tuple([n for n, _ in rows]), tuple([step for _, step in rows])
-        return cls(lengths, start, steps, before, len(joint), tuple(found))
-
-    def place(self, w: Writer, counters: list[str]) -> str:
-        """Write the indices of one element, which are checked, and return its place."""
-        own = counters[self.before : self.before + self.count]
-        terms = [place_of(self.start, counters, self.steps)]
-        for i, (number, length, distance_) in enumerate(self.arrays):
+    def each(counters: list[str]) -> None:
+        own = counters[chosen.before : chosen.before + chosen.count]
+        terms = [place_of(chosen.start, counters, chosen.steps)]
+        for i, (number, (length, step)) in enumerate(zip(arrays, chosen.arrays, strict=True)):
             w.add(f"ptrdiff_t at{i} = (ptrdiff_t){w.element(number, own)};")
             w.add(f"if (at{i} < 0) at{i} += {length};")
             w.add(f"if (at{i} < 0 || at{i} >= {length}) return 2;")
-            terms.append(times(f"at{i}", distance_))
-        return " + ".join(terms)
+            terms.append(times(f"at{i}", step))
+        write(counters, " + ".join(terms))
 
-    def loops(self, w: Writer, write: Callable[[list[str], str], None]) -> None:
-        """Write a loop nest over the elements; `write` is given its counters and the place."""
-        w.add("{")
-        w.level += 1
-        w.loops(self.shape, lambda counters: write(counters, self.place(w, counters)))
-        w.level -= 1
-        w.add("}")
+    w.add("{")
+    w.level += 1
+    w.loops(chosen.shape, each)
+    w.level -= 1
+    w.add("}")
 
 
 def _is_mask(w: Writer, number: int) -> bool:
@@ -174,18 +134,17 @@ def _is_mask(w: Writer, number: int) -> bool:
     return dtype is not None and dtype.kind == "b"
 
 
-def _expanded(part: Any, hidden: int) -> Sequence[Any]:
-    return (ALL,) * hidden if part is Ellipsis else (part,)
-
-
 def gather(w: Writer, instruction: Instruction) -> None:
     """Write the elements that an index with arrays names."""
     source, *arrays = instruction.operands
     out = instruction.out
-    selected = Selected.of(w, instruction, instruction.parameters["index"], arrays, w.shape(source))
     w.make(out)
     x = w.value(source)
-    selected.loops(w, lambda counters, place: w.add(f"{w.element(out, counters)} = {x}[{place}];"))
+
+    def write(counters: list[str], place: str) -> None:
+        w.add(f"{w.element(out, counters)} = {x}[{place}];")
+
+    _at_places(w, instruction, instruction.parameters["index"], arrays, w.shape(source), write)
 
 
 def assemble(w: Writer, instruction: Instruction) -> None:
@@ -208,11 +167,9 @@ def put(w: Writer, instruction: Instruction) -> None:
 def lasting(w: Writer, instruction: Instruction) -> None:
     """Write which elements of a value remain after it is set at an index: all that no later one overwrites."""
     out, given = instruction.out, instruction.parameters
-    selected = Selected.of(w, instruction, given["index"], instruction.operands, given["shape"])
-    size = 8 * math.prod(given["shape"])
+    size, steps = 8 * math.prod(given["shape"]), steps_of(w.shape(out))
     w.make(out)
     memory = w.arena.take(size)
-    steps = steps_of(selected.shape)
     w.add("{")
     w.level += 1
     w.add(f"int64_t *const last = (int64_t *)(void *)(work + {memory});")
@@ -221,7 +178,7 @@ def lasting(w: Writer, instruction: Instruction) -> None:
         def write(counters: list[str], place: str, text: str = text) -> None:
             w.add(text.format(place=place, turn=place_of(0, counters, steps), element=w.element(out, counters)))
 
-        selected.loops(w, write)
+        _at_places(w, instruction, given["index"], instruction.operands, given["shape"], write)
     w.level -= 1
     w.add("}")
     w.arena.give(memory, size)
@@ -233,10 +190,11 @@ def _write_at(
     """Write values, or add them, to where an index of a result says."""
     out = instruction.out
     if arrays:
-        selected = Selected.of(w, instruction, index, arrays, w.shape(out))
-        selected.loops(
-            w, lambda counters, place: w.add(f"{w.names[out]}[{place}] {sign} {w.element(values, counters)};")
-        )
+
+        def write(counters: list[str], place: str) -> None:
+            w.add(f"{w.names[out]}[{place}] {sign} {w.element(values, counters)};")
+
+        _at_places(w, instruction, index, arrays, w.shape(out), write)
         return
     whole = dummy(w.shape(out))
     part = whole[index_of(index)]

@@ -9,9 +9,10 @@ import numpy as np
 
 from tapenet.core.record import Shape
 from tapenet.errors import ArgumentError
-from tapenet.program.c_expressions import broadcast_steps, place_of, steps_of, times
+from tapenet.program.c_expressions import place_of, times
 from tapenet.program.c_writer import Writer
 from tapenet.program.instructions import Instruction
+from tapenet.program.selections import broadcast_steps, steps_of
 
 Step = Callable[[Writer, Instruction], None]
 

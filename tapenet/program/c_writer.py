@@ -11,8 +11,9 @@ import numpy as np
 
 from tapenet.core.record import Shape
 from tapenet.errors import ArgumentError
-from tapenet.program.c_expressions import TYPES, literal, place_of, steps_of, times
+from tapenet.program.c_expressions import TYPES, literal, place_of, times
 from tapenet.program.instructions import Program, Space
+from tapenet.program.selections import steps_of
 from tapenet.program.stretches import Arena
 
 

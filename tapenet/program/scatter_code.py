@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
 import numpy as np
 
 from tapenet.core.record import Shape
-from tapenet.ops.arrays.indices import ARRAY
+from tapenet.kernels.machine_code import processor
 from tapenet.program.instructions import Instruction, Program, Space
 from tapenet.program.ranges import lie_within
+from tapenet.program.selections import broadcast_steps, distance, dummy, index_of, selection_of
 
 NAMES = frozenset({"assemble", "scatter", "place"})
 
@@ -119,45 +121,24 @@ def _piece_of(index: Sequence[Any], values: Space, places: Sequence[Space], out:
     shape = out.shape or ()
     if not values.is_array or values.dtype != out.dtype or not values.shape:
         return None
-    own = _steps_of(shape)
     if not places:
-        whole = _dummy(shape)
-        part = whole[tuple(slice(x.start, x.stop, x.step) if hasattr(x, "start") else x for x in index) or ...]
-        if not isinstance(part, np.ndarray):
-            return None
-        start = part.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
-        return Piece(part.shape, _broadcast(values.shape, part.shape), start, part.strides)
-    is_plain = len(index) == len(shape) and all(x is ARRAY or type(x) is int for x in index)
-    integers = all(x.dtype is not None and x.dtype.char in "ilq" and x.dtype.isnative and x.shape for x in places)
-    if not is_plain or not integers:
+        whole = dummy(shape)
+        part = whole[index_of(index)]
+        return Piece(part.shape, broadcast_steps(values.shape, part.shape), distance(whole, part), part.strides)
+    if not all(x.dtype is not None and x.dtype.char in "ilq" and x.dtype.isnative and x.shape for x in places):
         return None
-    lengths = np.broadcast_shapes(*(x.shape or () for x in places))
-    if 0 in lengths or not all(-n <= x < n for x, n in zip(index, shape, strict=True) if type(x) is int):
+    selection = selection_of(index, [x.shape or () for x in places], shape)
+    if selection is None:
         return None
-    remaining, start, indices = iter(places), 0, []
-    for part, length, step in zip(index, shape, own, strict=True):
-        if part is ARRAY:
-            array = next(remaining)
-            assert array.dtype is not None
-            indices.append((length, step, _broadcast(array.shape or (), lengths), 8 * array.dtype.itemsize))
-        else:
-            start += part % length * step
-    steps = _broadcast(values.shape, lengths)
-    return Piece(lengths, steps, start, (0,) * len(lengths), tuple(indices))
-
-
-def _steps_of(shape: Shape) -> tuple[int, ...]:
-    return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
-
-
-def _dummy(shape: Shape) -> np.ndarray[Any, Any]:
-    """Return an array of a shape that takes no memory, whose strides count elements."""
-    return np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, _steps_of(shape))
-
-
-def _broadcast(shape: Shape, to: Shape) -> tuple[int, ...]:
-    """Return the steps of an array in C order that is broadcast."""
-    return tuple(np.broadcast_to(_dummy(shape), to).strides)
+    indices = tuple(
+        [
+            (length, step, selection.steps_of(x.shape or ()), 8 * x.dtype.itemsize)
+            for x, (length, step) in zip(places, selection.arrays, strict=True)
+            if x.dtype is not None
+        ]
+    )
+    steps = broadcast_steps(values.shape, selection.shape)
+    return Piece(selection.shape, steps, selection.start, selection.steps, indices)
 
 
 # ---- the text ----
@@ -208,20 +189,50 @@ class _Writer:
         self.nest(merged, [])
         self.read += 1 + len(piece.indices)
 
-    def nest(self, piece: Piece, counters: list[str]) -> None:
+    def nest(self, piece: Piece, counters: list[str], base: str = "") -> None:
+        """Write the loops from an axis on; `base` is the place that indices name, once all of them are known."""
         depth = len(counters)
+        if not base and not any(step for _, _, steps, _ in piece.indices for step in steps[depth:]):
+            base = self.base(piece, counters)
         if depth == len(piece.lengths):
-            self.element(piece, counters)
+            self.element(piece, counters, base)
             return
+        length, parts = piece.lengths[depth], 2 if self.scatter.char in "FD" else 1
+        is_row = depth == len(piece.lengths) - 1 and base and piece.steps[-1] == piece.strides[-1] == 1
+        if is_row and length * parts >= self.lanes:
+            self.row(piece, counters, base, length * parts)
+            return
+        with self.loop(length) as counter:
+            self.nest(piece, [*counters, counter], base)
+
+    def row(self, piece: Piece, counters: list[str], base: str, length: int) -> None:
+        """Write the sum of neighbouring elements, as many at once as a vector has lanes."""
+        size = 1 if self.scatter.char in "fd" else 2
+        to = self.place(base, counters, piece.strides[:-1])
+        of = self.place("0", counters, piece.steps[:-1])
+        places = [self.add(f"mul i64 {x}, {size}") for x in (to, of)]
+        whole = length // self.lanes
+        kind = f"<{self.lanes} x {self.part}>"
+        with self.loop(whole) as counter:
+            step = self.add(f"mul i64 {counter}, {self.lanes}")
+            self.sum(kind, *[self.add(f"add i64 {place}, {step}") for place in places])
+        if whole * self.lanes < length:
+            with self.loop(length - whole * self.lanes) as counter:
+                step = self.add(f"add i64 {counter}, {whole * self.lanes}")
+                self.sum(self.part, *[self.add(f"add i64 {place}, {step}") for place in places])
+
+    @contextmanager
+    def loop(self, length: int) -> Iterator[str]:
+        """Write a loop around what is written inside; give its counter."""
         name, before, outside = f"i{self.loops}", self.label, self.outside
         self.loops += 1
         self.lines.append(f"br label %{name}.head\n{name}.head:")
         head = len(self.lines)
         self.lines += ["", ""]  # the counter, and whether an index was out of bounds; known at the end
-        self.lines.append(f"%{name}.more = icmp slt i64 %{name}, {piece.lengths[depth]}")
+        self.lines.append(f"%{name}.more = icmp slt i64 %{name}, {length}")
         self.lines.append(f"br i1 %{name}.more, label %{name}.body, label %{name}.end\n{name}.body:")
         self.label, self.outside = f"{name}.body", f"%{name}.outside"
-        self.nest(piece, [*counters, f"%{name}"])
+        yield f"%{name}"
         self.lines.append(f"br label %{name}.latch\n{name}.latch:")
         self.lines.append(f"%{name}.next = add i64 %{name}, 1")
         self.lines.append(f"br label %{name}.head\n{name}.end:")
@@ -230,20 +241,20 @@ class _Writer:
         self.lines[head + 1] = f"%{name}.outside = phi i1 {inside}"
         self.label, self.outside = f"{name}.end", f"%{name}.outside"
 
-    def place(self, start: int, counters: Sequence[str], steps: Sequence[int]) -> str:
-        total = str(start)
+    def place(self, start: str, counters: Sequence[str], steps: Sequence[int]) -> str:
+        """Return a place so many steps after another."""
+        total = start
         for counter, step in zip(counters, steps, strict=True):
             if step:
                 term = counter if step == 1 else self.add(f"mul i64 {counter}, {step}")
                 total = term if total == "0" else self.add(f"add i64 {total}, {term}")
         return total
 
-    def element(self, piece: Piece, counters: list[str]) -> None:
-        """Write the sum of one element."""
-        at = self.place(piece.start, counters, piece.strides)
-        is_outside = ""
-        for i, (length, distance, steps, bits) in enumerate(piece.indices):
-            place = self.place(0, counters, steps)
+    def base(self, piece: Piece, counters: list[str]) -> str:
+        """Write the indices of one element, and return the place that they name."""
+        at = str(piece.start)
+        for i, (length, step, steps, bits) in enumerate(piece.indices):
+            place = self.place("0", counters, steps[: len(counters)])
             index = self.add(f"getelementptr i{bits}, ptr %x{self.read + 1 + i}, i64 {place}")
             index = self.add(f"load i{bits}, ptr {index}")
             index = index if bits == 64 else self.add(f"sext i{bits} {index} to i64")
@@ -251,31 +262,43 @@ class _Writer:
                 from_end = self.add(f"add i64 {index}, {length}")
                 is_negative = self.add(f"icmp slt i64 {index}, 0")
                 index = self.add(f"select i1 {is_negative}, i64 {from_end}, i64 {index}")
-                beyond = self.add(f"icmp uge i64 {index}, {length}")
-                is_outside = self.add(f"or i1 {is_outside}, {beyond}") if is_outside else beyond
-            index = index if distance == 1 else self.add(f"mul i64 {index}, {distance}")
+                is_outside = self.add(f"icmp uge i64 {index}, {length}")
+                # NumPy raises, and what is added to the first element is lost.
+                self.outside = self.add(f"or i1 {self.outside}, {is_outside}")
+                index = self.add(f"select i1 {is_outside}, i64 0, i64 {index}")
+            index = index if step == 1 else self.add(f"mul i64 {index}, {step}")
             at = index if at == "0" else self.add(f"add i64 {at}, {index}")
-        if is_outside:  # NumPy raises, and what is added to the first element is lost
-            self.outside = self.add(f"or i1 {self.outside}, {is_outside}")
-            at = self.add(f"select i1 {is_outside}, i64 0, i64 {at}")
-        self.sums(at, self.place(0, counters, piece.steps))
+        return at
 
-    def sums(self, to: str, of: str) -> None:
-        char = self.scatter.char
-        element, parts = ("float" if char in "fF" else "double"), 2 if char in "FD" else 1
-        if parts == 2:
-            to, of = (self.add(f"mul i64 {x}, 2") for x in (to, of))
-        target, source = (
-            f"getelementptr {element}, ptr %out, i64 {to}",
-            f"getelementptr {element}, ptr %x{self.read}, i64 {of}",
-        )
-        bases = self.add(target), self.add(source)
-        for k in range(parts):
-            first, second = (self.add(f"getelementptr {element}, ptr {base}, i64 {k}") if k else base for base in bases)
-            value = self.add(f"load {element}, ptr {second}")
-            if self.scatter.is_sum:
-                value = self.add(f"fadd {element} {self.add(f'load {element}, ptr {first}')}, {value}")
-            self.lines.append(f"store {element} {value}, ptr {first}")
+    def element(self, piece: Piece, counters: list[str], base: str) -> None:
+        """Write the sum of one element."""
+        to, of = self.place(base, counters, piece.strides), self.place("0", counters, piece.steps)
+        if self.scatter.char in "fd":
+            self.sum(self.part, to, of)
+            return
+        places = [self.add(f"mul i64 {x}, 2") for x in (to, of)]
+        self.sum(self.part, *places)
+        self.sum(self.part, *[self.add(f"add i64 {place}, 1") for place in places])
+
+    @property
+    def part(self) -> str:
+        """The type of an element; of a complex number that of its parts."""
+        return "float" if self.scatter.char in "fF" else "double"
+
+    @property
+    def lanes(self) -> int:
+        return max(processor().vector_size, 16) // np.dtype(self.scatter.char.lower()).itemsize
+
+    def sum(self, kind: str, to: str, of: str) -> None:
+        """Write the sum of what lies at two places, or a copy where each element is written once."""
+        align = np.dtype(self.scatter.char.lower()).itemsize
+        first = self.add(f"getelementptr {self.part}, ptr %out, i64 {to}")
+        second = self.add(f"getelementptr {self.part}, ptr %x{self.read}, i64 {of}")
+        value = self.add(f"load {kind}, ptr {second}, align {align}")
+        if self.scatter.is_sum:
+            before = self.add(f"load {kind}, ptr {first}, align {align}")
+            value = self.add(f"fadd {kind} {before}, {value}")
+        self.lines.append(f"store {kind} {value}, ptr {first}, align {align}")
 
 
 def _merged(piece: Piece) -> Piece:

@@ -33,7 +33,7 @@ def numbers(shape: tuple[int, ...], char: str) -> Array:
     return (RNG.normal(size=shape) + (1j * RNG.normal(size=shape) if char in "FD" else 0)).astype(char)
 
 
-@settings(max_examples=25)
+@settings(max_examples=18)
 @given(data=st.data())
 def test_sums_at_places(data: st.DataObject) -> None:
     shape = tuple(data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=3)))
@@ -71,7 +71,7 @@ def test_sums_at_places(data: st.DataObject) -> None:
             call(x, y, *wrong)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_pieces_of_indices_and_slices(data: st.DataObject) -> None:
     rows, columns = data.draw(st.integers(2, 9)), data.draw(st.integers(2, 9))
@@ -90,6 +90,39 @@ def test_pieces_of_indices_and_slices(data: st.DataObject) -> None:
 
     assert len(stretches_of(tn.grad(f), x, i, j)) >= 1
     assert_equal_bits(tn.grad(f), x, i, j)
+
+
+READ: list[Any] = [
+    lambda x, i, j: x[i],
+    lambda x, i, j: x[:, i],
+    lambda x, i, j: x[..., i],
+    lambda x, i, j: x[i, j],
+    lambda x, i, j: x[i, :, j],
+    lambda x, i, j: x[i[:, None], j, 1:],
+    lambda x, i, j: x[None, i, ::-1],
+    lambda x, i, j: x[::-2, i, -1],
+    lambda x, i, j: x[-1, ..., i],
+    lambda x, i, j: x[2, i][None, ..., 1:3],
+]
+
+
+@settings(max_examples=16)
+@given(data=st.data())
+def test_sums_of_rows(data: st.DataObject) -> None:
+    length, width = data.draw(st.integers(3, 5)), data.draw(st.sampled_from([3, 7, 8, 16, 37]))
+    char, count = data.draw(st.sampled_from("fdFD")), data.draw(st.integers(0, 6))
+    i, j = (RNG.integers(-3, 3, count).astype(data.draw(st.sampled_from([np.int32, np.int64]))) for _ in range(2))
+    read = data.draw(st.sampled_from(READ))
+    x = numbers((length, 4, width), char)
+    weights = numbers(read(x, i, j).shape, char)
+    f = lambda x, i, j: tnp.real(tnp.sum(read(x, i, j) * weights))  # noqa: E731
+    assert len(stretches_of(tn.grad(f), x, i, j)) >= (count > 0)
+    made = assert_equal_bits(tn.grad(f), x, i, j)
+    if count:
+        wrong = i.copy()
+        wrong[-1] = data.draw(st.sampled_from([99, -99]))
+        with pytest.raises(IndexError, match="out of bounds"):
+            made(x, wrong, j)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
