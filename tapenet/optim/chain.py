@@ -16,7 +16,7 @@ from tapenet.optim.checks import fitting_leaves, leaf_choices, parameter_leaves
 from tapenet.optim.in_programs import updated_in_program
 from tapenet.optim.lbfgs import Lbfgs
 from tapenet.optim.leafwise import as_dtype
-from tapenet.optim.optimizer import Optimizer, Params, ValueAndGrad
+from tapenet.optim.optimizer import Leaves, Optimizer, Params, ValueAndGrad
 from tapenet.optim.parts import SKIPPED, Part
 
 Labels = Any  # a pytree of strings, or a function (path, leaf) -> string
@@ -49,6 +49,12 @@ class PartsInARow(Part):
     name: ClassVar[str] = "chain"
 
     parts: tuple[Part, ...]
+
+    def of_leaves(self, params: Tree) -> PartsInARow | None:
+        """See `Part`."""
+        found = [part.of_leaves(params) for part in self.parts]
+        own = tuple([part for part in found if part is not None])
+        return PartsInARow(own) if len(own) == len(found) else None
 
     def init(self, params: Tree) -> Any:
         """Make the state of each part."""
@@ -85,6 +91,15 @@ class Chain(Optimizer):
     def reads_gradients_alone(self) -> bool:
         """See `Optimizer`: as its own one."""
         return type(self).update is Chain.update and self.optimizer.reads_gradients_alone
+
+    def of_leaves(self, params: Tree) -> Optimizer | None:
+        """See `Optimizer`."""
+        before, own, after = (
+            self.before.of_leaves(params),
+            self.optimizer.of_leaves(params),
+            self.after.of_leaves(params),
+        )
+        return None if before is None or own is None or after is None else Chain(before, own, after)
 
     def init(self, params: Tree) -> Any:
         """Make the state of each part and of the optimizer."""
@@ -149,6 +164,11 @@ class Partition(Optimizer):
     optimizers: tuple[Optimizer, ...]
     names: tuple[str, ...] = static_field()
     labels: Labels = static_field()
+
+    def of_leaves(self, params: Tree) -> Optimizer | None:
+        """See `Optimizer`; groups are lists in any case."""
+        labels = tuple([label for _, label in leaf_choices("partition", "labels", self.labels, params)])
+        return attrs.evolve(self, labels=Leaves(labels))
 
     @property
     def reads_gradients_alone(self) -> bool:
@@ -231,6 +251,10 @@ class Freeze(Optimizer):
     """See `freeze`."""
 
     name: ClassVar[str] = "freeze"
+
+    def of_leaves(self, params: Tree) -> Optimizer | None:
+        """See `Optimizer`."""
+        return self
 
     @property
     def reads_gradients_alone(self) -> bool:

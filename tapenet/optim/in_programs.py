@@ -14,12 +14,20 @@ import numpy as np
 
 from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import as_numpy_number
-from tapenet.core.pytrees import TreeSpec, tree_flatten_with_static, tree_leaves, tree_map, tree_unflatten
+from tapenet.core.pytrees import (
+    TreeSpec,
+    one_level,
+    tree_flatten,
+    tree_flatten_with_static,
+    tree_leaves,
+    tree_map,
+    tree_unflatten,
+)
 from tapenet.core.tensor import NUMBERS, Tensor, is_kept, unwrap
 from tapenet.errors import ArgumentError
 from tapenet.optim.checks import as_number
 from tapenet.optim.leafwise import Array, is_plain
-from tapenet.optim.optimizer import Optimizer
+from tapenet.optim.optimizer import Leaves, Optimizer
 
 Params = TypeVar("Params")
 
@@ -70,7 +78,13 @@ def updated_in_program(
     """
     if not any(map(is_kept, tree_leaves(gradients))) or not optimizer.reads_gradients_alone:
         return None
-    leaves, spec = tree_flatten_with_static((optimizer, gradients, state, params, value))
+    params_leaves, params_spec = tree_flatten(params)
+    own = optimizer.of_leaves(params) if params_spec.num_nodes > 1 else None
+    given: tuple[Any, Any, Any, Any] = optimizer, gradients, state, params
+    if own is not None:
+        gradients = Leaves(tuple(tree_leaves(gradients)))
+        given = own, gradients, _with_leaves(state, params_spec), Leaves(tuple(params_leaves))
+    leaves, spec = tree_flatten_with_static((*given, value))
     if not all(is_kept(x) or is_plain(x) for x in leaves):
         return None
     values = [unwrap(x) for x in leaves]
@@ -79,11 +93,31 @@ def updated_in_program(
     results, new_spec, _ = update(values)
     if any(type(x) is Tensor for x in results):
         return None
-    written = _written(gradients, state, params, leaves)
+    written = _written(*given[1:], leaves)
     *found, is_left_out = _UPDATE(*leaves, update=update, spec=new_spec, written=written)
     counts = any(type(x) in NUMBERS for x in map(unwrap, tree_leaves(state)))  # by Python's numbers, as eagerly
     new = [_as_number(x, type(y)) if counts and type(y) in NUMBERS else x for x, y in zip(found, results, strict=True)]
-    return *tree_unflatten(new_spec, new), is_left_out
+    updated, state = tree_unflatten(new_spec, new)
+    if own is not None:
+        updated, state = _restored(updated, params_spec), _restored(state, params_spec)
+    return updated, state, is_left_out
+
+
+def _with_leaves(state: Any, spec: TreeSpec) -> Any:
+    """Return a state with `Leaves` in the places of pytrees like the parameters."""
+    leaves, own = tree_flatten(state)
+    if own == spec:
+        return Leaves(tuple(leaves))
+    level = one_level(state)
+    return state if level is None else level.rebuilt([_with_leaves(child, spec) for child in level.children])
+
+
+def _restored(tree: Any, spec: TreeSpec) -> Any:
+    """Return a pytree with those like the parameters in the places of `Leaves`."""
+    if type(tree) is Leaves:
+        return tree_unflatten(spec, tree.items)
+    level = one_level(tree)
+    return tree if level is None else level.rebuilt([_restored(child, spec) for child in level.children])
 
 
 def _as_number(x: Any, kind: type) -> Any:

@@ -37,6 +37,13 @@ def _check_learning_rate(optimizer: Optimizer, field: attrs.Attribute[Any], valu
         checked_number(optimizer.name, field.name, value, "[0, inf)", "a number or a schedule (step -> number)")
 
 
+@attrs.frozen(eq=False)
+class Leaves:
+    """The leaves of parameters, or of what goes with them, in the place of a pytree that takes longer to take apart."""
+
+    items: tuple[Any, ...]
+
+
 class Optimizer(abc.ABC):
     """A rule that moves parameters along their gradients, with its settings.
 
@@ -73,6 +80,10 @@ class Optimizer(abc.ABC):
         A compiled training step then has the loss, its gradient and the update in one program.
         """
         return False
+
+    def of_leaves(self, params: Tree) -> Optimizer | None:
+        """Return the optimizer that does with `Leaves` of params what this one does with params; None if not known."""
+        return None
 
     @abc.abstractmethod
     def init(self, params: Tree) -> Any:
@@ -134,6 +145,10 @@ class Rated(Optimizer):
     state_type: ClassVar[type[Any]]
 
     learning_rate: float | Schedule = attrs.field(converter=as_number, validator=_check_learning_rate)
+
+    def of_leaves(self, params: Tree) -> Optimizer | None:
+        """See `Optimizer`."""
+        return self if self.reads_gradients_alone else None
 
     def check_state(self, function: str, state: Any) -> int:
         """Return the number of steps taken, after a check that a state is of this optimizer's kind."""

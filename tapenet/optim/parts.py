@@ -15,6 +15,7 @@ from tapenet.optim.checks import as_number, leaf_choices
 from tapenet.optim.describing import settings_html
 from tapenet.optim.leafwise import Array, as_dtype, is_plain, working_dtype, zeros_for
 from tapenet.optim.norms import norm_of
+from tapenet.optim.optimizer import Leaves
 from tapenet.optim.schedules import Schedule
 
 Mask = Any  # a pytree of bools, or a function (path, leaf) -> bool
@@ -53,6 +54,10 @@ class Part(abc.ABC):
         """Make the first state, a pytree; None for a part without one."""
         return None
 
+    def of_leaves(self, params: Tree) -> Part | None:
+        """Return the part that does with `Leaves` of params what this one does with params; None if not known."""
+        return None
+
     @abc.abstractmethod
     def apply(self, updates: Tree, state: Any, params: Tree, value: Any) -> tuple[Tree, Any]:
         """Transform gradients or steps, pytrees like `params`.
@@ -66,6 +71,15 @@ class Part(abc.ABC):
         Returns:
             What takes the place of `updates`, or `SKIPPED` for no step at all; and the next state.
         """
+
+
+@attrs.frozen
+class PartOfLeaves(Part):
+    """A part to which the structure of parameters says nothing."""
+
+    def of_leaves(self, params: Tree) -> Part | None:
+        """See `Part`."""
+        return self
 
 
 def _field(interval: str) -> Any:
@@ -86,7 +100,7 @@ def _scaled(updates: Tree, factor: Any) -> Tree:
 
 
 @attrs.frozen
-class ClipByValue(Part):
+class ClipByValue(PartOfLeaves):
     """See `clip_by_value`."""
 
     name: ClassVar[str] = "clip_by_value"
@@ -104,7 +118,7 @@ class ClipByValue(Part):
 
 
 @attrs.frozen
-class ClipByGlobalNorm(Part):
+class ClipByGlobalNorm(PartOfLeaves):
     """See `clip_by_global_norm`."""
 
     name: ClassVar[str] = "clip_by_global_norm"
@@ -168,7 +182,7 @@ def clip_by_global_norm(limit: float) -> Part:
 
 
 @attrs.frozen
-class Scale(Part):
+class Scale(PartOfLeaves):
     """See `scale`."""
 
     name: ClassVar[str] = "scale"
@@ -187,7 +201,7 @@ class ScaleByScheduleState(NamedTuple):
 
 
 @attrs.frozen
-class ScaleBySchedule(Part):
+class ScaleBySchedule(PartOfLeaves):
     """See `scale_by_schedule`."""
 
     name: ClassVar[str] = "scale_by_schedule"
@@ -265,7 +279,7 @@ class PlateauState(NamedTuple):
 
 
 @attrs.frozen
-class Plateau(Part):
+class Plateau(PartOfLeaves):
     """See `plateau`."""
 
     name: ClassVar[str] = "plateau"
@@ -363,6 +377,10 @@ class AddDecayedWeights(Part):
         """Add a part of the parameter to its gradient."""
         return tree_map(self._decayed, updates, params, self._mask(params)), state
 
+    def of_leaves(self, params: Tree) -> Part | None:
+        """See `Part`."""
+        return attrs.evolve(self, mask=Leaves(tuple(tree_leaves(self._mask(params)))))
+
     def init(self, params: Tree) -> Any:
         """Check the mask; there is no state."""
         self._mask(params)
@@ -419,7 +437,7 @@ class EmaState(NamedTuple):
 
 
 @attrs.frozen
-class Ema(Part):
+class Ema(PartOfLeaves):
     """See `ema`."""
 
     name: ClassVar[str] = "ema"
@@ -434,9 +452,12 @@ class Ema(Part):
     def apply(self, updates: Tree, state: Any, params: Tree, value: Any) -> tuple[Tree, Any]:
         """Return the mean of the gradients or steps in their place."""
         step = state.step + 1
-        mean = tree_map(lambda m, x: self.decay * m + (1 - self.decay) * as_dtype(x, m.dtype), state.mean, updates)
+        mean = tree_map(self._moved, params, state.mean, updates)  # the static fields are those of `params`
         given = _scaled(mean, 1 / (1 - self.decay**step)) if self.debias else mean
         return given, EmaState(step, mean)
+
+    def _moved(self, parameter: Array, mean: Array, x: Array) -> Array:
+        return self.decay * mean + (1 - self.decay) * as_dtype(x, mean.dtype)
 
 
 def ema(decay: float, debias: bool = True) -> Part:
@@ -470,7 +491,7 @@ class AverageParamsState(NamedTuple):
 
 
 @attrs.frozen
-class AverageParams(Part):
+class AverageParams(PartOfLeaves):
     """See `average_params`."""
 
     name: ClassVar[str] = "average_params"
@@ -531,7 +552,7 @@ class AccumulateState(NamedTuple):
 
 
 @attrs.frozen
-class Accumulate(Part):
+class Accumulate(PartOfLeaves):
     """See `accumulate`."""
 
     name: ClassVar[str] = "accumulate"
@@ -545,7 +566,7 @@ class Accumulate(Part):
 
     def apply(self, updates: Tree, state: Any, params: Tree, value: Any) -> tuple[Tree, Any]:
         """Add gradients up, and give their mean when there are enough."""
-        total = tree_map(lambda t, g: t + as_dtype(g, t.dtype), state.total, updates)
+        total = tree_map(lambda p, t, g: t + as_dtype(g, t.dtype), params, state.total, updates)
         if state.taken + 1 < self.steps:
             return SKIPPED, AccumulateState(state.taken + 1, total)
         return _scaled(total, 1 / self.steps), self.init(params)
@@ -580,7 +601,7 @@ class SkipNonfiniteState(NamedTuple):
 
 
 @attrs.frozen
-class SkipNonfinite(Part):
+class SkipNonfinite(PartOfLeaves):
     """See `skip_nonfinite`."""
 
     name: ClassVar[str] = "skip_nonfinite"

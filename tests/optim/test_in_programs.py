@@ -20,6 +20,19 @@ OPTIMIZERS = {
     "means": optim.chain(optim.ema(0.5), optim.sgd(0.2), optim.average_params(0.5)),
     "plateau": optim.chain(optim.sgd(1.5), optim.plateau(0.5, patience=1, threshold=0.0)),
     "decayed": optim.chain(optim.add_decayed_weights(0.1, lambda path, leaf: leaf.ndim > 1), optim.sgd(0.1)),
+    "decayed by path": optim.chain(optim.add_decayed_weights(0.1, lambda path, leaf: "kernel" in path), optim.sgd(0.1)),
+    "decayed by a tree": optim.chain(
+        optim.chain(optim.add_decayed_weights(0.1, {"bias": True, "kernel": False, "scale": True})), optim.adam(0.1)
+    ),
+    "groups by path": optim.partition(
+        lambda path, leaf: path.removeprefix("params['").removesuffix("']"),
+        {"kernel": optim.lamb(0.1), "bias": optim.adafactor(0.1), "scale": optim.freeze()},
+    ),
+    "groups by a tree": optim.chain(
+        optim.clip_by_value(0.5),
+        optim.partition({"bias": "b", "kernel": "a", "scale": "a"}, {"a": optim.sgd(0.1), "b": optim.adam(0.1)}),
+        optim.ema(0.5),
+    ),
     "groups": optim.partition(
         lambda path, leaf: "a" if leaf.ndim > 1 else "b",
         {"a": optim.chain(optim.clip_by_global_norm(0.1), optim.adam(0.1)), "b": optim.freeze()},
@@ -230,3 +243,28 @@ def test_an_update_in_a_scan_is_that_of_a_loop() -> None:
         found, found_state = compiled(np.ones(3))
         np.testing.assert_allclose(found, params, rtol=1e-14)
         assert found_state.step == state.step == 4
+
+
+def test_models_in_states_have_the_statistics_of_the_parameters(rng: np.random.Generator) -> None:
+    optimizer = optim.chain(optim.ema(0.5), optim.adam(0.1), optim.average_params(0.5))
+
+    def step(model: Any, state: Any, x: Any) -> Any:
+        def loss(model: Any) -> Any:
+            y, model = model.train(x, rng)
+            return tnp.sum(y**3), model
+
+        gradients, model = tn.grad(loss, has_aux=True)(model)
+        return optimizer.update(gradients, state, model)
+
+    compiled: Any = tn.compile(step)
+    model = other = tn.nn.BatchNorm(3, dtype=np.float64)
+    state = other_state = optimizer.init(model)
+    for _ in range(4):
+        x = rng.normal(1.0, 2.0, size=(5, 3))
+        model, state = compiled(model, state, x)
+        other, other_state = step(other, other_state, x)
+        assert tn.tree.allclose((model, state), (other, other_state), rtol=1e-10)
+        for ours, theirs in ((model, other), (state.parts[2].mean, other_state.parts[2].mean)):
+            assert type(ours) is tn.nn.BatchNorm
+            np.testing.assert_allclose(ours.running.mean, theirs.running.mean, rtol=1e-12)
+            np.testing.assert_allclose(ours.running.var, theirs.running.var, rtol=1e-12)
