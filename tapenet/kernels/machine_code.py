@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import os
 import platform
 import threading
 from collections.abc import Callable
@@ -59,7 +60,8 @@ class Library:
 
     def address(self, name: str) -> int:
         """Return the address of a function."""
-        return int(self.engine.get_function_address(name))
+        with _lock:
+            return int(self.engine.get_function_address(name))
 
 
 def compile_module(make: Callable[[], str], *depends: str) -> Library:
@@ -127,6 +129,10 @@ _LEVEL = 2
 _PASSES = "always_inliner sroa instruction_combine simplify_cfg"
 _CODE_MODEL = "large"
 _lock = threading.RLock()
+
+if hasattr(os, "register_at_fork"):
+    # llvmlite has a lock of its own, which a child would never get if another thread were in a compilation.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 @functools.cache

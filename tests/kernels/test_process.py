@@ -104,6 +104,45 @@ print(os.waitpid(child, 0)[1])
 
 
 @FORKS
+def test_forks_while_another_thread_compiles(tmp_path):
+    program = """
+import os, signal, threading
+import tapenet as tn
+import tapenet.numpy as tnp
+import numpy as np
+
+x = np.linspace(0, 1, 1000)
+stop = threading.Event()
+
+def compile_one(factor):
+    f = tn.compile(lambda x: tnp.sin(x * factor) + tnp.exp(-x), backend="llvm")
+    return [f(x) for _ in range(3)][-1]
+
+def work():
+    factor = 1.0
+    while not stop.is_set():
+        factor += 1
+        compile_one(factor)
+
+compile_one(0.5)  # imports what it needs: Python itself hangs where another thread imports
+thread = threading.Thread(target=work)
+thread.start()
+statuses = []
+for i in range(6):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if np.allclose(compile_one(-1.5 - i), np.sin(x * (-1.5 - i)) + np.exp(-x)) else 1)
+    statuses.append(os.waitpid(child, 0)[1])
+stop.set()
+thread.join()
+print(sum(statuses))
+"""
+    pytest.importorskip("llvmlite")
+    assert run(program, XDG_CACHE_HOME=str(tmp_path)) == ["0"]
+
+
+@FORKS
 def test_a_fork_in_the_midst_of_shared_work_is_an_error_in_the_child():
     program = (
         CONVOLUTION

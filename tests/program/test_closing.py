@@ -209,10 +209,18 @@ def images(dtype: Any, channels: int, features: int) -> list[Array]:
     return [rng.normal(size=shape).astype(dtype) for shape in shapes]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("features", [8, 24, 64])
-@pytest.mark.parametrize("padding", [0, 1, ((0, 2), (1, 0))])
-@pytest.mark.parametrize("name", ["relu", "sin"])
+@pytest.mark.parametrize(
+    ("dtype", "features", "padding", "name"),
+    [
+        (np.float32, 8, 0, "relu"),
+        (np.float64, 8, ((0, 2), (1, 0)), "sin"),
+        (np.float32, 24, 1, "sin"),
+        (np.float64, 24, 0, "relu"),
+        (np.float32, 24, ((0, 2), (1, 0)), "relu"),
+        (np.float32, 64, 1, "relu"),
+        (np.float64, 64, 0, "sin"),
+    ],
+)
 def test_convolutions_and_their_gradients(dtype: Any, features: int, padding: Any, name: str) -> None:
     x, kernel, bias = images(dtype, 5 if features < 64 else 64, features)
     inner = tnp.ones((3, 3, features, features), dtype) / 100
