@@ -9,11 +9,12 @@ import numpy as np
 
 from tapenet.core.array_types import Array
 from tapenet.kernels.quiet import quiet, quietly
-from tapenet.kernels.vector_functions import FEWEST, elementwise
+from tapenet.kernels.vector_functions import FEWEST_OF, elementwise
 
 # Real part beyond which cosh z is e^|z| / 2, to the last digit of any dtype.
 _FAR = 25.0
 
+_LARGE = FEWEST_OF["over_square_of_cosh"]
 _FLOAT64 = np.dtype(np.float64)
 
 _TERMS = 20  # of the series of sinc: enough for longdouble
@@ -22,7 +23,7 @@ _TERMS = 20  # of the series of sinc: enough for longdouble
 def over_square_of_cosh(t: Array, x: Array) -> Array:
     """Compute t / cosh^2 x."""
     try:
-        if x.size >= FEWEST:
+        if x.size >= _LARGE:
             out = elementwise("over_square_of_cosh", t, x)
             if out is not None:
                 return out

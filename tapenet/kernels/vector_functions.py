@@ -20,8 +20,11 @@ from tapenet.kernels.memory import empty
 from tapenet.kernels.pooled import PooledArray
 from tapenet.kernels.threads import share
 
-# Elements from which on an elementary function is compiled and called.
-FEWEST = 2**14
+# Elements from which on an elementary function is compiled and called, and those of functions that NumPy computes by
+# some hundred passes, or by a few fast ones.
+FEWEST = 2**12
+FEWEST_OF = dict.fromkeys(("erf", "gaussian", "gelu", "gelu_slope", "normal_cdf", "normal_density"), 2**11)
+FEWEST_OF["over_square_of_cosh"] = 2**16
 
 # What an element takes, in reads of its memory: about a nanosecond.
 _COST = 4
@@ -124,15 +127,15 @@ def along_rows(generator: str, name: str, *arrays: Any) -> Array | None:
 # ---- elementary functions ----
 
 
-def is_worth(x: Any) -> bool:
-    """Return whether there is code for elementary functions of an array or Tensor."""
-    return getattr(x, "size", 0) >= FEWEST and x.dtype.char in "fd" and backends.has_machine_code()
+def is_worth(name: str, x: Any) -> bool:
+    """Return whether there is code for an elementary function of an array or Tensor."""
+    return getattr(x, "size", 0) >= FEWEST_OF.get(name, FEWEST) and x.dtype.char in "fd" and backends.has_machine_code()
 
 
 def elementwise(name: str, *arrays: Any) -> Array | None:
     """Return an elementary function of large arrays of one shape; None where NumPy computes it."""
     x = arrays[0]
-    if type(x) not in _ARRAYS or x.size < FEWEST or not _fit(arrays):
+    if type(x) not in _ARRAYS or x.size < FEWEST_OF.get(name, FEWEST) or not _fit(arrays):
         return None
     dtype, shape = x.dtype, x.shape
     functions = functions_for(dtype, "tapenet.kernels.elementwise_code", name)

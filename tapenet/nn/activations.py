@@ -183,7 +183,7 @@ def gelu(x: Array, approximate: bool = False) -> Array:
     x = checked_operand("gelu", "x", x)
     if not checked_flag("gelu", "approximate", approximate):
         # By what is recorded as two operations NumPy need not compute the distribution again for the derivative.
-        return gelu_at_once(x) if is_worth(x) else multiply(x, normal_cdf(x))
+        return gelu_at_once(x) if is_worth("gelu", x) else multiply(x, normal_cdf(x))
     # Beyond it the sigmoid is 0 or 1 to the last digit, and the cube could overflow; of complex x it is periodic.
     near = x if np.iscomplexobj(x) else clip(x, -_FAR, _FAR)
     # (1 + tanh u) / 2 = sigmoid(2 u), which keeps its digits where tanh u is nearly -1.
