@@ -188,8 +188,8 @@ def kernel_of(
     program: Program,
     *,
     keeps_rows: bool = False,
-    reduced: Sequence[tuple[int, str]] = (),
-    axes: int | None = None,
+    reduced: Sequence[tuple[int, str, bool]] = (),
+    cut: int | None = None,
 ) -> Kernel | None:
     """Return the kernel of a region; None where its operations have two precisions, or operands of other shapes.
 
@@ -197,8 +197,9 @@ def kernel_of(
         region: what it computes.
         program: that the region is of.
         keeps_rows: whether its rows run along the last axis, whatever its operands; None where they cannot.
-        reduced: values of floats that it reduces, by what, rather than writes; their chunks are written after results.
-        axes: how many last axes make a row; None for any number.
+        reduced: values of floats that it reduces rather than writes, by what, and whether down the columns; results of
+            their chunks come after its own.
+        cut: how many first axes make the rows; None for any number.
     """
     shape = shape_of(program, region.instructions[0].out)
     chars = {char for x in region.instructions for char in precisions(program, x)}
@@ -217,15 +218,15 @@ def kernel_of(
         roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
     if keeps_rows and (split != len(shape) - 1 or not all(roles.values())):
         return None
-    if axes is not None:
-        split = len(shape) - axes
+    if cut is not None:
+        split = cut
         roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
         if not all(roles.values()):
             return None
     rows, columns = math.prod(shape[:split]), math.prod(shape[split:])
     widest = max(processor().vector_size, 16) // np.dtype(char).itemsize
     lanes = min(widest, 1 << (columns.bit_length() - 1))
-    if reduced and (lanes < 2 or any(program.spaces[n].dtype != np.dtype(char) for n, _ in reduced)):
+    if reduced and (lanes < 2 or any(program.spaces[n].dtype != np.dtype(char) for n, *_ in reduced)):
         return None
     return _Writer(region, program, char, lanes, roles, rows, columns, tuple(reduced)).kernel()
 
@@ -253,7 +254,7 @@ class _Writer:
     roles: dict[int, str]
     rows: int
     columns: int
-    reduced: tuple[tuple[int, str], ...] = ()
+    reduced: tuple[tuple[int, str, bool], ...] = ()
 
     values: dict[int, Any] = attrs.field(factory=dict)  # vectors; of complex numbers pairs
     dtypes: dict[int, np.dtype[Any]] = attrs.field(factory=dict)
@@ -531,7 +532,10 @@ class _Writer:
         own = [f"ptr {pointer}" for pointer in pointers] + [f"double %s{i}" for i in range(scalars)]
         arguments = "".join(f"{argument}, " for argument in own)
         if self.reduced:
-            accumulators = [Accumulator(self.values[n], name, f"%c{i}") for i, (n, name) in enumerate(self.reduced)]
+            accumulators = [
+                Accumulator(self.values[n], name, f"%c{i}", is_down)
+                for i, (n, name, is_down) in enumerate(self.reduced)
+            ]
             return reducing_text(code, accumulators, arguments, body, self.columns, far)
         return _LOOPS.format(
             arguments=arguments,

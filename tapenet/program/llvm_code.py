@@ -30,7 +30,7 @@ from tapenet.program.fourier_code import Part, Transform, parts_of
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.kernel_code import DATA, ITEMS, NUMBER, Kernel, can_join, is_worth, kernel_of, module_of, shape_of
 from tapenet.program.numpy_code import Run
-from tapenet.program.reducing import Reduced, chunks_of, finisher, is_reduction, with_reductions
+from tapenet.program.reducing import Reduced, can_wait, finisher, shape_of_chunks, with_reductions
 from tapenet.program.reduction_code import CHUNK
 from tapenet.program.regions import Region, Step, in_regions, whole_reads
 from tapenet.program.stretch_code import StretchCode, code_of, texts_of
@@ -75,7 +75,7 @@ def finds_data() -> bool:
 
 def steps_of(program: Program) -> list[Step]:
     """Return the instructions of a program, with those that kernels compute in regions."""
-    return in_regions(program, functools.partial(can_join, program), lambda x: is_reduction(x, program))
+    return in_regions(program, functools.partial(can_join, program), lambda x: can_wait(x, program))
 
 
 @attrs.define(eq=False)
@@ -122,7 +122,7 @@ class _Code:
             return by_rows is not None
 
         def can_reduce(reduced: Reduced) -> bool:
-            kernel = kernel_of(reduced.region, program, reduced=reduced.reduced, axes=reduced.axes(program))
+            kernel = kernel_of(reduced.region, program, reduced=reduced.reduced, cut=reduced.split)
             if kernel is not None:
                 kernels[id(reduced.region)] = kernel
             return kernel is not None
@@ -245,25 +245,29 @@ def _reducing(
     run = prototype(ctypes.c_int32, ctypes.py_object, *(ctypes.c_int64,) * 4)(address)
     call = _Call(step, program, {"run": run, "library": library, "empty": empty if is_large else np.empty})
     lines = call.beginning(kernel.operands, contiguous, step.region.outputs)
-    chunks, length = chunks_of(kernel.columns, kernel.lanes), CHUNK * kernel.lanes
     call.names["char"] = np.dtype(kernel.char)
     parts = [f"c{i}" for i in range(len(step.reductions))]
-    lines += [f"    {part} = empty({(kernel.rows, chunks)}, char)" for part in parts]
+    for part, reduction in zip(parts, step.reductions, strict=True):
+        shape = shape_of_chunks(reduction, kernel.rows, kernel.columns, kernel.lanes)
+        lines.append(f"    {part} = empty({shape}, char)")
     arrays = [*(call.own[n] for n in (*kernel.operands, *step.region.outputs)), *parts]
     values = (*arrays, *(f"float({call.own[n]})" for n in kernel.scalars))
     lines.append(f"    values = ({', '.join(values)},)")
     if is_large:
-        place = f"part.start, part.stop, 0, {kernel.columns}"
-        if kernel.rows == 1:
-            place = f"0, 1, part.start * {length}, min(part.stop * {length}, {kernel.columns})"
+        # Threads take whole chunks.
+        length, most = CHUNK * kernel.lanes, kernel.columns
+        if kernel.rows > 1:
+            length, most = CHUNK if any(x.is_down for x in step.reductions) else 1, kernel.rows
+        part = f"part.start * {length}, min(part.stop * {length}, {most})"
+        place = f"{part}, 0, {kernel.columns}" if kernel.rows > 1 else f"0, 1, {part}"
         call.names.update({"native": Native(address, "qqqqq"), "shared": shared})
         lines += [f"    far = shared(lambda part: (native, id(values), {place}), lambda part: run(values, {place}),"]
-        lines += [f"        {kernel.rows if kernel.rows > 1 else chunks}, {touched})"]
+        lines += [f"        {-(-most // length)}, {touched})"]
     else:
         lines.append(f"    far = run(values, 0, {kernel.rows}, 0, {kernel.columns})")
-    for i, (instruction, axes) in enumerate(step.reductions):
-        call.names[f"finished{i}"] = finisher(instruction, axes, program)
-        lines.append(f"    {call.own[instruction.out]} = finished{i}(c{i})")
+    for i, reduction in enumerate(step.reductions):
+        call.names[f"finished{i}"] = finisher(reduction, program)
+        lines.append(f"    {call.own[reduction.instruction.out]} = finished{i}(c{i})")
     return call.function([*lines, "    if far:"])
 
 

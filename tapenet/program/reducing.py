@@ -1,6 +1,6 @@
 """Reducing: sums, means and extrema of what a region computes are made in its own pass, which need not write it.
 
-Over all axes, or over the last ones.
+Over all axes, over the last ones, or over the first ones.
 """
 
 from __future__ import annotations
@@ -18,10 +18,27 @@ from tapenet.program.reduction_code import CHUNK, REDUCTIONS
 from tapenet.program.regions import Region
 from tapenet.program.stretches import Stretch
 
-# Elements of a region from which on its pass is longer than the calls that join the chunks, and of a row.
-SMALLEST, SHORTEST = 2**12, 2**5
+# Elements of a region from which on its pass is longer than the calls that join the chunks; those that are reduced to
+# one; and columns.
+SMALLEST, SHORTEST, FEWEST_COLUMNS = 2**12, 2**5, 2**5
 
 AnyStep = Instruction | Region | Stretch | Closed
+
+
+@attrs.frozen(eq=False)
+class Reduction:
+    """A reduction of what a region computes.
+
+    Attributes:
+        instruction: the operation.
+        split: how many first axes make the rows: it is along these where it is over the others, and down the columns
+            where it is over them; None where it is over all axes.
+        is_down: whether it is down the columns.
+    """
+
+    instruction: Instruction
+    split: int | None
+    is_down: bool
 
 
 @attrs.frozen(eq=False)
@@ -30,27 +47,27 @@ class Reduced:
 
     Attributes:
         region: with the results that are needed elsewhere as they are.
-        reductions: each with the number of last axes that it is over.
+        reductions: of one split, and over all axes.
         instructions: of both, in order.
         inputs: the numbers of the values that they read from elsewhere.
         outputs: the numbers of the values that are needed elsewhere.
     """
 
     region: Region
-    reductions: tuple[tuple[Instruction, int], ...]
+    reductions: tuple[Reduction, ...]
     instructions: tuple[Instruction, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
     @property
-    def reduced(self) -> tuple[tuple[int, str], ...]:
-        """The values that are reduced, each with the name of its reduction."""
-        return tuple([(x.operands[0], x.name) for x, _ in self.reductions])
+    def reduced(self) -> tuple[tuple[int, str, bool], ...]:
+        """The values that are reduced, each with the name of its reduction, and whether it is down the columns."""
+        return tuple([(x.instruction.operands[0], x.instruction.name, x.is_down) for x in self.reductions])
 
-    def axes(self, program: Program) -> int | None:
-        """Return how many last axes all reductions are over; None where they are over all axes."""
-        count = len(program.spaces[self.region.instructions[0].out].shape or ())
-        return next((axes for _, axes in self.reductions if axes < count), None)
+    @property
+    def split(self) -> int | None:
+        """How many first axes make the rows; None for any number."""
+        return next((x.split for x in self.reductions if x.split is not None), None)
 
 
 def with_reductions(
@@ -79,79 +96,81 @@ def with_reductions(
 
 def _reductions_of(
     region: Region, steps: Sequence[AnyStep], readers: dict[int, set[int]], program: Program
-) -> dict[int, tuple[Instruction, int]]:
-    """Return the reductions that a region can close with, by their places: those over all axes, and one number more."""
-    shape = program.spaces[region.outputs[0]].shape if region.outputs else None
-    if not shape or math.prod(shape) < SMALLEST:
-        return {}
-    found: dict[int, tuple[Instruction, int]] = {}
+) -> dict[int, Reduction]:
+    """Return the reductions that a region can close with, by their places: those over all axes, and of one split."""
+    found: dict[int, Reduction] = {}
     for n in region.outputs:
         for k in sorted(readers.get(n, ())):
             step = steps[k]
-            axes = _last_axes(step, program) if isinstance(step, Instruction) and step.operands == (n,) else None
-            if axes is not None:
-                assert isinstance(step, Instruction)
-                found[k] = (step, axes)
-    wanted = next((axes for _, axes in found.values() if axes < len(shape)), len(shape))
-    return {k: pair for k, pair in found.items() if pair[1] in (wanted, len(shape))}
+            reduction = reduction_of(step, program) if isinstance(step, Instruction) else None
+            if reduction is not None:
+                found[k] = reduction
+    wanted = next((x.split for x in found.values() if x.split is not None), None)
+    return {k: x for k, x in found.items() if x.split in (wanted, None)}
 
 
-def is_reduction(instruction: Instruction, program: Program) -> bool:
-    """Return whether a region may close with an operation."""
+def reduction_of(instruction: Instruction, program: Program) -> Reduction | None:
+    """Return an operation as one that a region can close with; None for another, and where it is not worth it."""
     if instruction.name not in REDUCTIONS or len(instruction.operands) != 1:
-        return False
-    shape = program.spaces[instruction.operands[0]].shape
-    return shape is not None and math.prod(shape) >= SMALLEST and _last_axes(instruction, program) is not None
-
-
-def _last_axes(instruction: Instruction, program: Program) -> int | None:
-    """Return how many last axes a reduction is over; None for another operation, and for other axes."""
+        return None
     out, own = program.spaces[instruction.out], program.spaces[instruction.operands[0]]
     shape, parameters = own.shape, instruction.parameters
-    if instruction.name not in REDUCTIONS or not shape or out.dtype != own.dtype or own.dtype is None:
+    if not shape or math.prod(shape) < SMALLEST or out.dtype != own.dtype or own.dtype is None:
         return None
     if own.dtype.char not in "fd" or set(parameters) - {"axis", "keepdims"}:
         return None
     axis, count = parameters.get("axis"), len(shape)
     axes = range(count) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     places = {place % count for place in axes}
-    if not places or places != {*range(count - len(places), count)}:
-        return None
-    is_long = math.prod(shape[count - len(places) :]) >= SHORTEST
-    return len(places) if is_long else None
+    if len(places) == count:
+        return Reduction(instruction, None, False)
+    for split, is_down, own_places in (
+        (count - len(places), False, range(count - len(places), count)),
+        (len(places), True, range(len(places))),
+    ):
+        if places == {*own_places} and math.prod([shape[i] for i in places]) >= SHORTEST:
+            is_wide = math.prod(shape[split:]) >= FEWEST_COLUMNS
+            return Reduction(instruction, split, is_down) if places and is_wide else None
+    return None
 
 
-def _reduced(
-    region: Region, members: dict[int, tuple[Instruction, int]], readers: dict[int, set[int]], program: Program
-) -> Reduced:
+def can_wait(instruction: Instruction, program: Program) -> bool:
+    """Return whether an operation may be done later; those down the columns belong to the products before them."""
+    found = reduction_of(instruction, program)
+    return found is not None and not found.is_down
+
+
+def _reduced(region: Region, members: dict[int, Reduction], readers: dict[int, set[int]], program: Program) -> Reduced:
     outputs = {*program.outputs}
     kept = [n for n in region.outputs if n in outputs or readers.get(n, set()) - {*members}]
     reductions = tuple(members.values())
-    instructions = (*region.instructions, *(x for x, _ in reductions))
-    made = (*kept, *(x.out for x, _ in reductions))
+    added = [x.instruction for x in reductions]
+    made = (*kept, *(x.out for x in added))
+    instructions = (*region.instructions, *added)
     return Reduced(attrs.evolve(region, outputs=tuple(kept)), reductions, instructions, region.inputs, made)
 
 
 # ---- chunks ----
 
 
-def chunks_of(columns: int, lanes: int) -> int:
-    """Return how many chunks a row has."""
-    return -(-columns // (CHUNK * lanes))
+def shape_of_chunks(reduction: Reduction, rows: int, columns: int, lanes: int) -> tuple[int, int]:
+    """Return how many rows and columns the results of the chunks of a reduction have."""
+    if reduction.is_down:
+        return -(-rows // CHUNK), columns
+    return rows, -(-columns // (CHUNK * lanes))
 
 
-def finisher(instruction: Instruction, axes: int, program: Program) -> Callable[[Any], Any]:
-    """Return the function that joins the chunks of a reduction, of shape (rows, chunks)."""
+def finisher(reduction: Reduction, program: Program) -> Callable[[Any], Any]:
+    """Return the function that joins the chunks of a reduction."""
+    instruction = reduction.instruction
     own, out = (program.spaces[n].shape or () for n in (instruction.operands[0], instruction.out))
     join = {"max": np.maximum, "min": np.minimum}.get(instruction.name, np.add).reduce
-    count = math.prod(own[len(own) - axes :]) if instruction.name == "mean" else 1
-    is_all = axes == len(own)
+    count = math.prod(own) // max(1, math.prod(out)) if instruction.name == "mean" else 1
+    axis = None if reduction.split is None else 0 if reduction.is_down else 1
 
     def finished(chunks: Any) -> Any:
-        if is_all:
-            found = join(chunks, axis=None)
-        else:
-            found = chunks[:, 0] if chunks.shape[1] == 1 else join(chunks, axis=1)
+        is_one = axis is not None and chunks.shape[axis] == 1
+        found = chunks.reshape(-1) if is_one else join(chunks, axis=axis)
         found = found / count if count > 1 else found
         return found if not out else np.reshape(found, out)
 

@@ -1,8 +1,9 @@
 """The loops of kernels that close with reductions: what a region computes is added up, or its extremum kept, unwritten.
 
 A row is cut into chunks of `CHUNK` vectors. Inside a chunk each lane goes on by itself; at its end the lanes are joined
-by halves, and the result is written: NumPy joins those of the chunks, a sum by pairs. So the order is the same for any
-number of threads, and no more than `CHUNK` numbers are added one after the other.
+by halves, and the result is written: NumPy joins those of the chunks, a sum by pairs. Down the columns a chunk is of
+`CHUNK` rows, which are added to one row in memory. So the order is the same for any number of threads, and no more than
+`CHUNK` numbers are added one after the other.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import attrs
 
 from tapenet.kernels.vector_code import Code, Value
 
-# Vectors of a chunk.
+# Vectors, or rows, of a chunk.
 CHUNK = 64
 
 # Reductions, with the relation that an extremum is kept by.
@@ -28,11 +29,13 @@ class Accumulator:
         value: the vector of a step.
         name: of the reduction.
         pointer: to where its chunks are written.
+        is_down: whether it is reduced down the columns.
     """
 
     value: Value
     name: str
     pointer: str
+    is_down: bool
 
 
 def reducing_text(
@@ -48,28 +51,32 @@ def reducing_text(
         columns: the length of a row.
         far: whether an argument was out of range, after the step.
     """
-    lines = [*body]
     step = Code(code.char, code.lanes, "r")
     mask = _mask_of_new_lanes(step) if columns % code.lanes else ""
-    after = [_joined(step, x.name, f"%sum{i}", x.value, mask) for i, x in enumerate(accumulators)]
+    for x in accumulators:
+        if x.is_down:
+            _add_down(step, x, mask)
+    across = [x for x in accumulators if not x.is_down]
+    after = [_joined(step, x.name, f"%sum{i}", x.value, mask, f"%sum{i}") for i, x in enumerate(across)]
     end = Code(code.char, code.lanes, "e")
-    for i, x in enumerate(accumulators):
+    for i, x in enumerate(across):
         found = _across(end, x.name, f"%sum{i}")
         place = end.add(f"getelementptr {code.element}, ptr {x.pointer}, i64 %place")
         end.lines.append(f"store {code.element} {found}, ptr {place}")
     sums = [
         f"%sum{i} = phi {code.type} [ {_start(code, x.name)}, %chunk.start ], [ {value}, %vector ]"
-        for i, (x, value) in enumerate(zip(accumulators, after, strict=True))
+        for i, (x, value) in enumerate(zip(across, after, strict=True))
     ]
     size = CHUNK * code.lanes
     return _LOOPS.format(
         arguments=arguments,
-        body="\n  ".join((*lines, *step.lines)),
+        body="\n  ".join((*body, *step.lines)),
         sums="\n  ".join(sums),
         end="\n  ".join(end.lines),
         lanes=code.lanes,
         columns=columns,
         size=size,
+        rows=CHUNK,
         chunks=-(-columns // size),
         far=far,
     )
@@ -91,10 +98,20 @@ def _mask_of_new_lanes(code: Code) -> Value:
     return code.add(f"icmp sge {kind} <{places}>, {spread}")
 
 
-def _joined(code: Code, name: str, total: Value, value: Value, mask: Value) -> Value:
-    """Return what was reduced with one more vector."""
+def _joined(code: Code, name: str, total: Value, value: Value, mask: Value, before: Value) -> Value:
+    """Return what was reduced with one more vector; in lanes that are not new what was there before."""
     after = _two(code, code.type, code.truth, name, total, value)
-    return code.select(mask, after, total) if mask else after
+    return code.select(mask, after, before) if mask else after
+
+
+def _add_down(code: Code, x: Accumulator, mask: Value) -> None:
+    """Write the reduction of a vector with those above it in its chunk, in memory."""
+    at = code.add("add i64 %block.first, %column")
+    place = code.add(f"getelementptr {code.element}, ptr {x.pointer}, i64 {at}")
+    before = code.add(f"load {code.type}, ptr {place}, align {code.bits // 8}")
+    start = code.add(f"select i1 %is.first, {code.type} {_start(code, x.name)}, {code.type} {before}")
+    after = _joined(code, x.name, start, x.value, mask, before)
+    code.lines.append(f"store {code.type} {after}, ptr {place}, align {code.bits // 8}")
 
 
 def _two(code: Code, kind: str, truth: str, name: str, x: Value, y: Value) -> Value:
@@ -131,6 +148,10 @@ rows:
   br i1 %is.row, label %row.start, label %exit
 row.start:
   %first = mul i64 %row, {columns}
+  %block = sdiv i64 %row, {rows}
+  %block.first = mul i64 %block, {columns}
+  %in.block = srem i64 %row, {rows}
+  %is.first = icmp eq i64 %in.block, 0
   br label %chunks
 chunks:
   %begin = phi i64 [ %column0, %row.start ], [ %end, %chunk.end ]

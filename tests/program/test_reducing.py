@@ -34,7 +34,7 @@ def reduced_in(f: Any, *args: Any) -> list[Reduced]:
 
 @settings(max_examples=40)
 @given(data=st.data())
-def test_reductions_over_last_and_over_all_axes(data: st.DataObject) -> None:
+def test_reductions_over_last_first_and_all_axes(data: st.DataObject) -> None:
     char = data.draw(st.sampled_from("fd"))
     shape = data.draw(
         st.sampled_from([(4096,), (5001,), (70, 101), (64, 64), (4, 33, 40), (3, 4099), (130, 32), (1, 4100)])
@@ -42,7 +42,14 @@ def test_reductions_over_last_and_over_all_axes(data: st.DataObject) -> None:
     own = [data.draw(st.sampled_from([shape, shape[-1:], (*shape[:-1], 1), ()])) for _ in range(2)]
     x, y, z = (RNG.normal(size=s).astype(char) for s in (shape, *own))
     names = data.draw(st.lists(st.sampled_from(sorted(REDUCTIONS)), min_size=1, max_size=3))
-    axes: list[Any] = [None, -1, tuple(range(len(shape))), tuple(range(1, len(shape))) or -1, 0]
+    axes: list[Any] = [
+        None,
+        -1,
+        tuple(range(len(shape))),
+        tuple(range(1, len(shape))) or -1,
+        0,
+        tuple(range(len(shape) - 1)) or 0,
+    ]
     picked = [(REDUCTIONS[name], data.draw(st.sampled_from(axes)), data.draw(st.booleans())) for name in names]
     is_kept = data.draw(st.booleans())
 
@@ -61,8 +68,11 @@ def test_a_reduction_is_part_of_the_pass_before_it(name: str) -> None:
     x = RNG.normal(size=(70, 80))
     (reduced,) = reduced_in(lambda x: REDUCTIONS[name](x * x + 1, axis=1), x)
     assert not reduced.region.outputs
-    assert [n for _, n in reduced.reduced] == [name]
-    assert not reduced_in(lambda x: REDUCTIONS[name](x * x + 1, axis=0), x)
+    assert [(n, is_down) for _, n, is_down in reduced.reduced] == [(name, False)]
+    (reduced,) = reduced_in(lambda x: REDUCTIONS[name](x * x + 1, axis=0), x)
+    assert not reduced.region.outputs
+    assert [is_down for *_, is_down in reduced.reduced] == [True]
+    assert not reduced_in(lambda x: REDUCTIONS[name](x * x + 1, axis=1), RNG.normal(size=(20, 30, 40)))
     assert not reduced_in(lambda x: REDUCTIONS[name](x * x + 1), x[:8, :8].copy())
     assert not reduced_in(lambda x: REDUCTIONS[name](x), x)
 
@@ -86,7 +96,7 @@ def test_nan_and_infinities_are_numpys(name: str, spoiled: float) -> None:
         own[place] = spoiled
 
         def f(x: Array) -> Any:
-            return REDUCTIONS[name](x * 2 + 1, axis=-1), REDUCTIONS[name](x * 2 + 1)
+            return [REDUCTIONS[name](x * 2 + 1, axis=axis) for axis in (-1, None)], REDUCTIONS[name](x + x, axis=0)
 
         assert_compiles(f, (own,), (own,), backend="llvm", scale=16)
 
@@ -97,10 +107,12 @@ def test_arguments_out_of_range_are_numpys() -> None:
     assert_compiles(f, (x,), (x * 1e9,), (x,), backend="llvm", scale=64)
 
 
-@pytest.mark.parametrize("shape", [(10**6,), (1000, 1001), (3, 400_001)])
-def test_results_do_not_depend_on_the_number_of_threads(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("axis", ["first", "last"])
+@pytest.mark.parametrize("shape", [(10**6,), (1000, 1001), (3, 400_001), (20_000, 33)])
+def test_results_do_not_depend_on_the_number_of_threads(shape: tuple[int, ...], axis: str) -> None:
     x = RNG.normal(size=shape)
-    f = tn.compile(lambda x: (tnp.sum(tnp.exp(x) - 1), tnp.mean(x * x, axis=-1), tnp.max(x * 3)), backend="llvm")
+    pick = {"last": -1, "first": 0}[axis]
+    f = tn.compile(lambda x: (tnp.sum(tnp.exp(x) - 1), tnp.mean(x * x, axis=pick), tnp.max(x * 3)), backend="llvm")
     for _ in range(2):
         f(x)
     before = tn.set_num_threads(1)
@@ -112,7 +124,7 @@ def test_results_do_not_depend_on_the_number_of_threads(shape: tuple[int, ...]) 
                 np.testing.assert_array_equal(mine, theirs)
     finally:
         tn.set_num_threads(before)
-    assert_same(found, (np.sum(np.exp(x) - 1), np.mean(x * x, axis=-1), np.max(x * 3)), scale=64)
+    assert_same(found, (np.sum(np.exp(x) - 1), np.mean(x * x, axis=pick), np.max(x * 3)), scale=64)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
