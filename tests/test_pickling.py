@@ -371,6 +371,28 @@ def test_a_tape_of_loops_and_checkpoints_travels(name: str) -> None:
         assert_same(walk(again.replay), walk(tape.replay))
 
 
+SCIPYS = {
+    "special": lambda s, a: s.special.ndtr(a) + s.special.psi(a) * s.special.jv(1.0, a),
+    "stats": lambda s, a: s.stats.norm.cdf(a) + s.stats.gamma.logpdf(a, 2.0),
+    "linalg": lambda s, a: s.linalg.expm(tnp.diag(a)) @ s.linalg.sqrtm(tnp.diag(a + 1.0)),
+    "ndimage": lambda s, a: s.ndimage.gaussian_filter(a, 1.0),
+    "signal": lambda s, a: s.signal.lfilter([1.0, 0.5], [1.0, -0.2], a),
+    "sparse": lambda s, a: s.sparse.csr_array(np.eye(3)) @ a,
+}
+
+
+@pytest.mark.parametrize("name", sorted(SCIPYS))
+def test_a_tape_of_scipys_functions_travels(name: str) -> None:
+    scipy = pytest.importorskip("tapenet.scipy")
+    x = np.array([0.5, 1.5, 2.5])
+    with tn.GradientTape() as tape:
+        tnp.sum(SCIPYS[name](scipy, tape.watch(x)))
+    again = there_and_back(tape)
+    assert str(again) == str(tape)
+    for walk in (lambda f: f(x + 1), lambda f: tn.grad(f)(x + 1)):
+        assert_same(walk(again.replay), walk(tape.replay))
+
+
 def test_what_of_loops_and_checkpoints_does_not_travel_is_named() -> None:
     with tn.GradientTape() as tape:
         tn.checkpointed_loop(lambda carry, i: tnp.sin(carry), tape.watch(np.ones(3)), 5)

@@ -144,7 +144,7 @@ class Primitive:
                 f"{self.module or 'of its function'}; got one made of functions, which do not travel. Give it a name "
                 "there, or pickle values (x.value, or x once the tape has closed) and gradients instead."
             )
-        return _in_module, (self.module, *found)
+        return _in_module, found
 
     def named(self, module: str) -> Primitive:
         """Return a user's operation, with what is applied in its place, as one that pickle finds in a module."""
@@ -155,9 +155,21 @@ class Primitive:
     @property
     def defined_in(self) -> str:
         """The module that enters it into the registry, as far as its functions tell."""
+        return next((module for module in self._modules if module.startswith("tapenet.ops.")), __name__)
+
+    @property
+    def _modules(self) -> list[str]:
+        """The modules that its functions are of."""
         rules = (*self.pullbacks, *self.pushforwards, self.joint_pullback, self.forward)
-        modules = [getattr(rule, "__module__", None) or "" for rule in rules]
-        return next((module for module in modules if module.startswith("tapenet.ops.")), __name__)
+        return [getattr(rule, "__module__", None) or "" for rule in rules]
+
+    @property
+    def homes(self) -> list[str]:
+        """The modules in which it may have a name: a user's; else the library's, those of its functions first."""
+        if self.module:
+            return [self.module]
+        own = [module for module in self._modules if module.startswith("tapenet.")]
+        return list(dict.fromkeys([*own, *(module for module in list(sys.modules) if module.startswith("tapenet."))]))
 
     def keeps(self, constant: tuple[bool, ...]) -> tuple[bool, ...]:
         """Return which operands a record keeps, and last whether it keeps the output, given which are constants.
@@ -206,15 +218,16 @@ def _registered(name: str, module: str) -> Primitive:
 _PARTS = ("further_out", "residual")  # primitives of a primitive
 
 
-def _name_in_module(primitive: Primitive) -> tuple[str, str] | None:
-    """Return by what name an operation is found in its module, and which of its primitives it is."""
-    module = sys.modules.get(primitive.module)
-    for name, value in list(vars(module).items()) if module is not None else ():
-        made = _primitive_of(value)
-        if isinstance(made, Primitive):
-            for part in ("", *_PARTS):
-                if (getattr(made, part) if part else made) is primitive:
-                    return name, part
+def _name_in_module(primitive: Primitive) -> tuple[str, str, str] | None:
+    """Return in what module and by what name an operation is found, and which of that one's primitives it is."""
+    for home in primitive.homes:
+        module = sys.modules.get(home)
+        for name, value in list(vars(module).items()) if module is not None else ():
+            made = _primitive_of(value)
+            if isinstance(made, Primitive):
+                for part in ("", *_PARTS):
+                    if (getattr(made, part) if part else made) is primitive:
+                        return home, name, part
     return None
 
 

@@ -83,6 +83,7 @@ def _matrix_function(name: str, note: str = "") -> Any:
         return primitive(square(name, "A", A))
 
     function.__name__ = name
+    function.primitive = primitive  # type: ignore[attr-defined]  # by which pickle finds it
     return counterpart(scipy.linalg, f"{_FRECHET}{note}.")(function)
 
 
