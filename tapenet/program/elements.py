@@ -6,6 +6,7 @@ bits, and complex numbers of two parts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,6 +84,10 @@ def can_convert(program: Program, number: int, dtype: np.dtype[Any], is_cast: bo
 _RANKS = {"b": 0, "i": 1, "f": 2, "c": 3}
 
 
+# Elements of an array of which others are read by index, and how many times as many as of the others.
+_LARGE_SOURCE, _LARGER = 2**16, 4
+
+
 def is_gather(program: Program, instruction: Instruction) -> bool:
     """Return whether an operation reads elements of an array, each at a place of its own, by arrays of integers."""
     if instruction.name != "gather":
@@ -95,6 +100,8 @@ def is_gather(program: Program, instruction: Instruction) -> bool:
         return False
     if not all(-n <= part < n for part, n in zip(index, shape, strict=True) if type(part) is int):
         return False
+    if math.prod(shape) > _LARGE_SOURCE + _LARGER * math.prod(out.shape or ()):
+        return False  # it would be copied where it does not lie in C order
     integers = all(x.dtype is not None and x.dtype.kind == "i" and x.shape for x in arrays)
     return integers and source.dtype == out.dtype and bool(source.dtype.kind != "b")
 

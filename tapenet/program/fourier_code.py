@@ -28,11 +28,14 @@ from tapenet.program.instructions import Instruction, Program
 NAMES = frozenset({"fft", "ifft", "rfft", "irfft"})
 FACTORS = (4, 2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
 
-# Elements of a line: those of all lanes lie on the stack, twice.
+# Elements of a line: those of all lanes lie in the cache, twice.
 LONGEST = 1024
 
 # Lines below which NumPy transforms them one by one.
 FEWEST_LINES = 4
+
+# Bytes at a multiple of which vectors lie.
+ALIGNMENT = 64
 
 # Bytes of an array from which on threads share its lines.
 SHARED = 2**20
@@ -109,6 +112,11 @@ class Transform:
     @property
     def scratch(self) -> int:
         """The bytes of memory that it works in."""
+        return self.between + max(line.scratch for line in _lines_of(self))
+
+    @property
+    def between(self) -> int:
+        """The bytes of a second array, where several axes are transformed."""
         return self.size if len(self.axes) > 1 else 0
 
     @property
@@ -147,16 +155,16 @@ def _is_known(transform: Transform) -> bool:
 def text_of(transform: Transform) -> tuple[str, dict[str, None]]:
     """Return the function of a transform, and what it declares.
 
-    The function takes the addresses of the result, of the array, and of as much memory as the result, which it uses
-    where several axes are transformed. It returns 0.
+    The function takes the addresses of the result, of the array, and of the memory that it works in. It returns 0.
     """
     texts, declared, calls = [], dict[str, None](), []
     arrays = ("%out", "%x", "%other")
     for line, part in zip(_lines_of(transform), parts_of(transform), strict=True):
         texts.append(line.text(part.name, "" if transform.is_alone else "internal "))
         declared |= line.code.intrinsics
-        given = f"ptr {arrays[part.target]}, ptr {arrays[part.source]}, i64 0, i64 {part.blocks}"
+        given = f"ptr {arrays[part.target]}, ptr {arrays[part.source]}, ptr %scratch, i64 0, i64 {part.blocks}"
         calls.append(f"call void @{part.name}({given})")
+    calls.insert(0, f"%scratch = getelementptr i8, ptr %other, i64 {transform.between}")
     body = "\n  ".join(calls)
     head = f"define internal i32 @{transform.name}(ptr %out, ptr %x, ptr %other) noinline"
     return "\n".join((*texts, f"{head} {{\n  {body}\n  ret i32 0\n}}")), declared
@@ -167,15 +175,18 @@ class Part:
     """The transform along one axis.
 
     Attributes:
-        name: of the function, which takes the addresses of two arrays, and from which to which block it goes.
+        name: of the function, which takes the addresses of two arrays and of scratch memory, and from which to which
+            block it goes.
         target, source: the arrays that it writes and reads: 0 is the result, 1 the array, 2 memory in between.
         blocks: how many there are.
+        scratch: bytes of the scratch memory.
     """
 
     name: str
     target: int
     source: int
     blocks: int
+    scratch: int
 
 
 def parts_of(transform: Transform) -> list[Part]:
@@ -183,7 +194,7 @@ def parts_of(transform: Transform) -> list[Part]:
     count = len(transform.axes)
     targets = [0 if (count - i) % 2 else 2 for i in range(count)]  # the last one to the result
     pairs = zip(targets, (1, *targets), _lines_of(transform), strict=False)
-    return [Part(f"{transform.name}.{i}", to, of, line.blocks) for i, (to, of, line) in enumerate(pairs)]
+    return [Part(f"{transform.name}.{i}", to, of, line.blocks, line.scratch) for i, (to, of, line) in enumerate(pairs)]
 
 
 def _lines_of(transform: Transform) -> list[_Lines]:
@@ -250,12 +261,24 @@ class _Lines:
             else -(-self.outer * self.inner // self.lanes)
         )
 
+    @property
+    def kept_lines(self) -> int:
+        """How many times all elements of a vector's lines are kept between passes."""
+        return min(2, len(factors_of(self.n)) - 1)
+
+    @property
+    def scratch(self) -> int:
+        """The bytes of memory for what is kept, which begins at a multiple of the alignment."""
+        size = self.kept_lines * 2 * self.n * self.lanes * self.code.bits // 8
+        return size + ALIGNMENT if size else 0
+
     def text(self, name: str, linkage: str) -> str:
         """Return the function."""
         self.name = name
         factors = factors_of(self.n)
-        kind = f"[{2 * self.n} x {self.code.type}]"
-        scratch = [f"%s{i} = alloca {kind}, align 64" for i in range(min(2, len(factors) - 1))]
+        scratch = ["%begin = ptrtoint ptr %scratch to i64", f"%up = add i64 %begin, {ALIGNMENT - 1}"]
+        scratch += [f"%down = and i64 %up, {-ALIGNMENT}", "%s0 = inttoptr i64 %down to ptr"]
+        scratch += [f"%s1 = getelementptr {self.code.type}, ptr %s0, i64 {2 * self.n}"]
         with self.loop("%first.block", "%last.block", "block") as block:
             self.start(block)
             done = 1
@@ -264,8 +287,8 @@ class _Lines:
                 target = f"%s{i % 2}" if i < len(factors) - 1 else ""
                 self.radix_pass(i, factor, done, source, target)
                 done *= factor
-        head = f"define {linkage}void @{name}(ptr %out, ptr %x, i64 %first.block, i64 %last.block) noinline"
-        body = "\n  ".join((*scratch, *self.code.lines))
+        head = f"define {linkage}void @{name}(ptr %out, ptr %x, ptr %scratch, i64 %first.block, i64 %last.block)"
+        body = "\n  ".join((*(scratch if self.kept_lines else ()), *self.code.lines))
         return "\n".join((*self.tables, f"{head} {{\nentry:\n  {body}\n  ret void\n}}"))
 
     # ---- lines of code ----

@@ -316,8 +316,7 @@ class _SharedTransform:
     @functools.cached_property
     def parts(self) -> list[tuple[Part, Callable[..., None]]]:
         """The transforms along one axis, and their functions."""
-        kinds = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        made = ctypes.CFUNCTYPE(None, *kinds)
+        made = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_int64, ctypes.c_int64)
         return [(part, made(self.library.address(part.name))) for part in parts_of(self.transform)]
 
     def __call__(self, x: Any) -> Any:
@@ -326,13 +325,14 @@ class _SharedTransform:
         arrays += [empty(shape, dtype)] * (len(self.parts) > 1)
         places = [array.ctypes.data for array in arrays]
         for part, run in self.parts:
-            work = functools.partial(_run_blocks, run, places[part.target], places[part.source])
+            work = functools.partial(_run_blocks, run, places[part.target], places[part.source], part.scratch)
             share(work, part.blocks, 2 * self.transform.size)
         return arrays[0]
 
 
-def _run_blocks(run: Callable[..., None], target: int, source: int, blocks: slice) -> None:
-    run(target, source, blocks.start, blocks.stop)
+def _run_blocks(run: Callable[..., None], target: int, source: int, size: int, blocks: slice) -> None:
+    scratch = np.empty(max(size, 1), np.uint8)
+    run(target, source, scratch.ctypes.data, blocks.start, blocks.stop)
 
 
 @attrs.frozen(eq=False)

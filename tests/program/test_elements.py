@@ -215,6 +215,9 @@ def test_a_gather_of_what_its_own_shape_computes() -> None:
 
 
 def test_other_gathers_are_numpys() -> None:
+    large = RNG.normal(size=(300, 300)).T
+    assert kernels_of(lambda x: x[np.arange(9), np.arange(9)] * 2, large) == 1  # of the product alone
+    compiled(lambda x, i: (x[i, i] * 2, tnp.sum(x[i % 300, i] ** 2)), (large, np.arange(-9, 0)))
     x = RNG.normal(size=(6, 5))
     i = np.array([1, -2, 0])
     f = lambda x, i: (x[i] * 2, x[:, i] + 1, x[i, 2] - 1, x[i, -1:] * 3, x[i[:, None], i] + i)  # noqa: E731

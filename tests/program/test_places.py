@@ -52,6 +52,7 @@ def test_indices_in_bounds_become_places() -> None:
         lambda x, i, j: x[tnp.astype(i % 4, np.int8), tnp.astype(j % 5, np.int8)],
         lambda x, i, j: x[i % 4, tnp.astype(j % 5, np.int32)],
         lambda x, i, j: x[np.array([1, 2]), np.array([3, 4])],
+        lambda x, i, j: x[i[:1] % 4, j[:1] % 5],
     ],
 )
 def test_other_indices_stay(f: Any) -> None:

@@ -20,6 +20,9 @@ from tapenet.program.instructions import Instruction, Program, Space
 from tapenet.program.passes.rewriting import new_numbers
 from tapenet.program.ranges import lie_within, size_fits
 
+# How many times as many elements as are read an array has at most: along one axis it may be a copy.
+_LARGER = 4
+
 
 def with_places(program: Program) -> Program:
     """Return a program in which elements are read, and added, at places rather than at indices along several axes."""
@@ -54,7 +57,8 @@ class _Writer:
         if name == "gather":
             source, *arrays = instruction.operands
             shape = self.spaces[source].shape or ()
-            if self.is_known(given["index"], arrays, shape) and self.spaces[source].is_array:
+            is_small = math.prod(shape) <= _LARGER * math.prod(self.spaces[instruction.out].shape or ())
+            if is_small and self.is_known(given["index"], arrays, shape) and self.spaces[source].is_array:
                 return self.gathered(instruction, source, arrays, shape)
         elif name in ("scatter", "assemble"):
             count = len(instruction.operands) - 1
