@@ -191,6 +191,7 @@ SUBJECTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "constants": (lambda x: (x + np.arange(3.0), np.ones((2, 2)), x * np.inf), (np.ones(3),)),
     "unused": (lambda x: (x * 2, x @ np.arange(9.0).reshape(3, 3), np.zeros((0, 2))), (np.ones(3),)),
     "empty": (lambda x: (x * 2, tnp.sum(x, 0), x.T @ x), (np.ones((0, 3)),)),
+    "gelus": (tn.value_and_grad(lambda x: tnp.sum(tn.nn.gelu(x) ** 2)), of((2**11,), dtype=np.float64)),
     "soft": (tn.value_and_grad(lambda x: tnp.sum(tn.nn.softplus(x) * tn.nn.gelu(x))), of((5,), dtype=np.float64)),
     "read": (read_at, (*of((4, 4, 4)), np.array([1, -4, 3, 1]), np.array([0, 2, -1, 0]))),
     "read_gradient": (
