@@ -17,9 +17,9 @@ from tapenet.core.array_types import Array
 from tapenet.kernels.forks import this_thread
 from tapenet.kernels.products import matmul
 
-# Rows of a block: OpenBLAS starts threads to invert triangles of 64 complex rows, and products of smaller blocks take
-# longer to call than to make.
-BLOCK = 48
+# Most rows of a block: OpenBLAS starts threads to invert triangles of 64 complex rows, and products of smaller blocks
+# take longer to call than to make.
+BLOCK = 63
 
 
 @functools.cache
@@ -42,7 +42,7 @@ def inverse_of_lower(a: Array) -> Array:
     """Invert lower triangular matrices without zeros on their diagonals; elements above these are not read."""
     n = a.shape[-1]
     if n > BLOCK:
-        cut = (n // 2 + BLOCK - 1) // BLOCK * BLOCK
+        cut = n // 2
         inverse = np.zeros(a.shape, a.dtype)
         first = inverse[..., :cut, :cut] = inverse_of_lower(a[..., :cut, :cut])
         last = inverse[..., cut:, cut:] = inverse_of_lower(a[..., cut:, cut:])
@@ -112,8 +112,9 @@ def cholesky_pullback(bar: Array, lower: Array) -> Array:
     shape = np.broadcast_shapes(bar.shape, lower.shape)
     found = np.empty(shape, np.result_type(bar, lower))
     found[...] = bar
-    for stop in range(shape[-1], 0, -BLOCK):
-        start = max(0, stop - BLOCK)
+    n, count = shape[-1], -(-shape[-1] // BLOCK)
+    for i in range(count, 0, -1):
+        start, stop = n * (i - 1) // count, n * i // count
         found[..., :start, start:stop] = 0
         _block_pullback(found, lower, start, stop)
     return found
@@ -129,8 +130,9 @@ def _block_pullback(found: Array, lower: Array, start: int, stop: int) -> None:
         below_bar[...] = matmul(below_bar, inverse)
         own_bar -= matmul(_adjoint(below_bar), lower[..., stop:, start:stop])
     moved = _halved(matmul(_adjoint(own), _cleared(own_bar)))
+    moved = moved + _adjoint(moved)
+    # Of both triangles, and twice of the diagonal.
     own_bar[...] = matmul(matmul(_adjoint(inverse), moved), inverse)
-    own_bar += _adjoint(own_bar).copy()  # of both triangles, and twice of the diagonal
     if start:
         found[..., stop:, :start] -= matmul(below_bar, lower[..., start:stop, :start])
         found[..., start:stop, :start] -= matmul(_adjoint(found[..., start:, start:stop]), lower[..., start:, :start])
