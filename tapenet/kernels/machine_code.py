@@ -108,7 +108,8 @@ def _emit(text: str, machine: Any) -> bytes:
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=_LEVEL))
     manager = llvm.create_new_module_pass_manager()
     for name in _PASSES.split():
-        getattr(manager, f"add_{name}_pass")()
+        if name != "instruction_combine" or len(text) <= _LONGEST_COMBINED:
+            getattr(manager, f"add_{name}_pass")()
     manager.run(module, builder)
     return bytes(machine.emit_object(module))
 
@@ -127,6 +128,10 @@ _LEVEL = 2
 # Code is written in vectors, and loops as they are to run. All of LLVM's passes take 2 to 5 times as long, and the code
 # is not faster.
 _PASSES = "always_inliner sroa instruction_combine simplify_cfg"
+
+# Length of a text beyond which instructions are not combined: the time for that grows with the square of the length
+# where a kernel has many conditions.
+_LONGEST_COMBINED = 2**16
 _CODE_MODEL = "large"
 _lock = threading.RLock()
 

@@ -258,7 +258,7 @@ class _Writer:
 
     values: dict[int, Any] = attrs.field(factory=dict)  # vectors; of complex numbers pairs
     dtypes: dict[int, np.dtype[Any]] = attrs.field(factory=dict)
-    limits: list[str] = attrs.field(factory=list)  # truth values: where an argument is out of range
+    far: str = ""  # truth values: where an argument is out of range, of all so far
 
     def kernel(self) -> Kernel:
         """Return the kernel."""
@@ -276,7 +276,7 @@ class _Writer:
         for n in self.region.outputs:
             self._write(code, n, pointers[n])
         chunks = [f"%c{i}" for i in range(len(self.reduced))]
-        text = self._text(code, [*pointers.values(), *chunks], self.limits, len(scalars))
+        text = self._text(code, [*pointers.values(), *chunks], len(scalars))
         functions, intrinsics = tuple(code.needed), tuple(code.intrinsics)
         results = len(self.region.outputs) + len(chunks)
         return Kernel(
@@ -401,7 +401,7 @@ class _Writer:
                 return multiplied_out(code, operands[0], int(exponent))
         if name in LIMITED:
             size = code.intrinsic("fabs", operands[0])
-            self.limits.append(code.compare("ogt", size, code.number(FARTHEST[self.char])))
+            self._limit(code, code.compare("ogt", size, code.number(FARTHEST[self.char])))
         if name in FUNCTIONS:
             return code.function(name, *operands)
         return (SIMPLE.get(name) or TRUTHS[name])(code, *operands)
@@ -452,7 +452,7 @@ class _Writer:
         """Return floats cast to integers; those that are too large, and NaN, are left to NumPy, which warns."""
         limit = 2.0 ** (wanted.itemsize * 8 - 1)
         is_inside = code.compare("olt", code.intrinsic("fabs", value), code.number(limit))
-        self.limits.append(code.add(f"xor {code.truth} {is_inside}, splat (i1 true)"))
+        self._limit(code, code.add(f"xor {code.truth} {is_inside}, splat (i1 true)"))
         return code.add(f"fptosi {kinds}")
 
     def _range(self, number: int, wanted: np.dtype[Any]) -> Range:
@@ -483,7 +483,7 @@ class _Writer:
         if offset:
             place = code.add(f"add {self._indices} {place}, {integer_code.number(64, offset)}")
         if outside:
-            self.limits.append(outside)
+            self._limit(code, outside)
             place = integer_code.select(code, 64, outside, integer_code.number(64, 0), place)
         return self._loaded(code, dtype, pointers[source], place)
 
@@ -516,16 +516,16 @@ class _Writer:
                 found[k] = code.add(f"insertelement {kind} {found[k]}, {element} {one}, i64 {lane}")
         return tuple(found) if parts == 2 else found[0]
 
-    def _text(self, code: Code, pointers: Sequence[str], limits: list[str], scalars: int) -> str:
+    def _limit(self, code: Code, outside: str) -> None:
+        """Note where an argument is out of range; at once, so that not all are held to the end."""
+        self.far = code.add(f"or {code.truth} {self.far}, {outside}") if self.far else outside
+
+    def _text(self, code: Code, pointers: Sequence[str], scalars: int) -> str:
         """Return the function."""
         body = list(code.lines)
         far = "%seen"
-        if limits:
-            joined = limits[0]
-            for i, limit in enumerate(limits[1:]):
-                body.append(f"%far{i} = or {code.truth} {joined}, {limit}")
-                joined = f"%far{i}"
-            body.append(f"%any = bitcast {code.truth} {joined} to i{self.lanes}")
+        if self.far:
+            body.append(f"%any = bitcast {code.truth} {self.far} to i{self.lanes}")
             body.append(f"%some = icmp ne i{self.lanes} %any, 0")
             body.append("%now = or i1 %seen, %some")
             far = "%now"

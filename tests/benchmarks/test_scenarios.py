@@ -93,3 +93,21 @@ def test_taylor_mode_agrees_with_nested_forward_mode():
     command = [sys.executable, str(BENCHMARKS / "taylor.py"), "--width", "4", "--batch", "2", "--order", "3"]
     finished = subprocess.run([*command, "--rounds", "1"], capture_output=True, text=True, check=True)
     assert "tapenet, nested jvp" in finished.stdout
+
+
+def test_compiling_is_timed(monkeypatch, capsys):
+    pytest.importorskip("llvmlite")
+    import compile_times
+    from interleaved import PROGRAM
+
+    def here(name, contender, cache, *, tiny):
+        cache.mkdir(exist_ok=True)
+        seconds = compile_times.seconds_to_compile(name, contender, tiny=tiny) if contender == PROGRAM else 1.0
+        return abs(seconds)
+
+    monkeypatch.setattr(compile_times, "in_a_process", here)
+    monkeypatch.setattr(sys, "argv", ["compile_times.py", "rnn", "--tiny", "--rounds", "1"])
+    compile_times.main()
+    title, line = capsys.readouterr().out.splitlines()
+    assert title.startswith("seconds to compile")
+    assert line.startswith("  RNN, forward and backward")
