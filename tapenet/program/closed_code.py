@@ -45,10 +45,16 @@ class _Closed:
     contiguous: Collection[int]
     reference: Callable[[Sequence[Any]], Any]
 
+    @functools.cached_property
+    def written(self) -> list[Any]:
+        """The numbers, shapes and dtypes of what the kernel writes."""
+        return [(n, shape_of(self.program, n), self.program.spaces[n].dtype) for n in self.step.region.outputs]
+
     def operands(self, values: dict[int, Any]) -> tuple[Any, ...]:
         """Return what the kernel takes, in C order, after making the arrays that it writes to."""
         region = self.step.region
-        values |= {n: empty(shape_of(self.program, n), self.program.spaces[n].dtype) for n in region.outputs}
+        for n, shape, dtype in self.written:
+            values[n] = empty(shape, dtype)
         for n in self.kernel.operands:
             if n not in self.contiguous and not values[n].flags.c_contiguous:
                 values[n] = np.ascontiguousarray(values[n])
@@ -67,9 +73,11 @@ class ClosedProduct(_Closed):
 
     Attributes:
         gemm: makes the product.
+        known: the blocks, by the number of parts.
     """
 
     gemm: Gemm
+    known: dict[int, Any] = attrs.field(factory=dict)
 
     @functools.cached_property
     def shape(self) -> tuple[int, int]:
@@ -80,11 +88,13 @@ class ClosedProduct(_Closed):
     def blocks(self) -> Any:
         """Return for each thread's part its blocks."""
         rows, columns = self.shape
-        work = rows * columns * shape_of(self.program, self.step.product.operands[0])[1]
-        tile = 8, max(48, self.kernel.lanes)
         by_columns = bool(self.step.sums) or rows < columns
+        work = rows * columns * shape_of(self.program, self.step.product.operands[0])[1]
         parts = len(parts_of(columns if by_columns else rows, work, WORTH_SHARING))
-        return blocks_of(rows, columns, self.gemm.dtype.itemsize, parts, tile, by_columns)
+        if parts not in self.known:
+            tile = 8, max(48, self.kernel.lanes)
+            self.known[parts] = blocks_of(rows, columns, self.gemm.dtype.itemsize, parts, tile, by_columns)
+        return self.known[parts]
 
     def __call__(self, *given: Any) -> Any:
         values = dict(zip(self.step.inputs, given, strict=True))
