@@ -207,3 +207,47 @@ subject(
     between(-1, 1, 2, 3),
     between(0.4, 1, 5),
 )
+
+# ---- tests of hypotheses ----
+
+for _alternative in ("two-sided", "less", "greater"):
+    subject(
+        "stats",
+        "ttest_1samp",
+        lambda xp, x, m, side=_alternative: [*xp.ttest_1samp(x, m, axis=1, alternative=side)],
+        spread(2, 5),
+        between(0.2, 2, 1),
+        order=1,
+    )
+subject("stats", "ttest_rel", lambda xp, x, y: [*xp.ttest_rel(x, y)], spread(5), between(0.2, 3, 5))
+for _equal in (True, False):
+    call = lambda xp, x, y, equal=_equal: [*xp.ttest_ind(x, y, equal_var=equal)]  # noqa: E731
+    subject("stats", "ttest_ind", call, spread(5), between(0.2, 3, 4), order=1)
+subject("stats", "f_oneway", lambda xp, x, y, z: [*xp.f_oneway(x, y, z)], spread(5), between(0.2, 3, 4), spread(3))
+subject("stats", "jarque_bera", lambda xp, x: [*xp.jarque_bera(x)], spread(6), order=1)
+subject("stats", "chisquare", lambda xp, x: [*xp.chisquare(x)], spread(5))
+for _power in ("log-likelihood", "mod-log-likelihood", 0.4):
+    call = lambda xp, x, power=_power: [*xp.power_divergence(x, ddof=1, lambda_=power)]  # noqa: E731
+    subject("stats", "power_divergence", call, spread(5), order=1)
+subject("stats", "linregress", lambda xp, x, y: [*xp.linregress(x, y)], spread(5), between(0.2, 3, 5))
+
+# ---- summaries ----
+
+subject("stats", "iqr", lambda xp, x: xp.iqr(x, axis=1, scale="normal"), spread(2, 6))
+subject("stats", "iqr", lambda xp, x: xp.iqr(x, rng=(10, 70), keepdims=True), spread(6), order=1)
+subject("stats", "trim_mean", lambda xp, x: xp.trim_mean(x, 0.2), spread(6, 2))
+subject("stats", "median_abs_deviation", lambda xp, x: xp.median_abs_deviation(x, scale="normal"), spread(5))
+subject("stats", "gstd", lambda xp, x: xp.gstd(x, axis=1), spread(2, 5))
+for _order in (1, 2, 3, 4):
+    subject("stats", "kstat", lambda xp, x, n=_order: xp.kstat(x, n), spread(5), order=1)
+subject("stats", "boxcox_llf", lambda xp, x: xp.boxcox_llf(0.6, x), spread(5))
+subject("stats", "boxcox", lambda xp, x: xp.boxcox(x, 0.6), spread(5))
+for _method in ("vasicek", "van es", "ebrahimi"):
+    call = lambda xp, x, method=_method: xp.differential_entropy(x, method=method, axis=-1)  # noqa: E731
+    subject("stats", "differential_entropy", call, spread(12), order=1)
+subject("stats", "circmean", lambda xp, x: xp.circmean(x, high=9, low=-1), between(0.2, 3, 5))
+subject("stats", "circvar", lambda xp, x: xp.circvar(x, axis=1), between(0.2, 3, 2, 5))
+subject("stats", "circstd", lambda xp, x: xp.circstd(x, high=9), between(0.2, 3, 5))
+subject("stats", "wasserstein_distance", lambda xp, x, y: xp.wasserstein_distance(x, y), spread(4), between(-2, 1, 3))
+call = lambda xp, x, y, w: xp.energy_distance(x, y, v_weights=w)  # noqa: E731
+subject("stats", "energy_distance", call, spread(4), between(5, 9, 5), between(0.4, 1, 5), order=1)

@@ -208,3 +208,49 @@ def test_moments_are_those_that_scipy_integrates(name: str, method: str) -> None
     with tn.GradientTape() as tape:
         np.testing.assert_allclose(of(tape.watch(first)).value, expected, rtol=1e-7)
     np.testing.assert_allclose(tn.grad(of)(first), slope(of, first), rtol=1e-6, atol=1e-8)
+
+
+def test_what_depends_on_ranks_alone_gives_plain_numbers() -> None:
+    x, y = np.array([3.0, 1.0, 2.0, 5.0]), np.array([2.0, 1.5, 0.5, 4.0])
+    with tn.GradientTape() as tape:
+        at_x, at_y = tape.watch((x, y))
+        np.testing.assert_array_equal(stats.rankdata(at_x), [3, 1, 2, 4])
+        for name in ("spearmanr", "kendalltau", "ks_2samp", "mannwhitneyu"):
+            found, expected = getattr(stats, name)(at_x, at_y), getattr(scipy.stats, name)(x, y)
+            assert (found.statistic, found.pvalue) == (expected.statistic, expected.pvalue)
+
+
+def test_results_of_hypotheses_have_their_further_parts() -> None:
+    x, y = np.array([1.0, 2.0, 4.0, 7.0]), np.array([2.0, 3.0, 3.5, 9.0])
+    with tn.GradientTape() as tape:
+        a, b = tape.watch((x, y))
+        line, expected = stats.linregress(a, b), scipy.stats.linregress(x, y)
+        np.testing.assert_allclose(line.intercept_stderr.value, expected.intercept_stderr, rtol=1e-12)
+        assert stats.ttest_rel(a, b).df == 3
+        welch = stats.ttest_ind(a, b, equal_var=False)
+        np.testing.assert_allclose(welch.df.value, scipy.stats.ttest_ind(x, y, equal_var=False).df, rtol=1e-12)
+        assert stats.ttest_ind(a, b).df == 6
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda x: stats.ttest_1samp(x, 0.0, alternative="both"), "alternative must be 'two-sided'"),
+        (lambda x: stats.ttest_ind(x, x, trim=0.2), "stats.ttest_ind: trim must be 0"),
+        (lambda x: stats.linregress(x[:2], x[:2]), "stats.linregress: x and y must be of one length"),
+        (lambda x: stats.power_divergence(x, lambda_="none"), "stats.power_divergence: lambda_ must be one of"),
+        (lambda x: stats.f_oneway(x), "stats.f_oneway: equal_var must be True"),
+        (lambda x: stats.iqr(x, scale="wide"), "stats.iqr: scale must be"),
+        (lambda x: stats.trim_mean(x, 0.5), "stats.trim_mean: proportiontocut must leave"),
+        (lambda x: stats.kstat(x, 5), "stats.kstat: n must be 1, 2, 3 or 4"),
+        (lambda x: stats.boxcox(x), "stats.boxcox: lmbda must be given"),
+        (lambda x: stats.differential_entropy(x, window_length=9), "2 \\* window_length must be from 2 to 3"),
+        (
+            lambda x: stats.differential_entropy(x, window_length=1, method="none"),
+            "stats.differential_entropy: method must be",
+        ),
+    ],
+)
+def test_wrong_arguments_of_hypotheses_and_summaries_have_named_errors(call: object, words: str) -> None:
+    with tn.GradientTape() as tape, pytest.raises(tn.TapenetError, match=words):
+        call(tape.watch(np.array([1.0, 2.0, 4.0, 5.0])))  # type: ignore[operator]

@@ -16,7 +16,8 @@ from tapenet.scipy import special
 from tapenet.scipy.placing import published
 
 
-def _check_policy(function: str, nan_policy: str) -> None:
+def check_policy(function: str, nan_policy: str) -> None:
+    """Raise for a treatment of NaN that there is not on a tape."""
     if nan_policy != "propagate":
         raise ArgumentError(
             f"stats.{function}: nan_policy must be 'propagate' on a tape; got {nan_policy!r}. "
@@ -24,14 +25,15 @@ def _check_policy(function: str, nan_policy: str) -> None:
         )
 
 
-def _central(x: Array, order: int, axis: Any, center: Any = None) -> Array:
+def central_moment(x: Array, order: int, axis: Any, center: Any = None) -> Array:
     """Compute a central moment; of real numbers, of the last axes."""
     x = as_array(x)
     middle = tnp.mean(x, axis=axis, keepdims=True) if center is None else center
     return tnp.mean(tnp.power(x - middle, float(order)) if order > 1 else x - middle, axis=axis)
 
 
-def _size(x: Array, axis: Any) -> int:
+def size_along(x: Array, axis: Any) -> int:
+    """Return the count of elements of some axes, all by None."""
     axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     return math.prod(x.shape[i] for i in axes)
 
@@ -52,7 +54,7 @@ def moment(
     keepdims: bool = False,
 ) -> Array:
     check_is_count("stats.moment", "order", order)
-    _check_policy("moment", nan_policy)
+    check_policy("moment", nan_policy)
     orders = np.asarray(order)
     if orders.ndim > 1 or orders.size == 0:
         raise ArgumentError(
@@ -63,7 +65,7 @@ def moment(
         return tnp.stack(list(each))
     if order == 0:
         return tnp.mean(0.0 * a + 1.0, axis=axis, keepdims=keepdims)
-    found = 0.0 * tnp.mean(a, axis=axis) if order == 1 and center is None else _central(a, order, axis, center)
+    found = 0.0 * tnp.mean(a, axis=axis) if order == 1 and center is None else central_moment(a, order, axis, center)
     return _kept(found, a, axis) if keepdims else found
 
 
@@ -72,9 +74,9 @@ published(moment, scipy.stats, "moment", "Derivative: n (x - m)^(n - 1) over the
 
 @numpy_function(scipy.stats.skew)
 def skew(a: Array, axis: Any = 0, bias: bool = True, nan_policy: str = "propagate", *, keepdims: bool = False) -> Array:
-    _check_policy("skew", nan_policy)
-    n = _size(a, axis)
-    second, third = _central(a, 2, axis), _central(a, 3, axis)
+    check_policy("skew", nan_policy)
+    n = size_along(a, axis)
+    second, third = central_moment(a, 2, axis), central_moment(a, 3, axis)
     found = third / tnp.power(second, 1.5)
     if not bias and n > 2:
         found = found * (math.sqrt((n - 1.0) * n) / (n - 2.0))
@@ -94,9 +96,9 @@ def kurtosis(
     *,
     keepdims: bool = False,
 ) -> Array:
-    _check_policy("kurtosis", nan_policy)
-    n = _size(a, axis)
-    second, fourth = _central(a, 2, axis), _central(a, 4, axis)
+    check_policy("kurtosis", nan_policy)
+    n = size_along(a, axis)
+    second, fourth = central_moment(a, 2, axis), central_moment(a, 4, axis)
     found = fourth / (second * second)
     if not bias and n > 3:
         found = ((n**2 - 1.0) * found - 3 * (n - 1.0) ** 2) / ((n - 2.0) * (n - 3.0)) + 3.0
@@ -109,7 +111,7 @@ published(kurtosis, scipy.stats, "kurtosis", "Derivative: that of m4 / m2^2, cen
 
 @numpy_function(scipy.stats.zscore)
 def zscore(a: Array, axis: Any = 0, ddof: int = 0, nan_policy: str = "propagate") -> Array:
-    _check_policy("zscore", nan_policy)
+    check_policy("zscore", nan_policy)
     return zmap(a, a, axis, ddof)
 
 
@@ -118,7 +120,7 @@ published(zscore, scipy.stats, "zscore", "Derivative: that of (x - mean) / std; 
 
 @numpy_function(scipy.stats.zmap)
 def zmap(scores: Array, compare: Array, axis: Any = 0, ddof: int = 0, nan_policy: str = "propagate") -> Array:
-    _check_policy("zmap", nan_policy)
+    check_policy("zmap", nan_policy)
     middle = tnp.mean(compare, axis=axis, keepdims=True)
     return (scores - middle) / tnp.std(compare, axis=axis, ddof=ddof, keepdims=True)
 
@@ -144,7 +146,7 @@ def gmean(
     *,
     keepdims: bool = False,
 ) -> Array:
-    _check_policy("gmean", nan_policy)
+    check_policy("gmean", nan_policy)
     a = as_array(a) if dtype is None else as_array(a).astype(dtype)
     return tnp.exp(_weighted_mean(tnp.log(a), weights, axis, keepdims))
 
@@ -162,7 +164,7 @@ def hmean(
     nan_policy: str = "propagate",
     keepdims: bool = False,
 ) -> Array:
-    _check_policy("hmean", nan_policy)
+    check_policy("hmean", nan_policy)
     a = as_array(a) if dtype is None else as_array(a).astype(dtype)
     return 1.0 / _weighted_mean(1.0 / a, weights, axis, keepdims)
 
@@ -181,7 +183,7 @@ def pmean(
     nan_policy: str = "propagate",
     keepdims: bool = False,
 ) -> Array:
-    _check_policy("pmean", nan_policy)
+    check_policy("pmean", nan_policy)
     a = as_array(a) if dtype is None else as_array(a).astype(dtype)
     return tnp.power(_weighted_mean(tnp.power(a, p), weights, axis, keepdims), 1.0 / p)
 
@@ -199,7 +201,7 @@ def entropy(
     nan_policy: str = "propagate",
     keepdims: bool = False,
 ) -> Array:
-    _check_policy("entropy", nan_policy)
+    check_policy("entropy", nan_policy)
     pk = as_array(pk) * 1.0
     pk = pk / tnp.sum(pk, axis=axis, keepdims=True)
     if qk is None:
@@ -216,8 +218,8 @@ published(entropy, scipy.stats, "entropy", "Derivatives: of the sum of -p log(p)
 
 @numpy_function(scipy.stats.sem)
 def sem(a: Array, axis: Any = 0, ddof: int = 1, nan_policy: str = "propagate", *, keepdims: bool = False) -> Array:
-    _check_policy("sem", nan_policy)
-    return tnp.std(a, axis=axis, ddof=ddof, keepdims=keepdims) / math.sqrt(_size(as_array(a), axis))
+    check_policy("sem", nan_policy)
+    return tnp.std(a, axis=axis, ddof=ddof, keepdims=keepdims) / math.sqrt(size_along(as_array(a), axis))
 
 
 published(sem, scipy.stats, "sem", "Derivative: that of the standard deviation over the root of the count.")
@@ -227,7 +229,7 @@ published(sem, scipy.stats, "sem", "Derivative: that of the standard deviation o
 def variation(
     a: Array, axis: Any = 0, nan_policy: str = "propagate", ddof: int = 0, *, keepdims: bool = False
 ) -> Array:
-    _check_policy("variation", nan_policy)
+    check_policy("variation", nan_policy)
     return tnp.std(a, axis=axis, ddof=ddof, keepdims=keepdims) / tnp.mean(a, axis=axis, keepdims=keepdims)
 
 
