@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
+import tapenet as tn
 import tapenet.numpy as tnp
 import tapenet.scipy.optimize
 from tests.scipy.subjects import between, subject
@@ -89,3 +90,40 @@ declare("rosen", lambda xp, x: xp.rosen(x), between(-1, 1, 3))
 declare("rosen_der", lambda xp, x: xp.rosen_der(x), between(-1, 1, 3))
 declare("rosen_hess", lambda xp, x: xp.rosen_hess(x), between(-1, 1, 3))
 declare("rosen_hess_prod", lambda xp, x, p: xp.rosen_hess_prod(x, p), between(-1, 1, 3), between(-1, 1, 3))
+
+
+# ---- searches among several minima ----
+
+
+def waves(x: Any, a: Any) -> Any:
+    return tnp.sum((x - a) ** 2 - 0.6 * np.cos(4 * (x - a))) + 0.2 * x[0] * x[1]
+
+
+BOX = [(-3, 3), (-3, 3)]
+
+
+def search(name: str, call: Any) -> None:
+    """Declare a search; of plain arrays too on a tape, as differences need a minimum to the last digits."""
+
+    def lowest(xp: Any, a: Any) -> Any:
+        if type(a) is np.ndarray:
+            with tn.GradientTape() as tape:
+                return call(tapenet.scipy.optimize, tape.watch(a.astype(float))).value
+        return call(xp, a)
+
+    declare(name, lowest, PAIR, order=1, tolerance=1e-5, in_single=False)
+
+
+search("direct", lambda xp, a: xp.direct(waves, BOX, args=(a,), maxfun=200).x)
+search("shgo", lambda xp, a: xp.shgo(waves, BOX, (a,)).x)
+search("brute", lambda xp, a: xp.brute(waves, BOX, (a,), 5))
+search("basinhopping", lambda xp, a: xp.basinhopping(waves, [0.7, 1.0], 1, minimizer_kwargs={"args": (a,)}, rng=0).x)
+search("dual_annealing", lambda xp, a: xp.dual_annealing(waves, BOX, (a,), maxiter=5, rng=0).x)
+search("differential_evolution", lambda xp, a: xp.differential_evolution(waves, BOX, (a,), popsize=5, rng=0).x)
+declare(
+    "leastsq",
+    lambda xp, a: xp.leastsq(pair, [1.0, 1.0], (a.astype(float),), ftol=1e-15, xtol=1e-15)[0],
+    PAIR,
+    tolerance=1e-5,
+    closeness=1e-8,
+)

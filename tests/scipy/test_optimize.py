@@ -14,6 +14,7 @@ import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.scipy import optimize
 from tapenet.testing import check_grads
+from tests.scipy.subjects_optimize import waves
 
 A = np.array([0.8, -0.5])
 
@@ -467,9 +468,40 @@ def test_large_values_and_loose_tolerances_are_roots_still() -> None:
             lambda a: optimize.minimize_scalar(lambda x: x, bounds=(0, a)),
             r"optimize\.minimize_scalar: bounds must not be",
         ),
-        (lambda a: optimize.leastsq(lambda x, a: x - a, [1.0], (a,)), r"Write optimize\.least_squares"),
+        (lambda a: optimize.leastsq(lambda x, a: x - a, [1.0], (a,), full_output=True), r"full_output must be False"),
+        (
+            lambda a: optimize.shgo(lambda x, a: x[0] - a, [(0, 1)], (a,), constraints=[1]),
+            r"constraints must be left out",
+        ),
     ],
 )
 def test_bad_arguments_are_refused_under_our_name(call: Callable[..., Any], message: str) -> None:
     with tn.GradientTape() as tape, pytest.raises(tn.TapenetError, match=message):
         call(tape.watch(2.0))
+
+
+@pytest.mark.parametrize(
+    "name", ["differential_evolution", "dual_annealing", "shgo", "direct", "brute", "basinhopping"]
+)
+def test_searches_find_what_scipy_finds_and_its_derivative(name: str) -> None:
+    a, box = np.array([0.8, 1.1]), [(-3.0, 3.0), (-3.0, 3.0)]
+    seeded = {"rng": 0} if name in ("differential_evolution", "dual_annealing", "basinhopping") else {}
+
+    def found(xp: Any, a: Any) -> Any:
+        if name == "basinhopping":
+            return xp.basinhopping(waves, [0.7, 1.0], 2, minimizer_kwargs={"args": (a,)}, **seeded).x
+        result = getattr(xp, name)(waves, box, args=(a,), **seeded)
+        return result if name == "brute" else result.x
+
+    y, pullback = tn.vjp(lambda a: found(optimize, a), a)
+    np.testing.assert_allclose(y, found(scipy.optimize, a), atol=2e-4)
+
+    def nearby(a: Any) -> Any:
+        return optimize.minimize(waves, y, (a,), tol=1e-12).x
+
+    np.testing.assert_allclose(pullback(np.array([1.0, 2.0]))[0], tn.jacobian(nearby)(a).T @ [1.0, 2.0], rtol=1e-5)
+
+
+def test_searches_move_with_a_bound_that_is_a_tensor() -> None:
+    slope = tn.grad(lambda low: optimize.shgo(lambda x, a: (x[0] - a) ** 2, [(low, 3.0)], args=(0.5,)).x[0])(1.0)
+    np.testing.assert_allclose(slope, 1.0)

@@ -24,6 +24,7 @@ from tapenet.scipy.optimize.fits import (
     curve_fit as curve_fit,
     isotonic_regression as isotonic_regression,
     least_squares as least_squares,
+    leastsq as leastsq,
     lsq_linear as lsq_linear,
     nnls as nnls,
 )
@@ -45,6 +46,14 @@ from tapenet.scipy.optimize.scalars import (
     ridder as ridder,
     root_scalar as root_scalar,
     toms748 as toms748,
+)
+from tapenet.scipy.optimize.searches import (
+    basinhopping as basinhopping,
+    brute as brute,
+    differential_evolution as differential_evolution,
+    direct as direct,
+    dual_annealing as dual_annealing,
+    shgo as shgo,
 )
 from tapenet.scipy.optimize.systems import fixed_point as fixed_point, fsolve as fsolve, root as root
 

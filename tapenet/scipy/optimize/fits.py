@@ -13,7 +13,7 @@ import scipy.optimize
 import tapenet.numpy as tnp
 from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array
-from tapenet.errors import ArgumentError, ConvergenceError
+from tapenet.errors import ArgumentError, ArgumentTypeError, ConvergenceError
 from tapenet.scipy.optimize.active import FREE, HIGH, side_of
 from tapenet.scipy.optimize.implicit import checked, implicit_marked, on_tape, solution_of, start_of, tupled
 from tapenet.scipy.placing import published
@@ -218,6 +218,27 @@ published(
     "curve_fit",
     f"Derivatives: by xdata, ydata, sigma and bounds {_BY_COST}; and those of the covariance there.",
 )
+
+
+def leastsq(
+    func: Function, x0: Any, args: Any = (), Dfun: Any = None, full_output: Any = False, **settings: Any
+) -> Any:
+    name, args = "optimize.leastsq", tupled(args)
+    if not on_tape(x0, args):
+        return scipy.optimize.leastsq(checked(name, func), x0, args, Dfun, full_output, **settings)
+    if full_output or Dfun is not None:
+        raise ArgumentError(
+            f"{name}: full_output must be False and Dfun None on a tape, where gradients are supplied. "
+            "Write optimize.least_squares, whose result holds the Jacobian."
+        )
+    tolerances = {key: settings.pop(key, 1.49012e-8) for key in ("ftol", "xtol")}
+    if settings.keys() - {"maxfev", "gtol", "col_deriv", "epsfcn", "factor", "diag"}:
+        raise ArgumentTypeError(f"{name}: unexpected arguments {', '.join(sorted(settings))}.")
+    most = {"max_nfev": settings["maxfev"]} if settings.get("maxfev") else {}
+    return least_squares(func, x0, method="lm", args=args, **tolerances, **most).x, 1
+
+
+published(leastsq, scipy.optimize, "leastsq", f"Derivatives: by args, {_BY_COST}.")
 
 # ---- linear ----
 

@@ -37,7 +37,7 @@ _WITH_HESSIAN = ("dogleg", "trust-exact")
 
 
 @attrs.frozen(eq=False)
-class _Problem:
+class Problem:
     """A problem of vectors.
 
     Attributes:
@@ -48,6 +48,7 @@ class _Problem:
         constraints: these.
         method: the solver's.
         settings: the rest of what SciPy's function takes.
+        search: `search(args, bounds)` gives where the solver begins, of plain values, in place of `start`.
     """
 
     name: str
@@ -57,6 +58,7 @@ class _Problem:
     constraints: Sequence[Constraint]
     method: Any
     settings: dict[str, Any]
+    search: Function | None = None
 
     def objective(self, x: Array, *args: Any) -> Array:
         value = self.fun(self.back(x), *args)
@@ -77,7 +79,8 @@ class _Problem:
                 settings["hessp"] = lambda x, v, *args: hvp(lambda x: self.objective(x, *args))(x, v)
             elif method in _WITH_HESSIAN:
                 settings["hess"] = hessian(self.objective)
-        return scipy.optimize.minimize(f, self.start, args, self.method, jac=slope, **settings)
+        start = self.start if self.search is None else self.search(args, limits)
+        return scipy.optimize.minimize(f, start, args, self.method, jac=slope, **settings)
 
     def at(self, x: Array, constraint_args: Any) -> list[tuple[Array, Array, Array]]:
         """Return for each constraint its values, and its lower and upper levels."""
@@ -122,6 +125,14 @@ class _Problem:
         values, low, high = (tnp.concatenate(parts) for parts in zip(*self.at(x, constraint_args), strict=True))
         level = tnp.where(held == FREE, 0.0, tnp.where(held == HIGH, high, low))
         return tnp.concatenate([slope, tnp.where(held == FREE, factors, values - level)])
+
+    def result(self, args: Any, constraint_args: Any, bounds: Any) -> Any:
+        """Return the result whose solution is a function of these."""
+        info = dict[str, Any]()
+        z, _, _ = implicit_marked(self.name, self.solve(info), self.conditions, args, constraint_args, bounds)
+        x = z[: len(self.start)]
+        kept = {key: info.get(key) for key in ("nit", "nfev", "njev", "status", "message", "success")}
+        return scipy.optimize.OptimizeResult(x=self.back(x), fun=self.objective(x, *args), **kept)
 
 
 def _variables(x0: Any) -> tuple[Array, Function]:
@@ -182,17 +193,13 @@ def minimize(
     if jac is True:  # the function gives its gradient too
         both, fun = fun, lambda x, *given: both(x, *given)[0]
     listed = constraints_of(name, constraints, back)
-    problem = _Problem(name, fun, back, start, listed, method or ("SLSQP" if listed else None), settings)
+    problem = Problem(name, fun, back, start, listed, method or ("SLSQP" if listed else None), settings)
     given = args, [one.args for one in listed], bounds_of(name, _pairs(name, x0, bounds), len(start))
     if not is_on_tape:
         result = problem.found(*given)
         result.x = back(result.x)
         return result
-    info = dict[str, Any]()
-    z, _, _ = implicit_marked(name, problem.solve(info), problem.conditions, *given)
-    x = z[: len(start)]
-    kept = {key: info.get(key) for key in ("nit", "nfev", "njev", "status", "message", "success")}
-    return scipy.optimize.OptimizeResult(x=back(x), fun=problem.objective(x, *args), **kept)
+    return problem.result(*given)
 
 
 published(

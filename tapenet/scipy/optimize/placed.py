@@ -10,7 +10,6 @@ from tapenet.scipy.placing import passed_on, refused
 
 _ROOT = 'It takes no args to differentiate by. Write optimize.root with method="{}".'
 _MINIMUM = 'Write optimize.minimize with method="{}", and its .x.'
-_GLOBAL = "Pass plain values, and begin optimize.minimize at the point that it finds."
 
 _REFUSED = {
     **{
@@ -40,10 +39,8 @@ _REFUSED = {
         }.items()
     },
     **dict.fromkeys(("brent", "fminbound", "golden"), "Write optimize.minimize_scalar, and its .x."),
-    **dict.fromkeys(("basinhopping", "brute", "differential_evolution", "direct", "dual_annealing", "shgo"), _GLOBAL),
     "approx_fprime": "Write tn.jacobian, which is exact.",
     "check_grad": "Write tn.testing.check_grads.",
-    "leastsq": "Write optimize.least_squares.",
     "line_search": "Pass plain values, or write optimize.minimize.",
     "milp": "Its solution jumps. Pass plain values; with the integers fixed, write optimize.linprog.",
 }
