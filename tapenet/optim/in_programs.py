@@ -16,6 +16,8 @@ from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import as_numpy_number
 from tapenet.core.pytrees import (
     TreeSpec,
+    field_names,
+    is_node,
     one_level,
     tree_flatten,
     tree_flatten_with_static,
@@ -78,6 +80,8 @@ def updated_in_program(
     """
     if not any(map(is_kept, tree_leaves(gradients))) or not optimizer.reads_gradients_alone:
         return None
+    if not is_of_fields(optimizer):
+        return None
     params_leaves, params_spec = tree_flatten(params)
     own = optimizer.of_leaves(params) if params_spec.num_nodes > 1 else None
     given: tuple[Any, Any, Any, Any] = optimizer, gradients, state, params
@@ -101,6 +105,15 @@ def updated_in_program(
     if own is not None:
         updated, state = _restored(updated, params_spec), _restored(state, params_spec)
     return updated, state, is_left_out
+
+
+def is_of_fields(node: Any) -> bool:
+    """Return whether an optimizer and its parts hold nothing but their fields, of which they can be made again."""
+    level = one_level(node)
+    if level is None:
+        return True
+    extra = {*getattr(node, "__dict__", ())} - {*field_names(type(node))} if is_node(type(node)) else ()
+    return not extra and all(map(is_of_fields, level.children))
 
 
 def _with_leaves(state: Any, spec: TreeSpec) -> Any:

@@ -13,7 +13,7 @@ from tapenet.core.pytrees import Tree, tree_leaves, tree_map
 from tapenet.data.prefetching import checked_iterable
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.optim import Optimizer, Part
-from tapenet.optim.in_programs import updated_in_program
+from tapenet.optim.in_programs import is_of_fields, updated_in_program
 from tapenet.optim.optimizer import Elementwise
 from tapenet.program.compiling import compile_ahead
 from tapenet.training.history import History
@@ -174,7 +174,8 @@ def make_step(loss: Loss, optimizer: Optimizer, *, compile: bool = False) -> Ste
     if not checked_flag("make_step", "compile", compile):
         return Step(optimizer, slopes)
     ahead: Callable[..., Any] = compile_ahead(slopes)
-    return Step(optimizer, ahead, compile_ahead(Update(optimizer, slopes)) if optimizer.reads_gradients_alone else None)
+    is_one_program = optimizer.reads_gradients_alone and is_of_fields(optimizer)
+    return Step(optimizer, ahead, compile_ahead(Update(optimizer, slopes)) if is_one_program else None)
 
 
 def as_arguments(batch: Any) -> Sequence[Any]:

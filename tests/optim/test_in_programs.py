@@ -147,6 +147,28 @@ def test_a_part_of_ones_own() -> None:
         assert_same((params, state), (other, other_state))
 
 
+class Unfielded(optim.Part):
+    """Holds what is not a field, and could not be made again of its fields."""
+
+    name = "unfielded"
+    factor = 1.0
+
+    def __init__(self, factor: float) -> None:
+        object.__setattr__(self, "factor", factor)
+
+    def apply(self, updates: Any, state: Any, params: Any, value: Any) -> Any:
+        return tn.tree.map(lambda x: self.factor * x, updates), state
+
+
+def test_a_part_that_is_not_of_fields_keeps_what_it_holds() -> None:
+    optimizer = optim.chain(Unfielded(3.0), optim.sgd(0.1))
+    compiled: Any = tn.compile(lambda params, state, x: step(optimizer, params, state, x))
+    params, state = np.ones(3), optimizer.init(np.ones(3))
+    for _ in range(4):
+        found, _ = compiled(params, state, np.float64(0.5))
+        np.testing.assert_allclose(found, 1 - 0.1 * 3.0 * 0.5, rtol=1e-12)
+
+
 def test_a_state_whose_structure_depends_on_values_is_an_error() -> None:
     optimizer = optim.chain(Remembering(10.0), optim.sgd(0.0))
     compiled: Any = tn.compile(lambda params, state, x: step(optimizer, params, state, x))
