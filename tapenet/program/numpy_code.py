@@ -8,6 +8,7 @@ through the cache, on several threads.
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -95,7 +96,7 @@ def _bytes(program: Program, number: int) -> int:
     space = program.spaces[number]
     if space.shape is None or space.dtype is None:
         return 0
-    return int(np.prod(space.shape, dtype=np.int64)) * space.dtype.itemsize
+    return math.prod(space.shape) * space.dtype.itemsize
 
 
 def _is_large(instruction: Instruction, program: Program) -> bool:
@@ -281,7 +282,11 @@ class _Writer:
         if isinstance(primitive.forward, np.ufunc):
             return frozenset({instruction.out})
         own = (self.roots.get(n, frozenset({n})) for n in instruction.operands)
-        return frozenset({instruction.out}).union(*own)
+        # Memory of others is not asked for, and in a long recurrence each value may lie in that of all before it.
+        return frozenset([n for n in frozenset({instruction.out}).union(*own) if self._may_be_given_up(n)])
+
+    def _may_be_given_up(self, number: int) -> bool:
+        return number in self.donated or _bytes(self.program, number) >= LARGE
 
     def _dead_operand(self, instruction: Instruction) -> int | None:
         """Return an operand that nothing needs after, of the same shape and dtype, to write the result into."""
