@@ -63,9 +63,14 @@ def _lower(x: Array) -> Array:
     return where(np.tri(x.shape[-1], dtype=bool), x, 0)
 
 
+def _inverse(lower: Array) -> Array:
+    """Invert a lower triangular matrix, off the tape as what it is."""
+    return triangles.inverse_of_lower(lower) if type(lower) is np.ndarray else inv(lower)
+
+
 def _cholesky_pushforward(t: Array, out: Array, upper: bool) -> Array:
     lower = adjoint(out) if upper else out
-    inverse = inv(lower)
+    inverse = _inverse(lower)
     pushed = lower @ _half_lower(inverse @ mirrored(t, upper) @ adjoint(inverse))
     return adjoint(pushed) if upper else pushed
 
@@ -84,7 +89,7 @@ def _whole_pullback(bar: Array, lower: Array, inverse: Array) -> Array:
 def _factor_pullback_by_lower(t: Array, bar: Array, lower: Array) -> Array:
     """Pull back to the factor: from each of the three places where the formula of the pullback has it."""
     lower, bar = _lower(lower), _lower(conj(bar))
-    inverse, t = inv(lower), mirrored(t, False)
+    inverse, t = _inverse(lower), mirrored(t, False)
     whole = _whole_pullback(bar, lower, inverse)
     around = t @ adjoint(inverse)
     moved = bar @ adjoint(_half_lower(inverse @ around)) - (whole + adjoint(whole)) @ around
@@ -97,7 +102,7 @@ def _factor_pushforward(t: Array, lower: Array) -> Array:
 
 def _factor_pushforward_by_lower(t: Array, bar: Array, lower: Array) -> Array:
     lower, bar, t = _lower(lower), _lower(conj(bar)), _lower(t)
-    inverse = inv(lower)
+    inverse = _inverse(lower)
     moved, whole = t @ inverse, _whole_pullback(bar, lower, inverse)
     pushed = adjoint(inverse) @ _half_lower(adjoint(t) @ bar) @ inverse - adjoint(moved) @ whole - whole @ moved
     return conj(mirrored_transpose(pushed, False))
