@@ -31,6 +31,25 @@ def matrix(xp: Any, data: Any) -> Any:
 
 
 declare("sparse", "coo_array", lambda xp, d, x: xp.coo_array((d, (ROWS, COLUMNS)), shape=(4, 4)) @ x, DATA, VECTOR)
+
+
+def _product_and_sum(a: Any) -> Any:
+    """The elements of A^T A + A B - B, B a constant of another pattern."""
+    return (a.T @ a + a @ LOWER - LOWER).toarray()
+
+
+for _kind in ("csr_array", "csr_matrix"):
+    declare(
+        "sparse",
+        _kind,
+        lambda xp, d, kind=_kind: _product_and_sum(getattr(xp, kind)((d, COLUMNS, [0, 2, 4, 6, 7]))),
+        DATA,
+    )
+declare("sparse", "csr_matrix", lambda xp, d, x: xp.csr_matrix((d, COLUMNS, [0, 2, 4, 6, 7])).T * x, DATA, VECTOR)
+for _kind in ("coo_matrix", "csc_matrix"):
+    declare(
+        "sparse", _kind, lambda xp, d, x, kind=_kind: getattr(xp, kind)((d, (COLUMNS, COLUMNS[::-1]))) * x, DATA, VECTOR
+    )
 declare("sparse", "csr_array", lambda xp, d, x: x @ xp.csr_array((d, COLUMNS, [0, 2, 4, 6, 7])), DATA, VECTOR)
 declare("sparse", "csc_array", lambda xp, d: xp.csc_array((d, COLUMNS, [0, 2, 4, 6, 7])).toarray(), DATA)
 declare(

@@ -127,10 +127,10 @@ def test_a_heat_equation_is_fitted_by_its_conductivities() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda a: a @ a, "the product of two is not supported"),
+        (lambda a: a @ scipy.sparse.csr_array(np.ones((5, 2))), "B must have 3 rows"),
         (lambda a: a @ np.ones(4), r"x must have shape \(3,\) or \(3, k\); got \(4,\)"),
         (lambda a: a * np.ones(3), "x must be a number on a tape"),
-        (lambda a: a + a.T, "a sum must be of arrays with one pattern"),
+        (lambda a: a + scipy.sparse.csr_array(np.ones((5, 2))), "a sum must be of one shape"),
         (lambda a: a.tocoo().indptr, "a coo array has none"),
         (lambda a: sparse.csr_array((a.data[:, None], MATRIX.indices, MATRIX.indptr)), "data must be a vector"),
         (lambda a: sparse.coo_array((a.data, ([0], [0]))), r"sparse\.coo_array: .*must have the same length"),
@@ -151,3 +151,15 @@ def test_a_heat_equation_is_fitted_by_its_conductivities() -> None:
 def test_bad_arguments_are_refused(call: Callable[[Any], Any], message: str) -> None:
     with tn.GradientTape() as tape, pytest.raises(tn.TapenetError, match=message):
         call(made(tape.watch(DATA)))
+
+
+def test_matrices_multiply_by_their_star_as_scipys_do() -> None:
+    theirs = scipy.sparse.csr_matrix(MATRIX)
+    with tn.GradientTape() as tape:
+        a = sparse.csr_matrix((tape.watch(theirs.data), theirs.indices, theirs.indptr), shape=(3, 3))
+        np.testing.assert_allclose((a * a).toarray().value, (theirs * theirs).toarray())
+        np.testing.assert_allclose((a * theirs * 2).toarray().value, (theirs * theirs).toarray() * 2)
+        np.testing.assert_allclose((theirs @ a.T).toarray().value, (theirs @ theirs.T).toarray())
+        np.testing.assert_allclose((np.ones(3) * a).value, np.ones(3) @ theirs)
+        np.testing.assert_allclose((a.T + a).toarray().value, (theirs.T + theirs).toarray())
+        assert (a.tocsc() * np.ones(3)).shape == (3,)

@@ -28,6 +28,9 @@ from tapenet.scipy.sparse.placed import PLACED
 coo_array = constructor("coo")
 csc_array = constructor("csc")
 csr_array = constructor("csr")
+coo_matrix = constructor("coo", "matrix")
+csc_matrix = constructor("csc", "matrix")
+csr_matrix = constructor("csr", "matrix")
 
 globals().update(PLACED)
 

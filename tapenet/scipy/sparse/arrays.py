@@ -24,12 +24,14 @@ from tapenet.scipy.sparse.patterns import Pattern, dense, product, summed
 class SparseArray(LinearOperator):
     """A sparse matrix with a fixed pattern; a pytree of its data, and an operator for `tn.operators` too.
 
-    It has of SciPy's sparse arrays what is differentiable: `@`, `.T`, `data`, arithmetic with numbers, sums and
-    differences of arrays with the same pattern, `toarray`, `diagonal` and `sum`.
+    It has of SciPy's sparse arrays what is differentiable: `@`, `.T`, `data`, arithmetic with numbers, sums,
+    differences and products of sparse arrays, `toarray`, `diagonal` and `sum`. One that `csr_matrix` and its like make
+    has their `*`, the product of matrices.
     """
 
     data: Array
     pattern: Pattern = static_field()
+    is_matrix: bool = static_field(default=False)
 
     # ---- as an operator ----
 
@@ -50,7 +52,7 @@ class SparseArray(LinearOperator):
     @property
     def T(self) -> SparseArray:
         """The transpose, which shares the data."""
-        return SparseArray(self.data, self.pattern.T)
+        return attrs.evolve(self, pattern=self.pattern.T)
 
     # ---- as SciPy's ----
 
@@ -91,10 +93,7 @@ class SparseArray(LinearOperator):
 
     def __matmul__(self, x: Any) -> Any:
         if isinstance(x, SparseArray) or is_sparse(type(x)):
-            raise ArgumentTypeError(
-                "sparse arrays on a tape: the product of two is not supported, as its pattern is another one. "
-                "Multiply vectors or dense matrices, or write A @ B.toarray()."
-            )
+            return self._times(as_sparse("sparse arrays", x))
         x = tnp.asarray(x)
         if x.ndim not in (1, 2) or x.shape[0] != self.shape[1]:
             raise ArgumentError(
@@ -102,7 +101,23 @@ class SparseArray(LinearOperator):
             )
         return product(self.data, x, pattern=self.pattern)
 
+    def _times(self, other: SparseArray) -> SparseArray:
+        """Return the product with another sparse array: its pattern, and the sums of products of elements."""
+        if self.shape[1] != other.shape[0]:
+            raise ArgumentError(f"sparse array @ B: B must have {self.shape[1]} rows; got shape {other.shape}.")
+        rows, columns = self.pattern.coordinates
+        other = other.tocsr()
+        indices, begins = other.pattern.places[:2]
+        counts = begins[columns + 1] - begins[columns]
+        mine = np.repeat(np.arange(len(columns)), counts)
+        theirs = np.repeat(begins[columns] - np.cumsum(counts) + counts, counts) + np.arange(len(mine))
+        products = tnp.take(self.data, mine, 0) * tnp.take(other.data, theirs, 0)
+        found = collected(products, rows[mine], indices[theirs], (self.shape[0], other.shape[1]))
+        return attrs.evolve(found, is_matrix=self.is_matrix or other.is_matrix)
+
     def __rmatmul__(self, x: Any) -> Any:
+        if is_sparse(type(x)):
+            return as_sparse("sparse arrays", x) @ self
         x = tnp.asarray(x)
         return self.T @ x if x.ndim == 1 else (self.T @ x.T).T
 
@@ -110,25 +125,30 @@ class SparseArray(LinearOperator):
         """Multiply by a vector or a dense matrix."""
         return self @ x
 
-    def __mul__(self, factor: Any) -> SparseArray:
+    def __mul__(self, factor: Any) -> Any:
+        if self.is_matrix and (np.ndim(factor) or isinstance(factor, SparseArray) or is_sparse(type(factor))):
+            return self @ factor
         if np.ndim(factor):
             raise ArgumentError(
                 f"sparse array * x: x must be a number on a tape; got shape {np.shape(factor)}. Multiply its data, or "
                 "write A @ x for the matrix product."
             )
-        return SparseArray(self.data * factor, self.pattern)
+        return attrs.evolve(self, data=self.data * factor)
 
-    __rmul__ = __mul__
+    def __rmul__(self, factor: Any) -> Any:
+        if self.is_matrix and (np.ndim(factor) or is_sparse(type(factor))):
+            return factor @ self
+        return self * factor
 
-    def __truediv__(self, factor: Any) -> SparseArray:
+    def __truediv__(self, factor: Any) -> Any:
         return self * (1 / factor)
 
     def __neg__(self) -> SparseArray:
-        return SparseArray(-self.data, self.pattern)
+        return attrs.evolve(self, data=-self.data)
 
     def __add__(self, other: Any) -> Any:
         if isinstance(other, SparseArray) or is_sparse(type(other)):
-            return SparseArray(self.data + self._same(other), self.pattern)
+            return self._plus(as_sparse("sparse arrays", other))
         return self.toarray() + other
 
     __radd__ = __add__
@@ -139,17 +159,18 @@ class SparseArray(LinearOperator):
     def __rsub__(self, other: Any) -> Any:
         return -self + other
 
-    def _same(self, other: Any) -> Array:
-        """Return the data of another array with this pattern."""
-        other = as_sparse("sparse arrays", other)
-        if other.format == self.format and other.shape == self.shape:
-            pairs = zip(self.pattern.places, other.pattern.places, strict=True)
+    def _plus(self, other: SparseArray) -> SparseArray:
+        """Return the sum with another sparse array, of the same pattern or of another one."""
+        if self.shape != other.shape:
+            raise ArgumentError(f"sparse arrays: a sum must be of one shape; got {self.shape} and {other.shape}.")
+        if other.format == self.format:
+            pairs = [*zip(self.pattern.places, other.pattern.places, strict=True)]
             if all(np.array_equal(one, another) for one, another in pairs):
-                return other.data
-        raise ArgumentError(
-            "sparse arrays on a tape: a sum must be of arrays with one pattern; got two. Store the zeros too, or write "
-            "A.toarray() + B.toarray()."
-        )
+                return attrs.evolve(self, data=self.data + other.data)
+        both = zip(self.pattern.coordinates, other.pattern.coordinates, strict=True)
+        rows, columns = (np.concatenate(places) for places in both)
+        found = collected(tnp.concatenate([self.data, other.data]), rows, columns, self.shape)
+        return attrs.evolve(found, is_matrix=self.is_matrix)
 
     def toarray(self) -> Array:
         """Return the dense matrix; elements at one place add up."""
@@ -175,9 +196,10 @@ class SparseArray(LinearOperator):
             return self
         numbered = self.pattern.matrix(np.arange(1.0, self.nnz + 1)).asformat(format)
         order = numbered.data.astype(int) - 1
-        if len(order) != self.nnz:
-            raise ArgumentError("sparse arrays on a tape: a place must have one element to change the format.")
-        return SparseArray(tnp.take(self.data, order, 0), Pattern.of(numbered))
+        if len(order) != self.nnz:  # several elements at one place add up, as in SciPy
+            found = collected(self.data, *self.pattern.coordinates, self.shape)
+            return attrs.evolve(found, is_matrix=self.is_matrix).asformat(format)
+        return attrs.evolve(self, data=tnp.take(self.data, order, 0), pattern=Pattern.of(numbered))
 
     def tocsr(self) -> SparseArray:
         """Return the array by rows."""
@@ -190,6 +212,14 @@ class SparseArray(LinearOperator):
     def tocoo(self) -> SparseArray:
         """Return the array as places and elements."""
         return self.asformat("coo")
+
+
+def collected(data: Array, rows: Array, columns: Array, shape: tuple[int, int]) -> SparseArray:
+    """Return a "csr" array of elements at places, of which those at one place add up."""
+    places, which = np.unique(rows.astype(np.int64) * shape[1] + columns, return_inverse=True)
+    sums = Pattern("coo", (which.ravel(), np.arange(len(which.ravel()))), (len(places), which.size))
+    added = product(np.ones(which.size, data.dtype), data, pattern=sums)
+    return SparseArray(added, Pattern("coo", (places // shape[1], places % shape[1]), shape)).asformat("csr")
 
 
 def as_sparse(name: str, a: Any) -> SparseArray:
@@ -211,18 +241,18 @@ def on_tape(*values: Any) -> bool:
     return any(type(x) is Tensor for x in tree_leaves(values))
 
 
-def constructor(format: str) -> Callable[..., Any]:
+def constructor(format: str, kind: str = "array") -> Callable[..., Any]:
     """Return the function that makes sparse arrays of a format: SciPy's, or where data are Tensors this module's."""
-    name = f"{format}_array"
+    name = f"{format}_{kind}"
     theirs = getattr(scipy.sparse, name)
 
     def make(arg1: Any, shape: Any = None, dtype: Any = None, copy: bool = False) -> Any:
         if isinstance(arg1, SparseArray):
-            return arg1.asformat(format)
+            return _of_kind(arg1.asformat(format))
         if not on_tape(arg1):
             return theirs(arg1, shape=shape, dtype=dtype, copy=copy)
         if type(arg1) is Tensor:
-            return as_sparse(f"sparse.{name}", arg1).asformat(format)
+            return _of_kind(as_sparse(f"sparse.{name}", arg1).asformat(format))
         data, *places = arg1
         data = tnp.asarray(data) if dtype is None else tnp.asarray(data).astype(dtype)
         if data.dtype.kind not in "fc" or data.ndim != 1:
@@ -231,21 +261,25 @@ def constructor(format: str) -> Callable[..., Any]:
                 f"{data.dtype}."
             )
         if len(places) == 2 and format != "coo":
-            given, kind = (data, *places), theirs
+            given, make_model = (data, *places), theirs
         else:
-            given, kind = (data, tuple(places[0])), scipy.sparse.coo_array
+            given, make_model = (data, tuple(places[0])), scipy.sparse.coo_array
         try:
-            model = kind((np.zeros(data.shape[0]), *given[1:]), shape=shape)
+            model = make_model((np.zeros(data.shape[0]), *given[1:]), shape=shape)
             if format != "coo" and len(places) == 2:
                 model.check_format(full_check=True)
         except ValueError as error:
             raise ArgumentError(f"sparse.{name}: {error}.") from error
-        return SparseArray(data, Pattern.of(model)).asformat(format)
+        return _of_kind(SparseArray(data, Pattern.of(model)).asformat(format))
+
+    def _of_kind(made: SparseArray) -> SparseArray:
+        return attrs.evolve(made, is_matrix=kind == "matrix")
 
     make.__name__ = make.__qualname__ = name
     make.__module__ = "tapenet.scipy.sparse"
+    beside = "; `*` is the product of matrices" if kind == "matrix" else ""
     make.__doc__ = (
-        f"Make a sparse array in the format {format!r}.\n\nDerivative: by the data, which stay where they are; on a "
-        f"tape a `SparseArray`.\n\nParameters are those of scipy.sparse.{name}."
+        f"Make a sparse {kind} in the format {format!r}.\n\nDerivative: by the data, which stay where they are; on a "
+        f"tape a `SparseArray`{beside}.\n\nParameters are those of scipy.sparse.{name}."
     )
     return make
