@@ -133,3 +133,23 @@ for each in ("sum", "sum_labels", "mean", "variance", "standard_deviation", "max
 MASSES = between(0.5, 1, 3, 4)
 declare("center_of_mass", lambda xp, x: tnp.stack(xp.center_of_mass(x, LABELS, 2)), MASSES, in_single=False)
 declare("center_of_mass", lambda xp, x: tnp.stack(xp.center_of_mass(x, LABELS, [1, 2])[0]), MASSES, in_single=False)
+
+
+# ---- grey morphology ----
+
+MORPHOLOGY = """
+black_tophat grey_closing grey_dilation grey_erosion grey_opening morphological_gradient morphological_laplace
+white_tophat
+""".split()
+for each in MORPHOLOGY:
+    subject("ndimage", each, lambda xp, x, each=each: getattr(xp, each)(x, size=(2, 3), mode="mirror"), APART, order=1)
+FOOT = np.array([[0, 1, 1], [1, 1, 0]])
+for each in ("grey_dilation", "grey_erosion"):
+    subject(
+        "ndimage",
+        each,
+        lambda xp, x, s, each=each: getattr(xp, each)(x, footprint=FOOT, structure=s, mode="constant", cval=0.4),
+        APART,
+        between(0.01, 0.02, 2, 3),
+        order=1,
+    )

@@ -48,6 +48,16 @@ from tapenet.scipy.ndimage.measurements import (
     sum_labels as sum_labels,
     variance as variance,
 )
+from tapenet.scipy.ndimage.morphology import (
+    black_tophat as black_tophat,
+    grey_closing as grey_closing,
+    grey_dilation as grey_dilation,
+    grey_erosion as grey_erosion,
+    grey_opening as grey_opening,
+    morphological_gradient as morphological_gradient,
+    morphological_laplace as morphological_laplace,
+    white_tophat as white_tophat,
+)
 from tapenet.scipy.ndimage.placed import PLACED
 from tapenet.scipy.ndimage.ranks import (
     maximum_filter as maximum_filter,

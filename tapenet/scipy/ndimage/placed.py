@@ -9,10 +9,6 @@ import scipy.ndimage
 from tapenet.scipy.placing import passed_on, refused
 
 _GROUPS = {
-    "Write ndimage.maximum_filter and ndimage.minimum_filter.": (
-        "black_tophat grey_closing grey_dilation grey_erosion grey_opening morphological_gradient "
-        "morphological_laplace white_tophat"
-    ),
     "Write it of x.value, and index the Tensor by what it finds.": (
         "binary_closing binary_dilation binary_erosion binary_fill_holes binary_hit_or_miss binary_opening "
         "binary_propagation distance_transform_bf distance_transform_cdt distance_transform_edt extrema find_objects "

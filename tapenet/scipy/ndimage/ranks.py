@@ -32,7 +32,7 @@ def _footprint(name: str, size: Any, footprint: Any, count: int) -> Any:
     return found
 
 
-def _windows(name: str, x: Array, size: Any, footprint: Any, mode: Any, cval: Any, origin: Any, axes: Any) -> Array:
+def windows(name: str, x: Array, size: Any, footprint: Any, mode: Any, cval: Any, origin: Any, axes: Any) -> Array:
     """Return the elements of each window along a new first axis."""
     places = chosen_axes(name, axes, x.ndim)
     found = _footprint(name, size, footprint, len(places))
@@ -71,7 +71,7 @@ def _extreme(name: str, reduce: Any) -> Any:
         axes: Any = None,
     ) -> Array:
         x = image(name, input)
-        return finished(name, reduce(_windows(name, x, size, footprint, mode, cval, origin, axes), 0), x, output)
+        return finished(name, reduce(windows(name, x, size, footprint, mode, cval, origin, axes), 0), x, output)
 
     function.__name__ = name
     return counterpart(scipy.ndimage, f"{_CHOSEN}; equal ones share it.")(function)
@@ -92,7 +92,7 @@ def _extreme_along(name: str, reduce: Any) -> Any:
     ) -> Array:
         x = image(name, input)
         axes = (axis_of(f"ndimage.{name}", axis, x.ndim),)
-        return finished(name, reduce(_windows(name, x, size, None, mode, cval, origin, axes), 0), x, output)
+        return finished(name, reduce(windows(name, x, size, None, mode, cval, origin, axes), 0), x, output)
 
     function.__name__ = name
     return counterpart(scipy.ndimage, f"{_CHOSEN}; equal ones share it.")(function)
@@ -104,13 +104,13 @@ minimum_filter1d = _extreme_along("minimum_filter1d", tnp.min)
 
 def _ranked(name: str, input: Any, rank: Any, output: Any, *where: Any) -> Array:
     x = image(name, input)
-    windows = tnp.sort(_windows(name, x, *where), 0)
-    count = windows.shape[0]
+    ordered = tnp.sort(windows(name, x, *where), 0)
+    count = ordered.shape[0]
     place = rank(count)
     place = place + count if place < 0 else place
     if not 0 <= place < count:
         raise ArgumentError(f"ndimage.{name}: rank not within filter footprint size {count}; got {place}.")
-    return finished(name, windows[place], x, output)
+    return finished(name, ordered[place], x, output)
 
 
 @counterpart(scipy.ndimage, f"{_CHOSEN}.")
