@@ -178,3 +178,18 @@ for each in ("sosfreqz", "freqz_sos"):
     declare(each, lambda xp, s, each=each: getattr(xp, each)(sections(s), 4)[1], SECTIONS)
 declare("freqs", lambda xp, b, a, w: xp.freqs(b, a + 2.0 * (np.arange(4) == 3), w)[1], B, A, between(0.1, 0.9, 3))
 declare("freqs_zpk", lambda xp, z, p, w: xp.freqs_zpk(z, p - 2, 2.0, w)[1], B, B, between(0.1, 0.9, 3))
+
+
+# ---- design ----
+
+CUTOFFS = between(0.01, 0.1, 2).map(lambda x: x + np.array([0.2, 0.5]))
+for _numtaps, _passed in ((5, "bandpass"), (7, "bandstop")):
+    subject(
+        "signal",
+        "firwin",
+        lambda xp, c, n=_numtaps, kind=_passed: xp.firwin(n, c, pass_zero=kind, window="hann"),
+        CUTOFFS,
+    )
+subject("signal", "firwin", lambda xp, c: xp.firwin(6, c[0] * 4, fs=8.0, width=1.0), CUTOFFS, order=1)
+subject("signal", "firwin", lambda xp, c: xp.firwin(5, c[:1], pass_zero=False, scale=False), CUTOFFS, order=1)
+subject("signal", "firwin", lambda xp, c: xp.firwin(5, c[1], pass_zero="highpass"), CUTOFFS, order=1)

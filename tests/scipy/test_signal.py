@@ -244,3 +244,17 @@ def test_counts_and_designs_take_no_tensors() -> None:
         ):
             with pytest.raises(tn.errors.ArgumentTypeError, match=r"Write|Design"):
                 call()
+
+
+@pytest.mark.parametrize(
+    ("cutoff", "settings", "words"),
+    [
+        (1.5, {}, "frequencies must be greater than 0 and less than fs/2"),
+        ([0.5, 0.3], {}, "strictly increasing"),
+        ([[0.1], [0.2]], {}, "cutoff must be a number or a vector"),
+        (0.3, {"pass_zero": "bandpass"}, "cutoff must have at least two elements"),
+    ],
+)
+def test_cutoffs_that_scipy_refuses_are_refused_with_its_words(cutoff: Any, settings: Any, words: str) -> None:
+    with tn.GradientTape() as tape, pytest.raises(tn.ArgumentError, match=rf"signal\.firwin: .*{words}"):
+        signal.firwin(5, tape.watch(np.array(cutoff)), **settings)

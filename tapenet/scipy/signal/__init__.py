@@ -19,6 +19,7 @@ from tapenet.scipy.signal.convolutions import (
     fftconvolve as fftconvolve,
     oaconvolve as oaconvolve,
 )
+from tapenet.scipy.signal.design import firwin as firwin
 from tapenet.scipy.signal.filters import (
     detrend as detrend,
     filtfilt as filtfilt,
