@@ -139,7 +139,7 @@ class PrecisionWarning(UserWarning):
 
 
 class CompileWarning(UserWarning):
-    """A compiled function that runs eagerly for arguments of one signature; shown once for it."""
+    """A compiled function that runs eagerly for one signature, or llvmlite that cannot be loaded; shown once for it."""
 
 
 class StatisticsWarning(UserWarning):

@@ -21,7 +21,7 @@ def import_package(package: str, by: str, extra: str = "") -> Any:
     """
     try:
         return importlib.import_module(package)
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: of a library inside that the system cannot load
         name = package.partition(".")[0]
         what = f'"tapenet[{extra}]"' if extra else name
         raise MissingPackageError(

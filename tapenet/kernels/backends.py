@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +17,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.packages import import_package
-from tapenet.errors import ArgumentError, MissingPackageError
+from tapenet.errors import ArgumentError, CompileWarning, MissingPackageError
 
 BACKENDS = ("numpy", "llvm", "numba")
 
@@ -26,11 +27,12 @@ FIRST_LLVMLITE = (0, 45)
 
 @attrs.define
 class _Choice:
-    """What is chosen so far: nothing until it is asked for."""
+    """What is chosen so far: nothing until it is asked for; llvmlite is loaded when code is first needed."""
 
     name: str | None = None
     loops: ModuleType | None = None
     has_machine_code: bool = False
+    is_loaded: bool = False
 
 
 _choice = _Choice()
@@ -81,7 +83,7 @@ def _choose(name: str) -> None:
     if name == "numba":
         import_package("numba", "use_backend")
         loops = importlib.import_module("tapenet.kernels.loops")
-    _choice.name, _choice.loops, _choice.has_machine_code = name, loops, has_llvm
+    _choice.name, _choice.loops, _choice.has_machine_code, _choice.is_loaded = name, loops, has_llvm, False
 
 
 def current_backend() -> str:
@@ -105,7 +107,26 @@ def has_machine_code() -> bool:
     """Return whether LLVM compiles the kernels that have code for it."""
     if _choice.name is None:
         current_backend()
+    if _choice.has_machine_code and not _choice.is_loaded:
+        _load()
     return _choice.has_machine_code
+
+
+def _load() -> None:
+    """Import llvmlite at its first use; where it is installed and cannot be loaded, leave its work to NumPy."""
+    try:
+        importlib.import_module("llvmlite.binding")
+    except (ImportError, OSError) as error:
+        _choice.has_machine_code = False
+        if _choice.name == "llvm":
+            _choice.name = "numpy"
+        warnings.warn(
+            f"tapenet: llvmlite is installed and cannot be loaded, and NumPy computes in its place; got {error}. "
+            "Install it again: pip install --force-reinstall llvmlite.",
+            CompileWarning,
+            stacklevel=2,
+        )
+    _choice.is_loaded = True
 
 
 def loops_for(*arrays: Any) -> Any:

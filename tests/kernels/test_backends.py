@@ -205,6 +205,37 @@ def test_without_a_fitting_llvmlite(monkeypatch, version, message):
     assert tn.use_backend(before) == "numpy"
 
 
+@pytest.mark.parametrize("error", [ImportError("broken"), OSError("broken")])
+def test_numpy_computes_where_llvmlite_cannot_be_loaded(error):
+    pytest.importorskip("llvmlite")
+    code = f"""
+import sys
+class Broken:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("llvmlite"):
+            raise {error!r}
+sys.meta_path.insert(0, Broken())
+import warnings, numpy as np, tapenet as tn, tapenet.numpy as tnp
+tn.set_num_threads(2)
+x = np.ones((600, 600))
+with warnings.catch_warnings(record=True) as met:
+    warnings.simplefilter("always")
+    gradient = tn.grad(lambda w: tnp.sum(tn.nn.gelu(x @ w)))(x)
+    tn.grad(lambda w: tnp.sum(x @ w))(x)
+assert gradient.shape == x.shape
+print(*(w.message for w in met))
+print("backend", tn.use_backend("numpy"))
+try:
+    tn.compile(lambda x: x + 1, backend="llvm")(x)
+except tn.MissingPackageError as error:
+    print(error)
+"""
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert finished.stdout.count("broken") == 2, finished.stderr
+    assert "llvmlite is installed and cannot be loaded" in finished.stdout
+    assert "backend numpy" in finished.stdout
+
+
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
