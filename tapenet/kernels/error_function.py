@@ -90,7 +90,7 @@ def gelu_slope(t: Array, x: Array) -> Any:
 
 def _above(x: Array) -> Any:
     """Return x, or what is not smaller where the distribution is 0: infinity times 0 is NaN."""
-    return x if np.iscomplexobj(x) else np.maximum(x, -_LARGEST)
+    return x if np.iscomplexobj(x) else np.maximum(_floating(x), -_LARGEST)
 
 
 def _floating(x: Array) -> Any:

@@ -127,11 +127,6 @@ def along_rows(generator: str, name: str, *arrays: Any) -> Array | None:
 # ---- elementary functions ----
 
 
-def is_worth(name: str, x: Any) -> bool:
-    """Return whether there is code for an elementary function of an array or Tensor."""
-    return getattr(x, "size", 0) >= FEWEST_OF.get(name, FEWEST) and x.dtype.char in "fd" and backends.has_machine_code()
-
-
 def elementwise(name: str, *arrays: Any) -> Array | None:
     """Return an elementary function of large arrays of one shape; None where NumPy computes it."""
     x = arrays[0]

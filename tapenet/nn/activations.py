@@ -18,14 +18,14 @@ from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.kernels import elementwise as kernels
 from tapenet.kernels.elementwise import add_up
-from tapenet.kernels.vector_functions import along_rows, elementwise as in_one_pass, is_worth
+from tapenet.kernels.vector_functions import along_rows, elementwise as in_one_pass
 from tapenet.nn.floats import as_floating
 from tapenet.ops.elementwise.arithmetic import clip, multiply, negative, square, subtract, where
 from tapenet.ops.elementwise.choices import greater
 from tapenet.ops.elementwise.exponential import exp, expm1, logaddexp
 from tapenet.ops.elementwise.trigonometric import over_square_of_cosh, tanh as hyperbolic_tangent
 from tapenet.ops.reductions.reduction import normalized_axes, sum as sum_over
-from tapenet.ops.special.functions import gelu as gelu_at_once, normal_cdf
+from tapenet.ops.special.functions import gelu as gelu_at_once
 
 _QUICK = frozenset({np.ndarray, Tensor})  # types whose elements are checked where an operation fails
 _FAR = 60.0  # where gelu by tanh is 0 or x in every dtype, and no power overflows in float16
@@ -166,6 +166,8 @@ def gelu(x: Array, approximate: bool = False) -> Array:
 
     Exact: x / 2 (1 + erf(x / sqrt(2))). Approximate: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
 
+    At minus infinity both it and its derivative are 0, as their limits are.
+
     Derivative: Phi(x) + x phi(x), with the normal density phi; with `approximate`, that of its formula.
 
     Args:
@@ -182,8 +184,7 @@ def gelu(x: Array, approximate: bool = False) -> Array:
     """
     x = checked_operand("gelu", "x", x)
     if not checked_flag("gelu", "approximate", approximate):
-        # By what is recorded as two operations NumPy need not compute the distribution again for the derivative.
-        return gelu_at_once(x) if is_worth("gelu", x) else multiply(x, normal_cdf(x))
+        return gelu_at_once(x)
     # Beyond it the sigmoid is 0 or 1 to the last digit, and the cube could overflow; of complex x it is periodic.
     near = x if np.iscomplexobj(x) else clip(x, -_FAR, _FAR)
     # (1 + tanh u) / 2 = sigmoid(2 u), which keeps its digits where tanh u is nearly -1.

@@ -104,10 +104,12 @@ def test_slope_far_out(name, left, right):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_gelu_far_out(dtype, check_dtype):
-    x = np.array([-1000.0, 1000.0], dtype)
-    np.testing.assert_array_equal(nn.gelu(x), np.array([0, 1000], dtype))
-    check_dtype(nn.gelu, x, dtype=dtype)
+@pytest.mark.parametrize("count", [1, 2**13])
+def test_gelu_far_out(dtype, count, check_dtype):
+    x = np.array([-np.inf, -1000.0, 1000.0, np.inf] * count, dtype)
+    np.testing.assert_array_equal(nn.gelu(x), np.array([0, 0, 1000, np.inf] * count, dtype))
+    np.testing.assert_array_equal(tn.elementwise_grad(nn.gelu)(x), np.array([0, 0, 1, 1] * count, dtype))
+    check_dtype(nn.gelu, x[1:3], dtype=dtype)
 
 
 def test_derivative_at_zero():
