@@ -24,7 +24,7 @@ from compat.autograd.rules import (
     primitive_with_deprecation_warnings as primitive_with_deprecation_warnings,
     sum_outgrads as sum_outgrads,
 )
-from compat.autograd.tracer import EndNode, Node, root_of, trace as trace
+from compat.autograd.tracer import EndNode, Node, is_start, root_of, trace as trace
 from compat.autograd.util import func as func, subval as subval, toposort as toposort
 from compat.autograd.vspaces import SparseObject as SparseObject, VSpace as VSpace, vspace as vspace
 
@@ -144,4 +144,6 @@ def backward_pass(g: Any, end_node: EndNode) -> Any:
     tape, start = root_of(end_node.box)
     if tape.is_open:
         tape.__exit__(None, None, None)
+    if isinstance(g, tn.Tensor) and is_start(g):
+        g = tape.as_cotangent(g)
     return tape.gradient(end_node.box, start, output_gradients=_like(g, end_node.box), unconnected="zero")

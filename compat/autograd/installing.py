@@ -11,6 +11,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+import tapenet as tn
 from compat.autograd.errors import InstallationError
 
 _OURS, _THEIRS = "compat.autograd", "autograd"
@@ -48,7 +49,8 @@ def install() -> None:
     """Let `import autograd`, and `import autograd.numpy` and the like, find this package, in this process.
 
     Call it before the packages that import autograd are imported. Calling it again does nothing. The modules of
-    `autograd.scipy` are there if SciPy is installed.
+    `autograd.scipy` are there if SciPy is installed. autoray, if it is installed, is told that functions of Tensors
+    are in `autograd.numpy`.
 
     Raises:
         InstallationError: the real autograd has been imported: what holds its functions would not see the change.
@@ -62,6 +64,7 @@ def install() -> None:
     sys.modules[_THEIRS] = importlib.import_module(_OURS)
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
+    _register_with_autoray(_THEIRS)
 
 
 def uninstall() -> None:
@@ -71,9 +74,16 @@ def uninstall() -> None:
     """
     if _FINDER in sys.meta_path:
         sys.meta_path.remove(_FINDER)
+        _register_with_autoray(tn.__name__)
     for name, module in list(sys.modules.items()):
         if (name == _THEIRS or name.startswith(_THEIRS + ".")) and module.__name__.startswith(_OURS):
             del sys.modules[name]
+
+
+def _register_with_autoray(backend: str) -> None:
+    """Name the package in which autoray, if it is installed, looks for functions of Tensors; quimb calls them so."""
+    if "autoray" in sys.modules or importlib.util.find_spec("autoray") is not None:
+        importlib.import_module("autoray").register_backend(tn.Tensor, backend)
 
 
 @contextmanager

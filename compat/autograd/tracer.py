@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any
+
+import attrs
 
 import tapenet as tn
 from compat.autograd.boxes import Box as Box, getval as getval, isbox as isbox
@@ -79,8 +80,25 @@ class EndNode:
         self.box = box
 
 
-# The tape and the box that `new_box` has made for each root.
-_roots: weakref.WeakKeyDictionary[Any, tuple[Any, Any]] = weakref.WeakKeyDictionary()
+@attrs.define(eq=False, repr=False)
+class _OpenTape(tn.GradientTape):
+    """A tape that stays open.
+
+    Attributes:
+        start: the box that `new_box` made on it; None on a tape of cotangents.
+        cotangents: the tape of the boxes that were cotangents of this one's walks.
+    """
+
+    start: Any = attrs.field(init=False, default=None)
+    cotangents: _OpenTape | None = attrs.field(init=False, default=None)
+
+    def as_cotangent(self, start: Any) -> Any:
+        """Put the value of a box of `new_box` on the tape of cotangents, so that results of several walks combine."""
+        start.tape.__exit__(None, None, None)
+        if self.cotangents is None:
+            self.cotangents = _OpenTape(replayable=False)
+            self.cotangents.__enter__()
+        return self.cotangents.watch(start.value)
 
 
 def new_box(value: Any, trace: int, node: Node) -> Any:
@@ -88,10 +106,11 @@ def new_box(value: Any, trace: int, node: Node) -> Any:
 
     Operations on it are recorded until `backward_pass` of one of their results.
     """
-    tape = tn.GradientTape(replayable=False)
+    tape = _OpenTape(replayable=False)
     tape.__enter__()
-    box = tape.watch(value)
-    _roots[node] = tape, box
+    tape.start = box = tape.watch(value)
+    # Every box computed from this one holds the trace, and nobody else need hold the root or the tape.
+    box.owner.tape_reference = lambda: tape
     return box
 
 
@@ -101,10 +120,16 @@ def root_of(box: Any) -> tuple[Any, Any]:
     Raises:
         ArgumentTypeError: it was not computed from one.
     """
-    for tape, start in _roots.values():
-        if tape is box.tape:
-            return tape, start
+    tape = box.tape
+    if isinstance(tape, _OpenTape) and tape.start is not None:
+        return tape, tape.start
     raise ArgumentTypeError("backward_pass: end_node must be that of a box computed from one of new_box.")
+
+
+def is_start(box: Any) -> bool:
+    """Return whether a box is that of `new_box` itself, on a tape that is still open."""
+    tape = box.tape
+    return isinstance(tape, _OpenTape) and tape.is_open and tape.start is box
 
 
 # autograd's name of what it walks from; a Tensor's class is sealed for its instances alone.

@@ -270,6 +270,18 @@ def traced_by_hand(a):
 
 
 @program
+def traced_by_hand_and_let_go(a):
+    def traced(f, x):
+        return f(a.tracer.new_box(x, 0, a.core.VJPNode.new_root()))
+
+    y = traced(lambda x: a.np.sin(x) * x, X)
+    rows = [a.core.backward_pass(row, y._node) for row in onp.eye(3)]
+    boxed = [a.tracer.new_box(row, 0, a.core.VJPNode.new_root()) for row in onp.eye(3)]  # boxes as cotangents
+    stacked = a.np.stack([a.core.backward_pass(row, y._node) for row in boxed])
+    return rows, a.np.array(stacked._value)
+
+
+@program
 def graphs_of_own_nodes(a):
     class Counting(a.tracer.Node):
         __slots__ = ["depth"]

@@ -79,6 +79,16 @@ compat.autograd.uninstall()
 import sys
 assert not [name for name in sys.modules if name.split(".")[0] == "autograd"]
 """,
+    "named to autoray": """
+import sys, types, compat.autograd, tapenet as tn
+named = {}
+sys.modules["autoray"] = types.ModuleType("autoray")
+sys.modules["autoray"].register_backend = named.__setitem__
+compat.autograd.install()
+assert named == {tn.Tensor: "autograd"}
+compat.autograd.uninstall()
+assert named == {tn.Tensor: "tapenet"}
+""",
     "in a block": """
 import sys, compat.autograd
 with compat.autograd.installed():
