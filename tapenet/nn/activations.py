@@ -255,7 +255,7 @@ def softmax(x: Array, axis: int = -1) -> Array:
         Probabilities, an array of the shape and dtype of x.
 
     Raises:
-        ArgumentError: an x without axes.
+        ArgumentError: an x without axes, or without classes.
         AxisError: an axis that x does not have.
 
     >>> tn.nn.softmax(np.array([0.0, 0.0]))
@@ -277,7 +277,7 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
         Logarithms of probabilities, an array of the shape and dtype of x.
 
     Raises:
-        ArgumentError: an x without axes.
+        ArgumentError: an x without axes, or without classes.
         AxisError: an axis that x does not have.
 
     >>> tn.nn.log_softmax(np.array([0.0, 0.0]))
@@ -369,7 +369,13 @@ def _along(function: str, primitive: Primitive, x: Array, axis: int) -> Array:
     x = checked_array(function, "x", x)
     if x.ndim == 0:
         raise ArgumentError(f"{function}: x must have at least one axis; got shape ().")
-    return primitive(x, axis=normalized_axes(function, axis, x.ndim))
+    axes = normalized_axes(function, axis, x.ndim)
+    if not all(x.shape[one] for one in axes or ()):
+        raise ArgumentError(
+            f"{function}: x must have at least one class along axis {axis}; got shape {x.shape}. Name the axis of the "
+            "classes: other axes may be empty."
+        )
+    return primitive(x, axis=axes)
 
 
 def _less_largest(x: Array, axis: Axes) -> Array:

@@ -1,5 +1,6 @@
 """Activations against their formulas, at their edges, and far out."""
 
+import functools
 import math
 
 import numpy as np
@@ -199,6 +200,20 @@ def test_softmax_along_an_axis(axis, rng, check_derivatives):
     np.testing.assert_allclose(nn.log_softmax(x, axis), np.log(expected), rtol=1e-12)
     check_derivatives(lambda x: nn.softmax(x, axis), x)
     check_derivatives(lambda x: nn.log_softmax(x, axis), x)
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3), (2, 0, 4), (0, 0)])
+@pytest.mark.parametrize("function", [nn.softmax, nn.log_softmax])
+def test_softmax_takes_any_axes_without_elements_but_that_of_the_classes(function, shape):
+    for axis, classes in enumerate(shape):
+        of_axis = functools.partial(function, axis=axis)
+        if classes:
+            y, pullback = tn.vjp(of_axis, np.zeros(shape))
+            assert y.shape == pullback(y)[0].shape == shape
+        else:
+            for call in (of_axis, functools.partial(tn.vjp, of_axis)):
+                with pytest.raises(tn.ArgumentError, match=f"at least one class along axis {axis}; got shape"):
+                    call(np.zeros(shape))
 
 
 def test_softmax_jacobian_is_diag_minus_outer(rng):

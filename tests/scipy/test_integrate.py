@@ -148,6 +148,21 @@ def test_a_right_hand_side_that_cannot_be_mapped_goes_point_by_point() -> None:
     assert tn.grad(lambda k: last(branching, k))(2.0) == pytest.approx(tn.grad(lambda k: last(oscillator, k))(2.0))
 
 
+@pytest.mark.parametrize("method", ["RK23", "RK45", "DOP853"])
+@pytest.mark.parametrize("give", [lambda x: x, lambda x: [x], lambda x: tnp.reshape(x, (1,))])
+def test_one_number_is_the_slope_of_all_components(method: str, give: Any) -> None:
+    def slope(t: Any, y: Any, k: Any) -> Any:
+        return give(-k * y[0])
+
+    def last(k: Any) -> Any:
+        return integrate.solve_ivp(slope, (0.0, 2.0), Y0, method, args=(k,), rtol=1e-8, atol=1e-10).y[:, -1]
+
+    # y_0 = e^(-kt), and y_1 moves as it does.
+    np.testing.assert_allclose(last(0.7), Y0 - 1.0 + np.exp(-1.4), rtol=1e-5)
+    np.testing.assert_allclose(tn.jacobian(last)(0.7), [-2.0 * np.exp(-1.4)] * 2, rtol=1e-5)
+    np.testing.assert_allclose(tn.jvp(last, (0.7,), (1.0,))[1], [-2.0 * np.exp(-1.4)] * 2, rtol=1e-5)
+
+
 def test_a_solver_that_fails_gives_no_derivative() -> None:
     def explodes(t: Any, y: Any, k: Any) -> Any:
         return k * y * y

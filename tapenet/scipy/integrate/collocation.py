@@ -125,11 +125,16 @@ def mesh_times(times: Array, interval: Array, fraction: Array) -> Array:
 
 def field(f: Callable[..., Any], times: Array, states: Array, args: Any) -> Array:
     """Evaluate f at all points at once, or one after the other where it cannot be mapped."""
+
+    def slope(t: Array, y: Array) -> Array:
+        value = as_vector(f(t, y, *args))
+        # SciPy's solvers of solve_ivp take one number as that of all components.
+        return tnp.broadcast_to(value, y.shape) if value.shape == (1,) else value
+
     try:
-        return vmap(lambda t, y: as_vector(f(t, y, *args)))(times, states)
+        return vmap(slope)(times, states)
     except MappedValueError:
-        values = [as_vector(f(times[i], states[i], *args)) for i in range(states.shape[0])]
-        return tnp.stack(values)
+        return tnp.stack([slope(times[i], states[i]) for i in range(states.shape[0])])
 
 
 def as_vector(value: Any) -> Array:
