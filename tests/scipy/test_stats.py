@@ -254,3 +254,14 @@ def test_results_of_hypotheses_have_their_further_parts() -> None:
 def test_wrong_arguments_of_hypotheses_and_summaries_have_named_errors(call: object, words: str) -> None:
     with tn.GradientTape() as tape, pytest.raises(tn.TapenetError, match=words):
         call(tape.watch(np.array([1.0, 2.0, 4.0, 5.0])))  # type: ignore[operator]
+
+
+def test_the_upper_tail_of_crystalball_keeps_its_digits() -> None:
+    z, shapes = np.array([-30.0, -2.0, -1.9, 0.3, 5.0, 9.0, 20.0, 30.0]), (2.0, 3.0)
+    expected = scipy.stats.crystalball.logsf(z, *shapes)
+    logsf, by_z = tn.value_and_grad(lambda z: tnp.sum(stats.crystalball.logsf(z, *shapes)))(z)
+    np.testing.assert_allclose(logsf, np.sum(expected), rtol=1e-12)
+    np.testing.assert_allclose(tn.vjp(lambda z: stats.crystalball.logsf(z, *shapes), z)[0], expected, rtol=1e-12)
+    np.testing.assert_allclose(tn.vjp(lambda z: stats.crystalball.sf(z, *shapes), z)[0], np.exp(expected), rtol=1e-12)
+    hazard = -np.exp(scipy.stats.crystalball.logpdf(z, *shapes) - expected)
+    np.testing.assert_allclose(by_z, hazard, rtol=1e-12)

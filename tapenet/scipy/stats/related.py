@@ -242,6 +242,20 @@ def _crystal_cdf(z: Array, beta: Array, m: Array) -> Array:
     return tnp.where(normal, tail + inner, tail * tnp.power(apart, 1 - m)) / (tail + middle)
 
 
+def _crystal_sf(z: Array, beta: Array, m: Array) -> Array:
+    tail, middle, _ = _crystal_parts(beta, m)
+    normal = tnp.asarray(z > -beta)
+    above = math.sqrt(2 * math.pi) * special.ndtr(-guarded(normal, z, 0.0)) / (tail + middle)
+    return tnp.where(normal, above, 1 - _crystal_cdf(guarded(~normal, z, -beta), beta, m))
+
+
+def _crystal_logsf(z: Array, beta: Array, m: Array) -> Array:
+    tail, middle, _ = _crystal_parts(beta, m)
+    normal = tnp.asarray(z > -beta)
+    above = math.log(2 * math.pi) / 2 + special.log_ndtr(-guarded(normal, z, 0.0)) - tnp.log(tail + middle)
+    return tnp.where(normal, above, tnp.log1p(-_crystal_cdf(guarded(~normal, z, -beta), beta, m)))
+
+
 def _crystal_ppf(q: Array, beta: Array, m: Array) -> Array:
     tail, middle, _ = _crystal_parts(beta, m)
     mass = q * (tail + middle)
@@ -288,6 +302,8 @@ crystalball = continuous(
     valid=lambda beta, m: tnp.asarray((beta > 0) & (m > 1)),
     logpdf=_crystal_logpdf,
     cdf=_crystal_cdf,
+    sf=_crystal_sf,
+    logsf=_crystal_logsf,
     ppf=_crystal_ppf,
     isf=_crystal_isf,
     mean=_crystal_mean,
