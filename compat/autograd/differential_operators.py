@@ -24,6 +24,9 @@ Function = Callable[..., Any]
 make_vjp = unary_to_nary(core.make_vjp)
 make_jvp = unary_to_nary(core.make_jvp)
 
+# autograd's names of those of one argument: operators of users' own, geomstats' among them, call them.
+_make_vjp, _make_jvp = core.make_vjp, core.make_jvp
+
 
 def _check_scalar(name: str, ans: Any) -> None:
     if type(ans) is not np.float64 and vspace(ans).size != 1:

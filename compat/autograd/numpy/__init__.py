@@ -16,6 +16,21 @@ __all__ = sorted(
     {name for name in (*vars(_np)["__all__"], *dir(_tnp)) if not name.startswith("_")} - {"fft", "linalg", "random"}
 )
 _NAMES = frozenset(__all__)
+# Names that NumPy 2 has dropped, and packages written for autograd still use.
+_RENAMED = {
+    "trapz": "trapezoid",
+    "product": "prod",
+    "cumproduct": "cumprod",
+    "row_stack": "vstack",
+    "round_": "round",
+    "alltrue": "all",
+    "sometrue": "any",
+    "Inf": "inf",
+    "infty": "inf",
+    "NaN": "nan",
+    "float_": "float64",
+    "complex_": "complex128",
+}
 
 
 def _of_iterables(function: Any) -> Any:
@@ -59,6 +74,8 @@ __version__ = _np.__version__
 
 def __getattr__(name: str) -> Any:
     """Find a name at its first use: to find all takes longer than autograd's import."""
+    if name in _RENAMED:
+        return globals().get(_RENAMED[name]) or __getattr__(_RENAMED[name])
     if name not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = globals()[name] = _found(name)

@@ -67,6 +67,32 @@ def test_operators_refuse_what_is_not_theirs() -> None:
         backward_pass(1.0, tape.watch(2.0)._node)
 
 
+def test_operators_of_users_own() -> None:
+    pullback, y = getattr(autograd.differential_operators, "_make_vjp")(np.sin, X)  # noqa: B009
+    assert onp.allclose(pullback(onp.ones(3)), onp.cos(X))
+    assert onp.allclose(y, onp.sin(X))
+
+
+def test_names_of_numpy_1() -> None:
+    renamed = {
+        "trapz": "trapezoid",
+        "product": "prod",
+        "cumproduct": "cumprod",
+        "row_stack": "vstack",
+        "alltrue": "all",
+    }
+    renamed |= {
+        "alltrue": "all",
+        "sometrue": "any",
+        "round_": "round",
+        "Inf": "inf",
+        "infty": "inf",
+        "float_": "float64",
+    }
+    assert all(getattr(np, old) is getattr(np, new) for old, new in renamed.items())
+    assert grad(lambda x: getattr(np, "trapz")(x))(X).tolist() == [0.5, 1.0, 0.5]  # noqa: B009
+
+
 def test_assignment_says_what_to_write() -> None:
     def f(x):
         x[0] = 1.0
