@@ -265,3 +265,15 @@ def test_the_upper_tail_of_crystalball_keeps_its_digits() -> None:
     np.testing.assert_allclose(tn.vjp(lambda z: stats.crystalball.sf(z, *shapes), z)[0], np.exp(expected), rtol=1e-12)
     hazard = -np.exp(scipy.stats.crystalball.logpdf(z, *shapes) - expected)
     np.testing.assert_allclose(by_z, hazard, rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore")  # NumPy's and SciPy's, of few elements
+def test_statistics_of_too_few_elements_are_nan_as_scipys_are() -> None:
+    for n in (1, 2, 3, 4):
+        for size in range(1, 6):
+            data = np.arange(1.0, 1.0 + size) ** 2
+            value = tn.vjp(lambda x, n=n: stats.kstat(x, n), data)[0]
+            np.testing.assert_allclose(value, scipy.stats.kstat(data, n), rtol=1e-12)
+    for equal_var in (True, False):
+        statistic = tn.vjp(lambda x, e=equal_var: stats.ttest_ind(x, np.ones(2), equal_var=e).statistic, np.zeros(0))[0]
+        assert np.isnan(statistic)

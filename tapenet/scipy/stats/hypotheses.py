@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -106,7 +107,7 @@ def ttest_ind(
     if trim or method is not None:
         raise ArgumentError(f"stats.ttest_ind: trim must be 0 and method None on a tape; got {trim!r}, {method!r}.")
     a, b = as_array(a), as_array(b)
-    n, m = size_along(a, axis), size_along(b, axis)
+    n, m = (size_along(x, axis) or math.nan for x in (a, b))  # NaN without elements, as SciPy's
     of_a, of_b = (tnp.var(x, axis=axis, ddof=1, keepdims=keepdims) for x in (a, b))
     if equal_var:
         df: Array = n + m - 2.0

@@ -92,6 +92,8 @@ def kstat(data: Array, n: int = 2, *, axis: Any = None, nan_policy: str = "propa
         raise ArgumentError(f"stats.kstat: n must be 1, 2, 3 or 4; got {n!r}.")
     data = as_array(data)
     count = float(size_along(data, axis))
+    if count < n:  # NaN, as SciPy's
+        count = math.nan
     second, third, fourth = (central_moment(data, order, axis) for order in (2, 3, 4))
     found: Array = tnp.mean(data, axis=axis)
     if n == 2:
