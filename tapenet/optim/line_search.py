@@ -68,7 +68,10 @@ class Search:
     def _between(self, low: Trial, high: Trial) -> Trial:
         """Narrow an interval. `low` falls enough, and is the lowest such; between it and `high` lies a solution."""
         for _ in range(self.limit):
-            trial = self.evaluate(_inside(low, high))
+            distance = _inside(low, high)
+            if distance in (low.distance, high.distance):
+                return low  # no number lies between them
+            trial = self.evaluate(distance)
             if not self._falls_enough(trial) or trial.value >= low.value:
                 high = trial
                 continue

@@ -1,9 +1,7 @@
-"""Teams: every part once, on any number of threads, from several callers, and in forked children."""
+"""Teams: every part once, on any number of threads, and from several callers."""
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from typing import Any
 
@@ -127,17 +125,3 @@ def test_helpers_of_a_team_come_to_other_work():
         products.shared_product(x, x)
         begun = threading.Barrier(3, timeout=60)
         threads.share(lambda part, begun=begun: begun.wait(), 3, 10 * threads.WORTH_SHARING)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot fork here")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_child_has_a_team_of_its_own():
-    x = np.random.default_rng(0).random((300, 300))
-    expected = products.shared_product(x, x)
-    for _ in range(5):
-        products.shared_product(x, x)
-        child = os.fork()
-        if child == 0:
-            signal.alarm(30)
-            os._exit(0 if np.array_equal(products.shared_product(x, x), expected) else 1)
-        assert os.waitpid(child, 0)[1] == 0

@@ -181,6 +181,12 @@ def test_a_line_that_only_rises_beyond_rounding():
     assert Search(lambda t: Trial(t, 1.0 + t, 1.0, None), start, 10).run(1.0) is start
 
 
+def test_a_line_search_ends_where_no_number_lies_between():
+    start = Trial(0.0, 0.3, -1.0, None)
+    found = Search(lambda t: Trial(t, abs(t - 0.3), -1.0 if t < 0.3 else 1.0, None), start, 10_000).run(1.0)
+    assert abs(found.distance - 0.3) < 1e-15
+
+
 # ---- errors ----
 
 
