@@ -52,7 +52,7 @@ class _Row:
             self.f.store(value(*given), self.places[-1], at, mask)
 
     def largest(self) -> Value:
-        """Return the largest element of the first array in each lane; 0 in place of an infinite one."""
+        """Return the largest element of the first array in each lane; 0 in place of -infinity."""
         f, c = self.f, self.f.code
         found = f.variable(c.type, c.number(float("-inf")))
         with self.vectors(0) as (_, mask, (x,)):
@@ -60,8 +60,8 @@ class _Row:
             is_larger = c.add(f"and {c.truth} {mask}, {c.compare('ogt', x, before)}")
             f.set(c.type, found, c.select(is_larger, x, before))
         largest = f.spread(f.largest(f.get(c.type, found)))
-        is_number = c.compare("olt", c.intrinsic("fabs", largest), c.number(float("inf")))
-        return c.select(is_number, largest, c.number(0.0))
+        # Infinity stays: less itself it is NaN, in the whole row.
+        return c.select(c.compare("ogt", largest, c.number(float("-inf"))), largest, c.number(0.0))
 
 
 def _function(name: str, char: str, lanes: int, pointers: Sequence[str], write: Callable[[_Row], None]) -> Function:

@@ -245,7 +245,8 @@ def softplus(x: Array) -> Array:
 def softmax(x: Array, axis: int = -1) -> Array:
     """Compute e^x_i / sum_j e^x_j along an axis, without overflow.
 
-    Derivative: the Jacobian is diag(y) - y y^T, with y the result.
+    Derivative: the Jacobian is diag(y) - y y^T, with y the result. Of logits among which one is infinity or NaN, or
+    all are -infinity, the whole result is NaN.
 
     Args:
         x: logits, float array of any shape with at least one axis.
@@ -267,7 +268,8 @@ def softmax(x: Array, axis: int = -1) -> Array:
 def log_softmax(x: Array, axis: int = -1) -> Array:
     """Compute x_i - log sum_j e^x_j along an axis, without overflow.
 
-    Derivative: the Jacobian is I - 1 softmax(x)^T.
+    Derivative: the Jacobian is I - 1 softmax(x)^T. Of logits among which one is infinity or NaN, or all are -infinity,
+    the whole result is NaN.
 
     Args:
         x: logits, float array of any shape with at least one axis.
@@ -382,4 +384,4 @@ def _less_largest(x: Array, axis: Axes) -> Array:
     """Subtract from x its largest element along an axis: a constant, which changes neither value nor derivative."""
     x = as_floating(x)
     largest = np.max(x, axis, keepdims=True)
-    return x - np.where(np.isfinite(largest), largest, 0)
+    return x - np.where(largest > -np.inf, largest, 0)  # infinity less itself is NaN, in the whole row

@@ -113,8 +113,13 @@ def scaled_dot_product_attention(
 def _leading(name: str, q: Array, k: Array, v: Array) -> tuple[int, ...]:
     """Check shapes, and return the axes in front of length and features."""
     for letter, x in (("q", q), ("k", k), ("v", v)):
-        if x.ndim < 2 or 0 in x.shape[-2:]:
+        if x.ndim < 2:
             raise ArgumentError(f"{name}: {letter} must have shape (..., heads, length, features); got {x.shape}.")
+        if 0 in x.shape[-2:]:
+            raise ArgumentError(
+                f"{name}: {letter} must have shape (..., heads, length, features), length and features at least 1; "
+                f"got {x.shape}."
+            )
     if k.shape[-1] != q.shape[-1]:
         raise ArgumentError(f"{name}: k must have as many features as q, {q.shape[-1]}; got shape {k.shape}.")
     if v.shape[-2] != k.shape[-2]:

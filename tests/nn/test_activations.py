@@ -244,6 +244,21 @@ def test_softmax_with_impossible_classes():
     np.testing.assert_allclose(gradient, [[0.25, 0, -0.25], [0, 0, 0]], atol=1e-15)
 
 
+@pytest.mark.parametrize("size", [1, 2, 5, 17, 300, 5000])
+@pytest.mark.parametrize("function", [nn.softmax, nn.log_softmax])
+@np.errstate(invalid="ignore")
+def test_softmax_of_infinity_is_nan_in_the_whole_row(function, size, rng):
+    for ends in ([np.inf], [np.inf, np.inf], [np.inf, -np.inf], [np.nan], [np.nan, np.inf]):
+        for dtype in (np.float32, np.float64):
+            x = rng.normal(size=(4, size)).astype(dtype)
+            x[1, -1:], x[1, : len(ends)] = ends[0], ends[:size]
+            for axis, rows in ((1, x), (0, x.T)):
+                y, pullback = tn.vjp(functools.partial(function, axis=axis), rows)
+                of_rows = [part if axis else part.T for part in (y, pullback(np.ones_like(rows))[0])]
+                for found in of_rows:
+                    np.testing.assert_array_equal(np.isnan(found), np.outer(np.arange(4) == 1, np.ones(size, bool)))
+
+
 @pytest.mark.parametrize("function", [nn.softmax, nn.log_softmax])
 def test_softmax_needs_an_axis_that_there_is(function):
     message = rf"{function.__name__}: axis must be in \[-2, 2\) for an array of 2 axes; got 2\."

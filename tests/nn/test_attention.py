@@ -231,6 +231,15 @@ Q = np.ones((2, 3, 4))
     ("call", "text"),
     [
         (lambda: nn.scaled_dot_product_attention(Q[0, 0], Q, Q), r"q must have shape \(..., heads, length, features\)"),
+        (
+            lambda: nn.scaled_dot_product_attention(Q[..., :0, :], Q, Q),
+            r"q must .*, length and features at least 1; got",
+        ),
+        (
+            lambda: nn.scaled_dot_product_attention(Q, Q[..., :0, :], Q),
+            r"k must .*, length and features at least 1; got",
+        ),
+        (lambda: nn.scaled_dot_product_attention(Q, Q, Q[..., :0]), r"v must .*, length and features at least 1; got"),
         (lambda: nn.scaled_dot_product_attention(Q, np.ones((2, 3, 5)), Q), "k must have as many features as q, 4"),
         (lambda: nn.scaled_dot_product_attention(Q, Q, np.ones((2, 2, 4))), "v must be as long as k, 3"),
         (lambda: nn.scaled_dot_product_attention(Q, np.ones((3, 3, 4)), np.ones((3, 3, 4))), "must have leading axes"),

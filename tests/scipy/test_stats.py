@@ -238,6 +238,7 @@ def test_results_of_hypotheses_have_their_further_parts() -> None:
         (lambda x: stats.ttest_1samp(x, 0.0, alternative="both"), "alternative must be 'two-sided'"),
         (lambda x: stats.ttest_ind(x, x, trim=0.2), "stats.ttest_ind: trim must be 0"),
         (lambda x: stats.linregress(x[:2], x[:2]), "stats.linregress: x and y must be of one length"),
+        (lambda x: stats.linregress(x, x[:3]), "stats.linregress: x and y must be of one length"),
         (lambda x: stats.power_divergence(x, lambda_="none"), "stats.power_divergence: lambda_ must be one of"),
         (lambda x: stats.f_oneway(x), "stats.f_oneway: equal_var must be True"),
         (lambda x: stats.iqr(x, scale="wide"), "stats.iqr: scale must be"),
@@ -277,3 +278,38 @@ def test_statistics_of_too_few_elements_are_nan_as_scipys_are() -> None:
     for equal_var in (True, False):
         statistic = tn.vjp(lambda x, e=equal_var: stats.ttest_ind(x, np.ones(2), equal_var=e).statistic, np.zeros(0))[0]
         assert np.isnan(statistic)
+
+
+FEW = {
+    "iqr": stats.iqr,
+    "trim_mean": lambda x, **keywords: stats.trim_mean(x, 0.1, **keywords),
+    "differential_entropy": stats.differential_entropy,
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # NumPy's and SciPy's, of few elements
+@pytest.mark.parametrize("name", FEW)
+def test_summaries_of_few_elements_are_scipys(name: str) -> None:
+    for size in range(6):
+        data = np.arange(1.0, 1.0 + size) ** 2
+        expected = FEW[name](data)  # plain, so that SciPy answers
+        value, pullback = tn.vjp(FEW[name], data)
+        np.testing.assert_allclose(value, expected, rtol=1e-12)
+        (gradient,) = pullback(1.0)
+        assert gradient.shape == data.shape
+        assert np.all(np.isnan(gradient) == np.isnan(expected))
+    for keepdims in (False, True):
+        found = tn.vjp(lambda x, keep=keepdims: FEW[name](x, axis=1, keepdims=keep), np.ones((2, 0)))[0]
+        assert found.shape == ((2, 1) if keepdims else (2,))
+        assert np.all(np.isnan(found))
+
+
+@pytest.mark.filterwarnings("ignore")  # SciPy's, of few elements
+def test_a_line_through_fewer_than_two_points_is_nan_as_scipys_is() -> None:
+    for size in (0, 1):
+        x = np.ones(size)
+        with tn.GradientTape() as tape:
+            line = stats.linregress(*tape.watch((x, 2 * x)))
+            assert all(np.isnan(part.value) for part in (*line, line.intercept_stderr))
+        assert np.all(np.isnan(scipy.stats.linregress(x, 2 * x)))
+        assert np.all(np.isnan(tn.grad(lambda x: stats.linregress(x, x).slope)(x)))

@@ -46,7 +46,9 @@ published(
 
 @numpy_function(scipy.special.softmax)
 def softmax(x: Array, axis: Any = None) -> Array:
-    powers = tnp.exp(x - _largest(x, axis))
+    largest = tnp.max(tnp.real(constant(x)), axis=axis, keepdims=True)
+    # Infinity less itself is NaN, in the whole row, as SciPy's.
+    powers = tnp.exp(x - largest)
     return powers / tnp.sum(powers, axis=axis, keepdims=True)
 
 

@@ -227,11 +227,17 @@ class LinregressResult(Line):
 @numpy_function(scipy.stats.linregress)
 def linregress(x: Array, y: Array, alternative: str = "two-sided") -> LinregressResult:
     x, y = as_array(x) * 1.0, as_array(y) * 1.0
-    if x.ndim != 1 or x.shape != y.shape or x.shape[0] < 3:
+    if x.ndim != 1 or x.shape != y.shape or x.shape[0] == 2:
         raise ArgumentError(
-            f"stats.linregress: x and y must be of one length, at least 3, on a tape; got {x.shape} and {y.shape}."
+            f"stats.linregress: x and y must be of one length, not 2, on a tape; got {x.shape} and {y.shape}. The line "
+            "through two points has the slope (y[1] - y[0]) / (x[1] - x[0])."
         )
     n = x.shape[0]
+    if n < 2:  # NaN, as SciPy's
+        none = (tnp.sum(x) + tnp.sum(y)) * math.nan
+        made = LinregressResult(*[none] * 5)
+        made.intercept_stderr = none
+        return made
     across, up = tnp.mean(x), tnp.mean(y)
     squares, products, others = (
         tnp.mean(a * b) for a, b in ((x - across, x - across), (x - across, y - up), (y - up, y - up))

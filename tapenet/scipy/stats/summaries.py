@@ -16,6 +16,12 @@ from tapenet.scipy import special
 from tapenet.scipy.placing import published
 from tapenet.scipy.stats.descriptive import central_moment, check_policy, size_along
 
+
+def without_elements(x: Array, axis: Any, keepdims: bool) -> Array:
+    """Return NaN, as SciPy does for a sample of too few elements; its derivative is NaN as well."""
+    return tnp.sum(x, axis=axis, keepdims=keepdims) * math.nan
+
+
 # ---- of order ----
 
 
@@ -34,6 +40,9 @@ def iqr(
         if scale.lower() != "normal":
             raise ArgumentError(f"stats.iqr: scale must be a number or 'normal'; got {scale!r}.")
         scale = 2 * math.sqrt(2) * float(special.erfinv(0.5))
+    x = as_array(x)
+    if not size_along(x, axis):
+        return without_elements(x, axis, keepdims)
     low, high = sorted(rng)
     ends = (tnp.percentile(x, q, axis=axis, method=interpolation, keepdims=keepdims) for q in (high, low))
     upper, lower = ends
@@ -49,6 +58,8 @@ def trim_mean(
     if axis is None:
         a, axis = tnp.ravel(a), 0
     n = a.shape[axis]
+    if not n:
+        return without_elements(a, axis, keepdims)
     cut = int(proportiontocut * n)
     if 2 * cut >= n:
         raise ArgumentError(f"stats.trim_mean: proportiontocut must leave some values; got {proportiontocut!r}.")
@@ -143,6 +154,8 @@ def differential_entropy(
     x = tnp.sort(tnp.moveaxis(as_array(values), axis, -1), axis=-1)
     n = x.shape[-1]
     window = math.floor(math.sqrt(n) + 0.5) if window_length is None else window_length
+    if not 2 <= 2 * window < n and (window_length is None or n < 3):
+        return without_elements(as_array(values), axis, keepdims)
     if not 2 <= 2 * window < n:
         raise ArgumentError(f"stats.differential_entropy: 2 * window_length must be from 2 to {n - 1}; got {window!r}.")
     if method == "auto":
