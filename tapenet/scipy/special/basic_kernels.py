@@ -36,9 +36,18 @@ def integral_of_power(x: Any, *, order: int) -> Any:
 
 
 def log1p_over_x(x: Any, *, order: int) -> Any:
-    """Compute the derivative of log(1 + x) / x of an order: (-1)^n n! / (n + 1) F(n + 1, n + 1; n + 2; -x)."""
+    """Compute the derivative of log(1 + x) / x of an order: (-1)^n n! / (n + 1) F(n + 1, n + 1; n + 2; -x).
+
+    For large x it follows by recurrence, n f_(n-1) + x f_n = d^n log(1 + x).
+    """
     given = floating(x)
+    wide = given.astype(np.float64)
     factor = (-1.0) ** order * math.factorial(order) / (order + 1)
     n = float(order)
-    found = factor * scipy.special.hyp2f1(n + 1, n + 1, n + 2, -given.astype(np.float64))
-    return found.astype(given.dtype)[()]
+    large = wide > 10
+    high = np.where(large, wide, 10.0)
+    far = np.log1p(high) / high
+    for k in range(1, order + 1):
+        far = (-((-1.0) ** k) * math.factorial(k - 1) / (1 + high) ** k - k * far) / high
+    near = factor * scipy.special.hyp2f1(n + 1, n + 1, n + 2, -np.where(large, 0.0, wide))
+    return np.where(large, far, near).astype(given.dtype)[()]

@@ -19,6 +19,7 @@ from tapenet.scipy.special.helpers import guarded
 from tapenet.scipy.special.incomplete import beta_density, gamma_density
 from tapenet.scipy.stats.distribution import continuous
 from tapenet.scipy.stats.expectations import exists, log1mexp, over_interval, over_probabilities
+from tapenet.scipy.stats.tails import invgauss_logcdf, invgauss_logsf, skewnorm_cdf, skewnorm_logcdf, skewnorm_logpdf
 
 _LOG_2 = math.log(2)
 _LOG_2_PI = math.log(2 * math.pi)
@@ -61,7 +62,9 @@ halfnorm = continuous(
     pdf=lambda z: 2 * normal_density(z),
     cdf=lambda z: special.erf(z / math.sqrt(2)),
     sf=lambda z: 2 * special.ndtr(-z),
-    logsf=lambda z: _LOG_2 + special.log_ndtr(-z),
+    logsf=lambda z: tnp.where(
+        z < 0.5, tnp.log1p(-special.erf(tnp.minimum(z, 0.5) / math.sqrt(2))), _LOG_2 + special.log_ndtr(-z)
+    ),
     ppf=lambda q: math.sqrt(2) * special.erfinv(q),
     isf=lambda q: -special.ndtri(q / 2),
 )
@@ -112,10 +115,6 @@ truncnorm = continuous(
 )
 
 
-def _skewnorm_logpdf(z: Array, a: Array) -> Array:
-    return _LOG_2 - (z * z + _LOG_2_PI) / 2 + special.log_ndtr(a * z)
-
-
 def _skewness_slope(a: Array) -> Array:
     return math.sqrt(2 / math.pi) * a / tnp.sqrt(1 + a * a)
 
@@ -124,14 +123,16 @@ skewnorm = continuous(
     "skewnorm",
     "a",
     valid=lambda a: tnp.isfinite(a),
-    logpdf=_skewnorm_logpdf,
-    cdf=lambda z, a: special.ndtr(z) - 2 * special.owens_t(z, a),
-    sf=lambda z, a: special.ndtr(-z) + 2 * special.owens_t(z, a),
+    logpdf=skewnorm_logpdf,
+    cdf=lambda z, a: skewnorm_cdf(z, a),
+    sf=lambda z, a: skewnorm_cdf(-z, -a),
+    logcdf=lambda z, a: skewnorm_logcdf(z, a),
+    logsf=lambda z, a: skewnorm_logcdf(-z, -a),
     mean=_skewness_slope,
     var=lambda a: 1 - _skewness_slope(a) ** 2,
     entropy=over_interval(
         lambda a: (-12.0 + 0 * a, 12.0 + 0 * a),
-        lambda z, a: -tnp.exp(_skewnorm_logpdf(z, a)) * _skewnorm_logpdf(z, a),
+        lambda z, a: -tnp.exp(skewnorm_logpdf(z, a)) * skewnorm_logpdf(z, a),
     ),
 )
 
@@ -261,12 +262,12 @@ t = continuous(
 
 
 def _laplace_cdf(z: Array) -> Array:
-    tail = tnp.exp(-tnp.abs(z)) / 2
+    tail = tnp.exp(-tnp.where(z > 0, z, -z)) / 2  # not abs(z), whose derivative at 0 is 0
     return tnp.where(z > 0, 1 - tail, tail)
 
 
 def _laplace_logcdf(z: Array) -> Array:
-    return tnp.where(z > 0, tnp.log1p(-tnp.exp(-tnp.abs(z)) / 2), tnp.minimum(z, 0.0) - _LOG_2)
+    return tnp.where(z > 0, tnp.log1p(-tnp.exp(-tnp.where(z > 0, z, -z)) / 2), z - _LOG_2)
 
 
 def _laplace_ppf(q: Array) -> Array:
@@ -553,20 +554,15 @@ burr12 = continuous(
 # ---- others ----
 
 
-def _invgauss_tail(z: Array, mu: Array, sign: float) -> Array:
-    """Compute one of the tails, through the logarithm of the second term, which is the product of large and small."""
-    root = 1 / tnp.sqrt(z)
-    first = special.ndtr(sign * root * (z / mu - 1))
-    return first + sign * tnp.exp(2 / mu + special.log_ndtr(-root * (z / mu + 1)))
-
-
 invgauss = continuous(
     "invgauss",
     "mu",
     lower=0.0,
     logpdf=lambda z, mu: -_LOG_2_PI / 2 - 1.5 * tnp.log(z) - ((z - mu) / mu) ** 2 / (2 * z),
-    cdf=lambda z, mu: _invgauss_tail(z, mu, 1.0),
-    sf=lambda z, mu: _invgauss_tail(z, mu, -1.0),
+    cdf=lambda z, mu: tnp.exp(invgauss_logcdf(z, mu)),
+    sf=lambda z, mu: tnp.exp(invgauss_logsf(z, mu)),
+    logcdf=invgauss_logcdf,
+    logsf=invgauss_logsf,
     mean=lambda mu: mu,
     var=lambda mu: tnp.power(mu, 3.0),
     entropy=lambda mu: (1 + _LOG_2_PI + 3 * tnp.log(mu)) / 2 - 1.5 * tnp.exp(2 / mu) * special.exp1(2 / mu),

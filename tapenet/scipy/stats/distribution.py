@@ -315,6 +315,17 @@ class Continuous(Distribution):
         return self.sampled(z, *shapes) * scale + loc
 
 
+def _logarithm(part: Formula, rest: Formula) -> Formula:
+    """Return the logarithm of a probability, from that of the rest where the rest is small: it keeps its digits."""
+
+    def logarithm(z: Array, *shapes: Array) -> Array:
+        found, left = part(z, *shapes), rest(z, *shapes)
+        most = tnp.asarray(found > 0.5)
+        return tnp.where(most, tnp.log1p(-guarded(most, left, 0.5)), tnp.log(guarded(~most, found, 0.5)))
+
+    return logarithm
+
+
 def continuous(name: str, shapes: str = "", **settings: Any) -> Continuous:
     """Declare a continuous distribution by its formulas; `logpdf` and `cdf` give what is not stated."""
     ends = {key: settings.pop(key) for key in ("lower", "upper", "valid") if key in settings}
@@ -322,8 +333,8 @@ def continuous(name: str, shapes: str = "", **settings: Any) -> Continuous:
     logpdf, cdf = formulas["logpdf"], formulas["cdf"]
     formulas.setdefault("pdf", lambda z, *shapes: tnp.exp(logpdf(z, *shapes)))
     sf = formulas.setdefault("sf", lambda z, *shapes: 1 - cdf(z, *shapes))
-    formulas.setdefault("logcdf", lambda z, *shapes: tnp.log(cdf(z, *shapes)))
-    formulas.setdefault("logsf", lambda z, *shapes: tnp.log(sf(z, *shapes)))
+    formulas.setdefault("logcdf", _logarithm(cdf, sf))
+    formulas.setdefault("logsf", _logarithm(sf, cdf))
     if shapes and {"ppf", "isf"} <= formulas.keys():
         _complete(formulas)
     made = Continuous(name=name, shapes=tuple(shapes.split()), formulas=formulas, **ends)
@@ -401,8 +412,8 @@ def discrete(name: str, shapes: str, **settings: Any) -> Discrete:
     logpmf, cdf = formulas["logpmf"], formulas["cdf"]
     formulas.setdefault("pmf", lambda k, *shapes: tnp.exp(logpmf(k, *shapes)))
     sf = formulas.setdefault("sf", lambda k, *shapes: 1 - cdf(k, *shapes))
-    formulas.setdefault("logcdf", lambda k, *shapes: tnp.log(cdf(k, *shapes)))
-    formulas.setdefault("logsf", lambda k, *shapes: tnp.log(sf(k, *shapes)))
+    formulas.setdefault("logcdf", _logarithm(cdf, sf))
+    formulas.setdefault("logsf", _logarithm(sf, cdf))
     made = Discrete(name=name, shapes=tuple(shapes.split()), formulas=formulas, **ends)
     if len(made.integers) == len(made.shapes):
         return _documented(made, "No derivative: its parameters are integers; a Tensor gives plain arrays.")

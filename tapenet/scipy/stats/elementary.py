@@ -43,8 +43,8 @@ arcsine = continuous(
     lower=0.0,
     upper=1.0,
     logpdf=lambda z: -_LOG_PI - (tnp.log(z) + tnp.log1p(-z)) / 2,
-    cdf=lambda z: 2 / math.pi * tnp.arcsin(tnp.sqrt(z)),
-    sf=lambda z: 2 / math.pi * tnp.arcsin(tnp.sqrt(1 - z)),
+    cdf=lambda z: 2 / math.pi * tnp.arctan2(tnp.sqrt(z), tnp.sqrt(1 - z)),
+    sf=lambda z: 2 / math.pi * tnp.arctan2(tnp.sqrt(1 - z), tnp.sqrt(z)),
     ppf=lambda q: tnp.sin(math.pi / 2 * q) ** 2,
     isf=lambda q: tnp.cos(math.pi / 2 * q) ** 2,
 )
@@ -103,6 +103,7 @@ powerlaw = continuous(
     logpdf=lambda z, a: tnp.log(a) + special.xlogy(a - 1, z),
     cdf=lambda z, a: tnp.power(z, a),
     sf=lambda z, a: -special.powm1(z, a),
+    logcdf=lambda z, a: special.xlogy(a, z),
     ppf=lambda q, a: tnp.power(q, 1 / a),
     isf=lambda q, a: tnp.exp(tnp.log1p(-q) / a),
     mean=lambda a: a / (a + 1),
@@ -164,7 +165,7 @@ def _asymmetric_logpdf(z: Array, kappa: Array) -> Array:
 
 def _asymmetric_tail(z: Array, kappa: Array) -> Array:
     """Compute the distribution function below 0 and 1 less it above."""
-    scaled = _sided(z, tnp.minimum(z, 0.0) / kappa, -tnp.maximum(z, 0.0) * kappa)
+    scaled = _sided(z, z / kappa, -z * kappa)
     return _sided(z, kappa, 1 / kappa) / (kappa + 1 / kappa) * tnp.exp(scaled)
 
 
@@ -219,10 +220,10 @@ burr = continuous(
     "burr",
     "c d",
     lower=0.0,
-    logpdf=lambda z, c, d: tnp.log(c * d) - (c + 1) * tnp.log(z) - (d + 1) * tnp.log1p(tnp.power(z, -c)),
-    cdf=lambda z, c, d: tnp.exp(-d * tnp.log1p(tnp.power(z, -c))),
-    logcdf=lambda z, c, d: -d * tnp.log1p(tnp.power(z, -c)),
-    sf=lambda z, c, d: -tnp.expm1(-d * tnp.log1p(tnp.power(z, -c))),
+    logpdf=lambda z, c, d: tnp.log(c * d) - (c + 1) * tnp.log(z) + (d + 1) * special.log_expit(c * tnp.log(z)),
+    cdf=lambda z, c, d: tnp.exp(d * special.log_expit(c * tnp.log(z))),
+    logcdf=lambda z, c, d: d * special.log_expit(c * tnp.log(z)),
+    sf=lambda z, c, d: -tnp.expm1(d * special.log_expit(c * tnp.log(z))),
     ppf=lambda q, c, d: tnp.power(tnp.expm1(-tnp.log(q) / d), -1 / c),
     isf=lambda q, c, d: tnp.power(tnp.expm1(-tnp.log1p(-q) / d), -1 / c),
     mean=lambda c, d: _burr_moment(c, d, 1.0),
@@ -286,9 +287,9 @@ mielke = continuous(
     "k s",
     lower=0.0,
     logpdf=lambda z, k, s: tnp.log(k) + special.xlogy(k - 1, z) - (1 + k / s) * tnp.log1p(tnp.power(z, s)),
-    cdf=lambda z, k, s: tnp.exp(-k / s * tnp.log1p(tnp.power(z, -s))),
-    logcdf=lambda z, k, s: -k / s * tnp.log1p(tnp.power(z, -s)),
-    sf=lambda z, k, s: -tnp.expm1(-k / s * tnp.log1p(tnp.power(z, -s))),
+    cdf=lambda z, k, s: tnp.exp(k / s * special.log_expit(s * tnp.log(z))),
+    logcdf=lambda z, k, s: k / s * special.log_expit(s * tnp.log(z)),
+    sf=lambda z, k, s: -tnp.expm1(k / s * special.log_expit(s * tnp.log(z))),
     ppf=lambda q, k, s: _mielke_power(tnp.log(q), k, s),
     isf=lambda q, k, s: _mielke_power(tnp.log1p(-q), k, s),
     mean=lambda k, s: _mielke_moment(k, s, 1.0),
@@ -317,7 +318,7 @@ invweibull = continuous(
 
 
 def _dweibull_tail(z: Array, c: Array) -> Array:
-    return tnp.exp(-tnp.power(tnp.abs(z), c)) / 2
+    return tnp.exp(-tnp.power(_sided(z, -z, z), c)) / 2  # not abs(z), whose derivative at 0 is 0
 
 
 dweibull = continuous(
@@ -325,7 +326,7 @@ dweibull = continuous(
     "c",
     logpdf=lambda z, c: tnp.log(c) - _LOG_2 + special.xlogy(c - 1, tnp.abs(z)) - tnp.power(tnp.abs(z), c),
     cdf=lambda z, c: _sided(z, _dweibull_tail(z, c), 1 - _dweibull_tail(z, c)),
-    sf=lambda z, c: _sided(z, 1 - _dweibull_tail(z, c), _dweibull_tail(z, c)),
+    sf=lambda z, c: _sided(-z, _dweibull_tail(-z, c), 1 - _dweibull_tail(-z, c)),
     ppf=lambda q, c: _dweibull_quantile(q, 1 - q, c),
     isf=lambda q, c: -_dweibull_quantile(q, 1 - q, c),
     mean=lambda c: 0.0 * c,
@@ -358,7 +359,8 @@ def _loglaplace_logpdf(z: Array, c: Array) -> Array:
 
 
 def _loglaplace_tail(z: Array, c: Array) -> Array:
-    return tnp.exp(-c * tnp.abs(tnp.log(z))) / 2
+    logarithm = tnp.log(z)
+    return tnp.exp(-c * tnp.where(z < 1, -logarithm, logarithm)) / 2
 
 
 def _loglaplace_quantile(left: Array, right: Array, c: Array) -> Array:

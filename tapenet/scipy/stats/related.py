@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +16,11 @@ from tapenet.scipy.special.helpers import guarded
 from tapenet.scipy.special.incomplete import gamma_density
 from tapenet.scipy.stats.distribution import continuous
 from tapenet.scipy.stats.expectations import exists, over_interval
+from tapenet.scipy.stats.tails import invgauss_logcdf, invgauss_logsf
 
 _LOG_2 = math.log(2)
 _LOG_2_PI = math.log(2 * math.pi)
+_GAUSS = np.polynomial.legendre.leggauss(12)
 
 
 def _normal_logpdf(z: Array) -> Array:
@@ -25,6 +28,19 @@ def _normal_logpdf(z: Array) -> Array:
 
 
 # ---- normal ----
+
+
+def _normal_mass(low: Array, high: Array, half: Array) -> Array:
+    """Compute the normal probability of low to high = low + 2 half; of a narrow interval by Gauss's rule."""
+    narrow = tnp.asarray(half < 0.5)
+    near, start = guarded(narrow, half, 0.5), guarded(narrow, low, 0.0)
+    summed: Array = 0.0
+    for point, weight in zip(*_GAUSS, strict=True):
+        summed = summed + float(weight) * normal_density(start + near * float(1 + point))
+    side = tnp.where(tnp.asarray(low + high > 0), -1.0, 1.0)  # of the smaller tail
+    apart = side * (special.ndtr(side * high) - special.ndtr(side * low))
+    return tnp.where(narrow, near * summed, apart)
+
 
 gibrat = continuous(
     "gibrat",
@@ -53,6 +69,8 @@ alpha = continuous(
     lower=0.0,
     logpdf=lambda z, a: -2 * tnp.log(z) + _normal_logpdf(a - 1 / z) - special.log_ndtr(a),
     cdf=lambda z, a: special.ndtr(a - 1 / z) / special.ndtr(a),
+    sf=lambda z, a: _normal_mass(a - 1 / z, a, 0.5 / z) / special.ndtr(a),
+    logcdf=lambda z, a: special.log_ndtr(a - 1 / z) - special.log_ndtr(a),
     ppf=lambda q, a: 1 / (a - special.ndtri(q * special.ndtr(a))),
     isf=lambda q, a: 1 / _below_alpha(q, a),
     mean=lambda a: np.inf + 0 * a,
@@ -102,7 +120,7 @@ foldnorm = continuous(
     lower=0.0,
     valid=lambda c: tnp.asarray(c >= 0),
     logpdf=_foldnorm_logpdf,
-    cdf=lambda z, c: special.ndtr(z - c) - special.ndtr(-z - c),
+    cdf=lambda z, c: _normal_mass(c - z, c + z, z),
     sf=lambda z, c: special.ndtr(c - z) + special.ndtr(-z - c),
     mean=_foldnorm_mean,
     var=lambda c: c * c + 1 - _foldnorm_mean(c) ** 2,
@@ -119,6 +137,8 @@ johnsonsb = continuous(
     logpdf=lambda z, a, b: tnp.log(b) - tnp.log(z) - tnp.log1p(-z) + _normal_logpdf(a + b * special.logit(z)),
     cdf=lambda z, a, b: special.ndtr(a + b * special.logit(z)),
     sf=lambda z, a, b: special.ndtr(-a - b * special.logit(z)),
+    logcdf=lambda z, a, b: special.log_ndtr(a + b * special.logit(z)),
+    logsf=lambda z, a, b: special.log_ndtr(-a - b * special.logit(z)),
     ppf=lambda q, a, b: special.expit((special.ndtri(q) - a) / b),
     isf=lambda q, a, b: special.expit((-special.ndtri(q) - a) / b),
 )
@@ -136,6 +156,8 @@ johnsonsu = continuous(
     logpdf=lambda z, a, b: tnp.log(b) - tnp.log1p(z * z) / 2 + _normal_logpdf(a + b * tnp.arcsinh(z)),
     cdf=lambda z, a, b: special.ndtr(a + b * tnp.arcsinh(z)),
     sf=lambda z, a, b: special.ndtr(-a - b * tnp.arcsinh(z)),
+    logcdf=lambda z, a, b: special.log_ndtr(a + b * tnp.arcsinh(z)),
+    logsf=lambda z, a, b: special.log_ndtr(-a - b * tnp.arcsinh(z)),
     ppf=lambda q, a, b: tnp.sinh((special.ndtri(q) - a) / b),
     isf=lambda q, a, b: tnp.sinh((-special.ndtri(q) - a) / b),
     mean=lambda a, b: -tnp.exp(1 / (2 * b * b)) * tnp.sinh(a / b),
@@ -185,17 +207,14 @@ powernorm = continuous(
 )
 
 
-def _wald_tail(z: Array, sign: float) -> Array:
-    root = 1 / tnp.sqrt(z)
-    return special.ndtr(sign * root * (z - 1)) + sign * tnp.exp(2 + special.log_ndtr(-root * (z + 1)))
-
-
 wald = continuous(
     "wald",
     lower=0.0,
     logpdf=lambda z: -_LOG_2_PI / 2 - 1.5 * tnp.log(z) - (z - 1) ** 2 / (2 * z),
-    cdf=lambda z: _wald_tail(z, 1.0),
-    sf=lambda z: _wald_tail(z, -1.0),
+    cdf=lambda z: tnp.exp(invgauss_logcdf(z, 1.0)),
+    sf=lambda z: tnp.exp(invgauss_logsf(z, 1.0)),
+    logcdf=lambda z: invgauss_logcdf(z, 1.0),
+    logsf=lambda z: invgauss_logsf(z, 1.0),
 )
 
 
@@ -412,6 +431,11 @@ loggamma = continuous(
 )
 
 
+def _size(z: Array) -> Array:
+    """Compute |z|, at 0 with the derivative from below, as `_two_sided_cdf` takes it."""
+    return tnp.where(tnp.asarray(z > 0), z, -z)
+
+
 def _two_sided_cdf(z: Array, tail: Array) -> Array:
     """Return the distribution function of a symmetric distribution from half of its tail beyond |z|."""
     return tnp.where(tnp.asarray(z > 0), 1 - tail, tail)
@@ -427,7 +451,7 @@ def _less_of(q: Array) -> Array:
 
 
 def _dgamma_tail(z: Array, a: Array) -> Array:
-    return special.gammaincc(a, tnp.abs(z)) / 2
+    return special.gammaincc(a, _size(z)) / 2
 
 
 def _dgamma_ppf(q: Array, a: Array) -> Array:
@@ -439,7 +463,7 @@ dgamma = continuous(
     "a",
     logpdf=lambda z, a: special.xlogy(a - 1, tnp.abs(z)) - tnp.abs(z) - _LOG_2 - special.gammaln(a),
     cdf=lambda z, a: _two_sided_cdf(z, _dgamma_tail(z, a)),
-    sf=lambda z, a: _two_sided_cdf(-z, _dgamma_tail(z, a)),
+    sf=lambda z, a: _two_sided_cdf(-z, _dgamma_tail(-z, a)),
     ppf=_dgamma_ppf,
     isf=lambda q, a: -_dgamma_ppf(q, a),
     mean=lambda a: 0.0 * a,
@@ -449,7 +473,10 @@ dgamma = continuous(
 
 
 def _gennorm_tail(z: Array, beta: Array) -> Array:
-    return special.gammaincc(1 / beta, tnp.power(tnp.abs(z), beta)) / 2
+    """Compute half of the mass beyond |z|; at 0 from the first term of its series."""
+    away = tnp.not_equal(z, 0)
+    found = special.gammaincc(1 / beta, tnp.power(guarded(away, _size(z), 1.0), beta)) / 2
+    return tnp.where(away, found, 0.5 - _size(z) * beta / (2 * special.gamma(1 / beta)))
 
 
 def _gennorm_ppf(q: Array, beta: Array) -> Array:
@@ -461,7 +488,7 @@ gennorm = continuous(
     "beta",
     logpdf=lambda z, beta: tnp.log(beta / 2) - special.gammaln(1 / beta) - tnp.power(tnp.abs(z), beta),
     cdf=lambda z, beta: _two_sided_cdf(z, _gennorm_tail(z, beta)),
-    sf=lambda z, beta: _two_sided_cdf(-z, _gennorm_tail(z, beta)),
+    sf=lambda z, beta: _two_sided_cdf(-z, _gennorm_tail(-z, beta)),
     ppf=_gennorm_ppf,
     isf=lambda q, beta: -_gennorm_ppf(q, beta),
     mean=lambda beta: 0.0 * beta,
@@ -485,6 +512,13 @@ halfgennorm = continuous(
 # ---- beta ----
 
 
+def _odds_mass(z: Array, a: Array, b: Array, below: Any, above: Any) -> Array:
+    """Return one formula of z / (1 + z) where z is small, and another one of 1 / (1 + z)."""
+    small = tnp.asarray(z < 1)
+    low, high = guarded(small, z, 1.0), guarded(~small, z, 1.0)
+    return tnp.where(small, below(a, b, low / (1 + low)), above(b, a, 1 / (1 + high)))
+
+
 def _betaprime_var(a: Array, b: Array) -> Array:
     high = guarded(b > 2, b, 3.0)
     return exists(b > 2, a * (a + high - 1) / ((high - 2) * (high - 1) ** 2), b)
@@ -495,8 +529,8 @@ betaprime = continuous(
     "a b",
     lower=0.0,
     logpdf=lambda z, a, b: special.xlogy(a - 1, z) - (a + b) * tnp.log1p(z) - special.betaln(a, b),
-    cdf=lambda z, a, b: special.betaincc(b, a, 1 / (1 + z)),
-    sf=lambda z, a, b: special.betainc(b, a, 1 / (1 + z)),
+    cdf=lambda z, a, b: _odds_mass(z, a, b, special.betainc, special.betaincc),
+    sf=lambda z, a, b: _odds_mass(z, a, b, special.betaincc, special.betainc),
     ppf=lambda q, a, b: _odds(special.betainccinv(b, a, q)),
     isf=lambda q, a, b: _odds(special.betaincinv(b, a, q)),
     mean=lambda a, b: exists(b > 1, a / (guarded(b > 1, b, 2.0) - 1), b),
@@ -531,7 +565,8 @@ semicircular = continuous(
     lower=-1.0,
     upper=1.0,
     logpdf=lambda z: _LOG_2 - math.log(math.pi) + special.log1p(-z * z) / 2,
-    cdf=lambda z: 0.5 + (z * tnp.sqrt((1 - z) * (1 + z)) + tnp.arcsin(z)) / math.pi,
+    cdf=lambda z: special.betainc(1.5, 1.5, (1 + z) / 2),
+    sf=lambda z: special.betainc(1.5, 1.5, (1 - z) / 2),
     ppf=lambda q: 2 * special.betaincinv(1.5, 1.5, q) - 1,
     isf=lambda q: 1 - 2 * special.betaincinv(1.5, 1.5, q),
 )

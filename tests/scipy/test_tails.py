@@ -1,0 +1,162 @@
+"""Tails of distributions: derivatives of distribution functions are densities, and logarithms keep their digits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+import scipy.stats
+
+import tapenet as tn
+from tapenet.scipy import stats
+from tapenet.scipy.special.basic import log1p_over_x
+from tests.scipy.subjects_distributions import DISTRIBUTIONS, ON_FIXED_SHAPES
+
+Array = Any
+SHAPES: dict[str, list[float]] = {
+    **{name: [1.03 * (low + high) / 2 for low, high in intervals] for name, intervals in DISTRIBUTIONS.items()},
+    **{name: list(map(float, shapes)) for name, shapes in ON_FIXED_SHAPES.items()},
+    "beta": [2.0, 3.0],
+    "burr12": [2.0, 1.5],
+    "cauchy": [],
+    "chi2": [3.0],
+    "expon": [],
+    "exponweib": [1.5, 1.3],
+    "f": [4.0, 5.0],
+    "gamma": [2.5],
+    "genextreme": [0.2],
+    "genpareto": [0.3],
+    "gompertz": [1.2],
+    "gumbel_l": [],
+    "gumbel_r": [],
+    "halfnorm": [],
+    "invgamma": [2.5],
+    "invgauss": [1.3],
+    "laplace": [],
+    "logistic": [],
+    "lognorm": [0.7],
+    "norm": [],
+    "pareto": [2.5],
+    "rayleigh": [],
+    "rice": [1.2],
+    "skewnorm": [4.0],
+    "t": [4.0],
+    "triang": [0.4],
+    "truncnorm": [-3.0, 4.0],
+    "uniform": [],
+    "weibull_max": [1.5],
+    "weibull_min": [1.5],
+}
+SMALL = np.array([1e-3, 1e-6, 1e-9])
+
+
+def with_slope(name: str, method: str, x: Array, *shapes: float) -> tuple[Array, Array]:
+    value, pullback = tn.vjp(lambda x: getattr(getattr(stats, name), method)(x, *shapes), x)
+    return value, pullback(np.ones_like(x))[0]
+
+
+@pytest.mark.parametrize("name", sorted(SHAPES))
+def test_tails_of_distributions_keep_their_digits(name: str) -> None:
+    shapes, theirs = SHAPES[name], getattr(scipy.stats, name)
+    x = np.concatenate([theirs.ppf(SMALL, *shapes), [theirs.median(*shapes)], theirs.isf(SMALL, *shapes)])
+    low, high = theirs.support(*shapes)
+    x = x[(x > low) & (x < high) & (np.minimum(x - low, high - x) > 1e-9 * abs(x))]
+    density = theirs.pdf(x, *shapes)
+    (cdf, by_cdf), (sf, by_sf), (logcdf, by_logcdf), (logsf, by_logsf) = (
+        with_slope(name, method, x, *shapes) for method in ("cdf", "sf", "logcdf", "logsf")
+    )
+    for found, expected in (
+        (by_cdf, density),
+        (by_sf, -density),
+        (by_logcdf, density / cdf),
+        (by_logsf, -density / sf),
+        (logcdf, np.where(sf < 0.5, np.log1p(-np.minimum(sf, 0.5)), np.log(cdf))),
+        (logsf, np.where(cdf < 0.5, np.log1p(-np.minimum(cdf, 0.5)), np.log(sf))),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "z"),
+    [
+        ("laplace", [], 0.0),
+        ("laplace_asymmetric", [1.3], 0.0),
+        ("loglaplace", [3.0], 1.0),
+        ("dgamma", [1.0], 0.0),
+        ("gennorm", [1.5], 0.0),
+        ("gennorm", [0.8], 0.0),
+        ("dweibull", [1.0], 0.0),
+        ("triang", [0.4], 0.4),
+        ("wald", [], 1.0),
+        ("skewnorm", [0.0], 0.0),
+    ],
+)
+def test_where_two_formulas_meet_the_derivative_is_the_density(name: str, shapes: list[float], z: float) -> None:
+    theirs = getattr(scipy.stats, name)(*shapes)
+    expected = {"cdf": 1.0, "sf": -1.0, "logcdf": 1 / theirs.cdf(z), "logsf": -1 / theirs.sf(z)}
+    for method, factor in expected.items():
+        value, slope = with_slope(name, method, np.array([z]), *shapes)
+        np.testing.assert_allclose(slope, [factor * theirs.pdf(z)], rtol=1e-12)
+        np.testing.assert_allclose(value, [getattr(theirs, method)(z)], rtol=1e-12)
+
+
+def skewnorm_cdf(z: float, a: float) -> Any:
+    """Integrate exp(-z^2 (1 + s^2) / 2) / (pi (1 + s^2)) over all s above a, for z < 0."""
+    step = 1 / (z * z * abs(a) + abs(z))
+    ends = [mpmath.mpf(a) + step * k for k in (0, 1, 2, 4, 8, 16, 32, 64, 128)]
+    integrand = lambda s: mpmath.exp(-(mpmath.mpf(z) ** 2) * (1 + s * s) / 2) / (1 + s * s)  # noqa: E731
+    return mpmath.quad(integrand, [*ends, mpmath.inf]) / mpmath.pi
+
+
+@pytest.mark.parametrize(("z", "a"), [(-3.0, 4.0), (-5.0, 4.0), (-0.3, 50.0), (-2.0, 2.0), (-30.0, 0.5), (-30.0, 4.0)])
+def test_the_lower_tail_of_skewnorm(z: float, a: float) -> None:
+    expected = skewnorm_cdf(z, a)
+    logcdf, slope = with_slope("skewnorm", "logcdf", np.array([z]), a)
+    np.testing.assert_allclose(logcdf, [float(mpmath.log(expected))], rtol=1e-12)
+    density = 2 * mpmath.npdf(z) * mpmath.ncdf(a * z)
+    np.testing.assert_allclose(slope, [float(density / expected)], rtol=1e-9)
+    by_shape = tn.grad(lambda a: stats.skewnorm.logcdf(z, a))(a)
+    closed = -mpmath.exp(-z * z * (1 + a * a) / 2) / (mpmath.pi * (1 + a * a))
+    np.testing.assert_allclose(by_shape, float(closed / expected), rtol=1e-9)
+    mirrored = with_slope("skewnorm", "logsf", np.array([-z]), -a)
+    np.testing.assert_allclose(mirrored, [logcdf, -slope], rtol=1e-14)
+    np.testing.assert_allclose(tn.vjp(lambda z: stats.skewnorm.cdf(z, a), z)[0], np.exp(logcdf[0]), rtol=1e-11)
+    place, step = np.array([z, a]), 1e-6
+    slopes = tn.grad(lambda p: stats.skewnorm.logcdf(p[0], p[1]))
+    numeric = [(slopes(place + d) - slopes(place - d)) / (2 * step) for d in step * np.eye(2)]
+    np.testing.assert_allclose(
+        tn.hessian(lambda p: stats.skewnorm.logcdf(p[0], p[1]))(place), numeric, rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "z", "shapes", "expected"),
+    [
+        # 1 - (1 + z^-c)^-d is d z^-c.
+        ("burr", "logsf", 1e20, (2.0, 4.3), lambda z, c, d: np.log(d) - c * np.log(z)),
+        ("alpha", "sf", 1e12, (2.0,), lambda z, a: scipy.stats.norm.pdf(a) / scipy.stats.norm.cdf(a) / z),
+        ("foldnorm", "cdf", 1e-20, (0.7,), lambda z, c: 2 * scipy.stats.norm.pdf(c) * z),
+        ("betaprime", "cdf", 1e-20, (1.0, 3.0), lambda z, a, b: b * z),
+        ("mielke", "logcdf", 1e-200, (2.0, 3.0), lambda z, k, s: k * np.log(z)),
+        ("powerlaw", "logcdf", 1e-300, (2.0,), lambda z, a: a * np.log(z)),
+        ("genpareto", "logsf", 1e50, (0.3,), lambda z, c: -np.log(c * z) / c),
+        ("invgauss", "logcdf", 1e-6, (1.3,), lambda *given: scipy.stats.invgauss.logcdf(*given)),
+        ("invgauss", "logsf", 1e5, (1.3,), lambda *given: scipy.stats.invgauss.logsf(*given)),
+        ("alpha", "logcdf", 1e-3, (2.0,), lambda z, a: scipy.special.log_ndtr(a - 1 / z) - scipy.special.log_ndtr(a)),
+        ("semicircular", "cdf", -1 + 2.0**-50, (), lambda z: 2**3.5 / (3 * np.pi) * ((1 + z) / 2) ** 1.5 * 2**0.5),
+    ],
+)
+def test_far_tails_have_their_leading_term(name: str, method: str, z: float, shapes: Any, expected: Any) -> None:
+    value, slope = with_slope(name, method, np.array([z]), *shapes)
+    np.testing.assert_allclose(value, [expected(z, *shapes)], rtol=1e-9)
+    assert np.all(np.isfinite(slope))
+    assert np.all(slope != 0)
+
+
+@pytest.mark.parametrize("order", range(4))
+def test_the_derivatives_of_log1p_over_x_at_large_x(order: int) -> None:
+    for x in (9.9, 10.1, 50.0, 1e6):
+        expected = mpmath.diff(lambda x: mpmath.log1p(x) / x, x, order)
+        np.testing.assert_allclose(log1p_over_x(np.float64(x), order), float(expected), rtol=1e-11)
