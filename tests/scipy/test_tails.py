@@ -145,6 +145,8 @@ def test_the_lower_tail_of_skewnorm(z: float, a: float) -> None:
         ("invgauss", "logcdf", 1e-6, (1.3,), lambda *given: scipy.stats.invgauss.logcdf(*given)),
         ("invgauss", "logsf", 1e5, (1.3,), lambda *given: scipy.stats.invgauss.logsf(*given)),
         ("alpha", "logcdf", 1e-3, (2.0,), lambda z, a: scipy.special.log_ndtr(a - 1 / z) - scipy.special.log_ndtr(a)),
+        ("rice", "sf", 12.0, (0.0,), lambda z, b: np.exp(-z * z / 2)),
+        ("rice", "logsf", 12.0, (1.2,), lambda z, b: np.log(scipy.stats.ncx2.sf(z * z, 2, b * b))),
         ("semicircular", "cdf", -1 + 2.0**-50, (), lambda z: 2**3.5 / (3 * np.pi) * ((1 + z) / 2) ** 1.5 * 2**0.5),
     ],
 )

@@ -19,7 +19,16 @@ from tapenet.scipy.special.helpers import guarded
 from tapenet.scipy.special.incomplete import beta_density, gamma_density
 from tapenet.scipy.stats.distribution import continuous
 from tapenet.scipy.stats.expectations import exists, log1mexp, over_interval, over_probabilities
-from tapenet.scipy.stats.tails import invgauss_logcdf, invgauss_logsf, skewnorm_cdf, skewnorm_logcdf, skewnorm_logpdf
+from tapenet.scipy.stats.tails import (
+    invgauss_logcdf,
+    invgauss_logsf,
+    rice_cdf,
+    rice_logpdf,
+    rice_sf,
+    skewnorm_cdf,
+    skewnorm_logcdf,
+    skewnorm_logpdf,
+)
 
 _LOG_2 = math.log(2)
 _LOG_2_PI = math.log(2 * math.pi)
@@ -651,10 +660,6 @@ rayleigh = continuous(
 )
 
 
-def _rice_logpdf(z: Array, b: Array) -> Array:
-    return tnp.log(z) - (z - b) ** 2 / 2 + tnp.log(special.i0e(z * b))
-
-
 def _rice_mean(b: Array) -> Array:
     """Compute sqrt(pi / 2) 1F1(-1/2; 1; -b^2 / 2), in scaled Bessel functions."""
     half = b * b / 4
@@ -666,13 +671,14 @@ rice = continuous(
     "b",
     lower=0.0,
     valid=lambda b: tnp.asarray(b >= 0),
-    logpdf=_rice_logpdf,
-    cdf=lambda z, b: special.chndtr(z * z, 2.0, b * b),
+    logpdf=rice_logpdf,
+    cdf=lambda z, b: rice_cdf(z, b),
+    sf=lambda z, b: rice_sf(z, b),
     ppf=lambda q, b: tnp.sqrt(special.chndtrix(q, 2.0, b * b)),
     mean=_rice_mean,
     var=lambda b: 2 + b * b - _rice_mean(b) ** 2,
     entropy=over_interval(
         lambda b: (-20 + 0 * b, tnp.log(b + 12)),
-        lambda u, b: -tnp.exp(_rice_logpdf(tnp.exp(u), b) + u) * _rice_logpdf(tnp.exp(u), b),
+        lambda u, b: -tnp.exp(rice_logpdf(tnp.exp(u), b) + u) * rice_logpdf(tnp.exp(u), b),
     ),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import scipy.special
+import scipy.stats
 
 import tapenet.numpy as tnp
 from tapenet.core.families import elementwise
@@ -158,3 +159,45 @@ def invgauss_logcdf(z: Array, mu: Array) -> Array:
 def invgauss_logsf(z: Array, mu: Array) -> Array:
     """Compute the logarithm of 1 less the distribution function."""
     return _invgauss_log(z, mu, -1.0)
+
+
+# ---- Rice ----
+
+
+def rice_logpdf(z: Array, b: Array) -> Array:
+    """Compute log(z e^(-(z^2 + b^2) / 2) I0(z b))."""
+    return tnp.log(z) - (z - b) ** 2 / 2 + tnp.log(special.i0e(z * b))
+
+
+def _rice_sf(z: Array, b: Array) -> Array:
+    found = np.where(np.equal(b, 0), np.exp(-z * z / 2), scipy.stats.ncx2.sf(z * z, 2.0, np.where(b == 0, 1.0, b * b)))
+    return found.astype(np.result_type(z, b, np.float32))[()]
+
+
+def _rice_cdf(z: Array, b: Array) -> Array:
+    found = np.asarray(scipy.special.chndtr(z * z, 2.0, b * b))
+    return found.astype(np.result_type(z, b, np.float32))[()]
+
+
+def _by_place(t: Array, z: Array, b: Array) -> Array:
+    return t * (z * tnp.exp(-((z - b) ** 2) / 2) * special.i0e(z * b))
+
+
+def _by_noncentrality(t: Array, z: Array, b: Array) -> Array:
+    return t * (z * tnp.exp(-((z - b) ** 2) / 2) * special.i1e(z * b))
+
+
+rice_cdf = elementwise(
+    _rice_cdf,
+    _by_place,
+    lambda t, z, b: -_by_noncentrality(t, z, b),
+    name="stats.rice.cdf",
+    operands=("z", "b"),
+)
+rice_sf = elementwise(
+    _rice_sf,
+    lambda t, z, b: -_by_place(t, z, b),
+    _by_noncentrality,
+    name="stats.rice.sf",
+    operands=("z", "b"),
+)
