@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import importlib.util
+import os
 import subprocess
 import sys
 import types
@@ -230,7 +231,8 @@ try:
 except tn.MissingPackageError as error:
     print(error)
 """
-    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    settings = {name: value for name, value in os.environ.items() if name != "TAPENET_BACKEND"}
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=settings)
     assert finished.stdout.count("broken") == 2, finished.stderr
     assert "llvmlite is installed and cannot be loaded" in finished.stdout
     assert "backend numpy" in finished.stdout
