@@ -54,7 +54,7 @@ def _matvec_batched(
     if not mapped[0]:
         return matrix_product(y, matrix_transpose(x))
     if not mapped[1]:
-        return reshape(primitive(reshape(x, (-1, x.shape[2])), y), x.shape[:2])
+        return reshape(primitive(reshape(x, (x.shape[0] * x.shape[1], x.shape[2])), y), x.shape[:2])
     return reshape(matmul(x, reshape(y, (*y.shape, 1))), x.shape[:2])
 
 

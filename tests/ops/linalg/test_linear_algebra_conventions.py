@@ -399,3 +399,16 @@ def test_lstsq_of_a_batch_with_different_ranks_is_an_error() -> None:
         tn.vmap(lambda a: la.lstsq(a, np.ones(3))[1])(batch)
     expected = "lstsq: under vmap a must have full rank in every example or in none; got some of each."
     assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 2), (3, 0), (1, 0), (3, 2)])
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)])
+def test_mapped_products_with_vectors_of_any_length(shape, axes):
+    a = np.arange(2.0 * shape[0] * shape[1]).reshape(2, *shape)
+    b = np.arange(2.0 * shape[1]).reshape(2, shape[1]) - 1
+    args = tuple(x if axis == 0 else x[0] for x, axis in zip((a, b), axes, strict=True))
+    found = tn.vmap(tn.grad(lambda a, b: np.sum((a @ b) ** 2), (0, 1)), axes)(*args)
+    for i in range(2):
+        x, y = (arg[i] if axis == 0 else arg for arg, axis in zip(args, axes, strict=True))
+        np.testing.assert_array_equal(found[0][i], 2 * np.outer(x @ y, y))
+        np.testing.assert_array_equal(found[1][i], 2 * x.T @ (x @ y))
