@@ -20,7 +20,6 @@ from tapenet.program.regions import whole_reads
 # Of a dtype that kernels hold, the character of its floating precision; empty where it has none.
 _PRECISIONS = {"f": "f", "d": "d", "F": "f", "D": "d", "?": ""}
 _NUMBERS: dict[Any, Any] = {"b": True, "i": 1, "f": 1.0, "c": 1j}
-_COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"})
 _OF_COMPLEX = frozenset({"real", "imag"})
 
 

@@ -337,12 +337,18 @@ def continuous(name: str, shapes: str = "", **settings: Any) -> Continuous:
     formulas.setdefault("logsf", _logarithm(sf, cdf))
     if shapes and {"ppf", "isf"} <= formulas.keys():
         _complete(formulas)
-    made = Continuous(name=name, shapes=tuple(shapes.split()), formulas=formulas, **ends)
-    return _documented(
-        made,
-        "Derivatives: of pdf, logpdf, cdf, logcdf, sf, logsf, ppf and isf by the argument and all parameters; of "
-        "entropy, mean, var and std by all parameters; of rvs at a fixed value of the distribution function.",
-    )
+    return _documented(Continuous(name=name, shapes=tuple(shapes.split()), formulas=formulas, **ends), _CONTINUOUS)
+
+
+def renamed(made: Continuous, name: str) -> Continuous:
+    """Declare a distribution that SciPy has under a second name."""
+    return _documented(attrs.evolve(made, name=name), _CONTINUOUS)
+
+
+_CONTINUOUS = (
+    "Derivatives: of pdf, logpdf, cdf, logcdf, sf, logsf, ppf and isf by the argument and all parameters; of "
+    "entropy, mean, var and std by all parameters; of rvs at a fixed value of the distribution function."
+)
 
 
 def _complete(formulas: dict[str, Formula]) -> None:

@@ -13,16 +13,12 @@ import tapenet.numpy as tnp
 from tapenet.core.primitive import Array
 from tapenet.scipy import special
 from tapenet.scipy.special.helpers import guarded
-from tapenet.scipy.stats.distribution import continuous
+from tapenet.scipy.stats.distribution import continuous, renamed
 from tapenet.scipy.stats.expectations import exists, log1mexp
 
 _LOG_2 = math.log(2)
 _LOG_PI = math.log(math.pi)
 _EULER = float(np.euler_gamma)
-
-
-def _is_positive(x: Array) -> Array:
-    return tnp.asarray(x > 0)
 
 
 # ---- bounded ----
@@ -75,26 +71,22 @@ def _width(a: Array, b: Array) -> Array:
     return tnp.log(b) - tnp.log(a)
 
 
-def _loguniform(name: str) -> object:
-    """Declare the distribution whose logarithm is uniform, which SciPy has under two names."""
-    return continuous(
-        name,
-        "a b",
-        lower=lambda a, b: a,
-        upper=lambda a, b: b,
-        valid=lambda a, b: tnp.asarray((a > 0) & (b > a)),
-        logpdf=lambda z, a, b: -tnp.log(z) - tnp.log(_width(a, b)),
-        cdf=lambda z, a, b: _width(a, z) / _width(a, b),
-        sf=lambda z, a, b: _width(z, b) / _width(a, b),
-        ppf=lambda q, a, b: a * tnp.exp(q * _width(a, b)),
-        isf=lambda q, a, b: b * tnp.exp(-q * _width(a, b)),
-        mean=lambda a, b: (b - a) / _width(a, b),
-        var=lambda a, b: (b * b - a * a) / (2 * _width(a, b)) - ((b - a) / _width(a, b)) ** 2,
-        entropy=lambda a, b: (tnp.log(a) + tnp.log(b)) / 2 + tnp.log(_width(a, b)),
-    )
-
-
-loguniform, reciprocal = _loguniform("loguniform"), _loguniform("reciprocal")
+loguniform = continuous(
+    "loguniform",
+    "a b",
+    lower=lambda a, b: a,
+    upper=lambda a, b: b,
+    valid=lambda a, b: tnp.asarray((a > 0) & (b > a)),
+    logpdf=lambda z, a, b: -tnp.log(z) - tnp.log(_width(a, b)),
+    cdf=lambda z, a, b: _width(a, z) / _width(a, b),
+    sf=lambda z, a, b: _width(z, b) / _width(a, b),
+    ppf=lambda q, a, b: a * tnp.exp(q * _width(a, b)),
+    isf=lambda q, a, b: b * tnp.exp(-q * _width(a, b)),
+    mean=lambda a, b: (b - a) / _width(a, b),
+    var=lambda a, b: (b * b - a * a) / (2 * _width(a, b)) - ((b - a) / _width(a, b)) ** 2,
+    entropy=lambda a, b: (tnp.log(a) + tnp.log(b)) / 2 + tnp.log(_width(a, b)),
+)
+reciprocal = renamed(loguniform, "reciprocal")
 powerlaw = continuous(
     "powerlaw",
     "a",

@@ -13,8 +13,8 @@ from tapenet.ops.special.functions import normal_density
 from tapenet.scipy import special
 from tapenet.scipy.special.gamma import digamma_difference
 from tapenet.scipy.special.helpers import guarded
-from tapenet.scipy.special.incomplete import gamma_density
-from tapenet.scipy.stats.distribution import continuous
+from tapenet.scipy.stats.continuous import gamma
+from tapenet.scipy.stats.distribution import continuous, renamed
 from tapenet.scipy.stats.expectations import exists, over_interval
 from tapenet.scipy.stats.tails import invgauss_logcdf, invgauss_logsf
 
@@ -332,20 +332,7 @@ crystalball = continuous(
 
 # ---- gamma ----
 
-erlang = continuous(
-    "erlang",
-    "a",
-    lower=0.0,
-    logpdf=lambda z, a: special.xlogy(a - 1, z) - z - special.gammaln(a),
-    pdf=lambda z, a: gamma_density(a, z),
-    cdf=lambda z, a: special.gammainc(a, z),
-    sf=lambda z, a: special.gammaincc(a, z),
-    ppf=lambda q, a: special.gammaincinv(a, q),
-    isf=lambda q, a: special.gammainccinv(a, q),
-    mean=lambda a: a,
-    var=lambda a: a,
-    entropy=lambda a: a + special.gammaln(a) + (1 - a) * special.digamma(a),
-)
+erlang = renamed(gamma, "erlang")
 
 
 def _ratio_of_gammas(x: Array, step: Array) -> Array:

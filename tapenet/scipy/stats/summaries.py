@@ -194,9 +194,9 @@ def _turned(samples: Array, high: float, low: float) -> Array:
 
 
 def _resultant(angles: Array, axis: Any, keepdims: bool) -> tuple[Array, Array]:
-    return tnp.mean(tnp.sin(angles), axis=axis, keepdims=keepdims), tnp.mean(
-        tnp.cos(angles), axis=axis, keepdims=keepdims
-    )
+    """Return the mean sine and the mean cosine."""
+    sine, cosine = (tnp.mean(x, axis=axis, keepdims=keepdims) for x in (tnp.sin(angles), tnp.cos(angles)))
+    return sine, cosine
 
 
 @numpy_function(scipy.stats.circmean)
