@@ -210,27 +210,47 @@ def _touched(kernel: Kernel, region: Region, program: Program) -> int:
     return sum(count * dtype.itemsize for n, count in sizes if (dtype := program.spaces[n].dtype) is not None)
 
 
-def _called(
-    kernel: Kernel, library: Library, name: str, region: Region, program: Program, contiguous: Collection[int]
-) -> Callable[..., Any]:
-    """Return the Python function that calls a kernel; where an argument is out of its range, NumPy's."""
-    touched = _touched(kernel, region, program)
+def _call_of_kernel(step: Region | Reduced, program: Program, library: Library, name: str, touched: int) -> _Call:
+    """Begin the Python function of a step that one kernel computes, which touches so many bytes."""
     is_large = touched >= SHARED
     address = library.address(f"{name}.entry")
     # With the interpreter's lock where releasing it takes longer than the kernel.
     prototype = ctypes.CFUNCTYPE if is_large else ctypes.PYFUNCTYPE
     run = prototype(ctypes.c_int32, ctypes.py_object, *(ctypes.c_int64,) * 4)(address)
-    call = _Call(region, program, {"run": run, "library": library, "empty": empty if is_large else np.empty})
+    names = {"run": run, "library": library, "empty": empty if is_large else np.empty}
+    shares = {"native": Native(address, "qqqqq"), "shared": shared} if is_large else {}
+    return _Call(step, program, names | shares)
+
+
+def _run_of_kernel(kernel: Kernel, touched: int, part: str, count: int) -> list[str]:
+    """Return the lines that run a kernel on `values`, and name what it returns `far`.
+
+    Args:
+        touched: bytes that it reads and writes.
+        part: the bounds of a part of the rows, or of the columns of a single one, in terms of `part`.
+        count: of what threads share.
+    """
+    if touched < SHARED:
+        return [f"    far = run(values, 0, {kernel.rows}, 0, {kernel.columns})"]
+    place = f"{part}, 0, {kernel.columns}" if kernel.rows > 1 else f"0, 1, {part}"
+    return [
+        f"    far = shared(lambda part: (native, id(values), {place}), lambda part: run(values, {place}),",
+        f"        {count}, {touched})",
+    ]
+
+
+def _called(
+    kernel: Kernel, library: Library, name: str, region: Region, program: Program, contiguous: Collection[int]
+) -> Callable[..., Any]:
+    """Return the Python function that calls a kernel; where an argument is out of its range, NumPy's."""
+    touched = _touched(kernel, region, program)
+    call = _call_of_kernel(region, program, library, name, touched)
     lines = call.beginning(kernel.operands, contiguous)
     lines.append(f"    values = ({call.values(kernel.operands, kernel.scalars)})")
-    if is_large:
-        place = f"part.start, part.stop, 0, {kernel.columns}" if kernel.rows > 1 else "0, 1, part.start, part.stop"
-        call.names.update({"native": Native(address, "qqqqq"), "shared": shared})
-        lines += [f"    far = shared(lambda part: (native, id(values), {place}), lambda part: run(values, {place}),"]
-        lines += [f"        {kernel.rows if kernel.rows > 1 else kernel.columns}, {touched})", "    if far:"]
-    else:
-        lines += [f"    if run(values, 0, {kernel.rows}, 0, {kernel.columns}):"]
-    return call.function(lines)
+    lines += _run_of_kernel(
+        kernel, touched, "part.start, part.stop", kernel.rows if kernel.rows > 1 else kernel.columns
+    )
+    return call.function([*lines, "    if far:"])
 
 
 def _reducing(
@@ -239,11 +259,7 @@ def _reducing(
     """Return the Python function of a region that closes with reductions."""
     size = math.prod(shape_of(program, step.region.instructions[0].out))
     touched = size * np.dtype(kernel.char).itemsize * (len(kernel.operands) + kernel.results)
-    address = library.address(f"{name}.entry")
-    is_large = touched >= SHARED
-    prototype = ctypes.CFUNCTYPE if is_large else ctypes.PYFUNCTYPE
-    run = prototype(ctypes.c_int32, ctypes.py_object, *(ctypes.c_int64,) * 4)(address)
-    call = _Call(step, program, {"run": run, "library": library, "empty": empty if is_large else np.empty})
+    call = _call_of_kernel(step, program, library, name, touched)
     lines = call.beginning(kernel.operands, contiguous, step.region.outputs)
     call.names["char"] = np.dtype(kernel.char)
     parts = [f"c{i}" for i in range(len(step.reductions))]
@@ -253,18 +269,12 @@ def _reducing(
     arrays = [*(call.own[n] for n in (*kernel.operands, *step.region.outputs)), *parts]
     values = (*arrays, *(f"float({call.own[n]})" for n in kernel.scalars))
     lines.append(f"    values = ({', '.join(values)},)")
-    if is_large:
-        # Threads take whole chunks.
-        length, most = CHUNK * kernel.lanes, kernel.columns
-        if kernel.rows > 1:
-            length, most = CHUNK if any(x.is_down for x in step.reductions) else 1, kernel.rows
-        part = f"part.start * {length}, min(part.stop * {length}, {most})"
-        place = f"{part}, 0, {kernel.columns}" if kernel.rows > 1 else f"0, 1, {part}"
-        call.names.update({"native": Native(address, "qqqqq"), "shared": shared})
-        lines += [f"    far = shared(lambda part: (native, id(values), {place}), lambda part: run(values, {place}),"]
-        lines += [f"        {-(-most // length)}, {touched})"]
-    else:
-        lines.append(f"    far = run(values, 0, {kernel.rows}, 0, {kernel.columns})")
+    # Threads take whole chunks.
+    length, most = CHUNK * kernel.lanes, kernel.columns
+    if kernel.rows > 1:
+        length, most = CHUNK if any(x.is_down for x in step.reductions) else 1, kernel.rows
+    part = f"part.start * {length}, min(part.stop * {length}, {most})"
+    lines += _run_of_kernel(kernel, touched, part, -(-most // length))
     for i, reduction in enumerate(step.reductions):
         call.names[f"finished{i}"] = finisher(reduction, program)
         lines.append(f"    {call.own[reduction.instruction.out]} = finished{i}(c{i})")

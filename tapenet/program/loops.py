@@ -423,12 +423,6 @@ def _pullback(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes
     return [bar if slot is not None else None for bar, slot in zip(found, slots, strict=True)]
 
 
-def _applied_step(step: _Step, own: Any, arrays: Any, floats: Any) -> list[Any]:
-    """Apply the program of a step, with these values in the places of floats."""
-    parts = zip(arrays, own, floats, strict=True)
-    return applied(step.program, [leaf for part, places, values in parts for leaf in _with(part, places, values)])
-
-
 def _step_back(step: _Step, own: Any, y_places: Sequence[int]) -> Callable[..., Any]:
     """Return the function that pulls cotangents back through one step."""
 
