@@ -15,6 +15,7 @@ import attrs
 import numpy as np
 
 from tapenet.kernels import backends
+from tapenet.kernels.memory import address
 from tapenet.kernels.teams import Native, Step, done
 from tapenet.kernels.threads import parts_of
 
@@ -74,7 +75,7 @@ def take_step(outputs: Sequence[Array], arrays: Sequence[Array], numbers: Number
     if code is None:
         return False
     given = [float(x) for x in attrs.astuple(numbers, recurse=False)]
-    code.report(code.function(*(x.ctypes.data for x in several), outputs[0].size, *given))
+    code.report(code.function(*map(address, several), outputs[0].size, *given))
     return True
 
 
@@ -105,7 +106,7 @@ def _parts(joined: Sequence[tuple[Code, Any]], numbers: Numbers) -> list[list[St
     parts: list[list[Step]] = []
     room = 0
     for code, (outputs, arrays) in joined:
-        addresses = [x.__array_interface__["data"][0] for x in (*arrays, *outputs)]
+        addresses = [address(x) for x in (*arrays, *outputs)]
         start, size, step = 0, outputs[0].size, code.dtype.itemsize
         while start < size:
             if room == 0:

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from tapenet.kernels.gemm import gemm_for
-from tapenet.kernels.memory import empty
-from tapenet.kernels.products import WORTH_SHARING, multiply_stack
+from tapenet.kernels.memory import address, empty
+from tapenet.kernels.products import multiply_stack, share_with_products
 from tapenet.kernels.threads import share
-from tapenet.kernels.vector_functions import address, functions_for
+from tapenet.kernels.vector_functions import functions_for
 from tapenet.kernels.windows import Array, computing_dtype
 
 Mask = Array | None
@@ -175,16 +175,12 @@ def _at_once(name: str, strided: Sequence[Array], others: Sequence[Array], mask:
     distances = [step // dtype.itemsize for x in strided for step in x.strides[:3]]
     distances += [0, 0, 0] if mask is None else mask.strides[:3]
     buffers = 2 if name == "attention_backward" else 1
-    met: list[int] = []
 
-    def work(part: slice) -> None:
+    def work(part: slice) -> int:
         memory = np.empty((buffers, block, keys), dtype)
         own = (*map(address, memory), *map(address, others), gemm.address, *gemm.packed.addresses)
         lengths = (part.start, part.stop - part.start, heads, queries, keys, features, outputs, int(causal), block)
-        met.append(function(*places, *own, *lengths, *distances, 1 / math.sqrt(features)))
+        return int(function(*places, *own, *lengths, *distances, 1 / math.sqrt(features)))
 
-    cost = n * heads * queries * keys * (features + outputs + WEIGHT_COST)
-    share(work, n * heads, cost, WORTH_SHARING)
-    for bits in met:
-        gemm.report(bits)
+    share_with_products(gemm, work, n * heads, n * heads * queries * keys * (features + outputs + WEIGHT_COST))
     return True

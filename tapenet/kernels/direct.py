@@ -24,7 +24,7 @@ import numpy as np
 from tapenet.kernels import backends
 from tapenet.kernels.blocking import Blocking
 from tapenet.kernels.gemm import INVALID, report_exceptions
-from tapenet.kernels.memory import empty
+from tapenet.kernels.memory import address, empty
 from tapenet.kernels.processors import num_threads
 from tapenet.kernels.teams import Following, Native, Parts, Step, done
 from tapenet.kernels.threads import WORTH_SHARING, parts_of, share
@@ -213,8 +213,8 @@ def convolve(
     if not windows.is_joined:
         inner = [(kw, dw * x.shape[3], channels * features), (channels, 1, features)]
     own = features // windows.groups
-    addresses = [a.ctypes.data for a in (x, kernel, y)]
-    begin = 0 if bias is None else bias.ctypes.data
+    addresses = [address(a) for a in (x, kernel, y)]
+    begin = 0 if bias is None else address(bias)
     blocks = len(x) * windows.count[0]
     parts = [
         [
@@ -251,13 +251,14 @@ def convolve_input(code: Direct, windows: Windows, kernel: Array, t: Array, foll
     width = kw * channels if windows.is_joined else channels
     taps = [0] if windows.is_joined else range(kw)
     plane = features * width
+    t_at, turned_at, x_at = map(address, (t, turned, x))
     parts = [
         [
             code.step(
                 (
-                    t.ctypes.data + g * own * size,
-                    turned.ctypes.data + (j * plane + g * own * width) * size,
-                    x.ctypes.data + (j * dw * x.shape[3] + g * channels) * size,
+                    t_at + g * own * size,
+                    turned_at + (j * plane + g * own * width) * size,
+                    x_at + (j * dw * x.shape[3] + g * channels) * size,
                     0,
                 ),
                 block=(windows.count[1], width),
@@ -289,6 +290,7 @@ def convolve_kernel(code: Direct, windows: Windows, t: Array, kernel: Array) -> 
     whole, rest = divmod(len(x), at_once)
     chunks = [(0, at_once, whole), (whole * at_once, rest, 1)][: 1 + (rest > 0)]
     step = x[0].size, t[0].size
+    x_at, t_at, kernel_at = map(address, (x, t, kernel))
 
     def steps(g: int, i: int, j: int, rows: slice) -> list[Step]:
         place = i * dh * across + j * dw * x.shape[3] + g * channels + rows.start
@@ -296,9 +298,9 @@ def convolve_kernel(code: Direct, windows: Windows, t: Array, kernel: Array) -> 
         return [
             code.step(
                 (
-                    x.ctypes.data + (place + first * step[0]) * size,
-                    t.ctypes.data + (g * own + first * step[1]) * size,
-                    kernel.ctypes.data + target * size,
+                    x_at + (place + first * step[0]) * size,
+                    t_at + (g * own + first * step[1]) * size,
+                    kernel_at + target * size,
                     0,
                 ),
                 block=(rows.stop - rows.start, own),

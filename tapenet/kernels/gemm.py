@@ -18,6 +18,7 @@ import numpy as np
 
 from tapenet.kernels import backends
 from tapenet.kernels.blocking import Blocking
+from tapenet.kernels.memory import address
 from tapenet.kernels.teams import Native, Step
 
 Array = Any
@@ -35,7 +36,7 @@ class _Pack:
     def __init__(self, sizes: tuple[int, int], dtype: np.dtype[Any]) -> None:
         self.sizes = sizes
         self.arrays = [np.empty(n, dtype) for n in sizes]
-        self.addresses = [_address(x) for x in self.arrays]
+        self.addresses = [address(x) for x in self.arrays]
 
 
 class _Packed(_Pack, threading.local):
@@ -87,13 +88,13 @@ class Gemm:
             first,
             second,
             out.strides[0] // size,
-            _address(x),
+            address(x),
             first_row,
             first_column,
-            _address(y),
+            address(y),
             second_row,
             second_column,
-            _address(out),
+            address(out),
             out.strides[1] // size,
             x.shape[1],
             y.shape[2],
@@ -129,10 +130,6 @@ def report_exceptions(dtype: np.dtype[Any], met: int) -> None:
             np.matmul(np.full((1, 1), x, dtype), np.full((1, 1), y, dtype))
 
 
-def _address(x: Array) -> int:
-    return int(x.__array_interface__["data"][0])
-
-
 _compiled: dict[str, Gemm | None] = {}
 
 
@@ -161,10 +158,10 @@ def compiled(dtype: np.dtype[Any], cut: Blocking) -> Gemm:
     )
     pointer, length = ctypes.c_void_p, ctypes.c_ssize_t
     kinds = [length] * 4 + [pointer, length, length] * 2 + [pointer] + [length] * 5 + [pointer] * 2
-    address = library.address("gemm_stack")
-    function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(address)
+    entry = library.address("gemm_stack")
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(entry)
     packed = _Packed(cut.packed_sizes, dtype)
-    return Gemm(dtype, function, address, packed, library, Native(address, "q" * len(kinds)))
+    return Gemm(dtype, function, entry, packed, library, Native(entry, "q" * len(kinds)))
 
 
 def _machine_code() -> Any:

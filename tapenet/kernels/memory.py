@@ -62,6 +62,11 @@ def is_own(x: Array) -> bool:
     return base is None or type(base) is _Lease
 
 
+def address(x: Array) -> int:
+    """Return where an array begins; in a fraction of the time that `ctypes.data` takes."""
+    return int(x.__array_interface__["data"][0])
+
+
 def empty_cache() -> None:
     """Release the memory that tapenet keeps for the next large arrays of its kernels.
 

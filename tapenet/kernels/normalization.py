@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.kernels.memory import empty
+from tapenet.kernels.memory import address, empty
 from tapenet.kernels.products import matmul
 from tapenet.kernels.threads import share
-from tapenet.kernels.vector_functions import address, functions_for
+from tapenet.kernels.vector_functions import functions_for
 from tapenet.kernels.windows import Array, computing_dtype
 
 # Bytes of a piece, of which several are used at a time, and elements of a joined row.

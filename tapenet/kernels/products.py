@@ -11,6 +11,7 @@ BLAS's own reach on an idle machine, and they reach it on a busy one, too. Where
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy import ndarray
 
 from tapenet.core.array_types import Array
 from tapenet.kernels.forks import this_thread
-from tapenet.kernels.gemm import gemm_for
+from tapenet.kernels.gemm import Gemm, gemm_for
 from tapenet.kernels.memory import empty
 from tapenet.kernels.teams import free_team
 from tapenet.kernels.threads import parts_of, share
@@ -125,6 +126,20 @@ def multiply_shared(x: Array, y: Array, out: Array) -> None:
                 gemm.report(team.run([[gemm.step(*factors(part), i)] for i, part in enumerate(parts)]))
                 return
     share(lambda part: multiply(*factors(part)), count, size, WORTH_SHARING)
+
+
+def share_with_products(gemm: Gemm, work: Callable[[slice], int], count: int, size: int) -> None:
+    """Share calls of machine code that makes products among threads, as `share` does; report what they met.
+
+    Args:
+        gemm: whose code is called.
+        work: calls it for a slice of range(count), and returns the exceptions that it met.
+        size: multiplications of all of them.
+    """
+    met: list[int] = []
+    share(lambda part: met.append(work(part)), count, size, WORTH_SHARING)
+    for bits in met:
+        gemm.report(bits)
 
 
 def product(x: Array, y: Array) -> Array:

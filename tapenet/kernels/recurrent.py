@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from tapenet.kernels.gemm import gemm_for
-from tapenet.kernels.memory import empty
-from tapenet.kernels.products import WORTH_SHARING as MULTIPLICATIONS_WORTH_SHARING, matmul, multiply
+from tapenet.kernels.memory import address, empty
+from tapenet.kernels.products import matmul, multiply, share_with_products
 from tapenet.kernels.threads import share
-from tapenet.kernels.vector_functions import address, functions_for
+from tapenet.kernels.vector_functions import functions_for
 from tapenet.kernels.windows import Array, computing_dtype
 
 Mask = Array | None
@@ -88,15 +88,12 @@ def _steps_at_once(kind: str, name: str, arrays: Sequence[Array | None], mask: M
     moves = None if mask is None else np.ascontiguousarray(mask, bool)
     function, places = functions.by_name[name], [0 if x is None else address(x) for x in (*arrays, moves)]
     steps, examples = gates.shape[:2]
-    met: list[int] = []
 
-    def work(part: slice) -> None:
+    def work(part: slice) -> int:
         lengths = (steps, examples, part.start, part.stop - part.start, width)
-        met.append(function(*places, gemm.address, *gemm.packed.addresses, *lengths))
+        return int(function(*places, gemm.address, *gemm.packed.addresses, *lengths))
 
-    share(work, examples, gates.size * (width + GATE_COST), MULTIPLICATIONS_WORTH_SHARING)
-    for bits in met:
-        gemm.report(bits)
+    share_with_products(gemm, work, examples, gates.size * (width + GATE_COST))
     return True
 
 

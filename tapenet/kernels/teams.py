@@ -29,8 +29,9 @@ import numpy as np
 from tapenet.kernels import backends, threads
 from tapenet.kernels.processors import num_threads
 
-# How often a helper looks for the next call before it leaves, and how often the calling thread looks for the end of
-# one before it offers its processor to others. Between looks the processor pauses, some 20 nanoseconds.
+# How often a helper looks for the next call before it leaves, how often the calling thread looks for the end of one
+# before it offers its processor to others, and how often a helper looks between two such offers. Between looks the
+# processor pauses, some 20 nanoseconds.
 LOOKS, PATIENCE, BETWEEN = 2**13, 2**10, 2**6
 
 # Eightfold bytes from one counter to the next: each has a line of the cache of its own.

@@ -16,7 +16,7 @@ import numpy as np
 
 from tapenet.core.array_types import Array
 from tapenet.kernels import backends
-from tapenet.kernels.memory import empty
+from tapenet.kernels.memory import address, empty
 from tapenet.kernels.pooled import PooledArray
 from tapenet.kernels.threads import share
 
@@ -80,17 +80,26 @@ def _called(address: int, function: Any) -> Callable[..., Any]:
     return ctypes.CFUNCTYPE(None if function.returns is None else ctypes.c_int32, *given)(address)
 
 
-def address(x: Array) -> int:
-    """Return where an array begins."""
-    return int(x.__array_interface__["data"][0])
-
-
 def _fit(arrays: Sequence[Any]) -> bool:
     """Return whether arrays are plain, in C order, and of one dtype and shape."""
     x = arrays[0]
     return all(
         type(a) in _ARRAYS and a.dtype is x.dtype and a.shape == x.shape and a.flags.c_contiguous for a in arrays
     )
+
+
+def _in_parts(function: Callable[..., Any], arrays: Sequence[Array], width: int, *lengths: int) -> Array:
+    """Return what a function writes, given addresses, how many rows of `width` elements there are, and lengths."""
+    x = arrays[0]
+    out, row = empty(x.shape, x.dtype), width * x.itemsize
+    places = [address(a) for a in (*arrays, out)]
+
+    def work(part: slice) -> None:
+        first = part.start * row
+        function(*(place + first for place in places), part.stop - part.start, *lengths)
+
+    share(work, x.size // width, _COST * x.nbytes)
+    return out
 
 
 # ---- functions of rows ----
@@ -112,16 +121,7 @@ def along_rows(generator: str, name: str, *arrays: Any) -> Array | None:
     functions = functions_for(x.dtype, generator)
     if functions is None:
         return None
-    columns = x.shape[-1]
-    out, function, row = empty(x.shape, x.dtype), functions.by_name[name], columns * x.itemsize
-    places = [address(a) for a in (*arrays, out)]
-
-    def work(part: slice) -> None:
-        first = part.start * row
-        function(*(place + first for place in places), part.stop - part.start, columns)
-
-    share(work, x.size // columns, _COST * x.nbytes)
-    return out
+    return _in_parts(functions.by_name[name], arrays, x.shape[-1], x.shape[-1])
 
 
 # ---- elementary functions ----
@@ -132,16 +132,5 @@ def elementwise(name: str, *arrays: Any) -> Array | None:
     x = arrays[0]
     if type(x) not in _ARRAYS or x.size < FEWEST_OF.get(name, FEWEST) or not _fit(arrays):
         return None
-    dtype, shape = x.dtype, x.shape
-    functions = functions_for(dtype, "tapenet.kernels.elementwise_code", name)
-    if functions is None:
-        return None
-    out, function = empty(shape, dtype), functions.by_name[name]
-    places = [address(a) for a in (*arrays, out)]
-
-    def work(part: slice) -> None:
-        first = part.start * dtype.itemsize
-        function(*(place + first for place in places), part.stop - part.start)
-
-    share(work, x.size, _COST * x.nbytes)
-    return out
+    functions = functions_for(x.dtype, "tapenet.kernels.elementwise_code", name)
+    return None if functions is None else _in_parts(functions.by_name[name], arrays, 1)

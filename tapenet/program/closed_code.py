@@ -11,7 +11,7 @@ import numpy as np
 
 from tapenet.kernels.gemm import Gemm, gemm_for
 from tapenet.kernels.machine_code import Library, compile_module, processor
-from tapenet.kernels.memory import empty
+from tapenet.kernels.memory import address, empty
 from tapenet.kernels.products import WORTH_SHARING
 from tapenet.kernels.teams import Following, Native, Parts, Step, done, free_team
 from tapenet.kernels.threads import parts_of
@@ -128,7 +128,7 @@ class ClosedProduct(_Closed):
             (self.native, id(arrays), *block),
         ]
         for added in self.step.sums:
-            source, target = (values[n].__array_interface__["data"][0] for n in (added.operands[0], added.out))
+            source, target = (address(values[n]) for n in (added.operands[0], added.out))
             steps.append((_sum(self.gemm.dtype.char), source, target, self.shape[0], left, right, self.shape[1]))
         return steps
 

@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.record import Shape
+from tapenet.kernels.memory import address
 from tapenet.ops.arrays.indices import ALL, ARRAY, layout_of
 
 
@@ -95,7 +96,7 @@ def dummy(shape: Shape) -> Any:
 
 def distance(whole: Any, part: Any) -> int:
     """Return how many elements after an array its view begins."""
-    return int(part.__array_interface__["data"][0] - whole.__array_interface__["data"][0])
+    return address(part) - address(whole)
 
 
 def index_of(structure: Sequence[Any]) -> tuple[Any, ...]:

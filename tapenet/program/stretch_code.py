@@ -19,6 +19,7 @@ from tapenet.program.instructions import Instruction, Program, last_uses
 from tapenet.program.kernel_code import Kernel, function_text, shape_of
 from tapenet.program.regions import Region
 from tapenet.program.scatter_code import Scatter
+from tapenet.program.selections import steps_of
 from tapenet.program.stretch_runner import Kind
 from tapenet.program.stretches import CALLED, PRODUCTS, SUMS, Arena, Stretch, view_of
 
@@ -231,7 +232,7 @@ class _Writer:
         """Write a part of an array, or all in another shape: no copy where it lies in C order."""
         out, source = instruction.out, instruction.operands[0]
         shape, char = shape_of(self.program, out), self.char(out)
-        own = tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+        own = steps_of(shape)
         start, steps = (0, own)
         if instruction.name != "reshape":
             start, steps = view_of(instruction, shape_of(self.program, source))

@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import attrs
-import numpy as np
 
 from tapenet.core.record import Shape
 from tapenet.program import fourier_code, scatter_code
@@ -20,6 +19,7 @@ from tapenet.program.instructions import Instruction, Program
 from tapenet.program.passes.rewriting import is_pure
 from tapenet.program.regions import Region, Step
 from tapenet.program.scatter_code import Scatter
+from tapenet.program.selections import distance, dummy
 
 # Multiplications of a product up to which one thread does it.
 LARGEST_PRODUCT = 2**22
@@ -189,15 +189,12 @@ def _can_join(instruction: Instruction, shapes: Sequence[Shape], out: Shape) -> 
 
 def view_of(instruction: Instruction, shape: Shape) -> tuple[int, tuple[int, ...]]:
     """Return where rows or an item of an array in C order begin, and the distances along each axis, in elements."""
-    size = np.dtype(np.int8)
-    steps = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
-    whole = np.lib.stride_tricks.as_strided(np.zeros(1, size), shape, steps)
+    whole = dummy(shape)
     if instruction.name == "rows":
         part = whole[instruction.parameters["start"] : instruction.parameters["stop"]]
     else:
         part = instruction.primitive.forward(whole, **instruction.parameters)  # type: ignore[union-attr]  # an operation
-    start = part.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
-    return start, part.strides
+    return distance(whole, part), part.strides
 
 
 # ---- places in memory ----
