@@ -77,4 +77,11 @@ def _as_watched(
             f"{function}: {leaf_paths(tree, name)[i]} must have shape {shape} and dtype {dtype}, as it was watched; "
             f"got {described(leaf)}."
         )
-    return kind(leaf) if kind in (float, complex) and type(leaf) is not Tensor else leaf
+    if type(leaf) is Tensor:
+        return leaf
+    if kind in (float, complex):
+        return kind(leaf)
+    # The last bits of a product of complex numbers differ between NumPy's scalars and its arrays.
+    if kind is np.ndarray and isinstance(leaf, np.generic):
+        return np.asarray(leaf)
+    return leaf[()] if issubclass(kind, np.generic) and type(leaf) is np.ndarray else leaf

@@ -134,6 +134,13 @@ def test_a_python_scalar_is_replayed_as_one_so_that_dtypes_stay() -> None:
     assert tape.replay(3, y).dtype == np.float32
 
 
+@pytest.mark.parametrize(("watched", "given_"), [(np.array, np.complex128), (np.complex128, np.array)])
+def test_an_array_without_axes_and_a_scalar_stand_for_each_other(watched: Any, given_: Any) -> None:
+    z = 1.5 - 2.25j
+    tape, y = recorded(lambda x: x * x.value, watched(z))
+    assert tape.replay(given_(z), y) == z * z
+
+
 GUARDED = {
     "if x > 0": lambda x: x[1] * 2 if x[1] > 0 else x[1],
     "if x": lambda x: x[0] if (x[1] + 2) else x[2],
