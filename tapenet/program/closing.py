@@ -18,6 +18,7 @@ import attrs
 from tapenet.core.primitive import REGISTRY
 from tapenet.ops.linalg.products import matrix_product
 from tapenet.program.instructions import Instruction, Program, Space
+from tapenet.program.panels import Panels
 from tapenet.program.passes.rewriting import new_numbers
 from tapenet.program.regions import Region
 from tapenet.program.stretches import LARGEST_PRODUCT, Stretch
@@ -28,7 +29,7 @@ BLOCK_BYTES = 2**18
 # Rows for each column up to which the columns of a product are cut for the sake of a sum over rows.
 MOST_ROWS = 8
 
-AnyStep = Instruction | Region | Stretch
+AnyStep = Instruction | Region | Stretch | Panels
 
 
 @attrs.frozen(eq=False)

@@ -626,6 +626,28 @@ def step_of(kernel: Kernel, name: str) -> str:
     return function_text(f"define i32 @{name}.step(ptr %given)", lines)
 
 
+def panel_of(kernel: Kernel, name: str, far: int) -> str:
+    """Return the function `NAME.panel`, which takes the addresses of all arrays and numbers, and which are its own.
+
+    It computes some columns, and returns `far` where an argument was out of range.
+    """
+    count = len(kernel.operands) + kernel.results
+    lines, given = [], []
+    for i in range(count + len(kernel.scalars)):
+        lines += [
+            f"%w{i} = getelementptr i64, ptr %words, i64 {i}",
+            f"%i{i} = load i64, ptr %w{i}",
+            f"%p{i} = getelementptr ptr, ptr %known, i64 %i{i}",
+            f"%a{i} = load ptr, ptr %p{i}",
+        ]
+        given.append(f"ptr %a{i}" if i < count else f"double %n{i}")
+        if i >= count:
+            lines.append(f"%n{i} = load double, ptr %a{i}")
+    bounds = f"i64 0, i64 {kernel.rows}, i64 %begin, i64 %end"
+    lines += [f"%r = call i32 @{name}({', '.join((*given, bounds))})", f"%far = mul i32 %r, {far}", "ret i32 %far"]
+    return function_text(f"define i32 @{name}.panel(ptr %known, ptr %words, i64 %begin, i64 %end, i64 %part)", lines)
+
+
 def function_text(head: str, lines: Sequence[str]) -> str:
     """Return the text of a function of one block."""
     body = "\n  ".join(lines)

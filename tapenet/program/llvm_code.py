@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import math
-import types
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -18,21 +17,34 @@ import numpy as np
 
 from tapenet.core.packages import import_package
 from tapenet.kernels.gemm import gemm_for
-from tapenet.kernels.machine_code import Library, compile_module
+from tapenet.kernels.machine_code import Library, compile_module, processor
 from tapenet.kernels.memory import empty
 from tapenet.kernels.teams import Native, shared
 from tapenet.kernels.threads import share
 from tapenet.program import numpy_code
 from tapenet.program.closed_code import closed_code
 from tapenet.program.closing import Closed, opened, with_closed_products
-from tapenet.program.evaluating import evaluator
 from tapenet.program.fourier_code import Part, Transform, parts_of
 from tapenet.program.instructions import Instruction, Program
-from tapenet.program.kernel_code import DATA, ITEMS, NUMBER, Kernel, can_join, is_worth, kernel_of, module_of, shape_of
+from tapenet.program.kernel_code import (
+    DATA,
+    ITEMS,
+    NUMBER,
+    Kernel,
+    can_join,
+    is_worth,
+    kernel_of,
+    module_of,
+    panel_of,
+    shape_of,
+)
 from tapenet.program.numpy_code import Run
+from tapenet.program.panel_calls import kernel_along, panels_function
+from tapenet.program.panels import Panels, with_panels
 from tapenet.program.reducing import Reduced, can_wait, finisher, shape_of_chunks, with_reductions
 from tapenet.program.reduction_code import CHUNK
 from tapenet.program.regions import Region, Step, in_regions, whole_reads
+from tapenet.program.step_calls import AnyCompiled, Call, by_numpy
 from tapenet.program.stretch_code import StretchCode, code_of, texts_of
 from tapenet.program.stretch_runner import FAR, runner_text
 from tapenet.program.stretches import PRODUCTS, Stretch, in_stretches
@@ -93,7 +105,7 @@ class _Code:
     """
 
     program: Program
-    steps: Sequence[Instruction | Region | Stretch | Closed | Reduced]
+    steps: Sequence[Instruction | AnyCompiled]
     kernels: Mapping[int, Kernel]
     names: dict[str, str] = attrs.field(factory=dict)
     stretches: dict[int, StretchCode] = attrs.field(factory=dict)
@@ -106,6 +118,8 @@ class _Code:
         steps = steps_of(program)
         found = ((id(step), kernel_of(step, program)) for step in steps if isinstance(step, Region))
         kernels: dict[int, Kernel] = {key: kernel for key, kernel in found if kernel is not None}
+
+        cuts = _Cuts(program)
 
         def fits(region: Region) -> bool:
             kernel = kernels.get(id(region))
@@ -127,9 +141,12 @@ class _Code:
                 kernels[id(reduced.region)] = kernel
             return kernel is not None
 
-        stretched = in_stretches(steps, program, fits, _makes_products(steps, program))
+        joined = with_panels(steps, program, cuts.are_known) if processor().vector_size else steps
+        stretched = in_stretches(joined, program, fits, _makes_products(steps, program))
         closed = with_closed_products(stretched, program, can_close)
         code = cls(program, with_reductions(closed, program, can_reduce), kernels)
+        for panels in [step for step in code.steps if isinstance(step, Panels)]:
+            kernels |= {id(region): cuts.of(region, panels.length) for region in panels.regions}
         code._compile(is_alone=lambda region: id(region) in kernels and is_worth(region, program))
         return code
 
@@ -138,8 +155,10 @@ class _Code:
         alone = [*closed, *(step for step in self.steps if isinstance(step, Region) and is_alone(step))]
         joined = [step for step in self.steps if isinstance(step, Stretch)]
         parts = [part for stretch in joined for part in stretch.steps if isinstance(part, Region)]
-        texts = {self.kernels[id(region)].text: self.kernels[id(region)] for region in (*alone, *parts)}
-        if not alone and not joined:
+        panels = [step for step in self.steps if isinstance(step, Panels)]
+        cut = [region for step in panels for region in step.regions]
+        texts = {self.kernels[id(region)].text: self.kernels[id(region)] for region in (*alone, *parts, *cut)}
+        if not alone and not joined and not panels:
             return
         self.names |= {text: f"kernel{i}" for i, text in enumerate(texts)}
         for stretch in joined:
@@ -147,12 +166,15 @@ class _Code:
         called, steps = ({self.kernels[id(region)].text for region in regions} for regions in (alone, parts))
         entries, inside = ({i for i, text in enumerate(texts) if text in own} for own in (called, steps))
         others, declared = texts_of([x for code in self.stretches.values() for x in code.functions])
+        in_panels = {self.kernels[id(region)].text for region in cut}
+        others += [panel_of(kernel, self.names[text], FAR) for text, kernel in texts.items() if text in in_panels]
         if texts or others:
             self.library = _library(module_of(list(texts.values()), entries, inside, others, declared))
-        self.contiguous = {n for region in alone for n in region.outputs}.union(*(x.outputs for x in joined))
-        self.kernels = {id(region): self.kernels[id(region)] for region in alone}
+        made: list[Region | Stretch | Panels] = [*alone, *joined, *panels]
+        self.contiguous = {n for step in made for n in step.outputs}
+        self.kernels = {id(region): self.kernels[id(region)] for region in (*alone, *cut)}
 
-    def function(self, step: Region | Stretch | Closed | Reduced, program: Program) -> Callable[..., Any] | None:
+    def function(self, step: AnyCompiled, program: Program) -> Callable[..., Any] | None:
         """Return the Python function of a step that is compiled."""
         if isinstance(step, Reduced):
             assert self.library is not None
@@ -161,8 +183,12 @@ class _Code:
         if isinstance(step, Closed):
             assert self.library is not None
             kernel = self.kernels[id(step.region)]
-            name, reference = self.names[kernel.text], _by_numpy(step, program)
+            name, reference = self.names[kernel.text], by_numpy(step, program)
             return closed_code(step, program, kernel, self.library, name, self.contiguous, reference)
+        if isinstance(step, Panels):
+            own = [self.kernels[id(region)] for region in step.regions]
+            names = [f"{self.names[kernel.text]}.panel" for kernel in own]
+            return panels_function(step, program, own, names, self.library, self.contiguous)
         if isinstance(step, Stretch):
             code = self.stretches[id(step)]
             first = code.functions[0] if code.functions else None
@@ -174,6 +200,35 @@ class _Code:
             return None
         kernel = self.kernels[id(step)]
         return _called(kernel, self.library, self.names[kernel.text], step, program, self.contiguous)
+
+
+@attrs.frozen(eq=False)
+class _Cuts:
+    """Kernels of regions that are cut along an axis, of which each is written once.
+
+    Attributes:
+        program: that the regions are of.
+        known: by what a region computes, and the length of the axis.
+    """
+
+    program: Program
+    known: dict[Any, Kernel | None] = attrs.field(factory=dict)
+
+    def of(self, region: Region, length: int) -> Kernel:
+        """Return the kernel of a region that is known to have one."""
+        found = self._found(region, length)
+        assert found is not None
+        return found
+
+    def are_known(self, region: Region, length: int) -> bool:
+        """Return whether there is a kernel of a region."""
+        return self._found(region, length) is not None
+
+    def _found(self, region: Region, length: int) -> Kernel | None:
+        key = (tuple([x.out for x in region.instructions]), region.outputs, length)
+        if key not in self.known:
+            self.known[key] = kernel_along(region, self.program, length)
+        return self.known[key]
 
 
 def _reads_places(region: Region, number: int, program: Program) -> bool:
@@ -210,7 +265,7 @@ def _touched(kernel: Kernel, region: Region, program: Program) -> int:
     return sum(count * dtype.itemsize for n, count in sizes if (dtype := program.spaces[n].dtype) is not None)
 
 
-def _call_of_kernel(step: Region | Reduced, program: Program, library: Library, name: str, touched: int) -> _Call:
+def _call_of_kernel(step: Region | Reduced, program: Program, library: Library, name: str, touched: int) -> Call:
     """Begin the Python function of a step that one kernel computes, which touches so many bytes."""
     is_large = touched >= SHARED
     address = library.address(f"{name}.entry")
@@ -219,7 +274,7 @@ def _call_of_kernel(step: Region | Reduced, program: Program, library: Library, 
     run = prototype(ctypes.c_int32, ctypes.py_object, *(ctypes.c_int64,) * 4)(address)
     names = {"run": run, "library": library, "empty": empty if is_large else np.empty}
     shares = {"native": Native(address, "qqqqq"), "shared": shared} if is_large else {}
-    return _Call(step, program, names | shares)
+    return Call(step, program, names | shares)
 
 
 def _run_of_kernel(kernel: Kernel, touched: int, part: str, count: int) -> list[str]:
@@ -296,7 +351,7 @@ def _stretch_function(
     address = ctypes.c_void_p
     kinds = (address, ctypes.py_object, address, address, address, address)
     run = prototype(ctypes.c_int32, *kinds)(_runner().address("run"))
-    call = _Call(stretch, program, {"run": run, "empty": empty, "bytes_": np.dtype(np.uint8)})
+    call = Call(stretch, program, {"run": run, "empty": empty, "bytes_": np.dtype(np.uint8)})
     call.names.update({"kept": (library, table), "table": table.ctypes.data})
     lines = call.beginning(code.operands, contiguous)
     lines += [f"    arena = empty(({code.size},), bytes_)"]
@@ -343,80 +398,3 @@ class _SharedTransform:
 def _run_blocks(run: Callable[..., None], target: int, source: int, size: int, blocks: slice) -> None:
     scratch = np.empty(max(size, 1), np.uint8)
     run(target, source, scratch.ctypes.data, blocks.start, blocks.stop)
-
-
-@attrs.frozen(eq=False)
-class _Call:
-    """Writes the Python function of a region or a stretch; the text of steps that are alike is the same.
-
-    Attributes:
-        step: what it computes.
-        program: that the step is of.
-        names: that the function finds.
-    """
-
-    step: Region | Stretch | Reduced
-    program: Program
-    names: dict[str, Any]
-
-    def __attrs_post_init__(self) -> None:
-        self.names["reference"] = _by_numpy(self.step, self.program)
-        self.names["contiguous"] = np.ascontiguousarray
-
-    @functools.cached_property
-    def own(self) -> dict[int, str]:
-        """What inputs and results are called, by their numbers."""
-        inputs, outputs = enumerate(self.step.inputs), enumerate(self.step.outputs)
-        return {n: f"v{i}" for i, n in inputs} | {n: f"o{i}" for i, n in outputs}
-
-    def values(self, operands: Sequence[int], scalars: Sequence[int]) -> str:
-        """Return what machine code takes: arrays, and numbers of Python's."""
-        arrays = [self.own[n] for n in (*operands, *self.step.outputs)]
-        return "".join(f"{x}, " for x in (*arrays, *(f"float({self.own[n]})" for n in scalars)))
-
-    def beginning(
-        self, operands: Sequence[int], contiguous: Collection[int], results: Sequence[int] | None = None
-    ) -> list[str]:
-        """Return the first lines of a function: operands in C order, and arrays for results, by default for all."""
-        lines = [f"def called({', '.join(self.own[n] for n in self.step.inputs)}):"]
-        for x in (self.own[n] for n in operands if n not in contiguous):
-            lines.append(f"    if not {x}.flags.c_contiguous: {x} = contiguous({x})")
-        for n in self.step.outputs if results is None else results:
-            dtype = self.program.spaces[n].dtype
-            assert dtype is not None
-            self.names[f"dtype{dtype.num}"] = dtype
-            lines.append(f"    {self.own[n]} = empty({shape_of(self.program, n)}, dtype{dtype.num})")
-        return lines
-
-    def function(self, lines: Sequence[str]) -> Callable[..., Any]:
-        """Return the function of lines, of which the last is the condition for NumPy's."""
-        inputs = "".join(f"{self.own[n]}, " for n in self.step.inputs)
-        outputs = ", ".join(self.own[n] for n in self.step.outputs)
-        exec(
-            compiled_text("\n".join((*lines, f"        return reference(({inputs}))", f"    return {outputs}"))),
-            self.names,
-        )
-        called: Callable[..., Any] = self.names["called"]
-        return called
-
-
-@functools.lru_cache(maxsize=1024)
-def compiled_text(text: str) -> types.CodeType:
-    """Return the code of a function; functions of the same text share it."""
-    return compile(text, "<kernel>", "exec")
-
-
-def _by_numpy(step: Region | Stretch | Closed | Reduced, program: Program) -> Callable[[Sequence[Any]], Any]:
-    """Return the function of a step's inputs by NumPy."""
-
-    @functools.cache
-    def run() -> Callable[[Sequence[Any]], tuple[Any, ...]]:
-        return evaluator(
-            attrs.evolve(program, instructions=step.instructions, inputs=step.inputs, outputs=step.outputs)
-        )
-
-    def computed(given: Sequence[Any]) -> Any:
-        outs = [np.array(out, order="C") if isinstance(out, np.ndarray) else out for out in run()(given)]  # as kernels'
-        return outs[0] if len(outs) == 1 else outs
-
-    return computed

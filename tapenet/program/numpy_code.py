@@ -24,12 +24,13 @@ from tapenet.program.building import must_run
 from tapenet.program.closing import Closed
 from tapenet.program.evaluating import GuardFailedError, check_read
 from tapenet.program.instructions import Instruction, Program, last_uses
+from tapenet.program.panels import Panels
 from tapenet.program.reducing import Reduced
 from tapenet.program.regions import Region, in_regions
 from tapenet.program.stretches import Stretch
 
 Run = Callable[[Sequence[Any]], tuple[Any, ...]]
-Step = Instruction | Region | Stretch | Closed | Reduced
+Step = Instruction | Region | Stretch | Closed | Reduced | Panels
 Fused = Callable[[Any, Program], Callable[..., Any] | None]  # makes the function of the inputs of a region or a stretch
 
 # Bytes of a value beyond which its operations are joined in a region.
@@ -218,7 +219,7 @@ class _Writer:
         if must_run(instruction, self.program):
             self._add(f"if {self._differs(out)}: raise changed({instruction.name!r})", instruction, (out,), ())
 
-    def region(self, region: Region | Stretch | Closed | Reduced, function: Callable[..., Any]) -> None:
+    def region(self, region: Region | Stretch | Closed | Reduced | Panels, function: Callable[..., Any]) -> None:
         """Write a line for a region or a stretch."""
         outs = ", ".join(f"v{n}" for n in region.outputs)
         self._add(

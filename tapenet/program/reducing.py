@@ -14,6 +14,7 @@ import numpy as np
 
 from tapenet.program.closing import Closed
 from tapenet.program.instructions import Instruction, Program
+from tapenet.program.panels import Panels
 from tapenet.program.reduction_code import CHUNK, REDUCTIONS
 from tapenet.program.regions import Region
 from tapenet.program.stretches import Stretch
@@ -22,7 +23,7 @@ from tapenet.program.stretches import Stretch
 # one; and columns.
 SMALLEST, SHORTEST, FEWEST_COLUMNS = 2**12, 2**5, 2**5
 
-AnyStep = Instruction | Region | Stretch | Closed
+AnyStep = Instruction | Region | Stretch | Closed | Panels
 
 
 @attrs.frozen(eq=False)

@@ -16,6 +16,7 @@ from tapenet.core.record import Shape
 from tapenet.program import fourier_code, scatter_code
 from tapenet.program.fourier_code import Transform
 from tapenet.program.instructions import Instruction, Program
+from tapenet.program.panels import Panels
 from tapenet.program.passes.rewriting import is_pure
 from tapenet.program.regions import Region, Step
 from tapenet.program.scatter_code import Scatter
@@ -64,8 +65,8 @@ class Stretch:
 
 
 def in_stretches(
-    steps: Sequence[Step], program: Program, fits: Callable[[Region], bool], makes_products: bool = True
-) -> list[Instruction | Region | Stretch]:
+    steps: Sequence[Step | Panels], program: Program, fits: Callable[[Region], bool], makes_products: bool = True
+) -> list[Step | Panels | Stretch]:
     """Return the steps of a program, with those that can be done in one call in stretches.
 
     Views of the program's inputs come first: taken one by one, they would cut stretches apart.
@@ -75,16 +76,16 @@ def in_stretches(
         makes_products: whether our own code makes the products.
     """
     early = [step for step in steps if isinstance(step, Instruction) and _is_view_of_input(step, program)]
-    groups: list[list[Step]] = [[step] for step in early]
+    groups: list[list[Step | Panels]] = [[step] for step in early]
     done = {step.out for step in early}
     is_open = False
 
-    def joins_others(step: Step) -> bool:
-        if isinstance(step, Region):
-            return fits(step)
+    def joins_others(step: Step | Panels) -> bool:
+        if not isinstance(step, Instruction):
+            return isinstance(step, Region) and fits(step)
         return can_join(step, program) and (makes_products or step.name not in PRODUCTS)
 
-    others = [step for step in steps if isinstance(step, Region) or step.out not in done]
+    others = [step for step in steps if not isinstance(step, Instruction) or step.out not in done]
     for step, joins in _with_numbers_late([(step, joins_others(step)) for step in others], program):
         if joins and is_open and len(groups[-1]) < MOST_STEPS and not is_alone(step, program):
             groups[-1].append(step)
@@ -94,25 +95,27 @@ def in_stretches(
     last: dict[int, int] = dict.fromkeys(program.outputs, len(groups))
     for i, group in enumerate(groups):
         for step in group:
-            for n in step.inputs if isinstance(step, Region) else step.reads:
+            for n in step.reads if isinstance(step, Instruction) else step.inputs:
                 last[n] = max(i, last.get(n, 0))
-    found: list[Instruction | Region | Stretch] = []
+    found: list[Step | Panels | Stretch] = []
     for i, group in enumerate(groups):
         if _is_worth([x for x in group if isinstance(x, Instruction)], len(group), program):
-            found.append(_stretch(group, i, last))
+            found.append(_stretch([x for x in group if not isinstance(x, Panels)], i, last))
         else:
             found += group
     return found
 
 
-def _with_numbers_late(steps: Sequence[tuple[Step, bool]], program: Program) -> Iterator[tuple[Step, bool]]:
+def _with_numbers_late(
+    steps: Sequence[tuple[Step | Panels, bool]], program: Program
+) -> Iterator[tuple[Step | Panels, bool]]:
     """Return steps and whether they join others, those that do not and compute a number where it is first needed.
 
     The value of a loss, say, which nothing but the caller reads, does not cut its gradient's stretch apart.
     """
     waiting: list[Instruction] = []
     for step, joins in steps:
-        reads = step.inputs if isinstance(step, Region) else step.reads
+        reads = step.reads if isinstance(step, Instruction) else step.inputs
         is_number = isinstance(step, Instruction) and is_pure(step) and program.spaces[step.out].shape == ()
         is_needed = not {x.out for x in waiting}.isdisjoint(reads)
         if isinstance(step, Instruction) and is_number and not joins and not is_needed:
@@ -125,9 +128,9 @@ def _with_numbers_late(steps: Sequence[tuple[Step, bool]], program: Program) -> 
     yield from ((x, False) for x in waiting)
 
 
-def is_alone(step: Step, program: Program) -> bool:
+def is_alone(step: Step | Panels, program: Program) -> bool:
     """Return whether a step that could be part of a stretch is one by itself."""
-    if isinstance(step, Region) or step.name not in CALLED:
+    if not isinstance(step, Instruction) or step.name not in CALLED:
         return False
     called = CALLED[step.name](program, step)
     return called is not None and called.is_alone

@@ -1,0 +1,350 @@
+"""Panels: products of vectors with one matrix, which is read once, some of its rows after the other.
+
+The gradient of a linear model is X^T f(X w). Three functions would read X twice, and its Hessian-vector product three
+times, from memory that is far. Here a panel of rows is read, multiplied by the vectors, what is elementwise on these
+rows is computed, and the panel, which is still in the first cache, is multiplied by the result and added up.
+
+Rows of the panels are those of the matrix or its columns, so that the same holds for products with X^T. Vectors are
+arrays of one axis, the columns of arrays of one column, and the rows of arrays of a few.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+import attrs
+
+from tapenet.program.building import must_run
+from tapenet.program.instructions import Instruction, Program
+from tapenet.program.passes.rewriting import is_pure
+from tapenet.program.regions import Region, Step, whole_reads
+
+# Elements of a matrix from which on its panels are worth a call, and vectors of one product with it.
+SMALLEST, MOST_VECTORS = 2**11, 8
+
+# Steps after the first product in which others are looked for.
+REACH = 64
+
+
+@attrs.frozen(eq=False)
+class Product:
+    """A product of vectors with a matrix.
+
+    Attributes:
+        instruction: the operation.
+        matrix: the number of the matrix, as it lies in memory: not of its transpose.
+        axis: of the matrix, which is summed over.
+        vectors: the number of the value that they are in.
+        count: of vectors.
+    """
+
+    instruction: Instruction
+    matrix: int
+    axis: int
+    vectors: int
+    count: int
+
+
+@attrs.frozen(eq=False)
+class Panels:
+    """Products with one matrix and the regions between them.
+
+    Attributes:
+        matrix: the number of the matrix.
+        axis: of the matrix, along which it is cut into panels.
+        length: of this axis.
+        forward: products whose results are as long as this axis.
+        regions: read these, and others of that length, element by element.
+        across: products of values of that length, which sum over the axis.
+        instructions: of all, and the transposes that they read, in order.
+        inputs: the numbers of the values that they read from elsewhere.
+        outputs: the numbers of the values that are needed elsewhere.
+    """
+
+    matrix: int
+    axis: int
+    length: int
+    forward: tuple[Product, ...]
+    regions: tuple[Region, ...]
+    across: tuple[Product, ...]
+    instructions: tuple[Instruction, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def with_panels(
+    steps: Sequence[Step], program: Program, can_compute: Callable[[Region, int], bool]
+) -> list[Step | Panels]:
+    """Return the steps of a program with products with one matrix joined, where they do not wait for each other.
+
+    Args:
+        can_compute: whether machine code computes a region of values as long as an axis, cut along that.
+    """
+    products = _products_of(steps, program)
+    shared = Counter(product.matrix for product in products.values())
+    if max(shared.values(), default=0) < 2:
+        return list(steps)
+    makers = {x.out: x for x in steps if isinstance(x, Instruction) and x.name == "transpose"}
+    uses = _Uses.of(steps, program)
+    found: list[Step | Panels] = []
+    pending = deque(steps)
+    while pending:
+        step = pending.popleft()
+        product = products.get(id(step))
+        if product is None or shared[product.matrix] < 2:
+            found.append(step)
+            continue
+        window = [step, *(pending.popleft() for _ in range(min(REACH, len(pending))))]
+        split = _best_split(product, window, products, program, can_compute)
+        if split is None:
+            found.append(step)
+            pending.extendleft(reversed(window[1:]))
+            continue
+        found += split.early
+        found.append(split.joined(makers, uses, can_compute))
+        pending.extendleft(reversed(split.late))
+    return _without_unread(found, program)
+
+
+def _products_of(steps: Sequence[Step], program: Program) -> dict[int, Product]:
+    """Return the products of vectors with matrices among steps, by the identity of the step."""
+    turned = {
+        x.out: x.operands[0]
+        for x in steps
+        if isinstance(x, Instruction) and x.name == "transpose" and tuple(x.parameters["axes"]) == (1, 0)
+    }
+    found: dict[int, Product] = {}
+    for step in steps:
+        product = _product_of(step, program) if isinstance(step, Instruction) else None
+        if product is not None:
+            matrix, axis = product.matrix, product.axis
+            while matrix in turned:
+                matrix, axis = turned[matrix], 1 - axis
+            found[id(step)] = attrs.evolve(product, matrix=matrix, axis=axis)
+    return found
+
+
+def _product_of(x: Instruction, program: Program) -> Product | None:
+    if x.name not in ("matvec", "matmul") or x.parameters:
+        return None
+    own = [program.spaces[n] for n in (*x.operands, x.out)]
+    dtype = own[-1].dtype
+    if dtype is None or dtype.char not in "fd" or not dtype.isnative:
+        return None
+    if any(not space.is_array or not space.shape or 0 in space.shape or space.dtype != dtype for space in own):
+        return None
+    first, second, _ = (space.shape or () for space in own)
+    if x.name == "matvec" or (len(second) == 2 and second[1] == 1 and len(first) == 2):
+        product = Product(x, x.operands[0], 1, x.operands[1], 1)
+    elif len(first) == len(second) == 2 and first[0] <= MOST_VECTORS:
+        product = Product(x, x.operands[1], 0, x.operands[0], first[0])
+    else:
+        return None
+    shape = program.spaces[product.matrix].shape or ()
+    return product if len(shape) == 2 and math.prod(shape) >= SMALLEST else None
+
+
+# ---- which steps are done together ----
+
+
+@attrs.define(eq=False)
+class _Split:
+    """Steps in three groups: those to be done before panels, those that they consist of, and those to be done after.
+
+    Attributes:
+        matrix: the number of the matrix.
+        axis: along which it is cut.
+        program: that the steps are of.
+        inside: the values that panels make, as long as the axis.
+        after: the values that are there when all panels are done.
+        wanted: the regions that may be a part of panels; None for all.
+    """
+
+    matrix: int
+    axis: int
+    program: Program
+    wanted: Collection[int] | None = None
+    early: list[Step] = attrs.field(factory=list)
+    late: list[Step] = attrs.field(factory=list)
+    forward: list[Product] = attrs.field(factory=list)
+    regions: list[Region] = attrs.field(factory=list)
+    across: list[Product] = attrs.field(factory=list)
+    inside: set[int] = attrs.field(factory=set)
+    after: set[int] = attrs.field(factory=set)
+
+    @property
+    def length(self) -> int:
+        """The length of the axis."""
+        return (self.program.spaces[self.matrix].shape or ())[self.axis]
+
+    def add(self, step: Step, product: Product | None, can_compute: Callable[[Region, int], bool]) -> bool:
+        """Put a step into its group; return whether later ones may be moved before it."""
+        reads = step.reads if isinstance(step, Instruction) else step.inputs
+        if self.after.isdisjoint(reads) and self._takes(step, product, can_compute):
+            return True
+        if self.after.isdisjoint(reads) and self.inside.isdisjoint(reads):
+            self.early.append(step)
+            return True
+        self.late.append(step)
+        self.after.update((step.out,) if isinstance(step, Instruction) else step.outputs)
+        return isinstance(step, Region) or (is_pure(step) and not must_run(step, self.program))
+
+    def _takes(self, step: Step, product: Product | None, can_compute: Callable[[Region, int], bool]) -> bool:
+        """Add a step to the panels where it can be a part of them."""
+        if isinstance(step, Region):
+            is_wanted = self.wanted is None or id(step) in self.wanted
+            if not is_wanted or not self._is_along(step) or not can_compute(step, self.length):
+                return False
+            self.regions.append(step)
+            self.inside.update(step.outputs)
+            return True
+        if product is None or product.matrix != self.matrix:
+            return False
+        if product.axis == self.axis:
+            self.across.append(product)
+            self.after.add(step.out)
+            return True
+        if product.vectors in self.inside:
+            return False
+        self.forward.append(product)
+        self.inside.add(step.out)
+        return True
+
+    def _is_along(self, region: Region) -> bool:
+        """Return whether a region reads what panels make, element by element, and nothing of the matrix."""
+        if self.inside.isdisjoint(region.inputs) or self.matrix in region.inputs:
+            return False
+        shape = self.program.spaces[region.outputs[0]].shape
+        own = self.inside & {*region.inputs}
+        whole = {n for x in region.instructions for n in whole_reads(x)}
+        return own.isdisjoint(whole) and all(self.program.spaces[n].shape == shape for n in own)
+
+    @property
+    def size(self) -> int:
+        """How many products there are."""
+        return len(self.forward) + len(self.across)
+
+    def joined(
+        self, makers: Mapping[int, Instruction], uses: _Uses, can_compute: Callable[[Region, int], bool]
+    ) -> Panels:
+        """Return the panels."""
+        regions = tuple(self._joined_regions(uses, can_compute))
+        first, last = ([x.instruction for x in own] for own in (self.forward, self.across))
+        between = [x for region in regions for x in region.instructions]
+        instructions = (*_turns([*first, *last], makers), *first, *between, *last)
+        made = {x.out for x in instructions}
+        reads = dict.fromkeys(n for x in instructions for n in x.reads if n not in made)
+        along = (*(x.out for x in first), *(n for region in regions for n in region.outputs))
+        members: list[Step] = [*first, *self.regions, *last]
+        outputs = (*(n for n in along if uses.are_beyond(n, members)), *(x.out for x in last))
+        return Panels(
+            self.matrix,
+            self.axis,
+            self.length,
+            tuple(self.forward),
+            regions,
+            tuple(self.across),
+            instructions,
+            tuple(reads),
+            outputs,
+        )
+
+    def _joined_regions(self, uses: _Uses, can_compute: Callable[[Region, int], bool]) -> Iterator[Region]:
+        """Return the regions, of one shape as one where machine code computes that."""
+        last: list[Region] = []
+        for region in self.regions:
+            if last and not can_compute(_one_region([*last, region], uses), self.length):
+                yield _one_region(last, uses)
+                last = []
+            last.append(region)
+        if last:
+            yield _one_region(last, uses)
+
+
+@attrs.frozen(eq=False)
+class _Uses:
+    """Which steps read a value."""
+
+    readers: Mapping[int, Sequence[int]]
+    outputs: frozenset[int]
+
+    @classmethod
+    def of(cls, steps: Iterable[Step], program: Program) -> _Uses:
+        readers: dict[int, list[int]] = {}
+        for step in steps:
+            for n in dict.fromkeys(step.reads if isinstance(step, Instruction) else step.inputs):
+                readers.setdefault(n, []).append(id(step))
+        return cls(readers, frozenset(program.outputs))
+
+    def are_beyond(self, number: int, members: Sequence[Step]) -> bool:
+        """Return whether a value is read outside some steps."""
+        return number in self.outputs or not {id(x) for x in members}.issuperset(self.readers.get(number, ()))
+
+
+def _best_split(
+    product: Product,
+    window: Sequence[Step],
+    products: Mapping[int, Product],
+    program: Program,
+    can_compute: Callable[[Region, int], bool],
+) -> _Split | None:
+    """Return how steps are split so that most products are done in panels; None where that are less than two."""
+
+    def split(axis: int, wanted: Collection[int] | None) -> _Split:
+        found = _Split(product.matrix, axis, program, wanted)
+        is_open = True
+        for step in window:
+            if is_open:
+                is_open = found.add(step, products.get(id(step)), can_compute)
+            else:
+                found.late.append(step)
+        return found
+
+    best = max((split(axis, None) for axis in (1 - product.axis, product.axis)), key=lambda found: found.size)
+    if best.size < 2:
+        return None
+    wanted = _read_by(best.regions, {x.vectors for x in best.across})
+    return best if len(wanted) == len(best.regions) else split(best.axis, wanted)
+
+
+def _read_by(regions: Sequence[Region], numbers: set[int]) -> set[int]:
+    """Return the identities of the regions that values are computed by; others are better done with what reads them."""
+    found = set()
+    for region in reversed(regions):
+        if not numbers.isdisjoint(region.outputs):
+            found.add(id(region))
+            numbers = numbers | {*region.inputs}
+    return found
+
+
+def _turns(products: Sequence[Instruction], makers: Mapping[int, Instruction]) -> list[Instruction]:
+    """Return the transposes that products read, in order."""
+    found: dict[int, Instruction] = {}
+    for n in [product.operands[i] for product in products for i in (0, 1)]:
+        chain = []
+        while n in makers and n not in found:
+            chain.append(makers[n])
+            n = makers[n].operands[0]
+        found.update({x.out: x for x in reversed(chain)})
+    return list(found.values())
+
+
+def _one_region(regions: Sequence[Region], uses: _Uses) -> Region:
+    """Return what regions compute as one of them."""
+    if len(regions) == 1:
+        return regions[0]
+    instructions = tuple([x for region in regions for x in region.instructions])
+    made = {x.out for x in instructions}
+    reads = dict.fromkeys(n for x in instructions for n in x.reads if n not in made)
+    outputs = [n for region in regions for n in region.outputs if uses.are_beyond(n, regions)]
+    return Region(instructions, tuple(reads), tuple(outputs))
+
+
+def _without_unread(steps: Sequence[Step | Panels], program: Program) -> list[Step | Panels]:
+    """Return steps without transposes that only panels read, which take the matrix as it lies."""
+    read = {*program.outputs}
+    for step in steps:
+        read.update(step.reads if isinstance(step, Instruction) else step.inputs)
+    return [x for x in steps if not (isinstance(x, Instruction) and x.name == "transpose" and x.out not in read)]
