@@ -21,11 +21,16 @@ from tapenet.program.instructions import Instruction, Program
 from tapenet.program.passes.rewriting import is_pure
 from tapenet.program.regions import Region, Step, whole_reads
 
-# Elements of a matrix from which on its panels are worth a call, and vectors of one product with it.
-SMALLEST, MOST_VECTORS = 2**11, 8
+# Elements of a matrix from which on its panels are worth a call: alone, and if it can be multiplied within a stretch,
+# which panels would cut in two. And vectors of one product with it.
+SMALLEST, SMALLEST_IN_STRETCH, MOST_VECTORS = 2**11, 2**15, 8
 
 # Steps after the first product in which others are looked for.
 REACH = 64
+
+# Products with a matrix, one after the other, that others were looked for in vain: the steps of a recurrence wait for
+# each other, and to look takes time.
+MOST_FAILURES = 16
 
 
 @attrs.frozen(eq=False)
@@ -88,16 +93,18 @@ def with_panels(
         return list(steps)
     makers = {x.out: x for x in steps if isinstance(x, Instruction) and x.name == "transpose"}
     uses = _Uses.of(steps, program)
+    failures = Counter[int]()
     found: list[Step | Panels] = []
     pending = deque(steps)
     while pending:
         step = pending.popleft()
         product = products.get(id(step))
-        if product is None or shared[product.matrix] < 2:
+        if product is None or shared[product.matrix] < 2 or failures[product.matrix] >= MOST_FAILURES:
             found.append(step)
             continue
         window = [step, *(pending.popleft() for _ in range(min(REACH, len(pending))))]
         split = _best_split(product, window, products, program, can_compute)
+        failures[product.matrix] = failures[product.matrix] + 1 if split is None else 0
         if split is None:
             found.append(step)
             pending.extendleft(reversed(window[1:]))
@@ -143,7 +150,8 @@ def _product_of(x: Instruction, program: Program) -> Product | None:
     else:
         return None
     shape = program.spaces[product.matrix].shape or ()
-    return product if len(shape) == 2 and math.prod(shape) >= SMALLEST else None
+    least = SMALLEST if x.name == "matvec" else SMALLEST_IN_STRETCH
+    return product if len(shape) == 2 and math.prod(shape) >= least else None
 
 
 # ---- which steps are done together ----
@@ -292,7 +300,7 @@ def _best_split(
 ) -> _Split | None:
     """Return how steps are split so that most products are done in panels; None where that are less than two."""
 
-    def split(axis: int, wanted: Collection[int] | None) -> _Split:
+    def split(axis: int, wanted: Collection[int] | None, can_compute: Callable[[Region, int], bool]) -> _Split:
         found = _Split(product.matrix, axis, program, wanted)
         is_open = True
         for step in window:
@@ -302,11 +310,19 @@ def _best_split(
                 found.late.append(step)
         return found
 
-    best = max((split(axis, None) for axis in (1 - product.axis, product.axis)), key=lambda found: found.size)
+    def best_of(can_compute: Callable[[Region, int], bool]) -> _Split:
+        return max(
+            (split(axis, None, can_compute) for axis in (1 - product.axis, product.axis)), key=lambda found: found.size
+        )
+
+    # Machine code is written for those regions only that may be of use.
+    if best_of(lambda region, length: True).size < 2:
+        return None
+    best = best_of(can_compute)
     if best.size < 2:
         return None
     wanted = _read_by(best.regions, {x.vectors for x in best.across})
-    return best if len(wanted) == len(best.regions) else split(best.axis, wanted)
+    return best if len(wanted) == len(best.regions) else split(best.axis, wanted, can_compute)
 
 
 def _read_by(regions: Sequence[Region], numbers: set[int]) -> set[int]:

@@ -32,7 +32,8 @@ RNG = np.random.default_rng(0)
 @pytest.fixture(autouse=True)
 def small_panels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Small matrices are cut, into many panels and many parts, which threads share."""
-    monkeypatch.setattr(panels, "SMALLEST", 1)
+    for name in ("SMALLEST", "SMALLEST_IN_STRETCH"):
+        monkeypatch.setattr(panels, name, 1)
     for name, size in (("PANEL_OF_ROWS", 2**9), ("PANEL_OF_COLUMNS", 2**10), ("PART", 2**12)):
         monkeypatch.setattr(panel_calls, name, size)
     monkeypatch.setattr(threads, "WORTH_SHARING", 2**10)
