@@ -11,6 +11,9 @@ array([0.72686198])
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from compat.autograd.builtins import dict, isinstance, list, tuple, type
 from compat.autograd.core import primitive
 from compat.autograd.differential_operators import (
@@ -69,3 +72,12 @@ __all__ = [
 
 # Of the autograd whose API this is; packages compare it.
 __version__ = "1.9.0"
+
+_MODULES = ("extend", "misc", "numpy", "scipy", "test_util")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a module at its first use."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.{name}")

@@ -106,7 +106,7 @@ def _like(g: Any, y: Any) -> Any:
 
 
 def _leaf_like(g: Any, y: Any) -> Any:
-    shape = np.shape(getval(y))
+    shape = y.shape if hasattr(y, "shape") else np.shape(y)
     g = g if hasattr(g, "dtype") else np.asarray(g)[()]
     if g.shape != shape:
         g = tnp.broadcast_to(g, shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
@@ -45,3 +47,14 @@ def toposort(end_node: Any, parents: Callable[[Any], Iterable[Any]] = attrgetter
                 ready.append(parent)
             else:
                 uses[parent] -= 1
+
+
+def quick_grad_check(
+    fun: Callable[..., Any], arg0: Any, extra_args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None, **_: Any
+) -> None:
+    """Compare the gradient by the first argument with differences: autograd 1.1's name of `test_util.check_grads`."""
+    warnings.warn(
+        "quick_grad_check is deprecated. Use autograd.test_util.check_grads.", DeprecationWarning, stacklevel=2
+    )
+    check = importlib.import_module("compat.autograd.test_util").check_grads
+    check(lambda x: fun(x, *extra_args, **(kwargs or {})), modes=["rev"], order=1)(arg0)

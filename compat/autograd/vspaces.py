@@ -9,7 +9,6 @@ import numpy as np
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from compat.autograd.boxes import getval
 from tapenet.errors import ArgumentTypeError
 
 
@@ -93,7 +92,7 @@ class ArrayVSpace(VSpace):
     """Real arrays of one shape and dtype."""
 
     def __init__(self, value: Any) -> None:
-        value = np.asarray(value)
+        value = value if hasattr(value, "dtype") else np.asarray(value)
         self.shape, self.dtype = value.shape, value.dtype
 
     @property
@@ -211,8 +210,8 @@ def vspace(value: Any) -> Any:
     Raises:
         ArgumentTypeError: a value that is not an array, a float or complex number, or a container of these.
     """
-    value = getval(value)
-    maker = VSpace.mappings.get(type(value))
+    # A Tensor's value is not read: a replay would guard it.
+    maker = VSpace.mappings.get(np.ndarray if type(value) is tn.Tensor else type(value))
     if maker is not None:
         return maker(value)
     if isinstance(value, tuple | list | dict) or tn.tree.leaves(value) != [value]:
@@ -224,7 +223,8 @@ def vspace(value: Any) -> Any:
 
 
 def _array_space(value: Any) -> ArrayVSpace:
-    return ComplexArrayVSpace(value) if np.iscomplexobj(value) else ArrayVSpace(value)
+    is_complex = value.dtype.kind == "c" if hasattr(value, "dtype") else isinstance(value, complex)
+    return ComplexArrayVSpace(value) if is_complex else ArrayVSpace(value)
 
 
 for _kind in (float, np.float16, np.float32, np.float64, np.longdouble, complex, np.complex64, np.complex128):

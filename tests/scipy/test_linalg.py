@@ -116,3 +116,27 @@ def test_least_squares_give_scipys_residues() -> None:
     np.testing.assert_allclose(x.value, expected[0])
     np.testing.assert_allclose(residues.value, expected[1])
     assert int(rank) == expected[2]
+
+
+@pytest.mark.parametrize("matrix", [A - 3 * np.eye(3), A - 3 * np.eye(3) + TURN / 20], ids=["symmetric", "general"])
+@pytest.mark.parametrize(
+    "function",
+    [linalg.logm, linalg.sqrtm, lambda a: linalg.fractional_matrix_power(a, 0.3)],
+    ids=["logm", "sqrtm", "fractional_matrix_power"],
+)
+def test_second_derivatives_stay_on_one_side_of_the_cut(function: Callable[..., Any], matrix: Any) -> None:
+    assert (np.linalg.eigvals(matrix).real < 0).any()
+    v, w = TURN / 9 + A / 4, np.tri(3)
+
+    def along(a: Any) -> Any:
+        return tn.jvp(function, (a,), (v,))[1]
+
+    by_difference = (along(matrix + 1e-5 * w) - along(matrix - 1e-5 * w)) / 2e-5
+    np.testing.assert_allclose(tn.jvp(along, (matrix,), (w,))[1], by_difference, rtol=1e-6, atol=1e-6)
+    reverse = tn.grad(lambda a: tnp.sum(tnp.real(along(a))))(matrix)
+    np.testing.assert_allclose(np.sum(reverse * w), np.sum(by_difference.real), rtol=1e-6, atol=1e-6)
+
+
+def test_derivatives_across_the_cut_keep_single_precision() -> None:
+    a = np.diag(np.array([-1.0, 2.0], np.float32))
+    assert tn.jvp(linalg.sqrtm, (a,), (np.ones_like(a),))[1].dtype == np.complex64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -313,3 +314,28 @@ def test_a_line_through_fewer_than_two_points_is_nan_as_scipys_is() -> None:
             assert all(np.isnan(part.value) for part in (*line, line.intercept_stderr))
         assert np.all(np.isnan(scipy.stats.linregress(x, 2 * x)))
         assert np.all(np.isnan(tn.grad(lambda x: stats.linregress(x, x).slope)(x)))
+
+
+@pytest.mark.parametrize(
+    ("distribution", "more"), [(stats.multivariate_normal, ()), (stats.multivariate_t, (3.0,))], ids=["normal", "t"]
+)
+def test_singular_covariances_have_densities_and_derivatives_at_fixed_rank(distribution: Any, more: Any) -> None:
+    root, x, mean = np.array([[1.0, 0.4], [0.2, 1.3]]), np.array([[0.3, 0.2, 0.0], [1.0, 0.0, 0.0]]), np.full(3, 0.0)
+
+    def logpdf(x: Any, mean: Any, root: Any) -> Any:
+        covariance = tnp.pad(root @ root.T, ((0, 1), (0, 1)))
+        return distribution(mean, covariance, *more, allow_singular=True).logpdf(x)
+
+    covariance = np.pad(root @ root.T, ((0, 1), (0, 1)))
+    theirs = getattr(scipy.stats, distribution.name)(mean, covariance, *more, allow_singular=True)
+    value = tn.vjp(logpdf, x, mean, root)[0]
+    np.testing.assert_allclose(value, theirs.logpdf(x))
+    tn.testing.check_grads(lambda root: logpdf(x, mean, root), (root,))
+    tn.testing.check_grads(lambda y: logpdf(tnp.pad(y, ((0, 0), (0, 1))), mean, root), (x[:, :2],))
+    if not more:
+        entropy = tn.vjp(lambda c: distribution(mean, c, allow_singular=True).entropy(), covariance)[0]
+        np.testing.assert_allclose(entropy, theirs.entropy())
+    off = tn.vjp(logpdf, x + 1.0, mean, root)[0]
+    np.testing.assert_allclose(off, theirs.logpdf(x + 1.0))
+    with pytest.raises(tn.ArgumentError, match="must be positive semidefinite; got the eigenvalue"):
+        tn.grad(lambda c: distribution(mean, c, *more, allow_singular=True).logpdf(x[0]))(-covariance)

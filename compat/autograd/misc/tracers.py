@@ -26,6 +26,7 @@ def const_graph(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[
             if not any(type(leaf) is tn.Tensor for leaf in tn.tree.leaves(y)):
                 raise ArgumentError("const_graph: the output must depend on the input; got one that does not.")
             recorded.append((tape, y))
+            return tn.tree.map(lambda leaf: leaf.value if type(leaf) is tn.Tensor else leaf, y)
         tape, y = recorded[0]
         return tape.replay(tuple(rest), y)
 

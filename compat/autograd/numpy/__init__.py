@@ -8,6 +8,7 @@ import numpy as _np
 
 import tapenet.numpy as _tnp
 from compat.autograd.numpy import fft as fft, linalg as linalg, random as random
+from compat.autograd.numpy.choices import where as _where
 from compat.autograd.numpy.types import of_values as _of_values
 from compat.autograd.rules import notrace_primitive as _notrace_primitive
 from compat.autograd.wrap_util import wraps as _wraps
@@ -46,6 +47,7 @@ def _of_iterables(function: Any) -> Any:
 _JOINS = ("concatenate", "stack", "vstack", "hstack", "dstack", "column_stack")
 
 _OURS = {
+    "where": _where,
     **{name: _of_iterables(getattr(_tnp, name)) for name in _JOINS},
     "array_from_args": lambda array_args, array_kwargs, *args: _tnp.array(list(args), *array_args, **array_kwargs),
     "concatenate_args": lambda axis, *args: _tnp.concatenate(args, axis),

@@ -26,6 +26,14 @@ def cholesky(a: Any) -> Any:
     return _tnp.linalg.cholesky((a + _tnp.conj(_tnp.swapaxes(a, -1, -2))) / 2)
 
 
+def T(x: Any) -> Any:
+    """Return stacks of matrices transposed."""
+    return _tnp.swapaxes(x, -1, -2)
+
+
+_dot = _tnp.matmul  # autograd's name, which its users import
+
+
 def __getattr__(name: str) -> Any:
     found = globals()[name] = getattr(_tnp.linalg, name) if hasattr(_tnp.linalg, name) else getattr(_np.linalg, name)
     return found

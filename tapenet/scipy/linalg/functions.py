@@ -95,8 +95,58 @@ coshm = _matrix_function("coshm")
 sinhm = _matrix_function("sinhm")
 tanhm = _matrix_function("tanhm")
 
-_logm = _declared("logm", scipy.linalg.logm)
-_sqrtm = _declared("sqrtm", scipy.linalg.sqrtm)
+
+# ---- functions with a cut along the negative real axis ----
+
+
+def _half(a: Array) -> tuple[Array, Array] | None:
+    """Return x, and the order of the halves, of [[x, y], [0, x]] and [[x, 0], [y, x]]; None for other matrices."""
+    n, odd = divmod(a.shape[0], 2)
+    x = a[:n, :n]
+    if not n or odd or not np.array_equal(x, a[n:, n:]):
+        return None
+    if not a[n:, :n].any():
+        return x, np.eye(2)
+    return None if a[:n, n:].any() else (x, np.eye(2)[::-1])
+
+
+def _basis(a: Array) -> tuple[Array, Array]:
+    """Return a unitary u for which u^H a u is upper triangular, and its diagonal. Halves share a basis, so that their
+    eigenvalues stay equal.
+    """
+    half = _half(a)
+    if half is not None:
+        x, order = half
+        u, eigenvalues = _basis(x)
+        return np.kron(order.astype(u.dtype), u), np.tile(eigenvalues, 2)
+    if a.dtype.kind == "c" and a.imag.any():
+        t, u = scipy.linalg.schur(a)
+    else:
+        t, u = scipy.linalg.rsf2csf(*scipy.linalg.schur(a.real))  # leaves the real eigenvalues real
+    return u, np.diagonal(t)
+
+
+def _with_cut(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Return f, which on derivatives' matrices [[a, t], [0, a]] takes all equal eigenvalues from one side of the cut.
+
+    Rounding moves equal negative eigenvalues to both sides of it.
+    """
+
+    def function(a: Array) -> Array:
+        if not np.isfinite(a).all() or _half(a) is None:
+            return np.asarray(f(a))
+        u, eigenvalues = _basis(a)
+        if not ((eigenvalues.imag == 0) & (eigenvalues.real < 0)).any():
+            return np.asarray(f(a))
+        triangular = np.triu(u.conj().T @ a @ u)
+        np.fill_diagonal(triangular, eigenvalues)
+        return np.asarray(u @ f(triangular) @ u.conj().T)
+
+    return function
+
+
+_logm = _declared("logm", _with_cut(scipy.linalg.logm))
+_sqrtm = _declared("sqrtm", _with_cut(scipy.linalg.sqrtm))
 
 
 @counterpart(scipy.linalg, f"{_FRECHET}. It does not exist where an eigenvalue is 0 or negative.")
@@ -119,7 +169,7 @@ def _by_power(t: Array, a: Array, p: Array, out: Array) -> Array:
     pushforwards=[lambda t, a, p: _frechet(lambda x: _power(x, p), a, t), lambda t, a, out: t * (_logm(a) @ out)],
 )
 def _power(a: Array, p: Array) -> Array:
-    return np.asarray(scipy.linalg.fractional_matrix_power(a, float(p)))
+    return _with_cut(lambda x: scipy.linalg.fractional_matrix_power(x, float(p)))(a)
 
 
 @rule("linalg.fractional_matrix_power")

@@ -13,6 +13,7 @@ import scipy.stats
 
 import tapenet.numpy as tnp
 from tapenet.core.arguments import as_array, collected, holds_tensor
+from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.scipy import special
@@ -77,18 +78,31 @@ class FrozenMultivariate:
         if name.startswith("_"):
             raise AttributeError(f"'FrozenMultivariate' object has no attribute {name!r}")
         method = getattr(self.distribution, name)
-        if name in ("pdf", "logpdf", "cdf", "logcdf", "pmf", "logpmf"):
-            return lambda x, **keywords: method(x, *self.arguments, **self.keywords, **keywords)
-        return lambda *given, **keywords: method(*self.arguments, *given, **self.keywords, **keywords)
+
+        @functools.wraps(method)
+        def of_rest(*given: Any, **keywords: Any) -> Any:
+            if not any(map(holds_tensor, (*given, *keywords.values(), *self.arguments, *self.keywords.values()))):
+                # Methods of SciPy's distribution do not take all that a frozen one does: allow_singular.
+                theirs = getattr(scipy.stats, self.distribution.name)(*self.arguments, **self.keywords)
+                return getattr(theirs, name)(*given, **keywords)
+            if name in ("pdf", "logpdf", "cdf", "logcdf", "pmf", "logpmf"):
+                x, *rest = given or (keywords.pop("x"),)
+                given = (x, *self.arguments, *rest)
+            else:
+                given = (*self.arguments, *given)
+            return method(*given, **self.keywords, **keywords)
+
+        return of_rest
 
 
-def _declared(name: str, **formulas: Formula) -> Multivariate:
+def _declared(name: str, note: str = "", **formulas: Formula) -> Multivariate:
     if "pdf" not in formulas:
         logpdf = formulas["logpdf"]
         formulas["pdf"] = lambda *arguments, **keywords: tnp.exp(logpdf(*arguments, **keywords))
     made = Multivariate(name, formulas)
     covered = ", ".join(sorted(formulas))
-    text = f"The distribution {name} of scipy.stats.\n\nDerivatives: of {covered}, by the argument and all parameters."
+    derivatives = f"Derivatives: of {covered}, by the argument and all parameters.{note}"
+    text = f"The distribution {name} of scipy.stats.\n\n{derivatives}"
     object.__setattr__(made, "__doc__", text)
     object.__setattr__(made, "__module__", "tapenet.scipy.stats")  # by which it is pickled, and its reference found
     return made
@@ -99,6 +113,12 @@ def _declared(name: str, **formulas: Formula) -> Multivariate:
 
 def _mean_and_root(function: str, mean: Any, cov: Any, dim: int | None) -> tuple[Array, Array]:
     """Return a mean and the Cholesky factor of a covariance, which must be positive definite."""
+    mean, cov = _mean_and_cov(function, mean, cov, dim)
+    return mean, tnp.linalg.cholesky(cov)
+
+
+def _mean_and_cov(function: str, mean: Any, cov: Any, dim: int | None) -> tuple[Array, Array]:
+    """Return a mean and a covariance as a vector and a matrix."""
     cov = as_array(1.0 if cov is None else cov) * 1.0
     if cov.ndim == 0:
         size = dim if mean is None or np.ndim(mean) == 0 else np.shape(mean)[-1]
@@ -108,11 +128,13 @@ def _mean_and_root(function: str, mean: Any, cov: Any, dim: int | None) -> tuple
     mean = tnp.zeros(cov.shape[-1]) if mean is None else tnp.atleast_1d(as_array(mean))
     if cov.shape != (mean.shape[-1],) * 2:
         raise ArgumentError(f"{function}: cov must be of shape {(mean.shape[-1],) * 2}; got {cov.shape}.")
-    return mean, tnp.linalg.cholesky(cov)
+    return mean, cov
 
 
-def _squared_distance(x: Array, mean: Array, root: Array) -> tuple[Array, Array]:
-    """Return the squared Mahalanobis distances of points along the last axis, and half the log determinant."""
+def _squared_distance(x: Array, mean: Array, cov: Array, allow_singular: bool) -> tuple[Array, Array, Array, Array]:
+    """Return the squared Mahalanobis distances of points along the last axis, half the log determinant, the rank of
+    the covariance, and 0 for points in the support, -inf for others.
+    """
     size = mean.shape[-1]
     x = as_array(x)
     if x.ndim == 0:
@@ -121,20 +143,61 @@ def _squared_distance(x: Array, mean: Array, root: Array) -> tuple[Array, Array]
         x = tnp.expand_dims(x, -1)
     centred = x - mean
     flat = tnp.reshape(centred, (-1, size))
+    if allow_singular:
+        distance, half_logdet, rank, off = _distance_of_singular(flat, cov)
+        return tnp.reshape(distance, centred.shape[:-1]), half_logdet, rank, tnp.reshape(off, centred.shape[:-1])
+    root = tnp.linalg.cholesky(cov)
     scaled = tnp.linalg.solve(root, flat.T)
     distance = tnp.reshape(tnp.sum(scaled * scaled, axis=0), centred.shape[:-1])
-    return distance, tnp.sum(tnp.log(tnp.diagonal(root)))
+    return distance, tnp.sum(tnp.log(tnp.diagonal(root))), size, np.zeros(())
+
+
+def _distance_of_singular(centred: Array, cov: Array) -> tuple[Array, Array, Array, Array]:
+    """Do what `_squared_distance` does, by the pseudoinverse; derivatives are those at fixed rank."""
+    is_kept = _kept(cov)
+    inverse = tnp.linalg.pinv(cov, _relative_cutoff(cov), hermitian=True)
+    distance = tnp.sum(centred * tnp.matmul(centred, inverse), axis=1)
+    logs = tnp.log(tnp.where(is_kept, tnp.linalg.eigvalsh(cov), 1.0))
+    return distance, tnp.sum(logs) / 2, np.sum(is_kept), _off_support(centred, cov)
+
+
+def _relative_cutoff(cov: Array) -> float:
+    """Return the part of the largest eigenvalue up to which SciPy counts eigenvalues as 0."""
+    return 1e6 * float(np.finfo(cov.dtype).eps)
+
+
+def _find_kept(cov: Array) -> Array:
+    eigenvalues = np.linalg.eigvalsh(cov)
+    cutoff = _relative_cutoff(cov) * np.max(np.abs(eigenvalues))
+    if eigenvalues[0] < -cutoff:
+        raise ArgumentError(
+            f"stats: a covariance or shape must be positive semidefinite; got the eigenvalue {eigenvalues[0]}."
+        )
+    is_kept: Array = eigenvalues > cutoff
+    return is_kept
+
+
+def _find_off_support(centred: Array, cov: Array) -> Array:
+    eigenvalues, basis = np.linalg.eigh(cov)
+    cutoff = _relative_cutoff(cov) * np.max(np.abs(eigenvalues))
+    residual = np.linalg.norm(centred @ basis[:, eigenvalues <= cutoff], axis=1)
+    return np.where(residual < 1e3 * cutoff, 0.0, -np.inf)
+
+
+_kept = nondifferentiable(_find_kept, name="kept_eigenvalues")
+_off_support = nondifferentiable(_find_off_support, name="off_support")
 
 
 def _normal_logpdf(x: Array, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Array:
-    mean, root = _mean_and_root("stats.multivariate_normal.logpdf", mean, cov, np.shape(x)[-1] if np.ndim(x) else 1)
-    distance, half_logdet = _squared_distance(x, mean, root)
-    return -(distance + mean.shape[-1] * _LOG_2_PI) / 2 - half_logdet
+    mean, cov = _mean_and_cov("stats.multivariate_normal.logpdf", mean, cov, np.shape(x)[-1] if np.ndim(x) else 1)
+    distance, half_logdet, rank, off = _squared_distance(x, mean, cov, allow_singular)
+    return off - (distance + rank * _LOG_2_PI) / 2 - half_logdet
 
 
-def _normal_entropy(mean: Any = None, cov: Any = 1) -> Array:
-    mean, root = _mean_and_root("stats.multivariate_normal.entropy", mean, cov, None)
-    return mean.shape[-1] * (1 + _LOG_2_PI) / 2 + tnp.sum(tnp.log(tnp.diagonal(root)))
+def _normal_entropy(mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Array:
+    mean, cov = _mean_and_cov("stats.multivariate_normal.entropy", mean, cov, None)
+    _, half_logdet, rank, _ = _squared_distance(mean, mean, cov, allow_singular)
+    return rank * (1 + _LOG_2_PI) / 2 + half_logdet
 
 
 def _normal_rvs(mean: Any = None, cov: Any = 1, size: Any = 1, random_state: Any = None) -> Array:
@@ -147,12 +210,16 @@ def _normal_rvs(mean: Any = None, cov: Any = 1, size: Any = 1, random_state: Any
     return tnp.squeeze(drawn)
 
 
-multivariate_normal = _declared("multivariate_normal", logpdf=_normal_logpdf, entropy=_normal_entropy, rvs=_normal_rvs)
+_AT_FIXED_RANK = " With allow_singular they are those at fixed rank."
+
+multivariate_normal = _declared(
+    "multivariate_normal", _AT_FIXED_RANK, logpdf=_normal_logpdf, entropy=_normal_entropy, rvs=_normal_rvs
+)
 
 
 def _t_logpdf(x: Array, loc: Any = None, shape: Any = 1, df: Array = 1, allow_singular: bool = False) -> Array:
-    loc, root = _mean_and_root("stats.multivariate_t.logpdf", loc, shape, np.shape(x)[-1] if np.ndim(x) else 1)
-    distance, half_logdet = _squared_distance(x, loc, root)
+    loc, shape = _mean_and_cov("stats.multivariate_t.logpdf", loc, shape, np.shape(x)[-1] if np.ndim(x) else 1)
+    distance, half_logdet, _, _ = _squared_distance(x, loc, shape, allow_singular)
     size = loc.shape[-1]
     df = as_array(df) * 1.0
     constants = special.gammaln((df + size) / 2) - special.gammaln(df / 2) - size / 2 * (tnp.log(df) + _LOG_PI)
@@ -169,7 +236,7 @@ def _t_entropy(loc: Any = None, shape: Any = 1, df: Array = 1) -> Array:
     return constants + spread + tnp.sum(tnp.log(tnp.diagonal(root)))
 
 
-multivariate_t = _declared("multivariate_t", logpdf=_t_logpdf, entropy=_t_entropy)
+multivariate_t = _declared("multivariate_t", _AT_FIXED_RANK, logpdf=_t_logpdf, entropy=_t_entropy)
 
 # ---- the Dirichlet distribution ----
 

@@ -23,9 +23,11 @@ from compat.autograd.extend import (
     register_notrace,
     vspace,
 )
+from compat.autograd.misc import const_graph
 from compat.autograd.numpy.numpy_boxes import ArrayBox
 from compat.autograd.numpy.numpy_vjps import match_complex, repeat_to_match_shape, replace_zero, unbroadcast
 from compat.autograd.test_util import check_equivalent, check_grads, combo_check
+from compat.autograd.util import quick_grad_check
 
 X = onp.array([0.3, -1.2, 2.0])
 
@@ -257,3 +259,38 @@ def test_spaces_of_users_types() -> None:
     assert hash(vspace(X)) == hash(vspace(X[:2]))
     assert repr(vspace(2.0)).startswith("ArrayVSpace_")
     assert vspace(SparseObject(vspace(X), None)) == vspace(X)
+
+
+def test_where_takes_names_and_gives_pythons_own_numbers_and_lists() -> None:
+    assert type(np.where(True, 1, 2)) is int
+    assert np.where([True, False], [1.0, 2.0], 0.0) == [1.0, 0.0]
+    assert np.where(True, onp.float32(1.0), 2.0).dtype == onp.float32
+    onp.testing.assert_array_equal(np.where(condition=X > 0, x=X, y=0.0), [0.3, 0, 2])
+    onp.testing.assert_array_equal(grad(lambda x: np.sum(np.where(X > 0, x, y=0.0)))(X), [1, 0, 1])
+    onp.testing.assert_array_equal(grad(lambda x: np.sum(x[np.where(x > 0)]))(X), [1, 0, 1])
+    with pytest.raises(ValueError, match="x and y must be given both"):
+        np.where(X > 0, X)
+
+
+def test_a_constant_graph_holds_a_gradient_and_runs_what_depends_on_its_arguments() -> None:
+    calls = []
+
+    @primitive
+    def noted(x, name):
+        calls.append(name)
+        return x
+
+    @const_graph
+    def f(x, y):
+        return grad(lambda x: np.sin(x) * noted(2.0, "constant"))(noted(x, "argument") * y)
+
+    for x in (0.0, 1.0, 1.0):
+        assert f(x, 0.5) == pytest.approx(2 * onp.cos(x * 0.5))
+    assert calls == ["argument", "constant", "argument", "argument"]
+
+
+def test_names_in_old_code() -> None:
+    with pytest.warns(DeprecationWarning, match="quick_grad_check"):
+        quick_grad_check(lambda x, y: np.sin(x) * y, 0.3, (2.0,), verbose=False)
+    a = onp.arange(12.0).reshape(2, 2, 3)
+    onp.testing.assert_array_equal(np.linalg._dot(np.linalg.T(a), a), onp.einsum("bji,bjk->bik", a, a))

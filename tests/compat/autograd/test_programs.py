@@ -130,6 +130,13 @@ try:
 except ModuleNotFoundError as error:
     assert "autograd.nothing" in str(error)
 """,
+    "modules of the package": """
+import compat.autograd
+compat.autograd.install()
+import autograd
+assert autograd.numpy.sin(0.0) == 0.0
+assert autograd.extend.primitive and autograd.misc.flatten and autograd.test_util and autograd.scipy
+""",
     "without SciPy": """
 import sys
 sys.modules["scipy"] = None
