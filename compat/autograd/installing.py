@@ -33,6 +33,7 @@ class _Finder(MetaPathFinder, Loader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return the module of this package."""
         module = importlib.import_module(_OURS + spec.name.removeprefix(_THEIRS))
+        _alias_loaded()
         spec.loader_state = module.__spec__  # import puts the other name's in its place
         return module
 
@@ -40,6 +41,15 @@ class _Finder(MetaPathFinder, Loader):
         """Leave the module as it is: it has run."""
         assert module.__spec__ is not None
         module.__spec__ = module.__spec__.loader_state
+
+
+def _alias_loaded() -> None:
+    """Enter the modules that are loaded under autograd's names: import would set them on their packages a second time,
+    in place of functions of the same names.
+    """
+    for name, module in list(sys.modules.items()):
+        if name == _OURS or name.startswith(f"{_OURS}."):
+            sys.modules.setdefault(_THEIRS + name.removeprefix(_OURS), module)
 
 
 _FINDER = _Finder()
@@ -62,6 +72,7 @@ def install() -> None:
             "compat.autograd.install() before anything imports autograd."
         )
     sys.modules[_THEIRS] = importlib.import_module(_OURS)
+    _alias_loaded()
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
     _register_with_autoray(_THEIRS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -60,8 +61,19 @@ def trace(start_node: Node, fun: Callable[..., Any], x: Any) -> tuple[Any, Any]:
         kwargs = dict(record.parameters)
         values.append(record.primitive(*args, **kwargs))
         argnums, above = tuple(i for i, _ in parents), tuple(nodes[slot] for _, slot in parents)
-        nodes.append(type(start_node)(values[-1], record.primitive, args, kwargs, argnums, above))
+        nodes.append(type(start_node)(values[-1], _named(record.primitive), args, kwargs, argnums, above))
     return values[end.slot], nodes[end.slot]
+
+
+@functools.cache
+def _named(primitive: Any) -> Callable[..., Any]:
+    """Return a primitive as a function, which has a name as autograd's have."""
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        return primitive(*args, **kwargs)
+
+    function.__name__ = primitive.name.rpartition(".")[2]
+    return function
 
 
 # ---- boxes on tapes that stay open ----

@@ -367,3 +367,18 @@ def differential_equation_by_its_start(a):
         return a.np.sum(y[-1] * onp.array([1.0, 2.0]))
 
     return onp.round(a.grad(f)(onp.array([1.0, 0.0])), 6)
+
+
+@program
+def names_in_graphs(a):
+    class Named(a.tracer.Node):
+        __slots__ = ["names"]
+
+        def __init__(self, value, fun, args, kwargs, parent_argnums, parents):
+            assert fun(*args, **kwargs) == value
+            self.names = [name for parent in parents for name in parent.names] + [fun.__name__]
+
+        def initialize_root(self):
+            self.names = []
+
+    return a.tracer.trace(Named.new_root(), lambda x: a.np.sin(x * 2.0) - a.np.sqrt(x), 0.5)[1].names

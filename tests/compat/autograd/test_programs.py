@@ -137,6 +137,14 @@ import autograd
 assert autograd.numpy.sin(0.0) == 0.0
 assert autograd.extend.primitive and autograd.misc.flatten and autograd.test_util and autograd.scipy
 """,
+    "functions named like their modules": """
+import compat.autograd
+compat.autograd.install()
+from autograd.misc.flatten import flatten
+import autograd.misc.tracers, autograd.misc
+assert autograd.misc.flatten is flatten
+assert flatten([1.0, 2.0])[0].shape == (2,)
+""",
     "without SciPy": """
 import sys
 sys.modules["scipy"] = None
