@@ -98,6 +98,11 @@ def piecewise_constant(t: Array) -> Array:
     return np.zeros(t.shape, t.dtype)  # not t * 0, which is NaN where t is infinite
 
 
+def identity(t: Array) -> Array:
+    """Return `t` itself: the rule of an operand that a function adds or copies."""
+    return t
+
+
 def linear(
     *transposes: Rule | None, name: str, batch: BatchRule | None = None
 ) -> Callable[[Callable[..., Array]], Primitive]:
@@ -256,10 +261,19 @@ def constant_rule(t: Array, kept: Kept, parameters: Parameters, shape: Shape) ->
     return piecewise_constant(t)
 
 
+def _identity_rule(t: Array, kept: Kept, parameters: Parameters, shape: Shape) -> Array:
+    """Return `t`: `identity`, compiled, without a call."""
+    return t
+
+
+_COMPILED: dict[Rule, CompiledRule] = {identity: _identity_rule, piecewise_constant: constant_rule}
+
+
 def _compile(rule: Rule, operands: Sequence[str], operand: str) -> CompiledRule:
     """Return a rule that finds what it reads in the record, by name."""
-    if rule is piecewise_constant:
-        return constant_rule
+    known = _COMPILED.get(rule)
+    if known is not None:
+        return known
     names = read_names(rule)
     places = {name: i for i, name in enumerate((*operands, "out", "residual"))}
     takes_rest = takes_the_rest(rule)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import Any
 
+import attrs
 import numpy as np
 
 from tapenet.core.arguments import collected, holds_tensor
@@ -21,7 +22,7 @@ from tapenet.core.primitive import CONSTANTS, Array, Primitive, bind, named_erro
 from tapenet.core.provided import provided
 from tapenet.core.record import NO_PARAMETERS, SHAPE
 from tapenet.core.recorder import slot_of  # noqa: F401  # in the template
-from tapenet.core.tensor import Tensor, UnsealedTensor, new_object, resolve  # noqa: F401  # in the template
+from tapenet.core.tensor import Tensor, UnsealedTensor, resolve  # noqa: F401  # in the template
 
 
 def public_function(primitive: Primitive) -> Callable[..., Array]:
@@ -30,19 +31,23 @@ def public_function(primitive: Primitive) -> Callable[..., Array]:
     return _general(primitive) if make is None else make(primitive, primitive.forward, _slow_path)
 
 
-def operator_function(primitive: Primitive, before: Callable[..., Any]) -> Callable[..., Array]:
-    """Return the same as a binary operator.
+def operator_function(
+    primitive: Primitive, before: Callable[..., Any], *, is_reflected: bool = False
+) -> Callable[..., Array]:
+    """Return the same as the method of a binary operator, which takes no keywords.
 
     Args:
         before: called with operands that are not arrays, scalars and Tensors of one tape; answers None where the
             function is to compute as usual, and else what the operator returns.
+        is_reflected: whether the method takes the second operand first.
     """
 
     def slow_path(primitive: Primitive, operands: Sequence[Array], keywords: Mapping[str, Any]) -> Array:
         answer = before(*operands)
         return _slow_path(primitive, operands, keywords) if answer is None else answer
 
-    return _binary(primitive, primitive.forward, slow_path)
+    make = _reflected if is_reflected else _operator
+    return make(primitive, primitive.forward, slow_path)
 
 
 def _general(primitive: Primitive) -> Callable[..., Array]:
@@ -85,11 +90,11 @@ def _of_lists(primitive: Primitive, operands: Sequence[Array], keywords: Mapping
 
 # ---- the template ----
 
-# {operands} are the parameters, {values} the plain values of the operands. {partition} finds the trace, the values, the
-# slots and what the record keeps, {shape} the shape of the output. `made_tensor` and the write of a `TapeRecorder` are
-# written out.
+# {signature} are the parameters, {values} the plain values of the operands. {partition} finds the trace, the values,
+# the slots and what the record keeps, {shape} the shape of the output. `made_tensor` and the write of a `TapeRecorder`
+# are written out.
 _TEMPLATE = """
-def function({operands}, /, **keywords):
+def function({signature}):
 {partition}
     try:
         out = {recurse}forward({values})
@@ -102,7 +107,7 @@ def function({operands}, /, **keywords):
     entries.append(entry)
     if entries[slot] is not entry:  # another thread recorded on the tape meanwhile
         slot = slot_of(entries, entry, slot)
-    made = new_object(UnsealedTensor)
+    made = UnsealedTensor()
     made._value = out
     made.owner = trace
     made.slot = slot
@@ -110,15 +115,16 @@ def function({operands}, /, **keywords):
     return made
 """
 
+# {keywords} are those of the call, and {or_keywords} whether there are any: for operators, which take none, nothing.
 _UNARY = """
     if type(x) is not Tensor:
         try:
-            return slow_path(primitive, (x,), keywords) if keywords else forward(x)
+            return slow_path(primitive, (x,), {keywords}) if {keywords} else forward(x)
         except (TypeError, ValueError) as error:
-            return _of_lists(primitive, (x,), keywords, error)
+            return _of_lists(primitive, (x,), {keywords}, error)
     trace = x.owner
-    if keywords or not trace.is_fast:
-        return slow_path(primitive, (x,), keywords)
+    if not trace.is_fast{or_keywords}:
+        return slow_path(primitive, (x,), {keywords})
     x_value = x._value
     first = x.slot
     slots = (first,)
@@ -130,61 +136,60 @@ _BINARY = """
         x_value = x._value
         first = x.slot
         if type(y) is Tensor:
-            if y.owner is not trace or keywords or not trace.is_fast:
-                return slow_path(primitive, (x, y), keywords)
+            if y.owner is not trace or not trace.is_fast{or_keywords}:
+                return slow_path(primitive, (x, y), {keywords})
             y_value = y._value
-            slots = (first, y.slot)
+            second = y.slot
+            slots = (first, second)
             {both_keep}
         else:
-            if keywords or not trace.is_fast or type(y) not in CONSTANTS:
-                return slow_path(primitive, (x, y), keywords)
+            if not trace.is_fast or type(y) not in CONSTANTS{or_keywords}:
+                return slow_path(primitive, (x, y), {keywords})
             y_value = y
+            second = None
             slots = (first, None)
             {x_keeps}
     elif type(y) is Tensor:
         trace = y.owner
-        if keywords or not trace.is_fast or type(x) not in CONSTANTS:
-            return slow_path(primitive, (x, y), keywords)
+        if not trace.is_fast or type(x) not in CONSTANTS{or_keywords}:
+            return slow_path(primitive, (x, y), {keywords})
         x_value, y_value = x, y._value
-        first = y.slot
+        first, second = y.slot, None
         slots = (None, first)
         {y_keeps}
     else:
         try:
-            return slow_path(primitive, (x, y), keywords) if keywords else forward(x, y)
+            return slow_path(primitive, (x, y), {keywords}) if {keywords} else forward(x, y)
         except (TypeError, ValueError) as error:
-            return _of_lists(primitive, (x, y), keywords, error)
+            return _of_lists(primitive, (x, y), {keywords}, error)
 """
 
-# Output and operand share one tuple for their shapes: the time of long tapes is bound by allocating memory.
+# Output and operands share one tuple for their shapes: the time of long tapes is bound by allocating memory.
 _SHAPE_OF_ONE = """
     shape = entries[first][{SHAPE}]
 """
 
 _SHAPE_OF_TWO = """
-    shape = out.shape
-    operand_shape = entries[first][{SHAPE}]
-    if shape == operand_shape:
-        shape = operand_shape
+    shape = entries[first][{SHAPE}]
+    if (second is None or entries[second][{SHAPE}] is not shape) and out.shape != shape:
+        shape = out.shape
 """
 
-_PARTITIONS: dict[int, Mapping[str, str]] = {
+_PIECES: dict[int, Mapping[str, str]] = {
     1: {
-        "operands": "x",
         "values": "x_value",
         "partition": _UNARY,
         "shape": _SHAPE_OF_ONE,
         # The value of a Tensor may be one itself, of a tape further out, which records it too.
-        "recurse": "function(x_value) if type(x_value) is Tensor else ",
-        "kept": "({kept_x}, {kept_out})",
+        "recurse": "function({outward}) if type(x_value) is Tensor else ",
+        "kept": "{kept}",
     },
     2: {
-        "operands": "x, y",
         "values": "x_value, y_value",
         "partition": _BINARY,
         "shape": _SHAPE_OF_TWO,
-        "recurse": "function(x_value, y_value) if type(x_value) is Tensor or type(y_value) is Tensor else ",
-        "kept": "(kept_x, kept_y, out if keeps_out else None)",
+        "recurse": "function({outward}) if type(x_value) is Tensor or type(y_value) is Tensor else ",
+        "kept": "{kept}",
     },
 }
 _NAME = os.path.join(os.path.dirname(__file__), "<fast path>")  # for tracebacks
@@ -193,7 +198,30 @@ _NAME = os.path.join(os.path.dirname(__file__), "<fast path>")  # for tracebacks
 _MAKE = "def make(function, primitive, forward, slow_path):{body}\n    return function\n"
 
 
-# These two are what a template's function is until it is called: a program uses few of them, and to compile all takes
+@attrs.frozen
+class _Kind:
+    """What a template's function is called with.
+
+    Attributes:
+        signature: its parameters.
+        outward: its arguments for the values of the operands, where one is a Tensor of a tape further out.
+        keywords: the name of the mapping of its keywords.
+        or_keywords: what asks whether there are any, after another condition for the slow path.
+    """
+
+    signature: str
+    outward: str
+    keywords: str = "keywords"
+    or_keywords: str = " or keywords"
+
+
+_FUNCTION_OF_ONE = _Kind("x, /, **keywords", "x_value")
+_FUNCTION_OF_TWO = _Kind("x, y, /, **keywords", "x_value, y_value")
+_OPERATOR = _Kind("x, y, /", "x_value, y_value", "NO_PARAMETERS", "")
+_REFLECTED = _Kind("y, x, /", "y_value, x_value", "NO_PARAMETERS", "")
+
+
+# These four are what a template's function is until it is called: a program uses few of them, and to compile all takes
 # a good part of the time of `import tapenet`. Their code is exchanged, so that the function stays the same object; the
 # cells stay too, and are those of the four names that the body mentions.
 
@@ -202,7 +230,7 @@ def _unary(
     primitive: Primitive, forward: Callable[..., Array], slow_path: Callable[..., Array]
 ) -> Callable[..., Array]:
     def function(x: Array, /, **keywords: Any) -> Array:
-        _compile(function, primitive, forward, slow_path)
+        _compile(function, _FUNCTION_OF_ONE, primitive, forward, slow_path)
         return function(x, **keywords)
 
     return function
@@ -212,25 +240,46 @@ def _binary(
     primitive: Primitive, forward: Callable[..., Array], slow_path: Callable[..., Array]
 ) -> Callable[..., Array]:
     def function(x: Array, y: Array, /, **keywords: Any) -> Array:
-        _compile(function, primitive, forward, slow_path)
+        _compile(function, _FUNCTION_OF_TWO, primitive, forward, slow_path)
         return function(x, y, **keywords)
 
     return function
 
 
-def _compile(function: Any, primitive: Primitive, *_: Any) -> None:
+def _operator(
+    primitive: Primitive, forward: Callable[..., Array], slow_path: Callable[..., Array]
+) -> Callable[..., Array]:
+    def function(x: Array, y: Array, /) -> Array:
+        _compile(function, _OPERATOR, primitive, forward, slow_path)
+        return function(x, y)
+
+    return function
+
+
+def _reflected(
+    primitive: Primitive, forward: Callable[..., Array], slow_path: Callable[..., Array]
+) -> Callable[..., Array]:
+    def function(y: Array, x: Array, /) -> Array:
+        _compile(function, _REFLECTED, primitive, forward, slow_path)
+        return function(y, x)
+
+    return function
+
+
+def _compile(function: Any, kind: _Kind, primitive: Primitive, *_: Any) -> None:
     """Give a function the code of the template, for what the records of its primitive keep."""
     patterns = ((False,),) if len(primitive.operands) == 1 else ((False, False), (False, True), (True, False))
-    function.__code__ = _code(tuple(primitive.keeps(pattern) for pattern in patterns))
+    function.__code__ = _code(kind, tuple(primitive.keeps(pattern) for pattern in patterns))
 
 
 @functools.cache
-def _code(keeps: tuple[tuple[bool, ...], ...]) -> CodeType:
+def _code(kind: _Kind, keeps: tuple[tuple[bool, ...], ...]) -> CodeType:
     """Return the code of a template's function for primitives whose records keep the same."""
     count = 1 if len(keeps) == 1 else 2
     fill = _kept_by_one(*keeps) if count == 1 else _kept_by_two(*keeps)
-    body = _TEMPLATE.format(**{key: text.strip("\n") for key, text in _PARTITIONS[count].items()})
-    body = body.format(SHAPE=SHAPE, **fill).replace("\n", "\n    ")
+    pieces = {key: text.strip("\n") for key, text in _PIECES[count].items()}
+    body = _TEMPLATE.format(signature=kind.signature, **pieces)
+    body = body.format(SHAPE=SHAPE, **fill, **attrs.asdict(kind)).replace("\n", "\n    ")
     names: dict[str, Any] = {}
     exec(compile(_MAKE.format(body=body), _NAME, "exec"), globals(), names)
     code: CodeType = names["make"](*[None] * 4).__code__
@@ -238,15 +287,26 @@ def _code(keeps: tuple[tuple[bool, ...], ...]) -> CodeType:
 
 
 def _kept_by_one(keeps: tuple[bool, ...]) -> dict[str, str]:
-    """Return the expressions of what a record of one operand keeps."""
-    return {"kept_x": "x_value" if keeps[0] else "None", "kept_out": "out" if keeps[1] else "None"}
+    """Return the expression of what a record of one operand keeps."""
+    kept = [name if keep else "None" for name, keep in zip(("x_value", "out"), keeps, strict=True)]
+    return {"kept": f"({', '.join(kept)})"}
 
 
 def _kept_by_two(*keeps: tuple[bool, ...]) -> dict[str, str]:
-    """Return for each mix of Tensors and constants the statement that says what a record of two operands keeps."""
+    """Return for each mix of Tensors and constants the statement that says what a record of two operands keeps.
+
+    Where no record keeps the output, which is not there yet, the statement makes the whole tuple: of None alone it is
+    a constant of the code.
+    """
+    reads_out = any(own[-1] for own in keeps)
 
     def statement(keeps_x: bool, keeps_y: bool, keeps_out: bool) -> str:
         kept = "x_value" if keeps_x else "None", "y_value" if keeps_y else "None"
-        return f"kept_x, kept_y, keeps_out = {kept[0]}, {kept[1]}, {keeps_out}"
+        if reads_out:
+            return f"kept_x, kept_y, keeps_out = {kept[0]}, {kept[1]}, {keeps_out}"
+        return f"kept = ({kept[0]}, {kept[1]}, None)"
 
-    return {name: statement(*own) for name, own in zip(("both_keep", "x_keeps", "y_keeps"), keeps, strict=True)}
+    names = ("both_keep", "x_keeps", "y_keeps")
+    return {name: statement(*own) for name, own in zip(names, keeps, strict=True)} | {
+        "kept": "(kept_x, kept_y, out if keeps_out else None)" if reads_out else "kept"
+    }

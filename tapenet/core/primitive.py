@@ -87,6 +87,8 @@ class Primitive:
             pushforward alone where the pullback is its transpose.
         recomputes: whether its rules compute again what the forward function did, so that several rows of a Jacobian
             are to go back together.
+        is_own_elementwise: whether it is elementwise and the library's own, so that its rules may be trusted: of `t` of
+            the output's shape they give that shape. Those of users and of other packages are checked.
         module: of a user's operation that of the function it is made of, where pickle looks for it.
     """
 
@@ -112,7 +114,12 @@ class Primitive:
     users_rules: Literal["none", "each", "pushforward"] = "none"
     recomputes: bool = False
     module: str = ""
+    is_own_elementwise: bool = attrs.field(init=False)
     _known_keeps: dict[tuple[bool, ...], tuple[bool, ...]] = attrs.field(factory=dict, init=False)
+
+    @is_own_elementwise.default
+    def _is_own_elementwise(self) -> bool:
+        return self.is_elementwise and not self.is_users and "." not in self.name
 
     @property
     def takes_numbers(self) -> bool:

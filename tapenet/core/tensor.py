@@ -22,7 +22,7 @@ else:
     ArrayInterface = object
 
 
-@attrs.define(eq=False, repr=False, weakref_slot=False)
+@attrs.define(init=False, eq=False, repr=False, weakref_slot=False)
 class UnsealedTensor(ArrayInterface):
     """A `Tensor` while it is filled in; see `made_tensor`."""
 
@@ -170,12 +170,9 @@ class Tensor(UnsealedTensor):
         raise AssignmentError(f"del x[{_as_written(index)}]: a Tensor is a value and never changes.")
 
 
-new_object: Callable[[type[UnsealedTensor]], Any] = object.__new__
-
-
 def made_tensor(value: Any, trace: Trace, slot: int) -> Tensor:
     """Return a Tensor, for the recording path: in a third of the time that a frozen class takes to set its fields."""
-    made = new_object(UnsealedTensor)
+    made: Any = UnsealedTensor()  # type: ignore[call-arg]  # to type checkers it is an ndarray
     made._value = value
     made.owner = trace
     made.slot = slot

@@ -166,20 +166,15 @@ def refuse_assignment(self: Tensor, index: Any, value: Any) -> None:
         raise advised(error, sys._getframe(1)) from None
 
 
-def _has_no_attribute(self: Tensor, name: str) -> Any:
-    """`x.name` where there is none. SciPy asks for `matvec` before it says that it does not know a type."""
-    if name == "matvec":
-        _in_scipy().check_is_no_operator(sys._getframe(1))
-    found = getattr(type(self), name, None)
-    if isinstance(found, property):  # which raised: it says what to write
-        return found.__get__(self)
-    raise AttributeError(f"'Tensor' object has no attribute {name!r}", name=name, obj=self)
+def lacks_matvec(self: Tensor) -> Any:
+    """`x.matvec`: an error, as of an ndarray. SciPy asks for it before it says that it does not know a type."""
+    _in_scipy().check_is_no_operator(sys._getframe(1))
+    raise AttributeError("'Tensor' object has no attribute 'matvec'", name="matvec", obj=self)
 
 
 CONVERSIONS: dict[str, Callable[..., Any]] = {
     "__array__": as_numpy_array,
     "__setitem__": refuse_assignment,
-    "__getattr__": _has_no_attribute,
     "__int__": _number(int, "int(x)"),
     "__float__": _number(float, "float(x)"),
     "__round__": _rounded,

@@ -17,7 +17,7 @@ from tapenet.core.foreign import USUAL, defers_to, is_sparse_matrix
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor, numbers_trace, read_value, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError, MissingAttributeError
-from tapenet.numpy.conversions import CONVERSIONS, advised
+from tapenet.numpy.conversions import CONVERSIONS, advised, lacks_matvec
 from tapenet.numpy.protocol import array_function, array_ufunc
 from tapenet.ops.arrays.shaping import matrix_transpose, transpose
 from tapenet.ops.elementwise import arithmetic
@@ -49,14 +49,14 @@ def _operator(name: str, function: Callable[..., Array] | str) -> Callable[..., 
         return None
 
     if not isinstance(function, str):
-        operate = operator_function(function.primitive, before)  # type: ignore[attr-defined]  # functions take attributes
-    else:
+        primitive = function.primitive  # type: ignore[attr-defined]  # functions take attributes
+        return operator_function(primitive, before, is_reflected=name in _REFLECTED)
 
-        def operate(x: Any, y: Any) -> Any:
-            if type(x) not in USUAL or type(y) not in USUAL or (python_s is not None and numbers_trace(x, y)):
-                answer = before(x, y)
-                return getattr(tnp, function)(x, y) if answer is None else answer
-            return getattr(tnp, function)(x, y)
+    def operate(x: Any, y: Any) -> Any:
+        if type(x) not in USUAL or type(y) not in USUAL or (python_s is not None and numbers_trace(x, y)):
+            answer = before(x, y)
+            return getattr(tnp, function)(x, y) if answer is None else answer
+        return getattr(tnp, function)(x, y)
 
     return _reflected(operate) if name in _REFLECTED else operate
 
@@ -387,6 +387,8 @@ _PROPERTIES: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "ctypes": (_has_no_memory("ctypes", "x.value.ctypes"), "Of its array, once the tape has closed."),
     "itemsize": (lambda self: self.dtype.itemsize, "The bytes of an element."),
     "nbytes": (lambda self: self.size * self.dtype.itemsize, "The bytes of all elements."),
+    # Not by `__getattr__`: beside one the interpreter looks every attribute up in the slow way.
+    "matvec": (lacks_matvec, "Missing: a Tensor is an array, and not a linear operator."),
 }
 
 

@@ -60,12 +60,14 @@ def backward(
         bars[slot] = None  # so that it is freed after its last use: memory holds only the cotangents still needed
         if slot in sources:
             found[slot] = t  # and on: a source may be computed from others
-        primitive, slots, kept, parameters, _, _ = entries[slot]
+        primitive, slots, kept, parameters, own_shape, _ = entries[slot]
         if lift is not None:
             kept = lift(kept, slots, slot)
         pullbacks: Sequence[CompiledRule | None] = primitive.pullbacks
         if not pullbacks and slots:  # one rule for all operands
             pullbacks = _joint_answers(entries, primitive, slots, kept, parameters, t)
+        # The shape that contributions are known to have. To ask an array for its shape makes a tuple.
+        known_shape = own_shape if primitive.is_own_elementwise else None
         index = -1  # counted here: to set up zip and enumerate takes longer than the few operands of a record
         for operand_slot in slots:
             index += 1
@@ -80,7 +82,7 @@ def backward(
             contribution = pullback(t, kept, parameters, shape)
             # Builtin dtypes of native byte order are single objects: `is` costs less than `==`, and where it fails for
             # equal dtypes, the projection below returns the contribution as it is.
-            if contribution.shape != shape or contribution.dtype is not dtype:
+            if contribution.dtype is not dtype or (shape is not known_shape and contribution.shape != shape):
                 if dtype is not None and dtype.kind in "biu":
                     continue  # a choice has no cotangent
                 if type(contribution) is Piece:

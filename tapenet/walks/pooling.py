@@ -19,12 +19,8 @@ def pooled_entries(trace: Recorder, entries: Sequence[Entry]) -> Sequence[Entry]
     """Return the entries for a walk; of a tape of large arrays with rules whose results lie in pooled memory."""
     if not trace.holds_large or entries is not trace.entries:
         return entries
-    return [(_pooled(entry[0]), *entry[1:]) if _is_ours(entry[0]) else entry for entry in entries]
-
-
-def _is_ours(primitive: Primitive) -> bool:
-    """Return whether rules are the core's elementwise ones, of NumPy's ufuncs: others are given plain arrays alone."""
-    return primitive.is_elementwise and not primitive.is_users and "." not in primitive.name
+    # The rules of others are given plain arrays alone.
+    return [(_pooled(entry[0]), *entry[1:]) if entry[0].is_own_elementwise else entry for entry in entries]
 
 
 def _pooled(primitive: Primitive) -> Primitive:

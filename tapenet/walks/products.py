@@ -41,7 +41,7 @@ def gradient_walk(trace: Recorder, target: Tensor, sources: Sequence[Tensor], on
     """Walk backward from one target to all leaves of a closed tape: what `vjp_walk` gives for a cotangent of ones."""
     slots = [source.slot for source in sources]
     entries = pooled_entries(trace, trace.entries_to_walk((target.slot,), slots))
-    found = backward(entries, {target.slot: one}, slots, covers_leaves=True)
+    found = backward(entries, {target.slot: one}, set(slots), covers_leaves=True)
     pulled: list[Array | None] = []
     for source in sources:
         bar = found.get(source.slot)

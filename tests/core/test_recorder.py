@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +49,45 @@ def test_the_fast_path_and_the_general_one_make_equal_records(name: str) -> None
         with np.errstate(all="ignore"), new_recorder(replayable=False) as general:
             general.apply(primitive, mix(general.watch(point)), {})
         assert list(map(shown, fast.entries)) == list(map(shown, general.entries))
+
+
+OPERATORS: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = {
+    "add": (operator.add, tnp.add),
+    "subtract": (operator.sub, tnp.subtract),
+    "multiply": (operator.mul, tnp.multiply),
+    "divide": (operator.truediv, tnp.divide),
+    "floor_divide": (operator.floordiv, tnp.floor_divide),
+    "remainder": (operator.mod, tnp.remainder),
+    "power": (operator.pow, tnp.power),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("other", [0.5, np.float32(0.5), np.array([[0.5]]), None])
+def test_operators_make_the_records_of_functions_on_every_tape_of_their_operands(name: str, other: Any) -> None:
+    by_operator, function = OPERATORS[name]
+    point = np.array([0.5, 0.25])
+    found = []
+    for operate in (by_operator, function):
+        with new_recorder(replayable=False) as outer, new_recorder(replayable=False) as inner:
+            x = inner.watch(outer.watch(point))
+            y = x if other is None else other
+            operate(x, y)
+            operate(y, x)
+        found.append([list(map(of_tape, trace.entries)) for trace in (outer, inner)])
+    assert found[0] == found[1]
+
+
+def of_tape(entry: Any) -> Any:
+    primitive, slots, kept, _, shape, dtype = entry
+    return primitive.name, slots, [None if x is None else repr(x) for x in kept], shape, dtype
+
+
+def test_an_operator_takes_no_keywords() -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(1.0)
+        with pytest.raises(TypeError, match="keyword"):
+            x.__mul__(2.0, out=None)
 
 
 def test_a_function_that_is_compiled_at_its_first_call_keeps_its_cells() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tapenet.core.arguments import ABSENT, given, numpy_function, refuse
 from tapenet.core.batching import elementwise_rule
-from tapenet.core.families import elementwise, piecewise_constant
+from tapenet.core.families import elementwise, identity, piecewise_constant
 from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array, bind
 from tapenet.core.record import NO_PARAMETERS
@@ -25,8 +25,8 @@ from tapenet.ops.elementwise.rounding import floor, trunc
 
 add = elementwise(
     np.add,
-    lambda t: t,
-    lambda t: t,
+    identity,
+    identity,
     doc="""Add: x1 + x2.
 
     Derivatives: 1 and 1.
@@ -37,7 +37,7 @@ add = elementwise(
 )
 subtract = elementwise(
     np.subtract,
-    lambda t: t,
+    identity,
     lambda t: -t,
     doc="""Subtract: x1 - x2.
 
@@ -86,7 +86,7 @@ negative = elementwise(
 )
 positive = elementwise(
     np.positive,
-    lambda t: t,
+    identity,
     doc="""Return the operand: +x.
 
     Derivative: 1.
@@ -149,7 +149,7 @@ cbrt = elementwise(
 
 remainder = elementwise(
     np.remainder,
-    lambda t: t,
+    identity,
     lambda t, x, y: -t * floor(x / y),
     doc="""Compute the remainder of a division that rounds down: x1 - x2 floor(x1 / x2). It has the sign of x2.
 
@@ -161,7 +161,7 @@ remainder = elementwise(
 )
 fmod = elementwise(
     np.fmod,
-    lambda t: t,
+    identity,
     lambda t, x, y: -t * trunc(x / y),
     doc="""Compute the remainder of a division that rounds towards 0: x1 - x2 trunc(x1 / x2). It has the sign of x1.
 
