@@ -228,6 +228,8 @@ class CompiledFunction(Generic[P, Value]):
         if around is None or not around.is_current():
             around = self._environment = environment_of(self._f)
             self._signatures = {}  # another function around it, say, computes something else
+        if any(recording.is_open for recording in around.recordings):
+            return None
         static, args, kwargs = self._split(args, kwargs)
         leaves, spec = tree_flatten_with_static((args, kwargs, around.values()), none_is_leaf=True)
         for i, leaf in enumerate(leaves):

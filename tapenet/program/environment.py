@@ -26,6 +26,7 @@ from tapenet.core.pytrees import field_names, is_node, tree_flatten_with_none, t
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
 from tapenet.program.instructions import Program
+from tapenet.transforms.recording import Recording
 from tapenet.transforms.transformed import Transformed
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
@@ -67,6 +68,7 @@ class Environment:
         containers: mutable ones that hold no arrays, and what is in them.
         writes: what the function writes into around it, for errors; empty where it does not.
         namespaces: objects that are not pytrees, classes and modules, with the names of attributes that code reads.
+        recordings: what pullbacks and pushforwards walk through; it stays as it is, its values are constants.
     """
 
     places: list[Place] = attrs.field(factory=list)
@@ -75,6 +77,7 @@ class Environment:
     containers: list[tuple[Any, tuple[Any, ...]]] = attrs.field(factory=list)
     writes: list[str] = attrs.field(factory=list)
     namespaces: list[tuple[Any, tuple[str, ...]]] = attrs.field(factory=list)
+    recordings: list[Recording] = attrs.field(factory=list)
 
     def values(self) -> tuple[Any, ...]:
         """Return what is held in each place now."""
@@ -118,6 +121,9 @@ def _visit(f: Any, found: Environment, seen: set[Any], depth: int) -> None:
     if id(f) in seen or depth == 0 or isinstance(f, Primitive | NondifferentiableFunction | Program):
         return
     seen.add(id(f))
+    if isinstance(f, Recording):
+        found.recordings.append(f)
+        return
     for place in _places_of(f):
         key = (id(place.holder), place.name)
         if key in seen:
@@ -224,7 +230,7 @@ def is_kept(value: Any) -> bool:
         return value is not None
     if isinstance(value, np.ndarray | np.generic) or type(value) is Tensor:
         return True
-    if callable(value) and not is_node(type(value)):
+    if isinstance(value, Recording) or (callable(value) and not is_node(type(value))):
         return False
     if isinstance(value, types.ModuleType) or (not isinstance(value, tuple | list | dict) and not is_node(type(value))):
         return False
@@ -352,7 +358,7 @@ class _Copies:
         value = _inlined(value)
         if id(value) in self.made:
             return self.made[id(value)]
-        if not self._needs(value, set(), depth):
+        if isinstance(value, Recording) or not self._needs(value, set(), depth):
             return value
         if isinstance(value, types.FunctionType):
             return self._function(value, depth)

@@ -15,7 +15,7 @@ from tapenet.core.leaf_checks import check_differentiable, check_result, dtype_o
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import LEAF, Tree, TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
 from tapenet.core.recorder import Recorder, new_recorder
-from tapenet.core.tensor import Tensor, unwrap_closed
+from tapenet.core.tensor import Tensor, resolve, unwrap_closed
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.walks.products import gradient_walk, jvp_walk, vjp_walk
 
@@ -107,6 +107,11 @@ class Recording:
     def value(self) -> Tree:
         """What the function returned, off the tape."""
         return _values_of(self.trace, self.y)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its values are Tensors of another tape, which is open."""
+        return any(type(resolve(x)) is Tensor for x in (*self.sources, *tree_leaves(self.y)))
 
     def vjp(self, cotangents: Sequence[Array]) -> tuple[Tree, ...]:
         """Compute a cotangent for each chosen argument from one for each leaf of y; zeros without a path."""

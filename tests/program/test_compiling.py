@@ -8,6 +8,7 @@ import itertools
 import pickle
 import sys
 import threading
+import warnings
 import weakref
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.errors import CompileWarning
-from tests.program.comparing import assert_compiles, assert_same, compiled_quietly
+from tests.program.comparing import BACKENDS, assert_compiles, assert_same, compiled_quietly
 
 Array = Any
 X = np.array([0.5, -1.5, 2.0])
@@ -860,3 +861,51 @@ def test_methods_of_objects_around_a_function_that_write_or_draw_are_found() -> 
 def test_integers_and_masks_have_the_dtypes_of_numpys_functions(f: Any, dtype: Any) -> None:
     x = np.array([[1, 0, 3], [2, 5, 0]]).astype(dtype)
     assert_compiles(f, (x,), (x,), (x[::-1],), types=False)
+
+
+# ---- pullbacks and pushforwards that were made before ----
+
+
+def _maps(w: Array) -> tuple[Any, Any, Any]:
+    """Functions that walk through a recording of a nonlinear function at w, from around them."""
+    matrix = np.arange(12.0).reshape(4, 3) / 12
+
+    def f(w: Array) -> Array:
+        return tnp.tanh(matrix @ w)
+
+    pull, push = tn.vjp(f, w)[1], tn.linearize(f, w)[1]
+    return lambda u: pull(u[:4])[0], lambda u: push(u[:3]), lambda u: tn.grad(lambda u: tnp.sum(pull(u[:4])[0] ** 2))(u)
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_walk_through_a_recording_made_before_is_the_same(backend: Any, place: int) -> None:
+    u = np.array([0.5, -1.0, 2.0, 0.25])
+    f = _maps(np.array([0.1, -0.4, 0.3]))[place]
+    _, answers = compiled_quietly(f, (u,), (u,), (2 * u,), backend=backend)
+    assert_same(answers, [f(u), f(u), f(2 * u)])
+    assert np.abs(answers[0]).max() > 0.01
+
+
+def test_a_pullback_that_is_replaced_is_seen() -> None:
+    u, kept = np.array([0.5, -1.0, 2.0, 0.25]), {"f": _maps(np.zeros(3))[0]}
+    made, (before,) = compiled_quietly(lambda u: kept["f"](u), (u,))
+    assert_same(before, kept["f"](u))
+    kept["f"] = _maps(np.ones(3))[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tn.errors.CompileWarning)
+        assert_same(made(u), kept["f"](u))
+
+
+def test_a_pullback_of_an_open_tape_keeps_its_derivative() -> None:
+    u, w = np.array([0.5, -1.0, 2.0, 0.25]), np.array([0.1, -0.4, 0.3])
+
+    def through(compiled: bool) -> Any:
+        def f(w: Array) -> Array:
+            pull = _maps(w)[0]
+            return tnp.sum((tn.compile(pull) if compiled else pull)(u) ** 2)
+
+        return f
+
+    assert_same(tn.grad(through(True))(w), tn.grad(through(False))(w))
+    assert_compiles(tn.grad(through(True)), (w,), (2 * w,))
