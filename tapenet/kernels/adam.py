@@ -7,6 +7,7 @@ in their order, each operation rounded, so that both give the same bits: which o
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,16 +17,25 @@ import numpy as np
 
 from tapenet.kernels import backends
 from tapenet.kernels.memory import address
+from tapenet.kernels.objects import DATA, ITEMS, finds_data
 from tapenet.kernels.teams import Native, Step, done
 from tapenet.kernels.threads import parts_of
 
 Array = Any
+Leaf = tuple[Sequence[Array], Sequence[Array]]  # what is written of a parameter, and what is read
 
 # Elements of a block from which on the code is compiled and called.
 FEWEST = 2**14
 
 # Parts of a step of many parameters for each thread.
 PARTS = 4
+
+# Bytes of new arrays from which on they are written past the caches. A processor reads what it is about to write in the
+# ordinary way: ten streams in place of seven.
+STREAMED = 2**25
+
+# Bytes by which reading is ahead. The processor's own prefetching ends with each page, and there are four streams.
+AHEAD = 2**11
 
 # Bits of the exceptions that NumPy reports, and operations that meet each.
 _MET: tuple[tuple[int, Callable[[Any], Any]], ...] = (
@@ -75,48 +85,69 @@ def take_step(outputs: Sequence[Array], arrays: Sequence[Array], numbers: Number
     if code is None:
         return False
     given = [float(x) for x in attrs.astuple(numbers, recurse=False)]
-    code.report(code.function(*map(address, several), outputs[0].size, *given))
+    code.report(code.function(*map(address, several), outputs[0].size, 0, *given))
     return True
 
 
-def take_steps(leaves: Sequence[tuple[Sequence[Array], Sequence[Array]]], numbers: Numbers) -> list[bool]:
+def take_steps(leaves: Sequence[Leaf], numbers: Numbers) -> list[bool]:
     """Do as `take_step` for many parameters in one call, which threads share; return for which there is code.
 
     Args:
-        leaves: for each parameter the flat arrays to write to, and those that are read.
+        leaves: for each parameter the arrays to write to, and those that are read, all in C order and of one dtype.
         numbers: of the step.
     """
-    known = {dtype: code_for(dtype, numbers) for dtype in {outputs[0].dtype for outputs, _ in leaves}}
-    codes = [known[outputs[0].dtype] if _fit((*arrays, *outputs)) else None for outputs, arrays in leaves]
-    joined = [(code, leaf) for code, leaf in zip(codes, leaves, strict=True) if code is not None]
-    if sum(outputs[0].size for _, (outputs, _) in joined) < FEWEST:
+    groups: dict[np.dtype[Any], list[Leaf]] = {}
+    for leaf in leaves:
+        groups.setdefault(leaf[0][0].dtype, []).append(leaf)
+    known = {dtype: code_for(dtype, numbers) if finds_data() else None for dtype in groups}
+    joined = [_Group.of(code, groups[dtype]) for dtype, code in known.items() if code is not None]
+    total = sum(group.total for group in joined)
+    if total < FEWEST:
         return [False] * len(leaves)
-    met = done(_parts(joined, numbers))
-    for code in {code.dtype: code for code, _ in joined}.values():
-        code.report(met)
-    return [code is not None for code in codes]
-
-
-def _parts(joined: Sequence[tuple[Code, Any]], numbers: Numbers) -> list[list[Step]]:
-    """Cut all elements into parts of one size, more than there are threads: they are not all equally fast."""
-    total = sum(outputs[0].size for _, (outputs, _) in joined)
-    shared = len(parts_of(total, sum(7 * outputs[0].nbytes for _, (outputs, _) in joined)))
+    size = sum(group.total * group.code.dtype.itemsize for group in joined)
+    shared = len(parts_of(total, 7 * size))
     length = -(-total // (PARTS * shared if shared > 1 else 1))
-    given = [float(x) for x in attrs.astuple(numbers, recurse=False)]
-    parts: list[list[Step]] = []
-    room = 0
-    for code, (outputs, arrays) in joined:
-        addresses = [address(x) for x in (*arrays, *outputs)]
-        start, size, step = 0, outputs[0].size, code.dtype.itemsize
-        while start < size:
-            if room == 0:
-                parts.append([])
-                room = length
-            count = min(size - start, room)
-            parts[-1].append((code.native, *(at + start * step for at in addresses), count, *given))
-            room -= count
-            start += count
-    return parts
+    given = (int(3 * size >= STREAMED), *map(float, attrs.astuple(numbers, recurse=False)))
+    met = done([part for group in joined for part in group.parts(length, given)])
+    for group in joined:
+        group.code.report(met)
+    return [known[outputs[0].dtype] is not None for outputs, _ in leaves]
+
+
+@attrs.frozen(eq=False)
+class _Group:
+    """Parameters of one dtype.
+
+    Attributes:
+        code: of the dtype.
+        objects: for each parameter the four arrays that are read and the three that are written.
+        sizes: the number of elements of each parameter.
+    """
+
+    code: Code
+    objects: tuple[Array, ...]
+    sizes: Array
+
+    @classmethod
+    def of(cls, code: Code, leaves: Sequence[Leaf]) -> _Group:
+        objects = tuple([x for outputs, arrays in leaves for x in (*arrays, *outputs)])
+        return cls(code, objects, np.array([outputs[0].size for outputs, _ in leaves], np.int64))
+
+    @functools.cached_property
+    def total(self) -> int:
+        """The number of all elements."""
+        return int(self.sizes.sum())
+
+    def parts(self, length: int, given: tuple[Any, ...]) -> list[list[Step]]:
+        """Cut all elements into parts of a length, more than there are threads: they are not all equally fast."""
+        ends = np.cumsum(self.sizes)
+        starts = np.arange(0, self.total, length)
+        leaves = np.searchsorted(ends, starts, side="right")
+        skipped = starts - (ends - self.sizes)[leaves]
+        counts = np.minimum(length, self.total - starts)
+        places = zip(leaves.tolist(), skipped.tolist(), counts.tolist(), strict=True)
+        common = self.code.native, id(self.objects), address(self.sizes)
+        return [[(*common, *place, *given)] for place in places]
 
 
 @attrs.frozen(eq=False)
@@ -126,8 +157,10 @@ class Code:
     Attributes:
         dtype: of all arrays.
         function: takes the addresses of a parameter, its gradient and means, and of those that it writes; how many
-            elements there are; and the numbers of the step. It returns the exceptions that it met.
-        native: the function, as teams call it.
+            elements there are; whether new arrays are written past the caches; and the numbers of the step. It returns
+            the exceptions that it met.
+        native: takes a tuple of the arrays of all parameters, their sizes, which parameter is the first, how many
+            elements of it are skipped, and how many elements follow; and the rest, as the function.
         library: what holds it.
     """
 
@@ -172,10 +205,10 @@ def _code_for(dtype: np.dtype[Any]) -> Code | None:
             return None
         text = module_of(dtype.char, size // dtype.itemsize)
         library = machine_code.compile_module(lambda: text, text)
-        kinds = [ctypes.c_void_p] * 7 + [ctypes.c_ssize_t] + [ctypes.c_double] * 8
-        address = library.address("adam")
-        function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(address)
-        _compiled[dtype.char] = Code(dtype, function, Native(address, "q" * 8 + "d" * 8), library)
+        kinds = [ctypes.c_void_p] * 7 + [ctypes.c_ssize_t] * 2 + [ctypes.c_double] * 8
+        function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(library.address("adam"))
+        native = Native(library.address("leaves"), "q" * 6 + "d" * 8)
+        _compiled[dtype.char] = Code(dtype, function, native, library)
     return _compiled[dtype.char]
 
 
@@ -183,21 +216,57 @@ _NAMES = [field.name for field in attrs.fields(Numbers)]
 
 
 def module_of(char: str, lanes: int) -> str:
-    """Return LLVM's text of the function `adam`, which returns the floating-point exceptions that it met."""
+    """Return LLVM's text of `adam` and `leaves`, which return the floating-point exceptions that they met.
+
+    Single elements are taken until a vector that is written to the parameter begins where vectors begin in memory, then
+    vectors, and single elements at the end.
+    """
     element, kind = ("float", "f32") if char == "f" else ("double", "f64")
     vector = f"<{lanes} x {element}>"
-    common = {"element": element, "size": np.dtype(char).itemsize}
-    wide = {"loop": "vectors", "before": "entry", "first": "0", "stop": "%whole", "after": "elements"}
-    wide |= {"count": str(lanes), "type": vector, "prefix": "all", "root": f"@llvm.sqrt.v{lanes}{kind}"}
-    narrow = {"loop": "elements", "before": "vectors", "first": "%whole", "stop": "%count", "after": "end"}
-    narrow |= {"count": "1", "type": element, "prefix": "one", "root": f"@llvm.sqrt.{kind}"}
+    size = np.dtype(char).itemsize
+    common = {"element": element, "size": size, "aligned": size, "hint": "", "ahead": ""}
+    wide: dict[str, Any] = {"first": "%head", "stop": "%whole", "before": "choose", "after": "rest", "loop": "vectors"}
+    wide |= {"count": lanes, "type": vector, "prefix": "all", "root": f"@llvm.sqrt.v{lanes}{kind}"}
+    streamed = {**wide, "loop": "streamed", "after": "fence", "aligned": size * lanes, "hint": ", !nontemporal !0"}
+    narrow: dict[str, Any] = {"count": 1, "type": element, "prefix": "one", "root": f"@llvm.sqrt.{kind}"}
+    begun = {**narrow, "first": 0, "stop": "%head", "before": "entry", "after": "choose", "loop": "begun"}
+    ended = {**narrow, "first": "%whole", "stop": "%count", "before": "rest", "after": "end", "loop": "ended"}
+    loops: list[dict[str, Any]] = [{**common, **own} for own in (begun, wide, streamed, ended)]
+    for loop in loops[1:3]:
+        loop["ahead"] = "\n  ".join(line for name in "pgmv" for line in _ahead(name, loop["loop"]))
+    numbers = [f"double %n.{name}" for name in _NAMES]
     return _MODULE.format(
-        arguments=", ".join(f"double %n.{name}" for name in _NAMES),
+        arguments=", ".join(numbers),
         setup="\n  ".join(line for name in _NAMES for line in _number(name, element, lanes)),
         lanes=lanes,
-        loops="".join(_LOOP.format(**loop, **common) for loop in (wide, narrow)),
+        mask=size * lanes - 1,
+        shift=size.bit_length() - 1,
+        loops="".join(_LOOP.format(**loop) for loop in loops),
         roots="\n".join("declare {type} {root}({type})".format(**loop) for loop in (wide, narrow)),
+        element=element,
+        items=ITEMS,
+        reads="\n  ".join(line for i in range(7) for line in _read(i, element)),
+        given=", ".join(numbers),
     )
+
+
+def _ahead(name: str, loop: str) -> list[str]:
+    """Return the lines that have an array's elements fetched before they are read."""
+    return [
+        f"%{name}.ahead.{loop} = getelementptr i8, ptr %{name}.at.{loop}, i64 {AHEAD}",
+        f"call void @llvm.prefetch.p0(ptr %{name}.ahead.{loop}, i32 0, i32 3, i32 1)",
+    ]
+
+
+def _read(i: int, element: str) -> list[str]:
+    """Return the lines that find where an array of a parameter begins, behind the elements that are skipped."""
+    return [
+        f"%item{i} = getelementptr ptr, ptr %own, i64 {i}",
+        f"%object{i} = load ptr, ptr %item{i}",
+        f"%data{i} = getelementptr i8, ptr %object{i}, i64 {DATA}",
+        f"%start{i} = load ptr, ptr %data{i}",
+        f"%x{i} = getelementptr {element}, ptr %start{i}, i64 %skipped",
+    ]
 
 
 def _number(name: str, element: str, lanes: int) -> list[str]:
@@ -216,9 +285,42 @@ def _number(name: str, element: str, lanes: int) -> list[str]:
 _MODULE = """
 declare void @llvm.x86.sse.stmxcsr(ptr)
 declare void @llvm.x86.sse.ldmxcsr(ptr)
+declare void @llvm.x86.sse.sfence()
+declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 {roots}
+define i32 @leaves(ptr %tuple, ptr %sizes, i64 %first, i64 %skip, i64 %count, i64 %streams, {arguments}) {{
+entry:
+  %items = getelementptr i8, ptr %tuple, i64 {items}
+  br label %look
+look:
+  %leaf = phi i64 [ %first, %entry ], [ %leaf.next, %step ]
+  %skipped = phi i64 [ %skip, %entry ], [ 0, %step ]
+  %left = phi i64 [ %count, %entry ], [ %left.next, %step ]
+  %met = phi i32 [ 0, %entry ], [ %met.next, %step ]
+  %more = icmp sgt i64 %left, 0
+  br i1 %more, label %step, label %end
+step:
+  %size.at = getelementptr i64, ptr %sizes, i64 %leaf
+  %size = load i64, ptr %size.at
+  %there = sub i64 %size, %skipped
+  %is.last = icmp slt i64 %left, %there
+  %now = select i1 %is.last, i64 %left, i64 %there
+  %place = mul i64 %leaf, 7
+  %own = getelementptr ptr, ptr %items, i64 %place
+  {reads}
+  %met.own = call i32 @adam(
+    ptr %x0, ptr %x1, ptr %x2, ptr %x3, ptr %x4, ptr %x5, ptr %x6, i64 %now, i64 %streams, {given}
+  )
+  %met.next = or i32 %met, %met.own
+  %left.next = sub i64 %left, %now
+  %leaf.next = add i64 %leaf, 1
+  br label %look
+end:
+  ret i32 %met
+}}
+
 define i32 @adam(
-  ptr %p, ptr %g, ptr %m, ptr %v, ptr %p.new, ptr %m.new, ptr %v.new, i64 %count, {arguments}
+  ptr %p, ptr %g, ptr %m, ptr %v, ptr %p.new, ptr %m.new, ptr %v.new, i64 %count, i64 %streams, {arguments}
 ) {{
 entry:
   %control = alloca i32
@@ -230,9 +332,41 @@ entry:
   {setup}
   %decays = fcmp une double %n.decay, 0.0
   %shrinks = fcmp une double %n.shrink, 1.0
-  %rest = srem i64 %count, {lanes}
-  %whole = sub i64 %count, %rest
-  br label %vectors
+  %place = ptrtoint ptr %p.new to i64
+  %back = sub i64 0, %place
+  %bytes = and i64 %back, {mask}
+  %odd = lshr i64 %bytes, {shift}
+  %has.more = icmp slt i64 %odd, %count
+  %head = select i1 %has.more, i64 %odd, i64 %count
+  %behind = sub i64 %count, %head
+  %tail = srem i64 %behind, {lanes}
+  %whole = sub i64 %count, %tail
+  br label %begun
+choose:
+  %place.m = ptrtoint ptr %m.new to i64
+  %place.v = ptrtoint ptr %v.new to i64
+  %apart.m = xor i64 %place, %place.m
+  %apart.v = xor i64 %place, %place.v
+  %apart = or i64 %apart.m, %apart.v
+  %head.bytes = shl i64 %head, {shift}
+  %begin = add i64 %place, %head.bytes
+  %either = or i64 %apart, %begin
+  %low = and i64 %either, {mask}
+  %is.aligned = icmp eq i64 %low, 0
+  %is.new.p = icmp ne ptr %p, %p.new
+  %is.new.m = icmp ne ptr %m, %m.new
+  %is.new.v = icmp ne ptr %v, %v.new
+  %is.wanted = icmp ne i64 %streams, 0
+  %both.a = and i1 %is.new.p, %is.new.m
+  %both.b = and i1 %is.new.v, %is.wanted
+  %both = and i1 %both.a, %both.b
+  %is.streamed = and i1 %both, %is.aligned
+  br i1 %is.streamed, label %streamed, label %vectors
+fence:
+  call void @llvm.x86.sse.sfence()
+  br label %rest
+rest:
+  br label %ended
 {loops}
 end:
   call void @llvm.x86.sse.stmxcsr(ptr %control)
@@ -240,6 +374,8 @@ end:
   %met = and i32 %after, 63
   ret i32 %met
 }}
+
+!0 = !{{i32 1}}
 """
 
 _LOOP = """
@@ -252,6 +388,7 @@ body.{loop}:
   %g.at.{loop} = getelementptr {element}, ptr %g, i64 %i.{loop}
   %m.at.{loop} = getelementptr {element}, ptr %m, i64 %i.{loop}
   %v.at.{loop} = getelementptr {element}, ptr %v, i64 %i.{loop}
+  {ahead}
   %p.{loop} = load {type}, ptr %p.at.{loop}, align {size}
   %g.given.{loop} = load {type}, ptr %g.at.{loop}, align {size}
   %m.{loop} = load {type}, ptr %m.at.{loop}, align {size}
@@ -284,9 +421,9 @@ join.{loop}:
   %p.to.{loop} = getelementptr {element}, ptr %p.new, i64 %i.{loop}
   %m.to.{loop} = getelementptr {element}, ptr %m.new, i64 %i.{loop}
   %v.to.{loop} = getelementptr {element}, ptr %v.new, i64 %i.{loop}
-  store {type} %p.next.{loop}, ptr %p.to.{loop}, align {size}
-  store {type} %m.next.{loop}, ptr %m.to.{loop}, align {size}
-  store {type} %v.next.{loop}, ptr %v.to.{loop}, align {size}
+  store {type} %p.next.{loop}, ptr %p.to.{loop}, align {aligned}{hint}
+  store {type} %m.next.{loop}, ptr %m.to.{loop}, align {aligned}{hint}
+  store {type} %v.next.{loop}, ptr %v.to.{loop}, align {aligned}{hint}
   %next.{loop} = add i64 %i.{loop}, {count}
   br label %{loop}
 """

@@ -72,10 +72,11 @@ def apply_rule(
         rows: for each leaf arrays or scalars of one shape, of any floating or complex dtype.
         in_blocks: whether the rule may get NumPy arrays piece by piece, and gives their dtype back.
         donate: whether to overwrite parameters and slots, where they are arrays that own their memory.
-        join: takes for many leaves `(outputs, arrays)`, flat, writes those that it has code for, and returns which.
+        join: takes for many leaves `(outputs, arrays)`, all in C order and of one dtype, writes those that it has code
+            for, and returns which.
     """
     donated = _donated(rows) if donate else frozenset[int]()
-    jobs = [_Job.of(row, donated) if in_blocks and all(map(is_plain, row)) else None for row in rows]
+    jobs = [_Job.of(row, donated) if in_blocks else None for row in rows]
     plain = [job for job in jobs if job is not None]
     _work(write, plain if join is None else _without_joined(join, plain))
     return [_apply_whole(rule, *row) if job is None else job.results for row, job in zip(rows, jobs, strict=True)]
@@ -90,12 +91,14 @@ def _donated(rows: Sequence[Row]) -> frozenset[int]:
     owners = [[_owner(array) for array in row] for row in rows]
     if any(gradient is None for _, gradient, *_ in owners):
         return frozenset()
-    counts = Counter(id(owner) for row in owners for owner in row)
+    counts = Counter(map(id, itertools.chain.from_iterable(owners)))
+    gradients = {id(row[GRADIENT]) for row in rows}
     return frozenset(
-        id(x)
-        for row, row_owners in zip(rows, owners, strict=True)
-        for i, (x, owner) in enumerate(zip(row, row_owners, strict=True))
-        if i != GRADIENT and x is owner and counts[id(x)] == 1 and x.flags.writeable and x.flags.c_contiguous
+        [
+            id(x)
+            for x, owner in zip(itertools.chain.from_iterable(rows), itertools.chain.from_iterable(owners), strict=True)
+            if x is owner and counts[id(x)] == 1 and x.flags.carray and id(x) not in gradients
+        ]
     )
 
 
@@ -111,15 +114,22 @@ def _owner(array: Array) -> Array:
 class _Job:
     """One leaf of NumPy arrays: what to read, what to write, and in which dtype to compute."""
 
-    inputs: list[Array]  # flat
+    inputs: Sequence[Array]
     outputs: list[Array]
     working: np.dtype[Any]
     is_scalar: bool
     is_direct: bool  # whether all can be read and written as they are
 
     @classmethod
-    def of(cls, row: Row, donated: Collection[int]) -> _Job:
+    def of(cls, row: Row, donated: Collection[int]) -> _Job | None:
+        """Return the job of a row; None where an array of it is not plain."""
         parameter, _, *slots = row
+        if _are_direct(row):
+            shape, working = parameter.shape, parameter.dtype
+            outputs = [old if id(old) in donated else empty(shape, working) for old in (parameter, *slots)]
+            return cls(row, outputs, working, False, True)
+        if not all(map(is_plain, row)):
+            return None
         working = working_dtype(parameter)
         kinds = [dtype_of(parameter), *(working for _ in slots)]
         outputs = [
@@ -149,8 +159,8 @@ class _Job:
     def do(self, write: Writer, block: slice, scratch: Scratch) -> None:
         """Carry out one piece."""
         if self.is_direct:
-            flat = [x.reshape(-1)[block] for x in self.outputs]
-            write(flat, scratch(block.stop - block.start, self.working), *[x[block] for x in self.inputs])
+            outputs, inputs = ([x.reshape(-1)[block] for x in some] for some in (self.outputs, self.inputs))
+            write(outputs, scratch(block.stop - block.start, self.working), *inputs)
             return
         real = np.finfo(self.working).dtype
         inputs = [np.ascontiguousarray(array[block], self.working) for array in self.inputs]
@@ -164,6 +174,17 @@ class _Job:
         for output, value in zip(outputs, written, strict=True):
             if output is not value:
                 output[...] = value
+
+
+def _are_direct(row: Row) -> bool:
+    """Return whether all are arrays of one dtype that optimizers compute in, in C order."""
+    dtype = row[0].dtype if type(row[0]) is np.ndarray else None
+    if dtype is not SINGLE and dtype is not DOUBLE:
+        return False
+    for x in row:
+        if type(x) is not np.ndarray or x.dtype is not dtype or not x.flags.c_contiguous:
+            return False
+    return True
 
 
 class Scratch:
@@ -184,7 +205,7 @@ def _without_joined(join: Joiner, jobs: Sequence[_Job]) -> list[_Job]:
     direct = [job for job in jobs if job.is_direct]
     if not direct:
         return list(jobs)
-    done = join([([x.reshape(-1) for x in job.outputs], job.inputs) for job in direct])
+    done = join([(job.outputs, job.inputs) for job in direct])
     joined = {id(job) for job, is_done in zip(direct, done, strict=True) if is_done}
     return [job for job in jobs if id(job) not in joined]
 

@@ -197,7 +197,7 @@ class Elementwise(Rated):
         """Apply the rule to many leaves at once; return for which of them there is code that does so.
 
         Args:
-            leaves: for each leaf flat arrays of one dtype: the outputs, and the parameter, gradient and slots.
+            leaves: for each leaf arrays of one dtype, in C order: the outputs, and the parameter, gradient and slots.
         """
         return [False] * len(leaves)
 

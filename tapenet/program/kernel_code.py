@@ -15,6 +15,7 @@ import numpy as np
 
 from tapenet.core.record import Shape
 from tapenet.kernels.machine_code import processor
+from tapenet.kernels.objects import DATA, ITEMS, NUMBER
 from tapenet.kernels.vector_code import Code
 from tapenet.kernels.vector_math import (
     EXPONENTS,
@@ -46,10 +47,6 @@ from tapenet.program.regions import Region
 
 # Calls of a function beyond which it is called rather than written out each time: machine code grows.
 INLINED = 12
-
-# Bytes from the start of an object, in CPython, to the address of an array's elements, a number's value and a tuple's
-# first item.
-DATA, NUMBER, ITEMS = 16, float.__basicsize__ - 8, tuple.__basicsize__
 
 # Bytes of the vectors that NumPy computes powers with, by tables that it holds in them: a third of our time.
 NUMPYS_POWERS = 64

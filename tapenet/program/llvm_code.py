@@ -19,6 +19,7 @@ from tapenet.core.packages import import_package
 from tapenet.kernels.gemm import gemm_for
 from tapenet.kernels.machine_code import Library, compile_module, processor
 from tapenet.kernels.memory import empty
+from tapenet.kernels.objects import finds_data
 from tapenet.kernels.teams import Native, shared
 from tapenet.kernels.threads import share
 from tapenet.program import numpy_code
@@ -26,18 +27,7 @@ from tapenet.program.closed_code import closed_code
 from tapenet.program.closing import Closed, opened, with_closed_products
 from tapenet.program.fourier_code import Part, Transform, parts_of
 from tapenet.program.instructions import Instruction, Program
-from tapenet.program.kernel_code import (
-    DATA,
-    ITEMS,
-    NUMBER,
-    Kernel,
-    can_join,
-    is_worth,
-    kernel_of,
-    module_of,
-    panel_of,
-    shape_of,
-)
+from tapenet.program.kernel_code import Kernel, can_join, is_worth, kernel_of, module_of, panel_of, shape_of
 from tapenet.program.numpy_code import Run
 from tapenet.program.panel_calls import kernel_along, panels_function
 from tapenet.program.panels import Panels, with_panels
@@ -72,17 +62,6 @@ def compiled(program: Program, donated: frozenset[int] = frozenset()) -> Run:
 def check_installed() -> None:
     """Raise where the compiler is missing."""
     import_package("llvmlite.binding", "compile with backend='llvm'")
-
-
-@functools.cache
-def finds_data() -> bool:
-    """Return whether the elements of arrays and tuples, and the values of numbers, are where machine code looks."""
-    array, number = np.zeros(3), 0.1
-    pair = (array, number)
-    if int(ctypes.c_void_p.from_address(id(array) + DATA).value or 0) != array.ctypes.data:
-        return False
-    items = [ctypes.c_void_p.from_address(id(pair) + ITEMS + 8 * i).value for i in range(2)]
-    return items == [id(array), id(number)] and ctypes.c_double.from_address(id(number) + NUMBER).value == number
 
 
 def steps_of(program: Program) -> list[Step]:

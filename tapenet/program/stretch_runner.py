@@ -6,7 +6,7 @@ import enum
 
 import numpy as np
 
-from tapenet.program.kernel_code import DATA, ITEMS, NUMBER
+from tapenet.kernels.objects import DATA, ITEMS, NUMBER
 
 # Bits of what a stretch returns: the floating-point exceptions of products that are reported, and arguments that are
 # out of the range of a kernel's functions.

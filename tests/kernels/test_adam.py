@@ -117,3 +117,54 @@ def test_many_leaves_at_once_get_numpys_bits(name: str, threads: int, monkeypatc
     for ours, theirs in zip(tn.tree.leaves(found), tn.tree.leaves(expected), strict=True):
         np.testing.assert_array_equal(ours, theirs)
         assert getattr(ours, "dtype", None) == getattr(theirs, "dtype", None)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_bits_do_not_depend_on_where_arrays_begin(dtype: Any, streamed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adam, "STREAMED", 0 if streamed else np.inf)
+    numbers = Numbers(0.0, 1.0, 0.9, 0.1, 0.99, 0.01, 1e-8, 0.1)
+    rng = np.random.default_rng(0)
+    sizes = [FEWEST, 0, 1, 7, 31, 64, 1000, FEWEST + 9]
+    leaves = []
+    for at, size in enumerate(sizes):
+        # Results begin with each other, or each elsewhere.
+        shifts = [*rng.integers(0, 17, 4), *([at] * 3 if at % 2 else rng.integers(0, 17, 3))]
+        arrays = [rng.random(size + 17).astype(dtype)[shift : shift + size] for shift in shifts]
+        leaves.append((arrays[4:], arrays[:4]))
+    assert adam.take_steps(leaves, numbers) == [True] * len(sizes)
+    for outputs, (p, g, m, v) in leaves:
+        b1, c1, b2, c2, eps, rate = map(dtype, (0.9, 0.1, 0.99, 0.01, 1e-8, 0.1))
+        mean, square = m * b1 + g * c1, v * b2 + g * g * c2
+        for ours, expected in zip(outputs, (p - mean / (np.sqrt(square) + eps) * rate, mean, square), strict=True):
+            np.testing.assert_array_equal(ours, expected)
+
+
+def test_results_that_are_written_past_the_caches_are_those_of_a_step_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adam, "STREAMED", 0)
+    rng = np.random.default_rng(0)
+    params = [rng.standard_normal(size).astype(np.float32) for size in (3 * FEWEST, 100, 2**20 + 3)]
+    gradients = [rng.standard_normal(p.shape).astype(np.float32) for p in params]
+    optimizer = tn.optim.adam(1e-2)
+    expected = optimizer.update(gradients, optimizer.init(params), params)
+    found = optimizer.update(gradients, optimizer.init(params), [p.copy() for p in params], donate=True)
+    for ours, theirs in zip(tn.tree.leaves(found), tn.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_arrays_of_another_layout_are_left_to_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adam, "finds_data", lambda: False)
+    numbers = Numbers(0.0, 1.0, 0.9, 0.1, 0.99, 0.01, 1e-8, 0.1)
+    arrays = [np.ones(FEWEST) for _ in range(7)]
+    assert adam.take_steps([(arrays[4:], arrays[:4])], numbers) == [False]
+
+
+def test_only_what_may_be_overwritten_is() -> None:
+    shared, frozen, whole = np.ones(100), np.ones(100), np.ones(100)
+    frozen.flags.writeable = False
+    params = [shared[:50], frozen, whole, np.ones(100)]
+    optimizer = tn.optim.adam(1e-2)
+    gradients = [np.ones(50), np.ones(100), np.ones(100), params[3]]
+    found, _ = optimizer.update(gradients, optimizer.init(params), params, donate=True)
+    assert [ours is given for ours, given in zip(found, params, strict=True)] == [False, False, True, False]
+    np.testing.assert_array_equal(np.concatenate([shared, frozen, params[3]]), 1)
