@@ -73,7 +73,7 @@ __all__ = [
 # Of the autograd whose API this is; packages compare it.
 __version__ = "1.9.0"
 
-_MODULES = ("extend", "misc", "numpy", "scipy", "test_util")
+_MODULES = ("extend", "misc", "numpy", "scipy", "test_util", "util")
 
 
 def __getattr__(name: str) -> Any:

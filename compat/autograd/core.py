@@ -10,6 +10,7 @@ import numpy as np
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from compat.autograd.basics import func as func, subval as subval, toposort as toposort
 from compat.autograd.boxes import Box as Box, getval as getval, isbox as isbox
 from compat.autograd.rules import (
     def_linear as def_linear,
@@ -25,7 +26,6 @@ from compat.autograd.rules import (
     sum_outgrads as sum_outgrads,
 )
 from compat.autograd.tracer import EndNode, Node, is_start, root_of, trace as trace
-from compat.autograd.util import func as func, subval as subval, toposort as toposort
 from compat.autograd.vspaces import SparseObject as SparseObject, VSpace as VSpace, vspace as vspace
 
 primitive = primitive_with_deprecation_warnings

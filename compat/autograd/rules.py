@@ -14,8 +14,8 @@ from itertools import count
 from typing import Any
 
 import tapenet as tn
+from compat.autograd.basics import subval, subvals
 from compat.autograd.boxes import getval, holds_box, plain
-from compat.autograd.util import subval, subvals
 from compat.autograd.vspaces import SparseObject, vspace
 from compat.autograd.wrap_util import get_name, wraps
 from tapenet.errors import ArgumentTypeError, MissingRuleError

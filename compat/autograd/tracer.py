@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 import tapenet as tn
+from compat.autograd.basics import toposort as toposort
 from compat.autograd.boxes import Box as Box, getval as getval, isbox as isbox
 from compat.autograd.rules import (
     notrace_primitive as notrace_primitive,
@@ -16,7 +17,6 @@ from compat.autograd.rules import (
     primitive as primitive,
     register_notrace as register_notrace,
 )
-from compat.autograd.util import toposort as toposort
 from tapenet.errors import ArgumentTypeError
 
 

@@ -2,51 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Sequence
 from typing import Any
 
-
-def subvals(x: Sequence[Any], ivs: Iterable[tuple[int, Any]]) -> tuple[Any, ...]:
-    """Return a tuple with the values at some indices replaced."""
-    replaced = list(x)
-    for i, value in ivs:
-        replaced[i] = value
-    return tuple(replaced)
-
-
-def subval(x: Sequence[Any], i: int, v: Any) -> tuple[Any, ...]:
-    """Return a tuple with the value at one index replaced."""
-    return subvals(x, [(i, v)])
-
-
-def func(f: Any) -> Any:
-    """Return the function of a method, as classes give it."""
-    return getattr(f, "__func__", f)
-
-
-def toposort(end_node: Any, parents: Callable[[Any], Iterable[Any]] = attrgetter("parents")) -> Iterator[Any]:
-    """Walk a graph from its end, each node after all those that have it as a parent."""
-    uses: dict[Any, int] = {}
-    stack = [end_node]
-    while stack:
-        node = stack.pop()
-        if node in uses:
-            uses[node] += 1
-        else:
-            uses[node] = 1
-            stack.extend(parents(node))
-    ready = [end_node]
-    while ready:
-        node = ready.pop()
-        yield node
-        for parent in parents(node):
-            if uses[parent] == 1:
-                ready.append(parent)
-            else:
-                uses[parent] -= 1
+from compat.autograd.basics import func as func, subval as subval, subvals as subvals, toposort as toposort
+from compat.autograd.test_util import check_grads
 
 
 def quick_grad_check(
@@ -56,5 +17,4 @@ def quick_grad_check(
     warnings.warn(
         "quick_grad_check is deprecated. Use autograd.test_util.check_grads.", DeprecationWarning, stacklevel=2
     )
-    check = importlib.import_module("compat.autograd.test_util").check_grads
-    check(lambda x: fun(x, *extra_args, **(kwargs or {})), modes=["rev"], order=1)(arg0)
+    check_grads(lambda x: fun(x, *extra_args, **(kwargs or {})), modes=["rev"], order=1)(arg0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from compat.autograd.util import subvals
+from compat.autograd.basics import subvals
 from tapenet.errors import ArgumentTypeError
 
 
