@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import tapenet.numpy as tnp
-from tests.scipy.subjects import Strategy, between, subject
+from tests.scipy.subjects import Strategy, between, off_axes, subject
 
 
 def declare(name: str, call: Callable[..., Any], *arrays: Strategy, **settings: Any) -> None:
@@ -193,3 +193,72 @@ for _numtaps, _passed in ((5, "bandpass"), (7, "bandstop")):
 subject("signal", "firwin", lambda xp, c: xp.firwin(6, c[0] * 4, fs=8.0, width=1.0), CUTOFFS, order=1)
 subject("signal", "firwin", lambda xp, c: xp.firwin(5, c[:1], pass_zero=False, scale=False), CUTOFFS, order=1)
 subject("signal", "firwin", lambda xp, c: xp.firwin(5, c[1], pass_zero="highpass"), CUTOFFS, order=1)
+
+
+def filter_of(parts: Any) -> Any:
+    """Zeros, poles and a gain, which SciPy gives as a float at times, as arrays."""
+    return [tnp.asarray(x) for x in parts]
+
+
+WN, BAND, DECIBELS = (
+    between(0.25, 0.45, 1).map(lambda w: w[0]),
+    CUTOFFS.map(lambda c: c * np.array([1, 1.2])),
+    between(0.5, 1.5, 2),
+)
+for kind, edges in (("low", WN), ("high", WN), ("bandpass", BAND), ("bandstop", BAND)):
+    declare("butter", lambda xp, w, kind=kind: xp.butter(3, w, kind), edges, order=1 + (kind == "bandpass"))
+declare("butter", lambda xp, w: filter_of(xp.butter(3, 9 * w, analog=True, output="zpk")[1:]), WN)
+declare("butter", lambda xp, w, fs: xp.butter(4, w, "band", output="sos", fs=fs[0]), BAND, between(2, 3, 1))
+declare("cheby1", lambda xp, r, w: xp.cheby1(3, r[0], w), DECIBELS, WN, order=2)
+declare("cheby1", lambda xp, r: (xp.cheb1ap(0, r[0])[2], xp.cheby1(4, r[0], 2.0, "high", True)), DECIBELS)
+declare("cheby2", lambda xp, r, w: xp.cheby2(3, 30 * r[0], w, output="zpk"), DECIBELS, WN)
+declare("cheby2", lambda xp, r, w: xp.cheby2(4, 30 * r[0], w, "stop", output="sos"), DECIBELS, BAND)
+for n in (1, 4):
+    declare("ellip", lambda xp, r, w, n=n: xp.ellip(n, r[0], 40 * r[1], w), DECIBELS, WN)
+declare("bessel", lambda xp, w: xp.bessel(3, w, "high", norm="mag"), WN)
+declare("iirfilter", lambda xp, r, w: xp.iirfilter(2, w, r[0], 30 * r[1], ftype="ellip"), DECIBELS, BAND)
+declare("iirnotch", lambda xp, w, q, fs: xp.iirnotch(w, 9 * q[0], fs[0]), WN, DECIBELS, between(2, 3, 1), order=2)
+declare("iirpeak", lambda xp, w, q: xp.iirpeak(w, 9 * q[0]), WN, DECIBELS)
+for kind in ("notch", "peak"):
+    declare("iircomb", lambda xp, q, kind=kind: xp.iircomb(0.5, 9 * q[0], kind, pass_zero=kind == "peak"), DECIBELS)
+declare("cheb1ap", lambda xp, r: xp.cheb1ap(3, r[0])[1:], DECIBELS)
+declare("cheb2ap", lambda xp, r: xp.cheb2ap(3, 20 * r[0])[1:], DECIBELS)
+declare("ellipap", lambda xp, r: filter_of(xp.ellipap(5, r[0], 30 * r[1])), DECIBELS)
+
+GAIN = between(1, 2, 1)
+
+
+def paired(z: Any) -> Any:
+    """Roots that stay the roots of a real polynomial when they move."""
+    return tnp.concatenate([z, tnp.conj(z)])
+
+
+declare("zpk2tf", lambda xp, z, p, k: xp.zpk2tf(paired(z), p, k[0]), off_axes(2), B, GAIN, order=2)
+declare("zpk2sos", lambda xp, z, p, k: xp.zpk2sos(paired(z) / 2, paired(p) / 3, k[0]), off_axes(2), off_axes(2), GAIN)
+for n, pairing in ((3, "nearest"), (3, "keep_odd"), (5, None)):
+    real = between(-0.02, 0.02, n).map(lambda p, n=n: p + np.linspace(-0.8, 0.7, n))
+    call = lambda xp, z, p, pairing=pairing: xp.zpk2sos(z, p, 2.0, pairing)  # noqa: E731
+    declare("zpk2sos", call, real.map(lambda p: 0.9 * p[1:] + 0.13), real)
+    declare("zpk2sos", lambda xp, z, p: xp.zpk2sos(z, p - 1, 2.0, analog=True), real.map(lambda p: p[3:] + 0.13), real)
+declare("zpk2sos", lambda xp, k: (xp.zpk2sos([], [], k[0]), xp.zpk2sos([], [], k[0], analog=True)), GAIN)
+LEADING = between(-0.1, 0.1, 4).map(lambda a: a + np.array([1.0, -0.4, 0.1, -0.3]))
+declare("tf2zpk", lambda xp, b, a: xp.tf2zpk(b, a), LEADING, LEADING, order=2)
+declare("tf2sos", lambda xp, b, a: xp.tf2sos(b, a), LEADING, LEADING, tolerance=1e-5)
+declare("sos2tf", lambda xp, s: xp.sos2tf(s), SECTIONS)
+declare("sos2zpk", lambda xp, s: xp.sos2zpk(s + np.array([0, 0, 1, 0, 0, 1])), SECTIONS)
+declare("normalize", lambda xp, b, a: xp.normalize(tnp.stack([b, b * b]), a), LEADING, LEADING)
+for each in ("lp2lp", "lp2hp"):
+    for one, other in ((LEADING, A), (A, B), (B, A)):
+        declare(each, lambda xp, b, a, w, each=each: getattr(xp, each)(b, a + 1, w[0]), one, other, GAIN)
+    call = lambda xp, z, p, w, each=each: filter_of(getattr(xp, each + "_zpk")(z - 2, paired(p), 2.0, w[0]))  # noqa: E731
+    declare(each + "_zpk", call, between(-1, 1, 2), off_axes(2), GAIN)
+for each in ("lp2bp", "lp2bs"):
+    call = lambda xp, b, a, w, each=each: getattr(xp, each)(b + 2, a, w[0], w[1])  # noqa: E731
+    declare(each, call, B, LEADING, DECIBELS)
+    declare(each, call, A, LEADING.map(lambda a: a[:2]), DECIBELS)
+    call = lambda xp, z, p, w, each=each: filter_of(  # noqa: E731
+        getattr(xp, each + "_zpk")(z, paired(p), 2.0, w[0] + 1, w[1])
+    )
+    declare(each + "_zpk", call, off_axes(2), off_axes(2), DECIBELS, order=2)
+declare("bilinear", lambda xp, b, a, fs: xp.bilinear(b + 2, a, fs[0]), B, LEADING, GAIN)
+declare("bilinear_zpk", lambda xp, z, p, fs: xp.bilinear_zpk(z, paired(p), 2.0, fs[0]), B, off_axes(2), GAIN)

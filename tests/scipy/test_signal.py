@@ -222,6 +222,35 @@ REFUSALS = [
     (lambda x: signal.istft(x[None], time_axis=0, freq_axis=0), "differing time and frequency axes"),
     (lambda x: signal.freqz(x[None]), "b must be one-dimensional"),
     (lambda x: signal.windows.exponential(5, 2.0, x[0]), "If sym==True, center must be None"),
+    (lambda x: signal.butter(2, x[0] * 0 + 1.5), "digital filter critical frequencies must be 0 < Wn < 1"),
+    (lambda x: signal.butter(2, x[0] * 0 - 1.5), "filter critical frequencies must be greater than 0"),
+    (lambda x: signal.butter(2, x[:2] * 0 + np.array([0.5, 0.2]), "band"), "Wn[0] must be less than Wn[1]"),
+    (lambda x: signal.butter(2, x / 4, "band"), "Wn must be 2 critical frequencies for a bandpass filter"),
+    (lambda x: signal.butter(2, x[0] / 2, "middle"), "btype must be one of"),
+    (lambda x: signal.butter(2, x[0], analog=True, fs=2.0), "fs cannot be specified for an analog filter"),
+    (lambda x: signal.butter(2, x[0] / 2, output="tf"), "output must be 'ba', 'zpk' or 'sos'"),
+    (
+        lambda x: signal.iirfilter(2, x[0] * 0 + 0.5, ftype="cheby1", btype="low"),
+        "ripple (rp) must be provided",
+    ),
+    (lambda x: signal.iirfilter(2, x[0] * 0 + 0.5, ftype="cheby2", btype="low"), "attenuation (rs) must be provided"),
+    (lambda x: signal.iirfilter(2, x[0] * 0 + 0.5, 1, ftype="ellip", btype="low"), "both rp and rs must be provided"),
+    (lambda x: signal.cheby1(2, -x[0], 0.5), "rp must be positive"),
+    (lambda x: signal.cheb2ap(-1, x[0]), "Filter order must be a nonnegative integer"),
+    (lambda x: signal.cheb2ap(2, x), "rs must be a number"),
+    (lambda x: signal.iirnotch(x[0] + 9, 1.0), "w0 must be between 0 and fs / 2"),
+    (lambda x: signal.iircomb(x[0], 1.0), "w0 and fs must be plain numbers"),
+    (lambda x: signal.iircomb(0.3, x[0]), "fs must be divisible by w0"),
+    (lambda x: signal.iircomb(0.5, x[0], "comb"), "ftype must be either notch or peak"),
+    (lambda x: signal.lp2lp_zpk(x, x[:1], 1.0), "Improper transfer function"),
+    (lambda x: signal.bilinear([x], x), "b and a must be vectors"),
+    (lambda x: signal.normalize(x, 0 * x), "a must have at least one nonzero element"),
+    (lambda x: signal.zpk2tf([x], x, 1.0), "z must be a vector"),
+    (lambda x: signal.zpk2sos(x, x, 1.0, "best"), "pairing must be 'nearest'"),
+    (lambda x: signal.zpk2sos(x, x, 1.0, "nearest", analog=True), "pairing must be 'minimal'"),
+    (lambda x: signal.zpk2sos(x, x[:1], 1.0, analog=True), "at most as many zeros as poles"),
+    (lambda x: signal.zpk2sos(x, x, 1j), "k must be real"),
+    (lambda x: signal.sos2tf(x), "sos must have shape (n_sections, 6)"),
     (lambda x: signal.windows.gaussian(-1, x[0]), "M must be a non-negative integer"),
 ]
 
@@ -237,13 +266,28 @@ def test_counts_and_designs_take_no_tensors() -> None:
     with tn.GradientTape() as tape:
         x = tape.watch(3.0)
         for call in (
-            lambda: signal.butter(2, x / 4),  # type: ignore[attr-defined]  # by name
+            lambda: signal.remez(5, [0, 0.1, x / 10, 0.5], [1, 0]),  # type: ignore[attr-defined]  # by name
             lambda: signal.resample(X, x),
             lambda: signal.windows.gaussian(x, 1.0),
             lambda: signal.find_peaks(X + x),  # type: ignore[attr-defined]  # by name
         ):
             with pytest.raises(tn.errors.ArgumentTypeError, match=r"Write|Design"):
                 call()
+
+
+def test_half_the_power_passes_at_the_cutoff_whatever_it_is() -> None:
+    def gain(w: Any) -> Any:
+        return tnp.abs(signal.freqz(*signal.butter(4, w, "high"), worN=np.pi * w)[1][0]) ** 2
+
+    value, slope = tn.value_and_grad(gain)(0.3)
+    np.testing.assert_allclose(value, 0.5)
+    assert abs(slope) < 1e-11
+
+
+def test_a_bandpass_of_sections_is_fitted_to_a_signal() -> None:
+    x = np.sin(np.arange(40.0))
+    loss = lambda edges: tnp.sum(signal.sosfilt(signal.ellip(2, 1, 30, edges, "band", output="sos"), x) ** 2)  # noqa: E731
+    check_grads(loss, [np.array([0.2, 0.6])], order=1)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,10 @@ import numpy as np
 
 from tapenet.core.arguments import as_array, numpy_function
 from tapenet.core.families import general
-from tapenet.core.nondifferentiable import nondifferentiable
+from tapenet.core.nondifferentiable import branch_condition, nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.joining import atleast_1d
-from tapenet.ops.arrays.searching import flatnonzero
 from tapenet.ops.arrays.shaping import concatenate, reshape
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, negative, subtract
 from tapenet.ops.elementwise.casting import astype
@@ -112,8 +111,15 @@ def _without_zeros_in_front(p: Array) -> Array:
     p = atleast_1d(as_array(p))
     if not len(p):
         return np.zeros(1, p.dtype)
-    places = flatnonzero(p)
-    return p[int(places[0]) if len(places) else max(len(p) - 1, 0) :]
+    count = 0
+    while count < len(p) - 1 and _is_zero(p[count]):
+        count += 1
+    return p[count:]
+
+
+@branch_condition
+def _is_zero(x: Array) -> bool:
+    return bool(np.all(np.asarray(x) == 0))
 
 
 @numpy_function(np.polydiv)

@@ -31,7 +31,34 @@ from tapenet.scipy.signal.filters import (
     sosfilt_zi as sosfilt_zi,
     sosfiltfilt as sosfiltfilt,
 )
+from tapenet.scipy.signal.forms import (
+    normalize as normalize,
+    sos2tf as sos2tf,
+    sos2zpk as sos2zpk,
+    tf2sos as tf2sos,
+    tf2zpk as tf2zpk,
+    zpk2sos as zpk2sos,
+    zpk2tf as zpk2tf,
+)
 from tapenet.scipy.signal.placed import PLACED
+from tapenet.scipy.signal.prototypes import (
+    besselap as besselap,
+    buttap as buttap,
+    cheb1ap as cheb1ap,
+    cheb2ap as cheb2ap,
+    ellipap as ellipap,
+)
+from tapenet.scipy.signal.recursive import (
+    bessel as bessel,
+    butter as butter,
+    cheby1 as cheby1,
+    cheby2 as cheby2,
+    ellip as ellip,
+    iircomb as iircomb,
+    iirfilter as iirfilter,
+    iirnotch as iirnotch,
+    iirpeak as iirpeak,
+)
 from tapenet.scipy.signal.resampling import (
     decimate as decimate,
     resample as resample,
@@ -54,6 +81,18 @@ from tapenet.scipy.signal.spectra import (
     spectrogram as spectrogram,
     stft as stft,
     welch as welch,
+)
+from tapenet.scipy.signal.transformations import (
+    bilinear as bilinear,
+    bilinear_zpk as bilinear_zpk,
+    lp2bp as lp2bp,
+    lp2bp_zpk as lp2bp_zpk,
+    lp2bs as lp2bs,
+    lp2bs_zpk as lp2bs_zpk,
+    lp2hp as lp2hp,
+    lp2hp_zpk as lp2hp_zpk,
+    lp2lp as lp2lp,
+    lp2lp_zpk as lp2lp_zpk,
 )
 from tapenet.scipy.signal.windows import get_window as get_window
 
