@@ -147,10 +147,12 @@ error says so, and names the function of `tapenet.scipy`, which takes both; or a
 
 What converts its arguments to arrays cannot be seen. On an open tape that raises, and the error says what to write:
 `tapenet.scipy....`, `tn.root`, or a rule by `tn.primitive` or `tn.custom_vjp`. It is a `tn.errors.ForeignCodeError`,
-which is not a TypeError, since SciPy replaces those by its own. Four things remain SciPy's own errors, as it asks a
-Tensor nothing before it fails: an assignment into an array of NumPy's, `splu(A).solve(x)`, and a dense Tensor as the
-matrix of `csr_array` or the one diagonal of `diags_array`. And a search that only compares values, such as
-`scipy.optimize.golden`, finds a plain number: its derivative is that of `tapenet.scipy.optimize.minimize_scalar`.
+which is not a TypeError, since SciPy replaces those by its own. Where NumPy or SciPy raise an error of their own for it
+all the same, it is that error's cause, and the traceback shows it first: so for an assignment into an array of NumPy's,
+and for a dense Tensor as the matrix of `csr_array`. Three things remain SciPy's own errors alone, as it asks a Tensor
+nothing before it fails: `splu(A).solve(x)`, the one diagonal of `diags_array`, and a sampling frequency `fs`. And a
+search that only compares values, such as `scipy.optimize.golden`, finds a plain number: its derivative is that of
+`tapenet.scipy.optimize.minimize_scalar`.
 
 What becomes of each public function on a Tensor:
 

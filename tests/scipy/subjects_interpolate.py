@@ -72,6 +72,7 @@ declare(
 )
 declare("pchip_interpolate", lambda xp, x, y, at: xp.pchip_interpolate(x, y, at, [0, 1]), CLOSE, BUMPY, INSIDE, order=1)
 declare("PPoly", lambda xp, c, x, at: xp.PPoly(c, x).derivative()(at), between(-1, 1, 3, 5), places(6), AT)
+declare("CubicSpline", lambda xp, x, y: xp.CubicSpline(x, y + RISES[:5]).solve(3.2), places(5), ONE, order=2)
 
 # ---- interp1d ----
 
@@ -181,6 +182,179 @@ declare(
     order=1,
 )
 declare("interpn", lambda xp, x, y, v, at: xp.interpn((x, y), v, (at[:, 0], at[:, 1])), *GRID, POINTS, order=1)
+
+# ---- fits ----
+
+MANY = between(-0.1, 0.1, 9).map(lambda x: x + np.linspace(0, 5, 9))
+HEIGHTS, WEIGHTS = between(-1, 1, 9), between(0.5, 1.5, 9)
+TWO_KNOTS = between(-0.1, 0.1, 2).map(lambda t: t + np.array([1.8, 3.3]))
+
+
+def all_knots(x: Any, t: Any, k: int) -> Any:
+    return tnp.concatenate([x[0] * np.ones(k + 1), t, x[-1] * np.ones(k + 1)])
+
+
+declare(
+    "make_lsq_spline",
+    lambda xp, x, y, t, w, at: xp.make_lsq_spline(x, y, all_knots(x, t, 3), 3, w, 1)(at),
+    *(MANY, between(-1, 1, 2, 9), TWO_KNOTS, WEIGHTS, INSIDE),
+)
+declare("make_lsq_spline", lambda xp, x, y: xp.make_lsq_spline(x, y, all_knots(x, [], 2), 2).c, MANY, HEIGHTS, order=1)
+declare(
+    "make_smoothing_spline",
+    lambda xp, x, y, w, lam, at: xp.make_smoothing_spline(x, y, w, lam[0])(at),
+    *(MANY, HEIGHTS, WEIGHTS, between(0.1, 1, 1), INSIDE),
+    closeness=1e-10,
+)
+for k in (3, 2):
+    call = lambda xp, x, y, at, k=k: xp.splev(at + 0.25, xp.splrep(x, y, xb=x[0] - 0.5, k=k))  # noqa: E731
+    declare("splrep", call, places(6), between(-1, 1, 6), INSIDE, order=1, in_single=False)
+declare(
+    "splrep",
+    lambda xp, x, y, t, w, at: xp.splev(at, xp.splrep(x, y, w, t=t)),
+    *(MANY, HEIGHTS, TWO_KNOTS, WEIGHTS, INSIDE),
+    order=1,
+    in_single=False,
+)
+declare("spalde", lambda xp, at, t, c: xp.spalde(at, (t, c, 3)), INSIDE, KNOTS, PADDED, order=1)
+declare(
+    "insert",
+    lambda xp, at, t, c, new: xp.splev(at, xp.insert(new[0], (t, c, 3), 2)),
+    *(INSIDE, KNOTS, PADDED, between(2.4, 2.6, 1)),
+    order=1,
+)
+WAVES = between(-0.1, 0.1, 6).map(lambda y: y + np.array([1.0, -1, 1, -1, 1, -1]))
+declare(
+    "sproot",
+    lambda xp, y: xp.sproot(xp.splrep(np.arange(6.0), y)),
+    WAVES,
+    closeness=1e-10,
+    in_single=False,
+)
+declare(
+    "UnivariateSpline",
+    lambda xp, x, y, w, at: [xp.UnivariateSpline(x, y, w, s=99.0)(at, nu) for nu in (0, 2)],
+    *(MANY, HEIGHTS, WEIGHTS, INSIDE),
+    in_single=False,
+)
+declare(
+    "InterpolatedUnivariateSpline",
+    lambda xp, x, y, at: (
+        xp.InterpolatedUnivariateSpline(x, y, k=2).derivative()(at + 0.25),
+        tnp.asarray(xp.InterpolatedUnivariateSpline(x, y).integral(at[0], at[1])),
+        xp.InterpolatedUnivariateSpline(x, y, ext="zeros")(at - 3),
+    ),
+    *(places(6), between(-1, 1, 6), INSIDE),
+    order=1,
+    in_single=False,
+)
+declare(
+    "LSQUnivariateSpline",
+    lambda xp, x, y, t, w, at: (
+        xp.LSQUnivariateSpline(x, y, t, w, ext=3)(at - 2),
+        xp.LSQUnivariateSpline(x, y, t, w).antiderivative()(at),
+        tnp.asarray(xp.LSQUnivariateSpline(x, y, t, w).get_residual()),
+        xp.LSQUnivariateSpline(x, y, t, w).derivatives(at[0]),
+    ),
+    *(MANY, HEIGHTS, TWO_KNOTS, WEIGHTS, INSIDE),
+    order=1,
+    in_single=False,
+)
+
+# ---- polynomials ----
+
+FEW = places(4), between(-1, 1, 4, 2), INSIDE
+declare("KroghInterpolator", lambda xp, x, y, at: xp.KroghInterpolator(x, y)(at), *FEW)
+declare(
+    "KroghInterpolator",
+    lambda xp, x, y, at: xp.KroghInterpolator(tnp.take(x, np.array([0, 0, 0, 1, 2, 2])), y, 1).derivatives(at, 3),
+    *(places(3), between(-1, 1, 2, 6), INSIDE),
+    order=1,
+)
+declare("krogh_interpolate", lambda xp, x, y, at: xp.krogh_interpolate(x, y, at, 2), *FEW, order=1)
+declare(
+    "BarycentricInterpolator",
+    lambda xp, x, y, at: xp.BarycentricInterpolator(x, y, 1)(tnp.concatenate([at, x[1:3]])),
+    *(places(4), between(-1, 1, 2, 4), INSIDE),
+    order=1,
+)
+declare(
+    "barycentric_interpolate",
+    lambda xp, x, y, at: [xp.barycentric_interpolate(x, y, at, der=der) for der in (0, 1, [0, 2])],
+    *FEW,
+    order=1,
+)
+BERNSTEIN = between(-1, 1, 3, 5), places(6), MATRIX
+declare(
+    "BPoly",
+    lambda xp, c, x, at: (xp.BPoly(c, x)(at), xp.BPoly(c, x)(at, 1), xp.BPoly(c, x).antiderivative()(at)),
+    *BERNSTEIN,
+)
+declare(
+    "BPoly",
+    lambda xp, c, x, at: (
+        xp.BPoly(c, x, False).integrate(at[0, 0], at[0, 1]),
+        xp.BPoly(c, x, "periodic").integrate(at[0, 0] - 6, at[0, 1]),
+        xp.BPoly(c, x).derivative(3)(at),
+    ),
+    *(between(-1, 1, 3, 5, 2), places(6), between(-0.1, 0.1, 1, 2).map(lambda x: x + np.array([1.5, 3.6]))),
+    order=1,
+)
+for orders in (None, 3, [4, 2]):
+    declare(
+        "BPoly",
+        lambda xp, x, y, at, orders=orders: xp.BPoly.from_derivatives(x, [y[0], y[1], y[2, :2]], orders)(at - 2),
+        *(places(3), between(-1, 1, 3, 3), INSIDE),
+        order=1,
+    )
+
+# ---- several variables ----
+
+SPOTS = between(-0.1, 0.1, 3, 2).map(lambda x: x + np.array([[1.5, 0.6], [2.4, 1.5], [1.6, 2.5]]))
+SHORT_KNOTS = between(-0.1, 0.1, 7).map(lambda t: t + np.arange(7.0) - 2)
+for nu in (None, (1, 2)):
+    declare(
+        "NdBSpline",
+        lambda xp, t, s, c, at, nu=nu: xp.NdBSpline((t, s), c, (3, 2))(at, nu=nu),
+        *(KNOTS, SHORT_KNOTS, between(-1, 1, 6, 4, 2), SPOTS),
+        order=1,
+    )
+declare(
+    "NdPPoly",
+    lambda xp, c, x, y, at: (
+        xp.NdPPoly(c, (x, y))(at, (1, 0)),
+        xp.NdPPoly(c, (x, y)).antiderivative((0, 1))(at),
+        xp.NdPPoly(c, (x, y)).derivative((0, 1))(at),
+        xp.NdPPoly(c, (x, y)).integrate([(at[0, 0], at[1, 0]), (at[0, 1], at[1, 1])]),
+    ),
+    *(between(-1, 1, 3, 2, 4, 3, 2), places(5), places(4), SPOTS),
+    order=1,
+)
+SHEET = places(5), places(4), between(-1, 1, 5, 4), SPOTS
+declare(
+    "RectBivariateSpline",
+    lambda xp, x, y, z, at: xp.RectBivariateSpline(x, y, z).ev(at[:, 0], at[:, 1]),
+    *SHEET,
+    order=1,
+)
+declare(
+    "RectBivariateSpline",
+    lambda xp, x, y, z, at: (
+        xp.RectBivariateSpline(x, y, z, [x[0] - 1, x[4], y[0], y[3]], 2, 1)(x[1:4] + 0.25, y[1:3] + 0.25, 1),
+        tnp.asarray(xp.RectBivariateSpline(x, y, z).integral(at[0, 0], at[1, 0], at[0, 1], at[1, 1])),
+        xp.RectBivariateSpline(x, y, z).partial_derivative(1, 1)(at[:1, 0], at[:1, 1]),
+    ),
+    *(places(5), places(4), between(-1, 1, 5, 4), SPOTS),
+    order=1,
+    in_single=False,
+)
+declare(
+    "bisplev",
+    lambda xp, t, s, c, x, y: xp.bisplev(x, y[:2], (t, s, c, 3, 2), 1),
+    *(KNOTS, SHORT_KNOTS, between(-1, 1, 24), INSIDE.map(np.sort), INSIDE.map(np.sort)),
+    order=1,
+    in_single=False,
+)
 
 # ---- scattered data ----
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.interpolate
+import scipy.optimize
 import scipy.spatial
 
 import tapenet as tn
@@ -145,7 +146,162 @@ def test_a_triangulation_is_made_of_the_points_whatever_holds_them() -> None:
 
 NOT_INCREASING = np.array([0.0, 2.0, 1.0, 3.0, 4.0, 5.0])
 
+
+def smoothed(x: Any, y: Any, w: Any, s: float, knots: Any, at: Any) -> Any:
+    """The cubic spline with these places for knots whose jumps are weighted so that the squares add up to s."""
+    t = np.concatenate([[x[0]] * 4, x[knots], [x[-1]] * 4])
+    a = w[:, None] * scipy.interpolate.BSpline.design_matrix(x, t, 3).toarray()
+    pieces = [scipy.interpolate.PPoly.from_spline(scipy.interpolate.BSpline(t, e, 3)) for e in np.eye(a.shape[1])]
+    jumps = np.array([np.diff(p.c[0][np.diff(p.x) > 0]) for p in pieces]).T
+
+    def coefficients(weight: float) -> Any:
+        return np.linalg.solve(a.T @ a + np.exp(weight) * jumps.T @ jumps, a.T @ (w * y))
+
+    weight = scipy.optimize.brentq(lambda v: np.sum((a @ coefficients(v) - w * y) ** 2) - s, -30, 20, xtol=1e-14)
+    return scipy.interpolate.BSpline(t, coefficients(weight), 3)(at)
+
+
+@pytest.mark.parametrize("by", ["splrep", "UnivariateSpline"])
+def test_a_smoothing_spline_moves_as_the_one_of_the_same_knots_and_sum_of_squares(by: str) -> None:
+    x, at, s = np.linspace(0, 6, 20), np.array([0.7, 2.9, 5.1]), 0.3
+    y, w = np.sin(x) + 0.2 * np.cos(9 * x), 1 + 0.3 * np.cos(x)
+
+    def ours(x: Any, y: Any, w: Any, s: Any) -> Any:
+        if by == "splrep":
+            return interpolate.splev(at, interpolate.splrep(x, y, w, s=s))
+        return interpolate.UnivariateSpline(x, y, w, s=s)(at)
+
+    given, direction = (x, y, w, s), (0.1 * np.sin(7 * x), np.cos(3 * x), 0.2 * np.sin(5 * x), 0.6)
+    tck = scipy.interpolate.splrep(x, y, w, s=s)
+    knots, step = np.searchsorted(x, tck[0][4:-4]), 1e-5
+    reached = np.sum((w * (scipy.interpolate.splev(x, tck) - y)) ** 2)  # 0.1% from s is near enough for FITPACK
+    assert len(knots) > 0
+
+    def expected(size: float) -> Any:
+        return smoothed(*(a + size * d for a, d in zip((x, y, w, reached), direction, strict=True)), knots, at)
+
+    value, slope = tn.jvp(ours, given, direction)
+    np.testing.assert_allclose(value, expected(0), rtol=1e-10)
+    np.testing.assert_allclose(slope, (expected(step) - expected(-step)) / (2 * step), rtol=1e-6)
+    pulled = tn.vjp(ours, *given)[1](np.ones(3))
+    total = sum(np.sum(bar * d) for bar, d in zip(pulled, direction, strict=True))
+    np.testing.assert_allclose(total, np.sum(slope), rtol=1e-9)
+    bend = tn.jvp(lambda *xs: tn.jvp(ours, xs, direction)[1], given, direction)[1]
+    step = 1e-4
+    np.testing.assert_allclose(bend, (expected(step) - 2 * expected(0) + expected(-step)) / step**2, rtol=1e-5)
+
+
+def test_a_smoothing_spline_without_inner_knots_does_not_depend_on_s() -> None:
+    for fit in (lambda s: interpolate.splrep(X, Y, s=s)[1], lambda s: interpolate.UnivariateSpline(X, Y, s=s)(2.5)):
+        assert np.all(tn.jacobian(fit)(99.0) == 0)
+
+
+def test_splines_that_fit_are_those_of_scipy_on_plain_data_and_off_the_tape() -> None:
+    theirs, made = (xp.UnivariateSpline(X, Y, k=2, s=0.5, ext=3) for xp in (scipy.interpolate, interpolate))
+    for name, arguments in {
+        "get_knots": (),
+        "get_coeffs": (),
+        "get_residual": (),
+        "integral": (0.5, 9.0),
+        "derivatives": (2.5,),
+        "__call__": (np.array([[1.5], [9.0]]), 1, "zeros"),
+    }.items():
+        np.testing.assert_allclose(getattr(made, name)(*arguments), getattr(theirs, name)(*arguments), rtol=1e-12)
+    for one, other in ((made.derivative(), theirs.derivative()), (made.antiderivative(), theirs.antiderivative())):
+        np.testing.assert_allclose(one([2.5, 9.0]), other([2.5, 9.0]), rtol=1e-12)
+    cubic = interpolate.InterpolatedUnivariateSpline(X, Y - 2)
+    np.testing.assert_allclose(cubic.roots(), scipy.interpolate.InterpolatedUnivariateSpline(X, Y - 2).roots())
+    surfaces = [xp.RectBivariateSpline(X, X[:4], np.outer(Y, X[:4])) for xp in (scipy.interpolate, interpolate)]
+    assert surfaces[1].get_residual() == surfaces[0].get_residual()
+    for one, other in zip(surfaces[1].get_knots(), surfaces[0].get_knots(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(surfaces[1].get_coeffs(), surfaces[0].get_coeffs())
+    np.testing.assert_allclose(surfaces[1](2.5, [1.5, 9.0], dy=1), surfaces[0](2.5, [1.5, 9.0], dy=1))
+
+
+def test_the_slope_of_the_place_where_a_spline_is_zero() -> None:
+    def root(shift: Any) -> Any:
+        return interpolate.CubicSpline(X, (X - shift) * (X + 9)).roots()[-1]
+
+    value, slope = tn.value_and_grad(root)(2.2)
+    np.testing.assert_allclose([value, slope, tn.grad(tn.grad(root))(2.2)], [2.2, 1, 0], atol=1e-9)
+
+
+def test_a_polynomial_has_a_slope_at_its_own_places_too() -> None:
+    for kind in (interpolate.KroghInterpolator, interpolate.BarycentricInterpolator):
+        np.testing.assert_allclose(tn.grad(kind(X, X**3))(2.0), 12)
+    with tn.GradientTape() as tape:
+        p = interpolate.BarycentricInterpolator(X, tape.watch(X**3))
+        np.testing.assert_allclose([p(2.0).value, p.derivative(2.0, 2).value], [8, 12])
+
+
+def test_pieces_of_several_variables_end_where_they_end() -> None:
+    at = np.array([[0.5, 0.5], [9.0, 0.5]])
+    knots, ones = np.arange(-3.0, 6.0), np.ones((5, 5))
+    pieces = np.ones((1, 1, 1, 1)), ([0.0, 1.0], [0.0, 1.0])
+    with tn.GradientTape() as tape:
+        for out in (
+            interpolate.NdBSpline((knots, knots), tape.watch(ones), 3, extrapolate=False)(at),
+            interpolate.NdPPoly(tape.watch(pieces[0]), pieces[1], extrapolate=False)(at),
+        ):
+            np.testing.assert_allclose(out.value, [1, np.nan])
+    np.testing.assert_allclose(interpolate.NdBSpline((knots, knots), ones, 3)(at), [1, 1])
+    np.testing.assert_allclose(interpolate.NdPPoly(*pieces)(at), [1, 1])
+
+
 REFUSALS = [
+    (lambda y: interpolate.splrep(X, y, per=1), "per, full_output and task=1 are not supported"),
+    (lambda y: interpolate.splrep(X, y, k=7), "k should be 1 <= k <= 5"),
+    (lambda y: interpolate.splrep(X[:3], y[:3]), "x must have more than k = 3 places"),
+    (lambda y: interpolate.splrep(X, y[:4]), "x, y and w should be vectors of a same length"),
+    (lambda y: interpolate.splrep(X, y * np.nan), "must not contain NaNs or infs"),
+    (lambda y: interpolate.splrep(X, y * 1j), "x and y must be real"),
+    (lambda y: interpolate.splrep(X, y, s=-1.0), "s should be a number with s >= 0.0"),
+    (lambda y: interpolate.splrep(X[::-1], y, s=1.0), "x must be increasing"),
+    (lambda y: interpolate.splrep(X // 2, y), "x must be strictly increasing if s = 0"),
+    (lambda y: interpolate.splrep(X, y, t=[1.0, 1.1, 1.2]), "x must have places inside of the support"),
+    (lambda y: interpolate.UnivariateSpline(X, y, ext="wrap"), "Unknown extrapolation mode 'wrap'"),
+    (lambda y: interpolate.UnivariateSpline(X, y)(2.0, 4), "nu must be at most the degree 3"),
+    (lambda y: interpolate.InterpolatedUnivariateSpline(X // 2, y), "x must be strictly increasing"),
+    (lambda y: interpolate.sproot((np.arange(9.0), y, 2)), "the spline must be cubic"),
+    (lambda y: interpolate.insert(9.0, (np.arange(10.0), y, 3)), "x must be between the first and the last knot"),
+    (lambda y: interpolate.insert(X, (np.arange(10.0), y, 3)), "x must be a number"),
+    (lambda y: interpolate.insert(4.5, (np.arange(10.0), y, 3), per=1), "per must be 0"),
+    (lambda y: interpolate.CubicSpline(X, y[:, None]).roots(), "c must have two axes"),
+    (lambda y: interpolate.PPoly(y[None, :2] - 1, X[:3]).roots(), "the polynomial must not jump over y"),
+    (lambda y: interpolate.make_lsq_spline(X, y[:4], X), "Shapes of x (6,), y (4,) and w (6,) are incompatible"),
+    (lambda y: interpolate.make_lsq_spline(X, y * np.nan, np.repeat([0.0, 5.0], 4)), "must not contain infs or nans"),
+    (lambda y: interpolate.make_lsq_spline(X[::-1], y, X), "Expect x and t to be 1-D sorted"),
+    (lambda y: interpolate.make_lsq_spline(X, y, X), "at least 8 knots; got 3 and 6"),
+    (lambda y: interpolate.make_smoothing_spline(X, y), "lam must be given on a tape"),
+    (lambda y: interpolate.make_smoothing_spline(X, y, lam=-1.0), "lam not negative"),
+    (lambda y: interpolate.make_smoothing_spline(X[::-1], y, lam=1.0), "`x` should be an ascending array"),
+    (lambda y: interpolate.make_smoothing_spline(X[:4], y[:4], lam=1.0), "length must be at least 5"),
+    (lambda y: interpolate.make_smoothing_spline(X, y, lam=y), "and lam (6,) do not fit"),
+    (lambda y: interpolate.KroghInterpolator(X, y[:4]), "x and y arrays must be equal in length"),
+    (lambda y: interpolate.BarycentricInterpolator(X // 2, y), "Interpolation points xi must be distinct"),
+    (lambda y: interpolate.BPoly(y[None], X), "c must have shape (degree + 1, pieces, ...)"),
+    (lambda y: interpolate.BPoly(y[None, :5], X[::-1]), "`x` must be strictly increasing"),
+    (lambda y: interpolate.BPoly.from_derivatives(X, [y]), "xi and yi need to have the same length"),
+    (lambda y: interpolate.BPoly.from_derivatives(X[:2], [y, y], 20), "yi must have 21 values"),
+    (lambda y: interpolate.RectBivariateSpline(X, X, y[:, None] * X, s=1), "s must be 0 on a tape"),
+    (lambda y: interpolate.RectBivariateSpline(X, X, y[:, None]), "z must have shape (6, 6)"),
+    (lambda y: interpolate.RectBivariateSpline(X[::-1], X, y[:, None] * X), "x and y must be strictly increasing"),
+    (lambda y: interpolate.RectBivariateSpline(X, X, y[:, None] * X, kx=6), "kx and ky must be at least 1"),
+    (lambda y: interpolate.RectBivariateSpline(X, X, y[:, None] * X)(X[::-1], X), "must be sorted vectors"),
+    (lambda y: interpolate.RectBivariateSpline(X, X, y[:, None] * X)(X, X, 4), "dx and dy must be orders"),
+    (lambda y: interpolate.RectBivariateSpline(X, X, y[:, None] * X).partial_derivative(3, 0), "less than degree"),
+    (lambda y: interpolate.bisplev(y, y, (X, X, X, 3, 3), 3), "0 <= dx < kx"),
+    (lambda y: interpolate.bisplev(y, y[::-1], (X, X, X[:4], 3, 3)), "x and y must be sorted vectors"),
+    (lambda y: interpolate.NdBSpline((X, X), y, 1), "must be of one number of dimensions"),
+    (lambda y: interpolate.NdBSpline((X,), y, 3), "at least 8; got 6"),
+    (lambda y: interpolate.NdBSpline((X,), y, 1), "got 6 coefficients for 6 knots, need 4"),
+    (lambda y: interpolate.NdBSpline((X,), y[:4], 1)(X), "xi must have 1 coordinates"),
+    (lambda y: interpolate.NdBSpline((X,), y[:4], 1)(X[:, None], nu=(-1,)), "nu must be 1 orders"),
+    (lambda y: interpolate.NdPPoly(y, (X,)), "c must have at least 2*len(x) dimensions"),
+    (lambda y: interpolate.NdPPoly(y[None], (X[::-1],)), "x arrays must be 1-dimensional, increasing"),
+    (lambda y: interpolate.NdPPoly(y[None], (X,)), "do not agree on the number of intervals"),
+    (lambda y: interpolate.NdPPoly(y[None, :5], (X,)).integrate([]), "ranges must be 1 pairs"),
     (lambda y: interpolate.CubicSpline(NOT_INCREASING, y), "`x` must be strictly increasing sequence"),
     (lambda y: interpolate.CubicSpline(X[:4], y), "must match the length of `x`"),
     (lambda y: interpolate.CubicSpline(X, y * np.nan), "must contain only finite values"),
@@ -202,9 +358,7 @@ def test_what_has_no_derivative_names_what_to_write() -> None:
     with tn.GradientTape() as tape:
         y = tape.watch(Y)
         with pytest.raises(tn.errors.ArgumentTypeError, match=r"Write interpolate\.make_interp_spline"):
-            interpolate.UnivariateSpline(X, y)  # type: ignore[attr-defined]  # by name
-        with pytest.raises(tn.errors.ArgumentTypeError, match=r"tn\.root"):
-            interpolate.CubicSpline(X, y).roots()
+            interpolate.make_splrep(X, y)  # type: ignore[attr-defined]  # by name
     np.testing.assert_allclose(
         interpolate.CubicSpline(X, Y - 1).roots(), scipy.interpolate.CubicSpline(X, Y - 1).roots()
     )

@@ -28,7 +28,7 @@ from tests.scipy.subjects import SUBJECTS, Subject
 from tests.scipy.test_functions import differentiable, ours, theirs
 
 CURES = re.compile(r"tapenet\.|tn\.|tnp\.|x\.value")
-ASSIGNING = {"optimize.rosen_hess_prod"}  # assigns to elements of an array of NumPy's, whose own error it is
+UNASKED = {"signal.bilinear_zpk", "signal.iirnotch"}  # they ask numpy.isscalar of fs, which asks a Tensor nothing
 one_of_each = {f"{subject.module}.{subject.name}": subject for subject in reversed(SUBJECTS)}
 modules = sorted({subject.module for subject in SUBJECTS})
 
@@ -40,6 +40,8 @@ def outcome(subject: Subject, arrays: Any) -> str:
     except tn.TapenetError as error:
         return "named" if CURES.search(str(error)) else f"no cure: {error}"
     except Exception as error:
+        if isinstance(error.__cause__, tn.TapenetError) and CURES.search(str(error.__cause__)):
+            return "named"  # in the traceback, above the error that NumPy makes of it
         return f"{type(error).__name__}: {error}"
     expected, pulled = tn.vjp(lambda *xs: differentiable(subject, ours(subject), *xs), *arrays)
     bars = [np.ones_like(x) for x in expected]
@@ -64,7 +66,7 @@ def outcomes(module: str) -> dict[str, str]:
 
 
 def amiss(found: dict[str, str]) -> dict[str, str]:
-    return {name: x for name, x in found.items() if x not in ("right", "named") and name not in ASSIGNING}
+    return {name: x for name, x in found.items() if x not in ("right", "named") and name not in UNASKED}
 
 
 @pytest.mark.parametrize("module", modules)

@@ -9,6 +9,23 @@ pytree of its data, and can be passed to and returned from differentiated functi
 array([0., 0., 1., 0., 0.])
 """
 
+from tapenet.scipy.interpolate.fitpack import (
+    InterpolatedUnivariateSpline as InterpolatedUnivariateSpline,
+    LSQUnivariateSpline as LSQUnivariateSpline,
+    UnivariateSpline as UnivariateSpline,
+    insert as insert,
+    spalde as spalde,
+    splantider as splantider,
+    splder as splder,
+    splev as splev,
+    splint as splint,
+    splrep as splrep,
+    sproot as sproot,
+)
+from tapenet.scipy.interpolate.fits import (
+    make_lsq_spline as make_lsq_spline,
+    make_smoothing_spline as make_smoothing_spline,
+)
 from tapenet.scipy.interpolate.grids import (
     RegularGridInterpolator as RegularGridInterpolator,
     interpn as interpn,
@@ -23,19 +40,25 @@ from tapenet.scipy.interpolate.piecewise import (
     pchip_interpolate as pchip_interpolate,
 )
 from tapenet.scipy.interpolate.placed import PLACED
+from tapenet.scipy.interpolate.polynomials import (
+    BarycentricInterpolator as BarycentricInterpolator,
+    BPoly as BPoly,
+    KroghInterpolator as KroghInterpolator,
+    barycentric_interpolate as barycentric_interpolate,
+    krogh_interpolate as krogh_interpolate,
+)
 from tapenet.scipy.interpolate.scattered import (
     LinearNDInterpolator as LinearNDInterpolator,
     NearestNDInterpolator as NearestNDInterpolator,
     RBFInterpolator as RBFInterpolator,
     griddata as griddata,
 )
-from tapenet.scipy.interpolate.splines import (
-    BSpline as BSpline,
-    make_interp_spline as make_interp_spline,
-    splantider as splantider,
-    splder as splder,
-    splev as splev,
-    splint as splint,
+from tapenet.scipy.interpolate.splines import BSpline as BSpline, make_interp_spline as make_interp_spline
+from tapenet.scipy.interpolate.surfaces import (
+    NdBSpline as NdBSpline,
+    NdPPoly as NdPPoly,
+    RectBivariateSpline as RectBivariateSpline,
+    bisplev as bisplev,
 )
 
 globals().update(PLACED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -112,6 +113,19 @@ def nan_outside(out: Array, at: Array, low: Array, high: Array) -> Array:
     """Return results for points, along the axes in front, with NaN for the points that are outside."""
     outside = _outside(at, low, high)
     return tnp.where(tnp.reshape(outside, (*at.shape, *(1,) * (out.ndim - at.ndim))), np.nan, out)
+
+
+def outside_of(at: Sequence[Array], ends: Sequence[tuple[Array, Array]]) -> Array:
+    """Return which points, given by their coordinates, are outside of a box."""
+    outside: Array = False
+    for x, (low, high) in zip(at, ends, strict=True):
+        outside = outside | _outside(x, low, high)
+    return outside
+
+
+def nan_where(chosen: Array, out: Array) -> Array:
+    """Return results for points with NaN at the chosen ones."""
+    return tnp.where(across(chosen, out.ndim), np.nan, out)
 
 
 def periodic(at: Array, low: Array, high: Array) -> Array:

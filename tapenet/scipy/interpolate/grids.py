@@ -17,7 +17,9 @@ from tapenet.core.pytrees import static_field
 from tapenet.errors import ArgumentError
 from tapenet.scipy.interpolate.checks import Theirs, across, double, interval, is_increasing, leaves, on_tape
 from tapenet.scipy.interpolate.piecewise import PchipInterpolator
-from tapenet.scipy.interpolate.splines import basis_at, make_interp_spline
+from tapenet.scipy.interpolate.places import at_places, points_of
+from tapenet.scipy.interpolate.splines import make_interp_spline
+from tapenet.scipy.interpolate.surfaces import product_spline_at
 
 _DEGREES = {"slinear": 1, "cubic": 3, "quintic": 5}
 _LEAST = {**{name: degree + 1 for name, degree in _DEGREES.items()}, "pchip": 4}
@@ -27,20 +29,6 @@ _METHODS = ("linear", "nearest", "slinear", "cubic", "quintic", "pchip")
 _out_of_bounds = choice(lambda at, grid: (at < grid[0]) | (at > grid[-1]), name="interpolate.out_of_bounds")
 _far = choice(lambda share: share > 0.5, name="interpolate.far")
 _any_nan = choice(lambda xi: np.any(np.isnan(xi), axis=-1), name="interpolate.any_nan")
-
-
-def points_of(xi: Any, ndim: int) -> Array:
-    """Return points, given as a tuple of coordinates or with the coordinates along the last axis, as an array."""
-    if isinstance(xi, tuple) and len(xi) == 1:
-        xi = xi[0]
-    if isinstance(xi, tuple):
-        parts = [double(x) for x in xi]
-        shape = np.broadcast_shapes(*(x.shape for x in parts))
-        return tnp.stack([tnp.broadcast_to(x, shape) for x in parts], -1)
-    xi = double(xi)
-    if xi.ndim == 1:
-        return xi[:, None] if ndim == 1 else tnp.reshape(xi, (-1, ndim)) if xi.shape[0] == ndim else xi[:, None]
-    return xi
 
 
 @attrs.frozen(eq=False, init=False)
@@ -181,13 +169,6 @@ def _share(grid: Array, place: Array, x: Array) -> Array:
     return (x - low) / (tnp.take(grid, place + 1, 0) - low)
 
 
-def _at_places(values: Array, places: list[Array]) -> Array:
-    """Gather values at places of several dimensions."""
-    shape = values.shape[: len(places)]
-    flat = sum((place * int(np.prod(shape[i + 1 :])) for i, place in enumerate(places)), start=0)
-    return tnp.take(tnp.reshape(values, (-1, *values.shape[len(places) :])), flat, 0)
-
-
 def _linear(values: Array, places: list[Array], shares: list[Array]) -> Array:
     total: Array = 0.0
     trailing = values.ndim - len(places) + 1
@@ -197,14 +178,14 @@ def _linear(values: Array, places: list[Array], shares: list[Array]) -> Array:
         weight = 1.0
         for side, share in zip(corner, shares, strict=True):
             weight = weight * (share if side else 1 - share)
-        total = total + _at_places(values, [p + s for p, s in zip(places, corner, strict=True)]) * across(
+        total = total + at_places(values, [p + s for p, s in zip(places, corner, strict=True)]) * across(
             weight, trailing
         )
     return total
 
 
 def _nearest(values: Array, places: list[Array], shares: list[Array]) -> Array:
-    return _at_places(values, [place + _far(share) for place, share in zip(places, shares, strict=True)])
+    return at_places(values, [place + _far(share) for place, share in zip(places, shares, strict=True)])
 
 
 def _tensor_spline(grid: Any, values: Array, at: list[Array], degree: int, nu: Any) -> Array:
@@ -215,16 +196,7 @@ def _tensor_spline(grid: Any, values: Array, at: list[Array], degree: int, nu: A
         spline = make_interp_spline(places, c, degree, axis=axis)
         knots.append(spline.t)
         c = tnp.moveaxis(spline.c, 0, axis)
-    found = [basis_at(t, degree, x, order) for t, x, order in zip(knots, at, nu, strict=True)]
-    total: Array = 0.0
-    trailing = values.ndim - len(at) + 1
-    for offsets in itertools.product(range(degree + 1), repeat=len(at)):
-        weight = 1.0
-        for (_, basis), offset in zip(found, offsets, strict=True):
-            weight = weight * basis[:, offset]
-        places = [piece - degree + offset for (piece, _), offset in zip(found, offsets, strict=True)]
-        total = total + _at_places(c, places) * across(weight, trailing)
-    return total
+    return product_spline_at(knots, [degree] * len(at), c, at, nu)
 
 
 def _pchip(grid: Any, values: Array, at: list[Array]) -> Array:

@@ -17,7 +17,7 @@ from tapenet.core.arguments import axis_of
 from tapenet.core.nondifferentiable import branch_condition, choice
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import static_field
-from tapenet.errors import ArgumentError, ArgumentTypeError
+from tapenet.errors import ArgumentError
 from tapenet.scipy.interpolate.checks import (
     across,
     double,
@@ -31,6 +31,7 @@ from tapenet.scipy.interpolate.checks import (
     samples,
 )
 from tapenet.scipy.linalg import solve_banded
+from tapenet.scipy.solutions import moved, solved
 
 
 @attrs.frozen(eq=False, init=False)
@@ -150,16 +151,36 @@ class PPoly:
         return area(b, 0, extrapolate) - area(a, 0, extrapolate)
 
     def solve(self, y: Any = 0.0, discontinuity: bool = True, extrapolate: Any = None) -> Any:
-        """Find where the polynomial is y, of plain arrays."""
-        if on_tape(self.c, self.x, y):
-            raise ArgumentTypeError(
-                "interpolate.PPoly.solve: not supported for a Tensor. Write scipy.optimize's or tn.root of the spline."
-            )
-        return self._theirs().solve(y, discontinuity, extrapolate)
+        """Find where the polynomial is y.
+
+        Derivatives: by y, the coefficients and the breakpoints, (y_dot - p_dot(r)) / p'(r) at each place r. On a tape
+        the polynomial has one component, and does not jump over y.
+        """
+        if not on_tape(self.c, self.x, y):
+            return self._theirs().solve(y, discontinuity, extrapolate)
+        name = f"interpolate.{type(self).__name__}.solve"
+        y = double(y)
+        if self.c.ndim != 2 or y.ndim:
+            raise ArgumentError(f"{name}: c must have two axes on a tape, and y be a number; got shape {self.c.shape}.")
+
+        def solve(c: Array, x: Array, y: Array) -> Array:
+            theirs = scipy.interpolate.PPoly.construct_fast(c, x, self.extrapolate)
+            found = np.asarray(theirs.solve(y, discontinuity, extrapolate))
+            if not np.allclose(theirs(found), y, 0, 1e-6 * max(np.max(np.abs(c)), 1e-300)):
+                raise ArgumentError(f"{name}: the polynomial must not jump over y, or stay there. Move y.")
+            return found
+
+        return solved(name, solve, _place_tangent, self.c, self.x, y)
 
     def roots(self, discontinuity: bool = True, extrapolate: Any = None) -> Any:
-        """Find where the polynomial is 0, of plain arrays."""
+        """Find where the polynomial is 0, with the derivatives of `solve`."""
         return self.solve(0.0, discontinuity, extrapolate)
+
+
+def _place_tangent(out: Array, args: Any, dots: Any) -> Array:
+    c, x, _ = args
+    value = moved(lambda at, c, x, y: PPoly(c, x)(at) - y, out, args, dots)
+    return -value / PPoly(c, x)(out, 1)
 
 
 # ---- cubic ones ----

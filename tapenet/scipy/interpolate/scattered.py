@@ -20,8 +20,8 @@ from tapenet.core.primitive import Array
 from tapenet.core.pytrees import static_field
 from tapenet.errors import ArgumentError
 from tapenet.scipy.interpolate.checks import Theirs, across, double, on_tape
-from tapenet.scipy.interpolate.grids import points_of
 from tapenet.scipy.interpolate.lines import interp1d
+from tapenet.scipy.interpolate.places import points_of
 
 # ---- radial basis functions ----
 

@@ -351,7 +351,7 @@ def make_interp_spline(
     """
     if not on_tape(x, y, t, bc_type):
         theirs = scipy.interpolate.make_interp_spline(x, y, k, t, bc_type, axis, check_finite)
-        return _spline(theirs.t, theirs.c, theirs.k, theirs.axis)
+        return spline_of(theirs.t, theirs.c, theirs.k, theirs.axis)
     name = "interpolate.make_interp_spline"
     k = operator.index(k)
     x, y = double(x), double(y)
@@ -366,12 +366,12 @@ def make_interp_spline(
     if k == 0 or (k == 1 and t is None):
         if not (left is None and right is None and t is None):
             raise ArgumentError(f"{name}: Too much info for k={k}: bc_type can only be None.")
-        return _spline(tnp.concatenate([x[:k], x, x[-1:]]), y, k, axis)
+        return spline_of(tnp.concatenate([x[:k], x, x[-1:]]), y, k, axis)
     if is_circle:
         if t is not None:
             raise ArgumentError(f"{name}: For periodic case t is constructed automatically and can not be passed.")
         t = _periodic_knots(x, k)
-        return _spline(t, _solved_on_circle(x, y, t, k), k, axis)
+        return spline_of(t, _solved_on_circle(x, y, t, k), k, axis)
     t = _knots(x, k, left is None and right is None) if t is None else double(t)
     t = _checked_knots(name, x, t, k)
     ends = [_end_conditions(name, end, y.shape[1:], k) for end in (left, right)]
@@ -381,90 +381,11 @@ def make_interp_spline(
             f"{name}: The number of derivatives at boundaries does not match: expected {missing}, "
             f"got {len(ends[0])}+{len(ends[1])}."
         )
-    return _spline(t, _solved(x, y, t, k, *ends), k, axis)
+    return spline_of(t, _solved(x, y, t, k, *ends), k, axis)
 
 
-def _spline(t: Array, c: Array, k: int, axis: int) -> BSpline:
+def spline_of(t: Array, c: Array, k: int, axis: int) -> BSpline:
+    """Return the spline of checked knots and coefficients, these with the axis of the places in front."""
     made = object.__new__(BSpline)
     made.__attrs_init__(t, c, k, True, axis)
     return made
-
-
-# ---- FITPACK's names ----
-
-
-def _from_tck(tck: Any) -> BSpline:
-    if isinstance(tck, BSpline):
-        return tck
-    if isinstance(tck, scipy.interpolate.BSpline):
-        return BSpline(tck.t, tck.c, tck.k, tck.extrapolate, tck.axis)
-    t, c, k = tck
-    return BSpline(t, c, k)
-
-
-def splev(x: Any, tck: Any, der: int = 0, ext: int = 0) -> Array:
-    """Evaluate a spline, given by knots, coefficients and degree, or its derivative.
-
-    Derivatives: those of BSpline, by the points, the knots and the coefficients.
-
-    Parameters and results are those of scipy.interpolate.splev, for one dimension.
-    """
-    spline = tck if isinstance(tck, BSpline) else None
-    if not on_tape(x, tck):
-        return scipy.interpolate.splev(x, tck if spline is None else spline.tck, der, ext)
-    if ext not in (0, 1, 2, 3):
-        raise ArgumentError(f"interpolate.splev: ext = {ext} not in (0, 1, 2, 3).")
-    spline, x = _from_tck(tck), double(x)
-    low, high = spline.t[spline.k], spline.t[-spline.k - 1]
-    inside = interval(tnp.stack([low, high]), x, -1, 1, "left")
-    is_inside = (inside == 0) | (x == low)
-    if ext == 2 and not _all(is_inside):
-        raise ArgumentError("interpolate.splev: x must be between the first and the last knot with ext=2.")
-    out = spline(tnp.clip(x, low, high) if ext == 3 else x, der, True)
-    return tnp.where(is_inside, out, 0.0) if ext == 1 else out
-
-
-@branch_condition
-def _all(x: Array) -> bool:
-    return bool(np.all(x))
-
-
-def splint(a: Any, b: Any, tck: Any, full_output: int = 0) -> Array:
-    """Integrate a spline, given by knots, coefficients and degree; it is 0 outside its knots.
-
-    Derivatives: those of BSpline, by the limits, the knots and the coefficients.
-
-    Parameters and results are those of scipy.interpolate.splint, for one dimension.
-    """
-    if not on_tape(a, b, tck):
-        plain = tck.tck if isinstance(tck, BSpline) else tck
-        return scipy.interpolate.splint(a, b, plain, full_output)
-    if full_output:
-        raise ArgumentError("interpolate.splint: full_output must be 0 on a tape.")
-    return _from_tck(tck).integrate(a, b, extrapolate=False)
-
-
-def splder(tck: Any, n: int = 1) -> Any:
-    """Return knots, coefficients and degree of the derivative of a spline.
-
-    Derivatives: those of BSpline, by the knots and the coefficients.
-
-    Parameters and results are those of scipy.interpolate.splder; on a tape there are no coefficients of padding.
-    """
-    if not on_tape(tck) and not isinstance(tck, BSpline):
-        return scipy.interpolate.splder(tck, n)
-    found = _from_tck(tck).derivative(n)
-    return found if isinstance(tck, BSpline) else found.tck
-
-
-def splantider(tck: Any, n: int = 1) -> Any:
-    """Return knots, coefficients and degree of the antiderivative of a spline.
-
-    Derivatives: those of BSpline, by the knots and the coefficients.
-
-    Parameters and results are those of scipy.interpolate.splantider; on a tape there are no coefficients of padding.
-    """
-    if not on_tape(tck) and not isinstance(tck, BSpline):
-        return scipy.interpolate.splantider(tck, n)
-    found = _from_tck(tck).antiderivative(n)
-    return found if isinstance(tck, BSpline) else found.tck
