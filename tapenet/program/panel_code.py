@@ -15,8 +15,8 @@ import numpy as np
 
 from tapenet.kernels.loop_code import Function, module_of
 from tapenet.kernels.machine_code import Library, compile_module, processor
+from tapenet.kernels.objects import DATA, ITEMS, NUMBER
 from tapenet.kernels.vector_code import Code, Value
-from tapenet.program.kernel_code import DATA, ITEMS, NUMBER
 from tapenet.program.stretch_runner import REPORTED
 
 # Vectors that a panel is multiplied by at a time: of more, several times.
