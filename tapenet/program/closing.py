@@ -17,6 +17,7 @@ import attrs
 
 from tapenet.core.primitive import REGISTRY
 from tapenet.ops.linalg.products import matrix_product
+from tapenet.program import panels
 from tapenet.program.instructions import Instruction, Program, Space
 from tapenet.program.panels import Panels
 from tapenet.program.passes.rewriting import new_numbers
@@ -71,7 +72,7 @@ def opened(program: Program, can_join: Callable[[Instruction], bool]) -> Program
             readers.setdefault(n, []).append(instruction)
     for instruction in program.instructions:
         of = readers.get(instruction.out, [])
-        is_product = instruction.name == "affine" and is_large(instruction, program)
+        is_product = instruction.name == "affine" and (is_large(instruction, program) or _is_thin(instruction, program))
         is_convolution = instruction.name == "conv_bias" and is_large_convolution(instruction, program)
         if not is_product and not (is_convolution and of and all(map(can_join, of))):
             made.append(instruction)
@@ -83,6 +84,12 @@ def opened(program: Program, can_join: Callable[[Instruction], bool]) -> Program
         made.append(attrs.evolve(instruction, primitive=plain, operands=(x, kernel), out=number))
         made.append(attrs.evolve(instruction, primitive=REGISTRY["add"], operands=(number, bias), parameters={}))
     return attrs.evolve(program, instructions=tuple(made), spaces={**program.spaces, **spaces}) if spaces else program
+
+
+def _is_thin(instruction: Instruction, program: Program) -> bool:
+    """Return whether an operation is a product with a matrix of one column, which panels may read with others."""
+    x, kernel, _ = (program.spaces[n].shape or () for n in instruction.operands)
+    return len(x) == len(kernel) == 2 and kernel[1] == 1 and math.prod(x) >= panels.SMALLEST_IN_STRETCH
 
 
 def is_large_convolution(instruction: Instruction, program: Program) -> bool:

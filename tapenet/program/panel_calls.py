@@ -123,7 +123,7 @@ class _Tables:
         by_rows = has_rows and (width >= length or not has_columns)
         panel = max(1, (PANEL_OF_ROWS if by_rows else PANEL_OF_COLUMNS) // (UNIT * width * size)) * UNIT
         calls = list(self._calls(char, by_rows, along if by_rows else across, length, width))
-        count = len(self.places)
+        count = max(self.places.values()) + 1
         head = [count, self.arrays, length, self.parts.rows, panel, self.parts.count, len(calls)]
         return [*head, *itertools.chain.from_iterable([function, len(words), *words] for function, words in calls)]
 
@@ -135,10 +135,13 @@ class _Tables:
         matrix = (self.places[self.step.matrix], stride, width)
 
         def products(own: Sequence[Product], is_forward: bool) -> Iterator[tuple[int, Sequence[int]]]:
-            vectors = [words for x in own for words in self._vectors(x, is_forward, length, width)]
-            for group in _groups(vectors, AT_ONCE):
-                name = product_name(len(group), is_forward=is_forward, by_rows=by_rows)
-                yield library.address(name), (*matrix, *itertools.chain.from_iterable(group))
+            for reports in (True, False):
+                chosen = (x for x in own if x.reports == reports)
+                vectors = [words for x in chosen for words in self._vectors(x, is_forward, length, width)]
+                for group in _groups(vectors, AT_ONCE):
+                    name = product_name(len(group), is_forward=is_forward, by_rows=by_rows)
+                    words = itertools.chain.from_iterable(group)
+                    yield library.address(name), (*matrix, REPORTED if reports else 0, *words)
 
         yield from products(self.step.forward, True)
         for kernel, function, region in zip(self.kernels, self.functions, self.step.regions, strict=True):
@@ -214,7 +217,8 @@ class _Function:
         """The arrays that are read, beside the matrix."""
         vectors = [x.vectors for x in (*self.step.forward, *self.step.across)]
         operands = [n for kernel in self.kernels for n in kernel.operands]
-        return [n for n in dict.fromkeys((*vectors, *operands)) if n not in self.along]
+        made = {*self.along, *self.step.views}
+        return [n for n in dict.fromkeys((*vectors, *operands)) if n not in made]
 
     def written(self, contiguous: Collection[int]) -> Callable[..., Any]:
         """Return the function."""
@@ -226,6 +230,7 @@ class _Function:
         arrays = [step.matrix, *self.read, *self.along, *self.across]
         scalars = list(dict.fromkeys(n for kernel in self.kernels for n in kernel.scalars))
         places = {n: i for i, n in enumerate((*arrays, *scalars))}
+        places |= {n: places[root] for n, root in step.views.items()}
         tables = _Tables(step, program, self.kernels, self.functions, places, len(arrays), parts)
         call = Call(step, program, {"laid": tables.laid, "library": self.library, "report": report_exceptions})
         call.names.update({"empty": empty, "zeros": zeros, "dtype": dtype, "add": np.add.reduce})

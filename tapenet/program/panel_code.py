@@ -25,10 +25,10 @@ AT_ONCE = 2
 # Rows of a panel are a multiple of this, as are those that threads share.
 UNIT = 16
 
-# Words of a product before those of its vectors, and those of each: see `product_words`.
-_HEAD, _EACH = 3, 5
+# Words of a product before those of its vectors, and those of each: see `_product`.
+_HEAD, _EACH = 4, 5
 
-# Words of the table before those of the functions that are called: see `table_of`.
+# Words of the table before those of the functions that are called: see `_driver`.
 _TABLE = 7
 
 
@@ -65,8 +65,8 @@ def _product(char: str, size: int, count: int, is_forward: bool, by_rows: bool) 
     """Return the function of products of `count` vectors with a panel, by vectors of `size` bytes.
 
     Its words are the place of the matrix, the distance of rows or columns that do not lie in order, the length of the
-    other axis, and for each vector its place and its offset, and of its result the place, the offset, and how far that
-    is from one part of the panels to the next.
+    other axis, which exceptions it reports, and for each vector its place and its offset, and of its result the place,
+    the offset, and how far that is from one part of the panels to the next.
     """
     name = product_name(count, is_forward=is_forward, by_rows=by_rows)
     f = Function(name, char, size // np.dtype(char).itemsize, ("known", "words"), ("begin", "end", "chunk"), ())
@@ -84,7 +84,7 @@ def _product(char: str, size: int, count: int, is_forward: bool, by_rows: bool) 
     control = _clear_exceptions(f)
     write = _dots if by_rows == is_forward else _multiples
     write(f, matrix, stride, rows, columns, vectors, outs, adds=not is_forward)
-    f.returns = _exceptions(f, control)
+    f.returns = _exceptions(f, control, _word(f, 3))
     return f
 
 
@@ -270,10 +270,10 @@ def _clear_exceptions(f: Function) -> Value:
     return control
 
 
-def _exceptions(f: Function, control: Value) -> Value:
-    """Return the flags that were set since."""
+def _exceptions(f: Function, control: Value, reported: Value) -> Value:
+    """Return the flags that were set since, of those that are reported."""
     f.code.lines.append(f"call void @{_STORE}(ptr {control})")
-    return f.code.add(f"and i32 {f.get('i32', control)}, {REPORTED}")
+    return f.code.add(f"and i32 {f.get('i32', control)}, {f.code.add(f'trunc i64 {reported} to i32')}")
 
 
 # ---- all panels ----

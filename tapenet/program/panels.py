@@ -43,6 +43,7 @@ class Product:
         axis: of the matrix, which is summed over.
         vectors: the number of the value that they are in.
         count: of vectors.
+        reports: whether it reports floating-point exceptions.
     """
 
     instruction: Instruction
@@ -50,6 +51,7 @@ class Product:
     axis: int
     vectors: int
     count: int
+    reports: bool = True
 
 
 @attrs.frozen(eq=False)
@@ -63,6 +65,7 @@ class Panels:
         forward: products whose results are as long as this axis.
         regions: read these, and others of that length, element by element.
         across: products of values of that length, which sum over the axis.
+        views: of values of that length in another shape: the value that each is a view of.
         instructions: of all, and the transposes that they read, in order.
         inputs: the numbers of the values that they read from elsewhere.
         outputs: the numbers of the values that are needed elsewhere.
@@ -74,6 +77,7 @@ class Panels:
     forward: tuple[Product, ...]
     regions: tuple[Region, ...]
     across: tuple[Product, ...]
+    views: Mapping[int, int]
     instructions: tuple[Instruction, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -109,9 +113,9 @@ def with_panels(
             found.append(step)
             pending.extendleft(reversed(window[1:]))
             continue
-        found += split.early
-        found.append(split.joined(makers, uses, can_compute))
-        pending.extendleft(reversed(split.late))
+        joined, views = split.joined(makers, uses, can_compute)
+        found += (*split.early, joined)
+        pending.extendleft(reversed((*views, *split.late)))
     return _without_unread(found, program)
 
 
@@ -134,7 +138,7 @@ def _products_of(steps: Sequence[Step], program: Program) -> dict[int, Product]:
 
 
 def _product_of(x: Instruction, program: Program) -> Product | None:
-    if x.name not in ("matvec", "matmul") or x.parameters:
+    if x.name not in ("matvec", "matmul", "einsum") or (x.parameters and x.name != "einsum"):
         return None
     own = [program.spaces[n] for n in (*x.operands, x.out)]
     dtype = own[-1].dtype
@@ -142,16 +146,33 @@ def _product_of(x: Instruction, program: Program) -> Product | None:
         return None
     if any(not space.is_array or not space.shape or 0 in space.shape or space.dtype != dtype for space in own):
         return None
-    first, second, _ = (space.shape or () for space in own)
-    if x.name == "matvec" or (len(second) == 2 and second[1] == 1 and len(first) == 2):
+    first, second = (program.spaces[n].shape or () for n in x.operands[:2])
+    if x.name == "einsum":
+        product = _product_of_einsum(x, program)
+    elif x.name == "matvec" or (len(second) == 2 and second[1] == 1 and len(first) == 2):
         product = Product(x, x.operands[0], 1, x.operands[1], 1)
     elif len(first) == len(second) == 2 and first[0] <= MOST_VECTORS:
         product = Product(x, x.operands[1], 0, x.operands[0], first[0])
     else:
         return None
-    shape = program.spaces[product.matrix].shape or ()
-    least = SMALLEST if x.name == "matvec" else SMALLEST_IN_STRETCH
+    shape = () if product is None else program.spaces[product.matrix].shape or ()
+    least = SMALLEST_IN_STRETCH if x.name == "matmul" else SMALLEST
     return product if len(shape) == 2 and math.prod(shape) >= least else None
+
+
+def _product_of_einsum(x: Instruction, program: Program) -> Product | None:
+    """Return an einsum of a matrix and a vector, in any order, as a product."""
+    labels, out = x.parameters.get("labels", ()), x.parameters.get("out", "")
+    if len(x.operands) != 2 or sorted(map(len, labels)) != [1, 2]:
+        return None
+    of_matrix = 0 if len(labels[0]) == 2 else 1
+    matrix, vector = labels[of_matrix], labels[1 - of_matrix]
+    if sorted((vector, out)) != sorted(matrix) or vector == out:
+        return None
+    product = Product(x, x.operands[of_matrix], matrix.index(vector), x.operands[1 - of_matrix], 1, reports=False)
+    shape = program.spaces[product.matrix].shape or ()
+    is_broadcast = program.spaces[product.vectors].shape != (shape[product.axis],)
+    return None if is_broadcast else product
 
 
 # ---- which steps are done together ----
@@ -166,6 +187,8 @@ class _Split:
         axis: along which it is cut.
         program: that the steps are of.
         inside: the values that panels make, as long as the axis.
+        between: the regions, and views of one axis, in order.
+        roots: of views, the values that these are of.
         after: the values that are there when all panels are done.
         wanted: the regions that may be a part of panels; None for all.
     """
@@ -177,8 +200,9 @@ class _Split:
     early: list[Step] = attrs.field(factory=list)
     late: list[Step] = attrs.field(factory=list)
     forward: list[Product] = attrs.field(factory=list)
-    regions: list[Region] = attrs.field(factory=list)
+    between: list[Step] = attrs.field(factory=list)
     across: list[Product] = attrs.field(factory=list)
+    roots: dict[int, int] = attrs.field(factory=dict)
     inside: set[int] = attrs.field(factory=set)
     after: set[int] = attrs.field(factory=set)
 
@@ -186,6 +210,11 @@ class _Split:
     def length(self) -> int:
         """The length of the axis."""
         return (self.program.spaces[self.matrix].shape or ())[self.axis]
+
+    @property
+    def regions(self) -> list[Region]:
+        """The regions, in order."""
+        return [step for step in self.between if isinstance(step, Region)]
 
     def add(self, step: Step, product: Product | None, can_compute: Callable[[Region, int], bool]) -> bool:
         """Put a step into its group; return whether later ones may be moved before it."""
@@ -205,8 +234,13 @@ class _Split:
             is_wanted = self.wanted is None or id(step) in self.wanted
             if not is_wanted or not self._is_along(step) or not can_compute(step, self.length):
                 return False
-            self.regions.append(step)
+            self.between.append(step)
             self.inside.update(step.outputs)
+            return True
+        if self._is_view(step):
+            self.between.append(step)
+            self.inside.add(step.out)
+            self.roots[step.out] = self.roots.get(step.operands[0], step.operands[0])
             return True
         if product is None or product.matrix != self.matrix:
             return False
@@ -219,6 +253,12 @@ class _Split:
         self.forward.append(product)
         self.inside.add(step.out)
         return True
+
+    def _is_view(self, x: Instruction) -> bool:
+        """Return whether an operation shows one value that panels make, of the length of the axis, in another shape."""
+        if x.name != "reshape" or x.operands[0] not in self.inside:
+            return False
+        return math.prod(self.program.spaces[x.out].shape or ()) == self.length
 
     def _is_along(self, region: Region) -> bool:
         """Return whether a region reads what panels make, element by element, and nothing of the matrix."""
@@ -236,34 +276,42 @@ class _Split:
 
     def joined(
         self, makers: Mapping[int, Instruction], uses: _Uses, can_compute: Callable[[Region, int], bool]
-    ) -> Panels:
-        """Return the panels."""
+    ) -> tuple[Panels, list[Instruction]]:
+        """Return the panels, and the views that steps after them read."""
         regions = tuple(self._joined_regions(uses, can_compute))
         first, last = ([x.instruction for x in own] for own in (self.forward, self.across))
-        between = [x for region in regions for x in region.instructions]
+        between = [x for step in self.between for x in (step.instructions if isinstance(step, Region) else (step,))]
         instructions = (*_turns([*first, *last], makers), *first, *between, *last)
         made = {x.out for x in instructions}
         reads = dict.fromkeys(n for x in instructions for n in x.reads if n not in made)
         along = (*(x.out for x in first), *(n for region in regions for n in region.outputs))
-        members: list[Step] = [*first, *self.regions, *last]
+        members: list[Step] = [*first, *self.between, *last]
+        views = [x for x in self.between if isinstance(x, Instruction)]
+        for view in reversed(views):
+            if uses.are_beyond(view.out, members):
+                members.remove(view)
         outputs = (*(n for n in along if uses.are_beyond(n, members)), *(x.out for x in last))
-        return Panels(
+        panels = Panels(
             self.matrix,
             self.axis,
             self.length,
             tuple(self.forward),
             regions,
             tuple(self.across),
+            self.roots,
             instructions,
             tuple(reads),
             outputs,
         )
+        return panels, [view for view in views if view not in members]
 
     def _joined_regions(self, uses: _Uses, can_compute: Callable[[Region, int], bool]) -> Iterator[Region]:
         """Return the regions, of one shape as one where machine code computes that."""
         last: list[Region] = []
         for region in self.regions:
-            if last and not can_compute(_one_region([*last, region], uses), self.length):
+            made = {n for own in last for n in own.outputs}
+            reads_view = not made.isdisjoint(self.roots.get(n, -1) for n in region.inputs)
+            if last and (reads_view or not can_compute(_one_region([*last, region], uses), self.length)):
                 yield _one_region(last, uses)
                 last = []
             last.append(region)
@@ -321,17 +369,19 @@ def _best_split(
     best = best_of(can_compute)
     if best.size < 2:
         return None
-    wanted = _read_by(best.regions, {x.vectors for x in best.across})
+    wanted = _read_by(best)
     return best if len(wanted) == len(best.regions) else split(best.axis, wanted, can_compute)
 
 
-def _read_by(regions: Sequence[Region], numbers: set[int]) -> set[int]:
-    """Return the identities of the regions that values are computed by; others are better done with what reads them."""
-    found = set()
-    for region in reversed(regions):
-        if not numbers.isdisjoint(region.outputs):
-            found.add(id(region))
-            numbers = numbers | {*region.inputs}
+def _read_by(split: _Split) -> set[int]:
+    """Return the identities of the regions that products read; others are better done with what else reads them."""
+    numbers, found = {x.vectors for x in split.across}, set()
+    for step in reversed(split.between):
+        made, reads = (step.outputs, step.inputs) if isinstance(step, Region) else ((step.out,), step.reads)
+        if not numbers.isdisjoint(made):
+            numbers.update(reads)
+            if isinstance(step, Region):
+                found.add(id(step))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +16,8 @@ import tapenet.numpy as tnp
 from tapenet.kernels import threads
 from tapenet.kernels.machine_code import processor
 from tapenet.program import llvm_code, panel_calls, panels
+from tapenet.program.closing import opened
+from tapenet.program.kernel_code import can_join
 from tapenet.program.panel_calls import Parts
 from tapenet.program.panels import Panels
 from tapenet.program.passes import optimized
@@ -44,7 +47,8 @@ def small_panels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def panels_in(f: Any, *args: Array) -> list[Panels]:
     """The panels of a function's program."""
-    steps = llvm_code._Code.of(optimized(recorded(f, *args)[0])).steps
+    program = optimized(recorded(f, *args)[0])
+    steps = llvm_code._Code.of(opened(program, functools.partial(can_join, program))).steps
     return [step for step in steps if isinstance(step, Panels)]
 
 
@@ -68,7 +72,21 @@ def column(x: Array, y: Array) -> Callable[[Array], Array]:
     return lambda w: ((tnp.tanh(x @ w[:, None] + 0.5) - y[:, None]) ** 2).sum()
 
 
-LOSSES = (logistic, squares, poisson, column)
+def layer(x: Array, y: Array) -> Callable[[Array], Array]:
+    return lambda w: ((tn.nn.dense(x, w[:, None], w[:1]) - y[:, None]) ** 2).sum()
+
+
+def summed(x: Array, y: Array) -> Callable[[Array], Array]:
+    """Products by einsum, of which the second reads the transpose."""
+    return lambda w: tnp.exp(tnp.einsum("ij,j->i", x, w) * y).sum() + tnp.einsum("i,ji->j", w, x)[0]
+
+
+def contracted(x: Array, y: Array) -> Callable[[Array], Array]:
+    """A product whose result and cotangent are shown in other shapes."""
+    return lambda w: (tnp.tanh(tnp.tensordot(x, w, 1) - y) ** 2).sum()
+
+
+LOSSES = (logistic, squares, poisson, column, layer, summed, contracted)
 
 
 def gradient(loss: Any, w: Array, v: Array) -> Any:
@@ -144,7 +162,7 @@ def shape_of(step: Panels) -> tuple[int, int, int]:
     return len(step.forward), len(step.regions), len(step.across)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LOSSES[:4])
 @pytest.mark.parametrize("transform", [gradient, with_value, curvature, forward])
 def test_the_matrix_is_read_once(loss: Any, transform: Any) -> None:
     x, y, w, v = RNG.normal(size=(60, 20)), RNG.normal(size=60), RNG.normal(size=20), RNG.normal(size=20)
@@ -154,6 +172,29 @@ def test_the_matrix_is_read_once(loss: Any, transform: Any) -> None:
     of_w_and_v = 2 if transform in (curvature, forward) else 1
     assert shape_of(step) == (of_w_and_v - is_square, 1, 1 + (transform is forward) + has_counts)
     assert {x.instruction.out for x in step.forward}.isdisjoint(step.outputs)
+
+
+@pytest.mark.parametrize("loss", LOSSES[4:])
+def test_layers_sums_and_contractions_are_products(loss: Any) -> None:
+    x, y, w = RNG.normal(size=(60, 20)), RNG.normal(size=60), RNG.normal(size=20)
+    (step,) = panels_in(tn.grad(loss(x, y)), w)
+    assert shape_of(step) == (1, 1, 2 if loss is summed else 1)
+
+
+def test_views_between_products_are_in_their_place() -> None:
+    def f(x: Array, w: Array) -> Any:
+        z = x @ w
+        column = tnp.tanh(z)[:, None].reshape(-1, 1)
+        flat = tnp.reshape(column, -1)
+        row = tnp.reshape(tnp.exp(flat - z), (1, -1))
+        return row @ x, flat @ x, tnp.reshape(column, (2, -1)), flat, row.ravel() + 1
+
+    x, w = RNG.normal(size=(60, 20)), RNG.normal(size=20)
+    made = assert_compiles(f, (x, w), (-x, w), backend="llvm", scale=8)
+    found = made(x, w)
+    assert not any(np.shares_memory(a, b) for i, a in enumerate(found) for b in found[i + 1 :])
+    (step,) = panels_in(lambda x, w: (tnp.tanh(x @ w).reshape(1, -1) @ x, tnp.exp(x @ w).reshape(-1) @ x), x, w)
+    assert (len(step.views), shape_of(step)) == (1, (1, 1, 2))
 
 
 def test_several_vectors_are_one_product() -> None:
@@ -277,6 +318,16 @@ def test_special_values_and_their_warnings_are_those_of_the_function(layout: str
             run(x, w)
         met.append({str(one.message) for one in caught})
     assert met[0] == met[1] != set()
+
+
+def test_sums_of_einsum_do_not_warn() -> None:
+    x, w = RNG.normal(size=(50, 20)), np.zeros(20)
+    x[3, 4] = np.inf
+    f = tn.compile(lambda x, w: tnp.einsum("ij,i->j", x, tnp.einsum("ij,j->i", x, w)), backend="llvm")
+    for _ in range(3):
+        assert np.isnan(f(x, w)).any()  # warnings are errors
+    with pytest.warns(RuntimeWarning, match="invalid value"):
+        tn.compile(lambda x, w: (tnp.einsum("ij,j->i", x, w), x @ w), backend="llvm")(x, w)
 
 
 def test_arguments_out_of_the_range_of_a_kernel_are_computed_by_numpy() -> None:
