@@ -15,7 +15,7 @@ SCENARIO = Scenario(
     title="10 operations on a million floats",
     contenders=partial(chains.contenders, dtype=np.float32),
     sizes={"length": 10, "size": 1_000_000},
-    tiny={"length": 10, "size": 100},
+    tiny={"length": 5, "size": 100},
     target=1.0,
 )
 

@@ -21,6 +21,9 @@ DIGEST_SIZE = hashlib.sha256().digest_size
 # Bytes of all entries beyond which the ones not used for longest are removed.
 CAPACITY = 2**28
 
+# Writes of which one, on average, looks whether there are more: in a full folder that takes longer than to compile.
+TURNS = 64
+
 
 def folder() -> Path | None:
     """Name the folder of the cache: TAPENET_CACHE, or `tapenet` in the user's folder of caches; None to keep nothing.
@@ -68,7 +71,8 @@ def write(key: str, content: bytes) -> None:
         return
     try:
         _write_whole(path, key, _digest(key, content) + content)
-        _remove_oldest(path)
+        if int(key[:8], 16) % TURNS == 0:
+            _remove_oldest(path)
     except OSError:
         return
 

@@ -81,7 +81,7 @@ def compile_module(make: Callable[[], str], *depends: str) -> Library:
             target.features,
             __version__,
             llvm_version(),
-            platform.platform(),
+            llvm.get_process_triple(),
         )
         machine = _target_machine()
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)

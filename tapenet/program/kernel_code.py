@@ -7,7 +7,7 @@ broadcast as they are read.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -41,9 +41,11 @@ from tapenet.program.elements import (
 )
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.integer_code import NAMES as INTEGERS, RELATIONS
+from tapenet.program.kernel_loops import Loops
 from tapenet.program.ranges import Range, full_range, ranges_of
-from tapenet.program.reduction_code import Accumulator, reducing_text
+from tapenet.program.reduction_code import Accumulator, reducing
 from tapenet.program.regions import Region
+from tapenet.program.stretch_runner import FAR
 
 # Calls of a function beyond which it is called rather than written out each time: machine code grows.
 INLINED = 12
@@ -257,6 +259,11 @@ class _Writer:
     dtypes: dict[int, np.dtype[Any]] = attrs.field(factory=dict)
     far: str = ""  # truth values: where an argument is out of range, of all so far
 
+    @property
+    def loops(self) -> Loops:
+        """The loops that what is written here lies in."""
+        return Loops(self.rows, self.columns, self.lanes)
+
     def kernel(self) -> Kernel:
         """Return the kernel."""
         code = Code(self.char, self.lanes, known={})
@@ -305,11 +312,11 @@ class _Writer:
             return self._spread(code, one if self.char == "d" else code.add(f"fptrunc double {one} to float"), element)
         base, parts = pointers[number], 2 if dtype.kind == "c" else 1
         if role in ("one", "column"):
-            place = self._place(code, base, "0" if role == "one" else "%row", element, parts)
+            place = self._place(code, base, "0" if role == "one" else self.loops.row, element, parts)
             places = [place, code.add(f"getelementptr {element}, ptr {place}, i64 1")][:parts]
             spread = [self._spread(code, code.add(f"load {element}, ptr {x}"), element) for x in places]
             return self._as_truth(code, spread[0]) if truth else tuple(spread) if parts == 2 else spread[0]
-        place = self._place(code, base, "%at" if role == "all" else "%column", element, parts)
+        place = self._place(code, base, self.loops.at if role == "all" else self.loops.column, element, parts)
         align = dtype.itemsize // parts
         loaded = code.add(f"load <{self.lanes * parts} x {element}>, ptr {place}, align {align}")
         if parts == 2:
@@ -342,7 +349,7 @@ class _Writer:
         """Write the store of a result."""
         dtype, value = self.dtypes[number], self.values[number]
         element, parts = _element_of(dtype), 2 if dtype.kind == "c" else 1
-        place = self._place(code, base, "%at", element, parts)
+        place = self._place(code, base, self.loops.at, element, parts)
         if dtype.kind == "b":
             value = code.add(f"zext {code.truth} {value} to <{self.lanes} x i8>")
         if parts == 2:
@@ -519,28 +526,19 @@ class _Writer:
 
     def _text(self, code: Code, pointers: Sequence[str], scalars: int) -> str:
         """Return the function."""
-        body = list(code.lines)
-        far = "%seen"
+        body, some = list(code.lines), ""
         if self.far:
+            some = "%some"
             body.append(f"%any = bitcast {code.truth} {self.far} to i{self.lanes}")
             body.append(f"%some = icmp ne i{self.lanes} %any, 0")
-            body.append("%now = or i1 %seen, %some")
-            far = "%now"
         own = [f"ptr {pointer}" for pointer in pointers] + [f"double %s{i}" for i in range(scalars)]
         arguments = "".join(f"{argument}, " for argument in own)
-        if self.reduced:
-            accumulators = [
-                Accumulator(self.values[n], name, f"%c{i}", is_down)
-                for i, (n, name, is_down) in enumerate(self.reduced)
-            ]
-            return reducing_text(code, accumulators, arguments, body, self.columns, far)
-        return _LOOPS.format(
-            arguments=arguments,
-            body="\n  ".join(body),
-            lanes=self.lanes,
-            columns=self.columns,
-            far=far,
-        )
+        if not self.reduced:
+            return self.loops.function(arguments, self.loops.over_vectors(body, some))
+        accumulators = [
+            Accumulator(self.values[n], name, f"%c{i}", is_down) for i, (n, name, is_down) in enumerate(self.reduced)
+        ]
+        return self.loops.function(arguments, reducing(code, self.loops, accumulators, body, some))
 
 
 def _bits_of(dtype: np.dtype[Any]) -> str:
@@ -553,42 +551,6 @@ def _element_of(dtype: np.dtype[Any]) -> str:
     if dtype.kind in "bi":
         return f"i{8 * dtype.itemsize}"
     return "float" if precision_of(dtype) == "f" else "double"
-
-
-# The last vector of a row ends where the row does: it may overlap the one before, and writes the same again.
-_LOOPS = """
-define internal i32 @KERNEL({arguments}i64 %row0, i64 %row1, i64 %column0, i64 %column1) {{
-entry:
-  %last = sub i64 %column1, {lanes}
-  br label %rows
-rows:
-  %row = phi i64 [ %row0, %entry ], [ %row.next, %row.end ]
-  %seen.row = phi i1 [ false, %entry ], [ %seen, %row.end ]
-  %is.row = icmp slt i64 %row, %row1
-  br i1 %is.row, label %row.start, label %exit
-row.start:
-  %first = mul i64 %row, {columns}
-  br label %vectors
-vectors:
-  %next = phi i64 [ %column0, %row.start ], [ %next.after, %vector ]
-  %seen = phi i1 [ %seen.row, %row.start ], [ {far}, %vector ]
-  %is.vector = icmp slt i64 %next, %column1
-  br i1 %is.vector, label %vector, label %row.end
-vector:
-  %is.last = icmp sgt i64 %next, %last
-  %column = select i1 %is.last, i64 %last, i64 %next
-  %at = add i64 %first, %column
-  {body}
-  %next.after = add i64 %next, {lanes}
-  br label %vectors
-row.end:
-  %row.next = add i64 %row, 1
-  br label %rows
-exit:
-  %result = zext i1 %seen.row to i32
-  ret i32 %result
-}}
-"""
 
 
 def entry_of(kernel: Kernel, name: str) -> str:
@@ -609,8 +571,13 @@ def entry_of(kernel: Kernel, name: str) -> str:
     return function_text(f"define i32 @{name}.entry(ptr %values, {', '.join(bounds)})", lines)
 
 
+def step_name(kernel: Kernel, name: str) -> str:
+    """Return what the function of `step_of` is called: kernels of several sizes may have one text."""
+    return f"{name}.step.{kernel.rows}.{kernel.columns}"
+
+
 def step_of(kernel: Kernel, name: str) -> str:
-    """Return the function `NAME.step` of a stretch, which takes a row of addresses: of arrays, then of numbers."""
+    """Return the function that a stretch calls, which takes a row of addresses: of arrays, then of numbers."""
     count = len(kernel.operands) + kernel.results
     lines, given = [], []
     for i in range(count + len(kernel.scalars)):
@@ -620,13 +587,18 @@ def step_of(kernel: Kernel, name: str) -> str:
             lines.append(f"%n{i} = load double, ptr %a{i}")
     bounds = f"i64 0, i64 {kernel.rows}, i64 0, i64 {kernel.columns}"
     lines += [f"%r = call i32 @{name}({', '.join((*given, bounds))})", "ret i32 %r"]
-    return function_text(f"define i32 @{name}.step(ptr %given)", lines)
+    return function_text(f"define i32 @{step_name(kernel, name)}(ptr %given)", lines)
 
 
-def panel_of(kernel: Kernel, name: str, far: int) -> str:
-    """Return the function `NAME.panel`, which takes the addresses of all arrays and numbers, and which are its own.
+def panel_name(kernel: Kernel, name: str) -> str:
+    """Return what the function of `panel_of` is called."""
+    return f"{name}.panel.{kernel.rows}"
 
-    It computes some columns, and returns `far` where an argument was out of range.
+
+def panel_of(kernel: Kernel, name: str) -> str:
+    """Return the function that panels call, which takes the addresses of all arrays and numbers, and which are its own.
+
+    It computes some columns, and returns FAR where an argument was out of range.
     """
     count = len(kernel.operands) + kernel.results
     lines, given = [], []
@@ -641,8 +613,9 @@ def panel_of(kernel: Kernel, name: str, far: int) -> str:
         if i >= count:
             lines.append(f"%n{i} = load double, ptr %a{i}")
     bounds = f"i64 0, i64 {kernel.rows}, i64 %begin, i64 %end"
-    lines += [f"%r = call i32 @{name}({', '.join((*given, bounds))})", f"%far = mul i32 %r, {far}", "ret i32 %far"]
-    return function_text(f"define i32 @{name}.panel(ptr %known, ptr %words, i64 %begin, i64 %end, i64 %part)", lines)
+    lines += [f"%r = call i32 @{name}({', '.join((*given, bounds))})", f"%far = mul i32 %r, {FAR}", "ret i32 %far"]
+    arguments = "ptr %known, ptr %words, i64 %begin, i64 %end, i64 %part"
+    return function_text(f"define i32 @{panel_name(kernel, name)}({arguments})", lines)
 
 
 def function_text(head: str, lines: Sequence[str]) -> str:
@@ -652,27 +625,32 @@ def function_text(head: str, lines: Sequence[str]) -> str:
 
 
 def module_of(
-    kernels: Sequence[Kernel],
-    entries: Collection[int],
-    steps: Collection[int] = (),
+    names: Mapping[str, str],
+    entries: Collection[Kernel],
+    steps: Collection[Kernel] = (),
+    panels: Collection[Kernel] = (),
     others: Sequence[str] = (),
     declared: Collection[str] = (),
 ) -> str:
-    """Return the module of kernels, named kernel0, kernel1 and so on, and of all that they call.
+    """Return the module of kernels and of all that they call.
 
     Args:
-        entries: the places of those that are called from Python.
-        steps: the places of those that stretches call.
+        names: of kernels, by their texts.
+        entries: those that are called from Python.
+        steps: those that stretches call.
+        panels: those that panels call.
         others: other functions that stretches call.
         declared: declarations of what these call.
     """
-    calls = sum(kernel.text.count(" call ") for kernel in kernels)
-    keys = [(name, kernel.char, kernel.lanes) for kernel in kernels for name in kernel.functions]
+    kernels = {kernel.text: kernel for kernel in (*entries, *steps, *panels)}
+    calls = sum(text.count(" call ") for text in kernels)
+    keys = [(name, kernel.char, kernel.lanes) for kernel in kernels.values() for name in kernel.functions]
     functions, intrinsics = definitions(keys, inline=calls <= INLINED)
     intrinsics |= dict.fromkeys(declared)
-    for kernel in kernels:
+    for kernel in kernels.values():
         intrinsics |= dict.fromkeys(kernel.intrinsics)
-    texts = [kernel.text.replace("@KERNEL", f"@kernel{i}", 1) for i, kernel in enumerate(kernels)]
-    texts += [entry_of(kernel, f"kernel{i}") for i, kernel in enumerate(kernels) if i in entries]
-    texts += [step_of(kernel, f"kernel{i}") for i, kernel in enumerate(kernels) if i in steps]
+    texts = [text.replace("@KERNEL", f"@{names[text]}", 1) for text in kernels]
+    texts += dict.fromkeys(entry_of(kernel, names[kernel.text]) for kernel in entries)
+    texts += dict.fromkeys(step_of(kernel, names[kernel.text]) for kernel in steps)
+    texts += dict.fromkeys(panel_of(kernel, names[kernel.text]) for kernel in panels)
     return "\n".join((*intrinsics, *functions, *texts, *others))

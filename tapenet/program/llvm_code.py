@@ -27,7 +27,7 @@ from tapenet.program.closed_code import closed_code
 from tapenet.program.closing import Closed, opened, with_closed_products
 from tapenet.program.fourier_code import Part, Transform, parts_of
 from tapenet.program.instructions import Instruction, Program
-from tapenet.program.kernel_code import Kernel, can_join, is_worth, kernel_of, module_of, panel_of, shape_of
+from tapenet.program.kernel_code import Kernel, can_join, is_worth, kernel_of, module_of, panel_name, shape_of
 from tapenet.program.numpy_code import Run
 from tapenet.program.panel_calls import kernel_along, panels_function
 from tapenet.program.panels import Panels, with_panels
@@ -136,19 +136,16 @@ class _Code:
         parts = [part for stretch in joined for part in stretch.steps if isinstance(part, Region)]
         panels = [step for step in self.steps if isinstance(step, Panels)]
         cut = [region for step in panels for region in step.regions]
-        texts = {self.kernels[id(region)].text: self.kernels[id(region)] for region in (*alone, *parts, *cut)}
+        entries, steps, in_panels = ([self.kernels[id(region)] for region in own] for own in (alone, parts, cut))
         if not alone and not joined and not panels:
             return
+        texts = dict.fromkeys(kernel.text for kernel in (*entries, *steps, *in_panels))
         self.names |= {text: f"kernel{i}" for i, text in enumerate(texts)}
         for stretch in joined:
             self.stretches[id(stretch)] = code_of(stretch, self.program, self.kernels, self.names)
-        called, steps = ({self.kernels[id(region)].text for region in regions} for regions in (alone, parts))
-        entries, inside = ({i for i, text in enumerate(texts) if text in own} for own in (called, steps))
         others, declared = texts_of([x for code in self.stretches.values() for x in code.functions])
-        in_panels = {self.kernels[id(region)].text for region in cut}
-        others += [panel_of(kernel, self.names[text], FAR) for text, kernel in texts.items() if text in in_panels]
         if texts or others:
-            self.library = _library(module_of(list(texts.values()), entries, inside, others, declared))
+            self.library = _library(module_of(self.names, entries, steps, in_panels, others, declared))
         made: list[Region | Stretch | Panels] = [*alone, *joined, *panels]
         self.contiguous = {n for step in made for n in step.outputs}
         self.kernels = {id(region): self.kernels[id(region)] for region in (*alone, *cut)}
@@ -166,7 +163,7 @@ class _Code:
             return closed_code(step, program, kernel, self.library, name, self.contiguous, reference)
         if isinstance(step, Panels):
             own = [self.kernels[id(region)] for region in step.regions]
-            names = [f"{self.names[kernel.text]}.panel" for kernel in own]
+            names = [panel_name(kernel, self.names[kernel.text]) for kernel in own]
             return panels_function(step, program, own, names, self.library, self.contiguous)
         if isinstance(step, Stretch):
             code = self.stretches[id(step)]

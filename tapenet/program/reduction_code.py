@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import attrs
 
 from tapenet.kernels.vector_code import Code, Value
+from tapenet.program.kernel_loops import Carried, Inner, Loops, Span
 
 # Vectors, or rows, of a chunk.
 CHUNK = 64
@@ -38,48 +39,71 @@ class Accumulator:
     is_down: bool
 
 
-def reducing_text(
-    code: Code, accumulators: Sequence[Accumulator], arguments: str, body: Sequence[str], columns: int, far: str
-) -> str:
-    """Return the function of a kernel.
+def reducing(code: Code, loops: Loops, accumulators: Sequence[Accumulator], body: Sequence[str], some: str) -> Inner:
+    """Return what is done in each row: a loop over its chunks where there are several, and over the vectors of each.
 
     Args:
         code: that the body was written with; its names go on.
+        loops: of the kernel.
         accumulators: what is reduced.
-        arguments: of the function.
         body: the lines of a step, without those of reductions.
-        columns: the length of a row.
-        far: whether an argument was out of range, after the step.
+        some: whether an argument is out of range in a step; empty where none can be.
     """
     step = Code(code.char, code.lanes, "r")
-    mask = _mask_of_new_lanes(step) if columns % code.lanes else ""
-    for x in accumulators:
-        if x.is_down:
-            _add_down(step, x, mask)
+    mask = _mask_of_new_lanes(step) if loops.columns % code.lanes else ""
+    down = [x for x in accumulators if x.is_down]
+    for x in down:
+        _add_down(step, x, mask)
     across = [x for x in accumulators if not x.is_down]
-    after = [_joined(step, x.name, f"%sum{i}", x.value, mask, f"%sum{i}") for i, x in enumerate(across)]
-    end = Code(code.char, code.lanes, "e")
-    for i, x in enumerate(across):
-        found = _across(end, x.name, f"%sum{i}")
-        place = end.add(f"getelementptr {code.element}, ptr {x.pointer}, i64 %place")
-        end.lines.append(f"store {code.element} {found}, ptr {place}")
-    sums = [
-        f"%sum{i} = phi {code.type} [ {_start(code, x.name)}, %chunk.start ], [ {value}, %vector ]"
-        for i, (x, value) in enumerate(zip(across, after, strict=True))
+    sums = [_joined(step, x.name, f"%sum{i}", x.value, mask, f"%sum{i}") for i, x in enumerate(across)]
+    carried = [
+        Carried(f"%sum{i}", code.type, _start(code, x.name), after)
+        for i, (x, after) in enumerate(zip(across, sums, strict=True))
     ]
-    size = CHUNK * code.lanes
-    return _LOOPS.format(
-        arguments=arguments,
-        body="\n  ".join((*body, *step.lines)),
-        sums="\n  ".join(sums),
-        end="\n  ".join(end.lines),
-        lanes=code.lanes,
-        columns=columns,
-        size=size,
-        rows=CHUNK,
-        chunks=-(-columns // size),
-        far=far,
-    )
+    lines, seen = _places_down(loops) if down else [], "%now" if some else ""
+    body, size = [*body, *step.lines], CHUNK * code.lanes
+    if loops.columns <= size:
+        loop = loops.loop(body, some, loops.span, loops.seen, carried)
+        return Inner([*lines, *loop, *_stores(code, across, sums, loops.row)], "vector.end", seen)
+    own = [Carried("%begin", "i64", loops.span.first, "%end")]
+    own += [Carried("%seen.chunk", "i1", loops.seen, "%now")] if some else []
+    lines += [
+        "br label %chunk",
+        "chunk:",
+        *(x.line(loops.span.before, "vector.end") for x in own),
+        f"%whole = add i64 %begin, {size}",
+        "%is.whole = icmp slt i64 %whole, %column1",
+        "%end = select i1 %is.whole, i64 %whole, i64 %column1",
+        *loops.loop(body, some, Span("chunk", "%begin", "%end"), "%seen.chunk", carried),
+        f"%chunk.number = udiv i64 %begin, {size}",
+        f"%row.place = mul i64 {loops.row}, {-(-loops.columns // size)}",
+        "%place = add i64 %row.place, %chunk.number",
+        *_stores(code, across, sums, "%place"),
+        "%is.chunk = icmp slt i64 %end, %column1",
+        "br i1 %is.chunk, label %chunk, label %chunk.end",
+        "chunk.end:",
+    ]
+    return Inner(lines, "chunk.end", seen)
+
+
+def _places_down(loops: Loops) -> list[str]:
+    """Return the lines that find the row in memory which rows are added to, and whether this one is its first."""
+    return [
+        f"%block = udiv i64 {loops.row}, {CHUNK}",
+        f"%block.first = mul i64 %block, {loops.columns}",
+        f"%in.block = urem i64 {loops.row}, {CHUNK}",
+        "%is.first = icmp eq i64 %in.block, 0",
+    ]
+
+
+def _stores(code: Code, across: Sequence[Accumulator], sums: Sequence[Value], place: str) -> list[str]:
+    """Return the lines that write what a chunk was reduced to along its row."""
+    end = Code(code.char, code.lanes, "e")
+    for x, value in zip(across, sums, strict=True):
+        found = _across(end, x.name, value)
+        at = end.add(f"getelementptr {code.element}, ptr {x.pointer}, i64 {place}")
+        end.lines.append(f"store {code.element} {found}, ptr {at}")
+    return end.lines
 
 
 def _start(code: Code, name: str) -> str:
@@ -135,59 +159,3 @@ def _across(code: Code, name: str, value: Value) -> Value:
         value = _two(code, f"<{half} x {code.element}>", f"<{half} x i1>", name, x, y)
         lanes = half
     return code.add(f"extractelement <1 x {code.element}> {value}, i64 0")
-
-
-_LOOPS = """
-define internal i32 @KERNEL({arguments}i64 %row0, i64 %row1, i64 %column0, i64 %column1) {{
-entry:
-  br label %rows
-rows:
-  %row = phi i64 [ %row0, %entry ], [ %row.next, %row.end ]
-  %seen.row = phi i1 [ false, %entry ], [ %seen.chunk, %row.end ]
-  %is.row = icmp slt i64 %row, %row1
-  br i1 %is.row, label %row.start, label %exit
-row.start:
-  %first = mul i64 %row, {columns}
-  %block = sdiv i64 %row, {rows}
-  %block.first = mul i64 %block, {columns}
-  %in.block = srem i64 %row, {rows}
-  %is.first = icmp eq i64 %in.block, 0
-  br label %chunks
-chunks:
-  %begin = phi i64 [ %column0, %row.start ], [ %end, %chunk.end ]
-  %seen.chunk = phi i1 [ %seen.row, %row.start ], [ %seen, %chunk.end ]
-  %is.chunk = icmp slt i64 %begin, %column1
-  br i1 %is.chunk, label %chunk.start, label %row.end
-chunk.start:
-  %whole = add i64 %begin, {size}
-  %is.whole = icmp slt i64 %whole, %column1
-  %end = select i1 %is.whole, i64 %whole, i64 %column1
-  %last = sub i64 %end, {lanes}
-  br label %vectors
-vectors:
-  %next = phi i64 [ %begin, %chunk.start ], [ %next.after, %vector ]
-  %seen = phi i1 [ %seen.chunk, %chunk.start ], [ {far}, %vector ]
-  {sums}
-  %is.vector = icmp slt i64 %next, %end
-  br i1 %is.vector, label %vector, label %chunk.end
-vector:
-  %is.last = icmp sgt i64 %next, %last
-  %column = select i1 %is.last, i64 %last, i64 %next
-  %at = add i64 %first, %column
-  {body}
-  %next.after = add i64 %next, {lanes}
-  br label %vectors
-chunk.end:
-  %chunk = sdiv i64 %begin, {size}
-  %row.place = mul i64 %row, {chunks}
-  %place = add i64 %row.place, %chunk
-  {end}
-  br label %chunks
-row.end:
-  %row.next = add i64 %row, 1
-  br label %rows
-exit:
-  %result = zext i1 %seen.row to i32
-  ret i32 %result
-}}
-"""

@@ -157,7 +157,7 @@ def text_of(scatter: Scatter) -> tuple[str, dict[str, None]]:
     for piece in scatter.pieces:
         writer.piece(piece)
     body = "\n  ".join((*writer.lines, f"%result = zext i1 {writer.outside} to i32", "ret i32 %result"))
-    text = f"define internal i32 @{scatter.name}({arguments}) noinline {{\nentry:\n  {body}\n}}"
+    text = f"define internal i32 @{scatter.name}({arguments}) alwaysinline {{\nentry:\n  {body}\n}}"
     return text, {"declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)": None}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from tapenet.program import fourier_code, scatter_code
 from tapenet.program.fourier_code import Transform
 from tapenet.program.instructions import Instruction, Program, last_uses
-from tapenet.program.kernel_code import Kernel, function_text, shape_of
+from tapenet.program.kernel_code import Kernel, function_text, shape_of, step_name
 from tapenet.program.regions import Region
 from tapenet.program.scatter_code import Scatter
 from tapenet.program.selections import steps_of
@@ -31,7 +31,7 @@ class StretchCode:
     """The table of a stretch, and how it is run.
 
     Attributes:
-        words: of the table; "gemm f" stands for the address of products of float32, "NAME.step" for that of a kernel,
+        words: of the table; "gemm f" stands for the address of products of float32, another name for that of a kernel,
             a transform or a sum of pieces.
         chars: the dtypes of its products.
         operands: the numbers of the arrays that it reads, in order.
@@ -198,7 +198,7 @@ class _Writer:
         for n in region.outputs:
             self.place(n)
         given = [self.places[n] for n in (*kernel.operands, *region.outputs, *kernel.scalars)]
-        self.step(Kind.KERNEL, given, f"{self.names[kernel.text]}.step")
+        self.step(Kind.KERNEL, given, step_name(kernel, self.names[kernel.text]))
         self.work += kernel.rows * kernel.columns * len(region.instructions)
 
     def instruction(self, instruction: Instruction) -> None:

@@ -78,11 +78,20 @@ def test_the_default_folder_is_the_user_s(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_entries_not_used_for_longest_go_first(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(code_cache, "CAPACITY", 1000)
+    monkeypatch.setattr(code_cache, "TURNS", 1)
     keys = [code_cache.key_of(str(i)) for i in range(4)]
     for i, key in enumerate(keys):
         code_cache.write(key, bytes(300))
         os.utime(cache / key, (i, i))
     assert [code_cache.read(key) is not None for key in keys] == [False, True, True, True]
+
+
+def test_few_writes_look_at_all_entries(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Path] = []
+    monkeypatch.setattr(code_cache, "_remove_oldest", looks.append)
+    for i in range(1000):
+        code_cache.write(code_cache.key_of(str(i)), b"code")
+    assert 1 <= len(looks) <= 50
 
 
 def write_often(_: int) -> None:

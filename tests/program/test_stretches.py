@@ -168,3 +168,19 @@ def test_the_memory_of_a_long_recurrence_is_that_of_what_is_needed_at_once() -> 
     names = {kernel.text: "kernel0" for kernel in kernels.values() if kernel is not None}
     code = llvm_code.code_of(stretch, program, kernels, names)  # type: ignore[arg-type]  # none is None
     assert code.size <= 4 * 8 * 8 * 8
+
+
+@needs_products
+def test_kernels_of_several_sizes_have_one_text() -> None:
+    def f(x: Array, *matrices: Array) -> Any:
+        for matrix in matrices:
+            x = tnp.tanh(x @ matrix)
+        return x
+
+    args = arrays((1, 4), (4, 5), (5, 6), (6, 7))
+    program = tn.compile(f).lower(*args)
+    regions = [step for stretch in stretches_of(f, *args) for step in stretch.steps if isinstance(step, Region)]
+    kernels = [kernel for region in regions if (kernel := kernel_of(region, program)) is not None]
+    assert [kernel.columns for kernel in kernels] == [5, 6, 7]
+    assert len({kernel.text for kernel in kernels}) == 1
+    check(f, *args)
