@@ -132,7 +132,7 @@ def numpy_function(
 
     Where no argument is a Tensor, or a list with one in it, NumPy's function answers, with the arguments as they were
     given. Else `out=` and keywords that ours lacks are refused, and lists come as arrays, or as Tensors, where a
-    parameter is annotated as an `Array`.
+    parameter is annotated as an `Array`. `past_numpy` gives ours, to callers that know their operands.
 
     Args:
         theirs: NumPy's function, or one that gives the same bit for bit; None where this version of NumPy lacks it,
@@ -179,9 +179,15 @@ def numpy_function(
                         return ours(*collect(arguments), **keywords)
             return ours(*arguments, **keywords) if keywords else ours(*arguments)
 
+        function.of_tensors = ours  # type: ignore[attr-defined]  # functions take attributes
         return cast("F", function)
 
     return declare
+
+
+def past_numpy(function: Any) -> Any:
+    """Return what a function calls where one argument at least is a Tensor and none is a list; see `numpy_function`."""
+    return getattr(function, "of_tensors", function)
 
 
 @attrs.frozen

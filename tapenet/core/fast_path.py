@@ -50,6 +50,15 @@ def operator_function(
     return make(primitive, primitive.forward, slow_path)
 
 
+def product_function(primitive: Primitive) -> Callable[[Array, Array], Array]:
+    """Return the same of a primitive of two operands that is not elementwise: of arrays and Tensors, without lists."""
+
+    def slow_path(primitive: Primitive, operands: Sequence[Array], keywords: Mapping[str, Any]) -> Array:
+        return bind(primitive, operands, keywords)
+
+    return _operator(primitive, primitive.forward, slow_path)
+
+
 def _general(primitive: Primitive) -> Callable[..., Array]:
     def function(*operands: Array, **keywords: Any) -> Array:
         return _slow_path(primitive, operands, keywords)

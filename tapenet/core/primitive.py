@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, ClassVar, Literal, Protocol
 
 import attrs
@@ -115,7 +116,7 @@ class Primitive:
     recomputes: bool = False
     module: str = ""
     is_own_elementwise: bool = attrs.field(init=False)
-    _known_keeps: dict[tuple[bool, ...], tuple[bool, ...]] = attrs.field(factory=dict, init=False)
+    _pickers: dict[int, Callable[[tuple[Any, ...]], Kept]] = attrs.field(factory=dict, init=False)
 
     @is_own_elementwise.default
     def _is_own_elementwise(self) -> bool:
@@ -190,14 +191,25 @@ class Primitive:
             all_read = reads == "others" and constant.count(False) > 1
             first = 0 if all_read else reads if isinstance(reads, int) else len(constant)
             return (*(index >= first or is_off for index, is_off in enumerate(constant)), self.joint_reads_out)
-        known = self._known_keeps.get(constant)
-        if known is None:
-            known = self._known_keeps[constant] = self._find_keeps(constant)
-        return known
-
-    def _find_keeps(self, constant: tuple[bool, ...]) -> tuple[bool, ...]:
         read = frozenset[int]().union(*(reads for reads, off in zip(self.reads, constant, strict=True) if not off))
         return (*(off or index in read for index, off in enumerate(constant)), len(constant) in read)
+
+    def kept(self, slots: Slots, values: Sequence[Any], out: Any) -> Kept:
+        """Return what a record keeps of the values of its operands, and last of its output; None for the others."""
+        if self.joint_pullback is not None:
+            keeps = self.keeps(tuple([slot is None for slot in slots]))
+            return tuple([value if keep else None for value, keep in zip((*values, out), keeps, strict=True)])
+        pattern = 1  # which operands are constants, in binary digits behind a first 1
+        for slot in slots:
+            pattern += pattern if slot is not None else pattern + 1
+        pick = self._pickers.get(pattern) or self._picker(pattern, slots)
+        return pick((*values, out, None))
+
+    def _picker(self, pattern: int, slots: Slots) -> Callable[[tuple[Any, ...]], Kept]:
+        """Return the function that picks what a record keeps of operands, output and None."""
+        keeps = self.keeps(tuple([slot is None for slot in slots]))
+        picker = self._pickers[pattern] = itemgetter(*[i if keep else len(keeps) for i, keep in enumerate(keeps)])
+        return picker
 
 
 def register(primitive: Primitive) -> Primitive:
@@ -292,7 +304,7 @@ def evaluate(
 ) -> Array:
     """Evaluate a forward function on plain values; NumPy's errors come back under the primitive's name."""
     try:
-        return forward(*values, **parameters)
+        return forward(*values, **parameters) if parameters else forward(*values)
     except (ValueError, TypeError, IndexError) as error:
         if primitive.is_users:
             raise

@@ -22,7 +22,7 @@ from tapenet.core.primitive import CONSTANTS, PART, Array, Primitive, Whole, as_
 from tapenet.core.provided import provided
 from tapenet.core.record import NO_PARAMETERS, Entry, Parameters, Slots
 from tapenet.core.source_lines import CodeLocation
-from tapenet.core.tensor import Tensor, is_chosen, made_tensor, record_guard, resolve
+from tapenet.core.tensor import NUMBERS, Tensor, is_chosen, made_tensor, record_guard, resolve
 from tapenet.core.trace import STAND_INS, next_level
 from tapenet.errors import ArgumentTypeError, TapeStateError
 
@@ -243,14 +243,15 @@ def partition(trace: Recorder, primitive: Primitive, operands: Sequence[Array]) 
             value = x._value
             # A watched Python number stays one in elementwise operations, as NEP 50 has it: times a float32 array it
             # must give float32. Other functions expect the attributes of an array.
-            if type(value) is float or type(value) is complex or type(value) is int:
-                value = value if primitive.takes_numbers else as_numpy_number(value)
+            if type(value) in NUMBERS and not primitive.takes_numbers:
+                value = as_numpy_number(value)
             values.append(value)
         else:
             slots.append(None)
-            values.append(x if type(x) in CONSTANTS or type(x) is Tensor else as_constant(primitive.name, x))
-            if has_labels():
-                check_labels(trace, primitive.name, values[-1])
+            value = x if type(x) in CONSTANTS or type(x) is Tensor else as_constant(primitive.name, x)
+            values.append(value)
+            if type(value) is np.ndarray and has_labels():
+                check_labels(trace, primitive.name, value)
     return tuple(slots), values
 
 
@@ -279,10 +280,9 @@ def record_output(
     residual: tuple[Any, ...],
 ) -> Any:
     """Record an operation and return its output as Tensors; an output without derivative leaves the tape, guarded."""
-    keeps = primitive.keeps(tuple([slot is None for slot in slots]))
-    held = [value if keep else None for value, keep in zip(values, keeps)]  # hot: strict= takes as long as this
-    held.append(out if keeps[-1] else None)
-    kept = (*held, *residual) if residual else tuple(held)
+    kept = primitive.kept(slots, values, out)
+    if residual:
+        kept = (*kept, *residual)
     if type(out) is tuple:
         return _record_parts(trace, primitive, operands, (primitive, slots, kept, parameters, None, None), out)
     dtype = getattr(out, "dtype", None)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import tapenet.numpy as tnp
+from tapenet.core.arguments import past_numpy
 from tapenet.core.fast_path import operator_function
 from tapenet.core.foreign import USUAL, defers_to, is_sparse_matrix
 from tapenet.core.primitive import Array
@@ -52,11 +53,15 @@ def _operator(name: str, function: Callable[..., Array] | str) -> Callable[..., 
         primitive = function.primitive  # type: ignore[attr-defined]  # functions take attributes
         return operator_function(primitive, before, is_reflected=name in _REFLECTED)
 
+    of_tensors: Any = None
+
     def operate(x: Any, y: Any) -> Any:
+        nonlocal of_tensors
         if type(x) not in USUAL or type(y) not in USUAL or (python_s is not None and numbers_trace(x, y)):
             answer = before(x, y)
             return getattr(tnp, function)(x, y) if answer is None else answer
-        return getattr(tnp, function)(x, y)
+        of_tensors = of_tensors or past_numpy(getattr(tnp, function))
+        return of_tensors(x, y)
 
     return _reflected(operate) if name in _REFLECTED else operate
 

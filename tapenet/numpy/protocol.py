@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import tapenet.numpy as tnp
-from tapenet.core.arguments import holds_tensor
+from tapenet.core.arguments import holds_tensor, past_numpy
 from tapenet.core.foreign import USUAL, Kind, is_container, kind_of
 from tapenet.core.provided import provided
 from tapenet.core.source_lines import user_text
@@ -25,6 +25,7 @@ from tapenet.numpy.reexports import GROUP_OF
 from tapenet.numpy.ufunc_methods import call_method
 
 _found: dict[Any, Callable[..., Any]] = {}  # our functions for those of NumPy's that have been asked for
+_of_tensors: dict[Any, Callable[..., Any]] = {}  # and what these call where an operand is a Tensor
 
 
 def counterpart(theirs: Any) -> Callable[..., Any] | None:
@@ -38,7 +39,7 @@ def counterpart(theirs: Any) -> Callable[..., Any] | None:
         else:
             ours = import_module("tapenet.numpy.outside").OUTSIDE.get(theirs) or _found_in_scipy(theirs)
         if ours is not None:
-            _found[theirs] = ours
+            _found[theirs], _of_tensors[theirs] = ours, past_numpy(ours)
     return ours
 
 
@@ -64,9 +65,9 @@ def _places() -> dict[Any, tuple[ModuleType, str]]:
 
 def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **keywords: Any) -> Any:
     """`__array_ufunc__`: NumPy's ufuncs and their methods on Tensors; a container of another library's takes over."""
-    ours = _found.get(ufunc) or counterpart(ufunc)
-    if method == "__call__" and not keywords and USUAL.issuperset(map(type, operands)) and ours is not None:
-        return ours(*operands)
+    if method == "__call__" and not keywords and USUAL.issuperset(map(type, operands)) and ufunc in _of_tensors:
+        return _of_tensors[ufunc](*operands)
+    ours = counterpart(ufunc)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     outs = keywords.pop("out", ())
     if any(map(is_container, (*operands, *outs))):

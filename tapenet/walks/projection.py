@@ -52,6 +52,8 @@ def _unbroadcast(x: Array, shape: Shape | None, primitive: str) -> Array:
     """Sum over the axes along which an operand of `shape` was broadcast to the shape of `x`."""
     assert shape is not None
     leading = x.ndim - len(shape)
+    if leading > 0 and x.shape[leading:] == shape:  # hot: a bias, of which no axis was stretched
+        return add_cotangents(x, tuple(range(leading)))
     stretched = [
         leading + axis
         for axis, length in enumerate(shape)
