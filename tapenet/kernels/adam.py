@@ -69,7 +69,12 @@ class Numbers:
     def fit(self, dtype: np.dtype[Any]) -> bool:
         """Return whether NumPy computes with these in a dtype."""
         # A float64 scalar of NumPy would widen float32 arrays (NEP 50), and the code computes in their own dtype.
-        return all(type(x) in (float, int, dtype.type) for x in attrs.astuple(self, recurse=False))
+        return all(type(x) in (float, int, dtype.type) for x in self.values)
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """All of them, in order."""
+        return self.decay, self.shrink, self.b1, self.c1, self.b2, self.c2, self.eps, self.rate
 
 
 def take_step(outputs: Sequence[Array], arrays: Sequence[Array], numbers: Numbers) -> bool:
@@ -84,7 +89,7 @@ def take_step(outputs: Sequence[Array], arrays: Sequence[Array], numbers: Number
     code = code_for(outputs[0].dtype, numbers) if outputs[0].size >= FEWEST and _fit(several) else None
     if code is None:
         return False
-    given = [float(x) for x in attrs.astuple(numbers, recurse=False)]
+    given = map(float, numbers.values)
     code.report(code.function(*map(address, several), outputs[0].size, 0, *given))
     return True
 
@@ -107,7 +112,7 @@ def take_steps(leaves: Sequence[Leaf], numbers: Numbers) -> list[bool]:
     size = sum(group.total * group.code.dtype.itemsize for group in joined)
     shared = len(parts_of(total, 7 * size))
     length = -(-total // (PARTS * shared if shared > 1 else 1))
-    given = (int(3 * size >= STREAMED), *map(float, attrs.astuple(numbers, recurse=False)))
+    given = (int(3 * size >= STREAMED), *map(float, numbers.values))
     met = done([part for group in joined for part in group.parts(length, given)])
     for group in joined:
         group.code.report(met)
@@ -140,6 +145,8 @@ class _Group:
 
     def parts(self, length: int, given: tuple[Any, ...]) -> list[list[Step]]:
         """Cut all elements into parts of a length, more than there are threads: they are not all equally fast."""
+        if length >= self.total:
+            return [[(self.code.native, id(self.objects), address(self.sizes), 0, 0, self.total, *given)]]
         ends = np.cumsum(self.sizes)
         starts = np.arange(0, self.total, length)
         leaves = np.searchsorted(ends, starts, side="right")

@@ -21,6 +21,8 @@ def as_number(value: Any) -> Any:
 
     Anything else, such as a Tensor, a schedule or a mistake, is returned unchanged.
     """
+    if type(value) is float:
+        return value
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     is_scalar_array = isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "fiu"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -68,10 +69,14 @@ class _MomentEstimates(Elementwise):
         root = math.sqrt(1 - self.b2 ** (step + 1))
         return rate * root / (1 - self.b1 ** (step + 1)), self.eps * root
 
+    @abc.abstractmethod
     def numbers(self, rate: Any, step: int) -> Numbers:
         """Return what a step is computed with."""
+
+    def numbers_with(self, decay: Any, shrink: Any, rate: Any, step: int) -> Numbers:
+        """Return what a step is computed with, of which two say how weights decay."""
         rate, eps = self.corrected(rate, step)
-        return Numbers(0.0, 1.0, self.b1, 1 - self.b1, self.b2, 1 - self.b2, eps, rate)
+        return Numbers(decay, shrink, self.b1, 1 - self.b1, self.b2, 1 - self.b2, eps, rate)
 
     def write_joined(self, leaves: Sequence[tuple[Sequence[Array], Sequence[Array]]], *, rate: Any, step: int) -> Any:
         """Apply `rule` in place to many leaves, by compiled code."""
@@ -90,7 +95,7 @@ class _MomentEstimates(Elementwise):
             if not np.may_share_memory(output, array):
                 np.copyto(output, array)
         new, mean, square_mean = outputs
-        loops.adam(new, gradient, mean, square_mean, *map(new.dtype.type, attrs.astuple(numbers)))
+        loops.adam(new, gradient, mean, square_mean, *map(new.dtype.type, numbers.values))
         return True
 
 
@@ -103,7 +108,7 @@ class Adam(_MomentEstimates):
 
     def numbers(self, rate: Any, step: int) -> Numbers:
         """Return what a step is computed with, of which the decay of the weights is one."""
-        return attrs.evolve(super().numbers(rate, step), decay=self.weight_decay)
+        return self.numbers_with(self.weight_decay, 1.0, rate, step)
 
     def rule(
         self, parameter: Array, gradient: Array, mean: Array, square_mean: Array, *, rate: Any, step: int
@@ -135,7 +140,7 @@ class AdamW(_MomentEstimates):
 
     def numbers(self, rate: Any, step: int) -> Numbers:
         """Return what a step is computed with, of which the shrinking of the weights is one."""
-        return attrs.evolve(super().numbers(rate, step), shrink=1 - rate * self.weight_decay)
+        return self.numbers_with(0.0, 1 - rate * self.weight_decay, rate, step)
 
     def rule(
         self, parameter: Array, gradient: Array, mean: Array, square_mean: Array, *, rate: Any, step: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar, TypeVar
@@ -260,8 +261,13 @@ class Elementwise(Rated):
 
     def _is_plain_at(self, rate: Any) -> bool:
         """Return whether all settings are Python floats, which leave the dtype of an array as it is."""
-        names = (field.name for field in attrs.fields(type(self)) if field.name != "learning_rate")
-        return all(type(setting) is float for setting in (rate, *(getattr(self, name) for name in names)))
+        return type(rate) is float and all(type(getattr(self, name)) is float for name in _settings_of(type(self)))
+
+
+@functools.cache
+def _settings_of(kind: type[Any]) -> tuple[str, ...]:
+    """Return the names of the settings of a class of optimizers, without the learning rate."""
+    return tuple([field.name for field in attrs.fields(kind) if field.name != "learning_rate"])
 
 
 def as_plain(number: Any) -> Any:
