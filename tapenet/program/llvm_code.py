@@ -28,6 +28,7 @@ from tapenet.program.closing import Closed, opened, with_closed_products
 from tapenet.program.fourier_code import Part, Transform, parts_of
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.kernel_code import Kernel, can_join, is_worth, kernel_of, module_of, panel_name, shape_of
+from tapenet.program.moments import with_sums_of_squares
 from tapenet.program.numpy_code import Run
 from tapenet.program.panel_calls import kernel_along, panels_function
 from tapenet.program.panels import Panels, with_panels
@@ -55,6 +56,7 @@ def compiled(program: Program, donated: frozenset[int] = frozenset()) -> Run:
     check_installed()
     if not finds_data():
         return numpy_code.compiled(program, donated)
+    program = with_sums_of_squares(program)
     code = _Code.of(opened(program, functools.partial(can_join, program)))
     return numpy_code.code_of(code.program, code.steps, code.function, donated)
 

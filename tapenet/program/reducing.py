@@ -1,4 +1,4 @@
-"""Reducing: sums, means and extrema of what a region computes are made in its own pass, which need not write it.
+"""Reducing: sums, means, products and extrema of what a region computes are made in its pass, which need not write it.
 
 Over all axes, over the last ones, or over the first ones.
 """
@@ -165,7 +165,7 @@ def finisher(reduction: Reduction, program: Program) -> Callable[[Any], Any]:
     """Return the function that joins the chunks of a reduction."""
     instruction = reduction.instruction
     own, out = (program.spaces[n].shape or () for n in (instruction.operands[0], instruction.out))
-    join = {"max": np.maximum, "min": np.minimum}.get(instruction.name, np.add).reduce
+    join = {"max": np.maximum, "min": np.minimum, "prod": np.multiply}.get(instruction.name, np.add).reduce
     count = math.prod(own) // max(1, math.prod(out)) if instruction.name == "mean" else 1
     axis = None if reduction.split is None else 0 if reduction.is_down else 1
 

@@ -19,7 +19,7 @@ from tapenet.program.kernel_loops import Carried, Inner, Loops, Span
 CHUNK = 64
 
 # Reductions, with the relation that an extremum is kept by.
-REDUCTIONS = {"sum": "", "mean": "", "max": "uge", "min": "ule"}
+REDUCTIONS = {"sum": "", "mean": "", "prod": "", "max": "uge", "min": "ule"}
 
 
 @attrs.frozen
@@ -109,7 +109,7 @@ def _stores(code: Code, across: Sequence[Accumulator], sums: Sequence[Value], pl
 def _start(code: Code, name: str) -> str:
     """Return what a reduction begins with: extrema at the infinity that any number replaces."""
     infinity = float("inf")
-    return code.number({"max": -infinity, "min": infinity}.get(name, -0.0))
+    return code.number({"max": -infinity, "min": infinity, "prod": 1.0}.get(name, -0.0))
 
 
 def _mask_of_new_lanes(code: Code) -> Value:
@@ -139,10 +139,10 @@ def _add_down(code: Code, x: Accumulator, mask: Value) -> None:
 
 
 def _two(code: Code, kind: str, truth: str, name: str, x: Value, y: Value) -> Value:
-    """Return the sum of two vectors, or their extrema, NaN where either is."""
+    """Return the sum or the product of two vectors, or their extrema, NaN where either is."""
     relation = REDUCTIONS[name]
     if not relation:
-        return code.add(f"fadd {kind} {x}, {y}")
+        return code.add(f"{'fmul' if name == 'prod' else 'fadd'} {kind} {x}, {y}")
     chosen = code.add(f"fcmp {relation} {kind} {x}, {y}")
     found = code.add(f"select {truth} {chosen}, {kind} {x}, {kind} {y}")
     is_nan = code.add(f"fcmp uno {kind} {y}, {y}")

@@ -149,6 +149,8 @@ def test_constants_are_computed_once() -> None:
         (lambda x: tnp.broadcast_to(x[0], (4, 3)) + x, ["add", "broadcast_to", "getitem"]),
         (lambda x: x * np.float64(1.0), []),
         (lambda x: x.astype(np.float64), []),
+        (lambda x: tnp.conjugate(tnp.real(x)) * 2.0, ["multiply"]),
+        (lambda x: tnp.conjugate(x + 1j), ["add", "conjugate"]),
         (lambda x: x * 2.0, ["multiply"]),
         (lambda x: x + 0.0, ["add"]),  # which makes 0 of -0
     ],

@@ -65,6 +65,12 @@ def _twice(instruction: Instruction, program: Program, makers: Makers) -> int | 
     return maker.operands[0] if maker is not None and maker.primitive is instruction.primitive else None
 
 
+def _conjugated(instruction: Instruction, program: Program, makers: Makers) -> int | None:
+    (x,) = instruction.operands
+    dtype = program.spaces[x].dtype
+    return x if dtype is not None and dtype.kind in "biuf" else _twice(instruction, program, makers)
+
+
 def _itself(instruction: Instruction, program: Program, makers: Makers) -> int | None:
     return instruction.operands[0]
 
@@ -94,7 +100,8 @@ _RULES: dict[str, Callable[[Instruction, Program, Makers], int | None]] = {
     "multiply": _times_one,
     "divide": _over_one,
     "negative": _twice,
-    "conjugate": _twice,
+    "conjugate": _conjugated,
+    "real": _itself,
     "positive": _itself,
     "astype": _itself,
     "broadcast_to": _itself,
