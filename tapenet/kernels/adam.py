@@ -10,6 +10,7 @@ import ctypes
 import functools
 import importlib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import attrs
@@ -18,7 +19,7 @@ import numpy as np
 from tapenet.kernels import backends
 from tapenet.kernels.memory import address
 from tapenet.kernels.objects import DATA, ITEMS, finds_data
-from tapenet.kernels.teams import Native, Step, done
+from tapenet.kernels.teams import At, Native, Plan, Step, free_team
 from tapenet.kernels.threads import parts_of
 
 Array = Any
@@ -27,8 +28,11 @@ Leaf = tuple[Sequence[Array], Sequence[Array]]  # what is written of a parameter
 # Elements of a block from which on the code is compiled and called.
 FEWEST = 2**14
 
-# Parts of a step of many parameters for each thread.
+# Parts of a step of many parameters for each thread, more than one: threads are not all equally fast.
 PARTS = 4
+
+# How many plans of such steps are kept.
+PLANS = 64
 
 # Bytes of new arrays from which on they are written past the caches. A processor reads what it is about to write in the
 # ordinary way: ten streams in place of seven.
@@ -104,57 +108,43 @@ def take_steps(leaves: Sequence[Leaf], numbers: Numbers) -> list[bool]:
     groups: dict[np.dtype[Any], list[Leaf]] = {}
     for leaf in leaves:
         groups.setdefault(leaf[0][0].dtype, []).append(leaf)
-    known = {dtype: code_for(dtype, numbers) if finds_data() else None for dtype in groups}
-    joined = [_Group.of(code, groups[dtype]) for dtype, code in known.items() if code is not None]
-    total = sum(group.total for group in joined)
-    if total < FEWEST:
-        return [False] * len(leaves)
-    size = sum(group.total * group.code.dtype.itemsize for group in joined)
-    shared = len(parts_of(total, 7 * size))
-    length = -(-total // (PARTS * shared if shared > 1 else 1))
-    given = (int(3 * size >= STREAMED), *map(float, numbers.values))
-    met = done([part for group in joined for part in group.parts(length, given)])
-    for group in joined:
-        group.code.report(met)
-    return [known[outputs[0].dtype] is not None for outputs, _ in leaves]
+    taken = {dtype: _take_joined(dtype, own, numbers) for dtype, own in groups.items()}
+    return [taken[outputs[0].dtype] for outputs, _ in leaves]
 
 
-@attrs.frozen(eq=False)
-class _Group:
-    """Parameters of one dtype.
+def _take_joined(dtype: np.dtype[Any], leaves: Sequence[Leaf], numbers: Numbers) -> bool:
+    sizes = tuple([outputs[0].size for outputs, _ in leaves])
+    total = sum(sizes)
+    code = code_for(dtype, numbers) if total >= FEWEST and finds_data() else None
+    if code is None:
+        return False
+    objects = tuple([x for outputs, arrays in leaves for x in (*arrays, *outputs)])
+    given = np.array(numbers.values, np.float64)
+    addresses = [id(objects), address(given)]
+    parts = PARTS * len(parts_of(total, 7 * total * dtype.itemsize))
+    with free_team() if parts > PARTS else nullcontext() as team:
+        plan = _plan(code, sizes, parts if team is not None else 1)
+        code.report(plan.run(addresses) if team is None else team.run_plan(plan, addresses))
+    return True
 
-    Attributes:
-        code: of the dtype.
-        objects: for each parameter the four arrays that are read and the three that are written.
-        sizes: the number of elements of each parameter.
+
+@functools.lru_cache(PLANS)
+def _plan(code: Code, sizes: tuple[int, ...], count: int) -> Plan:
+    """Return the plan of a step: all elements, cut into parts of one length.
+
+    Its addresses are those of a tuple of arrays, of each parameter the four that are read and the three that are
+    written, and of the numbers of the step.
     """
-
-    code: Code
-    objects: tuple[Array, ...]
-    sizes: Array
-
-    @classmethod
-    def of(cls, code: Code, leaves: Sequence[Leaf]) -> _Group:
-        objects = tuple([x for outputs, arrays in leaves for x in (*arrays, *outputs)])
-        return cls(code, objects, np.array([outputs[0].size for outputs, _ in leaves], np.int64))
-
-    @functools.cached_property
-    def total(self) -> int:
-        """The number of all elements."""
-        return int(self.sizes.sum())
-
-    def parts(self, length: int, given: tuple[Any, ...]) -> list[list[Step]]:
-        """Cut all elements into parts of a length, more than there are threads: they are not all equally fast."""
-        if length >= self.total:
-            return [[(self.code.native, id(self.objects), address(self.sizes), 0, 0, self.total, *given)]]
-        ends = np.cumsum(self.sizes)
-        starts = np.arange(0, self.total, length)
-        leaves = np.searchsorted(ends, starts, side="right")
-        skipped = starts - (ends - self.sizes)[leaves]
-        counts = np.minimum(length, self.total - starts)
-        places = zip(leaves.tolist(), skipped.tolist(), counts.tolist(), strict=True)
-        common = self.code.native, id(self.objects), address(self.sizes)
-        return [[(*common, *place, *given)] for place in places]
+    table = np.array(sizes, np.int64)
+    ends = np.cumsum(table)
+    total = int(ends[-1])
+    streams = int(3 * total * code.dtype.itemsize >= STREAMED)
+    parts: list[list[Step]] = []
+    for start in range(0, total, -(-total // count)):
+        leaf = int(np.searchsorted(ends, start, side="right"))
+        place = leaf, start - int(ends[leaf] - table[leaf]), min(-(-total // count), total - start)
+        parts.append([(code.native, At(0, 0), address(table), *place, streams, At(1, 0))])
+    return Plan.of(parts, kept=table)
 
 
 @attrs.frozen(eq=False)
@@ -167,7 +157,8 @@ class Code:
             elements there are; whether new arrays are written past the caches; and the numbers of the step. It returns
             the exceptions that it met.
         native: takes a tuple of the arrays of all parameters, their sizes, which parameter is the first, how many
-            elements of it are skipped, and how many elements follow; and the rest, as the function.
+            elements of it are skipped, how many elements follow, whether new arrays are written past the caches, and
+            the address of the numbers of the step.
         library: what holds it.
     """
 
@@ -214,7 +205,7 @@ def _code_for(dtype: np.dtype[Any]) -> Code | None:
         library = machine_code.compile_module(lambda: text, text)
         kinds = [ctypes.c_void_p] * 7 + [ctypes.c_ssize_t] * 2 + [ctypes.c_double] * 8
         function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(library.address("adam"))
-        native = Native(library.address("leaves"), "q" * 6 + "d" * 8)
+        native = Native(library.address("leaves"), "q" * 7)
         _compiled[dtype.char] = Code(dtype, function, native, library)
     return _compiled[dtype.char]
 
@@ -253,8 +244,17 @@ def module_of(char: str, lanes: int) -> str:
         element=element,
         items=ITEMS,
         reads="\n  ".join(line for i in range(7) for line in _read(i, element)),
+        loads="\n  ".join(line for i, name in enumerate(_NAMES) for line in _load(i, name)),
         given=", ".join(numbers),
     )
+
+
+def _load(i: int, name: str) -> list[str]:
+    """Return the lines that read a number of the step."""
+    return [
+        f"%at.{name} = getelementptr double, ptr %numbers, i64 {i}",
+        f"%n.{name} = load double, ptr %at.{name}, align 8",
+    ]
 
 
 def _ahead(name: str, loop: str) -> list[str]:
@@ -295,8 +295,9 @@ declare void @llvm.x86.sse.ldmxcsr(ptr)
 declare void @llvm.x86.sse.sfence()
 declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 {roots}
-define i32 @leaves(ptr %tuple, ptr %sizes, i64 %first, i64 %skip, i64 %count, i64 %streams, {arguments}) {{
+define i32 @leaves(ptr %tuple, ptr %sizes, i64 %first, i64 %skip, i64 %count, i64 %streams, ptr %numbers) {{
 entry:
+  {loads}
   %items = getelementptr i8, ptr %tuple, i64 {items}
   br label %look
 look:

@@ -19,9 +19,11 @@ import numpy as np
 from tapenet.kernels import backends
 from tapenet.kernels.blocking import Blocking
 from tapenet.kernels.memory import address
-from tapenet.kernels.teams import Native, Step
+from tapenet.kernels.teams import At, Native, Step
 
 Array = Any
+Strides = tuple[tuple[int, ...], ...]
+Block = tuple[int, int, int, int]  # the first and last row, and the first and last column
 
 # Imported where code is generated only: it needs llvmlite's builder.
 _GENERATOR = "tapenet.kernels.gemm_code"
@@ -103,12 +105,35 @@ class Gemm:
             *packs,
         )
 
-    def step(self, x: Array, y: Array, out: Array, part: int | None) -> Step:
-        """Return the step of a part of a team's call, or of this thread alone, that writes a product of matrices."""
-        while part is not None and len(self.packs) <= part:
+    def step(self, x: Array, y: Array, out: Array) -> Step:
+        """Return the step of this thread alone that writes a product of matrices."""
+        return (self.native, *self.arguments(x[None], y[None], out[None], self.packed.addresses))
+
+    def planned(self, strides: Strides, inner: int, block: Block, part: int) -> Step:
+        """Return the step of a part of a plan that writes a block of a product.
+
+        The first addresses of the plan are those of both factors and of the product.
+
+        Args:
+            strides: in bytes, of these three.
+            inner: columns of the first factor.
+            block: the first and last row, and the first and last column.
+            part: its number; the parts have memory of their own to pack the factors to.
+        """
+        while len(self.packs) <= part:
             self.packs.append(_Pack(self.packed.sizes, self.dtype))
-        pack = self.packed if part is None else self.packs[part]
-        return (self.native, *self.arguments(x[None], y[None], out[None], pack.addresses))
+        (first_row, first_column), (second_row, second_column), (row, column) = strides
+        top, bottom, left, right = block
+        size = self.dtype.itemsize
+        return (
+            self.native,
+            *(1, 0, 0, 0),
+            *(At(0, top * first_row), first_row // size, first_column // size),
+            *(At(1, left * second_column), second_row // size, second_column // size),
+            *(At(2, top * row + left * column), row // size),
+            *(bottom - top, right - left, inner, 0),
+            *self.packs[part].addresses,
+        )
 
     def report(self, met: int) -> None:
         """Raise the same floating-point exceptions in NumPy: see `report_exceptions`."""

@@ -11,6 +11,8 @@ BLAS's own reach on an idle machine, and they reach it on a busy one, too. Where
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -19,9 +21,9 @@ from numpy import ndarray
 
 from tapenet.core.array_types import Array
 from tapenet.kernels.forks import this_thread
-from tapenet.kernels.gemm import Gemm, gemm_for
-from tapenet.kernels.memory import empty
-from tapenet.kernels.teams import free_team
+from tapenet.kernels.gemm import Gemm, Strides, gemm_for
+from tapenet.kernels.memory import address, empty
+from tapenet.kernels.teams import Plan, free_team
 from tapenet.kernels.threads import parts_of, share
 
 # Multiplications up to which OpenBLAS starts no threads: of matrices, of which it gives each thread 2^18 at least, and
@@ -32,6 +34,9 @@ WORTH_SHARING = 2**21
 # The longest rows and the most columns of a piece of a large product. Measured: these leave the packing of both factors
 # at a fifth of the time.
 INNER, COLUMNS = 128, 64
+
+# How many plans of products are kept.
+PLANS = 256
 
 # Bytes of partial sums that are made at a time.
 SUMS_SIZE = 2**18
@@ -123,9 +128,20 @@ def multiply_shared(x: Array, y: Array, out: Array) -> None:
     if gemm is not None and gemm.fits(x, y, out):
         with free_team() as team:
             if team is not None:
-                gemm.report(team.run([[gemm.step(*factors(part), i)] for i, part in enumerate(parts)]))
+                plan = _plan(gemm, (x.strides, y.strides, out.strides), (*x.shape, y.shape[1]), len(parts))
+                gemm.report(team.run_plan(plan, [address(x), address(y), address(out)]))
                 return
     share(lambda part: multiply(*factors(part)), count, size, WORTH_SHARING)
+
+
+@functools.lru_cache(PLANS)
+def _plan(gemm: Gemm, strides: Strides, shape: tuple[int, int, int], count: int) -> Plan:
+    """Return the plan of a product of rows, inner and columns, in so many parts."""
+    rows, inner, columns = shape
+    length = max(rows, columns)
+    bounds = itertools.pairwise([length * i // count for i in range(count + 1)])
+    blocks = [(a, b, 0, columns) if rows >= columns else (0, rows, a, b) for a, b in bounds]
+    return Plan.of([[gemm.planned(strides, inner, block, i)] for i, block in enumerate(blocks)])
 
 
 def share_with_products(gemm: Gemm, work: Callable[[slice], int], count: int, size: int) -> None:

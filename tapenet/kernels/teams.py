@@ -15,18 +15,20 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import itertools
 import operator
 import os
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import numpy as np
 
 from tapenet.kernels import backends, threads
+from tapenet.kernels.memory import address
 from tapenet.kernels.processors import num_threads
 
 # How often a helper looks for the next call before it leaves, how often the calling thread looks for the end of one
@@ -77,6 +79,59 @@ Step = tuple[Any, ...]  # a Native and its arguments
 Parts = Sequence[Sequence[Step]]
 
 
+class At(NamedTuple):
+    """An argument of a plan's step: so many bytes behind one of the addresses that each call has."""
+
+    which: int
+    offset: int
+
+
+@attrs.frozen(eq=False)
+class Plan:
+    """Parts that are written down once, for calls that differ in addresses alone.
+
+    Attributes:
+        words: the calls of all parts, one after the other.
+        firsts: where each part begins, in bytes.
+        places: which words an address of the call is added to.
+        which: the number of that address.
+        parts: what is written down.
+        kept: what holds the memory of other addresses.
+    """
+
+    words: Any
+    firsts: Any
+    places: Any
+    which: Any
+    parts: Parts
+    kept: Any
+
+    def run(self, addresses: Sequence[int]) -> int:
+        """Do all parts with these addresses in this thread alone, and return what `Team.run_plan` does."""
+        met = 0
+        for native, *arguments in itertools.chain.from_iterable(self.parts):
+            met |= native.call(*[addresses[x.which] + x.offset if type(x) is At else x for x in arguments])
+        return met
+
+    @classmethod
+    def of(cls, parts: Parts, kept: Any = None) -> Plan:
+        """Write parts down, some of whose arguments are `At`."""
+        written, firsts, places = [], [], []
+        length = 0
+        for steps in parts:
+            firsts.append(length)
+            for native, *arguments in steps:
+                first = length // 8 + _BEFORE_ARGUMENTS
+                places += [(first + i, x.which) for i, x in enumerate(arguments) if type(x) is At]
+                written.append(_written((native, *[x.offset if type(x) is At else x for x in arguments])))
+                length += len(written[-1])
+            written.append(_END)
+            length += len(_END)
+        words = np.frombuffer(b"".join(written), np.int64)
+        table = np.array(places, np.int64).reshape(-1, 2)
+        return cls(words, np.array(firsts, np.int64), table[:, 0].copy(), table[:, 1].copy(), parts, kept)
+
+
 class Team:
     """Threads, and the memory that they find calls in."""
 
@@ -100,7 +155,17 @@ class Team:
         for i, own in enumerate(texts):
             table[i] = first
             first += len(own)
-        count = len(parts)
+        return self._do(ctypes.addressof(table), len(parts))
+
+    def run_plan(self, plan: Plan, addresses: Sequence[int]) -> int:
+        """Do all parts of a plan with these addresses, as `run` does parts."""
+        words = plan.words.copy()
+        words[plan.places] += np.array(addresses, np.int64)[plan.which]
+        table = plan.firsts + address(words)
+        return self._do(address(table), len(table))
+
+    def _do(self, table: int, count: int) -> int:
+        """Do the parts that a table holds the addresses of."""
         # Less than none are present where a signal's handler raised between asking for helpers and counting them.
         missing = min(num_threads(), count) - 1 - max(0, int(self._memory[_PRESENT]))
         asked = threads.ask_for_help(self, missing) if missing > 0 else 0
@@ -114,6 +179,10 @@ class Team:
     def dismiss(self) -> None:
         """Let helpers leave for other work at once."""
         self._memory[_LEAVE] = 1
+
+
+# Eightfold bytes of a call before its arguments.
+_BEFORE_ARGUMENTS = 3
 
 
 def _written(step: Step) -> bytes:

@@ -88,18 +88,15 @@ def _donated(rows: Sequence[Row]) -> frozenset[int]:
     Two arrays share memory only if they lie in that of the same array, which is the `base` of a view. Of other kinds of
     memory that is not known: where a gradient lies in such, nothing is overwritten.
     """
-    owners = [[_owner(array) for array in row] for row in rows]
-    if any(gradient is None for _, gradient, *_ in owners):
+    arrays = [x for row in rows for x in row]
+    owners = [x if type(x) is np.ndarray and x.base is None else _owner(x) for x in arrays]
+    gradients = slice(GRADIENT, None, len(rows[0]) if rows else 1)
+    if any(owner is None for owner in owners[gradients]):
         return frozenset()
-    counts = Counter(map(id, itertools.chain.from_iterable(owners)))
-    gradients = {id(row[GRADIENT]) for row in rows}
-    return frozenset(
-        [
-            id(x)
-            for x, owner in zip(itertools.chain.from_iterable(rows), itertools.chain.from_iterable(owners), strict=True)
-            if x is owner and counts[id(x)] == 1 and x.flags.carray and id(x) not in gradients
-        ]
-    )
+    counts = Counter(map(id, owners))
+    kept = set(map(id, arrays[gradients]))
+    own = [x for x, owner in zip(arrays, owners, strict=True) if x is owner and counts[id(x)] == 1]
+    return frozenset([id(x) for x in own if x.flags.carray and id(x) not in kept])
 
 
 def _owner(array: Array) -> Array:

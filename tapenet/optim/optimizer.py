@@ -278,7 +278,15 @@ def as_plain(number: Any) -> Any:
 
 def with_plain_settings(spec: TreeSpec, settings: Sequence[Any]) -> Any:
     """Return an optimizer of a structure with these settings, as Python numbers: they leave dtypes as they are."""
-    return tree_unflatten(spec, [as_number(setting) for setting in settings])
+    plain = [as_number(setting) for setting in settings]
+    if all(type(setting) is float for setting in plain):
+        return _with_settings(spec, *plain)
+    return tree_unflatten(spec, plain)
+
+
+@functools.lru_cache(maxsize=64)
+def _with_settings(spec: TreeSpec, *settings: float) -> Any:
+    return tree_unflatten(spec, settings)
 
 
 def _update(

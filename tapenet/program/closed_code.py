@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import attrs
 import numpy as np
 
-from tapenet.kernels.gemm import Gemm, gemm_for
+from tapenet.kernels.gemm import Block, Gemm, Strides, gemm_for
 from tapenet.kernels.machine_code import Library, compile_module, processor
 from tapenet.kernels.memory import address, empty
 from tapenet.kernels.products import WORTH_SHARING
-from tapenet.kernels.teams import Following, Native, Parts, Step, done, free_team
+from tapenet.kernels.teams import At, Following, Native, Plan, Step, done, free_team
 from tapenet.kernels.threads import parts_of
-from tapenet.program.closing import Block, Closed, blocks_of
+from tapenet.program.closing import Closed, blocks_of
 from tapenet.program.instructions import Program
 from tapenet.program.kernel_code import Kernel, shape_of
+
+# How many plans of a product are kept: it has more only where its factors lie in memory in many ways.
+PLANS = 16
 
 # What kernels return, moved so far, is not among the flags of products.
 FAR = 2**8
@@ -74,10 +78,12 @@ class ClosedProduct(_Closed):
     Attributes:
         gemm: makes the product.
         known: the blocks, by the number of parts.
+        plans: by the number of parts and the strides of both factors and of the product.
     """
 
     gemm: Gemm
     known: dict[int, Any] = attrs.field(factory=dict)
+    plans: dict[tuple[int, Strides], Plan] = attrs.field(factory=dict)
 
     @functools.cached_property
     def shape(self) -> tuple[int, int]:
@@ -111,26 +117,52 @@ class ClosedProduct(_Closed):
     def _run(self, x: Any, y: Any, values: dict[int, Any], arrays: tuple[Any, ...]) -> int:
         """Do all blocks, and return the exceptions that products met, and FAR where a kernel's range was left."""
         blocks = self.blocks()
-        with free_team() as team:
-            parts: Parts = [
-                [one for block in own for one in self._steps(x, y, values, arrays, block, None if team is None else i)]
-                for i, own in enumerate(blocks)
-            ]
-            return done(parts) if team is None else team.run(parts)
-
-    def _steps(
-        self, x: Any, y: Any, values: dict[int, Any], arrays: tuple[Any, ...], block: Block, part: int | None
-    ) -> list[Step]:
-        top, bottom, left, right = block
         product = values[self.step.product.out]
-        steps = [
-            self.gemm.step(x[top:bottom], y[:, left:right], product[top:bottom, left:right], part),
-            (self.native, id(arrays), *block),
-        ]
-        for added in self.step.sums:
-            source, target = (address(values[n]) for n in (added.operands[0], added.out))
-            steps.append((_sum(self.gemm.dtype.char), source, target, self.shape[0], left, right, self.shape[1]))
-        return steps
+        summed = [address(values[n]) for added in self.step.sums for n in (added.operands[0], added.out)]
+        with free_team() as team:
+            if team is not None:
+                plan = self._plan((x.strides, y.strides, product.strides), x.shape[1], blocks)
+                return team.run_plan(plan, [address(x), address(y), address(product), id(arrays), *summed])
+            alone = [
+                step
+                for top, bottom, left, right in itertools.chain.from_iterable(blocks)
+                for step in (
+                    self.gemm.step(x[top:bottom], y[:, left:right], product[top:bottom, left:right]),
+                    *self._following((top, bottom, left, right), id(arrays), summed),
+                )
+            ]
+            return done([alone])
+
+    def _plan(self, strides: Strides, inner: int, blocks: Sequence[Sequence[Block]]) -> Plan:
+        """Return the plan of all blocks, whose addresses are those of the factors, the product, and what follows."""
+        key = len(blocks), strides
+        plan = self.plans.get(key)
+        if plan is None:
+            if len(self.plans) >= PLANS:
+                self.plans.clear()
+            summed = [At(4 + i, 0) for i in range(2 * len(self.step.sums))]
+            plan = self.plans[key] = Plan.of(
+                [
+                    [
+                        step
+                        for block in own
+                        for step in (
+                            self.gemm.planned(strides, inner, block, i),
+                            *self._following(block, At(3, 0), summed),
+                        )
+                    ]
+                    for i, own in enumerate(blocks)
+                ]
+            )
+        return plan
+
+    def _following(self, block: Block, arrays: Any, summed: Sequence[Any]) -> list[Step]:
+        """Return the steps after a block of the product: of the region, and of the sums."""
+        *_, left, right = block
+        rows, columns = self.shape
+        pairs = zip(summed[::2], summed[1::2], strict=True)
+        adding = _sum(self.gemm.dtype.char)
+        return [(self.native, arrays, *block), *[(adding, *pair, rows, left, right, columns) for pair in pairs]]
 
 
 @attrs.frozen(eq=False)

@@ -201,8 +201,6 @@ def _reads(step: AnyStep) -> Any:
 
 # ---- blocks ----
 
-Block = tuple[int, int, int, int]  # the first and last row, and the first and last column
-
 
 def blocks_of(rows: int, columns: int, itemsize: int, parts: int, tile: tuple[int, int], by_columns: bool) -> Any:
     """Return for each part of a product its blocks.

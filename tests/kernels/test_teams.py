@@ -10,6 +10,7 @@ import pytest
 
 import tapenet as tn
 from tapenet.kernels import gemm, products, teams, threads
+from tapenet.kernels.memory import address
 
 pytest.importorskip("llvmlite")
 machine_code = pytest.importorskip("tapenet.kernels.machine_code")
@@ -38,23 +39,56 @@ def code_for(dtype: Any) -> gemm.Gemm:
 @pytest.mark.parametrize("count", [1, 2, 5, 40])
 def test_each_part_is_done_once(count):
     code = code_for(np.float64)
-    x, y = np.arange(12.0).reshape(4, 3), np.arange(15.0).reshape(3, 5)
-    outs = np.zeros((count, 4, 5))
+    x, y = np.arange(12.0 * count).reshape(4 * count, 3), np.arange(15.0).reshape(3, 5)
+    out = np.empty((4 * count, 5))
+    strides = x.strides, y.strides, out.strides
+    plan = teams.Plan.of([[code.planned(strides, 3, (4 * i, 4 * i + 4, 0, 5), i)] for i in range(count)])
     with teams.free_team() as team:
         assert team is not None
         for _ in range(20):
-            outs[...] = np.nan
-            team.run([[code.step(x, y, out, i)] for i, out in enumerate(outs)])
-            np.testing.assert_array_equal(outs, np.broadcast_to(x @ y, outs.shape))
+            out[...] = np.nan
+            team.run_plan(plan, [address(x), address(y), address(out)])
+            np.testing.assert_array_equal(out, x @ y)
 
 
 def test_the_steps_of_a_part_follow_each_other():
     code = code_for(np.float32)
     x, first, second = np.ones((300, 300), np.float32), *(np.empty((300, 300), np.float32) for _ in range(2))
+    addresses = [address(a) for a in (x, x, first, second)]
+    step = code.planned((x.strides, x.strides, x.strides), 300, (0, 300, 0, 300), 0)
+    # The second product is of the first and x.
+    then = {0: 2, 1: 1, 2: 3}
+    after = tuple([teams.At(then[a.which], a.offset) if type(a) is teams.At else a for a in step])
+    plan = teams.Plan.of([[step, after]])
     with teams.free_team() as team:
         assert team is not None
-        team.run([[code.step(x, x, first, 0), code.step(first, x, second, 0)]])
+        team.run_plan(plan, addresses)
     assert (second == 300.0 * 300.0).all()
+    second[...] = 0
+    plan.run(addresses)
+    assert (second == 300.0 * 300.0).all()
+
+
+def test_parts_with_addresses_of_their_own_are_done_as_those_of_a_plan():
+    code = code_for(np.float64)
+    x = np.arange(9.0).reshape(3, 3)
+    outs = np.empty((2, 3, 3))
+    strides = x.strides, x.strides, x.strides
+    places = [address(x), address(x)]
+    steps = [code.planned(strides, 3, (0, 3, 0, 3), i) for i in range(2)]
+    parts = [
+        [tuple([[*places, address(out)][a.which] if type(a) is teams.At else a for a in step])]
+        for step, out in zip(steps, outs, strict=True)
+    ]
+    assert teams.done(parts) == 0
+    np.testing.assert_array_equal(outs, [x @ x] * 2)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_products_of_views_are_those_of_copies(order):
+    whole = np.asarray(np.random.default_rng(0).random((500, 700)), order=order)
+    x, y = whole[100:400:2, 50:650], whole.T[50:650, ::-1]
+    assert products.shared_product(x, y).tobytes() == products.shared_product(x.copy(), y.copy()).tobytes()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
