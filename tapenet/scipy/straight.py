@@ -32,6 +32,7 @@ _INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 _CALLED = ("sqrt", "exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "arctan", "log1p", "expm1")
 _IN_MATH = {"power": math.pow, **{name: getattr(math, name.replace("arc", "a")) for name in _CALLED}}
 _IN_NUMPY = {"power": np.power, **{name: getattr(np, name) for name in _CALLED}}
+FUNCTIONS = frozenset(_IN_MATH)  # what is called by name
 
 
 class _UnsupportedError(Exception):
@@ -201,17 +202,35 @@ def _derivatives(graph: _Graph, seeds: Sequence[tuple[Any, Any]], wanted: Sequen
 # ---- source ----
 
 
+@attrs.frozen
+class Steps:
+    """What computes some outputs, in order.
+
+    Attributes:
+        operations: for each node its number, operation and operands, as a graph holds them.
+        outputs: the number of each output, or a constant as it is written.
+    """
+
+    operations: tuple[tuple[int, str, tuple[int | str, ...]], ...]
+    outputs: tuple[int | str, ...]
+
+    @classmethod
+    def of(cls, graph: _Graph, outputs: Sequence[Any]) -> Steps:
+        needed, waiting = set[int](), [x.number for x in outputs if type(x) is Node]
+        while waiting:
+            number = waiting.pop()
+            operation, operands = graph.nodes[number]
+            if number not in needed:
+                needed.add(number)
+                waiting += [x for x in operands if type(x) is int] if operation in _PARTIALS else []
+        return cls(tuple([(n, *graph.nodes[n]) for n in sorted(needed)]), tuple([_kept(x) for x in outputs]))
+
+
 def _written(graph: _Graph, outputs: Sequence[Any]) -> list[str]:
     """Return the lines that compute what outputs need, and last the outputs."""
-    needed, waiting = set[int](), [x.number for x in outputs if type(x) is Node]
-    while waiting:
-        number = waiting.pop()
-        operation, operands = graph.nodes[number]
-        if number not in needed:
-            needed.add(number)
-            waiting += [x for x in operands if type(x) is int] if operation in _PARTIALS else []
-    lines = [f"v{number} = {_expression(*graph.nodes[number])}" for number in sorted(needed)]
-    return [*lines, f"return [{', '.join(_named(_kept(x)) for x in outputs)}]"]
+    steps = Steps.of(graph, outputs)
+    lines = [f"v{number} = {_expression(operation, operands)}" for number, operation, operands in steps.operations]
+    return [*lines, f"return [{', '.join(map(_named, steps.outputs))}]"]
 
 
 def _named(x: int | str) -> str:
@@ -257,6 +276,7 @@ class StraightField:
         graph: of all nodes.
         outputs: the elements of f.
         functions: those that were written, by what they give.
+        calls: how often solvers called it, in a list of one.
     """
 
     size: int
@@ -264,6 +284,7 @@ class StraightField:
     graph: _Graph
     outputs: tuple[Any, ...]
     functions: dict[str, Function | None] = attrs.field(factory=dict)
+    calls: list[int] = attrs.field(factory=lambda: [0])
 
     @classmethod
     def of(cls, f: Function, t: float, y: Array, arrays: Sequence[Array]) -> StraightField | None:
@@ -334,7 +355,7 @@ class StraightField:
     def _states(self) -> str:
         return ", ".join(f"y_{i}" for i in range(self.size))
 
-    def _made(self, name: str, make: Callable[[], Function]) -> Function | None:
+    def _made(self, name: str, make: Callable[[], Any]) -> Any:
         """Return a function that is written at its first use; None where it would be too large."""
         if name not in self.functions:
             with _WRITING:
@@ -414,12 +435,7 @@ class StraightField:
     def slopes(self, t: Array, y: Array, arrays: Sequence[Array]) -> Array | None:
         """Return the Jacobians by y at points, shape (points, d, d); None where that would be a large function."""
 
-        def make() -> Function:
-            states = [self.graph.node("y", i) for i in range(self.size)]
-            rows = [_derivatives(self.graph, [(x, 1.0)], states) for x in self.outputs]
-            return self._of_arrays([x for row in rows for x in row], False)
-
-        run = self._made("slopes", make)
+        run = self._made("slopes", lambda: self._of_arrays(self._slopes, False))
         if run is None:
             return None
         found = _rows(run(t, y.T, _elements(arrays), ()), len(t))
@@ -428,20 +444,39 @@ class StraightField:
     def pulled(self, t: Array, y: Array, arrays: Sequence[Array], bars: Array) -> list[Array] | None:
         """Return the cotangents of the arrays, from those of f at points, shape (points, d); None as for `slopes`."""
 
-        def make() -> Function:
-            seeds = [(x, self.graph.node("bar", i)) for i, x in enumerate(self.outputs)]
-            wanted = [
-                self.graph.node(f"p{i}", *place) for i, shape in enumerate(self.shapes) for place in np.ndindex(shape)
-            ]
-            return self._of_arrays(_derivatives(self.graph, seeds, wanted), True)
-
-        run = self._made("pulled", make)
+        run = self._made("pulled", lambda: self._of_arrays(self._pulled, True))
         if run is None:
             return None
         found = run(t, y.T, _elements(arrays), bars.T)
         sums = np.array([x.sum() if type(x) is np.ndarray else x * len(t) for x in found])
         parts = np.split(sums, np.cumsum([math.prod(shape) for shape in self.shapes]))
         return [part.reshape(shape)[()] for part, shape in zip(parts, self.shapes, strict=False)]
+
+    @property
+    def _slopes(self) -> list[Any]:
+        """The derivatives of all outputs by all of y, as nodes and numbers."""
+        states = [self.graph.node("y", i) for i in range(self.size)]
+        return [x for out in self.outputs for x in _derivatives(self.graph, [(out, 1.0)], states)]
+
+    @property
+    def parameters(self) -> list[tuple[str, tuple[int, ...]]]:
+        """The nodes of all elements of the arrays."""
+        return [(f"p{i}", place) for i, shape in enumerate(self.shapes) for place in np.ndindex(shape)]
+
+    @property
+    def _pulled(self) -> list[Any]:
+        """The cotangents of all elements of the arrays, as nodes and numbers."""
+        seeds = [(x, self.graph.node("bar", i)) for i, x in enumerate(self.outputs)]
+        return _derivatives(self.graph, seeds, [self.graph.node(name, *place) for name, place in self.parameters])
+
+    def lowered(self, name: str, make: Callable[[tuple[Steps, Steps, Steps]], Any]) -> Any:
+        """Return what is made once of the code of f, of its Jacobian by y and of the cotangents of its arrays.
+
+        None where that would be too large, or `make` gives None.
+        """
+        return self._made(
+            name, lambda: make(tuple([Steps.of(self.graph, x) for x in (self.outputs, self._slopes, self._pulled)]))
+        )
 
     def _of_arrays(self, outputs: Sequence[Any], has_bars: bool) -> Function:
         lines = [*self._unpacked(), f"{self._states}, = y"]

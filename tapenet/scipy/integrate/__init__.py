@@ -10,10 +10,8 @@ np.float64(-0.25)
 
 from scipy.integrate import IntegrationWarning as IntegrationWarning, ODEintWarning as ODEintWarning
 
-from tapenet.scipy.integrate.ivp import (
-    odeint as odeint,
-    solve_ivp as solve_ivp,
-)
+from tapenet.scipy.integrate.ivp import solve_ivp as solve_ivp
+from tapenet.scipy.integrate.lsoda import odeint as odeint
 from tapenet.scipy.integrate.placed import PLACED
 from tapenet.scipy.integrate.quadrature import (
     dblquad as dblquad,

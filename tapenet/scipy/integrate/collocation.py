@@ -55,7 +55,10 @@ def radau(stages: int) -> Tableau:
     powers = np.arange(stages)
     at_nodes = nodes[:, None] ** powers
     integrals = nodes[:, None] ** (powers + 1) / (powers + 1)
-    return Tableau(nodes, np.linalg.solve(at_nodes.T, integrals.T).T)
+    weights = np.ascontiguousarray(np.linalg.solve(at_nodes.T, integrals.T).T)
+    for x in (nodes, weights):
+        x.flags.writeable = False  # they are shared
+    return Tableau(nodes, weights)
 
 
 # ---- linear recurrences ----
@@ -182,20 +185,18 @@ _ITERATIONS = 8
 
 
 def pulled(
-    field: StraightField, tableau: Tableau, out: Any, times: Array, arrays: Sequence[Array], bar: Array
+    field: StraightField, tableau: Tableau, stages: Array, mesh: Array, arrays: Sequence[Array], bar: Array
 ) -> tuple[Array, list[Array]] | None:
     """Return the cotangents of the initial value and of the arguments' arrays, of plain values: tangent's transpose.
 
     None where the derivatives of the right-hand side would be large functions.
 
     Args:
-        field: the right-hand side.
-        tableau, out, times, arrays: as for `tangent`.
+        field, tableau, mesh, arrays: as for `stages_between`.
+        stages: between the points of the mesh.
         bar: the cotangents of y at the points of the mesh.
     """
-    _, stages, interval, fraction = out
     (steps, count, d), a = stages.shape, tableau.weights
-    mesh = mesh_times(times, interval, fraction)
     h = np.diff(mesh)
     nodes, flat = np.ravel(mesh[:-1, None] + tableau.nodes * h[:, None]), stages.reshape(steps * count, d)
     slopes = field.slopes(nodes, flat, arrays)

@@ -1,0 +1,132 @@
+"""The right-hand sides of problems: of plain values, and as straight code where they are that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.core.primitive import Array
+from tapenet.core.pytrees import tree_leaves
+from tapenet.scipy.identity import identity_of, identity_of_value
+from tapenet.scipy.straight import StraightField
+from tapenet.transforms.calls import check_no_capture, is_array, is_differentiable
+
+Function = Callable[..., Any]
+
+
+@attrs.define(eq=False)
+class Field:
+    """A right-hand side f(t, y, *args).
+
+    Attributes:
+        name: the function, for errors.
+        f: as above.
+        users: the user's function, which f calls.
+        form: what tells arguments apart but for their differentiable arrays; None where that cannot be told.
+        straight: f as straight code; None where it cannot be written so.
+        identity: of the function that this is known for.
+        is_known: whether it was tried.
+    """
+
+    name: str
+    f: Function
+    users: Function
+    form: Hashable
+    straight: StraightField | None = None
+    identity: Hashable = None
+    is_known: bool = False
+
+    @classmethod
+    def of(cls, name: str, f: Function, users: Function, args: Any) -> Field:
+        return cls(name, f, users, _form_of(args, _DEPTH))
+
+    def plain(self, args: Any) -> Function:
+        """Return f(t, y) of plain values."""
+
+        def field(t: float, y: Array) -> Array:
+            value = self.f(t, y, *args)
+            if type(value) is not np.ndarray:
+                check_no_capture(self.name, tree_leaves(value))
+            return value
+
+        return field
+
+    def write(self, times: Array, y0: Array, given: Sequence[Array], rebuilt: Function) -> None:
+        """Find straight code for a problem.
+
+        What depends on more than its arguments, such as a counter, or reads values past the record, is another function
+        elsewhere: there straight code is compared with f. It is kept for functions that are known to compute the same;
+        what others read may change, and they are compared for each solution.
+
+        Args:
+            times, y0: of the problem.
+            given: the differentiable arrays.
+            rebuilt: makes the arguments of these.
+        """
+        identity = self._identity(y0, given)
+        if identity is not None and identity == self.identity:
+            return
+        self.identity = identity
+        if identity is not None and identity in _WRITTEN:
+            self.straight, self.is_known = _WRITTEN[identity], True
+            return
+        if identity is not None or not self.is_known:
+            self.is_known = True
+            self.straight = StraightField.of(lambda t, y, arrays: self.f(t, y, *rebuilt(arrays)), times[0], y0, given)
+        if not self._is_same(times, y0, given, rebuilt):
+            self.straight = None
+        elif identity is not None and not self._is_same(times, y0, [x + 1e-3 * (1 + np.abs(x)) for x in given], rebuilt):
+            self.straight = None
+        if identity is not None:
+            if len(_WRITTEN) >= _MOST_WRITTEN:
+                _WRITTEN.clear()
+            _WRITTEN[identity] = self.straight
+
+    def _identity(self, y0: Array, given: Sequence[Array]) -> Hashable | None:
+        own = None if self.form is None else identity_of(self.users)
+        if own is None:
+            return None
+        return own, self.users is self.f, self.form, tuple([_space_of(x) for x in (y0, *given)])
+
+    def _is_same(self, times: Array, y0: Array, given: Sequence[Array], rebuilt: Function) -> bool:
+        """Return whether straight code gives what f does, at the start and at another time and state.
+
+        Where f cannot be evaluated, the solver calls it itself.
+        """
+        if self.straight is None:
+            return False
+        try:
+            field = self.plain(rebuilt(given))
+            straight = self.straight.of_numbers(given, field)
+            for t, y in ((float(times[0]), y0), (float(times[-1]), y0 + 1e-3 * (1 + np.abs(y0)))):
+                with np.errstate(all="ignore"):  # the other state is none that the user chose
+                    expected = np.asarray(field(t, y))
+                pairs = zip(straight(t, y), expected.tolist(), strict=True)
+                if expected.shape != y0.shape or not all(a == b or abs(a - b) <= 1e-10 * abs(b) for a, b in pairs):
+                    return False
+        except Exception:
+            return False
+        return True
+
+
+_WRITTEN: dict[Any, StraightField | None] = {}
+_MOST_WRITTEN = 128
+_DEPTH = 8  # of containers within each other
+
+
+def _form_of(args: Any, depth: int) -> Hashable | None:
+    """Return what tells arguments apart but for their differentiable arrays."""
+    if is_array(args) and is_differentiable(args):
+        return "array"
+    if depth and type(args) in (tuple, list, dict):
+        parts = [_form_of(x, depth - 1) for x in (args.values() if type(args) is dict else args)]
+        names = tuple(map(identity_of_value, args)) if type(args) is dict else ()
+        return None if None in parts or None in names else (type(args), names, tuple(parts))
+    return identity_of_value(args)
+
+
+def _space_of(x: Any) -> Hashable:
+    return (x.shape, x.dtype) if type(x) is np.ndarray else type(x)
