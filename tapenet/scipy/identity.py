@@ -144,7 +144,7 @@ def _read(code: types.CodeType) -> _Code | None:
                 return None
             if x.opname == "LOAD_GLOBAL":
                 names.append(str(x.argval))
-            changes = changes or x.opname.endswith("_SUBSCR") and x.opname != "BINARY_SUBSCR"
+            changes = changes or (x.opname.endswith("_SUBSCR") and x.opname != "BINARY_SUBSCR")
             changes = changes or (is_attribute and x.argval in _CHANGING)
     return _Code(tuple(dict.fromkeys(names)), changes)
 

@@ -469,13 +469,13 @@ class StraightField:
         seeds = [(x, self.graph.node("bar", i)) for i, x in enumerate(self.outputs)]
         return _derivatives(self.graph, seeds, [self.graph.node(name, *place) for name, place in self.parameters])
 
-    def lowered(self, name: str, make: Callable[[tuple[Steps, Steps, Steps]], Any]) -> Any:
+    def lowered(self, name: str, make: Callable[[Sequence[Steps]], Any]) -> Any:
         """Return what is made once of the code of f, of its Jacobian by y and of the cotangents of its arrays.
 
         None where that would be too large, or `make` gives None.
         """
         return self._made(
-            name, lambda: make(tuple([Steps.of(self.graph, x) for x in (self.outputs, self._slopes, self._pulled)]))
+            name, lambda: make([Steps.of(self.graph, x) for x in (self.outputs, self._slopes, self._pulled)])
         )
 
     def _of_arrays(self, outputs: Sequence[Any], has_bars: bool) -> Function:

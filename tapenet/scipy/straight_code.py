@@ -7,7 +7,6 @@ import ctypes
 import functools
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import attrs
 import numpy as np
@@ -80,6 +79,10 @@ class Code:
     def loads(self, base: Value, count: int) -> list[Value]:
         return [self.load(base, i) for i in range(count)]
 
+    def stores(self, values: Sequence[Value], base: Value) -> None:
+        for i, x in enumerate(values):
+            self.store(x, base, i)
+
     # ---- numbers ----
 
     def add(self, x: Value, y: Value) -> Value:
@@ -112,6 +115,10 @@ class Code:
 
     # ---- control ----
 
+    def all(self, conditions: Sequence[Value]) -> Value:
+        """Return whether all hold."""
+        return functools.reduce(lambda x, y: self.value(f"and i1 {x}, {y}"), conditions)
+
     def label(self) -> str:
         return f"l{self.name()[1:]}"
 
@@ -136,6 +143,25 @@ class Code:
         self.store(self.value(f"add i64 {done}, 1"), turn, kind="i64")
         self.do(f"br label %{head}")
         self.do(f"{last}:")
+
+    def begin_turns(self, turns: Value) -> str:
+        """Begin what is done again until `end_turns`; return its label. `turns` is the address of their count."""
+        again = self.label()
+        self.store("0", turns, kind="i64")
+        self.begin(again)
+        return again
+
+    def end_turns(self, turns: Value, again: str, is_done: Value, most: int) -> None:
+        """Go on where a condition holds, return 0 after so many turns, and else take another."""
+        turn = self.value(f"add i64 {self.load(turns, kind='i64')}, 1")
+        self.store(turn, turns, kind="i64")
+        done, check, failed = (self.label() for _ in range(3))
+        self.branch(is_done, done, check)
+        self.do(f"{check}:")
+        self.branch(self.value(f"icmp slt i64 {turn}, {most}"), again, failed)
+        self.do(f"{failed}:")
+        self.do("ret i64 0")
+        self.do(f"{done}:")
 
     # ---- fields ----
 
@@ -196,7 +222,7 @@ def table_of(operations: Sequence[str]) -> Array | None:
 
 @functools.cache
 def _address_in_c(name: str) -> int | None:
-    for open_library in (lambda: ctypes.CDLL(None), lambda: ctypes.CDLL("ucrtbase")):
+    for library in (None, "ucrtbase"):
         with contextlib.suppress(OSError, AttributeError, TypeError):
-            return ctypes.cast(getattr(open_library(), name), ctypes.c_void_p).value
+            return ctypes.cast(getattr(ctypes.CDLL(library), name), ctypes.c_void_p).value
     return None

@@ -14,7 +14,6 @@ from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError
 
 
-
 @branch_condition
 def are_in_order(times: Array) -> bool:
     steps = np.diff(np.asarray(times), axis=-1)
@@ -66,5 +65,3 @@ def checked_args(function: str, args: Any) -> tuple[Any, ...]:
     if not isinstance(args, tuple | list):
         raise ArgumentTypeError(f"{function}: args must be a tuple; got {type(args).__name__}. Write args=(args,).")
     return tuple(args)
-
-

@@ -76,9 +76,8 @@ class Field:
         if identity is not None or not self.is_known:
             self.is_known = True
             self.straight = StraightField.of(lambda t, y, arrays: self.f(t, y, *rebuilt(arrays)), times[0], y0, given)
-        if not self._is_same(times, y0, given, rebuilt):
-            self.straight = None
-        elif identity is not None and not self._is_same(times, y0, [x + 1e-3 * (1 + np.abs(x)) for x in given], rebuilt):
+        others = [] if identity is None else [[x + 1e-3 * (1 + np.abs(x)) for x in given]]
+        if not all(self._is_same(times, y0, arrays, rebuilt) for arrays in (given, *others)):
             self.straight = None
         if identity is not None:
             if len(_WRITTEN) >= _MOST_WRITTEN:
@@ -129,4 +128,4 @@ def _form_of(args: Any, depth: int) -> Hashable | None:
 
 
 def _space_of(x: Any) -> Hashable:
-    return (x.shape, x.dtype) if type(x) is np.ndarray else type(x)
+    return type(x), np.shape(x), getattr(x, "dtype", None)

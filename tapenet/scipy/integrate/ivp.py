@@ -26,10 +26,10 @@ from tapenet.scipy.integrate.checking import (
     is_zero,
     times_in_order,
 )
+from tapenet.scipy.integrate.machine import Mesh
 from tapenet.scipy.integrate.problems import Problem, apart
 from tapenet.scipy.placing import published
 from tapenet.scipy.solutions import moved, solved
-from tapenet.transforms.calls import split_arrays
 from tapenet.transforms.products import jvp
 
 Function = Callable[..., Any]
@@ -54,27 +54,32 @@ class _Ivp:
     found: Any = None
     given: Any = None
 
-    def __call__(self, problem: Problem, times: Array, y0: Array, args: Any) -> Any:
-        """Return the steps, and the interpolant."""
+    def __call__(self, problem: Problem, times: Array, y0: Array, arrays: Sequence[Array]) -> tuple[Mesh, Array]:
+        """Return the mesh of the steps, and the stages by the interpolant."""
+        found = self.result(problem, times, y0, arrays)
+        return problem.along(times, found.t, apart(found.states))
+
+    def result(self, problem: Problem, times: Array, y0: Array, arrays: Sequence[Array]) -> Any:
+        """Return SciPy's result, from the first of the times to the last or further."""
         first, last = float(times[0]), float(times[-1])
-        arrays, _ = split_arrays(args)
         given = first, *(np.asarray(x).tobytes() for x in (y0, *arrays))
         if self.given is None or self.given[0] != given or abs(last - first) > abs(self.given[1] - first):
-            self.given = given, last
-            self.found = self.solved(problem, (first, last), y0, args)
-        return self.found.t, apart(self.found.states)
+            found = self.solved(problem, (first, last), y0, arrays)
+            self.given, self.found = (given, last), found
+            return found
+        return self.found
 
-    def solved(self, problem: Problem, span: tuple[float, float], y0: Array, args: Any) -> Any:
+    def solved(self, problem: Problem, span: tuple[float, float], y0: Array, given: Sequence[Array]) -> Any:
         """Return SciPy's result, with the function of times that gives states as `states`."""
-        field = problem.plain_field(np.array(span), y0, args)
+        field = problem.plain_field(np.array(span), y0, given)
         straight = problem.straight
         if straight is not None:
-            field = straight.of_numbers(problem.given(args), field)
+            field = straight.of_numbers(given, field)
         attempt = None
         if straight is not None and self.method in stepping.SOLVERS and not self.events:
-            attempt = stepping.attempt_of(straight, self.method, problem.given(args))
+            attempt = stepping.attempt_of(straight, self.method, given)
         if straight is None or attempt is None:
-            events = [_with_args(event, args) for event in self.events]
+            events = [_with_args(event, problem.rebuilt(given)) for event in self.events]
             found = scipy.integrate.solve_ivp(
                 field, span, y0, self.method, dense_output=True, events=events or None, **self.options
             )
@@ -83,7 +88,7 @@ class _Ivp:
         else:
             solver, taken = stepping.SOLVERS[self.method], list[Any]()
             found = scipy.integrate.solve_ivp(field, span, y0, solver, attempt=attempt, taken=taken, **self.options)
-            values = functools.partial(straight.values, arrays=problem.given(args))
+            values = functools.partial(straight.values, arrays=given)
             found.states = stepping.Solution(found.t, found.y.T, np.array(taken), solver, values)
         if not found.success:
             raise ConvergenceError(f"{problem.name}: {found.message}")
@@ -197,8 +202,8 @@ def _solver_times(problem: Problem, solver: _Ivp) -> Function:
     """Return the function of the problem's values that gives the solver's steps, and the times of each event."""
 
     def times(span: Array, y0: Array, *arrays: Array) -> tuple[Array, ...]:
-        steps, _ = solver(problem, span, y0, problem.rebuilt(arrays))
-        return (np.asarray(steps), *map(np.asarray, solver.found.t_events or ()))
+        found = solver.result(problem, span, y0, arrays)
+        return (np.asarray(found.t), *map(np.asarray, found.t_events or ()))
 
     return nondifferentiable(times, name="solver_times")
 

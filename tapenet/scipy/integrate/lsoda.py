@@ -13,7 +13,7 @@ from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError, ConvergenceError
 from tapenet.scipy.integrate import collocation
 from tapenet.scipy.integrate.checking import checked_args, initial, is_on_tape, times_in_order
-from tapenet.scipy.integrate.machine import Calls
+from tapenet.scipy.integrate.machine import Mesh, flat
 from tapenet.scipy.integrate.problems import Problem, apart
 from tapenet.scipy.placing import published
 
@@ -34,12 +34,23 @@ class _Odeint:
 
     options: dict[str, Any]
 
-    def __call__(self, problem: Problem, times: Array, y0: Array, args: Any) -> Any:
-        """Return a mesh as fine as the solver's steps, and a function of a mesh and nodes that gives the states."""
-        field, given = problem.plain_field(times, y0, args), problem.given(args)
-        y, seen = self.called(problem, field, given, y0, times)
-        if problem.straight is not None:
-            problem.straight.calls[0] += len(seen)
+    def __call__(self, problem: Problem, times: Array, y0: Array, given: Sequence[Array]) -> tuple[Mesh, Array]:
+        """Return a mesh as fine as the solver's steps, and the stages."""
+        field, straight = problem.plain_field(times, y0, given), problem.straight
+        machine = problem.machine
+        if machine is None:
+            y, seen = self.called(problem, field, given, y0, times)
+        else:
+            parameters = flat(given)
+            with machine.calls() as calls:
+                y = calls.solved(parameters, field, lambda f: self.integrated(problem.name, f, y0, times))
+                mesh = machine.mesh(calls.seen, times, y)
+                stages = machine.stages_between(mesh.times, mesh.y, parameters, self.errors_of(len(y0)))
+                if stages is not None:
+                    return mesh, stages
+                seen = calls.seen.copy()
+        if straight is not None:
+            straight.calls[0] += len(seen)
         sign = -1.0 if times[-1] < times[0] else 1.0
         called = _last_calls(seen, sign)[::2]
 
@@ -50,24 +61,20 @@ class _Odeint:
             return states[places]
 
         def states(mesh: Array, nodes: Array) -> tuple[Array, Array]:
-            if problem.straight is not None:
-                values = _at_mesh(mesh, times, y, called, sign)
-                stages = self.stages(problem, mesh, values, given)
+            if straight is not None:
+                values, tableau = _at_mesh(mesh, times, y, called, sign), collocation.radau(problem.stages)
+                stages = collocation.stages_between(straight, tableau, mesh, values, given, self.allowed)
                 if stages is not None:
                     return values, stages
             found: tuple[Array, Array] = apart(again)(mesh, nodes)
             return found
 
-        return called[:, 0], states
+        return problem.along(times, called[:, 0], states)
 
     def called(
         self, problem: Problem, field: Function, given: Sequence[Array], y0: Array, times: Array
     ) -> tuple[Array, Array]:
         """Return SciPy's solution, and what it called f with: rows of time and y."""
-        machine = problem.machine
-        if machine is not None:
-            calls = Calls.of(machine, given, field)
-            return calls.solved(lambda f: self.integrated(problem.name, f, y0, times)), calls.seen
         seen = list[float]()
         if problem.straight is not None:
             f = problem.straight.of_calls(given, field, seen.extend)
@@ -79,15 +86,10 @@ class _Odeint:
 
         return self.integrated(problem.name, f, y0, times), np.array(seen).reshape(-1, 1 + len(y0))
 
-    def stages(self, problem: Problem, mesh: Array, values: Array, given: Sequence[Array]) -> Array | None:
-        """Return the stages of the collocation, of straight code; None where they are not found so."""
-        machine, tableau = problem.machine, collocation.radau(problem.stages)
-        found = None
-        if machine is not None:
-            relative, absolute = (np.broadcast_to(x, values.shape[1:]) for x in self.errors)
-            found = machine.stages_between(mesh, values, given, np.array([relative, absolute], float))
-        if found is None and problem.straight is not None:
-            found = collocation.stages_between(problem.straight, tableau, mesh, values, given, self.allowed)
+    def errors_of(self, size: int) -> Array:
+        """Return the errors of each element, relative and absolute."""
+        found = np.empty((2, size))
+        found[0], found[1] = self.errors
         return found
 
     @property

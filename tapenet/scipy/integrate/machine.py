@@ -9,12 +9,12 @@ is not stiff on the mesh; elsewhere, and where a value is not finite, the functi
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import importlib
-import itertools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -23,8 +23,9 @@ import numpy as np
 from tapenet.core.primitive import Array
 from tapenet.kernels import backends
 from tapenet.kernels.memory import address
+from tapenet.scipy.integrate.source import HEAD, Box, Source
 from tapenet.scipy.straight import Steps, StraightField
-from tapenet.scipy.straight_code import DECLARED, Code, Value, functions_of_c, number, table_of
+from tapenet.scipy.straight_code import functions_of_c, table_of
 
 Function = Callable[..., Any]
 
@@ -34,11 +35,9 @@ _LARGEST = 10
 _MOST_NODES = 1000
 
 
-# ---- objects of CPython's, as machine code sees them ----
+# ---- CPython ----
 
-_HEAD = object.__basicsize__  # bytes before the value of a float, and the address of an array's elements
-_OUT, _ELEMENTS, _PARAMETERS, _TABLE, _SEEN, _COUNT, _MOST, _OTHERWISE, _CALL, _KEEP, _FLOAT, _ARRAY = range(12)
-_FASTCALL = 0x80
+_FASTCALL = 0x80  # its flag of functions that take their arguments as an array
 
 
 class _Method(ctypes.Structure):
@@ -54,12 +53,13 @@ class _Method(ctypes.Structure):
 
 @functools.cache
 def _interpreter() -> tuple[int, ...] | None:
-    """Return what `_CALL` to `_ARRAY` hold; None where objects do not lie in memory as expected."""
-    if sys.implementation.name != "cpython":
+    """Return what `Box.CALL` to `Box.ARRAY` hold; None where objects do not lie in memory as expected."""
+    if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8:
         return None
     x, y = np.empty(1), 0.5
-    lies = ctypes.c_void_p.from_address(id(x) + _HEAD).value == address(x)
-    if not lies or ctypes.c_double.from_address(id(y) + _HEAD).value != y:
+    kinds = [ctypes.c_void_p.from_address(id(one) + HEAD - 8).value for one in (x, y)]
+    lies = ctypes.c_void_p.from_address(id(x) + HEAD).value == address(x)
+    if not lies or kinds != [id(np.ndarray), id(float)] or ctypes.c_double.from_address(id(y) + HEAD).value != y:
         return None
     names = ("PyObject_CallFunctionObjArgs", "Py_IncRef")
     found = [ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in names]
@@ -78,50 +78,58 @@ def _made_function(method: _Method, own: Any) -> Function:
 
 @attrs.define(eq=False)
 class Calls:
-    """The right-hand side of one solve as a function (t, y) of CPython's, and what it was called with.
+    """The right-hand side as a function (t, y) of CPython's, and what it was called with in one solve.
 
     Attributes:
-        machine: the code.
-        otherwise: f of plain values, for where the code gives inf or NaN.
-        parameters: the elements of all arrays.
+        method: the code.
+        table: the addresses of C's functions.
         out: what the function gives each time.
         rows: time and y of each call, and room for more.
         box: what the code reads and counts.
+        parameters: the elements of all arrays.
+        otherwise: f of plain values, for where the code gives inf or NaN.
     """
 
-    machine: Machine
-    otherwise: Function
-    parameters: Array
+    method: _Method
+    table: Array
     out: Array
     rows: Array
     box: Array
+    parameters: Array | None = None
+    otherwise: Function | None = None
 
     @classmethod
-    def of(cls, machine: Machine, arrays: Sequence[Array], otherwise: Function) -> Calls:
-        rows, out, parameters = np.empty((_ROWS, 1 + machine.size)), np.empty(machine.size), flat(arrays)
-        places = (id(out), address(out), address(parameters), address(machine.table), address(rows))
-        return cls(machine, otherwise, parameters, out, rows, np.array([*places, 0, _ROWS, 0, *machine.interpreter]))
+    def of(cls, size: int, method: _Method, table: Array, interpreter: tuple[int, ...]) -> Calls:
+        rows, out = np.empty((_ROWS, 1 + size)), np.empty(size)
+        box = np.array([id(out), address(out), 0, address(table), address(rows), 0, _ROWS, 0, *interpreter])
+        return cls(method, table, out, rows, box)
 
-    def solved(self, solve: Callable[[Function], Any]) -> Any:
+    def solved(self, parameters: Array, otherwise: Function, solve: Callable[[Function], Any]) -> Any:
         """Return what a solver gives that calls the function, and copies what that gives."""
+        self.parameters, self.otherwise, box = parameters, otherwise, self.box
         called = self.called  # held here: the box has its address only
-        self.box[_OTHERWISE] = id(called)
-        return solve(_made_function(self.machine.method, self.box))
+        box[Box.PARAMETERS], box[Box.COUNT], box[Box.OTHERWISE] = address(parameters), 0, id(called)
+        try:
+            return solve(_made_function(self.method, box))
+        finally:
+            box[Box.OTHERWISE] = 0
+            self.parameters = self.otherwise = None
 
     def called(self, t: float, y: Array) -> Any:
         """Call f itself, and note it; make room for more calls."""
-        count = int(self.box[_COUNT])
+        count = int(self.box[Box.COUNT])
         if count == len(self.rows):
             self.rows = np.concatenate([self.rows, np.empty_like(self.rows)])
-            self.box[_SEEN], self.box[_MOST] = address(self.rows), len(self.rows)
+            self.box[Box.SEEN], self.box[Box.MOST] = address(self.rows), len(self.rows)
         self.rows[count, 0], self.rows[count, 1:] = t, y
-        self.box[_COUNT] += 1
+        self.box[Box.COUNT] += 1
+        assert self.otherwise is not None
         return self.otherwise(t, y)
 
     @property
     def seen(self) -> Array:
         """Time and y of each call so far."""
-        return self.rows[: int(self.box[_COUNT])]
+        return self.rows[: int(self.box[Box.COUNT])]
 
 
 _ROWS = 1024
@@ -142,8 +150,9 @@ class Machine:
         table: the addresses of C's functions.
         interpreter: what the boxes of calls hold of CPython.
         method: the function that CPython calls.
-        find_stages, pull: the loops over steps.
+        arrange, find_stages, pull: the loops over calls and steps.
         library: what holds the code.
+        spare: what solves use, one at a time.
     """
 
     size: int
@@ -151,21 +160,54 @@ class Machine:
     table: Array
     interpreter: tuple[int, ...]
     method: _Method
+    arrange: Callable[..., int]
     find_stages: Callable[..., int]
     pull: Callable[..., int]
     library: Any
+    spare: list[Calls] = attrs.field(factory=list)
 
-    def stages_between(self, mesh: Array, y: Array, arrays: Sequence[Array], errors: Array) -> Array | None:
+    @contextlib.contextmanager
+    def calls(self) -> Iterator[Calls]:
+        """Lend what a solve uses."""
+        try:
+            calls = self.spare.pop()
+        except IndexError:
+            calls = Calls.of(self.size, self.method, self.table, self.interpreter)
+        yield calls
+        if len(calls.rows) <= _MOST_ROWS:
+            self.spare.append(calls)
+
+    def mesh(self, seen: Array, times: Array, y: Array) -> Mesh:
+        """Return the output times, and between them every second time that f was called at last.
+
+        Those of steps that were rejected are not among these. What the solver calls f with last is beside the solution
+        by less than the tolerance.
+
+        Args:
+            seen: rows of time and y of each call.
+            times, y: the output times, and the solution there.
+        """
+        times, y = np.ascontiguousarray(times), np.ascontiguousarray(y)
+        most = len(times) + (len(seen) + 1) // 2
+        numbers, places = np.empty((self.size + 2) * most), np.empty(most + len(times) + len(seen), np.int64)
+        at, first = address(numbers), address(places)
+        given = (address(seen), len(seen), address(times), len(times), address(y), most)
+        count = self.arrange(*given, at, at + 16 * most, at + 8 * most, first)
+        values = numbers[2 * most : 2 * most + count * self.size].reshape(count, self.size)
+        ends = places[most : most + len(times)]
+        return Mesh(numbers[:count], values, places[:count], numbers[most : most + count], ends)
+
+    def stages_between(self, mesh: Array, y: Array, parameters: Array, errors: Array) -> Array | None:
         """Return the stages between the points of a mesh; None where the iteration does not converge.
 
         Args:
             mesh, y: the times, and the solution there.
-            arrays: the arguments of the right-hand side.
+            parameters: the elements of the arguments of the right-hand side.
             errors: those that stages may have, relative to them and absolute, for each element of y; shape (2, d).
         """
         found = np.empty((len(mesh) - 1, self.stages, self.size))
-        given = [np.ascontiguousarray(x) for x in (self.table, flat(arrays), mesh, y, errors)]
-        return found if self.find_stages(*map(address, given), address(found), len(found)) else None
+        places = map(address, (self.table, parameters, mesh, y, errors, found))
+        return found if self.find_stages(*places, len(found)) else None
 
     def pulled(
         self, mesh: Array, stages: Array, bar: Array, arrays: Sequence[Array]
@@ -173,19 +215,41 @@ class Machine:
         """Return the cotangents of the initial value and of the arrays; None as above.
 
         Args:
-            mesh, stages, arrays: as above.
+            mesh, stages: as above.
             bar: the cotangents of y on the mesh.
+            arrays: the arguments of the right-hand side.
         """
-        parameters = flat(arrays)
+        parameters, stages = flat(arrays), np.ascontiguousarray(stages)
         out = np.empty(self.size + len(parameters))
-        given = [np.ascontiguousarray(x) for x in (self.table, parameters, mesh, stages, bar)]
-        if not self.pull(*map(address, given), address(out), len(stages)):
+        if not self.pull(*map(address, (self.table, parameters, mesh, stages, bar, out)), len(stages)):
             return None
         found, first = [], self.size
-        for x in map(np.asarray, arrays):
-            found.append(out[first : first + x.size].reshape(x.shape)[()])
-            first += x.size
+        for x in arrays:
+            last = first + np.size(x)
+            found.append(out[first:last].reshape(np.shape(x))[()])
+            first = last
         return out[: self.size], found
+
+
+@attrs.frozen(eq=False)
+class Mesh:
+    """The points along a solution.
+
+    Attributes:
+        times: of the points.
+        y: the solution there.
+        interval, fraction: of the output times that a point is in, and the fraction of it.
+        ends: which points are output times.
+    """
+
+    times: Array
+    y: Array
+    interval: Array
+    fraction: Array
+    ends: Array
+
+
+_MOST_ROWS = 2**16
 
 
 def machine_of(field: StraightField, nodes: Array, weights: Array) -> Machine | None:
@@ -203,221 +267,13 @@ def _compiled(field: StraightField, codes: Sequence[Steps], nodes: Array, weight
     table, interpreter = table_of(functions), _interpreter()
     if table is None or interpreter is None or sum(len(code.operations) for code in codes) > _MOST_NODES:
         return None
-    written = _Written(field, codes, functions, nodes.tolist(), weights.tolist())
-    text = DECLARED + written.called() + written.find_stages() + written.pull()
+    text = Source(field, codes, functions, nodes.tolist(), weights.tolist()).module()
     # Imported here: it needs llvmlite.
     machine_code = importlib.import_module("tapenet.kernels.machine_code")
     library = machine_code.compile_module(lambda: text, text)
     method = _Method(b"right_hand_side", library.address("called"), _FASTCALL, None)
-    loop = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 6, ctypes.c_int64)
+    pointer, length = ctypes.c_void_p, ctypes.c_int64
+    arrange = ctypes.PYFUNCTYPE(length, *[pointer, length] * 3, *[pointer] * 4)(library.address("arrange"))
+    loop = ctypes.PYFUNCTYPE(length, *[pointer] * 6, length)
     loops = [loop(library.address(name)) for name in ("find_stages", "pull")]
-    return Machine(field.size, len(nodes), table, interpreter, method, *loops, library)
-
-
-# ---- source ----
-
-
-@attrs.frozen(eq=False)
-class _Written:
-    """The functions of a module, as LLVM's intermediate representation.
-
-    Attributes:
-        field: the right-hand side.
-        codes: of it, its Jacobian by y and the cotangents of its arrays.
-        functions: the operations that are functions of C, in the order of the table.
-        nodes, weights: the coefficients of the collocation.
-    """
-
-    field: StraightField
-    codes: Sequence[Steps]
-    functions: Sequence[str]
-    nodes: list[float]
-    weights: list[list[float]]
-
-    def _begun(self, code: Code, table: Value, parameters: Value) -> Function:
-        """Read what all points share; return a function that computes one of the codes at a point."""
-        callees = {name: code.load(table, i, "ptr") for i, name in enumerate(self.functions)}
-        of_arrays = {node: code.load(parameters, i) for i, node in enumerate(self.field.parameters)}
-
-        def at(which: int, t: Value, y: Sequence[Value], bars: Sequence[Value] = ()) -> tuple[list[Value], Value]:
-            inputs = {("t", ()): t, **{("y", (i,)): x for i, x in enumerate(y)}, **of_arrays}
-            return code.straight(self.codes[which], inputs | {("bar", (i,)): x for i, x in enumerate(bars)}, callees)
-
-        return at
-
-    def called(self) -> str:
-        """Return the function that CPython calls with a time and an array."""
-        code, size = Code(), self.field.size
-        box = code.load(code.address("%self", _HEAD, "i8"), kind="ptr")
-        t, y = (code.load("%args", i, "ptr") for i in range(2))
-        itself, fast, noted = (code.label() for _ in range(3))
-        count = code.load(box, _COUNT, "i64")
-        fits = [code.value(f"icmp ult i64 {count}, {code.load(box, _MOST, 'i64')}")]
-        for x, kind in ((t, _FLOAT), (y, _ARRAY)):
-            own = code.load(code.address(x, _HEAD - 8, "i8"), kind="ptr")
-            fits.append(code.value(f"icmp eq ptr {own}, {code.load(box, kind, 'ptr')}"))
-        code.branch(functools.reduce(lambda a, b: code.value(f"and i1 {a}, {b}"), fits), fast, itself)
-        code.do(f"{fast}:")
-        at = self._begun(code, code.load(box, _TABLE, "ptr"), code.load(box, _PARAMETERS, "ptr"))
-        time = code.load(code.address(t, _HEAD, "i8"))
-        elements = code.loads(code.load(code.address(y, _HEAD, "i8"), kind="ptr"), size)
-        found, trouble = at(0, time, elements)
-        code.branch(code.value(f"fcmp oeq double {trouble}, {number(0.0)}"), noted, itself)
-        code.do(f"{noted}:")
-        row, out = code.place(count, 1 + size, code.load(box, _SEEN, "ptr")), code.load(box, _ELEMENTS, "ptr")
-        for i, x in enumerate((time, *elements)):
-            code.store(x, row, i)
-        for i, x in enumerate(found):
-            code.store(x, out, i)
-        code.store(code.value(f"add i64 {count}, 1"), box, _COUNT, "i64")
-        given = code.load(box, _OUT, "ptr")
-        code.do(f"call void {code.load(box, _KEEP, 'ptr')}(ptr {given})")
-        code.do(f"ret ptr {given}")
-        code.do(f"{itself}:")
-        f, call = code.load(box, _OTHERWISE, "ptr"), code.load(box, _CALL, "ptr")
-        code.do(f"ret ptr {code.value(f'call ptr (ptr, ...) {call}(ptr {f}, ptr {t}, ptr {y}, ptr null)')}")
-        return code.written("define ptr @called(ptr %self, ptr %args, i64 %count)")
-
-    def _times(self, code: Code) -> Value:
-        """Return the address of the nodes."""
-        nodes = code.variable(f"[{len(self.nodes)} x double]")
-        for j, node in enumerate(self.nodes):
-            code.store(number(node), nodes, j)
-        return nodes
-
-    def find_stages(self) -> str:
-        """Return the loop that finds stages: from the cubic polynomials through y and f at both ends of a step."""
-        code, size, count = Code(), self.field.size, len(self.nodes)
-        at, nodes = self._begun(code, "%table", "%parameters"), self._times(code)
-        slopes, most = (code.variable(f"[{count * size} x double]") for _ in range(2))
-        before, turns = [code.variable() for _ in range(size)], code.variable("i64")
-        errors = code.loads("%errors", 2 * size)
-        for x, variable in zip(at(0, code.load("%mesh"), code.loads("%y", size))[0], before, strict=True):
-            code.store(x, variable)
-        with code.loop("%count") as n:
-            step, y = code.address("%mesh", n), code.place(n, size, "%y")
-            t, next_t = code.loads(step, 2)
-            h, first, last = code.subtract(next_t, t), code.loads(y, size), code.loads(y, 2 * size)[size:]
-            stages = code.place(n, count * size, "%stages")
-            after = at(0, next_t, last)[0]
-            for i, own in enumerate(before):
-                a, b = (code.multiply(h, x) for x in (code.load(own), after[i]))
-                code.store(after[i], own)
-                across = code.subtract(last[i], first[i])
-                for j, c in enumerate(self.nodes):
-                    # y + c a + c^2 (3 across - 2 a - b) + c^3 (a + b - 2 across)
-                    parts = [1.0, c - 2 * c**2 + c**3, c**3 - c**2, 3 * c**2 - 2 * c**3]
-                    guess = code.weighted(parts, [first[i], a, b, across])
-                    code.store(guess, stages, j * size + i)
-                    relative = code.multiply(errors[i], code.size(guess))
-                    code.store(code.add(relative, errors[size + i]), most, j * size + i)
-            again, done, failed = (code.label() for _ in range(3))
-            code.store("0", turns, kind="i64")
-            code.begin(again)
-            with code.loop(count) as j:
-                point = code.place(j, size, stages)
-                time = code.add(t, code.multiply(h, code.load(nodes, j)))
-                own = code.place(j, size, slopes)
-                for i, x in enumerate(at(0, time, code.loads(point, size))[0]):
-                    code.store(x, own, i)
-            all_slopes, near = code.loads(slopes, count * size), "true"
-            for place, (j, i) in enumerate(itertools.product(range(count), range(size))):
-                moved = code.weighted(self.weights[j], all_slopes[i::size])
-                x = code.add(first[i], code.multiply(h, moved))
-                error = code.size(code.subtract(x, code.load(stages, place)))
-                is_near = code.value(f"fcmp ole double {error}, {code.load(most, place)}")
-                near = code.value(f"and i1 {near}, {is_near}")
-                code.store(x, stages, place)
-            turn = code.value(f"add i64 {code.load(turns, kind='i64')}, 1")
-            code.store(turn, turns, kind="i64")
-            check = code.label()
-            code.branch(near, done, check)
-            code.do(f"{check}:")
-            code.branch(code.value(f"icmp slt i64 {turn}, {ITERATIONS}"), again, failed)
-            code.do(f"{failed}:")
-            code.do("ret i64 0")
-            code.do(f"{done}:")
-        code.do("ret i64 1")
-        return code.written(f"define i64 @find_stages({_POINTERS} %y, ptr %errors, ptr %stages, i64 %count)")
-
-    def pull(self) -> str:
-        """Return the loop that pulls cotangents back: see `collocation.pulled`, whose systems it solves by iteration."""
-        code, size, count = Code(), self.field.size, len(self.nodes)
-        at, nodes = self._begun(code, "%table", "%parameters"), self._times(code)
-        whole, jacobian = count * size, self.codes[1].outputs
-        moved, weighted = (code.variable(f"[{k} x double]") for k in (whole * size, whole))
-        turns, ends = code.variable("i64"), [code.variable() for _ in range(size)]
-        bars = [code.variable() for _ in range(whole)]
-        sums = [code.variable() for _ in self.field.parameters]
-        for x in sums:
-            code.store(number(0.0), x)
-        for i, x in enumerate(ends):
-            code.store(code.load(code.place("%count", size, "%bar"), i), x)
-        with code.loop("%count", down=True) as n:
-            t, next_t = code.loads(code.address("%mesh", n), 2)
-            h, stages = code.subtract(next_t, t), code.place(n, whole, "%stages")
-
-            def point(j: Value) -> tuple[Value, list[Value]]:
-                time = code.add(t, code.multiply(h, code.load(nodes, j)))
-                return time, code.loads(code.place(j, size, stages), size)
-
-            with code.loop(count) as j:
-                own = code.place(j, size * size, moved)
-                for i, x in enumerate(at(1, *point(j))[0]):
-                    code.store(code.multiply(h, x), own, i)
-            last = [code.load(x) for x in ends]
-            enough = code.multiply(number(_ROUNDING), code.largest([code.size(x) for x in last]))
-            for place, x in enumerate(bars):
-                code.store(last[place - whole + size] if place >= whole - size else number(0.0), x)
-            again, done, failed, check = (code.label() for _ in range(4))
-            code.store("0", turns, kind="i64")
-            code.begin(again)
-            now = [code.load(x) for x in bars]
-            spread = self._spread(code, now)
-            changes = []
-            for place, (j, b) in enumerate(itertools.product(range(count), range(size))):
-                terms = [last[b]] if j == count - 1 else []
-                for a in range(size):
-                    if jacobian[a * size + b] != "0.0":
-                        entry = code.load(moved, j * size * size + a * size + b)
-                        terms.append(code.multiply(entry, spread[j * size + a]))
-                x = functools.reduce(code.add, terms) if terms else number(0.0)
-                code.store(x, bars[place])
-                changes.append(code.size(code.subtract(x, now[place])))
-            turn = code.value(f"add i64 {code.load(turns, kind='i64')}, 1")
-            code.store(turn, turns, kind="i64")
-            near = "true"
-            for x in changes:
-                near = code.value(f"and i1 {near}, {code.value(f'fcmp ole double {x}, {enough}')}")
-            code.branch(near, done, check)
-            code.do(f"{check}:")
-            code.branch(code.value(f"icmp slt i64 {turn}, {_TURNS}"), again, failed)
-            code.do(f"{failed}:")
-            code.do("ret i64 0")
-            code.do(f"{done}:")
-            now = [code.load(x) for x in bars]
-            for place, x in enumerate(self._spread(code, now)):
-                code.store(code.multiply(h, x), weighted, place)
-            with code.loop(count) as j:
-                found, _ = at(2, *point(j), code.loads(code.place(j, size, weighted), size))
-                for x, total in zip(found, sums, strict=True):
-                    code.store(code.add(code.load(total), x), total)
-            bar = code.place(n, size, "%bar")
-            for i, x in enumerate(ends):
-                code.store(functools.reduce(code.add, now[i::size], code.load(bar, i)), x)
-        for i, x in enumerate((*ends, *sums)):
-            code.store(code.load(x), "%out", i)
-        code.do("ret i64 1")
-        return code.written(f"define i64 @pull({_POINTERS} %stages, ptr %bar, ptr %out, i64 %count)")
-
-    def _spread(self, code: Code, bars: Sequence[Value]) -> list[Value]:
-        """Return for each stage the sum of all stages' cotangents, with the weights of its slope in them."""
-        size = self.field.size
-        columns = zip(*self.weights, strict=True)
-        return [code.weighted(column, bars[i::size]) for column in columns for i in range(size)]
-
-
-_POINTERS = "ptr %table, ptr %parameters, ptr %mesh, ptr"
-ITERATIONS = 8  # of the equations of stages
-_TURNS = 60  # of those of cotangents, which are found to rounding
-_ROUNDING = 2.0**-50
+    return Machine(field.size, len(nodes), table, interpreter, method, arrange, loops[0], loops[1], library)

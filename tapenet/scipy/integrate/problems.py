@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,16 +11,17 @@ import attrs
 import numpy as np
 
 import tapenet.numpy as tnp
-from tapenet.core.nondifferentiable import choice, nondifferentiable
+from tapenet.core.nondifferentiable import nondifferentiable
 from tapenet.core.primitive import NO_PATH, Array, Primitive, Shapes
 from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.tensor import Tensor, resolve
 from tapenet.scipy.integrate import collocation
 from tapenet.scipy.integrate.fields import Field
-from tapenet.scipy.integrate.machine import Machine, flat, machine_of
+from tapenet.scipy.integrate.machine import Machine, Mesh, machine_of
+from tapenet.scipy.integrate.opaque import is_opaque_needed, opaque
 from tapenet.scipy.solutions import solved
 from tapenet.scipy.straight import StraightField
-from tapenet.transforms.calls import Structure, by_example, is_differentiable, split_arrays
+from tapenet.transforms.calls import Structure, is_differentiable, split_arrays
 from tapenet.transforms.products import jvp, vjp
 
 Function = Callable[..., Any]
@@ -31,13 +33,13 @@ class _Found:
 
     Attributes:
         key: the values that it was found for.
-        mesh: the times.
-        out: y on the mesh, the stages, and for each point of the mesh its interval and fraction.
+        mesh: the points along it.
+        stages: those of the collocation.
     """
 
     key: tuple[bytes, ...]
-    mesh: Array
-    out: tuple[Array, ...]
+    mesh: Mesh
+    stages: Array
 
 
 @attrs.define(eq=False)
@@ -50,8 +52,7 @@ class Problem:
         structure: of the arguments, around their arrays.
         places: of the differentiable ones among the arrays.
         fixed: the arrays that are not.
-        solver: `(problem, times, y0, args) -> steps, and a function of a mesh and the collocation's nodes in its
-            intervals, shape (intervals, stages), that gives the states at both`, of plain values.
+        solver: `(problem, times, y0, arrays) -> mesh, stages`, of plain values.
         stages: of the collocation.
         is_compiled: whether it is part of a compiled function.
         last: the last solution.
@@ -99,15 +100,10 @@ class Problem:
             filled[place] = array
         return self.structure.filled(filled)
 
-    def plain_field(self, times: Array, y0: Array, args: Any) -> Function:
+    def plain_field(self, times: Array, y0: Array, arrays: Sequence[Array]) -> Function:
         """Return f(t, y) of plain values, and find straight code for it."""
-        self.field.write(times, y0, self.given(args), self.rebuilt)
-        return self.field.plain(args)
-
-    def given(self, args: Any) -> list[Array]:
-        """Return the differentiable arrays of arguments."""
-        arrays = split_arrays(args)[0]
-        return [arrays[i] for i in self.places]
+        self.field.write(times, y0, arrays, self.rebuilt)
+        return self.field.plain(self.rebuilt(arrays))
 
     def trajectory(self, times: Array, y0: Array, arrays: Sequence[Array]) -> Array:
         """Return the solution at the times, of which the first is that of y0; shape (m, d)."""
@@ -116,10 +112,10 @@ class Problem:
             self.is_compiled = self.is_compiled or any(map(_is_of_program, map(_inside, operands)))
             return _solution(self.name)(*operands, problem=self)
 
-        def one(given: list[Array]) -> list[Array]:
-            return [self.general(given[0], given[1], given[2:])]
+        def general(times: Array, y0: Array, *arrays: Array) -> Array:
+            return self.general(times, y0, arrays)
 
-        return by_example(self.name, one, operands)[0]
+        return opaque(self.name, general, *operands) if is_opaque_needed(operands) else general(*operands)
 
     def solution(self, times: Array, y0: Array, arrays: Sequence[Array]) -> _Found:
         """Return what the solver finds, of plain values. The last solution is kept, for the rules that need it."""
@@ -127,16 +123,26 @@ class Problem:
         key = tuple([np.asarray(x).tobytes() for x in (times, y0, *arrays)])
         last = self.last
         if last is None or last.key != key:
-            tableau = collocation.radau(self.stages)
-            steps, at = self.solver(self, times, y0, self.rebuilt(arrays))
-            mesh, interval, fraction = _mesh(times, steps)
-            between = mesh[:-1, None] + tableau.nodes * np.diff(mesh)[:, None]
-            last = self.last = _Found(key, mesh, (*at(mesh, between), interval, fraction))
+            last = self.last = _Found(key, *self.solver(self, times, y0, arrays))
         return last
+
+    def along(self, times: Array, steps: Array, at: Function) -> tuple[Mesh, Array]:
+        """Return the mesh of a solver's steps, and the stages.
+
+        Args:
+            times: the output times.
+            steps: where the solver's steps end.
+            at: of a mesh and the collocation's nodes in its intervals, shape (intervals, stages), gives the states.
+        """
+        mesh, interval, fraction = _mesh(times, steps)
+        between = mesh[:-1, None] + collocation.radau(self.stages).nodes * np.diff(mesh)[:, None]
+        y, stages = at(mesh, between)
+        return Mesh(mesh, y, interval, fraction, _find_ends(fraction)), stages
 
     def found(self, times: Array, y0: Array, *arrays: Array) -> tuple[Array, ...]:
         """Return y on the mesh, the stages, and for each point of the mesh its interval and fraction."""
-        return self.solution(times, y0, arrays).out
+        found = self.solution(times, y0, arrays)
+        return found.mesh.y, found.stages, found.mesh.interval, found.mesh.fraction
 
     def general(self, times: Array, y0: Array, arrays: Sequence[Array]) -> Array:
         """Return the same as `trajectory`, of the tangent as a rule, from which all else follows."""
@@ -153,13 +159,13 @@ class Problem:
         found = self.solution(times, y0, arrays)
         if self.straight is None:
             return None
-        bars = np.zeros(found.out[0].shape)
-        bars[_find_ends(found.out[3])] = t
-        machine = self.machine
-        answer = None if machine is None else machine.pulled(found.mesh, found.out[1], bars, arrays)
+        bars = np.zeros(found.mesh.y.shape)
+        bars[found.mesh.ends] = t
+        machine, mesh = self.machine, found.mesh.times
+        answer = None if machine is None else machine.pulled(mesh, found.stages, bars, arrays)
         if answer is None:
             tableau = collocation.radau(self.stages)
-            answer = collocation.pulled(self.straight, tableau, found.out[1], found.mesh, arrays, bars)
+            answer = collocation.pulled(self.straight, tableau, found.stages, mesh, arrays, bars)
         return None if answer is None else [answer[0], *answer[1]]
 
 
@@ -171,22 +177,21 @@ _WORTH = 2**12
 
 
 def _are_plain_within(operands: Sequence[Array]) -> bool:
-    """Return whether the Tensors among operands are of one trace, which only records, and hold values or examples.
+    """Return whether the Tensors among operands are of one tape, which only records, and hold values or examples.
 
-    Those of a compiled function may be within.
+    Those of a compiled function may be within, or beside.
     """
-    tensors = [x for x in operands if type(x) is Tensor]
-    owner = tensors[0].owner if tensors else None
-    if owner is None or not (owner.is_fast or owner.keeps_choices):
-        return False
-    return all(x.owner is owner and _is_plain(owner.inner(x)) for x in tensors)
+    tensors = [x for x in operands if type(x) is Tensor and not _is_of_program(x)]
+    if not tensors:
+        return any(type(x) is Tensor for x in operands)
+    owner = tensors[0].owner
+    return owner.is_fast and all(x.owner is owner and _is_plain(owner.inner(x)) for x in tensors)
 
 
 def _is_plain(value: Any) -> bool:
-    if type(value) is not Tensor:
+    if type(value) is not Tensor or _is_of_program(value):
         return True
-    within = value.owner.holds_batch or value.owner.keeps_choices
-    return within and type(value.owner.inner(value)) is not Tensor
+    return value.owner.holds_batch and type(value.owner.inner(value)) is not Tensor
 
 
 def _inside(x: Any) -> Any:
@@ -200,9 +205,9 @@ def _is_of_program(x: Any) -> bool:
 
 
 def _solved(times: Array, y0: Array, *arrays: Array, problem: Problem) -> Array:
-    y, _, _, fraction = problem.found(times, y0, *arrays)
-    found: Array = y[_find_ends(fraction)]
-    return found
+    mesh = problem.solution(times, y0, arrays).mesh
+    y: Array = mesh.y[mesh.ends]
+    return y
 
 
 def _on_tape_alone(operands: Sequence[Array], places: Sequence[int], problem: Problem) -> tuple[list[Array], Function]:
@@ -220,13 +225,19 @@ def _pulled(t: Array, slots: Slots, kept: Kept, parameters: Parameters, shapes: 
     problem: Problem = parameters["problem"]
     places = tuple([i for i, slot in enumerate(slots) if slot is not None])
 
-    def one(given: list[Array]) -> list[Array]:
-        is_compiled = any(map(_is_of_program, given)) and all(type(x) is not Tensor or _is_of_program(x) for x in given)
-        pull = _pullback(problem.name) if is_compiled else _pulled_at
-        bars = dict(zip(places, pull(*given, problem=problem, places=places), strict=True))
-        return [bars.get(i, NO_PATH) for i in range(len(slots))]
+    given = [t, *kept[: len(slots)]]
+    if is_opaque_needed(given):
 
-    return by_example(problem.name, one, [t, *kept[: len(slots)]])
+        def flat(*given: Array) -> Array:
+            return tnp.concatenate([tnp.ravel(x) for x in _pulled_at(*given, problem=problem, places=places)])
+
+        sizes = [math.prod(shapes[i] or ()) for i in places]
+        parts = tnp.split(opaque(f"{problem.name}'s pullback", flat, *given), np.cumsum(sizes)[:-1].tolist())
+        found = [tnp.reshape(part, shapes[i] or ()) for i, part in zip(places, parts, strict=True)]
+    else:
+        found = list(_pulled_at(*given, problem=problem, places=places))
+    bars = dict(zip(places, found, strict=True))
+    return [bars.get(i, NO_PATH) for i in range(len(slots))]
 
 
 def _pulled_at(t: Array, *operands: Array, problem: Problem, places: tuple[int, ...]) -> tuple[Array, ...]:
@@ -243,23 +254,19 @@ def _pulled_at(t: Array, *operands: Array, problem: Problem, places: tuple[int, 
 def _pushed(tangents: Sequence[Array], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Array:
     problem: Problem = parameters["problem"]
     places = [i for i, dot in enumerate(tangents) if dot is not None]
+    count = len(slots)
 
-    def one(given: list[Array]) -> list[Array]:
-        values, solution = _on_tape_alone(given[: len(slots)], places, problem)
-        return [jvp(solution, values, given[len(slots) :])[1]]
+    def pushed(*given: Array) -> Array:
+        values, solution = _on_tape_alone(given[:count], places, problem)
+        return jvp(solution, values, given[count:])[1]
 
-    return by_example(problem.name, one, [*kept[: len(slots)], *(tangents[i] for i in places)])[0]
+    given = (*kept[:count], *(tangents[i] for i in places))
+    return opaque(f"{problem.name}'s pushforward", pushed, *given) if is_opaque_needed(given) else pushed(*given)
 
 
 @functools.cache
 def _solution(name: str) -> Primitive:
     return Primitive(name, "joint", _solved, joint_pullback=_pulled, joint_pushforward=_pushed, is_users=True)
-
-
-@functools.cache
-def _pullback(name: str) -> Primitive:
-    """Return the pullback as an operation of a compiled function: one of plain values, in which nothing is recorded."""
-    return attrs.evolve(choice(_pulled_at, name=f"{name}'s pullback"), is_users=True)
 
 
 def apart(at: Function) -> Function:
@@ -297,5 +304,3 @@ def _mesh(times: Any, steps: Any) -> tuple[Any, Any, Any]:
     mesh = times[interval] + fraction * (times[interval + 1] - times[interval])
     mesh[-1] = times[-1]
     return mesh, interval, fraction
-
-
