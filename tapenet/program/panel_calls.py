@@ -147,6 +147,8 @@ class _Tables:
         for kernel, function, region in zip(self.kernels, self.functions, self.step.regions, strict=True):
             numbers = (*kernel.operands, *region.outputs, *kernel.scalars)
             yield function, [self.places[n] for n in numbers]
+        for x in self.step.totals:
+            yield library.address("total"), (self.places[x.operands[0]], self.places[x.out])
         yield from products(self.step.across, False)
 
     def _vectors(self, product: Product, is_forward: bool, length: int, width: int) -> Iterator[tuple[int, ...]]:
@@ -227,13 +229,14 @@ class _Function:
         assert dtype is not None
         touched = math.prod(shape) * dtype.itemsize
         parts = Parts.of(step.length, touched)
-        arrays = [step.matrix, *self.read, *self.along, *self.across]
+        totals = [x.out for x in step.totals]
+        arrays = [step.matrix, *self.read, *self.along, *self.across, *totals]
         scalars = list(dict.fromkeys(n for kernel in self.kernels for n in kernel.scalars))
         places = {n: i for i, n in enumerate((*arrays, *scalars))}
         places |= {n: places[root] for n, root in step.views.items()}
         tables = _Tables(step, program, self.kernels, self.functions, places, len(arrays), parts)
         call = Call(step, program, {"laid": tables.laid, "library": self.library, "report": report_exceptions})
-        call.names.update({"empty": empty, "zeros": zeros, "dtype": dtype, "add": np.add.reduce})
+        call.names.update({"empty": empty, "zeros": zeros, "dtype": dtype, "add": np.add.reduce, "full": np.full})
         called = {**{n: f"t{i}" for i, n in enumerate(self.along)}, **call.own}
         matrix = called[step.matrix]
         lines = [*call.beginning(self.read, contiguous, ()), f"    {matrix}, table = laid({matrix})"]
@@ -242,10 +245,16 @@ class _Function:
         for n in self.across:
             own = shape_of(program, n)
             lines.append(f"    {called[n]} = zeros({own if parts.count == 1 else (parts.count, *own)}, dtype)")
+        lines += [f"    {called[n]} = zeros(({parts.count},), dtype)" for n in totals]
         given = [*(called[n] for n in arrays), *(f"float({called[n]})" for n in scalars)]
         lines += [f"    values = ({', '.join(given)},)", *_lines_of_run(call.names, parts.count, touched)]
         if parts.count > 1:
             lines += [f"    {called[n]} = add({called[n]}, axis=0)" for n in self.across]
+        for x in step.totals:
+            name, space = called[x.out], program.spaces[x.out]
+            total = f"add({name})" if parts.count > 1 else f"{name}[0]"
+            total = f"{total} / {step.length}" if x.name == "mean" else total
+            lines.append(f"    {name} = full({space.shape}, {total})" if space.is_array else f"    {name} = {total}")
         lines.append(f"    if met & {REPORTED} and not met & {FAR}: report(dtype, met)")
         return call.function([*lines, f"    if met & {FAR}:"])
 

@@ -39,15 +39,11 @@ def product_name(count: int, *, is_forward: bool, by_rows: bool) -> str:
 
 @functools.cache
 def products_library(char: str, by_rows: bool) -> Library:
-    """Return the functions of products of a dtype."""
+    """Return the functions of products of a dtype, and `total`."""
     size = processor().vector_size or 16
-    text = module_of(
-        [
-            _product(char, size, count, is_forward, by_rows)
-            for count in range(1, AT_ONCE + 1)
-            for is_forward in (True, False)
-        ]
-    )
+    counts = range(1, AT_ONCE + 1)
+    products = [_product(char, size, count, is_forward, by_rows) for count in counts for is_forward in (True, False)]
+    text = module_of([*products, _total(char, size)])
     return compile_module(lambda: text, text)
 
 
@@ -95,6 +91,19 @@ def _word(f: Function, i: int) -> Value:
 def _known(f: Function, i: int) -> Value:
     """Return the address of the array whose place a word says."""
     return f.get("ptr", f.at("%known", _word(f, i), "ptr"))
+
+
+def _total(char: str, size: int) -> Function:
+    """Return the function that adds the elements of a vector to an element for the part; words are their places."""
+    f = Function("total", char, size // np.dtype(char).itemsize, ("known", "words"), ("begin", "end", "chunk"), ())
+    vector, out = f.at(_known(f, 0), "%begin"), f.at(_known(f, 1), "%chunk")
+    total = f.variable(f.code.type, f.code.number(0.0))
+    with f.vectors(f.whole("sub", "%end", "%begin")) as (i, mask):
+        f.set(f.code.type, total, f.code.two("fadd", f.get(f.code.type, total), f.load(vector, i, mask)))
+    own = f.sum(f.get(f.code.type, total))
+    f.store_one(f.code.add(f"fadd {f.code.element} {f.load_one(out, '0')}, {own}"), out, "0")
+    f.returns = "0"
+    return f
 
 
 def _dots(

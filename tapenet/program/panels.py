@@ -25,6 +25,9 @@ from tapenet.program.regions import Region, Step, whole_reads
 # which panels would cut in two. And vectors of one product with it.
 SMALLEST, SMALLEST_IN_STRETCH, MOST_VECTORS = 2**11, 2**15, 8
 
+# Reductions of all elements of a vector, which are made with it.
+TOTALS = frozenset({"sum", "mean"})
+
 # Steps after the first product in which others are looked for.
 REACH = 64
 
@@ -65,6 +68,7 @@ class Panels:
         forward: products whose results are as long as this axis.
         regions: read these, and others of that length, element by element.
         across: products of values of that length, which sum over the axis.
+        totals: sums and means of all elements of such values.
         views: of values of that length in another shape: the value that each is a view of.
         instructions: of all, and the transposes that they read, in order.
         inputs: the numbers of the values that they read from elsewhere.
@@ -77,6 +81,7 @@ class Panels:
     forward: tuple[Product, ...]
     regions: tuple[Region, ...]
     across: tuple[Product, ...]
+    totals: tuple[Instruction, ...]
     views: Mapping[int, int]
     instructions: tuple[Instruction, ...]
     inputs: tuple[int, ...]
@@ -202,6 +207,7 @@ class _Split:
     forward: list[Product] = attrs.field(factory=list)
     between: list[Step] = attrs.field(factory=list)
     across: list[Product] = attrs.field(factory=list)
+    totals: list[Instruction] = attrs.field(factory=list)
     roots: dict[int, int] = attrs.field(factory=dict)
     inside: set[int] = attrs.field(factory=set)
     after: set[int] = attrs.field(factory=set)
@@ -242,6 +248,10 @@ class _Split:
             self.inside.add(step.out)
             self.roots[step.out] = self.roots.get(step.operands[0], step.operands[0])
             return True
+        if self._is_total(step):
+            self.totals.append(step)
+            self.after.add(step.out)
+            return True
         if product is None or product.matrix != self.matrix:
             return False
         if product.axis == self.axis:
@@ -259,6 +269,14 @@ class _Split:
         if x.name != "reshape" or x.operands[0] not in self.inside:
             return False
         return math.prod(self.program.spaces[x.out].shape or ()) == self.length
+
+    def _is_total(self, x: Instruction) -> bool:
+        """Return whether an operation adds up one value that panels make, of the length of the axis."""
+        if x.name not in TOTALS or x.operands[0] not in self.inside or set(x.parameters) - {"axis", "keepdims"}:
+            return False
+        own, out = self.program.spaces[x.operands[0]], self.program.spaces[x.out]
+        sizes = [math.prod(space.shape or ()) for space in (own, out)]
+        return sizes == [self.length, 1] and own.dtype == out.dtype == self.program.spaces[self.matrix].dtype
 
     def _is_along(self, region: Region) -> bool:
         """Return whether a region reads what panels make, element by element, and nothing of the matrix."""
@@ -281,16 +299,16 @@ class _Split:
         regions = tuple(self._joined_regions(uses, can_compute))
         first, last = ([x.instruction for x in own] for own in (self.forward, self.across))
         between = [x for step in self.between for x in (step.instructions if isinstance(step, Region) else (step,))]
-        instructions = (*_turns([*first, *last], makers), *first, *between, *last)
+        instructions = (*_turns([*first, *last], makers), *first, *between, *self.totals, *last)
         made = {x.out for x in instructions}
         reads = dict.fromkeys(n for x in instructions for n in x.reads if n not in made)
         along = (*(x.out for x in first), *(n for region in regions for n in region.outputs))
-        members: list[Step] = [*first, *self.between, *last]
+        members: list[Step] = [*first, *self.between, *self.totals, *last]
         views = [x for x in self.between if isinstance(x, Instruction)]
         for view in reversed(views):
             if uses.are_beyond(view.out, members):
                 members.remove(view)
-        outputs = (*(n for n in along if uses.are_beyond(n, members)), *(x.out for x in last))
+        outputs = (*(n for n in along if uses.are_beyond(n, members)), *(x.out for x in (*self.totals, *last)))
         panels = Panels(
             self.matrix,
             self.axis,
@@ -298,6 +316,7 @@ class _Split:
             tuple(self.forward),
             regions,
             tuple(self.across),
+            tuple(self.totals),
             self.roots,
             instructions,
             tuple(reads),
@@ -374,8 +393,8 @@ def _best_split(
 
 
 def _read_by(split: _Split) -> set[int]:
-    """Return the identities of the regions that products read; others are better done with what else reads them."""
-    numbers, found = {x.vectors for x in split.across}, set()
+    """Return the identities of the regions that products and sums read; others are done with what else reads them."""
+    numbers, found = {x.vectors for x in split.across} | {x.operands[0] for x in split.totals}, set()
     for step in reversed(split.between):
         made, reads = (step.outputs, step.inputs) if isinstance(step, Region) else ((step.out,), step.reads)
         if not numbers.isdisjoint(made):

@@ -236,8 +236,22 @@ def test_one_product_alone_and_small_matrices_stay_as_they_are(monkeypatch: pyte
 
 def test_a_region_that_nothing_multiplies_is_left_to_what_reads_it() -> None:
     x, w = RNG.normal(size=(60, 20)), RNG.normal(size=20)
-    (step,) = panels_in(lambda x, w: (tnp.exp(x @ w).sum(), x @ (2 * w)), x, w)
+    (step,) = panels_in(lambda x, w: (tnp.exp(x @ w).max(), x @ (2 * w)), x, w)
     assert shape_of(step) == (2, 0, 0)
+
+
+@pytest.mark.parametrize("char", "fd")
+def test_sums_and_means_are_made_with_their_vectors(char: str) -> None:
+    def f(x: Array, w: Array) -> Any:
+        z = tnp.tanh(x @ w)
+        column = tnp.exp(x @ w[:, None])
+        sums = z.sum(), tnp.mean(z * z), z.sum(axis=0, keepdims=True), tnp.mean(column), column.sum(axis=0)
+        return x.T @ z, x.T @ column, sums, column.sum(axis=1)
+
+    x, w = RNG.normal(size=(700, 20)).astype(char), RNG.normal(size=20).astype(char) / 8
+    (step,) = panels_in(f, x, w)
+    assert len(step.totals) == 5
+    assert_compiles(f, (x, w), (-x, w), (x[:3], w), backend="llvm", scale=8, floor=float(len(x)))
 
 
 def test_values_that_the_matrix_and_places_are_read_for_are_not_joined() -> None:
