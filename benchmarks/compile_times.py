@@ -5,8 +5,8 @@ python benchmarks/compile_times.py rnn --rounds 5   one of them
 
 Seconds of processor time of the first three calls, less those of the next three; of both the least of several
 processes. Each process has run the function without compiling before, has compiled it at a tiny size, and has compiled
-another function, which no cache holds: so modules are imported, the compilers have begun, and what is compiled once on
-each machine (products, say) is there. "Cold" is with nothing else on the disk. The first call of tn.compile runs the
+another function, which no cache holds: so modules are imported, and the compilers have begun. "Cold" is with nothing
+else on the disk than what is compiled once on each machine (products, say). The first call of tn.compile runs the
 function without compiling, as it records: what that takes longer than a program is part of the time.
 """
 
@@ -24,12 +24,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from interleaved import PROGRAM, TAPENET, available
 from run import JAX, SCENARIOS, scenario
 
 CALLS = 3
+MACHINES = "--machines"  # the option of a process that fills the disk
 
 
 def first_and_next(name: str, contender: str, *, tiny: bool) -> tuple[float, float]:
@@ -60,6 +62,18 @@ def _begin_llvm() -> None:
         scaled(np.zeros(2**18))
 
 
+def keep_what_is_the_machines() -> None:
+    """Keep the code of programs off the disk, in this process, but not what all programs share."""
+    from tapenet.kernels.machine_code import compile_module
+    from tapenet.program import llvm_code
+
+    def compile_for_now(make: Callable[[], str], *depends: str) -> Any:
+        with mock.patch.dict(os.environ, TAPENET_CACHE=""):
+            return compile_module(make, *depends)
+
+    llvm_code.compile_module = compile_for_now
+
+
 def _calls(run: Callable[[], Any]) -> float:
     start = time.process_time()
     for _ in range(CALLS):
@@ -67,8 +81,8 @@ def _calls(run: Callable[[], Any]) -> float:
     return time.process_time() - start
 
 
-def in_a_process(name: str, contender: str, cache: Path, *, tiny: bool) -> tuple[float, float]:
-    command = [sys.executable, __file__, name, "--contender", contender, *["--tiny"] * tiny]
+def in_a_process(name: str, contender: str, cache: Path, *options: str, tiny: bool) -> tuple[float, float]:
+    command = [sys.executable, __file__, name, "--contender", contender, *["--tiny"] * tiny, *options]
     environment = {**os.environ, "TAPENET_CACHE": str(cache)}
     finished = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     first, after = map(float, finished.stdout.split()[-2:])
@@ -79,7 +93,7 @@ def measured(name: str, *, tiny: bool, rounds: int) -> dict[str, float]:
     """The seconds of each contender."""
     with tempfile.TemporaryDirectory() as folder:
         common = Path(folder) / "common"
-        in_a_process(name, PROGRAM, common, tiny=True)
+        in_a_process(name, PROGRAM, common, MACHINES, tiny=tiny)
         times: dict[str, list[tuple[float, float]]] = {"cold": [], "from the disk": []}
         for round_ in range(rounds):
             whole = Path(folder) / f"whole{round_}"
@@ -113,11 +127,14 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="small sizes")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--contender", help="measure this process, for this contender")
+    parser.add_argument(MACHINES, action="store_true", help="keep on the disk what all programs share, and no more")
     options = parser.parse_args()
     unknown = set(options.names) - set(SCENARIOS)
     if unknown:
         parser.error(f"no scenario is named {', '.join(sorted(unknown))}")
     if options.contender:
+        if options.machines:
+            keep_what_is_the_machines()
         print(*first_and_next(options.names[0], options.contender, tiny=options.tiny))
         return
     print(f"{'seconds to compile':45} cold  disk   jax  cold / jax")

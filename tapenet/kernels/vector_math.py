@@ -9,6 +9,7 @@ Sources: Muller, "Elementary Functions", 3rd edition, chapters 3 and 11; for log
 
 from __future__ import annotations
 
+import functools
 import math
 import struct
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from tapenet.kernels.vector_code import Code, Value
 Function = Callable[..., Value]
 
 
+@functools.cache
 def definition(name: str, char: str, lanes: int, inline: bool) -> tuple[str, Code]:
     """Return the text of a function of this module, and what it needs."""
     function, count = FUNCTIONS[name]

@@ -11,7 +11,7 @@ import numpy as np
 
 from tapenet.core.guards import Guard
 from tapenet.core.primitive import PART, Primitive
-from tapenet.core.record import SHAPE, Entry
+from tapenet.core.record import NO_PARAMETERS, SHAPE, Entry
 from tapenet.program.generators import DRAW
 from tapenet.program.instructions import Instruction, Program, Space
 from tapenet.program.recording import ProgramRecorder
@@ -119,7 +119,8 @@ class _Build:
         primitive, slots, kept, parameters, _, _ = entry
         operands = tuple([self.constant(x) if at is None else at for at, x in zip(slots, kept, strict=False)])
         location = self.trace.sites.get(slot)
-        self.instructions.append(Instruction(primitive, operands, dict(parameters), slot, location=location))
+        parameters = dict(parameters) if parameters else NO_PARAMETERS
+        self.instructions.append(Instruction(primitive, operands, parameters, slot, location=location))
 
     def guard(self, guard: Guard) -> None:
         """Add the instruction of a guard."""

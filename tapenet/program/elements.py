@@ -6,6 +6,7 @@ bits, and complex numbers of two parts.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -20,9 +21,11 @@ from tapenet.program.regions import whole_reads
 # Of a dtype that kernels hold, the character of its floating precision; empty where it has none.
 _PRECISIONS = {"f": "f", "d": "d", "F": "f", "D": "d", "?": ""}
 _NUMBERS: dict[Any, Any] = {"b": True, "i": 1, "f": 1.0, "c": 1j}
+_PYTHON_S = frozenset({bool, int, float, complex})
 _OF_COMPLEX = frozenset({"real", "imag"})
 
 
+@functools.cache
 def precision_of(dtype: np.dtype[Any]) -> str | None:
     """Return the character of a dtype's floating precision, empty for integers and truth values; None for others."""
     if not dtype.isnative:
@@ -48,7 +51,7 @@ def computed_in(program: Program, instruction: Instruction) -> np.dtype[Any] | N
 def _sample(program: Program, number: int) -> Any:
     """Return what stands for a value among operands: a dtype, or a Python number, which takes on that of arrays."""
     constant, space = program.constants.get(number), program.spaces[number]
-    if type(constant) in (bool, int, float, complex):
+    if type(constant) in _PYTHON_S:
         return constant
     if space.is_number and space.dtype is not None:
         return _NUMBERS[space.dtype.kind]
@@ -67,9 +70,11 @@ def can_convert(program: Program, number: int, dtype: np.dtype[Any], is_cast: bo
         is_cast: whether floats may become integers.
     """
     constant, space = program.constants.get(number), program.spaces[number]
+    if space.dtype is dtype and space.shape:
+        return True
     if type(constant) is int and dtype.kind == "i":
         return int(np.iinfo(dtype).min) <= constant <= int(np.iinfo(dtype).max)
-    own = np.dtype(type(constant)) if type(constant) in (bool, int, float, complex) else space.dtype
+    own = np.dtype(type(constant)) if type(constant) in _PYTHON_S else space.dtype
     if own is None or own.kind not in _RANKS or dtype.kind not in _RANKS:
         return False
     is_passed = constant is None and not space.shape  # as a float64
@@ -107,14 +112,12 @@ def is_gather(program: Program, instruction: Instruction) -> bool:
 
 def precisions(program: Program, instruction: Instruction) -> set[str | None]:
     """Return the floating precisions of what an operation reads, computes in and makes; None is one of no kernel."""
-    found: set[str | None] = set()
-    for number in (*instruction.operands, instruction.out):
-        space, constant = program.spaces[number], program.constants.get(number)
-        if not space.is_number and type(constant) not in (bool, int, float, complex):
-            found.add(None if space.dtype is None else precision_of(space.dtype))
-    dtype = computed_in(program, instruction)
-    found.add(None if dtype is None else precision_of(dtype))
-    return found - {""}
+    spaces, constants = program.spaces, program.constants
+    dtypes = {computed_in(program, instruction), spaces[instruction.out].dtype}
+    for number in instruction.operands:
+        if not spaces[number].is_number and type(constants.get(number)) not in _PYTHON_S:
+            dtypes.add(spaces[number].dtype)
+    return {None if dtype is None else precision_of(dtype) for dtype in dtypes} - {""}
 
 
 def shapes_of(program: Program, numbers: Sequence[int]) -> list[Shape]:

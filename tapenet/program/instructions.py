@@ -7,6 +7,7 @@ recorded like everything else.
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,9 @@ class Space:
         return f"{self.dtype}[{', '.join(map(str, self.shape or ()))}]"
 
 
+NO_KEYWORDS: Mapping[str, int] = types.MappingProxyType({})
+
+
 @attrs.frozen(eq=False)
 class Instruction:
     """One operation, or one guard.
@@ -64,7 +68,7 @@ class Instruction:
     parameters: Parameters
     out: int
     guard: Guard | None = None
-    keywords: Mapping[str, int] = attrs.field(factory=dict)
+    keywords: Mapping[str, int] = NO_KEYWORDS
     location: CodeLocation | None = None
 
     def __reduce__(self) -> Any:

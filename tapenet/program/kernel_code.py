@@ -55,6 +55,8 @@ NUMPYS_POWERS = 64
 
 _LOGICAL = {"logical_and": "and", "bitwise_and": "and", "logical_or": "or", "bitwise_or": "or"}
 _OF_TRUTHS = frozenset({*_LOGICAL, "logical_not", "invert"})
+_CONDITIONS = {"where": 0, "subgradient": 1}  # the places of operands that are truth values
+_OPERATIONS: dict[str, Collection[str]] = {"b": SIMPLE, "i": INTEGERS, "f": SIMPLE, "c": COMPLEX}
 _TRUTH = np.dtype(bool)
 _INDEX = np.dtype(np.int64)
 
@@ -115,7 +117,7 @@ def _is_known(program: Program, instruction: Instruction, dtype: np.dtype[Any]) 
         return True
     if name in ("real", "imag"):
         return dtype.kind == "c"
-    return name in {"i": INTEGERS, "c": COMPLEX}.get(dtype.kind, SIMPLE) or (dtype.kind == "f" and name in FUNCTIONS)
+    return name in _OPERATIONS[dtype.kind] or (dtype.kind == "f" and name in FUNCTIONS)
 
 
 def _converted_to(instruction: Instruction, dtype: np.dtype[Any]) -> list[np.dtype[Any]]:
@@ -123,8 +125,10 @@ def _converted_to(instruction: Instruction, dtype: np.dtype[Any]) -> list[np.dty
     name, count = instruction.name, len(instruction.operands)
     if name in _OF_TRUTHS:
         return [_TRUTH] * count
-    truths = {"where": 0, "subgradient": 1}.get(name)
-    return [_TRUTH if i == truths else dtype for i in range(count)]
+    dtypes = [dtype] * count
+    if name in _CONDITIONS:
+        dtypes[_CONDITIONS[name]] = _TRUTH
+    return dtypes
 
 
 def shape_of(program: Program, number: int) -> Shape:
@@ -133,8 +137,9 @@ def shape_of(program: Program, number: int) -> Shape:
 
 def _split_of(shape: Shape, operands: Sequence[Shape]) -> int | None:
     """Return how many leading axes make the rows, such that each operand is broadcast along rows, columns or both."""
+    broadcast = {own for own in operands if own and own != shape}
     for split in range(len(shape)):
-        if all(_role(shape, own, split) for own in operands):
+        if all(_role(shape, own, split) for own in broadcast):
             return split
     return None
 

@@ -66,7 +66,7 @@ class ProgramRecorder(Recorder):
 
     def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
         """Compute an operation and record it."""
-        if any(type(x) is Tensor for x in parameters.values()):
+        if parameters and any(type(x) is Tensor for x in parameters.values()):
             raise UnsupportedError(f"{primitive.name} takes a value as a keyword")
         slots, values = partition(self, primitive, operands)
         for slot, value in zip(slots, values, strict=True):
@@ -101,7 +101,7 @@ class ProgramRecorder(Recorder):
 
     def write(self, entry: Entry, value: Array | None = None) -> int:
         """Append a record without its values, and return its slot."""
-        slot = put_group(self.entries, lambda first: [self._without_values(entry)])
+        slot = self.put(self._without_values(entry))
         self.sites[slot] = user_location()
         return slot
 

@@ -100,7 +100,7 @@ def test_compiling_is_timed(monkeypatch, capsys):
     import compile_times
     from interleaved import PROGRAM
 
-    def here(name, contender, cache, *, tiny):
+    def here(name, contender, cache, *options, tiny):
         cache.mkdir(exist_ok=True)
         return compile_times.first_and_next(name, contender, tiny=tiny) if contender == PROGRAM else (2.0, 1.0)
 

@@ -112,14 +112,15 @@ _RULES: dict[str, Callable[[Instruction, Program, Makers], int | None]] = {
 
 def _without_broadcasts(instruction: Instruction, program: Program, makers: Makers) -> Instruction:
     """Return an elementwise operation of what was broadcast for it, where its other operands give the shape."""
-    primitive, out = instruction.primitive, program.spaces[instruction.out].shape
+    primitive = instruction.primitive
     if primitive is None or not isinstance(primitive.forward, np.ufunc) or instruction.parameters:
         return instruction
-    operands = list(instruction.operands)
+    operands, out = list(instruction.operands), program.spaces[instruction.out].shape
     for place, number in enumerate(operands):
         maker = makers.get(number)
-        others = [program.spaces[n].shape for i, n in enumerate(operands) if i != place]
-        if maker is None or maker.name != "broadcast_to" or out not in others:
+        if maker is None or maker.name != "broadcast_to":
+            continue
+        if out not in [program.spaces[n].shape for i, n in enumerate(operands) if i != place]:
             continue
         source = program.spaces[maker.operands[0]]
         if not source.is_number:

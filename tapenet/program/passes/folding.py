@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import attrs
@@ -20,12 +21,9 @@ def folded(program: Program) -> Program:
     constants: dict[int, Any] = dict(program.constants)
     kept = []
     for instruction in program.instructions:
-        primitive, space = instruction.primitive, program.spaces.get(instruction.out)
-        if primitive is None or space is None or space.shape is None or space.dtype is None:
-            kept.append(instruction)
-            continue
-        is_small = int(np.prod(space.shape, dtype=np.int64)) * space.dtype.itemsize <= LARGEST
-        if not is_small or not is_pure(instruction) or not all(n in constants for n in instruction.operands):
+        primitive = instruction.primitive
+        is_constant = all(map(constants.__contains__, instruction.operands))
+        if not is_constant or primitive is None or not is_pure(instruction) or not _is_small(program, instruction.out):
             kept.append(instruction)
             continue
         operands = [constants[n] for n in instruction.operands]
@@ -34,6 +32,13 @@ def folded(program: Program) -> Program:
             operands = [as_numpy_number(x) if own else x for x, own in zip(operands, numbers, strict=True)]
         constants[instruction.out] = _computed(primitive, operands, instruction.parameters)
     return attrs.evolve(program, instructions=tuple(kept), constants=constants)
+
+
+def _is_small(program: Program, number: int) -> bool:
+    space = program.spaces.get(number)
+    if space is None or space.shape is None or space.dtype is None:
+        return False
+    return math.prod(space.shape) * space.dtype.itemsize <= LARGEST
 
 
 def _computed(primitive: Any, operands: list[Any], parameters: Any) -> Any:

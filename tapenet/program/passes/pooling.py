@@ -28,6 +28,8 @@ class _Match:
 
 def with_relu_after_pool(program: Program) -> Program:
     """Return a program that pools first, and takes the relu of the maxima."""
+    if not any(x.name == POOL for x in program.instructions):
+        return program
     readers: dict[int, list[Instruction]] = {}
     for instruction in program.instructions:
         for n in set(instruction.reads):

@@ -6,6 +6,7 @@ sum over steps of x^T g. One product of stacked matrices takes a fraction of the
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -86,14 +87,18 @@ class _Rewriting:
 def _is_small_matrix(space: Space, like: Space) -> bool:
     shape = space.shape
     is_matrix = space.is_array and shape is not None and len(shape) == 2 and 0 not in shape
-    return is_matrix and int(np.prod(shape)) <= SMALL and space.dtype == like.dtype and space.dtype.char in "fd"  # type: ignore[union-attr,arg-type]
+    return is_matrix and math.prod(shape) <= SMALL and space.dtype == like.dtype and space.dtype.char in "fd"  # type: ignore[union-attr,arg-type]
 
 
 # ---- sums of x^T y ----
 
+_TERMS = frozenset({"matmul", "sum"})
+
 
 def _with_sums(program: Program) -> Program:
     """Return a program in which a sum of products of transposed matrices is one product of stacked ones."""
+    if sum(x.name in _TERMS for x in program.instructions) < FEWEST:
+        return program
     makers = {x.out: x for x in program.instructions if x.out >= 0}
     uses = Counter(n for x in program.instructions for n in x.reads) + Counter(program.outputs)
     inner = {
