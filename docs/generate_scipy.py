@@ -125,7 +125,11 @@ optimize.minimize(rosen, {"x": -1.0, "y": 2.0}, method="trust-exact").x
 A right-hand side of `odeint` and `solve_ivp` that is arithmetic and elementary functions of elements, without branches,
 is recorded once and runs as straight code on numbers; any other is called as it is, and takes longer. With RK23, RK45
 and DOP853 and without events the whole step of the solver is straight code then: a gradient takes less time than
-SciPy's solve alone. What is written so is kept, and used again for every function that records the same.
+SciPy's solve alone. What is written so is kept, and used again for every function that records the same. Where
+llvmlite is installed, a right-hand side with up to 10 elements becomes machine code, which `odeint` calls without
+Python between, and so do the derivatives along its solution: in `tn.compile` at once, else after some 4,000 calls, as
+compiling takes some 50 to 200 milliseconds. Values of the solver are the same to the last bit, gradients to rounding.
+`tn.compile(tn.grad(misfit))` records one program, which solves with as many steps as each call's values ask for.
 
 **Plain SciPy.** The functions of `scipy.special` that are ufuncs find their derivative when called on a Tensor. With
 `SCIPY_ARRAY_API=1` set in the process before SciPy is imported, SciPy asks a Tensor for its namespace,

@@ -117,7 +117,8 @@ def ifftshift(x: Any, axes: Any = None) -> Array:
 #
 # Types I and IV are symmetric, and II and III transposes of each other, up to the weight of the ends: the sum of types
 # I and III has each inner element twice and the elements at the ends once. With norm "ortho" the inverse is the
-# transpose.
+# transpose. To orthogonalize is to weigh the ends by sqrt(2): those that go in, of types I and III, divided for the
+# cosine's and the sine's sums alike, and those that come out, of types I and II.
 
 _INVERSE = {1: 1, 2: 3, 3: 2, 4: 4}
 
@@ -146,14 +147,33 @@ def _transform(x: Array, *, kind: int, norm: str, is_sine: bool) -> Array:
     return np.asarray((scipy.fft.dst if is_sine else scipy.fft.dct)(x, kind, norm=norm))
 
 
-def _checked(name: str, kind: Any, norm: str | None, orthogonalize: bool | None) -> str:
+def _checked(name: str, kind: Any, norm: str | None) -> str:
     if kind not in (1, 2, 3, 4):
         raise ArgumentError(f"fft.{name}: type must be 1, 2, 3 or 4; got {kind!r}.")
     if norm not in (None, "backward", "ortho", "forward"):
         raise ArgumentError(f"fft.{name}: norm must be 'backward', 'ortho' or 'forward'; got {norm!r}.")
-    if orthogonalize is not None and orthogonalize != (norm == "ortho"):
-        raise ArgumentError(f"fft.{name}: orthogonalize must be None on a tape; got {orthogonalize!r}.")
     return norm or "backward"
+
+
+def _with_ends(x: Array, kind: int, is_sine: bool, factor: float) -> Array:
+    """Weigh the ends that the cosine's types I to III, and the sine's types II and III, weigh differently."""
+    weights = np.ones(x.shape[-1], x.real.dtype if isinstance(x, np.ndarray) else np.finfo(x.dtype).dtype)
+    if kind in (2, 3):
+        weights[-1 if is_sine else 0] = factor
+    elif kind == 1 and not is_sine:
+        weights[[0, -1]] = factor
+    return x * weights
+
+
+def _orthogonalized(x: Array, kind: int, norm: str, is_sine: bool, is_asked: bool) -> Array:
+    """Transform, with the ends of an orthogonal matrix or without; the norm "ortho" has them by itself."""
+    if is_asked == (norm == "ortho") or kind == 4:
+        return _transform(x, kind=kind, norm=norm, is_sine=is_sine)
+    factor = np.sqrt(2.0) if is_asked else np.sqrt(0.5)
+    if kind in (1, 3):
+        x = _with_ends(x, kind, is_sine, factor)
+    out = _transform(x, kind=kind, norm=norm, is_sine=is_sine)
+    return _with_ends(out, kind, is_sine, 1 / factor) if kind in (1, 2) else out
 
 
 def _fitted(x: Array, n: int | None) -> Array:
@@ -178,12 +198,13 @@ def _trigonometric(name: str) -> Function:
         workers: int | None = None,
         orthogonalize: bool | None = None,
     ) -> Array:
-        chosen = _checked(name, type, norm, orthogonalize)
+        chosen = _checked(name, type, norm)
+        is_asked = chosen == "ortho" if orthogonalize is None else bool(orthogonalize)
         x = as_array(x)
         axis = axis_of(f"fft.{name}", axis, x.ndim)
         x = _fitted(tnp.moveaxis(x if x.dtype.kind in "fc" else x.astype(float), axis, -1), n)
         kind, chosen = (_INVERSE[type], _SWAPPED[chosen]) if is_inverse else (type, chosen)
-        return tnp.moveaxis(_transform(x, kind=kind, norm=chosen, is_sine=is_sine), -1, axis)
+        return tnp.moveaxis(_orthogonalized(x, kind, chosen, is_sine, is_asked), -1, axis)
 
     function.__name__ = name
     return counterpart(scipy.fft, _LINEAR)(function)

@@ -101,3 +101,19 @@ declare(
     between(0.8, 1.2, 1),
     tolerance=1e-5,
 )
+
+declare(
+    "tplquad",
+    lambda xp, b, p: xp.tplquad(
+        lambda z, y, x, p: np.exp(-p * x) * y + z,
+        0,
+        b[0],
+        0,
+        lambda x: x,
+        lambda x, y: 0.5,
+        lambda x, y: x + y,
+        (p[0],),
+    )[0],
+    *(between(0.5, 1, 1), between(0.5, 1, 1)),
+    closeness=1e-10,
+)

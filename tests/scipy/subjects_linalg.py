@@ -232,3 +232,43 @@ declare("pinvh", lambda xp, a: xp.pinvh(a), square())
 declare("lstsq", lambda xp, a, b: xp.lstsq(a, b)[0], rectangle(4, 3), between(-1, 1, 4, 2))
 declare("orthogonal_procrustes", lambda xp, a, b: xp.orthogonal_procrustes(a, b), rectangle(4, 3), rectangle(4, 3))
 declare("subspace_angles", lambda xp, a, b: xp.subspace_angles(a, b), rectangle(4, 2), between(-1, 1, 4, 2))
+
+# ---- few diagonals, and functions by eigenvalues ----
+
+DIAGONAL, BESIDE = between(-0.2, 0.2, 4).map(lambda d: d + np.array([1.0, 2.0, 4.0, 7.0])), between(0.3, 0.6, 3)
+
+
+def squares(pairs: Any) -> Any:
+    """Functions of eigenvectors that do not depend on their signs."""
+    w, v = pairs
+    return w, np.conj(v) * v
+
+
+declare("eigh_tridiagonal", lambda xp, d, e: squares(xp.eigh_tridiagonal(d, e)), DIAGONAL, BESIDE)
+for how in (("i", (1, 2)), ("v", (1.4, 9.0))):
+    declare("eigvalsh_tridiagonal", lambda xp, d, e, how=how: xp.eigvalsh_tridiagonal(d, e, *how), DIAGONAL, BESIDE)
+BANDS = between(0.3, 0.6, 3, 4).map(lambda a: a + np.array([[0.0], [0.0], [1.0]]) * np.array([1.0, 3.0, 5.0, 8.0]))
+declare("eig_banded", lambda xp, a: squares(xp.eig_banded(a)), BANDS)
+declare("eigvals_banded", lambda xp, a: xp.eigvals_banded(a[::-1], True, select="i", select_range=(0, 1)), BANDS)
+declare("cho_solve_banded", lambda xp, a, b: xp.cho_solve_banded((a, False), b), BANDS, between(-1, 1, 4, 2), order=1)
+declare(
+    "cho_solve_banded", lambda xp, a, b: xp.cho_solve_banded((a[::-1], True), b), complexly(BANDS), DIAGONAL, order=1
+)
+declare("funm", lambda xp, a: xp.funm(a, lambda w: w * w * np.exp(-w)), square(), closeness=1e-10, in_single=False)
+declare("signm", lambda xp, a: xp.signm(a @ np.diag([1.0, -1.0, 1.0])), square(), closeness=1e-10, in_single=False)
+for lower in (True, False):
+    for shift in (SPREAD, np.ones((3, 3)) - np.eye(3)):  # the latter has a block of 2 x 2
+        declare("ldl", lambda xp, a, low=lower, to=shift: xp.ldl(definite(0.2 * a) + to, low), SMALL, order=1 + lower)
+declare("ldl", lambda xp, a: xp.ldl(a + np.conj(a.T) + SPREAD), complexly(SMALL), order=1)
+declare("qr_multiply", lambda xp, a, c: xp.qr_multiply(a, c), rectangle(4, 3), between(-1, 1, 2, 4))
+declare("qr_multiply", lambda xp, a, c: xp.qr_multiply(a, c, "left", True), rectangle(4, 3), between(-1, 1, 3), order=1)
+
+# ---- stacks ----
+
+STACK = between(-0.3, 0.3, 2, 3, 3).map(lambda a: a + SPREAD)
+for each in ("det", "expm", "pinv"):
+    declare(each, lambda xp, a, each=each: getattr(xp, each)(a), STACK, order=1)
+declare("solve", lambda xp, a, b: xp.solve(a, b), STACK, between(-1, 1, 2, 1, 3, 2), order=1)
+declare("solve_sylvester", lambda xp, a, q: xp.solve_sylvester(a, a[:1], q), STACK, between(-1, 1, 3, 3), order=1)
+declare("cho_solve", lambda xp, a, b: xp.cho_solve((a, True), b), STACK, between(-1, 1, 3, 2), order=1)
+declare("polar", lambda xp, a: list(xp.polar(a)), STACK, order=1)

@@ -86,3 +86,39 @@ for each in ("cg", "minres"):
         between(0.5, 1, 4),
         closeness=1e-9,
     )
+
+
+def made(xp: Any, data: Any) -> Any:
+    return xp.coo_array((data.astype(float) * WEIGHTS, (ROWS, COLUMNS)), shape=(4, 4))
+
+
+MADE: dict[str, Callable[..., Any]] = {
+    "block_array": lambda xp, a: xp.block_array([[a, None], [SYMMETRIC, a.T]]),
+    "bmat": lambda xp, a: xp.bmat([[a, a], [None, a.T]], dtype=float),
+    "block_diag": lambda xp, a: xp.block_diag([a, [[2.0, 3.0]], a]),
+    "hstack": lambda xp, a: xp.hstack([a, SYMMETRIC], "csr"),
+    "vstack": lambda xp, a: xp.vstack([a, a.T @ a]),
+    "kron": lambda xp, a: xp.kron(a, a.T),
+    "kronsum": lambda xp, a: xp.kronsum(a, scipy.sparse.csr_array([[1.0, 2.0], [0.0, 3.0]])),
+    "tril": lambda xp, a: xp.tril(a, -1),
+    "triu": lambda xp, a: xp.triu(a, format="csc"),
+}
+for each, make in MADE.items():
+    declare(
+        "sparse", each, lambda xp, d, make=make: make(xp, made(xp, d)).toarray(), DATA, order=2 if each == "kron" else 1
+    )
+declare("sparse", "find", lambda xp, d: xp.find(made(xp, d))[2], DATA, order=1)
+declare("sparse", "diags", lambda xp, d: (xp.diags([d], [0]) * xp.diags(d[1:], 1)).toarray(), DATA, order=1)
+declare(
+    "sparse.linalg",
+    "splu",
+    lambda xp, d, b: xp.splu(matrix(xp, d).tocsc()).solve(b, "T"),
+    DATA,
+    VECTOR,
+    in_single=False,
+)
+declare(
+    "sparse.linalg", "splu", lambda xp, b: xp.splu(SYMMETRIC.tocsc()).solve(b), between(-1, 1, 4, 2), in_single=False
+)
+declare("sparse.linalg", "factorized", lambda xp, b: xp.factorized(LOWER.tocsc())(b), VECTOR, in_single=False)
+declare("sparse.linalg", "matrix_power", lambda xp, d: xp.matrix_power(matrix(xp, d), 3).toarray(), DATA, order=1)

@@ -249,3 +249,29 @@ def test_complex_vectors_are_integrated() -> None:
 def test_the_integral_of_no_samples_is_zero() -> None:
     gradient = tn.grad(lambda y: tnp.sum(y) + integrate.trapezoid(y[:, :0], axis=1)[0])(np.ones((2, 3)))
     np.testing.assert_array_equal(gradient, np.ones((2, 3)))
+
+
+def test_a_volume_by_the_radius_of_a_ball_in_three_nested_limits() -> None:
+    def volume(r: Any) -> Any:
+        inside = lambda *at: tnp.sqrt(tnp.maximum(r * r - sum(x * x for x in at), 0.0))  # noqa: E731
+        ends = (lambda *at: -inside(*at)), inside
+        return integrate.tplquad(lambda z, y, x: 1.0, -r, r, *ends, *ends, epsrel=1e-3)[0]
+
+    value, slope = tn.value_and_grad(volume)(1.3)
+    np.testing.assert_allclose([value, slope], [4 / 3 * np.pi * 1.3**3, 4 * np.pi * 1.3**2], rtol=1e-3)
+
+
+def test_infinite_limits_and_what_does_not_converge_in_three_variables() -> None:
+    def mass(k: Any) -> Any:
+        density = lambda z, y, x, k: np.exp(-k * (x * x + y + z))  # noqa: E731
+        return integrate.tplquad(density, -np.inf, np.inf, 0, np.inf, 0, 1, (k,), epsrel=1e-6)[0]
+
+    def expected(k: Any) -> Any:
+        return np.sqrt(np.pi / k) / k * (1 - np.exp(-k)) / k
+
+    slope = (expected(1.5 + 1e-6) - expected(1.5 - 1e-6)) / 2e-6
+    np.testing.assert_allclose(tn.value_and_grad(mass)(1.5), [expected(1.5), slope], rtol=1e-6)
+    with pytest.raises(tn.ConvergenceError, match=r"integrate\.tplquad: Gauss' rule of 64 nodes"):
+        tn.grad(lambda k: integrate.tplquad(lambda z, y, x, k: tnp.abs(x - k), 0, 1, 0, 1, 0, 1, k)[0])(0.3)
+    with pytest.raises(tn.errors.ArgumentTypeError, match=r"integrate\.tplquad: a and b must be numbers"):
+        tn.grad(lambda k: integrate.tplquad(lambda z, y, x: x, k, 1, 0, 1, 0, 1)[0])(np.zeros(2))

@@ -21,7 +21,11 @@ A = np.array([[4.0, 1.0, 0.0], [1.0, 3.0, 0.5], [0.0, 0.5, 2.0]])
     ("call", "message"),
     [
         (lambda a: linalg.expm(a[:2]), r"linalg\.expm: A must be square; got shape \(2, 3\)"),
-        (lambda a: linalg.expm(a[None]), r"linalg\.expm: A must be a matrix on a tape; got shape \(1, 3, 3\)"),
+        (lambda a: linalg.expm(a[0]), r"linalg\.expm: A must be a matrix on a tape; got shape \(3,\)\.$"),
+        (lambda a: linalg.qr_multiply(a, a, "above"), r"linalg\.qr_multiply: mode must be 'left' or 'right'"),
+        (lambda a: linalg.qr_multiply(a, a[0, :2]), r"linalg\.qr_multiply: shapes of q \(3, 3\) and c \(2,\)"),
+        (lambda a: linalg.eig_banded(a, select="few"), r"linalg\.eig_banded: invalid argument for select"),
+        (lambda a: linalg.eigh_tridiagonal(a[0], a[0]), r"linalg\.eigh_tridiagonal: d and e must be real vectors"),
         (lambda a: linalg.solve(a, np.ones(2)), r"linalg\.solve: b must have shape \(3,\) or \(3, k\)"),
         (lambda a: linalg.solve(a, np.ones(3), assume_a="round"), r"linalg\.solve: assume_a must be one of gen, sym"),
         (lambda a: linalg.solve_triangular(a, np.ones(3), trans="X"), r"linalg\.solve_triangular: trans must be 0, 1"),
@@ -140,3 +144,35 @@ def test_second_derivatives_stay_on_one_side_of_the_cut(function: Callable[..., 
 def test_derivatives_across_the_cut_keep_single_precision() -> None:
     a = np.diag(np.array([-1.0, 2.0], np.float32))
     assert tn.jvp(linalg.sqrtm, (a,), (np.ones_like(a),))[1].dtype == np.complex64
+
+
+STACKED = {
+    "cho_factor": lambda xp, a: xp.cho_factor(a @ np.swapaxes(a, -1, -2)),
+    "eigh": lambda xp, a: xp.eigh(a @ np.swapaxes(a, -1, -2), eigvals_only=True),
+    "lu_solve": lambda xp, a: xp.lu_solve(xp.lu_factor(a), np.ones((3, 2))),
+    "solve_banded": lambda xp, a: xp.solve_banded((1, 1), a, np.ones(3)),
+    "solve_discrete_are": lambda xp, a: xp.solve_discrete_are(a / 4, np.eye(3), np.eye(3), np.eye(3)),
+    "khatri_rao": lambda xp, a: xp.khatri_rao(a, a[0]),
+    "leslie": lambda xp, a: xp.leslie(a[..., 0], a[..., :2, 1]),
+    "svd": lambda xp, a: xp.svd(a, compute_uv=False),
+}
+
+
+@pytest.mark.parametrize("name", STACKED)
+def test_stacks_of_matrices_give_stacks_as_in_scipy(name: str) -> None:
+    a = np.random.default_rng(3).normal(size=(3, 2, 3, 3)) + 4 * np.eye(3)
+    expected = STACKED[name](scipy.linalg, a)
+    with tn.GradientTape() as tape:
+        found = STACKED[name](linalg, tape.watch(a))
+    leaves, others = (list(x) if isinstance(x, tuple | list) else [x] for x in (found, expected))
+    for one, other in zip(leaves, others, strict=True):
+        np.testing.assert_allclose(getattr(one, "value", one), other, rtol=1e-11, atol=1e-11)
+
+
+def test_a_stack_moves_matrix_by_matrix() -> None:
+    a = np.random.default_rng(3).normal(size=(2, 3, 3)) + 4 * np.eye(3)
+    together = tn.grad(lambda a: tnp.sum(linalg.lu(a)[2] ** 2))(a)
+    alone = [tn.grad(lambda a: tnp.sum(linalg.lu(a)[2] ** 2))(one) for one in a]
+    np.testing.assert_allclose(together, alone, rtol=1e-12)
+    with tn.GradientTape() as tape, pytest.raises(tn.ArgumentError, match=r"linalg\.sinm: a stack must not be empty"):
+        linalg.sinm(tape.watch(a)[:0])

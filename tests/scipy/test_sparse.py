@@ -142,8 +142,14 @@ def test_a_heat_equation_is_fitted_by_its_conductivities() -> None:
         (lambda a: sparse.linalg.cg(a, B, maxiter=1, rtol=1e-14), r"sparse\.linalg\.cg: x must converge; got the code"),
         (lambda a: sparse.linalg.cg(MATRIX, B, a.data[:3]), r"sparse\.linalg\.cg: x0 and settings must not be Tensors"),
         (lambda a: sparse.linalg.norm(a, 1), r"sparse\.linalg\.norm: ord must be None"),
-        (lambda a: sparse.linalg.splu(a), r"Write sparse\.linalg\.spsolve"),
-        (lambda a: sparse.vstack([a, a]), r"Write sparse\.coo_array|write sparse\.coo_array"),
+        (lambda a: sparse.linalg.splu(a).solve(B, "X"), r"sparse\.linalg\.splu: trans must be 'N', 'T' or 'H'"),
+        (lambda a: sparse.linalg.inv(a), r"Write sparse\.linalg\.spsolve"),
+        (lambda a: sparse.linalg.matrix_power(a, 0), r"matrix_power: power must be at least 1"),
+        (lambda a: sparse.block_array([[a, a], [a]]), "blocks must be rows of one length"),
+        (lambda a: sparse.block_array([[a, None], [a, None]]), "each row and column of blocks must have a block"),
+        (lambda a: sparse.hstack([a, np.ones((2, 2))]), r"must have as many rows; got \[3, 2\]"),
+        (lambda a: sparse.vstack([a, a], format="dia"), "format must be 'coo', 'csr' or 'csc'"),
+        (lambda a: sparse.kronsum(a, np.ones((2, 3))), "A and B must be square"),
         (lambda a: sparse.diags_array([a.data], offsets=[0, 1]), "diagonals must be as many as offsets"),
         (lambda a: sparse.diags_array([a.data], offsets=[1], shape=(3, 3)), "the diagonal at offset 1 must have 2"),
     ],
@@ -163,3 +169,29 @@ def test_matrices_multiply_by_their_star_as_scipys_do() -> None:
         np.testing.assert_allclose((np.ones(3) * a).value, np.ones(3) @ theirs)
         np.testing.assert_allclose((a.T + a).toarray().value, (theirs.T + theirs).toarray())
         assert (a.tocsc() * np.ones(3)).shape == (3,)
+
+
+def test_a_factorization_is_used_again_for_each_right_hand_side() -> None:
+    csc, b = scipy.sparse.csc_array(MATRIX), np.arange(6.0).reshape(3, 2) + 1j
+    made, theirs = sparse.linalg.splu(csc), scipy.sparse.linalg.splu(csc)
+    assert made.shape == theirs.shape
+    assert made.nnz == theirs.nnz
+    for trans in ("N", "T", "H"):
+        np.testing.assert_array_equal(made.solve(b.real, trans), theirs.solve(b.real, trans))
+        with tn.GradientTape() as tape:
+            x = made.solve(tape.watch(b), trans)
+        dense = {"N": csc, "T": csc.T, "H": csc.T}[trans]
+        np.testing.assert_allclose((dense @ x.value), b, rtol=1e-12)
+        check_grads(lambda b, trans=trans: made.solve(b, trans), (b,))
+    with tn.GradientTape() as tape, pytest.raises(AttributeError, match="perm_c can be read where A is plain"):
+        sparse.linalg.splu(sparse.csc_array((tape.watch(csc.data), csc.indices, csc.indptr))).perm_c  # noqa: B018
+
+
+def test_arrays_whose_tape_has_closed_are_constants() -> None:
+    with tn.GradientTape() as tape:
+        a = sparse.csr_array((tape.watch(DATA), MATRIX.indices, MATRIX.indptr), shape=MATRIX.shape)
+    dense = a.toarray()
+    np.testing.assert_allclose(sparse.hstack([a, MATRIX]).toarray(), np.hstack([dense, MATRIX.toarray()]))
+    np.testing.assert_allclose(sparse.kron(a, a).toarray(), np.kron(dense, dense))
+    np.testing.assert_allclose(sparse.linalg.spsolve(a, B), np.linalg.solve(dense, B))
+    np.testing.assert_allclose(sparse.linalg.norm(a), np.linalg.norm(dense))

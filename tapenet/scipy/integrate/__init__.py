@@ -27,6 +27,7 @@ from tapenet.scipy.integrate.sampled import (
     simpson as simpson,
     trapezoid as trapezoid,
 )
+from tapenet.scipy.integrate.triple import tplquad as tplquad
 
 globals().update(PLACED)
 

@@ -13,7 +13,6 @@ _REFUSED = {
     "nsum": "Write the sum of the terms.",
     "qmc_quad": "Write the mean of the function at points that you draw.",
     "solve_bvp": "Write the collocation equations, and solve them by tn.root.",
-    "tplquad": "Write a sum over the nodes of Gauss' rule in each variable: its gradient is one walk.",
     "tanhsinh": "Write integrate.quad, or integrate.quad_vec.",
 }
 _PASSED = {"lebedev_rule": "points and weights of a rule.", "newton_cotes": "weights of a rule."}

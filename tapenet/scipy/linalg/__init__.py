@@ -1,6 +1,6 @@
 """scipy.linalg on Tensors and arrays alike: values are SciPy's, derivatives by one rule for each kind of solution.
 
-On a tape a function takes matrices, of which `tn.vmap` makes stacks. `docs/guides/scipy.md` lists what becomes of each.
+Functions take stacks of matrices where SciPy does. `docs/guides/scipy.md` lists what becomes of each.
 
 >>> from tapenet.scipy import linalg
 >>> tn.grad(lambda x: linalg.expm(x * np.eye(2))[0, 0])(0.0)
@@ -59,6 +59,18 @@ from tapenet.scipy.linalg.functions import (
     tanm as tanm,
 )
 from tapenet.scipy.linalg.placed import PLACED
+from tapenet.scipy.linalg.spectral import (
+    cho_solve_banded as cho_solve_banded,
+    eig_banded as eig_banded,
+    eigh_tridiagonal as eigh_tridiagonal,
+    eigvals_banded as eigvals_banded,
+    eigvalsh_tridiagonal as eigvalsh_tridiagonal,
+    funm as funm,
+    ldl as ldl,
+    qr_multiply as qr_multiply,
+    signm as signm,
+)
+from tapenet.scipy.linalg.stacks import CORES, over_stacks
 from tapenet.scipy.linalg.structured import (
     block_diag as block_diag,
     circulant as circulant,
@@ -84,8 +96,11 @@ from tapenet.scipy.linalg.systems import (
 )
 
 globals().update(PLACED)
+globals().update({name: over_stacks(globals()[name], cores) for name, cores in CORES.items()})
 
-__all__ = sorted([*(name for name, value in vars().items() if name[0] != "_" and callable(value))])
+_HIDDEN = ("over_stacks",)
+
+__all__ = sorted(name for name, value in vars().items() if name[0] != "_" and callable(value) and name not in _HIDDEN)
 
 
 def __dir__() -> list[str]:

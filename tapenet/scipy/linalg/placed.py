@@ -8,34 +8,24 @@ import scipy.linalg
 
 from tapenet.scipy.placing import passed_on, refused
 
-_DENSE = "Write linalg.eigh of the dense matrix."
 _DECOMPOSED = "Its factors are not determined by the matrix."
 _OWN = "Write the formula with functions of linalg, or give it a rule by tn.custom_jvp."
 
 _REFUSED = {
     "cdf2rdf": ("", _OWN),
-    "cho_solve_banded": ("", "Write linalg.solveh_banded."),
     "cholesky_banded": ("", "Write linalg.solveh_banded, or linalg.cholesky of the dense matrix."),
     "clarkson_woodruff_transform": ("It draws a random matrix.", "Draw the matrix, and multiply by it."),
     "cossin": (_DECOMPOSED, "Write linalg.svd of the blocks."),
-    "eig_banded": ("", _DENSE),
-    "eigh_tridiagonal": ("", _DENSE),
-    "eigvals_banded": ("", "Write linalg.eigvalsh of the dense matrix."),
-    "eigvalsh_tridiagonal": ("", "Write linalg.eigvalsh of the dense matrix."),
     "expm_cond": ("", "Write the norm of linalg.expm_frechet over directions."),
     "fiedler_companion": ("", "Write linalg.companion."),
-    "funm": ("", "Write linalg.expm, logm, sqrtm, cosm or sinm, or V diag(f(w)) V^-1 by linalg.eig."),
     "hessenberg": (_DECOMPOSED, "Write linalg.schur(a, output='complex')."),
-    "ldl": ("", "Write linalg.cholesky, or linalg.lu."),
     "matrix_balance": ("", "Scale by tn.stop_gradient of the result."),
     "ordqz": (_DECOMPOSED, _OWN),
     "qr_delete": ("", "Write linalg.qr of the new matrix."),
     "qr_insert": ("", "Write linalg.qr of the new matrix."),
-    "qr_multiply": ("", "Multiply by the q of linalg.qr."),
     "qr_update": ("", "Write linalg.qr of the new matrix."),
     "qz": (_DECOMPOSED, _OWN),
     "rsf2csf": ("", "Write linalg.schur(a, output='complex')."),
-    "signm": ("", "Write a @ linalg.inv(linalg.sqrtm(a @ a))."),
 }
 _PASSED = {
     "bandwidth": "it counts diagonals.",

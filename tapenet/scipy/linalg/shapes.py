@@ -16,10 +16,8 @@ def matrix(function: str, name: str, a: Any) -> Array:
     """Return an argument as a matrix; a stack of them is for `vmap`."""
     a = as_array(a)
     if a.ndim != 2:
-        raise LinAlgError(
-            f"linalg.{function}: {name} must be a matrix on a tape; got shape {a.shape}. "
-            f"Write tn.vmap(linalg.{function}) for a stack of matrices."
-        )
+        advice = f" Write tn.vmap(linalg.{function}) for a stack of matrices." if a.ndim > 2 else ""
+        raise LinAlgError(f"linalg.{function}: {name} must be a matrix on a tape; got shape {a.shape}.{advice}")
     return floating(a)
 
 

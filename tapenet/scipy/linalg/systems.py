@@ -261,7 +261,7 @@ def solve_banded(
     return x[:, 0] if is_vector else x
 
 
-def _whole_band(ab: Array, lower: bool) -> Array:
+def whole_band(ab: Array, lower: bool) -> Array:
     """Return all diagonals of a Hermitian matrix, of which one half is given."""
     k = ab.shape[0] - 1
     if lower:
@@ -285,7 +285,7 @@ def solveh_banded(
     ab = _checked_band("solveh_banded", ab, None)
     b, is_vector = columns("solveh_banded", b, ab.shape[1])
     k = ab.shape[0] - 1
-    x = _solve_banded(_whole_band(ab, bool(lower)), b, below=k, above=k, definite=True)
+    x = _solve_banded(whole_band(ab, bool(lower)), b, below=k, above=k, definite=True)
     return x[:, 0] if is_vector else x
 
 

@@ -19,9 +19,20 @@ from scipy.sparse import (
 from tapenet.scipy.sparse import linalg as linalg
 from tapenet.scipy.sparse.arrays import SparseArray as SparseArray, constructor
 from tapenet.scipy.sparse.building import (
+    block_array as block_array,
+    block_diag as block_diag,
+    bmat as bmat,
+    diags as diags,
     diags_array as diags_array,
     eye_array as eye_array,
+    find as find,
+    hstack as hstack,
     issparse as issparse,
+    kron as kron,
+    kronsum as kronsum,
+    tril as tril,
+    triu as triu,
+    vstack as vstack,
 )
 from tapenet.scipy.sparse.placed import PLACED
 

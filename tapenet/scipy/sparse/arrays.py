@@ -237,8 +237,14 @@ def as_sparse(name: str, a: Any) -> SparseArray:
 
 
 def on_tape(*values: Any) -> bool:
-    """Return whether a pytree holds a Tensor."""
-    return any(type(x) is Tensor for x in tree_leaves(values))
+    """Return whether there is a Tensor or a `SparseArray`, which SciPy does not know, among values or in them."""
+    return any(map(_is_ours, values))
+
+
+def _is_ours(x: Any) -> bool:
+    if isinstance(x, list | tuple):
+        return any(map(_is_ours, x))
+    return isinstance(x, SparseArray) or any(type(leaf) is Tensor for leaf in tree_leaves(x))
 
 
 def constructor(format: str, kind: str = "array") -> Callable[..., Any]:

@@ -8,9 +8,11 @@ array([1. , 0.5])
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import numpy as np
 import scipy.sparse.linalg
 from scipy.sparse.linalg import (
@@ -19,6 +21,7 @@ from scipy.sparse.linalg import (
 )
 
 import tapenet.numpy as tnp
+from tapenet.core.families import linear
 from tapenet.core.foreign import is_sparse
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError, ConvergenceError
@@ -91,6 +94,97 @@ def spsolve_triangular(
 
 published(spsolve_triangular, scipy.sparse.linalg, "spsolve_triangular", f"Derivatives: {_BY_BOTH}.")
 
+# ---- factorizations ----
+
+
+def _transposed_solve(t: Array, factor: Any, trans: str) -> Array:
+    return _solved_by(t, factor=factor, trans="N" if trans == "T" else "T")
+
+
+@linear(_transposed_solve, name="sparse.solved_by")
+def _solved_by(b: Array, *, factor: Any, trans: str) -> Array:
+    """Solve with a factorization of a plain matrix."""
+    kind = np.result_type(b, factor.L.dtype)
+    b = b.astype(kind)
+    if kind.kind == "c" and factor.L.dtype.kind != "c":
+        return np.asarray(factor.solve(b.real, trans) + 1j * factor.solve(b.imag, trans))
+    return np.asarray(factor.solve(b, trans))
+
+
+@attrs.frozen(eq=False)
+class Factorization:
+    """A sparse matrix that is solved with several times, as scipy.sparse.linalg.SuperLU.
+
+    Derivatives: by b one solve with the factors that are there, and by the data of A, where they are Tensors, one more
+    solve each. What else SuperLU has can be read where A is plain.
+    """
+
+    matrix: SparseArray
+    theirs: Any
+
+    def solve(self, b: Any, trans: str = "N") -> Array:
+        """Solve with A, with its transpose ("T") or its conjugate transpose ("H")."""
+        name = "sparse.linalg.splu"
+        if trans not in ("N", "T", "H"):
+            raise ArgumentError(f"{name}: trans must be 'N', 'T' or 'H'; got {trans!r}.")
+        if (
+            self.theirs is not None and not on_tape(b) and not np.iscomplexobj(b)
+        ):  # SciPy takes none beside real factors
+            return np.asarray(self.theirs.solve(b, trans))
+        b = _right_side(name, b, self.matrix.shape[0])
+        if trans == "H":
+            return tnp.conj(self.solve(tnp.conj(b), "T"))
+        if self.theirs is not None:
+            return _solved_by(b, factor=self.theirs, trans=trans)
+        pattern = self.matrix.pattern if trans == "N" else self.matrix.pattern.T
+        return solution(self.matrix.data, b, pattern=pattern)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """That of A."""
+        return self.matrix.shape
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or self.theirs is None:
+            raise AttributeError(f"sparse.linalg.splu: {name} can be read where A is plain; got a Tensor.")
+        return getattr(self.theirs, name)
+
+
+def splu(A: Any, *settings: Any, **options: Any) -> Factorization:
+    a = _square("sparse.linalg.splu", A)
+    return Factorization(a, None if on_tape(A) else scipy.sparse.linalg.splu(A, *settings, **options))
+
+
+published(
+    splu,
+    scipy.sparse.linalg,
+    "splu",
+    "Derivatives: of solve(b), by b one solve with the factors that are there, and by the data of A one more solve.",
+)
+
+
+def factorized(A: Any) -> Function:
+    return splu(A if (is_sparse(type(A)) and A.format == "csc") or on_tape(A) else scipy.sparse.csc_array(A)).solve
+
+
+published(factorized, scipy.sparse.linalg, "factorized", "Derivatives: those of splu(A).solve, by b and the data of A.")
+
+
+def matrix_power(A: Any, power: int) -> Any:
+    if not on_tape(A):
+        return scipy.sparse.linalg.matrix_power(A, power)
+    name = "sparse.linalg.matrix_power"
+    a, count = _square(name, A), operator.index(power)
+    if count < 1:
+        raise ArgumentError(f"{name}: power must be at least 1 on a tape; got {power}.")
+    found = a
+    for _ in range(count - 1):
+        found = found @ a
+    return found
+
+
+published(matrix_power, scipy.sparse.linalg, "matrix_power", "Derivative: by the data, those of the products.")
+
 # ---- iterations ----
 
 
@@ -105,14 +199,14 @@ def _iterative(name: str, **defaults: Any) -> Function:
             raise ArgumentError(
                 f"{long}: x0 and settings must not be Tensors, as the solution does not depend on them."
             )
-        operator = as_operator(long, A, square=True)
-        b = tnp.ravel(_right_side(long, b, operator.shape[0]))
+        given = as_operator(long, A, square=True)
+        b = tnp.ravel(_right_side(long, b, given.shape[0]))
         callback = settings.pop("callback", None)
         first = {"x0": x0, "callback": callback}  # of the solution itself; those of derivatives begin at 0
 
         def solve(a: Operator, b: Array) -> Array:
             begin = {key: first.pop(key) for key in list(first)}
-            plain = {**settings, "M": _transposed(settings.get("M"), a is not operator and not a.is_symmetric)}
+            plain = {**settings, "M": _transposed(settings.get("M"), a is not given and not a.is_symmetric)}
             x, code = theirs(plain_operator(long, a), b, **{k: v for k, v in plain.items() if v is not None}, **begin)
             bound = max(settings.get("rtol", 1e-5) * np.linalg.norm(b), settings.get("atol", 0.0))
             # A negative code is a division by zero, which may be by a residual of 0.
@@ -123,7 +217,7 @@ def _iterative(name: str, **defaults: Any) -> Function:
                 )
             return np.asarray(x)
 
-        return implicit_solution(solve, operator, b), 0
+        return implicit_solution(solve, given, b), 0
 
     return published(
         solver,
@@ -167,15 +261,12 @@ _REFUSED = {
     "eigsh": "Write tn.operators.eigsh.",
     "expm": "Write linalg.expm of A.toarray().",
     "expm_multiply": "Write integrate.solve_ivp, or linalg.expm of A.toarray().",
-    "factorized": "Write sparse.linalg.spsolve.",
     "funm_multiply_krylov": "Write a function of linalg of A.toarray().",
     "inv": "Write sparse.linalg.spsolve.",
     "lobpcg": "Write tn.operators.eigsh.",
     "lsmr": "Write tn.operators.lsqr.",
     "lsqr": "Write tn.operators.lsqr.",
-    "matrix_power": "Write products with vectors.",
     "spilu": "Pass plain values: it is a preconditioner.",
-    "splu": "Write sparse.linalg.spsolve.",
     "svds": "Write tn.operators.svds.",
 }
 _PASSED = {
@@ -191,7 +282,10 @@ PLACED: dict[str, Any] = {
 }
 globals().update(PLACED)
 
-_OURS = ("bicg bicgstab cg cgs gcrotmk gmres lgmres minres norm qmr spsolve spsolve_triangular tfqmr").split()
+_OURS = (
+    "bicg bicgstab cg cgs factorized gcrotmk gmres lgmres minres matrix_power norm qmr splu spsolve "
+    "spsolve_triangular tfqmr"
+).split()
 __all__ = sorted([*_OURS, *PLACED, "LinearOperator", "MatrixRankWarning"])
 
 

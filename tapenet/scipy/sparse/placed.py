@@ -9,14 +9,10 @@ import scipy.sparse
 from tapenet.scipy.placing import passed_on, refused
 
 _PLACES = "Place the data: write sparse.coo_array((data, (rows, columns)))."
-_PLACED_BY_HAND = """
-block_array block_diag bmat expand_dims hstack kron kronsum permute_dims swapaxes tril triu vstack
-""".split()
+_PLACED_BY_HAND = "expand_dims permute_dims swapaxes".split()
 _REFUSED = {
     **dict.fromkeys(_PLACED_BY_HAND, _PLACES),
-    "diags": "Write sparse.diags_array.",
     "spdiags": "Write sparse.diags_array.",
-    "find": "Read coords and data.",
     "save_npz": "Save the data: tn.save(path, A.data).",
 }
 _PASSED = {
