@@ -50,8 +50,10 @@ def matmul(x: Any, y: Any) -> Any:
     """Compute `np.matmul`; threads share large products, by rows or by columns, and stacks of them."""
     are_arrays = type(x) is ndarray and type(y) is ndarray
     if are_arrays and x.ndim == 2 and y.ndim == 2:
-        columns = y.shape[1]
-        if columns > 1 and x.size * columns <= SMALL_PRODUCT and len(x) > 1:
+        rows, columns = len(x), y.shape[1]
+        if x.size * columns <= (SMALL_PRODUCT if rows > 1 and columns > 1 else SMALL_VECTOR):
+            if x.shape[1] == 1 and len(y) == 1:  # which NumPy makes by itself, in four times the time
+                return x * y
             lock = this_thread.lock  # hot: `with` takes a tenth of a microsecond, and a small product two
             lock.acquire()
             try:
@@ -65,8 +67,10 @@ def matmul(x: Any, y: Any) -> Any:
     is_small = rows * inner * columns <= (SMALL_PRODUCT if min(rows, columns) > 1 else SMALL_VECTOR)
     if is_small or x.dtype != y.dtype or x.dtype.char not in "fdFD" or x.shape[-1] != inner:
         return _small(x, y)
+    if x.ndim == y.ndim == 2:
+        return _matrix_product(x, y)
     product = _matrix_product(x.reshape(rows, inner), y.reshape(inner, columns))
-    return product if x.ndim == y.ndim == 2 else product.reshape(x.shape[:-1] + y.shape[1:])[()]
+    return product.reshape(x.shape[:-1] + y.shape[1:])[()]
 
 
 def _small(x: Any, y: Any) -> Any:
@@ -124,7 +128,10 @@ def multiply_shared(x: Array, y: Array, out: Array) -> None:
 
     count, size = max(out.shape), x.size * y.shape[1]
     parts = parts_of(count, size, WORTH_SHARING)
-    gemm = gemm_for(out.dtype) if len(parts) > 1 else None
+    if len(parts) == 1:
+        multiply(x, y, out)
+        return
+    gemm = gemm_for(out.dtype)
     if gemm is not None and gemm.fits(x, y, out):
         with free_team() as team:
             if team is not None:

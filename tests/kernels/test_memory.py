@@ -294,3 +294,26 @@ def test_nothing_is_kept_free_where_memory_is_spared():
     kept = [memory.empty((size,), np.uint8) for size in sizes]
     kept.clear()
     assert memory.cached_bytes() >= sum(sizes)
+
+
+# ---- where an array begins ----
+
+
+@pytest.mark.parametrize("knows_layout", [True, False])
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.arange(6.0),
+        np.arange(6.0)[2:],
+        np.arange(6.0)[::-1],
+        np.arange(6.0).reshape(2, 3).T[1:],
+        np.broadcast_to(np.arange(3.0), (2, 3)),
+        np.empty((0, 3)),
+        np.float32(1.0)[...],
+        np.ma.masked_array(np.arange(3.0)),
+    ],
+    ids=str,
+)
+def test_an_array_begins_where_its_interface_says(x, knows_layout, monkeypatch):
+    monkeypatch.setattr(memory, "_HAS_KNOWN_LAYOUT", knows_layout)
+    assert memory.address(x) == address(x)
