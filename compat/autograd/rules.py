@@ -104,7 +104,7 @@ def _recorded(
             raise _missing("JVP", function, argnums) from None
         arguments = all_of(boxed)
         ans = function(*arguments, **kwargs)
-        return ans, _dense(maker(argnums, tangents, ans, arguments, kwargs))
+        return ans, _tangent(_dense(maker(argnums, tangents, ans, arguments, kwargs)), ans)
 
     rule = push if function in primitive_jvps else None
     return tn.custom_vjp(call, forward, backward, jvp=rule)(*[args[i] for i in argnums])
@@ -125,6 +125,17 @@ def _cotangent(g: Any, x: Any) -> Any:
     """Return a rule's answer as the cotangent of x: autograd's rules may leave the dtype to NumPy."""
     g = _dense(g)
     return tn.tree.map(_as_like, g, x) if isinstance(x, tuple | list | dict) else _as_like(g, x)
+
+
+def _tangent(g: Any, ans: Any) -> Any:
+    """Return a rule's tangent without that of integer outputs, which autograd's rules fill with zeros."""
+    if not isinstance(ans, tuple | list | dict):
+        return g
+    return tn.tree.map(lambda y, part: None if _is_discrete(y) else part, ans, g)
+
+
+def _is_discrete(y: Any) -> bool:
+    return y.dtype.kind in "iub" if hasattr(y, "dtype") else isinstance(y, int)
 
 
 def _as_like(g: Any, x: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib as _importlib
 from typing import Any
 
 import numpy as _np
@@ -17,6 +18,7 @@ __all__ = sorted(
     {name for name in (*vars(_np)["__all__"], *dir(_tnp)) if not name.startswith("_")} - {"fft", "linalg", "random"}
 )
 _NAMES = frozenset(__all__)
+_MODULES = ("numpy_boxes", "numpy_vjps", "numpy_vspaces", "numpy_wrapper")
 # Names that NumPy 2 has dropped, and packages written for autograd still use.
 _RENAMED = {
     "trapz": "trapezoid",
@@ -78,6 +80,8 @@ def __getattr__(name: str) -> Any:
     """Find a name at its first use: to find all takes longer than autograd's import."""
     if name in _RENAMED:
         return globals().get(_RENAMED[name]) or __getattr__(_RENAMED[name])
+    if name in _MODULES:
+        return _importlib.import_module(f"{__name__}.{name}")
     if name not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = globals()[name] = _found(name)

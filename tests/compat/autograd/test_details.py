@@ -294,3 +294,15 @@ def test_names_in_old_code() -> None:
         quick_grad_check(lambda x, y: np.sin(x) * y, 0.3, (2.0,), verbose=False)
     a = onp.arange(12.0).reshape(2, 2, 3)
     onp.testing.assert_array_equal(np.linalg._dot(np.linalg.T(a), a), onp.einsum("bji,bjk->bik", a, a))
+
+
+def test_integer_outputs_have_no_tangents() -> None:
+    @primitive
+    def squares(x):
+        return x**2, onp.argsort(x)
+
+    defvjp(squares, lambda ans, x: lambda g: g[0] * 2 * x)
+    defjvp(squares, lambda g, ans, x: (g * 2 * x, onp.zeros(3)))
+    for order in (1, 2):
+        check_grads(lambda x: squares(x)[0] * np.sin(x), order=order)(X)
+    assert squares(X)[1].tolist() == [1, 0, 2]

@@ -136,7 +136,7 @@ compat.autograd.install()
 import autograd
 assert autograd.numpy.sin(0.0) == 0.0
 assert autograd.extend.primitive and autograd.util.subvals and autograd.misc.flatten
-assert autograd.test_util and autograd.scipy
+assert autograd.test_util and autograd.scipy and autograd.numpy.numpy_boxes.ArrayBox
 """,
     "functions named like their modules": """
 import compat.autograd
