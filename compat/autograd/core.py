@@ -27,6 +27,7 @@ from compat.autograd.rules import (
 )
 from compat.autograd.tracer import EndNode, Node, is_start, root_of, trace as trace
 from compat.autograd.vspaces import SparseObject as SparseObject, VSpace as VSpace, vspace as vspace
+from tapenet.transforms.recording import gradient_by_leaf, is_leaf_of_floats, run_recorded
 
 primitive = primitive_with_deprecation_warnings
 
@@ -47,16 +48,19 @@ def make_vjp(fun: Callable[..., Any], x: Any) -> tuple[Callable[[Any], Any], Any
 def value_and_sum(fun: Callable[..., Any], x: Any, check: Callable[[Any], None]) -> tuple[Any, Any]:
     """Return the value of a function at x, which is checked, and the pullback of ones."""
     x = floating(x)
-    connected = _Connected(fun)
-    ans, pullback = tn.vjp(connected, x)
+    if is_leaf_of_floats(x):
+        found = gradient_by_leaf("grad", fun, 0, (x,), {}, of_sum=True)
+        if type(found) is tuple:
+            check(found[0])
+            return found
+    else:
+        found = run_recorded("grad", fun, (x,), {}, (0,), False)
+    ans = found.value
     check(ans)
-    if not connected.found:
+    if not any(type(leaf) is tn.Tensor and leaf.owner is found.trace for leaf in tn.tree.leaves(found.y)):
         warnings.warn(INDEPENDENT, stacklevel=4)
         return ans, vspace(x).zeros()
-    return ans, pullback(_ONE if type(ans) is np.float64 else vspace(ans).ones())[0]
-
-
-_ONE = np.float64(1.0)
+    return ans, found.vjp(tn.tree.leaves(vspace(ans).ones()))[0]
 
 
 def make_jvp(fun: Callable[..., Any], x: Any) -> Callable[[Any], tuple[Any, Any]]:

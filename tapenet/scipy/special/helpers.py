@@ -9,6 +9,7 @@ import numpy as np
 
 import tapenet.numpy as tnp
 from tapenet.core.primitive import Array
+from tapenet.core.tensor import Tensor
 from tapenet.scipy.special.declaring import primitive
 
 PI = math.pi
@@ -56,4 +57,18 @@ cospi = primitive("cospi", "x", _cospi, lambda t, x: -t * (PI * sinpi(x)))
 
 def guarded(condition: Array, x: Array, at: float) -> Array:
     """Return x where the condition holds and `at` elsewhere, so that a function of it has no NaN there."""
+    if type(x) is Tensor and x.dtype.kind in "fc" and holds_everywhere(condition, x):
+        return x
     return tnp.where(condition, x, at)
+
+
+def holds_everywhere(condition: Array, x: Array) -> bool:
+    """Return whether a condition of the shape of x, or a single one, holds and stays so: one that was read off a tape
+    is guarded there by its elements, and one on a trace may turn out otherwise.
+    """
+    return type(condition) is not Tensor and np.shape(condition) in ((), x.shape) and bool(np.all(condition))
+
+
+def holds_nowhere(condition: Array) -> bool:
+    """Return whether a condition holds for no element and stays so, as above."""
+    return type(condition) is not Tensor and not np.any(condition)

@@ -19,9 +19,10 @@ import tapenet.numpy as tnp
 from tapenet.core.arguments import collected, holds_tensor
 from tapenet.core.nondifferentiable import constant, nondifferentiable
 from tapenet.core.primitive import Array
+from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentTypeError
 from tapenet.scipy.special.declaring import solved
-from tapenet.scipy.special.helpers import guarded
+from tapenet.scipy.special.helpers import guarded, holds_everywhere, holds_nowhere
 from tapenet.scipy.stats.expectations import over_probabilities
 
 Formula = Callable[..., Array]
@@ -106,6 +107,18 @@ class Distribution:
 
     def _parsed(self, method: str, arguments: Sequence[Any], keywords: Keywords) -> tuple[list[Array], Array, Array]:
         """Return shape parameters, location and scale."""
+        count = len(self.shapes)
+        missing = count + 1 + self.has_scale - len(arguments)
+        if keywords or not 0 <= missing <= 1 + self.has_scale:
+            arguments = self._bound(method, arguments, keywords)
+        elif missing:  # binding takes a multiple of the time
+            arguments = (*arguments, *(0.0, 1.0)[1 + self.has_scale - missing : 1 + self.has_scale])
+        given = map(collected, arguments)
+        arrays = [x if hasattr(x, "dtype") or isinstance(x, float) else np.asarray(x, float) for x in given]
+        return arrays[:count], arrays[count], arrays[count + 1] if self.has_scale else 1.0
+
+    def _bound(self, method: str, arguments: Sequence[Any], keywords: Keywords) -> Sequence[Any]:
+        """Return shape parameters, location and scale as they were given, in order."""
         names = (*self.shapes, "loc", *(["scale"] if self.has_scale else []))
         by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD
         defaults = {"loc": 0.0, "scale": 1.0}
@@ -119,10 +132,7 @@ class Distribution:
                 f"stats.{self.name}.{method}: parameters must be {', '.join(names)}; {error}."
             ) from error
         bound.apply_defaults()
-        given = {name: collected(value) for name, value in bound.arguments.items()}
-        arrays = [x if hasattr(x, "dtype") or isinstance(x, float) else np.asarray(x, float) for x in given.values()]
-        shapes, loc = arrays[: len(self.shapes)], arrays[len(self.shapes)]
-        return shapes, loc, arrays[len(self.shapes) + 1] if self.has_scale else 1.0
+        return tuple(bound.arguments.values())
 
     def _ends(self, shapes: Sequence[Array]) -> tuple[Array, Array]:
         ends = (end(*shapes) if callable(end) else end for end in (self.lower, self.upper))
@@ -146,12 +156,14 @@ class Distribution:
         valid = self._is_valid(shapes, scale)
         scale = guarded(tnp.asarray(scale > 0), scale, 1.0)
         z = (collected(x) - loc) / scale if self.has_scale else collected(x) - loc
-        return tnp.where(valid, self._inside(method, z, shapes, scale), np.nan)
+        found = self._inside(method, z, shapes, scale)
+        return found if type(found) is Tensor and holds_everywhere(valid, found) else tnp.where(valid, found, np.nan)
 
     def _inside(self, method: str, z: Array, shapes: Sequence[Array], scale: Array) -> Array:
         lower, upper = self._ends(shapes)
         below = tnp.asarray(z < lower) if self.lower != -np.inf else None
         above = tnp.asarray(z > upper) if self.upper != np.inf else None
+        below, above = (None if mask is None or holds_nowhere(mask) else mask for mask in (below, above))
         outside = below if above is None else above if below is None else below | above
         place = z if outside is None else tnp.where(outside, _interior(lower, upper), z)
         found = self.formulas[method](place, *shapes)
