@@ -18,7 +18,7 @@ from tapenet.kernels.memory import empty, zeros
 from tapenet.kernels.teams import Native, shared
 from tapenet.program.instructions import Program
 from tapenet.program.kernel_code import Kernel, kernel_of, shape_of
-from tapenet.program.panel_code import AT_ONCE, UNIT, driver_library, product_name, products_library
+from tapenet.program.panel_code import AT_ONCE, UNIT, driver_library, product_address
 from tapenet.program.panels import Panels, Product
 from tapenet.program.regions import Region
 from tapenet.program.step_calls import Call
@@ -131,7 +131,6 @@ class _Tables:
         self, char: str, by_rows: bool, stride: int, length: int, width: int
     ) -> Iterator[tuple[int, Sequence[int]]]:
         """Return the functions that are called for each panel, with their words."""
-        library = products_library(char, by_rows)
         matrix = (self.places[self.step.matrix], stride, width)
 
         def products(own: Sequence[Product], is_forward: bool) -> Iterator[tuple[int, Sequence[int]]]:
@@ -139,16 +138,16 @@ class _Tables:
                 chosen = (x for x in own if x.reports == reports)
                 vectors = [words for x in chosen for words in self._vectors(x, is_forward, length, width)]
                 for group in _groups(vectors, AT_ONCE):
-                    name = product_name(len(group), is_forward=is_forward, by_rows=by_rows)
+                    function = product_address(char, len(group), is_forward=is_forward, by_rows=by_rows)
                     words = itertools.chain.from_iterable(group)
-                    yield library.address(name), (*matrix, REPORTED if reports else 0, *words)
+                    yield function, (*matrix, REPORTED if reports else 0, *words)
 
         yield from products(self.step.forward, True)
         for kernel, function, region in zip(self.kernels, self.functions, self.step.regions, strict=True):
             numbers = (*kernel.operands, *region.outputs, *kernel.scalars)
             yield function, [self.places[n] for n in numbers]
         for x in self.step.totals:
-            yield library.address("total"), (self.places[x.operands[0]], self.places[x.out])
+            yield driver_library().address(f"total_{char}"), (self.places[x.operands[0]], self.places[x.out])
         yield from products(self.step.across, False)
 
     def _vectors(self, product: Product, is_forward: bool, length: int, width: int) -> Iterator[tuple[int, ...]]:

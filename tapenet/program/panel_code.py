@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tapenet.kernels.loop_code import Function, module_of
-from tapenet.kernels.machine_code import Library, compile_module, processor
+from tapenet.kernels.machine_code import Library, compile_module, processor, source_of
 from tapenet.kernels.objects import DATA, ITEMS, NUMBER
 from tapenet.kernels.vector_code import Code, Value
 from tapenet.program.stretch_runner import REPORTED
@@ -32,26 +32,32 @@ _HEAD, _EACH = 4, 5
 _TABLE = 7
 
 
-def product_name(count: int, *, is_forward: bool, by_rows: bool) -> str:
-    """Return the name of a function: of so many vectors, and of a matrix whose rows or columns lie in order."""
-    return f"{'forward' if is_forward else 'across'}_{'rows' if by_rows else 'columns'}{count}"
+def product_address(char: str, count: int, *, is_forward: bool, by_rows: bool) -> int:
+    """Return the address of a function: of so many vectors, and of a matrix whose rows or columns lie in order."""
+    return _product_library(char, count, is_forward, by_rows).address("product")
 
 
 @functools.cache
-def products_library(char: str, by_rows: bool) -> Library:
-    """Return the functions of products of a dtype, and `total`."""
-    size = processor().vector_size or 16
-    counts = range(1, AT_ONCE + 1)
-    products = [_product(char, size, count, is_forward, by_rows) for count in counts for is_forward in (True, False)]
-    text = module_of([*products, _total(char, size)])
-    return compile_module(lambda: text, text)
+def _product_library(char: str, count: int, is_forward: bool, by_rows: bool) -> Library:
+    def text() -> str:
+        return module_of([_product(char, processor().vector_size, count, is_forward, by_rows)])
+
+    return compile_module(text, _source(), "product", char, str(count), str(is_forward), str(by_rows))
 
 
 @functools.cache
 def driver_library() -> Library:
-    """Return the function `panels`, which calls others for one panel after the other."""
-    text = _driver().text()
-    return compile_module(lambda: text, text)
+    """Return the function `panels`, which calls others for one panel after the other, and `total_f` and `total_d`."""
+
+    def text() -> str:
+        return module_of([_driver(), *(_total(char, processor().vector_size) for char in "fd")])
+
+    return compile_module(text, _source(), "panels")
+
+
+@functools.cache
+def _source() -> str:
+    return source_of(__name__, "tapenet.kernels.loop_code", "tapenet.kernels.vector_code")
 
 
 # ---- products with a panel ----
@@ -64,8 +70,7 @@ def _product(char: str, size: int, count: int, is_forward: bool, by_rows: bool) 
     other axis, which exceptions it reports, and for each vector its place and its offset, and of its result the place,
     the offset, and how far that is from one part of the panels to the next.
     """
-    name = product_name(count, is_forward=is_forward, by_rows=by_rows)
-    f = Function(name, char, size // np.dtype(char).itemsize, ("known", "words"), ("begin", "end", "chunk"), ())
+    f = Function("product", char, size // np.dtype(char).itemsize, ("known", "words"), ("begin", "end", "chunk"), ())
     panel = f.whole("sub", "%end", "%begin")
     matrix, stride, length = _known(f, 0), _word(f, 1), _word(f, 2)
     vectors, outs = [], []
@@ -95,7 +100,9 @@ def _known(f: Function, i: int) -> Value:
 
 def _total(char: str, size: int) -> Function:
     """Return the function that adds the elements of a vector to an element for the part; words are their places."""
-    f = Function("total", char, size // np.dtype(char).itemsize, ("known", "words"), ("begin", "end", "chunk"), ())
+    f = Function(
+        f"total_{char}", char, size // np.dtype(char).itemsize, ("known", "words"), ("begin", "end", "chunk"), ()
+    )
     vector, out = f.at(_known(f, 0), "%begin"), f.at(_known(f, 1), "%chunk")
     total = f.variable(f.code.type, f.code.number(0.0))
     with f.vectors(f.whole("sub", "%end", "%begin")) as (i, mask):
@@ -193,7 +200,7 @@ def _multiples(
 ) -> None:
     """Write the sums of multiples of rows, as many columns at a time as stay in registers."""
     lanes = f.code.lanes
-    most = (16 if _has_many_registers(f.code) else 8) // len(vectors)
+    most = 8 if _has_many_registers(f.code) else 8 // len(vectors)
     with f.loop(columns, most * lanes) as j:
         left = f.whole("sub", columns, j)
         needed = f.whole("sdiv", f.whole("add", left, lanes - 1), lanes)
