@@ -50,8 +50,8 @@ UFUNCS: dict[str, list[list[Any]]] = {
     "huber": [[(0.4, 0.6), (0.8, 1.5)], [(0.8, 1.5), (0.2, 0.7)]],
     # Bessel
     "jv yv iv kv": [[(0.6, 3), (0.5, 4)], [1, (0.5, 4)], [1.5, "z"]],
-    "hankel1 hankel2 kve hankel1e hankel2e": [[1.3, (0.5, 4)], [0.5, "z"]],
-    "jve yve ive": [[1.3, (0.5, 4)]],
+    "hankel1 hankel2 kve hankel1e hankel2e": [[(0.6, 3), (0.5, 4)], [0.5, "z"]],
+    "jve yve ive": [[(0.6, 3), (0.5, 4)]],
     "ive": [[1, (-4, -0.5)]],
     "i0e i1e": [[(-4, -0.5)]],
     "yn kn jn": [[0, (0.5, 4)], [3, (0.5, 4)]],
@@ -59,7 +59,7 @@ UFUNCS: dict[str, list[list[Any]]] = {
     "ber bei ker kei berp beip kerp keip kelvin": [[(0.5, 4)]],
     "airy": [[(-3, 2)], ["z"]],
     "airye": [[(0.3, 3)]],
-    "struve modstruve": [[1.3, (0.5, 4)]],
+    "struve modstruve": [[(0.6, 3), (0.5, 4)]],
     # integrals
     "exp1": [[(0.4, 3)], ["z"]],
     "expi it2j0y0 it2i0k0 itj0y0 iti0k0 itstruve0 it2struve0 itmodstruve0": [[(0.5, 3)]],

@@ -80,7 +80,8 @@ def _declare(name: str) -> None:
 
     def moments(xp: Any, *parameters: Array) -> list[Array]:
         distribution = getattr(xp, name)(*parameters)
-        return [distribution.var(), distribution.entropy(), *([distribution.mean()] if name != "cauchy" else [])]
+        var = [distribution.var()] if name != "vonmises" else []  # which SciPy integrates, slowly
+        return [*var, distribution.entropy(), distribution.mean()]
 
     SUBJECTS.append(Subject("stats", name, at_points, _points(name)))
     subject("stats", name, quantiles, *_parameters(name))
@@ -103,10 +104,45 @@ def _discrete(name: str, k: Array, *parameters: Any, fixed: tuple[float, ...] = 
     subject("stats", name, lambda xp, *shapes: getattr(xp, name)(*fixed, *shapes).entropy(), *parameters)
 
 
+_OF_POINTS: list[tuple[str, tuple[Array, ...]]] = [
+    ("entropy", ()),
+    ("mean", ()),
+    ("var", ()),
+    *((method, (np.array([1, 2, 4]),)) for method in ("pmf", "logpmf", *POINTS[2:])),
+]
 _discrete("poisson", np.array([0, 2, 5]), between(0.6, 4, 1))
 _discrete("binom", np.array([0, 2, 5]), between(0.2, 0.8, 1), fixed=(6,))
 _discrete("nbinom", np.array([0, 2, 5]), between(1.4, 4, 1), between(0.3, 0.7, 1))
 _discrete("geom", np.array([1, 2, 5]), between(0.3, 0.7, 1))
+_discrete("bernoulli", np.array([0, 0]), between(0.3, 0.7, 1))
+_discrete("betabinom", np.array([0, 2, 5]), between(0.7, 3, 1), between(0.7, 3, 1), fixed=(6,))
+_discrete("dlaplace", np.array([-3, 0, 2]), between(0.4, 2, 1))
+_discrete("logser", np.array([1, 2, 5]), between(0.3, 0.7, 1))
+_discrete("nchypergeom_fisher", np.array([0, 2, 5]), between(0.6, 2, 1), fixed=(20, 7, 9))
+_discrete("planck", np.array([0, 2, 5]), between(0.4, 2, 1))
+_discrete("skellam", np.array([-3, 0, 2]), between(0.6, 3, 1), between(0.6, 3, 1))
+subject(
+    "stats",
+    "boltzmann",
+    lambda xp, rate: [getattr(xp.boltzmann, method)(*k, rate, 6) for method, k in _OF_POINTS],
+    between(0.4, 2, 1),
+)
+subject(
+    "stats",
+    "zipfian",
+    lambda xp, a: [getattr(xp.zipfian, method)(*k, a, 6) for method, k in _OF_POINTS],
+    between(0.4, 2, 1),
+)
+for _name in ("betanbinom", "yulesimon", "zipf"):
+    subject(
+        "stats",
+        _name,
+        lambda xp, *shapes, name=_name: [
+            getattr(getattr(xp, name), method)(*k, *([3] if len(shapes) > 1 else []), *shapes)
+            for method, k in _OF_POINTS[1:]
+        ],
+        *[between(3.4, 5, 1)] * (1 + (_name == "betanbinom")),
+    )
 
 # ---- vectors and matrices ----
 

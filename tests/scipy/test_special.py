@@ -132,6 +132,11 @@ CASES = [
     *(("hyp0f1", mp.hyp0f1, (1.7, z), 0, 1e-12) for z in (-30.0, -1.0, 3.0)),
     *((name, f, (v, z), 0, 1e-12) for name, f in (("kv", mp.besselk), ("iv", mp.besseli), ("jv", mp.besselj),
       ("yv", mp.bessely)) for v in (0.3, 2.0) for z in (0.7, 5.0, 30.0)),
+    *((name, f, (v, z), 0, 1e-12) for name, f in (("struve", mp.struveh), ("modstruve", mp.struvel),
+      ("kve", lambda v, z: mp.exp(z) * mp.besselk(v, z)), ("ive", lambda v, z: mp.exp(-z) * mp.besseli(v, z)))
+      for v in (0.3, 2.0) for z in (0.7, 5.0, 30.0)),
+    ("ive", lambda v, z: mp.exp(-z) * mp.besseli(v, z), (0.3, 900.0), 0, 1e-12),
+    ("kve", lambda v, z: mp.exp(z) * mp.besselk(v, z), (0.3, 900.0), 0, 1e-12),
     *(("zeta", mp.zeta, (s, q), 0, 1e-13) for s in (1.2, 3.0, 9.0) for q in (0.4, 1.0, 6.0)),
     *(("eval_jacobi", lambda a, b, x: mp.jacobi(4, a, b, x), (0.5, 1.5, 0.3), by, 1e-13) for by in (0, 1)),
     *(("owens_t", lambda h, a: mp.quad(lambda t: mp.exp(-h * h * (1 + t * t) / 2) / (1 + t * t), [0, a]) / (2 * mp.pi),

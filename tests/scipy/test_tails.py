@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 
 import tapenet as tn
-from tapenet.scipy import stats
+from tapenet.scipy import special, stats
 from tapenet.scipy.special.basic import log1p_over_x
 from tests.scipy.subjects_distributions import DISTRIBUTIONS, ON_FIXED_SHAPES
 
@@ -162,3 +162,58 @@ def test_the_derivatives_of_log1p_over_x_at_large_x(order: int) -> None:
     for x in (9.9, 10.1, 50.0, 1e6):
         expected = mpmath.diff(lambda x: mpmath.log1p(x) / x, x, order)
         np.testing.assert_allclose(log1p_over_x(np.float64(x), order), float(expected), rtol=1e-11)
+
+
+def mp_density(name: str, *shapes: float) -> Any:
+    """The density of a distribution that is integrated, and of Pearson's near the normal one, by mpmath."""
+    mp = mpmath.mp
+    if name == "geninvgauss":
+        p, b = shapes
+        size = 2 * mp.besselk(p, b)
+        return lambda x: x ** (p - 1) * mp.exp(-b * (x + 1 / x) / 2) / size
+    if name == "nct":
+        df, nc = shapes
+        chi = lambda s: 2 * (mp.mpf(df) / 2) ** (df / 2) / mp.gamma(df / 2) * s ** (df - 1) * mp.exp(-df * s * s / 2)  # noqa: E731
+        return lambda x: mp.quad(lambda s: s * mp.npdf(x * s - nc) * chi(s), [0, 0.5, 1, 2, 6])
+    (kappa,) = shapes
+    return lambda x: mp.exp(kappa * mp.cos(x)) / (2 * mp.pi * mp.besseli(0, kappa))
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "z", "end"),
+    [
+        ("geninvgauss", (-0.7, 1.4), 0.04, [0.03, 0.02, 0.01, 0.004]),
+        ("vonmises", (300.0,), -0.7, [-0.71, -0.75, -0.9, -1.5]),
+        ("vonmises_line", (4.0,), -2.0, [-np.pi]),
+    ],
+)
+def test_integrated_tails_and_their_derivatives_by_shapes_are_mpmaths(
+    name: str, shapes: tuple[float, ...], z: float, end: list[float]
+) -> None:
+    def cdf(*shapes: Any) -> Any:
+        with mpmath.workdps(50):  # a quadrature stops at an absolute error
+            return mpmath.quad(mp_density(name, *shapes), [*reversed(end), z])
+
+    np.testing.assert_allclose(with_slope(name, "cdf", np.array([z]), *shapes)[0], [float(cdf(*shapes))], rtol=1e-11)
+    for i in range(len(shapes)):
+        expected = mpmath.diff(lambda x, i=i: cdf(*shapes[:i], x, *shapes[i + 1 :]), shapes[i])
+        found = tn.grad(lambda x, i=i: getattr(stats, name).cdf(z, *shapes[:i], x, *shapes[i + 1 :]))(shapes[i])
+        np.testing.assert_allclose(found, float(expected), rtol=1e-9)
+
+
+def test_the_noncentral_t_distribution_in_both_tails_and_at_0() -> None:
+    for z, shapes in ((-3.0, (5.5, 2.0)), (0.0, (5.5, 0.8)), (4.0, (9.0, -1.0))):
+        density = float(mp_density("nct", *shapes)(z))
+        np.testing.assert_allclose(with_slope("nct", "cdf", np.array([z]), *shapes)[1], [density], rtol=1e-11)
+        np.testing.assert_allclose(with_slope("nct", "pdf", np.array([z]), *shapes)[0], [density], rtol=1e-11)
+    assert tn.grad(lambda t: special.nctdtr(5.5, 0.8, t))(0.0) > 0
+
+
+def test_pearsons_distribution_passes_through_the_normal_one() -> None:
+    """Of d/ds at s = 0 the density has phi(z) (z^3 - 3 z) / 6, the distribution function -phi(z) (z^2 - 1) / 6."""
+    z = 1.3
+    phi = scipy.stats.norm.pdf(z)
+    np.testing.assert_allclose(tn.grad(lambda s: stats.pearson3.pdf(z, s))(0.0), phi * (z**3 - 3 * z) / 6, rtol=1e-13)
+    np.testing.assert_allclose(tn.grad(lambda s: stats.pearson3.cdf(z, s))(0.0), -phi * (z * z - 1) / 6, rtol=1e-13)
+    both = [tn.vjp(lambda s: stats.pearson3.cdf(z, s), s)[0] for s in (0.6 - 1e-14, 0.6)]
+    np.testing.assert_allclose(both[0], both[1], rtol=1e-12)

@@ -14,10 +14,11 @@ from tapenet.core.arguments import check_is_count, numpy_function
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentTypeError
 from tapenet.scipy.placing import published
-from tapenet.scipy.special.declaring import primitive, several, ufunc
+from tapenet.scipy.special.declaring import primitive, rule_of, several, ufunc
 from tapenet.scipy.special.gamma import rgamma
 from tapenet.scipy.special.helpers import ROOT_PI, guarded, is_complex
-from tapenet.scipy.special.orders import by_order
+from tapenet.scipy.special.orders import by_order, hankel_by_order
+from tapenet.scipy.special.struve_orders import modstruve_formula, struve_formula
 from tapenet.series.arithmetic import Series, composed, is_constant
 from tapenet.series.rules import rule
 
@@ -63,16 +64,16 @@ kn = ufunc(
 hankel1 = ufunc(
     "hankel1",
     "v z",
-    None,
+    hankel_by_order(1, scaled=False),
     lambda t, v, z: t * ((hankel1(v - 1, z) - hankel1(v + 1, z)) / 2),
-    note="(H_(v-1) - H_(v+1)) / 2 by z.",
+    note="(H_(v-1) - H_(v+1)) / 2 by z; by v, for real z > 0, those of jv and yv, NaN elsewhere.",
 )
 hankel2 = ufunc(
     "hankel2",
     "v z",
-    None,
+    hankel_by_order(-1, scaled=False),
     lambda t, v, z: t * ((hankel2(v - 1, z) - hankel2(v + 1, z)) / 2),
-    note="(H_(v-1) - H_(v+1)) / 2 by z.",
+    note="(H_(v-1) - H_(v+1)) / 2 by z; by v, for real z > 0, those of jv and yv, NaN elsewhere.",
 )
 
 
@@ -128,44 +129,44 @@ def _real(name: str, z: Array) -> Array:
 jve = ufunc(
     "jve",
     "v z",
-    None,
+    by_order("j"),
     lambda t, v, z: t * ((jve(v - 1, _real("jve", z)) - jve(v + 1, z)) / 2),
-    note="that of jv by z, which must be real.",
+    note="those of jv; z must be real, and above 0 for that by v.",
 )
 yve = ufunc(
     "yve",
     "v z",
-    None,
+    by_order("y"),
     lambda t, v, z: t * ((yve(v - 1, _real("yve", z)) - yve(v + 1, z)) / 2),
-    note="that of yv by z, which must be real.",
+    note="those of yv; z must be real, and above 0 for that by v.",
 )
 ive = ufunc(
     "ive",
     "v z",
-    None,
+    by_order("ie"),
     lambda t, v, z, out: t * ((ive(v - 1, _real("ive", z)) + ive(v + 1, z)) / 2 - tnp.sign(z) * out),
-    note="that of e^(-|z|) I_v(z) by z, which must be real.",
+    note="those of e^(-|z|) I_v(z); z must be real, and above 0 for that by v.",
 )
 kve = ufunc(
     "kve",
     "v z",
-    None,
+    by_order("ke"),
     lambda t, v, z, out: t * (out - (kve(v - 1, z) + kve(v + 1, z)) / 2),
-    note="that of e^z K_v(z) by z.",
+    note="those of e^z K_v(z); by v for real z > 0, NaN elsewhere.",
 )
 hankel1e = ufunc(
     "hankel1e",
     "v z",
-    None,
+    hankel_by_order(1, scaled=True),
     lambda t, v, z, out: t * ((hankel1e(v - 1, z) - hankel1e(v + 1, z)) / 2 - 1j * out),
-    note="that of e^(-i z) H_v(z) by z.",
+    note="those of e^(-i z) H_v(z); by v for real z > 0, NaN elsewhere.",
 )
 hankel2e = ufunc(
     "hankel2e",
     "v z",
-    None,
+    hankel_by_order(-1, scaled=True),
     lambda t, v, z, out: t * ((hankel2e(v - 1, z) - hankel2e(v + 1, z)) / 2 + 1j * out),
-    note="that of e^(i z) H_v(z) by z.",
+    note="those of e^(i z) H_v(z); by v for real z > 0, NaN elsewhere.",
 )
 i0e = ufunc("i0e", "x", lambda t, x, out: t * (i1e(x) - tnp.sign(x) * out), note="that of e^(-|x|) I_0(x).")
 i1e = ufunc(
@@ -304,14 +305,16 @@ def _struve_term(v: Array, x: Array) -> Array:
 struve = ufunc(
     "struve",
     "v x",
-    None,
+    rule_of(struve_formula(yv), ("v", "x"), 0),
     lambda t, v, x: t * ((struve(v - 1, x) - struve(v + 1, x) + _struve_term(v, x)) / 2),
-    note="(H_(v-1) - H_(v+1) + (x/2)^v / (sqrt(pi) gamma(v + 3/2))) / 2 by x.",
+    note="(H_(v-1) - H_(v+1) + (x/2)^v / (sqrt(pi) gamma(v + 3/2))) / 2 by x; by v, for x > 0, that of its series, or "
+    "of Y_v and an integral, NaN elsewhere.",
 )
 modstruve = ufunc(
     "modstruve",
     "v x",
-    None,
+    rule_of(modstruve_formula, ("v", "x"), 0),
     lambda t, v, x: t * ((modstruve(v - 1, x) + modstruve(v + 1, x) + _struve_term(v, x)) / 2),
-    note="(L_(v-1) + L_(v+1) + (x/2)^v / (sqrt(pi) gamma(v + 3/2))) / 2 by x.",
+    note="(L_(v-1) + L_(v+1) + (x/2)^v / (sqrt(pi) gamma(v + 3/2))) / 2 by x; by v, for x > 0, that of its series, "
+    "NaN elsewhere.",
 )

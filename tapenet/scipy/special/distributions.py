@@ -16,10 +16,11 @@ from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
 from tapenet.scipy.special.basic import boxcox_by_lambda
 from tapenet.scipy.special.declaring import implicit, rule_of, ufunc
-from tapenet.scipy.special.error import ndtr, ndtri
-from tapenet.scipy.special.gamma import beta, binom, rgamma
-from tapenet.scipy.special.helpers import ROOT_TWO, guarded
+from tapenet.scipy.special.error import log_ndtr, ndtri
+from tapenet.scipy.special.gamma import beta, binom
+from tapenet.scipy.special.helpers import guarded
 from tapenet.scipy.special.incomplete import beta_density, betainc, betaincc, gamma_density, gammainc, gammaincc
+from tapenet.scipy.special.scale_mixtures import over_scale
 
 # ---- chi squared and gamma ----
 
@@ -226,22 +227,22 @@ def _count_of_terms(mean: Array) -> int:
     return int(largest + 10 * math.sqrt(largest) + 24)
 
 
-def _mixture(mean: Array, tail: Any) -> Array:
+def poisson_mixture(mean: Array, tail: Any) -> Array:
     """Sum over j the Poisson probability of j times tail(j)."""
     terms = np.arange(_count_of_terms(mean))
     weights = gamma_density(terms + 1.0, tnp.expand_dims(tnp.asarray(mean), -1))
     return tnp.sum(weights * tail(terms), axis=-1)
 
 
-def _last(*xs: Array) -> list[Array]:
+def with_last_axis(*xs: Array) -> list[Array]:
     """Return operands with an axis behind, along which the terms lie."""
     return [tnp.expand_dims(tnp.asarray(x), -1) for x in tnp.broadcast_arrays(*xs)]
 
 
 def _chi_squared(x: Array, df: Array, nc: Array) -> Array:
     x, df, mean = tnp.broadcast_arrays(x, df, nc / 2)
-    place, half = _last(x / 2, df / 2)
-    return _mixture(mean, lambda j: gammainc(half + j, place))
+    place, half = with_last_axis(x / 2, df / 2)
+    return poisson_mixture(mean, lambda j: gammainc(half + j, place))
 
 
 chndtr = ufunc(
@@ -272,8 +273,8 @@ chndtrinc = implicit(
 
 def _noncentral_f(dfn: Array, dfd: Array, nc: Array, f: Array) -> Array:
     dfn, dfd, mean, f = tnp.broadcast_arrays(dfn, dfd, nc / 2, f)
-    first, second, place = _last(dfn / 2, dfd / 2, dfn * f / (dfd + dfn * f))
-    return _mixture(mean, lambda j: betainc(first + j, second, place))
+    first, second, place = with_last_axis(dfn / 2, dfd / 2, dfn * f / (dfd + dfn * f))
+    return poisson_mixture(mean, lambda j: betainc(first + j, second, place))
 
 
 ncfdtr = ufunc(
@@ -309,26 +310,15 @@ ncfdtrinc = implicit(
 
 
 def _noncentral_t(df: Array, nc: Array, t: Array) -> Array:
-    """Sum the series in incomplete beta functions, for t > 0; for t < 0 by symmetry.
-
-    Source: Lenth, "Algorithm AS 243", Applied Statistics 38 (1989).
-    """
-    df, nc, t = tnp.broadcast_arrays(df, nc, t)
-    sign = tnp.where(tnp.asarray(t < 0), -1.0, 1.0)
-    shift, half, place = _last(sign * nc, df / 2, t * t / (df + t * t))
-    mean = shift * shift / 2
-    j = np.arange(_count_of_terms(mean))
-    even = tnp.power(mean, j * 1.0) * tnp.exp(-mean) * rgamma(j + 1.0) * betainc(j + 0.5, half, place)
-    odd = tnp.power(mean, j * 1.0) * tnp.exp(-mean) * rgamma(j + 1.5) * betainc(j + 1.0, half, place)
-    upper = ndtr(-sign * nc) + tnp.sum(even + shift / ROOT_TWO * odd, axis=-1) / 2
-    return tnp.where(sign < 0, 1 - upper, upper)
+    """Compute the mean of ndtr(t s - nc) over the scale s, which keeps its digits in both tails."""
+    return over_scale(lambda scale, nc, t: log_ndtr(t * scale - nc), df, nc, t)
 
 
 nctdtr = ufunc(
     "nctdtr",
     "df nc t",
     formula=_noncentral_t,
-    note="that of Lenth's series in betainc, by each; NaN at t = 0.",
+    note="that of the mean of ndtr(t s - nc) over s = sqrt(chi squared / df), by each.",
 )
 nctdtrit = implicit(
     "nctdtrit",
@@ -358,7 +348,7 @@ def _kolmogorov(y: Array) -> Array:
     """Sum one of the two series that Jacobi's theta function has: each converges where the other does not."""
     y = tnp.asarray(y)
     far = tnp.asarray(y > 0.8)
-    high, low = _last(guarded(far, y, 1.0), guarded(~far, y, 0.5))
+    high, low = with_last_axis(guarded(far, y, 1.0), guarded(~far, y, 0.5))
     tail = 2 * tnp.sum((-1) ** (_TERMS - 1) * tnp.exp(-2 * (_TERMS * high) ** 2), axis=-1)
     odd = (2 * _TERMS - 1) * math.pi
     head = tnp.sum(tnp.exp(-((odd / low) ** 2) / 8) / low, axis=-1) * math.sqrt(2 * math.pi)
@@ -371,7 +361,7 @@ kolmogi = implicit("kolmogi", "p", lambda y, p: kolmogorov(y) - p, note="that of
 
 def _smirnov(n: Any, d: Array) -> Array:
     n, d = tnp.broadcast_arrays(np.asarray(n, float), d)
-    count, place = _last(n, d)
+    count, place = with_last_axis(n, d)
     v = np.arange(int(np.max(n, initial=1)) + 1.0)
     inside = tnp.asarray(v < count * (1 - place))
     left, right = guarded(inside, place + v / count, 0.5), guarded(inside, 1 - place - v / count, 0.5)

@@ -100,14 +100,25 @@ def _y(v: Any, x: Any, order: int) -> Any:
     return (first - second) / math.pi
 
 
-def _i(v: Any, x: Any, order: int) -> Any:
+def _ie(v: Any, x: Any, order: int) -> Any:
+    """Compute e^-x times the derivative of I."""
     cosine, _ = _cycled(order)
-    first = _finite_integral(v, x, lambda s: s**order * cosine(v * s) * np.exp(x * (np.cos(s) - 1)))
+    end = np.arccos(np.maximum(1 - 45 / x, -1.0))  # where e^(x (cos s - 1)) has vanished
+    pieces = max(1, math.ceil(float(np.max(np.abs(v) * end, initial=1.0)) / 40))
+    first = np.zeros_like(x)
+    for piece in range(pieces):
+        for point, weight in zip(_POINTS, _WEIGHTS, strict=True):
+            s = end * (piece + point) / pieces
+            bend = -2 * x * np.sin(s / 2) ** 2
+            first = first + weight / pieces * s**order * cosine(v * s) * np.exp(bend)
     second = _infinite_integral(
         _end(v, x),
         lambda s: np.exp(-x * (np.cosh(s) + 1)) * _product_rule(order, v, s, lambda k: _sine_of_pi(v, k)),
     )
-    return _where_small(v, x, order, (v > -0.9) & (x < 40), 1, np.exp(x) * (first - second) / math.pi)
+    found = (end * first - second) / math.pi
+    small = (v > -0.9) & (x < 40) & ((v != 0) | (order % 2 == 0))  # at 0 the first integral vanishes exactly
+    series = _by_series(np.where(small, v, 1.0), np.where(small, x, 1.0), order, 1)
+    return np.where(small, series * np.exp(-x), found)
 
 
 def _by_series(v: Any, x: Any, order: int, sign: int) -> Any:
@@ -127,16 +138,34 @@ def _where_small(v: Any, x: Any, order: int, small: Any, sign: int, found: Any) 
     return np.where(small, _by_series(np.where(small, v, 1.0), np.where(small, x, 1.0), order, sign), found)
 
 
-def _k(v: Any, x: Any, order: int) -> Any:
+def _ke(v: Any, x: Any, order: int) -> Any:
+    """Compute e^x times the derivative of K."""
     sign = (-1) ** order
-    return _infinite_integral(
-        _end(v, x),
-        lambda s: s**order * (np.exp(v * s - x * np.cosh(s)) + sign * np.exp(-v * s - x * np.cosh(s))) / 2,
-    )
+
+    def integrand(s: Any) -> Any:
+        fall = -2 * x * np.sinh(s / 2) ** 2
+        return s**order * (np.exp(v * s + fall) + sign * np.exp(-v * s + fall)) / 2
+
+    return _infinite_integral(_end(v, x), integrand)
 
 
-_KERNELS = {"j": _j, "y": _y, "i": _i, "k": _k}
-_NEIGHBOURS = {"j": (0.5, -0.5), "y": (0.5, -0.5), "i": (0.5, 0.5), "k": (-0.5, -0.5)}  # f' = a f_(v-1) + b f_(v+1)
+_KERNELS: dict[str, Callable[[Any, Any, int], Any]] = {
+    "j": _j,
+    "y": _y,
+    "ie": _ie,
+    "ke": _ke,
+    "i": lambda v, x, order: np.exp(x) * _ie(v, x, order),
+    "k": lambda v, x, order: np.exp(-x) * _ke(v, x, order),
+}
+# f' = a f_(v-1) + b f_(v+1) + c f
+_NEIGHBOURS = {
+    "j": (0.5, -0.5, 0),
+    "y": (0.5, -0.5, 0),
+    "i": (0.5, 0.5, 0),
+    "k": (-0.5, -0.5, 0),
+    "ie": (0.5, 0.5, -1),
+    "ke": (-0.5, -0.5, 1),
+}
 
 
 def _forward(v: Any, x: Any, *, kind: str, order: int) -> Any:
@@ -149,8 +178,9 @@ def _forward(v: Any, x: Any, *, kind: str, order: int) -> Any:
 
 
 def _by_argument(t: Array, v: Array, x: Array, kind: str, order: int) -> Array:
-    a, b = _NEIGHBOURS[kind]
-    return t * (a * _of_order(v - 1, x, kind, order) + b * _of_order(v + 1, x, kind, order))
+    a, b, c = _NEIGHBOURS[kind]
+    found = a * _of_order(v - 1, x, kind, order) + b * _of_order(v + 1, x, kind, order)
+    return t * (found + c * _of_order(v, x, kind, order) if c else found)
 
 
 _bessel: Any = primitive(
@@ -167,11 +197,23 @@ def _of_order(v: Array, x: Array, kind: str, order: int) -> Array:
 
 
 def by_order(kind: str) -> Callable[..., Array]:
-    """Return the rule of the order of a Bessel function: "j", "y", "i" or "k"."""
+    """Return the rule of the order of a Bessel function: "j", "y", "i", "k", or "ie", "ke" with their scale."""
 
     def slope(t: Array, v: Array, z: Array) -> Array:
         if is_complex(z):
             return t * tnp.full(tnp.shape(z), np.nan)
         return t * _of_order(v, z, kind, 1)
+
+    return slope
+
+
+def hankel_by_order(sign: int, scaled: bool) -> Callable[..., Array]:
+    """Return the rule of the order of J + i Y, or of J - i Y; scaled by e^(-i z), or e^(i z)."""
+
+    def slope(t: Array, v: Array, z: Array) -> Array:
+        if is_complex(z):
+            return t * tnp.full(tnp.shape(z), np.nan)
+        found = _of_order(v, z, "j", 1) + sign * 1j * _of_order(v, z, "y", 1)
+        return t * (found * tnp.exp(-sign * 1j * z) if scaled else found)
 
     return slope

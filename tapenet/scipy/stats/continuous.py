@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 import tapenet.numpy as tnp
-from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
 from tapenet.ops.special.functions import normal_density
 from tapenet.scipy import special
@@ -575,43 +574,6 @@ invgauss = continuous(
     mean=lambda mu: mu,
     var=lambda mu: tnp.power(mu, 3.0),
     entropy=lambda mu: (1 + _LOG_2_PI + 3 * tnp.log(mu)) / 2 - 1.5 * tnp.exp(2 / mu) * special.exp1(2 / mu),
-)
-
-
-@branch_condition
-def _harmonics(kappa: Array) -> int:
-    """Return how many terms the Fourier series of the von Mises distribution needs."""
-    return int(24 + 9 * math.sqrt(float(np.max(kappa, initial=0.0))))
-
-
-def _ratios(kappa: Array) -> tuple[Array, Array]:
-    """Return orders j, and I_j(kappa) / I_0(kappa), along a last axis."""
-    j = np.arange(1.0, _harmonics(kappa))
-    column = tnp.expand_dims(tnp.asarray(kappa), -1)
-    return j, special.ive(j, column) / special.i0e(column)
-
-
-def _vonmises_cdf(z: Array, kappa: Array) -> Array:
-    j, ratios = _ratios(kappa)
-    return 0.5 + z / (2 * math.pi) + tnp.sum(ratios * tnp.sin(j * tnp.expand_dims(z, -1)) / j, axis=-1) / math.pi
-
-
-def _vonmises_var(kappa: Array) -> Array:
-    j, ratios = _ratios(kappa)
-    return math.pi**2 / 3 + 4 * tnp.sum((-1) ** j * ratios / (j * j), axis=-1)
-
-
-vonmises = continuous(
-    "vonmises",
-    "kappa",
-    valid=lambda kappa: tnp.asarray(kappa >= 0),
-    logpdf=lambda z, kappa: -2 * kappa * tnp.sin(z / 2) ** 2 - _LOG_2_PI - tnp.log(special.i0e(kappa)),
-    cdf=_vonmises_cdf,
-    mean=lambda kappa: 0.0 * kappa,
-    var=_vonmises_var,
-    entropy=lambda kappa: (
-        kappa * (1 - special.i1e(kappa) / special.i0e(kappa)) + _LOG_2_PI + tnp.log(special.i0e(kappa))
-    ),
 )
 
 

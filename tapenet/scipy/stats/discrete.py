@@ -17,15 +17,15 @@ from tapenet.scipy.stats.distribution import discrete
 
 
 @branch_condition
-def _largest(x: Array) -> float:
+def largest(x: Array) -> float:
     return float(np.max(x, initial=0.0))
 
 
-def _entropy(logpmf: Callable[..., Array], last: Callable[..., Array], first: int = 0) -> Callable[..., Array]:
+def sum_of_surprise(logpmf: Callable[..., Array], last: Callable[..., Array], first: int = 0) -> Callable[..., Array]:
     """Return the sum of -p log p over what has a probability: up to `last`."""
 
     def entropy(*shapes: Array) -> Array:
-        k = np.arange(first, math.ceil(_largest(last(*shapes))) + 1.0)
+        k = np.arange(first, math.ceil(largest(last(*shapes))) + 1.0)
         logarithm = logpmf(k, *(tnp.expand_dims(tnp.asarray(shape), -1) for shape in shapes))
         possible = logarithm > -np.inf
         inner = tnp.where(possible, logarithm, 0.0)
@@ -49,7 +49,7 @@ poisson = discrete(
     sf=lambda k, mu: special.pdtrc(k, mu),
     mean=lambda mu: mu,
     var=lambda mu: mu,
-    entropy=_entropy(_poisson_logpmf, lambda mu: mu + 12 * tnp.sqrt(mu) + 30),
+    entropy=sum_of_surprise(_poisson_logpmf, lambda mu: mu + 12 * tnp.sqrt(mu) + 30),
 )
 
 
@@ -79,7 +79,7 @@ binom = discrete(
     sf=lambda k, n, p: _binom_cdf(k, n, p, special.betainc),
     mean=lambda n, p: n * p,
     var=lambda n, p: n * p * (1 - p),
-    entropy=_entropy(_binom_logpmf, lambda n, p: n + 0 * p),
+    entropy=sum_of_surprise(_binom_logpmf, lambda n, p: n + 0 * p),
 )
 
 
@@ -98,7 +98,7 @@ nbinom = discrete(
     sf=lambda k, n, p: special.betaincc(n, k + 1.0, p),
     mean=lambda n, p: n * (1 - p) / p,
     var=lambda n, p: n * (1 - p) / (p * p),
-    entropy=_entropy(
+    entropy=sum_of_surprise(
         _nbinom_logpmf, lambda n, p: n * (1 - p) / p + 14 * tnp.sqrt(n * (1 - p)) / p + 45 / -tnp.log1p(-p) + 30
     ),
 )
@@ -131,7 +131,7 @@ def _hypergeom_logpmf(k: Array, total: Array, good: Array, draws: Array) -> Arra
 
 def _hypergeom_cdf(k: Array, total: Array, good: Array, draws: Array) -> Array:
     column = [tnp.expand_dims(tnp.asarray(x), -1) for x in (k, total, good, draws)]
-    each = np.arange(_largest(draws) + 1.0)
+    each = np.arange(largest(draws) + 1.0)
     logarithm = _hypergeom_logpmf(each, *column[1:])
     wanted = (each <= column[0]) & (logarithm > -np.inf)
     return tnp.sum(tnp.where(wanted, tnp.exp(tnp.where(wanted, logarithm, 0.0)), 0.0), axis=-1)
@@ -148,5 +148,5 @@ hypergeom = discrete(
     cdf=_hypergeom_cdf,
     mean=lambda total, good, draws: draws * good / total,
     var=lambda total, good, draws: draws * good / total * ((total - good) / total) * ((total - draws) / (total - 1)),
-    entropy=_entropy(_hypergeom_logpmf, lambda total, good, draws: draws + 0 * total),
+    entropy=sum_of_surprise(_hypergeom_logpmf, lambda total, good, draws: draws + 0 * total),
 )

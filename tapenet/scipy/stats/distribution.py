@@ -95,13 +95,16 @@ class Distribution:
         @functools.wraps(found)
         def plain(*arguments: Any, **keywords: Any) -> Any:
             if any(map(holds_tensor, (*arguments, *keywords.values()))):
-                raise ArgumentTypeError(
-                    f"stats.{self.name}.{name}: not supported for a Tensor. Write it in terms of "
-                    f"{', '.join(sorted(self.formulas))}."
-                )
+                raise self._without_formula(name)
             return found(*arguments, **keywords)
 
         return plain
+
+    def _without_formula(self, method: str) -> ArgumentTypeError:
+        known = ", ".join(sorted(self.formulas))
+        return ArgumentTypeError(
+            f"stats.{self.name}.{method}: not supported for a Tensor. Write it in terms of {known}."
+        )
 
     # ---- arguments ----
 
@@ -199,6 +202,8 @@ class Distribution:
             return getattr(self.theirs, method)(*arguments, **keywords)
         shapes, loc, scale = parsed
         formula = self.formulas.get(method)
+        if formula is None and self.shapes:
+            raise self._without_formula(method)
         found = formula(*shapes) if formula is not None else getattr(self.theirs, method)()
         valid = self._is_valid(shapes, scale)
         scale = guarded(tnp.asarray(scale > 0), scale, 1.0)
@@ -262,9 +267,9 @@ class Continuous(Distribution):
         cdf = self.formulas["cdf"]
         return solved(
             f"stats.{self.name}.rvs",
-            f"z {' '.join(self.shapes)}",
-            lambda z, *shapes: z + sum(0 * shape for shape in shapes),
-            lambda out, z, *shapes: cdf(out, *shapes),
+            f"draw {' '.join(self.shapes)}",
+            lambda draw, *shapes: draw + sum(0 * shape for shape in shapes),
+            lambda out, draw, *shapes: cdf(out, *shapes),
             by=" ".join(self.shapes),
         )
 

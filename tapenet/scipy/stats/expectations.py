@@ -35,6 +35,13 @@ def log1mexp(x: Array) -> Array:
     return tnp.where(near, tnp.log(-tnp.expm1(guarded(near, x, -0.5))), tnp.log1p(-tnp.exp(guarded(~near, x, -1.0))))
 
 
+def surprise(density: Array) -> Array:
+    """Compute -p log p, 0 with a derivative of 0 where p underflows."""
+    some = tnp.asarray(density > 1e-300)
+    inner = guarded(some, density, 1.0)
+    return -inner * tnp.log(inner)
+
+
 def over_probabilities(ppf: Formula, isf: Formula, of: Formula) -> Formula:
     """Return the mean of a function under a distribution, from its quantiles."""
 
@@ -55,5 +62,16 @@ def over_interval(ends: Callable[..., tuple[Array, Array]], integrand: Formula) 
         places = (low + high) / 2 + (high - low) / 2 * _POINTS
         columns = [tnp.expand_dims(tnp.asarray(shape), -1) for shape in shapes]
         return tnp.sum(integrand(places, *columns) * (_GAUSS * (high - low) / 2), axis=-1)
+
+    return integral
+
+
+def over_unit(integrand: Formula) -> Formula:
+    """Return the integral from 0 to 1 of a function of the place, 1 less it, and shape parameters."""
+
+    def integral(*shapes: Array) -> Array:
+        columns = [tnp.expand_dims(tnp.asarray(shape), -1) for shape in shapes]
+        found = integrand(scipy.special.expit(_LOGITS), scipy.special.expit(-_LOGITS), *columns)
+        return tnp.sum(found * _WEIGHTS, axis=-1)
 
     return integral

@@ -188,7 +188,7 @@ moyal = continuous(
 )
 
 
-def _powernorm_quantile(logarithm: Array) -> Array:
+def powernorm_quantile(logarithm: Array) -> Array:
     """Return z where ndtr(-z) is e^logarithm, from the smaller tail."""
     left = tnp.asarray(logarithm > -_LOG_2)
     lower = special.ndtri(-tnp.expm1(guarded(left, logarithm, -_LOG_2)))
@@ -202,8 +202,8 @@ powernorm = continuous(
     cdf=lambda z, c: -tnp.expm1(c * special.log_ndtr(-z)),
     sf=lambda z, c: tnp.exp(c * special.log_ndtr(-z)),
     logsf=lambda z, c: c * special.log_ndtr(-z),
-    ppf=lambda q, c: _powernorm_quantile(tnp.log1p(-q) / c),
-    isf=lambda q, c: _powernorm_quantile(tnp.log(q) / c),
+    ppf=lambda q, c: powernorm_quantile(tnp.log1p(-q) / c),
+    isf=lambda q, c: powernorm_quantile(tnp.log(q) / c),
 )
 
 
