@@ -89,6 +89,7 @@ class Direct:
         met = done(parts)
         if following is not None:
             following.met |= met
+            met &= ~following.again
         # Lanes of a vector that lie behind the last feature multiply by zero, infinities too, and are not written.
         if met & INVALID and not np.isnan(out).any():
             met &= ~INVALID

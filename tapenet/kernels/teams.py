@@ -200,10 +200,12 @@ class Following:
 
     Attributes:
         step: returns its call for some rows.
+        again: exceptions of what is followed after which all is computed again, and reported then.
         met: what the calls returned, joined by or.
     """
 
     step: Callable[[slice], Step]
+    again: int = 0
     met: int = 0
 
     def after(self, count: int, size: int) -> None:

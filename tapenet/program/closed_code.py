@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.kernels.gemm import Block, Gemm, Strides, gemm_for
+from tapenet.kernels.gemm import INVALID, Block, Gemm, Strides, gemm_for
 from tapenet.kernels.machine_code import Library, compile_module, processor
 from tapenet.kernels.memory import address, empty
 from tapenet.kernels.products import WORTH_SHARING
@@ -54,14 +54,26 @@ class _Closed:
         """The numbers, shapes and dtypes of what the kernel writes."""
         return [(n, shape_of(self.program, n), self.program.spaces[n].dtype) for n in self.step.region.outputs]
 
+    @functools.cached_property
+    def replacing(self) -> int | None:
+        """The number of what the kernel writes to the memory of the product; None where that is needed elsewhere.
+
+        The kernel reads each vector before it writes it, but the last vector of a row may overlap the one before.
+        """
+        product = self.step.product.out
+        if product in self.step.outputs or self.kernel.columns % self.kernel.lanes:
+            return None
+        kind = shape_of(self.program, product), self.program.spaces[product].dtype
+        return next((n for n, *own in self.written if tuple(own) == kind), None)
+
     def operands(self, values: dict[int, Any]) -> tuple[Any, ...]:
         """Return what the kernel takes, in C order, after making the arrays that it writes to."""
         region = self.step.region
-        for n, shape, dtype in self.written:
-            values[n] = empty(shape, dtype)
         for n in self.kernel.operands:
             if n not in self.contiguous and not values[n].flags.c_contiguous:
                 values[n] = np.ascontiguousarray(values[n])
+        for n, shape, dtype in self.written:
+            values[n] = values[self.step.product.out] if n == self.replacing else empty(shape, dtype)
         arrays = [values[n] for n in (*self.kernel.operands, *region.outputs)]
         return (*arrays, *(float(values[n]) for n in self.kernel.scalars))
 
@@ -174,17 +186,24 @@ class ClosedConvolution(_Closed):
         product = self.step.product
         assert product.primitive is not None
         columns = self.kernel.columns
+        # Where the product is not kept, nobody can look there for what an exception came from.
+        again = 0 if self.replacing is None else INVALID
         begun: list[tuple[Following, tuple[Any, ...]]] = []
 
         def following(y: Any) -> Following:
             values[product.out] = y
             arrays = self.operands(values)
-            begun.append((Following(lambda rows: (self.native, id(arrays), rows.start, rows.stop, 0, columns)), arrays))
+            step = functools.partial(_rows_step, self.native, id(arrays), columns)
+            begun.append((Following(step, again), arrays))
             return begun[-1][0]
 
         operands = (values[n] for n in product.operands)
         values[product.out] = product.primitive.forward(*operands, **product.parameters, following=following)
-        return self.reference(given) if begun[-1][0].met & FAR else self.results(values)
+        return self.reference(given) if begun[-1][0].met & (FAR | again) else self.results(values)
+
+
+def _rows_step(native: Native, arrays: int, columns: int, rows: slice) -> Step:
+    return native, arrays, rows.start, rows.stop, 0, columns
 
 
 def closed_code(

@@ -247,3 +247,57 @@ def test_rows_out_of_a_kernels_range_are_numpys() -> None:
     x, kernel, bias = images(np.float32, 5, 8)
     x[4, 5, 6] = 1e30
     check(lambda x, k, b: tnp.cos(tn.nn.conv(x, k, b)), x, kernel, bias)
+
+
+# ---- memory ----
+
+
+@pytest.mark.parametrize(("columns", "made"), [(64, 1), (65, 2)])
+def test_whole_vectors_are_written_to_the_memory_of_their_product(
+    columns: int, made: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    x, kernel = (rng.normal(size=shape).astype(np.float32) for shape in ((60, 40), (40, columns)))
+    f: Any = tn.compile(lambda x, k: tnp.sin(x @ k) * 2 + 1, backend="llvm")
+    f(x, kernel)  # records
+    first = f(x, kernel)
+    shapes: list[Any] = []
+
+    def empty(shape: Any, dtype: Any) -> Array:
+        shapes.append(shape)
+        return np.empty(shape, dtype)
+
+    monkeypatch.setattr(closed_code, "empty", empty)
+    second = f(x, kernel)
+    assert shapes == [(60, columns)] * made
+    assert not np.shares_memory(first, second)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_product_that_is_a_result_keeps_its_memory() -> None:
+    rng = np.random.default_rng(0)
+    x, kernel = (rng.normal(size=(64, 64)) for _ in range(2))
+
+    def f(x: Array, kernel: Array) -> Any:
+        y = x @ kernel
+        return y, tnp.sin(y) * 2
+
+    check(f, x, kernel)
+
+
+def test_what_a_convolution_met_is_reported_though_its_region_is_written_over_it() -> None:
+    x, kernel, bias = images(np.float32, 5, 16)
+    x[4, 5, 6], kernel[1, 1] = np.inf, 0
+
+    def f(x: Array, kernel: Array, bias: Array) -> Array:
+        y = tn.nn.conv(x, kernel, bias)
+        return tnp.where(tnp.isnan(y), 0, y)
+
+    made: Any = tn.compile(f, backend="llvm")
+    with np.errstate(all="ignore"):
+        assert [step.product.name for step in closed_steps(f, x, kernel, bias)] == ["conv"]
+    for _ in range(2):
+        with pytest.warns(RuntimeWarning, match="invalid value"):
+            found = made(x, kernel, bias)
+        with np.errstate(all="ignore"):
+            assert_same(found, f(x, kernel, bias))
