@@ -337,7 +337,7 @@ class CompiledFunction(Generic[P, Value]):
 
     def _compiled(self, program: Program, recorded: Recorded, donated: frozenset[int]) -> Run:
         """Return the function of a program's inputs."""
-        numbers = zip(recorded.inputs, program.inputs, strict=True)
+        numbers = zip(recorded.inputs, program.inputs, strict=False)  # what is live comes last, and is not given up
         return self._backend(program, frozenset(number for place, number in numbers if place in donated))
 
     def _given_up(self, call: _Call) -> frozenset[int]:
@@ -395,7 +395,7 @@ class _Call:
 def _run(entry: Entry, run: Run, leaves: Sequence[Any]) -> tuple[bool, Any]:
     """Return whether a program's guards hold for a call, and its result."""
     recorded = entry.recorded
-    given = [leaves[i] for i in recorded.inputs]
+    given = [*(leaves[i] for i in recorded.inputs), *recorded.live]
     generators = [x for x in given if type(x) is np.random.Generator]
     restore = saved(generators) if generators else None
     try:
@@ -405,7 +405,7 @@ def _run(entry: Entry, run: Run, leaves: Sequence[Any]) -> tuple[bool, Any]:
             restore()
         return False, None
     constants = [entry.program.constants[n] for n in entry.program.outputs if n in entry.program.constants]
-    kept = [leaves[i] for i in recorded.inputs if i not in entry.donated] if entry.donated else given
+    kept = [leaves[i] for i in recorded.inputs if i not in entry.donated] + [*recorded.live] if entry.donated else given
     return True, recorded.filled(owned(outputs, [*kept, *constants]), leaves)
 
 

@@ -336,7 +336,7 @@ def _as_step(loop: _Loop, made: Recorded, values: Sequence[Any], carries: int, y
     ys = len(made.places) - carries
     program = tidied(made.program)
     step = _Step(program, numpy_code.compiled(optimized(program)), carries, xs, ys, y_spec, loop.reverse, loop.count)
-    return step, tuple([values[place - carries - xs] for place in held])
+    return step, (*(values[place - carries - xs] for place in held), *made.live)
 
 
 # ---- the operation ----

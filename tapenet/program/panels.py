@@ -151,18 +151,19 @@ def _product_of(x: Instruction, program: Program) -> Product | None:
         return None
     if any(not space.is_array or not space.shape or 0 in space.shape or space.dtype != dtype for space in own):
         return None
-    first, second = (program.spaces[n].shape or () for n in x.operands[:2])
-    if x.name == "einsum":
-        product = _product_of_einsum(x, program)
-    elif x.name == "matvec" or (len(second) == 2 and second[1] == 1 and len(first) == 2):
-        product = Product(x, x.operands[0], 1, x.operands[1], 1)
-    elif len(first) == len(second) == 2 and first[0] <= MOST_VECTORS:
-        product = Product(x, x.operands[1], 0, x.operands[0], first[0])
-    else:
-        return None
+    product = _product_of_einsum(x, program) if x.name == "einsum" else _product_of_matrices(x, program)
     shape = () if product is None else program.spaces[product.matrix].shape or ()
     least = SMALLEST_IN_STRETCH if x.name == "matmul" else SMALLEST
     return product if len(shape) == 2 and math.prod(shape) >= least else None
+
+
+def _product_of_matrices(x: Instruction, program: Program) -> Product | None:
+    first, second = (program.spaces[n].shape or () for n in x.operands)
+    if x.name == "matvec" or (len(second) == 2 and second[1] == 1 and len(first) == 2):
+        return Product(x, x.operands[0], 1, x.operands[1], 1)
+    if len(first) == len(second) == 2 and first[0] <= MOST_VECTORS:
+        return Product(x, x.operands[1], 0, x.operands[0], first[0])
+    return None
 
 
 def _product_of_einsum(x: Instruction, program: Program) -> Product | None:

@@ -54,6 +54,8 @@ class ProgramRecorder(Recorder):
         numbers: the slots of Python numbers.
         scalars: the slots of NumPy's scalars.
         wrote_argument: whether the function tried to write into an argument.
+        held: arrays that are not frozen, by their identity: those of recordings that the function walks through.
+        live: views of these that it used, by their identity.
     """
 
     keeps_choices: ClassVar[bool] = True
@@ -63,6 +65,8 @@ class ProgramRecorder(Recorder):
     numbers: set[int] = attrs.field(factory=set, init=False)
     scalars: set[int] = attrs.field(factory=set, init=False)
     wrote_argument: bool = attrs.field(default=False, init=False)
+    held: dict[int, Array] = attrs.field(factory=dict, init=False)
+    live: dict[int, Array] = attrs.field(factory=dict, init=False)
 
     def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
         """Compute an operation and record it."""
@@ -138,6 +142,9 @@ class ProgramRecorder(Recorder):
         """Return a constant as it is now."""
         if type(x) is not np.ndarray:
             return x
+        if self.held and id(owner_of(x)) in self.held:
+            self.live[id(x)] = x
+            return x
         known = self.constants.get(id(x))
         if known is not None and bitwise_equal(snapshot(known.frozen), x):
             return known.frozen
@@ -147,6 +154,13 @@ class ProgramRecorder(Recorder):
             self.constants[id(x)] = Constant(x, copy)
             self.constants[id(copy)] = Constant(x, copy)  # records may come twice
         return copy
+
+
+def owner_of(x: Any) -> Any:
+    """Return the array that owns the memory of a view."""
+    while type(getattr(x, "base", None)) is np.ndarray:
+        x = x.base
+    return x
 
 
 # The recording that a function is part of in this context: compiled functions that it calls are part of it, too.

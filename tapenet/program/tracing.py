@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 import numpy as np
 
 from tapenet.core.guards import bitwise_equal, snapshot
+from tapenet.core.primitive import REGISTRY
 from tapenet.core.pytrees import TreeSpec, leaf_paths_with_static, tree_flatten_with_static, tree_unflatten
 from tapenet.core.tensor import NUMBERS, Tensor, unwrap_closed
 from tapenet.errors import AssignmentError
@@ -18,8 +19,8 @@ from tapenet.kernels.memory import is_own
 from tapenet.program.building import program_of
 from tapenet.program.environment import Environment, holds_still, parts_of, with_values
 from tapenet.program.generators import TracedGenerator, shared_streams, state_of
-from tapenet.program.instructions import Program
-from tapenet.program.recording import RECORDING, Constant, ProgramRecorder, RefusedError, UnsupportedError
+from tapenet.program.instructions import Instruction, Program
+from tapenet.program.recording import RECORDING, Constant, ProgramRecorder, RefusedError, UnsupportedError, owner_of
 
 
 class RepeatedEffectError(UnsupportedError):
@@ -43,6 +44,7 @@ class Recorded:
         generators: the places of results that are generators, each with the place of the argument that it is.
         result: what the call gave.
         constants: the arrays that the program holds.
+        live: the arrays that are further inputs of the program, the same at each call.
     """
 
     program: Program
@@ -53,6 +55,7 @@ class Recorded:
     generators: tuple[tuple[int, int], ...]
     result: Any
     constants: tuple[Constant, ...]
+    live: tuple[Any, ...] = ()
 
     def filled(self, outputs: Sequence[Any], given: Sequence[Any]) -> Any:
         """Return the result of another call, from the outputs of the program and the leaves of the call."""
@@ -86,6 +89,7 @@ def record(
         ArgumentError: it draws random numbers in a way that could not be repeated.
     """
     call = _Call(leaves, varying)
+    call.trace.held.update({id(x): x for own in environment.recordings for x in map(owner_of, own.arrays())})
     with call.trace, _recording(call.trace):
         given = call.watched()
         args, kwargs, values = tree_unflatten(spec, given)
@@ -181,8 +185,8 @@ class _Call:
             static.append(kept)
             plain.append(value)
         around = [x for constant in self.trace.constants.values() for x in (constant.original, constant.frozen)]
-        arrays = owned(plain, [*self.leaves, *around])
-        program = program_of(self.trace, self.slots, outputs)
+        arrays = owned(plain, [*self.leaves, *around, *self.trace.live.values()])
+        program, live = _with_live(program_of(self.trace, self.slots, outputs), self.trace.live)
         kept_arrays = {id(x) for x in program.constants.values()}
         constants = tuple(c for key, c in self.trace.constants.items() if key in kept_arrays)
         return Recorded(
@@ -194,7 +198,34 @@ class _Call:
             tuple(generators),
             tree_unflatten(spec, arrays),
             constants,
+            live,
         )
+
+
+def _with_live(program: Program, live: Mapping[int, Any]) -> tuple[Program, tuple[Any, ...]]:
+    """Return a program in which some constants are inputs, or transposes of others, and these inputs."""
+    numbers = {n: x for n, x in program.constants.items() if id(x) in live}
+    if not numbers:
+        return program, ()
+    constants = {n: x for n, x in program.constants.items() if n not in numbers}
+    turned = {n: k for n, x in numbers.items() for k, y in numbers.items() if k != n and _is_turned(x, y)}
+    turned = {n: k for n, k in turned.items() if k not in turned or k < n}
+    first = [Instruction(REGISTRY["transpose"], (k,), {"axes": (1, 0)}, n) for n, k in turned.items()]
+    inputs = [n for n in numbers if n not in turned]
+    made = attrs.evolve(
+        program,
+        instructions=(*first, *program.instructions),
+        inputs=(*program.inputs, *inputs),
+        constants=constants,
+    )
+    return made, tuple([numbers[n] for n in inputs])
+
+
+def _is_turned(x: Any, y: Any) -> bool:
+    """Return whether a matrix is the transpose of another, in the same memory."""
+    layouts = (a.__array_interface__["data"][0] for a in (x, y))
+    is_same = len({*layouts}) == 1 and x.dtype == y.dtype
+    return is_same and x.ndim == 2 and (x.shape, x.strides) == (y.shape[::-1], y.strides[::-1])
 
 
 def owned(results: Sequence[Any], given: Sequence[Any]) -> list[Any]:
@@ -292,8 +323,8 @@ def same_constants(first: Recorded, second: Recorded) -> str:
         return (
             "it uses an array or a number that differs at each call though its arguments do not. Make that an argument"
         )
-    held = {id(_owner(c.original)) for c in first.constants if _is_writable(c.original)}
-    if any(id(_owner(c.original)) in held for c in second.constants):
+    held = {id(owner_of(c.original)) for c in first.constants if _is_writable(c.original)}
+    if any(id(owner_of(c.original)) in held for c in second.constants):
         return "it takes an array from where tn.compile does not see it change. Make that an argument"
     return ""
 
@@ -304,14 +335,8 @@ def _same(x: Any, y: Any) -> bool:
     return True
 
 
-def _owner(x: Any) -> Any:
-    while type(getattr(x, "base", None)) is np.ndarray:
-        x = x.base
-    return x
-
-
 def _is_writable(x: Any) -> bool:
-    return bool(_owner(x).flags.writeable)
+    return bool(owner_of(x).flags.writeable)
 
 
 def needs_confirmation(recorded: Recorded) -> bool:

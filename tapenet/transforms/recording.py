@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -112,6 +112,11 @@ class Recording:
     def is_open(self) -> bool:
         """Whether its values are Tensors of another tape, which is open."""
         return any(type(resolve(x)) is Tensor for x in (*self.sources, *tree_leaves(self.y)))
+
+    def arrays(self) -> Iterator[np.ndarray[Any, Any]]:
+        """Yield the arrays that walks read: what the tape keeps of its records, once or more."""
+        for _, _, kept, *_ in self.trace.entries:
+            yield from (x for x in map(resolve, kept) if type(x) is np.ndarray)
 
     def vjp(self, cotangents: Sequence[Array]) -> tuple[Tree, ...]:
         """Compute a cotangent for each chosen argument from one for each leaf of y; zeros without a path."""

@@ -174,6 +174,18 @@ def test_the_matrix_is_read_once(loss: Any, transform: Any) -> None:
     assert {x.instruction.out for x in step.forward}.isdisjoint(step.outputs)
 
 
+def test_other_sums_of_einsum_are_left_to_it() -> None:
+    x, y, w = RNG.normal(size=(60, 20)), RNG.normal(size=(60, 20)), RNG.normal(size=20)
+    for labels in ("ij->i", "ij,ij->i", "ij,j->ij", "ij,j->", "ii,i->i", "ij,j,j->i"):
+        arrays = {"ii,i->i": (x[:20], w), "ij,ij->i": (x, y), "ij->i": (x,), "ij,j,j->i": (x, w, w)}.get(labels, (x, w))
+
+        def f(*arrays: Array, labels: str = labels) -> Any:
+            return tnp.einsum(labels, *arrays), tnp.einsum(labels, *(2 * a for a in arrays))
+
+        assert not panels_in(f, *arrays)
+        assert_compiles(f, arrays, backend="llvm", scale=8)
+
+
 @pytest.mark.parametrize("loss", LOSSES[4:])
 def test_layers_sums_and_contractions_are_products(loss: Any) -> None:
     x, y, w = RNG.normal(size=(60, 20)), RNG.normal(size=60), RNG.normal(size=20)
@@ -266,6 +278,18 @@ def test_values_that_the_matrix_and_places_are_read_for_are_not_joined() -> None
     for f in (moved, gathered):
         assert not panels_in(f, x, w, places)
         assert_compiles(f, (x, w, places), backend="llvm", scale=8, floor=60.0)
+
+
+def test_a_gauss_newton_product_reads_the_matrix_once() -> None:
+    x, w = RNG.normal(size=(60, 20)), RNG.normal(size=20)
+
+    def f(w: Array) -> Array:
+        return tnp.tanh(x @ w)
+
+    push, pull = tn.linearize(f, w)[1], tn.vjp(f, w)[1]
+    made = assert_compiles(lambda v: pull(push(v))[0], (w,), (-w,), backend="llvm", scale=8)
+    (step,) = (x for x in llvm_code._Code.of(made.programs[0]).steps if isinstance(x, Panels))
+    assert shape_of(step) == (1, 1, 1)
 
 
 def test_a_guard_between_products_holds() -> None:
