@@ -58,6 +58,8 @@ EXPRESSIONS: dict[str, str] = {
     "relu": "{0} < 0 ? 0 : {0}",
     "where": "{0} ? {1} : {2}",
     "isnan": "{0} != {0}",
+    "isinf": "{0} == {0} && {0} - {0} != 0",
+    "isfinite": "{0} - {0} == 0",
     "sign": "{0} != {0} ? {0} : ({0} > 0) - ({0} < 0)",
     "one_less_square": "(1 - {0}) * (1 + {0})",
     "sigmoid": "1 / (1 + exp{f}(-{0}))",
@@ -87,7 +89,7 @@ EXPRESSIONS: dict[str, str] = {
 RESERVED = frozenset(
     """auto break case char const continue default do double else enum extern float for goto if inline int long register
     restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main memcpy
-    size_t ptrdiff_t top total work scaled mean best winner count last row column""".split()
+    size_t ptrdiff_t top total work scaled mean best winner count last row column found""".split()
 ) | {name for text in EXPRESSIONS.values() for name in re.findall(r"[a-z][a-z0-9]*", text.replace("{f}", ""))}
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -114,6 +115,30 @@ class Writer:
         dtype = self.program.spaces[number].dtype
         assert dtype is not None
         return math.prod(self.shape(number)) * dtype.itemsize
+
+    @contextmanager
+    def scratch(self, count: int, like: int) -> Iterator[str]:
+        """Write a block with memory for elements of the type of a value; give the name of the memory."""
+        dtype, kind = self.program.spaces[like].dtype, self.type(like)
+        assert dtype is not None
+        size = count * dtype.itemsize
+        place = self.arena.take(size)
+        self.add("{")
+        self.level += 1
+        name = f"w{self.level}"
+        self.add(f"{kind} *const {name} = ({kind} *)(void *)(work + {place});")
+        yield name
+        self.level -= 1
+        self.add("}")
+        self.arena.give(place, size)
+
+    def function(self, name: str, kind: str, text: str) -> str:
+        """Return the name of a function of the file's own, for elements of a type; it is written at its first use."""
+        own = f"{self.name}_{name}_{kind}"
+        written = text.format(name=own, kind=kind, f="f" * (kind == "float"))
+        if written not in self.tables:
+            self.tables.append(written)
+        return own
 
     # ---- lines and loops ----
 

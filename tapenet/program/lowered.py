@@ -22,8 +22,9 @@ class Lowered(Program):
 
         The function takes the inputs in the order of `print(program)`, pointers to arrays in C order and numbers by
         value, then pointers to the results, and memory to work in, as many bytes as the macro NAME_WORK_BYTES says.
-        It returns 0; 1 where a guard failed; 2 where an index was out of bounds. Results are equal to the program's to
-        rounding.
+        It returns 0; 1 where a guard failed; 2 where an index was out of bounds; 3 where a matrix is singular, or not
+        positive definite. Results are equal to the program's to rounding; places of equal elements that `argsort` gives
+        are in their order.
 
         Args:
             name: of the function.
@@ -31,7 +32,8 @@ class Lowered(Program):
         Raises:
             ArgumentError: the program draws random numbers, or has an operation other than elementwise ones, products
                 of matrices and stacks of them, slices and other moves, elements at indices, reductions, running sums
-                and products, softmax, convolutions and pools.
+                and products, softmax, convolutions and pools, orders and places of extrema, Cholesky factors, inverses
+                and solutions of linear equations.
 
         >>> program = tn.compile(lambda x: tnp.tanh(x) * 2).lower(np.ones(3, np.float32))
         >>> "int smooth(const float *x0, float *y0, unsigned char *work)" in program.to_c("smooth")

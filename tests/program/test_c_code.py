@@ -14,6 +14,7 @@ import pytest
 import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.core.pytrees import tree_flatten
+from tapenet.scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 Array = Any
 COMPILER = shutil.which("cc") or shutil.which("gcc")
@@ -171,6 +172,32 @@ def network(x: Array, k: Array, b: Array, grouped: Array) -> Any:
     )
 
 
+def matrices(s: Array, b: Array, stack: Array) -> Any:
+    """Factors, inverses and solutions, of `s` and of `stack`, of which one is for all of the other."""
+    a = s @ s.T + 3 * np.eye(len(s), dtype=s.dtype)
+    factor, stack = tnp.linalg.cholesky(a), stack + 4 * np.eye(len(s), dtype=s.dtype)
+    return (
+        *(factor, tnp.linalg.cholesky(a, upper=True), tnp.linalg.inv(s), tnp.linalg.inv(stack), tnp.linalg.inv(factor)),
+        *(tnp.linalg.solve(s, b), tnp.linalg.solve(s, b[:, 0]), tnp.linalg.solve(stack, b), tnp.linalg.solve(s, stack)),
+        *(solve_triangular(s, b, lower=True), solve_triangular(s, b), cho_solve(cho_factor(a), b)),
+        tnp.linalg.cholesky(stack @ tnp.swapaxes(stack, 1, 2)),
+    )
+
+
+def orders(x: Array) -> Any:
+    return (
+        *(tnp.sort(x), tnp.sort(x, 0), tnp.sort(x[::-1], axis=None), tnp.argsort(x, axis=0)),
+        tnp.argsort(tnp.sign(x), stable=True),
+        *(
+            tnp.argmax(x),
+            tnp.argmin(x, 0),
+            tnp.argmax(x, axis=1, keepdims=True),
+            tnp.median(x, 1),
+            tnp.quantile(x, 0.3),
+        ),
+    )
+
+
 def of(*shapes: tuple[int, ...], dtype: Any = np.float32) -> tuple[Array, ...]:
     return tuple(RNG.normal(size=shape).astype(dtype) for shape in shapes)
 
@@ -215,6 +242,26 @@ SUBJECTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         tn.value_and_grad(weighted(statistics), (0, 1)),
         of((3, 4), (3, 4), dtype=np.float64),
     ),
+    "matrices": (matrices, of((4, 4), (4, 3), (2, 4, 4), dtype=np.float64)),
+    "matrices_singles": (lambda x: tnp.linalg.cholesky(x @ x.T + np.float32(4) * np.eye(3, dtype="f")), of((3, 3))),
+    "matrices_gradient": (
+        tn.value_and_grad(weighted(matrices), (0, 1, 2)),
+        of((4, 4), (4, 3), (2, 4, 4), dtype=np.float64),
+    ),
+    "matrices_empty": (lambda x, b: (tnp.linalg.inv(x), tnp.linalg.solve(x, b)), (np.ones((0, 0)), np.ones((0, 2)))),
+    "orders": (orders, of((5, 9))),
+    "orders_gradient": (
+        tn.value_and_grad(lambda x: weighted(lambda x: (tnp.sort(x), tnp.sort(x, 0), tnp.median(x, 0)))(x)),
+        of((5, 9), dtype=np.float64),
+    ),
+    "orders_of_integers": (
+        lambda n: (tnp.argsort(n, stable=True), tnp.argmax(n), tnp.argmin(n)),
+        (np.array([3, -1, 3, 0, -1, 2]),),
+    ),
+    "orders_of_nan": (
+        lambda x: (tnp.argsort(x), tnp.argmax(x), tnp.argmin(x)),
+        (np.array([1.0, np.nan, -np.inf, np.nan, np.inf, 1.0]),),
+    ),
     "network": (network, of((2, 7, 6, 3), (3, 2, 3, 4), (4,), (2, 2, 2, 6))),
     "network_gradient": (
         tn.value_and_grad(weighted(network), (0, 1, 2, 3)),
@@ -225,7 +272,10 @@ SUBJECTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         of((1, 6, 6, 2), (1, 6, 6, 2), dtype=np.float64),
     ),
     "pools_of_nan": (lambda x: tn.nn.max_pool(x, 2), (np.array([1, 2, np.nan, 4, 5, 6, 7, 9.0]).reshape(1, 4, 2, 1),)),
-    "special": (lambda x: (tnp.max(x), tnp.minimum(x, 0.0), tn.nn.relu(x), -x), (np.array([1.0, np.nan, -np.inf]),)),
+    "special": (
+        lambda x: (tnp.isinf(x), tnp.isfinite(x), tnp.max(x), tnp.minimum(x, 0.0), tn.nn.relu(x), -x),
+        (np.array([1.0, np.nan, -np.inf]),),
+    ),
 }
 
 
@@ -272,6 +322,18 @@ def test_an_index_out_of_bounds_is_returned(tmp_path: Path) -> None:
         assert library.call("taken", program, [np.ones(3), np.array(index)])[0] == wanted
 
 
+@needs_compiler
+def test_a_singular_matrix_is_returned(tmp_path: Path) -> None:
+    functions = {"inverted": tnp.linalg.inv, "factored": tnp.linalg.cholesky}
+    programs = {name: tn.compile(f).lower(np.eye(2)) for name, f in functions.items()}
+    library = Compiled(tmp_path, {name: program.to_c(name) for name, program in programs.items()})
+    bad = {"inverted": np.full((2, 2), 2.0), "factored": np.array([[1.0, 2.0], [2.0, 1.0]])}
+    for name, program in programs.items():
+        assert library.call(name, program, [np.array([[2.0, 1.0], [1.0, 2.0]])])[0] == 0
+        assert library.call(name, program, [bad[name]])[0] == 3
+    assert library.call("factored", programs["factored"], [np.full((2, 2), np.nan)])[0] == 3
+
+
 def test_it_is_self_contained_and_small() -> None:
     def f(x: Array) -> Array:
         for _ in range(50):
@@ -287,7 +349,7 @@ def test_it_is_self_contained_and_small() -> None:
 @pytest.mark.parametrize(
     ("f", "args", "message"),
     [
-        (lambda x: tnp.linalg.inv(x), (np.eye(2),), "to_c: operations must be elementwise, or one of .*; got inv"),
+        (lambda x: tnp.linalg.eigvalsh(x), (np.eye(2),), "to_c: operations must be .*, or one of .*; got eigvalsh"),
         (lambda x: x * 1j, (np.ones(2),), "to_c: arrays must be of float32, float64, integers or booleans"),
         (lambda x, rng: x * rng.random(2), (np.ones(2), np.random.default_rng(0)), "to_c: "),
         (lambda x: x[np.array([0, 1])] * x[x > 0], (np.ones(2),), "to_c: "),
