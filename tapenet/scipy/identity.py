@@ -12,6 +12,8 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.transforms.calls import is_array, is_differentiable
+
 Function = Callable[..., Any]
 
 _LIBRARIES = ("numpy", "math", "tapenet.numpy")
@@ -48,37 +50,59 @@ def identity_of_value(x: Any) -> Hashable | None:
         return None
 
 
+def form_of(args: Any, depth: int = _DEPTH) -> Hashable | None:
+    """Return what tells arguments apart but for their differentiable arrays; None where that cannot be told."""
+    if is_array(args) and is_differentiable(args):
+        return "array"
+    if depth and type(args) in (tuple, list, dict):
+        parts = [form_of(x, depth - 1) for x in (args.values() if type(args) is dict else args)]
+        names = tuple(map(identity_of_value, args)) if type(args) is dict else ()
+        return None if None in parts or None in names else (type(args), names, tuple(parts))
+    return identity_of_value(args)
+
+
+def space_of(x: Any) -> Any:
+    """Return what tells arrays and numbers apart but for their elements."""
+    return type(x) if type(x) in _SCALARS else (type(x), np.shape(x), getattr(x, "dtype", None))
+
+
+_SCALARS = (float, np.float64)
+
+
 def _of_function(f: Any, depth: int) -> Hashable:
     code = _read(f.__code__) if type(f) is types.FunctionType and depth else None
     if code is None:
         raise _HiddenError
-    around = [_of_value(_contents(cell), depth - 1) for cell in f.__closure__ or ()]
+    given, depth = f.__globals__, depth - 1
+    around = [_of_value(cell.cell_contents, depth) for cell in _bound(f.__closure__)] if f.__closure__ else []
     for name in code.names:
-        if name in f.__globals__:
-            around.append(_of_value(f.__globals__[name], depth - 1))
+        if name in given:
+            around.append(_of_value(given[name], depth))
         elif name not in _BUILTINS:
             raise _HiddenError
-    defaults = (f.__defaults__, f.__kwdefaults__)
-    key = (f.__code__, tuple(around), *[_of_value(x, depth - 1) for x in defaults])
-    if code.changes and any(_holds_mutable(x) for x in (*defaults, *_values_around(f, code))):
+    for defaults in (f.__defaults__, f.__kwdefaults__):
+        around.append(None if defaults is None else _of_value(defaults, depth))
+    if code.changes and any(map(_holds_mutable, (f.__defaults__, f.__kwdefaults__, *_values_around(f, code)))):
         raise _HiddenError
-    return key
+    return f.__code__, *around
+
+
+def _bound(cells: tuple[types.CellType, ...]) -> tuple[types.CellType, ...]:
+    for cell in cells:
+        try:
+            _ = cell.cell_contents
+        except ValueError as error:
+            raise _HiddenError from error
+    return cells
 
 
 def _values_around(f: types.FunctionType, code: _Code) -> Iterator[Any]:
-    yield from map(_contents, f.__closure__ or ())
+    yield from (cell.cell_contents for cell in f.__closure__ or ())
     yield from (f.__globals__[name] for name in code.names if name in f.__globals__)
 
 
 def _holds_mutable(x: Any) -> bool:
     return type(x) in (list, dict, np.ndarray) or (type(x) is tuple and any(map(_holds_mutable, x)))
-
-
-def _contents(cell: types.CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError as error:
-        raise _HiddenError from error
 
 
 def _of_value(x: Any, depth: int) -> Hashable:

@@ -369,7 +369,7 @@ class StraightField:
         """Return f(t, y) of a number and an array, as a list; of another function where Python raises."""
         make = self._made("numbers", lambda: self._of_numbers(f"return [{', '.join(self._named_outputs)}]"))
         assert make is not None
-        field: Function = make(_elements(arrays), otherwise, None, None)
+        field: Function = make(elements_of(arrays), otherwise, None, None)
         return field
 
     def of_calls(self, arrays: Sequence[Array], otherwise: Function, seen: Function) -> Function:
@@ -383,7 +383,7 @@ class StraightField:
         after = [f"out[{i}] = {x}" for i, x in enumerate(self._named_outputs)]
         make = self._made("calls", lambda: self._of_numbers("return out", before, after))
         assert make is not None
-        field: Function = make(_elements(arrays), otherwise, seen, np.empty(self.size))
+        field: Function = make(elements_of(arrays), otherwise, seen, np.empty(self.size))
         return field
 
     @property
@@ -397,6 +397,39 @@ class StraightField:
         lines = ["def field(t, y):", "    try:", *(f"        {line}" for line in (*body, *written, *after, last))]
         lines += ["    except (ArithmeticError, ValueError):", "        return otherwise(t, y)", "return field"]
         return _function("p, otherwise, seen, out", [*self._unpacked(), *lines], _IN_MATH)
+
+    def of_one_number(self, elements: Sequence[Sequence[float]], otherwise: Function) -> Function:
+        """Return f(x, ...) of a number x, the one element of y, as a number; of another function where Python raises.
+
+        Args:
+            elements: of each array.
+            otherwise: `(x, ...)`.
+        """
+
+        def make() -> Function:
+            body = [*_written(self.graph, self.outputs)[:-1], f"return {self._named_outputs[0]}"]
+            lines = ["def one(x, *others):", "    try:", "        y_0 = float(x)", *(f"        {x}" for x in body)]
+            lines += ["    except (ArithmeticError, ValueError, TypeError):", "        return otherwise(x, *others)"]
+            return _function("p, otherwise", [*self._unpacked(), *lines, "return one"], _IN_MATH)
+
+        found: Function = self._made("number", make)(elements, otherwise)
+        return found
+
+    def slopes_of_one_number(self, x: float, elements: Sequence[Sequence[float]]) -> list[float] | None:
+        """Return f, and its derivatives by x and by all elements of arrays; None where that is a large function.
+
+        Raises:
+            ArithmeticError, ValueError: where Python does.
+        """
+
+        def make() -> Function:
+            nodes = [self.graph.node("y", 0), *(self.graph.node(name, *place) for name, place in self.parameters)]
+            written = _written(self.graph, [*self.outputs, *_derivatives(self.graph, [(self.outputs[0], 1.0)], nodes)])
+            return _function("y_0, p", [*self._unpacked(), *written], _IN_MATH)
+
+        made = self._made("slopes of a number", make)
+        found: list[float] | None = None if made is None else made(x, elements)
+        return found
 
     def of_lines(
         self, name: str, parameters: str, lines: Function, copies: int, arrays: Sequence[Array]
@@ -420,7 +453,7 @@ class StraightField:
             return _function("p", [*self._unpacked(), *inner], _IN_MATH)
 
         made = self._made(name, make)
-        return None if made is None else made(_elements(arrays))
+        return None if made is None else made(elements_of(arrays))
 
     def values(self, t: Array, y: Array, arrays: Sequence[Array]) -> Array:
         """Return f at points, shape (points, d)."""
@@ -430,7 +463,7 @@ class StraightField:
         """Return f at points, from y of shape (d, points) and in that shape."""
         run = self._made("values", lambda: self._of_arrays(self.outputs, False))
         assert run is not None
-        return _rows(run(t, y, _elements(arrays), ()), len(t))
+        return _rows(run(t, y, elements_of(arrays), ()), len(t))
 
     def slopes(self, t: Array, y: Array, arrays: Sequence[Array]) -> Array | None:
         """Return the Jacobians by y at points, shape (points, d, d); None where that would be a large function."""
@@ -438,7 +471,7 @@ class StraightField:
         run = self._made("slopes", lambda: self._of_arrays(self._slopes, False))
         if run is None:
             return None
-        found = _rows(run(t, y.T, _elements(arrays), ()), len(t))
+        found = _rows(run(t, y.T, elements_of(arrays), ()), len(t))
         return np.ascontiguousarray(found.T).reshape(len(t), self.size, self.size)
 
     def pulled(self, t: Array, y: Array, arrays: Sequence[Array], bars: Array) -> list[Array] | None:
@@ -447,7 +480,7 @@ class StraightField:
         run = self._made("pulled", lambda: self._of_arrays(self._pulled, True))
         if run is None:
             return None
-        found = run(t, y.T, _elements(arrays), bars.T)
+        found = run(t, y.T, elements_of(arrays), bars.T)
         sums = np.array([x.sum() if type(x) is np.ndarray else x * len(t) for x in found])
         parts = np.split(sums, np.cumsum([math.prod(shape) for shape in self.shapes]))
         return [part.reshape(shape)[()] for part, shape in zip(parts, self.shapes, strict=False)]
@@ -493,8 +526,12 @@ def _rows(found: Sequence[Any], count: int) -> Array:
     return out
 
 
-def _elements(arrays: Sequence[Array]) -> list[list[float]]:
-    return [np.ravel(np.asarray(x, float)).tolist() for x in arrays]
+def elements_of(arrays: Sequence[Array]) -> list[list[float]]:
+    """Return the elements of each array."""
+    return [[float(x)] if type(x) in _SCALARS else np.ravel(np.asarray(x, float)).tolist() for x in arrays]
+
+
+_SCALARS = (float, np.float64)
 
 
 @attrs.frozen

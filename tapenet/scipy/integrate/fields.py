@@ -10,9 +10,9 @@ import numpy as np
 
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import tree_leaves
-from tapenet.scipy.identity import identity_of, identity_of_value
+from tapenet.scipy.identity import form_of, identity_of, space_of
 from tapenet.scipy.straight import StraightField
-from tapenet.transforms.calls import check_no_capture, is_array, is_differentiable
+from tapenet.transforms.calls import check_no_capture
 
 Function = Callable[..., Any]
 
@@ -41,7 +41,7 @@ class Field:
 
     @classmethod
     def of(cls, name: str, f: Function, users: Function, args: Any) -> Field:
-        return cls(name, f, users, _form_of(args, _DEPTH))
+        return cls(name, f, users, form_of(args))
 
     def plain(self, args: Any) -> Function:
         """Return f(t, y) of plain values."""
@@ -88,7 +88,7 @@ class Field:
         own = None if self.form is None else identity_of(self.users)
         if own is None:
             return None
-        return own, self.users is self.f, self.form, tuple([_space_of(x) for x in (y0, *given)])
+        return own, self.users is self.f, self.form, tuple([space_of(x) for x in (y0, *given)])
 
     def _is_same(self, times: Array, y0: Array, given: Sequence[Array], rebuilt: Function) -> bool:
         """Return whether straight code gives what f does, at the start and at another time and state.
@@ -113,19 +113,3 @@ class Field:
 
 _WRITTEN: dict[Any, StraightField | None] = {}
 _MOST_WRITTEN = 128
-_DEPTH = 8  # of containers within each other
-
-
-def _form_of(args: Any, depth: int) -> Hashable | None:
-    """Return what tells arguments apart but for their differentiable arrays."""
-    if is_array(args) and is_differentiable(args):
-        return "array"
-    if depth and type(args) in (tuple, list, dict):
-        parts = [_form_of(x, depth - 1) for x in (args.values() if type(args) is dict else args)]
-        names = tuple(map(identity_of_value, args)) if type(args) is dict else ()
-        return None if None in parts or None in names else (type(args), names, tuple(parts))
-    return identity_of_value(args)
-
-
-def _space_of(x: Any) -> Hashable:
-    return type(x), np.shape(x), getattr(x, "dtype", None)

@@ -14,6 +14,7 @@ from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ConvergenceError
 from tapenet.scipy.optimize.active import side_of
 from tapenet.scipy.optimize.implicit import checked, implicit, implicit_marked, on_tape, tupled
+from tapenet.scipy.optimize.native import Bracketed
 from tapenet.scipy.optimize.roots import scalar_root
 from tapenet.scipy.placing import published
 from tapenet.transforms.gradient import grad
@@ -107,7 +108,8 @@ def _bracketing(name: str) -> Function:
                 _raise_named(ours, error)
                 raise
 
-        return scalar_root(ours, f, root, tupled(args), 4 * xtol, (a, b))
+        bracketed = Bracketed(name, a, b, xtol, rtol, maxiter)
+        return scalar_root(ours, f, root, tupled(args), 4 * xtol, (a, b), bracketed)
 
     return published(solver, scipy.optimize, name, _NOTE)
 
