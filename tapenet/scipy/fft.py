@@ -203,6 +203,9 @@ def _trigonometric(name: str) -> Function:
         x = as_array(x)
         axis = axis_of(f"fft.{name}", axis, x.ndim)
         x = _fitted(tnp.moveaxis(x if x.dtype.kind in "fc" else x.astype(float), axis, -1), n)
+        least = 2 if type == 1 and not is_sine else 1
+        if x.shape[-1] < least:
+            raise ArgumentError(f"fft.{name}: the length must be at least {least}; got {x.shape[-1]}.")
         kind, chosen = (_INVERSE[type], _SWAPPED[chosen]) if is_inverse else (type, chosen)
         return tnp.moveaxis(_orthogonalized(x, kind, chosen, is_sine, is_asked), -1, axis)
 

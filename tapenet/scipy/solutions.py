@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import Any
 
 import attrs
 import numpy as np
+from numpy.linalg import LinAlgError
 
+from tapenet import errors
 from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import NO_PATH, Array, Parts, Shapes
 from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.tensor import Tensor
+from tapenet.errors import TapenetError
 from tapenet.transforms.calls import Structure, is_differentiable, split_arrays
 from tapenet.transforms.custom import JvpRule, custom_jvp, operation
 from tapenet.transforms.products import jvp
@@ -38,9 +42,30 @@ def solved(
             array of the result, None for integers. It may return None, to leave it to the transpose.
     """
     arrays, structure = split_arrays(args)
-    solver = choice(lambda *operands: solve(*structure.filled(operands)), name=f"{name}'s solver")
+    solver = choice(lambda *operands: _named(name, solve, structure.filled(operands)), name=f"{name}'s solver")
     found = attrs.evolve(solver, is_users=is_users)(*arrays)
     return _Rules(name, tangent, pullback).dependent(found, args)
+
+
+def _named(name: str, solve: Function, args: Any) -> Any:
+    """Return solve(*args); what SciPy refuses is refused under our name, and a user's exceptions pass unchanged."""
+    try:
+        return solve(*args)
+    except (ValueError, LinAlgError) as error:
+        if isinstance(error, TapenetError) or not _is_scipys(error.__traceback__):
+            raise
+        kind = errors.LinAlgError if isinstance(error, LinAlgError) else errors.ArgumentError
+        raise kind(f"{name}: {str(error).rstrip('.')}.") from error
+
+
+def _is_scipys(traceback: TracebackType | None) -> bool:
+    """Return whether SciPy raised, or NumPy for it."""
+    name = ""
+    while traceback is not None:
+        own = traceback.tb_frame.f_globals.get("__name__", "")
+        name = name if own.startswith("numpy.") else own
+        traceback = traceback.tb_next
+    return name.startswith("scipy.")
 
 
 @attrs.frozen(eq=False)

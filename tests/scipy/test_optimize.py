@@ -505,3 +505,16 @@ def test_searches_find_what_scipy_finds_and_its_derivative(name: str) -> None:
 def test_searches_move_with_a_bound_that_is_a_tensor() -> None:
     slope = tn.grad(lambda low: optimize.shgo(lambda x, a: (x[0] - a) ** 2, [(low, 3.0)], args=(0.5,)).x[0])(1.0)
     np.testing.assert_allclose(slope, 1.0)
+
+
+def test_what_scipy_refuses_of_the_values_is_refused_under_our_name_and_a_users_error_is_not() -> None:
+    with pytest.raises(tn.ArgumentError, match=r"^optimize\.nnls: array must not contain infs or NaNs\.$"):
+        tn.grad(lambda b: tnp.sum(optimize.nnls(np.eye(2), b)[0]))(np.array([1.0, np.nan]))
+    with pytest.raises(tn.ArgumentError, match=r"^optimize\.linprog: Invalid input for linprog: b_ub"):
+        tn.grad(lambda b: optimize.linprog([1.0, 1.0], np.eye(2), b).fun)(np.ones(3))
+
+    def users(x: Any, a: Any) -> Any:
+        raise ValueError("a user's")
+
+    with pytest.raises(ValueError, match="^a user's$"):
+        tn.grad(lambda a: optimize.least_squares(users, np.ones(2), args=(a,)).x[0])(1.0)

@@ -195,3 +195,14 @@ def test_arrays_whose_tape_has_closed_are_constants() -> None:
     np.testing.assert_allclose(sparse.kron(a, a).toarray(), np.kron(dense, dense))
     np.testing.assert_allclose(sparse.linalg.spsolve(a, B), np.linalg.solve(dense, B))
     np.testing.assert_allclose(sparse.linalg.norm(a), np.linalg.norm(dense))
+
+
+def test_an_element_that_is_not_finite_stays_where_it_is() -> None:
+    data = np.where(np.arange(len(DATA)) == 1, np.nan, DATA)
+    with tn.GradientTape() as tape:
+        found = sparse.csr_array((tape.watch(data), MATRIX.indices, MATRIX.indptr), shape=MATRIX.shape).toarray()
+    assert np.isnan(found.value).sum() == 1
+    with tn.GradientTape() as tape, pytest.raises(tn.ArgumentError, match=r"sparse\.linalg\.lgmres: RHS must contain"):
+        sparse.linalg.lgmres(MATRIX, tape.watch(np.full(3, np.nan)))
+    with tn.GradientTape() as tape, pytest.raises(tn.ArgumentError, match=r"sparse\.diags_array: diagonals must be v"):
+        sparse.diags_array(tape.watch(np.ones(())))

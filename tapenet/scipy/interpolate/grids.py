@@ -157,7 +157,7 @@ def _check_sizes(grid: Any, method: str) -> None:
         if places.shape[0] < _LEAST.get(method, 1):
             raise ArgumentError(
                 f"{_NAME}: There are {places.shape[0]} points in dimension {i}, but method {method} requires at least "
-                f"{_LEAST[method]} points per dimension."
+                f"{_LEAST.get(method, 1)} points per dimension."
             )
 
 

@@ -93,6 +93,8 @@ class NdBSpline:
                     f"{name}: knots in dimension {i} must be finite, sorted and at least {2 * degree + 2}; got "
                     f"{one.shape[0]}."
                 )
+            if not is_increasing(tnp.stack([one[degree], one[n]])):
+                raise ArgumentError(f"{name}: Need at least two internal knots in dimension {i}.")
             if c.shape[i] != n:
                 raise ArgumentError(
                     f"{name}: Knots, coefficients and degree in dimension {i} are inconsistent: got {c.shape[i]} "

@@ -70,7 +70,7 @@ from tapenet.scipy.linalg.spectral import (
     qr_multiply as qr_multiply,
     signm as signm,
 )
-from tapenet.scipy.linalg.stacks import CORES, over_stacks
+from tapenet.scipy.linalg.stacks import CORES, checking_finite, over_stacks
 from tapenet.scipy.linalg.structured import (
     block_diag as block_diag,
     circulant as circulant,
@@ -98,7 +98,14 @@ from tapenet.scipy.linalg.systems import (
 globals().update(PLACED)
 globals().update({name: over_stacks(globals()[name], cores) for name, cores in CORES.items()})
 
-_HIDDEN = ("over_stacks",)
+_HIDDEN = ("checking_finite", "over_stacks")
+globals().update(
+    {
+        name: checking_finite(value)
+        for name, value in vars().items()
+        if name[0] != "_" and name not in (*PLACED, *_HIDDEN) and callable(value) and not isinstance(value, type)
+    }
+)
 
 __all__ = sorted(name for name, value in vars().items() if name[0] != "_" and callable(value) and name not in _HIDDEN)
 

@@ -13,8 +13,9 @@ from tapenet.errors import ArgumentError, LinAlgError
 
 
 def matrix(function: str, name: str, a: Any) -> Array:
-    """Return an argument as a matrix; a stack of them is for `vmap`."""
+    """Return an argument as a matrix, a number as one of 1 x 1; a stack of them is for `vmap`."""
     a = as_array(a)
+    a = tnp.reshape(a, (1, 1)) if a.ndim == 0 else a
     if a.ndim != 2:
         advice = f" Write tn.vmap(linalg.{function}) for a stack of matrices." if a.ndim > 2 else ""
         raise LinAlgError(f"linalg.{function}: {name} must be a matrix on a tape; got shape {a.shape}.{advice}")

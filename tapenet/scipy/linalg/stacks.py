@@ -11,6 +11,7 @@ import numpy as np
 
 import tapenet.numpy as tnp
 from tapenet.core.arguments import as_array, collected
+from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import tree_flatten, tree_unflatten
 from tapenet.core.tensor import Tensor
@@ -94,6 +95,39 @@ def _over(function: Function, arguments: dict[str, Any], arrays: dict[str, Array
     return tree_unflatten(
         structure, [tnp.reshape(x, (*shape, *x.shape[1:])) if _is_array(x) else x for x in leaves]
     )  # fmt: skip
+
+
+@branch_condition
+def _is_finite(x: Array) -> bool:
+    return bool(np.all(np.isfinite(x)))
+
+
+def _check_is_finite(function: Function, bound: dict[str, Any]) -> None:
+    """Raise where an array is not finite, if the function's `check_finite` asks for that, as SciPy does."""
+    for x in bound.values():
+        for one in x if isinstance(x, tuple | list) else (x,):
+            if type(one) is Tensor and one.dtype.kind in "fc" and not _is_finite(one):
+                raise ArgumentError(f"linalg.{function.__name__}: array must not contain infs or NaNs.")
+
+
+def checking_finite(function: Function) -> Function:
+    """Return a function that looks at `check_finite`; others as they are."""
+    signature = inspect.signature(function)
+    if "check_finite" not in signature.parameters:
+        return function
+    default = signature.parameters["check_finite"].default
+
+    @functools.wraps(function)
+    def checked(*positional: Any, **keywords: Any) -> Any:
+        try:
+            bound = signature.bind(*positional, **keywords).arguments
+        except TypeError:
+            return function(*positional, **keywords)
+        if bound.get("check_finite", default):
+            _check_is_finite(function, bound)
+        return function(*positional, **keywords)
+
+    return checked
 
 
 def over_stacks(function: Function, cores: Cores) -> Function:

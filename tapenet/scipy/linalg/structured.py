@@ -19,7 +19,8 @@ _PLACED = "Derivative: that of the elements, which are the argument's."
 
 def _vector(function: str, name: str, x: Any) -> Array:
     x = as_array(x)
-    if x.ndim == 0 or x.ndim > 1:
+    x = tnp.reshape(x, (1,)) if x.ndim == 0 else x
+    if x.ndim > 1:
         raise ArgumentError(
             f"linalg.{function}: {name} must be one-dimensional on a tape; got shape {x.shape}. "
             f"Write tn.vmap(linalg.{function}) for a stack of vectors."
@@ -122,7 +123,7 @@ def khatri_rao(a: Array, b: Array) -> Array:
         raise ArgumentError(
             f"linalg.khatri_rao: a and b must be matrices of as many columns; got shapes {a.shape} and {b.shape}."
         )
-    return tnp.reshape(a[:, None, :] * b[None], (-1, a.shape[1]))
+    return tnp.reshape(a[:, None, :] * b[None], (a.shape[0] * b.shape[0], a.shape[1]))
 
 
 @counterpart(scipy.linalg, "Derivative: that of the elements of the diagonal.")

@@ -340,6 +340,8 @@ def _column_and_row(c_or_cr: Any) -> tuple[Array, Array]:
 def solve_toeplitz(c_or_cr: Any, b: Any, check_finite: bool = True) -> Array:
     c, r = _column_and_row(c_or_cr)
     b, is_vector = columns("solve_toeplitz", b, c.shape[0])
+    if c.shape[0] == 0:
+        return b[:, 0] if is_vector else b
     x = _levinson(c, r, b)
     return x[:, 0] if is_vector else x
 

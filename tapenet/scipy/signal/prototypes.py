@@ -28,9 +28,9 @@ besselap = passed_on(scipy.signal, "besselap", "a filter of no real parameter.")
 
 
 @branch_condition
-def is_positive(x: Array) -> bool:
-    """Return whether numbers are above 0."""
-    return bool(np.all(np.asarray(x) > 0))
+def has_at_most(x: Array, bound: float) -> bool:
+    """Return whether one of the numbers is at most a bound; NaN is not."""
+    return bool(np.any(np.asarray(x) <= bound))
 
 
 def _order(name: str, N: Any) -> int:
@@ -42,9 +42,9 @@ def _order(name: str, N: Any) -> int:
 
 def _ripple(name: str, label: str, r: Any) -> Array:
     r = floating(r)
-    if r.ndim:
-        raise ArgumentError(f"signal.{name}: {label} must be a number; got shape {r.shape}.")
-    if not is_positive(r):
+    if r.ndim or r.dtype.kind == "c":
+        raise ArgumentError(f"signal.{name}: {label} must be a real number; got shape {r.shape}, {r.dtype}.")
+    if has_at_most(r, 0.0):
         raise ArgumentError(f"signal.{name}: {label} must be positive, in decibels.")
     return r
 

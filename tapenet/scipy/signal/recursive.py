@@ -16,7 +16,7 @@ from tapenet.errors import ArgumentError
 from tapenet.scipy.placing import counterpart
 from tapenet.scipy.signal.filters import floating
 from tapenet.scipy.signal.forms import zpk2sos, zpk2tf
-from tapenet.scipy.signal.prototypes import cheb1ap, cheb2ap, ellipap, is_positive
+from tapenet.scipy.signal.prototypes import cheb1ap, cheb2ap, ellipap, has_at_most
 from tapenet.scipy.signal.transformations import bilinear_zpk, lp2bp_zpk, lp2bs_zpk, lp2hp_zpk, lp2lp_zpk
 
 _BANDS = {
@@ -36,13 +36,13 @@ _KINDS = {
 
 
 @branch_condition
-def _is_below(x: Array, bound: float) -> bool:
-    return bool(np.all(np.asarray(x) < bound))
+def _has_at_least(x: Array, bound: float) -> bool:
+    return bool(np.any(np.asarray(x) >= bound))
 
 
 @branch_condition
-def _rises(x: Array) -> bool:
-    return bool(np.all(np.diff(x, axis=-1) > 0))
+def _falls(x: Array) -> bool:
+    return bool(np.any(np.diff(x, axis=-1) <= 0))
 
 
 def _prototype(name: str, N: int, rp: Any, rs: Any, kind: str) -> Any:
@@ -67,7 +67,10 @@ def _prototype(name: str, N: int, rp: Any, rs: Any, kind: str) -> Any:
 
 def _cutoffs(name: str, Wn: Any, band: str, analog: bool, fs: Any) -> Array:
     """Return the frequencies at which the analog filter has its band's ends."""
-    Wn = floating(Wn).astype(float)
+    Wn = floating(Wn)
+    if Wn.dtype.kind == "c":
+        raise ArgumentError(f"{name}: Wn must be real; got dtype {Wn.dtype}.")
+    Wn = Wn.astype(float)
     count = 1 if band in ("lowpass", "highpass") else 2
     if Wn.size != count or Wn.ndim > 1:
         raise ArgumentError(f"{name}: Wn must be {count} critical frequencies for a {band} filter; got {Wn.shape}.")
@@ -76,13 +79,13 @@ def _cutoffs(name: str, Wn: Any, band: str, analog: bool, fs: Any) -> Array:
         if analog:
             raise ArgumentError(f"{name}: fs cannot be specified for an analog filter.")
         Wn = Wn / (fs / 2)
-    if not is_positive(Wn):
+    if has_at_most(Wn, 0.0):
         raise ArgumentError(f"{name}: filter critical frequencies must be greater than 0.")
-    if count == 2 and not _rises(Wn):
+    if count == 2 and _falls(Wn):
         raise ArgumentError(f"{name}: Wn[0] must be less than Wn[1].")
     if analog:
         return Wn
-    if not _is_below(Wn, 1.0):
+    if _has_at_least(Wn, 1.0):
         raise ArgumentError(f"{name}: digital filter critical frequencies must be 0 < Wn < 1, or below fs / 2.")
     return 4.0 * tnp.tan(np.pi * Wn / 2.0)
 
@@ -177,8 +180,8 @@ _BY_Q = "Derivatives: by the frequency, the quality factor and fs, those of the 
 
 def _notch_or_peak(name: str, w0: Any, Q: Any, fs: Any, is_notch: bool) -> tuple[Array, Array]:
     w0 = 2 * floating(w0) / fs
-    if not (is_positive(w0) and _is_below(w0, 1.0)):
-        raise ArgumentError(f"signal.{name}: w0 must be between 0 and fs / 2.")
+    if w0.dtype.kind == "c" or has_at_most(w0, 0.0) or _has_at_least(w0, 1.0):
+        raise ArgumentError(f"signal.{name}: w0 must be a real number between 0 and fs / 2.")
     gain = 1 / (1 + tnp.tan(np.pi * w0 / Q / 2))
     inner = -2 * tnp.cos(np.pi * w0)
     one, zero = tnp.ones_like(gain), tnp.zeros_like(gain)

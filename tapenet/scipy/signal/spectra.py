@@ -156,6 +156,12 @@ def _signal(name: str, x: Any, axis: int) -> Array:
     return tnp.moveaxis(x, axis_of(name, axis, x.ndim), -1)
 
 
+def _of_nothing(x: Any, count: int) -> Any:
+    """Return what SciPy gives for a signal without elements: arrays without elements."""
+    x = floating(x)
+    return (np.zeros(x.shape),) * count if x.size == 0 else None
+
+
 _SQUARES = "Derivatives: those of the squares of the transforms, by the signals, the window and fs."
 
 
@@ -174,6 +180,9 @@ def csd(
     axis: int = -1,
     average: str = "mean",
 ) -> tuple[Array, Array]:
+    nothing = _of_nothing(x, 2)
+    if nothing is not None:
+        return nothing
     name = "signal.csd"
     first = _signal(name, x, axis)
     second = first if y is x else _signal(name, y, axis)
@@ -211,6 +220,9 @@ def periodogram(
     scaling: str = "density",
     axis: int = -1,
 ) -> tuple[Array, Array]:
+    nothing = _of_nothing(x, 2)
+    if nothing is not None:
+        return nothing
     x = floating(x)
     axis = axis_of("signal.periodogram", axis, x.ndim)
     n = x.shape[axis]
@@ -254,6 +266,9 @@ def spectrogram(
     axis: int = -1,
     mode: str = "psd",
 ) -> tuple[Array, Array, Array]:
+    nothing = _of_nothing(x, 3)
+    if nothing is not None:
+        return nothing
     name = "signal.spectrogram"
     if mode != "psd":
         raise ArgumentError(f"{name}: mode must be 'psd' on a tape; got {mode!r}. Write signal.stft, and its angle.")
@@ -284,6 +299,9 @@ def stft(
     axis: int = -1,
     scaling: str = "spectrum",
 ) -> tuple[Array, Array, Array]:
+    nothing = _of_nothing(x, 3)
+    if nothing is not None:
+        return nothing
     name = "signal.stft"
     if boundary not in ("even", "odd", "constant", "zeros", None):
         raise ArgumentError(f"{name}: boundary must be 'even', 'odd', 'constant', 'zeros' or None; got {boundary!r}.")

@@ -27,8 +27,10 @@ ZerosPolesGain = tuple[Array, Array, Array]
 
 
 def _parameter(x: Any) -> Array:
-    """Return a frequency as a number."""
+    """Return a frequency as a real number."""
     x = floating(x)
+    if x.dtype.kind == "c" or x.size != 1:
+        raise ArgumentError(f"signal: frequencies must be real numbers; got shape {x.shape}, {x.dtype}.")
     return x if x.ndim == 0 else tnp.reshape(x, ())
 
 
@@ -188,5 +190,7 @@ def _power(c: Array, exponent: int) -> Array:
 @counterpart(scipy.signal, "Derivatives: by the coefficients and fs, those of the substitution 2 fs (z - 1) / (z + 1).")
 def bilinear(b: Any, a: Any, fs: Any = 1.0) -> tuple[Array, Array]:
     b, a = map(without_zeros_in_front, _rows("signal.bilinear", b, a))
+    if not (b.shape[0] and a.shape[0]):
+        raise ArgumentError("signal.bilinear: b and a must have a nonzero element each; got none.")
     fs, most = _parameter(fs), max(b.shape[0], a.shape[0]) - 1
     return normalize(_on_circle(b, most, fs), _on_circle(a, most, fs))

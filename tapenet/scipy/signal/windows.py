@@ -52,6 +52,8 @@ def _centered(M: int) -> Array:
 def general_cosine(M: int, a: Any, sym: bool = True) -> Array:
     n, kept = _length("general_cosine", M, sym)
     a = as_array(collected(a))
+    if a.ndim != 1:
+        raise ArgumentError(f"signal.windows.general_cosine: a must be a vector of weights; got shape {a.shape}.")
     if n <= 1:
         return _ones(n, a)
     at = np.linspace(-np.pi, np.pi, n)

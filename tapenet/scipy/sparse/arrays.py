@@ -174,7 +174,7 @@ class SparseArray(LinearOperator):
 
     def toarray(self) -> Array:
         """Return the dense matrix; elements at one place add up."""
-        return dense(self.data, self.pattern)
+        return dense(self.data, pattern=self.pattern)
 
     todense = toarray
     to_dense = toarray

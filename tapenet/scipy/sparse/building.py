@@ -28,13 +28,15 @@ def diags_array(
             f"sparse.diags_array: diagonals must be as many as offsets; got {len(listed)} and {len(places)}."
         )
     listed = [tnp.asarray(one) for one in listed]
+    if any(one.ndim != 1 for one in listed):
+        raise ArgumentError(f"sparse.diags_array: diagonals must be vectors; got shapes {[x.shape for x in listed]}.")
     if shape is None:
-        size = max(one.shape[0] + abs(offset) for one, offset in zip(listed, places, strict=True))
+        size = listed[0].shape[0] + abs(places[0])
         shape = size, size
     rows, columns, parts = [], [], []
     for one, offset in zip(listed, places, strict=True):
         length = min(shape[0] + min(offset, 0), shape[1] - max(offset, 0))
-        if one.ndim != 1 or one.shape[0] not in (1, length):
+        if one.shape[0] not in (1, length):
             raise ArgumentError(
                 f"sparse.diags_array: the diagonal at offset {offset} must have {length} elements, or 1; got shape "
                 f"{one.shape}."

@@ -207,7 +207,12 @@ def _iterative(name: str, **defaults: Any) -> Function:
         def solve(a: Operator, b: Array) -> Array:
             begin = {key: first.pop(key) for key in list(first)}
             plain = {**settings, "M": _transposed(settings.get("M"), a is not given and not a.is_symmetric)}
-            x, code = theirs(plain_operator(long, a), b, **{k: v for k, v in plain.items() if v is not None}, **begin)
+            try:
+                x, code = theirs(
+                    plain_operator(long, a), b, **{k: v for k, v in plain.items() if v is not None}, **begin
+                )
+            except ValueError as error:
+                raise ArgumentError(f"{long}: {error}.") from error
             bound = max(settings.get("rtol", 1e-5) * np.linalg.norm(b), settings.get("atol", 0.0))
             # A negative code is a division by zero, which may be by a residual of 0.
             if code > 0 or (code < 0 and not np.linalg.norm(a.matvec(x) - b) <= bound):

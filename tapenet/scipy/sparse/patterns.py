@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 
-from tapenet.core.families import general, multilinear
+from tapenet.core.families import general, linear, multilinear
 from tapenet.core.primitive import Array
 from tapenet.errors import LinAlgError
 
@@ -121,6 +121,13 @@ def summed(data: Array, pattern: Pattern, axis: int) -> Array:
     return product(data, np.ones(of.shape[1], data.dtype), pattern=of)
 
 
-def dense(data: Array, pattern: Pattern) -> Array:
+@linear(lambda t, pattern: gathered(t, pattern=pattern), name="sparse.dense")
+def dense(data: Array, *, pattern: Pattern) -> Array:
     """Return the matrix as an array; elements at one place add up."""
-    return product(data, np.eye(pattern.shape[1], dtype=data.dtype), pattern=pattern)
+    return np.asarray(pattern.matrix(data).toarray())
+
+
+@linear(lambda t, pattern: dense(t, pattern=pattern), name="sparse.gathered")
+def gathered(a: Array, *, pattern: Pattern) -> Array:
+    """Take the elements of a dense matrix at the places of a pattern."""
+    return np.asarray(a[pattern.coordinates])

@@ -39,7 +39,7 @@ def cityblock(u: Array, v: Array, w: Any = None) -> Array:
 
 def chebyshev(u: Array, v: Array, w: Any = None) -> Array:
     d = tnp.abs(u - v)
-    return tnp.max(d if w is None else tnp.where(tnp.asarray(w) > 0, d, 0.0), axis=-1)
+    return tnp.max(d if w is None else (tnp.asarray(w) > 0) * d, axis=-1)
 
 
 def minkowski(u: Array, v: Array, p: Any = 2, w: Any = None) -> Array:
@@ -74,8 +74,8 @@ def correlation(u: Array, v: Array, w: Any = None, centered: bool = True) -> Arr
 
 def canberra(u: Array, v: Array, w: Any = None) -> Array:
     size = tnp.abs(u) + tnp.abs(v)
-    is_zero = size == 0
-    return tnp.sum(_weighted(tnp.where(is_zero, 0.0, tnp.abs(u - v) / tnp.where(is_zero, 1.0, size)), w), -1)
+    is_left_out = (size == 0) | tnp.isnan(size)  # SciPy's sum leaves out NaN
+    return tnp.sum(_weighted(tnp.where(is_left_out, 0.0, tnp.abs(u - v) / tnp.where(is_left_out, 1.0, size)), w), -1)
 
 
 def braycurtis(u: Array, v: Array, w: Any = None) -> Array:
