@@ -22,7 +22,7 @@ _GENERATOR = "tapenet.kernels.winograd_code"
 
 @attrs.frozen(eq=False)
 class Transforms:
-    """The transforms of one dtype, on arrays in C order.
+    """The transforms of one dtype, on arrays in C order; those of columns, on arrays whose last axis is contiguous.
 
     Attributes:
         functions: the compiled ones, by name.
@@ -45,8 +45,10 @@ class Transforms:
         self._call("outputs", y, (0, 0), planes, np.empty(y.shape[3], y.dtype))
 
     def columns(self, name: str, x: Array, out: Array, part: slice) -> None:
-        """Map columns of kernels (9, columns), by `kernel` or `turned`, or of cotangents (16, columns)."""
-        self.functions[name](x.ctypes.data, out.ctypes.data, x.shape[1], part.start, part.stop)
+        """Map rows of kernels (9, rows, columns), by `kernel` or `turned`, or of cotangents (16, rows, columns)."""
+        (x_plane, x_row, _), (plane, row, _) = ([s // a.itemsize for s in a.strides] for a in (x, out))
+        distances = x_plane, plane, x_row, row
+        self.functions[name](x.ctypes.data, out.ctypes.data, *distances, x.shape[2], part.start, part.stop)
 
     def _call(self, name: str, images: Array, before: tuple[int, int], planes: Array, spare: Array) -> None:
         count, height, width, channels = images.shape
@@ -89,7 +91,7 @@ def _transforms(machine_code: Any, char: str, vector_size: int) -> Transforms:
     )
     pointer, length = ctypes.c_void_p, ctypes.c_ssize_t
     of_tiles = ctypes.CFUNCTYPE(None, *[pointer] * 3, *[length] * 10)
-    of_columns = ctypes.CFUNCTYPE(None, *[pointer] * 2, *[length] * 3)
+    of_columns = ctypes.CFUNCTYPE(None, *[pointer] * 2, *[length] * 7)
     functions = {name: of_tiles(library.address(name)) for name in ("inputs", "cotangents", "outputs")}
     functions |= {name: of_columns(library.address(name)) for name in ("kernel", "turned", "kernel_cotangent")}
     return Transforms(functions, library)

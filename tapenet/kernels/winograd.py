@@ -23,6 +23,7 @@ Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", arX
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -36,6 +37,10 @@ from tapenet.kernels.windows import Array, Pair
 
 # Bytes of transformed images that are made at a time: with what comes of them they stay in cache.
 BLOCK_SIZE = 2**21
+
+# Bytes of a transformed kernel that are made at a time, for some of the outputs, where all images are one block: each
+# thread reads its own while it is in cache.
+KERNEL_SIZE = 2**21
 
 # Fewest channels and outputs with which the products outweigh the transforms.
 FEWEST_CHANNELS = 48
@@ -80,9 +85,13 @@ def convolve(x: Array, kernel: Array, before: Pair, y: Array, *, turned: bool = 
         turned: whether the kernel is given as (3, 3, O, C), to be turned around: then this is the transpose of
             a convolution.
     """
-    weights = _transformed_kernel(kernel, turned)
-    weights = weights.swapaxes(1, 2) if turned else weights
+    kernel = np.ascontiguousarray(kernel)
     tiles, channels = _tiles(y.shape), max(x.shape[3], y.shape[3])
+    slabs = _slabs(x.shape[3], y.shape, channels * x.itemsize)
+    if len(slabs) > 1:
+        _convolve_slabs(x, kernel, before, y, slabs, turned)
+        return
+    weights = _transformed_kernel(kernel, turned, slice(None))
 
     def work(mine: slice) -> None:
         for images in _blocks(mine, tiles, channels * x.itemsize):
@@ -97,6 +106,9 @@ def convolve_kernel(x: Array, t: Array, before: Pair) -> Array:
     """Compute the cotangent (3, 3, C, O) of the kernel in `convolve`, of t (N, OH, OW, O)."""
     channels, outputs = x.shape[3], t.shape[3]
     tiles, width = _tiles(t.shape), max(channels, outputs) * x.itemsize
+    slabs = _slabs(channels, t.shape, width)
+    if len(slabs) > 1:
+        return _convolve_kernel_slabs(x, t, before, slabs)
     totals: dict[int, Array] = {}
 
     def work(mine: slice) -> None:
@@ -114,7 +126,54 @@ def convolve_kernel(x: Array, t: Array, before: Pair) -> Array:
     for other in others:
         first += other
     kernel = empty((3, 3, channels, outputs), first.dtype)
-    _map_columns("kernel_cotangent", first.reshape(16, -1), kernel.reshape(9, -1))
+    _map_columns("kernel_cotangent", first, kernel.reshape(9, channels, outputs))
+    return kernel
+
+
+def _slabs(channels: int, outputs: tuple[int, ...], width: int) -> list[slice]:
+    """Cut outputs (N, OH, OW, O) into slices of O whose transformed kernels are made at a time.
+
+    Only where all images are one block, whose transform is made once; `width` is the bytes of their channels.
+    """
+    rows, columns = _tiles(outputs)
+    whole = slice(0, outputs[3])
+    if 16 * outputs[0] * rows * columns * width > BLOCK_SIZE:
+        return [whole]
+    itemsize = width // max(channels, outputs[3])
+    step = max(FEWEST_CHANNELS, KERNEL_SIZE // (16 * channels * itemsize))
+    bounds = [*range(0, max(1, outputs[3] - step + 1), step), outputs[3]]
+    return [slice(begin, end) for begin, end in itertools.pairwise(bounds)]
+
+
+def _convolve_slabs(x: Array, kernel: Array, before: Pair, y: Array, slabs: Sequence[slice], turned: bool) -> None:
+    """Do as `convolve`, with some of the outputs at a time."""
+    tiles = _tiles(y.shape)
+    transformed = _transformed_images(x, before, tiles).reshape(16, -1, x.shape[3])
+    products = empty((16, transformed.shape[1], y.shape[3]), y.dtype)
+
+    def work(mine: slice) -> None:
+        for slab in slabs[mine]:
+            multiply_stack(transformed, _transformed_kernel(kernel, turned, slab), products[:, :, slab])
+
+    share(work, len(slabs), 16 * kernel.nbytes)
+    _write_outputs(products.reshape(4, 4, -1, *tiles, y.shape[3]), y)
+
+
+def _convolve_kernel_slabs(x: Array, t: Array, before: Pair, slabs: Sequence[slice]) -> Array:
+    """Do as `convolve_kernel`, with some of the outputs at a time."""
+    channels, outputs = x.shape[3], t.shape[3]
+    tiles = _tiles(t.shape)
+    transformed = _transformed_images(x, before, tiles).reshape(16, -1, channels).swapaxes(1, 2)
+    cotangents = _transformed_cotangents(t, tiles).reshape(16, -1, outputs)
+    kernel = empty((3, 3, channels, outputs), x.dtype)
+
+    def work(mine: slice) -> None:
+        for slab in slabs[mine]:
+            products = empty((16, channels, slab.stop - slab.start), x.dtype)
+            multiply_stack(transformed, cotangents[:, :, slab], products)
+            _map_columns("kernel_cotangent", products, kernel.reshape(9, channels, outputs)[:, :, slab])
+
+    share(work, len(slabs), 16 * kernel.nbytes)
     return kernel
 
 
@@ -153,23 +212,29 @@ def _product(a: Array, b: Array) -> Array:
 # ---- the transforms, of all tiles; each axis of 4, and of 2, is one of a tile's ----
 
 
-def _transformed_kernel(kernel: Array, turned: bool) -> Array:
-    """Compute G g G^T of each channel and output, or of g turned around: shape (16, *kernel.shape[2:])."""
-    transformed = empty((16, *kernel.shape[2:]), kernel.dtype)
-    _map_columns("turned" if turned else "kernel", kernel.reshape(9, -1), transformed.reshape(16, -1))
-    return transformed
+def _transformed_kernel(kernel: Array, turned: bool, outputs: slice) -> Array:
+    """Compute G g G^T of each channel and some of the outputs, or of g turned around: shape (16, C, outputs)."""
+    flat = kernel.reshape(9, *kernel.shape[2:])
+    own = flat[:, outputs] if turned else flat[:, :, outputs]
+    transformed = empty((16, *own.shape[1:]), kernel.dtype)
+    _map_columns("turned" if turned else "kernel", own, transformed)
+    return transformed.swapaxes(1, 2) if turned else transformed
 
 
 def _map_columns(name: str, x: Array, out: Array) -> None:
-    """Write the product of a small matrix with x to `out`, as many columns at a time as a cache holds."""
-    transforms = transforms_for(x, out)
+    """Write the product of a small matrix with x (edge^2, rows, columns) to `out`; both may be parts of arrays."""
+    transforms = transforms_for(x[0, :1], out[0, :1])
     matrix = _MATRICES[name].astype(x.dtype)
 
     def work(mine: slice) -> None:
         if transforms is not None:
             transforms.columns(name, x, out, mine)
-        else:
-            multiply(matrix, x[:, mine], out[:, mine])
+            return
+        target = out[:, mine]
+        flat = target.reshape(len(out), -1)  # a copy where rows are parts of rows
+        multiply(matrix, x[:, mine].reshape(len(x), -1), flat)
+        if not np.may_share_memory(flat, target):
+            target[...] = flat.reshape(target.shape)
 
     share(work, x.shape[1], x.nbytes + out.nbytes)
 

@@ -61,14 +61,19 @@ class Tiles:
 
 @attrs.frozen
 class Columns:
-    """The arguments of a function that maps columns `first` to `last`.
+    """The arguments of a function that maps rows `first` to `last` of columns.
 
-    Each column of x is a tile of edge x edge elements, and so is each of `out`; their rows are of length `length`.
+    Each column of x is a tile of edge x edge elements, and so is each of `out`. From one element of a tile to the next
+    it is `x_plane` and `out_plane`, and from one row of `width` columns to the next `x_row` and `out_row`.
     """
 
     x: Any
     out: Any
-    length: Any
+    x_plane: Any
+    out_plane: Any
+    x_row: Any
+    out_row: Any
+    width: Any
     first: Any
     last: Any
 
@@ -112,14 +117,18 @@ def _write(function: ir.Function, v: Vectors, matrix: Matrix, *, reads_images: b
 
 
 def _write_columns(function: ir.Function, v: Vectors, matrix: Matrix) -> None:
-    """Write the loop over columns."""
+    """Write the loops over rows and columns."""
     given = Columns(*function.args)
     code = ir.IRBuilder(function.append_basic_block())
-    sources, targets = (
-        [[v.at(code, base, code.mul(given.length, size(edge * i + j))) for j in range(edge)] for i in range(edge)]
-        for base, edge in ((given.x, len(matrix[0])), (given.out, len(matrix)))
-    )
-    _map_stretch(code, v, matrix, sources, targets, given.first, given.last)
+    read = given.x, given.x_plane, given.x_row, len(matrix[0])
+    written = given.out, given.out_plane, given.out_row, len(matrix)
+    with loop(code, given.first, given.last) as row:
+
+        def places(base: Any, plane: Any, length: Any, edge: int) -> list[list[Any]]:
+            begin = v.at(code, base, code.mul(length, row))
+            return [[v.at(code, begin, code.mul(plane, size(edge * i + j))) for j in range(edge)] for i in range(edge)]
+
+        _map_stretch(code, v, matrix, places(*read), places(*written), size(0), given.width)
     code.ret_void()
 
 
