@@ -70,6 +70,8 @@ def axis_of(function: str, axis: Any, ndim: int, name: str = "axis") -> int:
 
 def axes_of(function: str, axes: Any, ndim: int, name: str = "axis") -> tuple[int, ...]:
     """Return axes, one or several, as distinct numbers in [0, ndim)."""
+    if type(axes) is int:
+        return (axis_of(function, axes, ndim, name),)
     several = axes if isinstance(axes, (tuple, list, np.ndarray, Sequence)) else (axes,)
     numbers = tuple(axis_of(function, axis, ndim, name) for axis in several)
     if len(set(numbers)) != len(numbers):

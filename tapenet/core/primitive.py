@@ -197,6 +197,8 @@ class Primitive:
     def kept(self, slots: Slots, values: Sequence[Any], out: Any) -> Kept:
         """Return what a record keeps of the values of its operands, and last of its output; None for the others."""
         if self.joint_pullback is not None:
+            if self.joint_reads == "all":
+                return (*values, out if self.joint_reads_out else None)
             keeps = self.keeps(tuple([slot is None for slot in slots]))
             return tuple([value if keep else None for value, keep in zip((*values, out), keeps, strict=True)])
         pattern = 1  # which operands are constants, in binary digits behind a first 1

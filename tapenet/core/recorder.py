@@ -262,9 +262,10 @@ def compute(primitive: Primitive, values: Sequence[Array], parameters: Parameter
             residual = () if primitive.residual is None else (primitive.residual(*values, **parameters),)
             return bind(primitive.further_out or primitive, values, parameters), residual
     if primitive.with_residual is None:
-        if primitive.is_elementwise and not parameters:
-            return evaluate(primitive, provided.pooled(primitive.forward), values, parameters), ()
-        return evaluate(primitive, primitive.forward, values, parameters), ()
+        forward = primitive.forward
+        if type(forward) is np.ufunc and primitive.is_elementwise and not parameters:
+            forward = provided.pooled(forward)
+        return evaluate(primitive, forward, values, parameters), ()
     out, found = evaluate(primitive, primitive.with_residual, values, parameters)
     return out, (found,)
 
