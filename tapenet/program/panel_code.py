@@ -9,7 +9,8 @@ other way round. Each sum is made in one order, whatever the number of threads.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -39,25 +40,20 @@ def product_address(char: str, count: int, *, is_forward: bool, by_rows: bool) -
 
 @functools.cache
 def _product_library(char: str, count: int, is_forward: bool, by_rows: bool) -> Library:
-    def text() -> str:
-        return module_of([_product(char, processor().vector_size, count, is_forward, by_rows)])
-
-    return compile_module(text, _source(), "product", char, str(count), str(is_forward), str(by_rows))
+    return _library(lambda size: [_product(char, size, count, is_forward, by_rows)], char, count, is_forward, by_rows)
 
 
 @functools.cache
 def driver_library() -> Library:
     """Return the function `panels`, which calls others for one panel after the other, and `total_f` and `total_d`."""
-
-    def text() -> str:
-        return module_of([_driver(), *(_total(char, processor().vector_size) for char in "fd")])
-
-    return compile_module(text, _source(), "panels")
+    return _library(lambda size: [_driver(), *(_total(char, size) for char in "fd")], "panels")
 
 
-@functools.cache
-def _source() -> str:
-    return source_of(__name__, "tapenet.kernels.loop_code", "tapenet.kernels.vector_code")
+def _library(functions: Callable[[int], list[Function]], *depends: Any) -> Library:
+    """Return compiled functions, which are made for vectors of some bytes, and what these depend on."""
+    size = processor().vector_size
+    source = source_of(__name__, "tapenet.kernels.loop_code", "tapenet.kernels.vector_code")
+    return compile_module(lambda: module_of(functions(size)), source, str(size), *map(str, depends))
 
 
 # ---- products with a panel ----

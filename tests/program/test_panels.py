@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -15,7 +16,7 @@ import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.kernels import threads
 from tapenet.kernels.machine_code import processor
-from tapenet.program import llvm_code, panel_calls, panels
+from tapenet.program import llvm_code, panel_calls, panel_code, panels
 from tapenet.program.closing import opened
 from tapenet.program.kernel_code import can_join
 from tapenet.program.panel_calls import Parts
@@ -309,6 +310,24 @@ def test_transposes_that_others_read_stay() -> None:
 
 
 # ---- values ----
+
+
+@pytest.mark.parametrize("size", [size for size in (16, 32, 64) if size <= processor().vector_size])
+def test_vectors_of_other_processors_give_the_same(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(panel_code, "processor", lambda: attrs.evolve(processor(), vector_size=size))
+    panel_code._product_library.cache_clear()
+    try:
+        for char, order, rows, columns in (
+            ("f", "C", 70, 131),
+            ("d", "F", 131, 70),
+            ("f", "F", 9, 7),
+            ("d", "C", 3, 50),
+        ):
+            x = np.asarray(RNG.normal(size=(rows, columns)), dtype=char, order=order)  # type: ignore[call-overload]  # C or F
+            y, (w, v) = RNG.choice([-1.0, 1.0], rows).astype(char), RNG.normal(size=(2, columns)).astype(char) / 8
+            assert_compiles(tn.hvp(logistic(x, y)), (w, v), backend="llvm", scale=64, floor=1.0)
+    finally:
+        panel_code._product_library.cache_clear()
 
 
 @pytest.mark.parametrize("char", "fd")
