@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from tapenet.core.record import Shape
 from tapenet.errors import ArgumentError
+from tapenet.ops.arrays.indices import ARRAY
 from tapenet.program.c_expressions import place_of, times
 from tapenet.program.c_writer import Writer
 from tapenet.program.instructions import Instruction
@@ -99,34 +101,81 @@ def _at_places(
     index: Sequence[Any],
     arrays: Sequence[int],
     shape: Shape,
+    read: Shape,
     write: Callable[[list[str], str], None],
 ) -> None:
-    """Write a loop nest over what an index with arrays names; `write` is given the counters and the place."""
-    selection = None
-    if not any(_is_mask(w, n) for n in arrays):
-        selection = selection_of(index, [w.shape(n) for n in arrays], shape)
-    if selection is None:
+    """Write a loop nest over what an index with arrays names.
+
+    Args:
+        index, arrays: the index, and the arrays in it.
+        shape: of the array that it is of.
+        read: the shape of what is read or written there, perhaps to be broadcast.
+        write: is given the counters and the place.
+    """
+    masks = [n for n in arrays if _is_mask(w, n)]
+    if masks and len(arrays) > 1:
         raise ArgumentError(
-            f"to_c: indices must be integers, slices and arrays of integers; got a mask, at {instruction.line}. "
-            "Write tnp.where(mask, x, other), which keeps the shape."
+            f"to_c: indices must be integers, slices and arrays of integers, or slices and one mask; got a mask beside "
+            f"other arrays, at {instruction.line}. Write tnp.where(mask, x, other), which keeps the shape."
         )
-    chosen: Selection = selection
-
-    def each(counters: list[str]) -> None:
-        own = counters[chosen.before : chosen.before + chosen.count]
-        terms = [place_of(chosen.start, counters, chosen.steps)]
-        for i, (number, (length, step)) in enumerate(zip(arrays, chosen.arrays, strict=True)):
-            w.add(f"ptrdiff_t at{i} = (ptrdiff_t){w.element(number, own)};")
-            w.add(f"if (at{i} < 0) at{i} += {length};")
-            w.add(f"if (at{i} < 0 || at{i} >= {length}) return 2;")
-            terms.append(times(f"at{i}", step))
-        write(counters, " + ".join(terms))
-
     w.add("{")
     w.level += 1
-    w.loops(chosen.shape, each)
+    if masks:
+        _where_mask_holds(w, index, masks[0], shape, read, write)
+    else:
+        chosen = selection_of(index, [w.shape(n) for n in arrays], shape)
+        assert chosen is not None  # NumPy has read it
+        w.loops(chosen.shape, functools.partial(_at_index, w, arrays, chosen, write))
     w.level -= 1
     w.add("}")
+
+
+def _at_index(
+    w: Writer, arrays: Sequence[int], chosen: Selection, write: Callable[[list[str], str], None], counters: list[str]
+) -> None:
+    own = counters[chosen.before : chosen.before + chosen.count]
+    terms = [place_of(chosen.start, counters, chosen.steps)]
+    for i, (number, (length, step)) in enumerate(zip(arrays, chosen.arrays, strict=True)):
+        w.add(f"ptrdiff_t at{i} = (ptrdiff_t){w.element(number, own)};")
+        w.add(f"if (at{i} < 0) at{i} += {length};")
+        w.add(f"if (at{i} < 0 || at{i} >= {length}) return 2;")
+        terms.append(times(f"at{i}", step))
+    write(counters, " + ".join(terms))
+
+
+def _where_mask_holds(
+    w: Writer,
+    index: Sequence[Any],
+    mask: int,
+    shape: Shape,
+    read: Shape,
+    write: Callable[[list[str], str], None],
+) -> None:
+    """Write a loop nest over a mask; where it holds more or less often than when it was recorded, 1 is returned."""
+    axes = len(w.shape(mask))
+    places = [x for part in index for x in ([ARRAY] * axes if part is ARRAY else [part])]
+    chosen = selection_of(places, [(1,)] * axes, shape)
+    assert chosen is not None
+    own = len(read) - len(chosen.shape) + chosen.before
+    count = read[own] if own >= 0 and read[own] != 1 else None
+
+    def each(at: list[str]) -> None:
+        w.add(f"if (!{w.element(mask, at)}) continue;")
+        if count is not None:
+            w.add(f"if (found == {count}) return 1;")
+        others = [n for i, n in enumerate(chosen.shape) if i != chosen.before]
+        w.loops(others, lambda counters: inner(at, counters))
+        w.add("found++;")
+
+    def inner(at: list[str], counters: list[str]) -> None:
+        every = [*counters[: chosen.before], "found", *counters[chosen.before :]]
+        terms = [place_of(chosen.start, every, chosen.steps)]
+        terms += [times(i, step) for i, (_, step) in zip(at, chosen.arrays, strict=True)]
+        write(every, " + ".join(terms))
+
+    w.add("size_t found = 0;")
+    w.loops(w.shape(mask), each)
+    w.add("(void)found;" if count is None else f"if (found != {count}) return 1;")
 
 
 def _is_mask(w: Writer, number: int) -> bool:
@@ -144,7 +193,7 @@ def gather(w: Writer, instruction: Instruction) -> None:
     def write(counters: list[str], place: str) -> None:
         w.add(f"{w.element(out, counters)} = {x}[{place}];")
 
-    _at_places(w, instruction, instruction.parameters["index"], arrays, w.shape(source), write)
+    _at_places(w, instruction, instruction.parameters["index"], arrays, w.shape(source), w.shape(out), write)
 
 
 def assemble(w: Writer, instruction: Instruction) -> None:
@@ -178,7 +227,7 @@ def lasting(w: Writer, instruction: Instruction) -> None:
         def write(counters: list[str], place: str, text: str = text) -> None:
             w.add(text.format(place=place, turn=place_of(0, counters, steps), element=w.element(out, counters)))
 
-        _at_places(w, instruction, given["index"], instruction.operands, given["shape"], write)
+        _at_places(w, instruction, given["index"], instruction.operands, given["shape"], w.shape(out), write)
     w.level -= 1
     w.add("}")
     w.arena.give(memory, size)
@@ -194,7 +243,7 @@ def _write_at(
         def write(counters: list[str], place: str) -> None:
             w.add(f"{w.names[out]}[{place}] {sign} {w.element(values, counters)};")
 
-        _at_places(w, instruction, index, arrays, w.shape(out), write)
+        _at_places(w, instruction, index, arrays, w.shape(out), w.shape(values), write)
         return
     whole = dummy(w.shape(out))
     part = whole[index_of(index)]

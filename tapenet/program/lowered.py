@@ -22,9 +22,9 @@ class Lowered(Program):
 
         The function takes the inputs in the order of `print(program)`, pointers to arrays in C order and numbers by
         value, then pointers to the results, and memory to work in, as many bytes as the macro NAME_WORK_BYTES says.
-        It returns 0; 1 where a guard failed; 2 where an index was out of bounds; 3 where a matrix is singular, or not
-        positive definite. Results are equal to the program's to rounding; places of equal elements that `argsort` gives
-        are in their order.
+        It returns 0; 1 where a guard failed, or a mask as an index holds more or less often than it did; 2 where an
+        index was out of bounds; 3 where a matrix is singular, or not positive definite. Results are equal to the
+        program's to rounding; places of equal elements that `argsort` gives are in their order.
 
         Args:
             name: of the function.

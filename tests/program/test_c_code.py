@@ -198,6 +198,15 @@ def orders(x: Array) -> Any:
     )
 
 
+def masked(x: Array, y: Array) -> Any:
+    """What masks read and write, of one axis and of several."""
+    rows = tnp.sum(x, (1, 2)) > 0
+    return (
+        *(x[x > 0], x[rows], x[:, x[0] > 0], x[:, :, x[0, 0] > 0], x[..., y > 0], x[rows, 1:, None], x[None, rows]),
+        *(tn.at(x)[x > 0].set(0.5), tn.at(x)[x > y].set(y[0]), tn.at(x)[rows].set(-1.0)),
+    )
+
+
 def of(*shapes: tuple[int, ...], dtype: Any = np.float32) -> tuple[Array, ...]:
     return tuple(RNG.normal(size=shape).astype(dtype) for shape in shapes)
 
@@ -249,6 +258,9 @@ SUBJECTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         of((4, 4), (4, 3), (2, 4, 4), dtype=np.float64),
     ),
     "matrices_empty": (lambda x, b: (tnp.linalg.inv(x), tnp.linalg.solve(x, b)), (np.ones((0, 0)), np.ones((0, 2)))),
+    "masked": (masked, of((3, 4, 2), (2,))),
+    "masked_gradient": (tn.value_and_grad(weighted(masked), (0, 1)), of((3, 4, 2), (2,), dtype=np.float64)),
+    "masked_empty": (lambda x: (x[x > 9], tn.at(x)[x > 9].set(1.0), x[x == x]), of((3, 4))),
     "orders": (orders, of((5, 9))),
     "orders_gradient": (
         tn.value_and_grad(lambda x: weighted(lambda x: (tnp.sort(x), tnp.sort(x, 0), tnp.median(x, 0)))(x)),
@@ -323,6 +335,17 @@ def test_an_index_out_of_bounds_is_returned(tmp_path: Path) -> None:
 
 
 @needs_compiler
+def test_a_mask_that_holds_for_another_number_is_returned(tmp_path: Path) -> None:
+    program = tn.compile(lambda x: x[x > 0] * 2).lower(np.array([1.0, -1.0, 2.0]))
+    library = Compiled(tmp_path, {"chosen": program.to_c("chosen")})
+    for x, wanted in (([-1.0, 3.0, 4.0], 0), ([1.0, 1.0, 1.0], 1), ([-1.0, -1.0, 1.0], 1)):
+        returned, outs = library.call("chosen", program, [np.array(x)])
+        assert returned == wanted
+        if not wanted:
+            np.testing.assert_array_equal(outs[0], [6.0, 8.0])
+
+
+@needs_compiler
 def test_a_singular_matrix_is_returned(tmp_path: Path) -> None:
     functions = {"inverted": tnp.linalg.inv, "factored": tnp.linalg.cholesky}
     programs = {name: tn.compile(f).lower(np.eye(2)) for name, f in functions.items()}
@@ -352,7 +375,7 @@ def test_it_is_self_contained_and_small() -> None:
         (lambda x: tnp.linalg.eigvalsh(x), (np.eye(2),), "to_c: operations must be .*, or one of .*; got eigvalsh"),
         (lambda x: x * 1j, (np.ones(2),), "to_c: arrays must be of float32, float64, integers or booleans"),
         (lambda x, rng: x * rng.random(2), (np.ones(2), np.random.default_rng(0)), "to_c: "),
-        (lambda x: x[np.array([0, 1])] * x[x > 0], (np.ones(2),), "to_c: "),
+        (lambda x: x[np.array([0, 1]), x[0] > 0], (np.ones((2, 2)),), "to_c: indices must be .*; got a mask beside"),
     ],
 )
 def test_what_cannot_be_written_is_named(f: Any, args: tuple[Any, ...], message: str) -> None:
