@@ -131,6 +131,9 @@ Python between, and so do the derivatives along its solution: in `tn.compile` at
 compiling takes some 50 to 200 milliseconds. Values of the solver are the same to the last bit, gradients to rounding.
 `tn.compile(tn.grad(misfit))` records one program, which solves with as many steps as each call's values ask for.
 
+Functions of one number whose roots `brentq`, `newton` and their like find are written so at their second gradient, and
+`brentq`, `brenth`, `bisect` and `ridder` call machine code: in `tn.compile` at once, else after a thousand roots.
+
 **Plain SciPy.** The functions of `scipy.special` that are ufuncs find their derivative when called on a Tensor. With
 `SCIPY_ARRAY_API=1` set in the process before SciPy is imported, SciPy asks a Tensor for its namespace,
 `tapenet.numpy`, and finds `special` in it; then functions that SciPy writes to the array API standard work too. Of

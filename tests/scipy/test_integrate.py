@@ -216,6 +216,27 @@ def test_bad_arguments_are_refused_under_our_name(call: Callable[..., Any], mess
         call(tape.watch(2.0))
 
 
+@pytest.mark.parametrize("method", ["RK45", "DOP853", "Radau", "LSODA"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_right_hand_side_that_is_not_finite_at_the_start_is_refused(method: str, value: float) -> None:
+    def field(t: Any, y: Any, k: Any) -> Any:
+        return y * k if t > 0 else y * value
+
+    with pytest.raises(tn.ConvergenceError, match=r"integrate\.solve_ivp: fun must be finite at the start"):
+        tn.grad(lambda k: integrate.solve_ivp(field, (0.0, 1.0), [1.0], method, args=(k,)).y[0, -1])(1.0)
+
+
+def test_one_output_time_is_that_of_the_start() -> None:
+    def start(y0: Any, t: Any) -> Any:
+        return integrate.odeint(oscillator, y0, t, (2.0,), tfirst=True)
+
+    y, pullback = tn.vjp(start, Y0, np.array([0.5]))
+    np.testing.assert_array_equal(y, [Y0])
+    np.testing.assert_array_equal(pullback(np.array([[1.0, 3.0]]))[0], [1.0, 3.0])
+    np.testing.assert_array_equal(pullback(np.ones((1, 2)))[1], [0.0])
+    assert tn.vjp(start, Y0, np.zeros(0))[0].shape == (0, 2)
+
+
 def test_an_event_that_does_not_cross_has_no_derivative() -> None:
     def touches(t: Any, y: Any, k: Any) -> Any:
         return np.where(y[0] > 1.0, 1.0, -1.0)

@@ -44,15 +44,18 @@ class _Ivp:
 
     Attributes:
         method, events, options: of SciPy's function.
-        found: its last result.
-        given: the values that that was found for.
+        last: the values that the last result was found for, its last time, and the result.
     """
 
     method: str
     events: Sequence[Function]
     options: dict[str, Any]
-    found: Any = None
-    given: Any = None
+    last: tuple[Any, float, Any] | None = None
+
+    @property
+    def found(self) -> Any:
+        """The last result of SciPy's; None before."""
+        return None if self.last is None else self.last[2]
 
     def __call__(self, problem: Problem, times: Array, y0: Array, arrays: Sequence[Array]) -> tuple[Mesh, Array]:
         """Return the mesh of the steps, and the stages by the interpolant."""
@@ -63,15 +66,16 @@ class _Ivp:
         """Return SciPy's result, from the first of the times to the last or further."""
         first, last = float(times[0]), float(times[-1])
         given = first, *(np.asarray(x).tobytes() for x in (y0, *arrays))
-        if self.given is None or self.given[0] != given or abs(last - first) > abs(self.given[1] - first):
-            found = self.solved(problem, (first, last), y0, arrays)
-            self.given, self.found = (given, last), found
-            return found
-        return self.found
+        known = self.last
+        if known is None or known[0] != given or abs(last - first) > abs(known[1] - first):
+            known = self.last = given, last, self.solved(problem, (first, last), y0, arrays)
+        return known[2]
 
     def solved(self, problem: Problem, span: tuple[float, float], y0: Array, given: Sequence[Array]) -> Any:
         """Return SciPy's result, with the function of times that gives states as `states`."""
         field = problem.plain_field(np.array(span), y0, given)
+        if not np.all(np.isfinite(field(span[0], y0))):  # SciPy's solvers would never end
+            raise ConvergenceError(f"{problem.name}: fun must be finite at the start to be solved; got NaN or inf.")
         straight = problem.straight
         if straight is not None:
             field = straight.of_numbers(given, field)
@@ -90,6 +94,8 @@ class _Ivp:
             found = scipy.integrate.solve_ivp(field, span, y0, solver, attempt=attempt, taken=taken, **self.options)
             values = functools.partial(straight.values, arrays=given)
             found.states = stepping.Solution(found.t, found.y.T, np.array(taken), solver, values)
+        if straight is not None:
+            straight.calls[0] += found.nfev
         if not found.success:
             raise ConvergenceError(f"{problem.name}: {found.message}")
         return found
@@ -180,7 +186,9 @@ published(
     "solve_ivp",
     "Derivatives: by y0, t_span, t_eval and args, pytrees included; those of a collocation method on the mesh of the "
     "solver's steps, along the solution that it found, so that the error follows rtol and atol. Times of events move "
-    "by the implicit derivative. One that is not on the tape, such as a Tensor that fun captures, is refused.",
+    "by the implicit derivative. One that is not on the tape, such as a Tensor that fun captures, is refused. Where fun "
+    "jumps as a function of y, or at a time that depends on args, the derivative lacks what the jump adds as its time "
+    "moves: end the solution there by an event, and begin another.",
 )
 
 

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 import scipy.integrate
 
+import tapenet.numpy as tnp
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError, ConvergenceError
 from tapenet.scipy.integrate import collocation
@@ -184,13 +185,17 @@ def odeint(
         raise ArgumentError(f"{name}: full_output must be 0 on a tape; got {full_output!r}.")
     f = func if tfirst else lambda t, y, *args: func(y, t, *args)
     args = checked_args(name, args if isinstance(args, tuple) else (args,))
+    times, start = times_in_order(name, "t", t), initial(name, y0)
+    if times.shape[0] < 2:
+        return tnp.reshape(start, (1, -1))[: times.shape[0]]
     problem, arrays = Problem.of(name, f, args, _Odeint(options), _STAGES, func)
-    return problem.trajectory(times_in_order(name, "t", t), initial(name, y0), arrays)
+    return problem.trajectory(times, start, arrays)
 
 
 published(
     odeint,
     scipy.integrate,
     "odeint",
-    "Derivatives: by y0, t and args, pytrees included, as those of solve_ivp. Dfun is not used on a tape.",
+    "Derivatives: by y0, t and args, pytrees included, as those of solve_ivp, a func that jumps too. Dfun is not used on "
+    "a tape.",
 )
