@@ -196,6 +196,6 @@ published(
     odeint,
     scipy.integrate,
     "odeint",
-    "Derivatives: by y0, t and args, pytrees included, as those of solve_ivp, a func that jumps too. Dfun is not used on "
-    "a tape.",
+    "Derivatives: by y0, t and args, pytrees included, as those of solve_ivp, a func that jumps too. Dfun is not used "
+    "on a tape.",
 )
