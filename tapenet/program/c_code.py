@@ -139,8 +139,8 @@ def _step(w: Writer, instruction: Instruction) -> None:
 def _guard(w: Writer, instruction: Instruction) -> None:
     guard = instruction.guard
     assert guard is not None
-    if guard.name == _NEEDS_SCALE:
-        _needs_scale(w, instruction, bool(guard.answer))
+    if guard.name in _OF_ELEMENTS:
+        _OF_ELEMENTS[guard.name](w, instruction, bool(guard.answer))
         return
     if guard.function not in (bool, float, int) or len(instruction.operands) != 1 or instruction.keywords:
         raise ArgumentError(
@@ -153,29 +153,32 @@ def _guard(w: Writer, instruction: Instruction) -> None:
     w.add(f"if ({wanted}) return 1; /* {instruction.name} */")
 
 
-_NEEDS_SCALE = (
-    "needs scale"  # whether standard deviations, which a gradient divides by, are of very large or small numbers
-)
-
-
 def _needs_scale(w: Writer, instruction: Instruction, answer: bool) -> None:
-    (n,) = instruction.operands
-    dtype = w.program.spaces[n].dtype
+    """Write whether standard deviations, which a gradient divides by, are of very large or small numbers."""
+    dtype = w.program.spaces[instruction.operands[0]].dtype
     assert dtype is not None
-    limits = np.finfo(dtype)
+    limits, size = np.finfo(dtype), f"fabs{'f' * (dtype.char == 'f')}({{0}})"
     low, high = literal(np.sqrt(limits.tiny / limits.eps)), literal(limits.max)
+    _if_all(w, instruction, f"{size} > {low} && {size} <= {high}", not answer)
+
+
+def _is_finite(w: Writer, instruction: Instruction, answer: bool) -> None:
+    _if_all(w, instruction, EXPRESSIONS["isfinite"], answer)
+
+
+def _if_all(w: Writer, instruction: Instruction, condition: str, answer: bool) -> None:
+    """Write that a condition of elements must hold for all of them, or not for all, as when the call was recorded."""
+    (n,) = instruction.operands
     w.add("{")
     w.level += 1
-    w.add("int scaled = 0;")
-
-    def write(counters: list[str]) -> None:
-        size = f"fabs{'f' * (dtype.char == 'f')}({w.element(n, counters)})"
-        w.add(f"scaled |= !({size} > {low} && {size} <= {high});")
-
-    w.loops(w.shape(n), write)
-    w.add(f"if (scaled != {int(answer)}) return 1; /* {instruction.name} */")
+    w.add("int all = 1;")
+    w.loops(w.shape(n), lambda counters: w.add(f"all &= {condition.format(w.element(n, counters))};"))
+    w.add(f"if (all != {int(answer)}) return 1; /* {instruction.name} */")
     w.level -= 1
     w.add("}")
+
+
+_OF_ELEMENTS = {"needs scale": _needs_scale, "is finite": _is_finite}
 
 
 def _output(w: Writer, place: int, number: int) -> None:

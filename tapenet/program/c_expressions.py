@@ -89,7 +89,7 @@ EXPRESSIONS: dict[str, str] = {
 RESERVED = frozenset(
     """auto break case char const continue default do double else enum extern float for goto if inline int long register
     restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main memcpy
-    size_t ptrdiff_t top total work scaled mean best winner count last row column found""".split()
+    size_t ptrdiff_t top total work all mean best winner count last row column found""".split()
 ) | {name for text in EXPRESSIONS.values() for name in re.findall(r"[a-z][a-z0-9]*", text.replace("{f}", ""))}
 
 
