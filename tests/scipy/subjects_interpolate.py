@@ -395,4 +395,13 @@ declare(
 for method in ("linear", "nearest"):
     call = lambda xp, x, v, at, method=method: xp.griddata(x, v, at, method, rescale=method == "linear")  # noqa: E731
     declare("griddata", call, SETTLED, VALUES, INNER, order=1)
+FINE = between(-0.05, 0.05, 3, 2).map(lambda x: x + np.array([*MIDDLES, [3.4, 1.6]]))
+for rescale in (False, True):
+    declare(
+        "CloughTocher2DInterpolator",
+        lambda xp, x, v, at, rescale=rescale: xp.CloughTocher2DInterpolator(x, v, tol=1e-12, rescale=rescale)(at),
+        *(SETTLED, VALUES, FINE),
+        order=1,
+        closeness=1e-9,
+    )
 declare("griddata", lambda xp, x, v, at: xp.griddata(x, v, at, "cubic"), places(6), between(-1, 1, 6), INSIDE, order=1)

@@ -249,6 +249,28 @@ def test_pieces_of_several_variables_end_where_they_end() -> None:
     np.testing.assert_allclose(interpolate.NdPPoly(*pieces)(at), [1, 1])
 
 
+def test_smooth_patches_are_a_plane_of_a_plane_and_have_no_kinks() -> None:
+    points = np.random.default_rng(5).random((20, 2))
+    plane = points @ np.array([2.0, -3.0]) + 1
+    at = np.array([[0.5, 0.5], [0.4, 0.6], [9.0, 9.0]])
+    with tn.GradientTape() as tape:
+        x = tape.watch(at)
+        out = interpolate.griddata(points, plane, x, "cubic", fill_value=7.0)
+    np.testing.assert_allclose(out.value, [*(at[:2] @ np.array([2.0, -3.0]) + 1), 7.0], atol=1e-9)
+    np.testing.assert_allclose(
+        tn.grad(lambda x: interpolate.griddata(points, plane, x, "cubic")[0])(at)[0], [2, -3], rtol=1e-7
+    )
+    triangles = scipy.spatial.Delaunay(points)
+    place, side = np.argwhere(triangles.neighbors >= 0)[0]
+    edge = points[np.delete(triangles.simplices[place], side)].mean(0)
+    inward = points[triangles.simplices[place, side]] - edge
+    bumpy = interpolate.CloughTocher2DInterpolator(points, np.sin(7 * points[:, 0]) * points[:, 1])
+    slopes = [tn.grad(lambda x: bumpy(x)[0])(edge + shift) for shift in (1e-7 * inward, -1e-7 * inward)]
+    np.testing.assert_allclose(slopes[0], slopes[1], atol=1e-4)
+    by_data = tn.jacobian(lambda v: interpolate.griddata(points, v, points[:2], "cubic"))(plane)
+    np.testing.assert_allclose(by_data, np.eye(20)[:2], atol=1e-9)
+
+
 REFUSALS = [
     (lambda y: interpolate.splrep(X, y, per=1), "per, full_output and task=1 are not supported"),
     (lambda y: interpolate.splrep(X, y, k=7), "k should be 1 <= k <= 5"),
@@ -343,7 +365,8 @@ REFUSALS = [
     (lambda y: interpolate.RBFInterpolator(X[:1, None], y[:1]), "At least 2 data points are required"),
     (lambda y: interpolate.RBFInterpolator(X[:, None], y)(X), "`x` must be a 2-dimensional array"),
     (lambda y: interpolate.LinearNDInterpolator(np.ones((3, 2)), y), "different number of values and points"),
-    (lambda y: interpolate.griddata(np.ones((6, 2)), y, np.ones((1, 2)), "cubic"), "Write method='linear'"),
+    (lambda y: interpolate.griddata(np.ones((6, 3)), y, np.ones((1, 3)), "cubic"), "Unknown interpolation method"),
+    (lambda y: interpolate.CloughTocher2DInterpolator(np.ones((6, 3)), y), "points must be of two dimensions"),
 ]
 
 

@@ -516,5 +516,5 @@ def test_what_scipy_refuses_of_the_values_is_refused_under_our_name_and_a_users_
     def users(x: Any, a: Any) -> Any:
         raise ValueError("a user's")
 
-    with pytest.raises(ValueError, match="^a user's$"):
+    with pytest.raises(ValueError, match=r"^a user's$"):
         tn.grad(lambda a: optimize.least_squares(users, np.ones(2), args=(a,)).x[0])(1.0)

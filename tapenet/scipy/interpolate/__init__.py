@@ -51,7 +51,6 @@ from tapenet.scipy.interpolate.scattered import (
     LinearNDInterpolator as LinearNDInterpolator,
     NearestNDInterpolator as NearestNDInterpolator,
     RBFInterpolator as RBFInterpolator,
-    griddata as griddata,
 )
 from tapenet.scipy.interpolate.splines import BSpline as BSpline, make_interp_spline as make_interp_spline
 from tapenet.scipy.interpolate.surfaces import (
@@ -59,6 +58,10 @@ from tapenet.scipy.interpolate.surfaces import (
     NdPPoly as NdPPoly,
     RectBivariateSpline as RectBivariateSpline,
     bisplev as bisplev,
+)
+from tapenet.scipy.interpolate.triangles import (
+    CloughTocher2DInterpolator as CloughTocher2DInterpolator,
+    griddata as griddata,
 )
 
 globals().update(PLACED)

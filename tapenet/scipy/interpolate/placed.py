@@ -15,7 +15,6 @@ _REFUSED = {
     "AAA": "Write interpolate.make_interp_spline.",
     "approximate_taylor_polynomial": "Write tn.jet.",
     **dict.fromkeys(("bisplrep", "BivariateSpline", "LSQBivariateSpline", "LSQSphereBivariateSpline"), _GRID),
-    "CloughTocher2DInterpolator": "Write interpolate.LinearNDInterpolator, or interpolate.RBFInterpolator.",
     "FloaterHormannInterpolator": _SPLINE,
     "lagrange": "Write tapenet.numpy.polyfit.",
     **dict.fromkeys(("make_splprep", "make_splrep", "splprep"), _SPLINE),

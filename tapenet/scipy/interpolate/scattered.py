@@ -20,7 +20,6 @@ from tapenet.core.primitive import Array
 from tapenet.core.pytrees import static_field
 from tapenet.errors import ArgumentError
 from tapenet.scipy.interpolate.checks import Theirs, across, double, on_tape
-from tapenet.scipy.interpolate.lines import interp1d
 from tapenet.scipy.interpolate.places import points_of
 
 # ---- radial basis functions ----
@@ -213,7 +212,7 @@ _nearest = choice(_of_nearest, name="interpolate.nearest")
 # ---- triangles ----
 
 
-def _triangulation(points: Array, rescale: bool) -> tuple[Any, Array, Array]:
+def triangulation(points: Array, rescale: bool) -> tuple[Any, Array, Array]:
     """Return the triangulation, and what moves points into its coordinates."""
     points = np.asarray(points, float)
     if not rescale:
@@ -226,7 +225,7 @@ def _triangulation(points: Array, rescale: bool) -> tuple[Any, Array, Array]:
 
 def _of_corners(points: Array, xi: Array, *, rescale: bool) -> Array:
     try:
-        triangles, offset, extent = _triangulation(points, rescale)
+        triangles, offset, extent = triangulation(points, rescale)
     except scipy.spatial.QhullError as error:
         raise ArgumentError(
             f"interpolate.LinearNDInterpolator: the points must not lie in a line or a plane. {error}"
@@ -235,11 +234,11 @@ def _of_corners(points: Array, xi: Array, *, rescale: bool) -> Array:
     return np.where(place[:, None] < 0, -1, triangles.simplices[place])
 
 
-_corners = choice(_of_corners, name="interpolate.corners")
-_no_triangle = choice(lambda corners: corners[:, 0] < 0, name="interpolate.no_triangle")
+corners_of = choice(_of_corners, name="interpolate.corners")
+no_triangle = choice(lambda corners: corners[:, 0] < 0, name="interpolate.no_triangle")
 
 
-def _checked_scatter(name: str, points: Any, values: Any) -> tuple[Array, Array]:
+def checked_scatter(name: str, points: Any, values: Any) -> tuple[Array, Array]:
     points = points.points if isinstance(points, scipy.spatial.Delaunay) else points
     points = points_of(points, 1) if isinstance(points, tuple) else double(points)
     values = as_array(collected(values))
@@ -253,7 +252,7 @@ def _checked_scatter(name: str, points: Any, values: Any) -> tuple[Array, Array]
     return points, values
 
 
-def _scattered_points(name: str, args: tuple[Any, ...], ndim: int) -> Array:
+def scattered_points(name: str, args: tuple[Any, ...], ndim: int) -> Array:
     xi = points_of(args[0] if len(args) == 1 else args, ndim)
     if xi.shape[-1] != ndim:
         raise ArgumentError(
@@ -280,7 +279,7 @@ class LinearNDInterpolator:
         made = None
         if not on_tape(points, values, fill_value):
             made = scipy.interpolate.LinearNDInterpolator(points, values, fill_value, rescale)
-        points, values = _checked_scatter("interpolate.LinearNDInterpolator", points, values)
+        points, values = checked_scatter("interpolate.LinearNDInterpolator", points, values)
         self.__attrs_init__(points, values, fill_value, bool(rescale), Theirs(made, values))
 
     def __call__(self, *args: Any) -> Array:
@@ -288,12 +287,12 @@ class LinearNDInterpolator:
         if self.theirs.made is not None and self.values is self.theirs.of and not on_tape(args):
             return self.theirs.made(*args)
         ndim = self.points.shape[1]
-        xi = _scattered_points("interpolate.LinearNDInterpolator", args, ndim)
+        xi = scattered_points("interpolate.LinearNDInterpolator", args, ndim)
         flat = tnp.reshape(xi, (-1, ndim))
-        corners = _corners(self.points, flat, rescale=self.rescale)
+        corners = corners_of(self.points, flat, rescale=self.rescale)
         ends = tnp.take(self.points, corners, 0)
         sides = tnp.swapaxes(ends[:, :-1] - ends[:, -1:], -1, -2)
-        outside = _no_triangle(corners)
+        outside = no_triangle(corners)
         sides = tnp.where(outside[:, None, None], np.eye(ndim), sides)
         flat = tnp.where(outside[:, None], 0.0, flat)
         shares = tnp.linalg.solve(sides, (flat - ends[:, -1])[..., None])[..., 0]
@@ -320,7 +319,7 @@ class NearestNDInterpolator:
         made = None
         if not on_tape(x, y):
             made = scipy.interpolate.NearestNDInterpolator(x, y, rescale, tree_options)
-        points, values = _checked_scatter("interpolate.NearestNDInterpolator", x, y)
+        points, values = checked_scatter("interpolate.NearestNDInterpolator", x, y)
         self.__attrs_init__(points, values, bool(rescale), Theirs(made, values))
 
     def __call__(self, *args: Any) -> Array:
@@ -328,38 +327,10 @@ class NearestNDInterpolator:
         if self.theirs.made is not None and self.values is self.theirs.of and not on_tape(args):
             return self.theirs.made(*args)
         ndim = self.points.shape[1]
-        xi = _scattered_points("interpolate.NearestNDInterpolator", args, ndim)
+        xi = scattered_points("interpolate.NearestNDInterpolator", args, ndim)
         points, flat = self.points, tnp.reshape(xi, (-1, ndim))
         if self.rescale:
             scale = constant(2 * _extent(points))
             points, flat = points / scale, flat / scale
         near = _nearest(points, flat, count=1)[:, 0]
         return tnp.reshape(tnp.take(self.values, near, 0), (*xi.shape[:-1], *self.values.shape[1:]))
-
-
-def griddata(
-    points: Any, values: Any, xi: Any, method: str = "linear", fill_value: Any = np.nan, rescale: bool = False
-) -> Array:
-    """Interpolate scattered data of any number of dimensions.
-
-    Derivatives: of "linear" those of LinearNDInterpolator, of "nearest" by the data alone, and in one dimension those
-    of interp1d; "cubic" in two dimensions is not supported for a Tensor.
-
-    Parameters and results are those of scipy.interpolate.griddata.
-    """
-    if not on_tape(points, values, xi, fill_value):
-        return scipy.interpolate.griddata(points, values, xi, method, fill_value, rescale)
-    points = points_of(points, 1) if isinstance(points, tuple) else double(points)
-    ndim = 1 if points.ndim < 2 else points.shape[-1]
-    if ndim == 1 and method in ("nearest", "linear", "cubic"):
-        xi = xi[0] if isinstance(xi, tuple) else xi
-        fill_value = "extrapolate" if method == "nearest" else fill_value
-        return interp1d(tnp.ravel(points), values, method, 0, bounds_error=False, fill_value=fill_value)(xi)
-    if method == "nearest":
-        return NearestNDInterpolator(points, values, rescale)(xi)
-    if method == "linear":
-        return LinearNDInterpolator(points, values, fill_value, rescale)(xi)
-    raise ArgumentError(
-        f"interpolate.griddata: method {method!r} is not supported for a Tensor in {ndim} dimensions. "
-        "Write method='linear', or interpolate.RBFInterpolator for a smooth interpolant."
-    )
