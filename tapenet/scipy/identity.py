@@ -130,6 +130,8 @@ _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, type, type(np.sin),
 
 
 def _is_of_library(f: Any) -> bool:
+    if type(f) is np.ufunc:  # some versions of NumPy do not name their module; others may call functions of Python
+        return getattr(np, f.__name__, None) is f
     module = getattr(f, "__module__", None) or ""
     if module == "builtins":
         return f.__name__ in _BUILTINS and getattr(builtins, f.__name__) is f
@@ -139,6 +141,7 @@ def _is_of_library(f: Any) -> bool:
 # Code that reads or writes beyond its variables, or reads a value past the tape.
 _BEYOND = frozenset(("IMPORT_NAME", "STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR", "LOAD_NAME"))
 _PAST = frozenset(("value", "_value", "tape", "owner", "random"))
+_WRITES = frozenset(("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE"))
 _CHANGING = frozenset("append extend insert pop remove clear update setdefault popitem sort reverse fill put".split())
 
 
@@ -168,8 +171,7 @@ def _read(code: types.CodeType) -> _Code | None:
                 return None
             if x.opname == "LOAD_GLOBAL":
                 names.append(str(x.argval))
-            changes = changes or (x.opname.endswith("_SUBSCR") and x.opname != "BINARY_SUBSCR")
-            changes = changes or (is_attribute and x.argval in _CHANGING)
+            changes = changes or x.opname in _WRITES or (is_attribute and x.argval in _CHANGING)
     return _Code(tuple(dict.fromkeys(names)), changes)
 
 

@@ -139,12 +139,14 @@ def test_stiff_systems_are_left_to_arrays() -> None:
     )
 
 
-def test_where_machine_code_gives_nan_the_function_is_called() -> None:
-    def ending(y: Any, t: Any, p: Any) -> Any:
-        return [-p[0] * np.sqrt(y[0] - 0.3), -y[1]]
-
-    with pytest.warns(RuntimeWarning, match="invalid value"):
-        assert np.isnan(tn.compile(tn.grad(of_rates(ending)))(RATES)[0])
+@pytest.mark.parametrize("given", [(0.3, np.array([-1.0, 0.0])), (1, Y), (0.3, Y.tolist())])
+def test_where_machine_code_gives_nan_or_gets_no_array_the_function_is_called(given: Any) -> None:
+    _, code = machine(lambda t, y, p: [p[1] * np.sqrt(y[0]), 1 / y[1]])
+    with code.calls() as calls:
+        assert calls.solved(flat([P, Q]), lambda t, y: "itself", lambda f: f(*given)) == "itself"
+        np.testing.assert_array_equal(calls.seen, [[given[0], *given[1]]])
+        found = calls.solved(flat([P, Q]), pytest.fail, lambda f: f(0.3, Y))
+        np.testing.assert_array_equal(found, [Q * np.sqrt(Y[0]), 1 / Y[1]])
 
 
 def test_an_exception_of_the_function_is_the_users() -> None:
@@ -301,6 +303,10 @@ def test_what_writes_into_its_closure_has_no_identity() -> None:
         total[0] += 1
         return y
 
+    def slicing(t: Any, y: Any) -> Any:
+        total[:1] = [t]
+        return y
+
     def building(t: Any, y: Any) -> Any:
         out = [0.0, 0.0]
         out[0] = y[1]
@@ -308,4 +314,5 @@ def test_what_writes_into_its_closure_has_no_identity() -> None:
 
     assert identity_of(appending) is None
     assert identity_of(adding) is None
+    assert identity_of(slicing) is None
     assert identity_of(building) is not None
