@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from tapenet.errors import ArgumentError
+
 TYPES = {
     "f": "float",
     "d": "double",
@@ -22,6 +24,8 @@ TYPES = {
     "l": "int64_t",
     "q": "int64_t",
     "L": "uint64_t",
+    "F": "float complex",
+    "D": "double complex",
 }
 
 # Of elementwise operations: {0}, {1} and {2} are the operands, and {f} is "f" where the result is a float.
@@ -85,18 +89,42 @@ EXPRESSIONS: dict[str, str] = {
 }
 
 
+# Of complex numbers; those of `FROM_COMPLEX` give real ones.
+_COMPLEX_FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")
+FROM_COMPLEX = {"real": "creal{f}({0})", "imag": "cimag{f}({0})", "absolute": "cabs{f}({0})"}
+COMPLEX: dict[str, str] = {
+    **{name: f"c{name}{{f}}({{0}})" for name in _COMPLEX_FUNCTIONS},
+    **{name: f"c{other}{{f}}({{0}})" for name, other in _OTHER_NAMES.items() if name.startswith("arc")},
+    **{name: f"{{0}} {symbol} {{1}}" for name, symbol in _SYMBOLS.items()},
+    **{name: EXPRESSIONS[name] for name in ("negative", "positive", "square", "reciprocal", "where", "astype")},
+    **{name: EXPRESSIONS[name] for name in ("stop_gradient", "subgradient", "detached", "equal", "not_equal")},
+    **FROM_COMPLEX,
+    "power": "cpow{f}({0}, {1})",
+    "conjugate": "conj{f}({0})",
+    "complex_sign": "{0} == 0 ? {0} : {0} / cabs{f}({0})",
+}
+
 # Words of C99, and functions and names that the text uses.
 RESERVED = frozenset(
     """auto break case char const continue default do double else enum extern float for goto if inline int long register
     restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main memcpy
-    size_t ptrdiff_t top total work all mean best winner count last row column found""".split()
-) | {name for text in EXPRESSIONS.values() for name in re.findall(r"[a-z][a-z0-9]*", text.replace("{f}", ""))}
+    size_t ptrdiff_t top total work all mean best winner count last row column found complex I""".split()
+) | {
+    name
+    for text in (*EXPRESSIONS.values(), *COMPLEX.values())
+    for name in re.findall(r"[a-z][a-z0-9]*", text.replace("{f}", ""))
+}
 
 
 def literal(x: Any) -> str:
     """Return a number in C."""
     if isinstance(x, bool | int | np.bool_ | np.integer):
         return f"({int(x)}LL)" if int(x) < 0 or int(x) >= 2**31 else str(int(x))
+    if isinstance(x, complex | np.complexfloating):
+        if not np.isfinite(x):
+            raise ArgumentError(f"to_c: complex constants must be finite; got {x}. Pass it as an argument.")
+        parts = [literal(np.float32(part) if isinstance(x, np.complex64) else float(part)) for part in (x.real, x.imag)]
+        return f"({parts[0]} + {parts[1]} * I)"
     value, suffix = float(x), "f" if isinstance(x, np.float32) else ""
     if math.isnan(value):
         return "NAN"

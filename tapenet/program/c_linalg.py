@@ -161,7 +161,7 @@ def _solutions(w: Writer, instruction: Instruction, a: int, b: int | str, assume
         _of_matrices(w, out, a, b, lambda own, a: _call(w, "substitute", out, a, own, n, columns, is_lower))
         return
     w.make(out)
-    with w.scratch(n * n, out) as copy:
+    with w.scratch(n * n, w.program.spaces[out].dtype) as copy:
 
         def write(own: str, a: str) -> None:
             w.add(f"memcpy({copy}, {a}, {n * n} * sizeof(*{copy}));")

@@ -61,7 +61,7 @@ def order(w: Writer, instruction: Instruction) -> None:
         w.loops([length], lambda own: w.add(f"{target}[{start} + {own[0]} * {steps[axis]}] = found[{own[0]}];"))
 
     if 0 not in shape:
-        with w.scratch(2 * length, out) as places:
+        with w.scratch(2 * length, w.program.spaces[out].dtype) as places:
             w.loops([shape[i] for i in others], write)
 
 

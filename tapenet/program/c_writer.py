@@ -21,7 +21,7 @@ from tapenet.program.stretches import Arena
 def space_of(program: Program, number: int) -> Space:
     """Return what is known of a value; of a constant Python number its kind."""
     x = program.constants.get(number)
-    if type(x) in (bool, int, float):
+    if type(x) in (bool, int, float, complex):
         return Space((), np.dtype(type(x)), type(x) is not bool, False)
     return program.spaces[number]
 
@@ -61,7 +61,8 @@ class Writer:
         space = space_of(self.program, number)
         if space.dtype is None or space.dtype.char not in TYPES or not space.dtype.isnative:
             raise ArgumentError(
-                f"to_c: arrays must be of float32, float64, integers or booleans; got {space}. Give f other arguments."
+                f"to_c: arrays must be of float32, float64, complex64, complex128, integers or booleans; got {space}. "
+                "Give f other arguments."
             )
         return TYPES[space.dtype.char]
 
@@ -69,17 +70,17 @@ class Writer:
         """Return the name of a value; a constant is a number, or a table that is written at its first use."""
         if number not in self.names:
             x: Any = self.program.constants.get(number)
-            is_number = isinstance(x, np.ndarray | np.generic | bool | int | float)
+            is_number = isinstance(x, np.ndarray | np.generic | bool | int | float | complex)
             if not is_number or np.asarray(x).dtype.char not in TYPES:
                 raise ArgumentError(f"to_c: values must be numbers and arrays; got {self.program.spaces[number]}.")
             self.names[number] = literal(x) if np.shape(x) == () else self.table(np.asarray(x))
         return self.names[number]
 
-    def table(self, x: Any) -> str:
+    def table(self, x: Any, kind: str = "") -> str:
         """Write an array that is a constant, and return its name."""
         name = f"c{len(self.tables)}"
         values = ", ".join(map(literal, np.ravel(x))) or "0"
-        self.tables.append(f"static const {TYPES[x.dtype.char]} {name}[{max(1, x.size)}] = {{{values}}};")
+        self.tables.append(f"static const {kind or TYPES[x.dtype.char]} {name}[{max(1, x.size)}] = {{{values}}};")
         return name
 
     def make(self, number: int) -> str:
@@ -117,11 +118,9 @@ class Writer:
         return math.prod(self.shape(number)) * dtype.itemsize
 
     @contextmanager
-    def scratch(self, count: int, like: int) -> Iterator[str]:
-        """Write a block with memory for elements of the type of a value; give the name of the memory."""
-        dtype, kind = self.program.spaces[like].dtype, self.type(like)
-        assert dtype is not None
-        size = count * dtype.itemsize
+    def scratch(self, count: int, dtype: Any) -> Iterator[str]:
+        """Write a block with memory for elements; give the name of the memory."""
+        kind, size = TYPES[dtype.char], count * dtype.itemsize
         place = self.arena.take(size)
         self.add("{")
         self.level += 1
@@ -134,8 +133,8 @@ class Writer:
 
     def function(self, name: str, kind: str, text: str) -> str:
         """Return the name of a function of the file's own, for elements of a type; it is written at its first use."""
-        own = f"{self.name}_{name}_{kind}"
-        written = text.format(name=own, kind=kind, f="f" * (kind == "float"))
+        own = f"{self.name}_{name}_{kind.replace(' ', '_')}"
+        written = text.format(name=own, kind=kind, f="f" * kind.startswith("float"))
         if written not in self.tables:
             self.tables.append(written)
         return own

@@ -33,7 +33,8 @@ class Lowered(Program):
             ArgumentError: the program draws random numbers, or has an operation other than elementwise ones, products
                 of matrices and stacks of them, slices and other moves, elements at indices, reductions, running sums
                 and products, softmax, convolutions and pools, orders and places of extrema, Cholesky factors, inverses
-                and solutions of linear equations.
+                and solutions of linear equations, Fourier transforms; or of complex numbers one that is none of the
+                elementwise, moves, sums, products and transforms.
 
         >>> program = tn.compile(lambda x: tnp.tanh(x) * 2).lower(np.ones(3, np.float32))
         >>> "int smooth(const float *x0, float *y0, unsigned char *work)" in program.to_c("smooth")

@@ -207,6 +207,26 @@ def masked(x: Array, y: Array) -> Any:
     )
 
 
+def waves(x: Array, y: Array, w: Array) -> Any:
+    """Functions of complex numbers made of real ones, matrices of them and their moves."""
+    z = x + 1j * y
+    return (
+        *(tnp.exp(z) / (z + 2), tnp.sqrt(z) * tnp.sin(z), tnp.conj(z) - 1j, abs(z), z.real * z.imag, z @ z.T, z @ w),
+        *(tnp.sum(z, 0), tnp.mean(z), z.T[::-1], z[np.array([1, 0])], tnp.where(x > 0, z, -z), z**2, 1 / (3 + z)),
+        *(z == z, tnp.einsum("ij,kj->ik", z, w), tnp.tanh(z) * np.array([1 + 2j, -1j, 2, 0.5], z.dtype)),
+    )
+
+
+def spectra(x: Array) -> Any:
+    """Transforms of real and of complex numbers, along each axis and along both."""
+    fft = tnp.fft
+    z = fft.fft(x, axis=0)
+    return (
+        *(z, fft.rfft(x), fft.rfft(x, axis=0, norm="ortho"), fft.ifft(z), fft.fft2(x), fft.ifft2(z, norm="forward")),
+        *(fft.irfft(z), fft.irfft(z, 2 * z.shape[1] - 1, norm="ortho"), abs(fft.fft(z, norm="forward")) ** 2),
+    )
+
+
 def of(*shapes: tuple[int, ...], dtype: Any = np.float32) -> tuple[Array, ...]:
     return tuple(RNG.normal(size=shape).astype(dtype) for shape in shapes)
 
@@ -261,6 +281,18 @@ SUBJECTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "masked": (masked, of((3, 4, 2), (2,))),
     "masked_gradient": (tn.value_and_grad(weighted(masked), (0, 1)), of((3, 4, 2), (2,), dtype=np.float64)),
     "masked_empty": (lambda x: (x[x > 9], tn.at(x)[x > 9].set(1.0), x[x == x]), of((3, 4))),
+    "waves": (waves, of((2, 4), (2, 4), (4, 4), dtype=np.float64)),
+    "waves_singles": (lambda x, y: (x + 1j * y) * (x - 2j) / 3, of((2, 3), (3,))),
+    "waves_given": (lambda z: (z * tnp.conj(z), tnp.log(z)), ((RNG.normal(size=4) + 1j * RNG.normal(size=4)),)),
+    **{
+        f"spectra_{m}_{n}": (spectra, of((m, n), dtype=np.float64))
+        for m, n in ((1, 2), (6, 5), (8, 7), (15, 16), (2, 22))
+    },
+    "spectra_singles": (lambda x: (tnp.fft.rfft(x), tnp.fft.irfft(tnp.fft.rfft(x) * 1j)), of((3, 12))),
+    "spectra_gradient": (
+        tn.value_and_grad(weighted(lambda x: [abs(y + 3) for y in spectra(x)])),
+        of((6, 10), dtype=np.float64),
+    ),
     "orders": (orders, of((5, 9))),
     "orders_gradient": (
         tn.value_and_grad(lambda x: weighted(lambda x: (tnp.sort(x), tnp.sort(x, 0), tnp.median(x, 0)))(x)),
@@ -309,7 +341,7 @@ def test_it_gives_what_the_function_gives(name: str, library: Compiled) -> None:
         wanted = np.asarray(wanted)
         assert found.shape == wanted.shape
         assert found.dtype == wanted.dtype
-        digits = 64 * float(np.finfo(wanted.dtype).eps) if wanted.dtype.kind == "f" else 0
+        digits = 64 * float(np.finfo(wanted.dtype).eps) if wanted.dtype.kind in "fc" else 0
         np.testing.assert_allclose(found, wanted, rtol=digits, atol=digits)
 
 
@@ -373,7 +405,13 @@ def test_it_is_self_contained_and_small() -> None:
     ("f", "args", "message"),
     [
         (lambda x: tnp.linalg.eigvalsh(x), (np.eye(2),), "to_c: operations must be .*, or one of .*; got eigvalsh"),
-        (lambda x: x * 1j, (np.ones(2),), "to_c: arrays must be of float32, float64, integers or booleans"),
+        (
+            lambda x: x * 2,
+            (np.ones(2, np.float16),),
+            "to_c: arrays must be of float32, float64, complex64, complex128,",
+        ),
+        (lambda x: tnp.sort(x * 1j), (np.ones(2),), "to_c: operations of complex numbers must be .*; got order"),
+        (lambda x: x + complex(0, np.inf), (np.ones(2),), "to_c: complex constants must be finite; got infj"),
         (lambda x, rng: x * rng.random(2), (np.ones(2), np.random.default_rng(0)), "to_c: "),
         (lambda x: x[np.array([0, 1]), x[0] > 0], (np.ones((2, 2)),), "to_c: indices must be .*; got a mask beside"),
     ],
