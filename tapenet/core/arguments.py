@@ -157,10 +157,8 @@ def numpy_function(
             count = len(arguments)
             if 0 < count <= alone:
                 kind = type(arguments[0])
-                if kind is np.ndarray and (not keywords or shared.issuperset(keywords)):
-                    return of_array(*arguments, **keywords)
-                if kind is Tensor and not keywords:
-                    return ours(*arguments)
+                if (kind is np.ndarray or kind is Tensor) and (not keywords or shared.issuperset(keywords)):
+                    return ours(*arguments, **keywords) if kind is Tensor else of_array(*arguments, **keywords)
             is_on_tape = has_lists = False
             for x in arguments:
                 kind = type(x)

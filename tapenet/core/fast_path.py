@@ -97,6 +97,17 @@ def _of_lists(primitive: Primitive, operands: Sequence[Array], keywords: Mapping
     return _slow_path(primitive, operands, keywords)
 
 
+# ---- the constants that it takes: with others a result may be of objects or of durations, which `bind` refuses ----
+
+_NUMBERS = (bool, int, float, complex, np.bool_, np.number)
+SCALARS = frozenset(kind for kind in CONSTANTS if issubclass(kind, _NUMBERS)) - {np.timedelta64}
+
+
+def is_numeric_array(x: Any) -> bool:
+    """Return whether x is a plain array of numbers."""
+    return type(x) is np.ndarray and x.dtype.kind in "biufc"
+
+
 # ---- the template ----
 
 # {signature} are the parameters, {values} the plain values of the operands. {partition} finds the trace, the values,
@@ -152,7 +163,7 @@ _BINARY = """
             slots = (first, second)
             {both_keep}
         else:
-            if not trace.is_fast or type(y) not in CONSTANTS{or_keywords}:
+            if not trace.is_fast or (type(y) not in SCALARS and not is_numeric_array(y)){or_keywords}:
                 return slow_path(primitive, (x, y), {keywords})
             y_value = y
             second = None
@@ -160,7 +171,7 @@ _BINARY = """
             {x_keeps}
     elif type(y) is Tensor:
         trace = y.owner
-        if not trace.is_fast or type(x) not in CONSTANTS{or_keywords}:
+        if not trace.is_fast or (type(x) not in SCALARS and not is_numeric_array(x)){or_keywords}:
             return slow_path(primitive, (x, y), {keywords})
         x_value, y_value = x, y._value
         first, second = y.slot, None

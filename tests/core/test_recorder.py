@@ -14,6 +14,7 @@ import pytest
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from tapenet.core.fast_path import SCALARS
 from tapenet.core.primitive import REGISTRY, Primitive
 from tapenet.core.pytrees import tree_leaves
 from tapenet.core.recorder import new_recorder, put_group, slot_of
@@ -92,6 +93,27 @@ def test_products_of_matrices_make_the_records_of_the_general_path(multiply: Any
     with new_recorder(replayable=False) as general:
         general.apply(REGISTRY["matmul"], mix(general.watch(point)), {})
     assert list(map(shown, fast.entries)) == list(map(shown, general.entries))
+
+
+@pytest.mark.parametrize("other", [np.ones((2, 2), object), np.ones((2, 2), "m8[s]"), np.timedelta64(1, "s"), None])
+@pytest.mark.parametrize("operate", [operator.mul, operator.truediv, tnp.multiply, operator.matmul, tnp.matmul])
+def test_operands_that_are_not_numeric_are_refused(operate: Any, other: Any) -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(np.ones((2, 2)))
+        for operands in ((x, other), (other, x)):
+            with pytest.raises(tn.TapenetError, match=r"^(multiply|divide|matmul): "):
+                operate(*operands)
+        assert len(tape.records) == 1
+
+
+@pytest.mark.parametrize("kind", sorted(SCALARS, key=str))
+def test_scalars_of_every_numeric_type_are_constants(kind: Any) -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(np.float32(2))
+        y = x * kind(1)
+        real = y.real
+    assert y.dtype == (np.float32(2) * kind(1)).dtype
+    assert tape.gradient(real, x) == 1
 
 
 def test_an_operator_takes_no_keywords() -> None:
