@@ -159,7 +159,7 @@ all the same, it is that error's cause, and the traceback shows it first: so for
 and for a dense Tensor as the matrix of `csr_array`. Three things remain SciPy's own errors alone, as it asks a Tensor
 nothing before it fails: `splu(A).solve(x)`, the one diagonal of `diags_array`, and a sampling frequency `fs`. And a
 search that only compares values, such as `scipy.optimize.golden`, finds a plain number: its derivative is that of
-`tapenet.scipy.optimize.minimize_scalar`.
+`tapenet.scipy.optimize.golden`.
 
 What becomes of each public function on a Tensor:
 

@@ -127,3 +127,60 @@ declare(
     tolerance=1e-5,
     closeness=1e-8,
 )
+
+# ---- by the name of a method ----
+
+
+def basin(x: Any, a: Any) -> Any:
+    return np.sum((x - a) ** 2) + np.sum(x) ** 2
+
+
+def slope(x: Any, a: Any) -> Any:
+    return 2 * (x - a) + 2 * np.sum(x)
+
+
+for each, settings in {
+    "fmin": {"xtol": 1e-9, "ftol": 1e-9},
+    "fmin_bfgs": {"fprime": slope, "gtol": 1e-8},
+    "fmin_cg": {"fprime": slope, "gtol": 1e-8},
+    "fmin_powell": {"xtol": 1e-9, "ftol": 1e-9},
+}.items():
+    declare(
+        each,
+        lambda xp, a, each=each, more=settings: getattr(xp, each)(
+            basin, np.ones(2), args=(a.astype(float),), disp=0, **more
+        ),
+        PAIR,
+        order=1,
+        closeness=1e-5,
+        tolerance=1e-4,
+    )
+declare(
+    "fmin_ncg",
+    lambda xp, a: xp.fmin_ncg(
+        basin, np.ones(2), slope, fhess=lambda x, a: 2 * np.eye(2) + 2, args=(a.astype(float),), avextol=1e-9, disp=0
+    ),
+    PAIR,
+    order=1,
+    closeness=1e-5,
+    tolerance=1e-4,
+)
+for each in ("brent", "golden"):
+    declare(
+        each,
+        lambda xp, a, each=each: tnp.asarray(
+            getattr(xp, each)(lambda x, a: np.cosh(x - a), args=(a[0].astype(float),), tol=1e-9)
+        ),
+        ONE,
+        order=1,
+        closeness=1e-6,
+        tolerance=1e-4,
+    )
+declare(
+    "fminbound",
+    lambda xp, a: tnp.asarray(xp.fminbound(lambda x, a: np.cosh(x - a), -4, 5, (a[0].astype(float),), xtol=1e-9)),
+    ONE,
+    order=1,
+    closeness=1e-6,
+    tolerance=1e-4,
+)

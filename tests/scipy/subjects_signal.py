@@ -262,3 +262,32 @@ for each in ("lp2bp", "lp2bs"):
     declare(each + "_zpk", call, off_axes(2), off_axes(2), DECIBELS, order=2)
 declare("bilinear", lambda xp, b, a, fs: xp.bilinear(b + 2, a, fs[0]), B, LEADING, GAIN)
 declare("bilinear_zpk", lambda xp, z, p, fs: xp.bilinear_zpk(z, paired(p), 2.0, fs[0]), B, off_axes(2), GAIN)
+
+# ---- waveforms, and filters of a neighbourhood ----
+
+TIMES, PAIR = between(0.2, 1.5, 4), between(0.8, 1.2, 3)
+for method in ("linear", "quadratic", "logarithmic", "hyperbolic"):
+    call = lambda xp, t, p, m=method: xp.chirp(t, p[0], 3 * p[1], 2 * p[2], m, phi=30 * p[0], vertex_zero=m == "li")  # noqa: E731
+    # SciPy makes Python floats of the parameters.
+    declare("chirp", call, TIMES, PAIR, order=1 + (method == "linear"))
+declare("sweep_poly", lambda xp, t, p: xp.sweep_poly(t, p, 30.0), TIMES, PAIR)
+declare("gausspulse", lambda xp, t, p: xp.gausspulse(t, p[0], p[1], -6 * p[2], retquad=True, retenv=True), TIMES, PAIR)
+declare("gausspulse", lambda xp, p: tnp.asarray(xp.gausspulse("cutoff", p[0], p[1], -6 * p[2], -60 * p[0])), PAIR)
+declare(
+    "sawtooth",
+    lambda xp, t, p: xp.sawtooth(t * 9, 0.3 * p[0]),
+    TIMES.map(lambda t: 0 * t + np.array([0.1, 0.5, 0.9, 1.3])),
+    PAIR,
+)
+declare(
+    "square", lambda xp, t, p: xp.square(t, 0.3 * p[0]), TIMES.map(lambda t: 0 * t + np.array([0.1, 0.5, 3, 9])), PAIR
+)
+SPIKES = between(-0.05, 0.05, 5, 4).map(lambda x: x + np.random.default_rng(2).permutation(20).reshape(5, 4))
+declare("medfilt", lambda xp, x: xp.medfilt(x, [3, 1]), SPIKES)
+declare("medfilt2d", lambda xp, x: xp.medfilt2d(x), SPIKES)
+declare("order_filter", lambda xp, x: xp.order_filter(x, np.ones((1, 3)), 2), SPIKES)
+declare("wiener", lambda xp, x: xp.wiener(x, (3, 3)), SPIKES)
+declare("wiener", lambda xp, x, v: xp.wiener(x[0], 3, 9 * v[0]), SPIKES, PAIR)
+declare("deconvolve", lambda xp, x, y: xp.deconvolve(x, y), LONG, STABLE)
+declare("hilbert2", lambda xp, x: xp.hilbert2(x, (4, 5), (1, 0)), SPIKES.map(lambda x: x / 20))
+declare("group_delay", lambda xp, b, a, w: xp.group_delay((b, a), w)[1], LEADING, STABLE, TIMES)

@@ -120,5 +120,12 @@ declare(
 declare(
     "sparse.linalg", "splu", lambda xp, b: xp.splu(SYMMETRIC.tocsc()).solve(b), between(-1, 1, 4, 2), in_single=False
 )
-declare("sparse.linalg", "factorized", lambda xp, b: xp.factorized(LOWER.tocsc())(b), VECTOR, in_single=False)
+declare(
+    "sparse.linalg",
+    "factorized",
+    lambda xp, d, b: xp.factorized(matrix(xp, d).tocsc())(b),
+    DATA,
+    VECTOR,
+    in_single=False,
+)
 declare("sparse.linalg", "matrix_power", lambda xp, d: xp.matrix_power(matrix(xp, d), 3).toarray(), DATA, order=1)

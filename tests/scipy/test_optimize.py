@@ -518,3 +518,10 @@ def test_what_scipy_refuses_of_the_values_is_refused_under_our_name_and_a_users_
 
     with pytest.raises(ValueError, match=r"^a user's$"):
         tn.grad(lambda a: optimize.least_squares(users, np.ones(2), args=(a,)).x[0])(1.0)
+
+
+def test_functions_of_one_method_give_the_solution_alone() -> None:
+    with tn.GradientTape() as tape, pytest.raises(tn.ArgumentError, match=r"optimize\.fmin: full_output and retall"):
+        optimize.fmin(lambda x, a: np.sum((x - a) ** 2), np.ones(2), (tape.watch(np.ones(2)),), full_output=True)
+    slope = tn.grad(lambda a: optimize.brent(lambda x, a: (x - a * a) ** 2, (a,), (-9.0, 9.0)))(1.5)
+    np.testing.assert_allclose(slope, 3.0)

@@ -222,6 +222,16 @@ REFUSALS = [
     (lambda x: signal.istft(x[None], time_axis=0, freq_axis=0), "differing time and frequency axes"),
     (lambda x: signal.freqz(x[None]), "b must be one-dimensional"),
     (lambda x: signal.windows.exponential(5, 2.0, x[0]), "If sym==True, center must be None"),
+    (lambda x: signal.chirp(x, 1.0, 2.0, 3.0, "cubic"), "method must be 'linear', 'quadratic'"),
+    (lambda x: signal.chirp(x, 1.0, 2.0, -3.0, "log"), "f0 and f1 must be nonzero and have the same sign"),
+    (lambda x: signal.chirp(x, 0.0, 2.0, 3.0, "hyp"), "f0 and f1 must be nonzero"),
+    (lambda x: signal.gausspulse(x, bwr=1.0), "bwr below 0"),
+    (lambda x: signal.gausspulse("end", x[0] * 0 + 1), "t must be times, or 'cutoff'"),
+    (lambda x: signal.medfilt(x, 4), "each element of kernel_size should be odd"),
+    (lambda x: signal.medfilt2d(x), "input must have two axes"),
+    (lambda x: signal.deconvolve(x[:0], x), "signal and divisor must be non-empty"),
+    (lambda x: signal.hilbert2(1j * x), "x must be real"),
+    (lambda x: signal.hilbert2(x[None], (0, 3)), "N must be positive"),
     (lambda x: signal.butter(2, x[0] * 0 + 1.5), "digital filter critical frequencies must be 0 < Wn < 1"),
     (lambda x: signal.butter(2, x[0] * 0 - 1.5), "filter critical frequencies must be greater than 0"),
     (lambda x: signal.butter(2, x[:2] * 0 + np.array([0.5, 0.2]), "band"), "Wn[0] must be less than Wn[1]"),
@@ -302,3 +312,15 @@ def test_a_bandpass_of_sections_is_fitted_to_a_signal() -> None:
 def test_cutoffs_that_scipy_refuses_are_refused_with_its_words(cutoff: Any, settings: Any, words: str) -> None:
     with tn.GradientTape() as tape, pytest.raises(tn.ArgumentError, match=rf"signal\.firwin: .*{words}"):
         signal.firwin(5, tape.watch(np.array(cutoff)), **settings)
+
+
+def test_sweeps_of_one_frequency_and_widths_outside() -> None:
+    t = np.linspace(0, 1, 5)
+    for method in ("log", "hyperbolic"):
+        with tn.GradientTape() as tape:
+            found = signal.chirp(tape.watch(t), 2.0, 1.0, 2.0, method)
+        np.testing.assert_allclose(found.value, scipy.signal.chirp(t, 2.0, 1.0, 2.0, method))
+    with tn.GradientTape() as tape:
+        assert np.all(np.isnan(signal.sawtooth(tape.watch(t), 1.5).value))
+        assert signal.deconvolve(tape.watch(t[:2]), t)[0] == []
+    np.testing.assert_allclose(tn.elementwise_grad(signal.sawtooth)(t), 1 / np.pi)

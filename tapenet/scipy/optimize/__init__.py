@@ -30,6 +30,16 @@ from tapenet.scipy.optimize.fits import (
 )
 from tapenet.scipy.optimize.linear import linear_sum_assignment as linear_sum_assignment, linprog as linprog
 from tapenet.scipy.optimize.minima import minimize as minimize
+from tapenet.scipy.optimize.named import (
+    brent as brent,
+    fmin as fmin,
+    fmin_bfgs as fmin_bfgs,
+    fmin_cg as fmin_cg,
+    fmin_ncg as fmin_ncg,
+    fmin_powell as fmin_powell,
+    fminbound as fminbound,
+    golden as golden,
+)
 from tapenet.scipy.optimize.placed import PLACED
 from tapenet.scipy.optimize.rosenbrock import (
     rosen as rosen,

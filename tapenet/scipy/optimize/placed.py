@@ -27,18 +27,12 @@ _REFUSED = {
     **{
         name: _MINIMUM.format(method)
         for name, method in {
-            "fmin": "Nelder-Mead",
-            "fmin_bfgs": "BFGS",
-            "fmin_cg": "CG",
             "fmin_cobyla": "COBYLA",
             "fmin_l_bfgs_b": "L-BFGS-B",
-            "fmin_ncg": "Newton-CG",
-            "fmin_powell": "Powell",
             "fmin_slsqp": "SLSQP",
             "fmin_tnc": "TNC",
         }.items()
     },
-    **dict.fromkeys(("brent", "fminbound", "golden"), "Write optimize.minimize_scalar, and its .x."),
     "approx_fprime": "Write tn.jacobian, which is exact.",
     "check_grad": "Write tn.testing.check_grads.",
     "line_search": "Pass plain values, or write optimize.minimize.",

@@ -94,6 +94,22 @@ from tapenet.scipy.signal.transformations import (
     lp2lp as lp2lp,
     lp2lp_zpk as lp2lp_zpk,
 )
+from tapenet.scipy.signal.waveforms import (
+    chirp as chirp,
+    gausspulse as gausspulse,
+    sawtooth as sawtooth,
+    square as square,
+    sweep_poly as sweep_poly,
+)
+from tapenet.scipy.signal.windowed import (
+    deconvolve as deconvolve,
+    group_delay as group_delay,
+    hilbert2 as hilbert2,
+    medfilt as medfilt,
+    medfilt2d as medfilt2d,
+    order_filter as order_filter,
+    wiener as wiener,
+)
 from tapenet.scipy.signal.windows import get_window as get_window
 
 globals().update(PLACED)
