@@ -507,6 +507,8 @@ class StraightField:
 
         None where that would be too large, or `make` gives None.
         """
+        if name in self.functions:
+            return self.functions[name]
         return self._made(
             name, lambda: make([Steps.of(self.graph, x) for x in (self.outputs, self._slopes, self._pulled)])
         )

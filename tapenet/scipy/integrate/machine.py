@@ -66,10 +66,15 @@ def _interpreter() -> tuple[int, ...] | None:
     return (*found, id(float), id(np.ndarray))
 
 
+@functools.cache
+def _maker() -> Function:
+    """Return CPython's function that makes one of a method, with a prototype of its own: others may give it another."""
+    kind = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
+    return kind(("PyCFunction_NewEx", ctypes.pythonapi))
+
+
 def _made_function(method: _Method, own: Any) -> Function:
-    make = ctypes.pythonapi.PyCFunction_NewEx
-    make.restype, make.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    function: Function = make(ctypes.addressof(method), own, None)
+    function: Function = _maker()(ctypes.addressof(method), own, None)
     return function
 
 

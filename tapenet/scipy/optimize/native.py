@@ -38,19 +38,18 @@ class _Report(ctypes.Structure):
 @functools.cache
 def _solver(name: str) -> Any:
     """Return a solver of SciPy's; None where this SciPy does not give it."""
+    # With prototypes of their own: others may give the functions of `pythonapi` another.
+    name_of = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", ctypes.pythonapi))
+    kind = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
+    address_of = kind(("PyCapsule_GetPointer", ctypes.pythonapi))
     try:
-        functions = importlib.import_module("scipy.optimize.cython_optimize._zeros").__pyx_capi__
-        capsule = functions[name]
-        pythonapi = ctypes.pythonapi
-        pythonapi.PyCapsule_GetName.restype, pythonapi.PyCapsule_GetName.argtypes = ctypes.c_char_p, (ctypes.py_object,)
-        pythonapi.PyCapsule_GetPointer.restype = ctypes.c_void_p
-        pythonapi.PyCapsule_GetPointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
-        declared = pythonapi.PyCapsule_GetName(capsule)
-        if not declared.endswith(_ARGUMENTS) or not declared.startswith(b"double ("):
-            return None
-        found = pythonapi.PyCapsule_GetPointer(capsule, declared)
+        capsule = importlib.import_module("scipy.optimize.cython_optimize._zeros").__pyx_capi__[name]
     except (ImportError, AttributeError, KeyError):
         return None
+    declared = name_of(capsule)
+    if not declared.startswith(b"double (") or not declared.endswith(_ARGUMENTS):
+        return None
+    found = address_of(capsule, declared)
     pointer, number = ctypes.c_void_p, ctypes.c_double
     return ctypes.PYFUNCTYPE(number, pointer, number, number, pointer, number, number, ctypes.c_int, pointer)(found)
 
@@ -77,17 +76,18 @@ class Bracketed:
     rtol: float
     maxiter: int
 
-    @property
-    def is_valid(self) -> bool:
-        """Whether the arguments are such as SciPy's function of Python takes."""
-        if type(self.low) not in _NUMBERS or type(self.high) not in _NUMBERS or type(self.maxiter) is not int:
-            return False
-        return self.xtol > 0 and self.rtol >= _LEAST and 0 <= self.maxiter < 2**31
+    @classmethod
+    def of(cls, name: str, low: Any, high: Any, xtol: Any, rtol: Any, maxiter: Any) -> Bracketed | None:
+        """Return the call; None where the arguments are not such as SciPy's function of Python takes."""
+        if type(low) not in _NUMBERS or type(high) not in _NUMBERS or type(maxiter) is not int:
+            return None
+        is_valid = xtol > 0 and rtol >= _LEAST and 0 <= maxiter < 2**31
+        return cls(name, low, high, xtol, rtol, maxiter) if is_valid else None
 
     def root(self, level: Level, arrays: Sequence[Array]) -> float | None:
-        """Return the root; None where there is none, an argument is not valid, or a value of f is not finite."""
+        """Return the root; None where there is none, or a value of f is not finite."""
         solver = _solver(self.name)
-        if solver is None or not self.is_valid:
+        if solver is None:
             return None
         given, report = level.arguments(arrays), _Report()
         at, places = ctypes.addressof(given), (ctypes.addressof(report),)
@@ -124,12 +124,13 @@ class Level:
 
 def level_of(field: StraightField) -> Level | None:
     """Return a function of one number as machine code; None where there is none."""
-    found: Level | None = field.lowered("level", lambda codes: _compiled(field, codes[0])) if _has_code() else None
+    if not (_HAS_LONG_ADDRESSES and backends.has_machine_code()):
+        return None
+    found: Level | None = field.lowered("level", lambda codes: _compiled(field, codes[0]))
     return found
 
 
-def _has_code() -> bool:
-    return backends.has_machine_code() and ctypes.sizeof(ctypes.c_void_p) == 8
+_HAS_LONG_ADDRESSES = ctypes.sizeof(ctypes.c_void_p) == 8
 
 
 def _compiled(field: StraightField, steps: Steps) -> Level | None:

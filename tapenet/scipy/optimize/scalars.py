@@ -108,7 +108,7 @@ def _bracketing(name: str) -> Function:
                 _raise_named(ours, error)
                 raise
 
-        bracketed = Bracketed(name, a, b, xtol, rtol, maxiter)
+        bracketed = Bracketed.of(name, a, b, xtol, rtol, maxiter)
         return scalar_root(ours, f, root, tupled(args), 4 * xtol, (a, b), bracketed)
 
     return published(solver, scipy.optimize, name, _NOTE)
