@@ -107,7 +107,7 @@ SCENARIO = Scenario(
     contenders=contenders,
     sizes={"steps": 50, "batch_size": 16, "width": 64},
     tiny={"steps": 3, "batch_size": 2, "width": 4},
-    target=0.8,
+    target=0.7,
 )
 
 if __name__ == "__main__":

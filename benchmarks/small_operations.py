@@ -16,7 +16,7 @@ SCENARIO = Scenario(
     contenders=partial(chains.contenders, dtype=np.float64),
     sizes={"length": 300, "size": 8},
     tiny={"length": 10, "size": 8},
-    target=0.5,
+    target=0.45,
     tolerance=1e-9,
 )
 
