@@ -217,3 +217,45 @@ def test_pearsons_distribution_passes_through_the_normal_one() -> None:
     np.testing.assert_allclose(tn.grad(lambda s: stats.pearson3.cdf(z, s))(0.0), -phi * (z * z - 1) / 6, rtol=1e-13)
     both = [tn.vjp(lambda s: stats.pearson3.cdf(z, s), s)[0] for s in (0.6 - 1e-14, 0.6)]
     np.testing.assert_allclose(both[0], both[1], rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore")  # SciPy's, of infinities
+@pytest.mark.parametrize("name", sorted(SHAPES))
+def test_outside_of_the_support_and_at_infinity_derivatives_are_zero(name: str) -> None:
+    shapes, theirs = SHAPES[name], getattr(scipy.stats, name)
+    low, high = theirs.support(*shapes)
+    x = np.array([-np.inf, np.inf, *(end for end in (low - 1, high + 1, low, high) if np.isfinite(end)), np.nan])
+    for method in ("cdf", "logsf"):
+        value, pullback = tn.vjp(lambda *xs, m=method: getattr(getattr(stats, name), m)(*xs), x, *shapes, 0.0, 1.0)
+        np.testing.assert_array_equal(value, getattr(theirs, method)(x, *shapes))
+        for gradient in pullback(np.where(np.isnan(value), 0, 1.0)):
+            np.testing.assert_array_equal(gradient, 0)
+    value, pullback = tn.vjp(lambda *xs: getattr(stats, name).pdf(*xs), x[:2], *shapes, 0.0, 1.0)
+    np.testing.assert_array_equal(value, 0)
+    assert not any(np.any(gradient) for gradient in pullback(np.ones(2)))
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "z", "expected", "slope"),
+    [
+        ("gamma", (2.0,), 800.0, np.log(801) - 800, -800 / 801),
+        ("chi", (2.0,), 60.0, -1800.0, -60.0),
+        ("beta", (3.0, 1.0), 1e-120, 3 * np.log(1e-120), 3e120),
+        ("dgamma", (1.0,), 800.0, -800 - np.log(2), -1.0),
+        ("exponnorm", (1.0,), 900.0, 0.5 - 900, -1.0),
+        ("foldnorm", (0.0,), 50.0, float(scipy.special.log_ndtr(-50)) + np.log(2), -50.0199840),
+        ("foldnorm", (0.0,), 1e6, float(scipy.special.log_ndtr(-1e6)) + np.log(2), -1e6),
+        ("genlogistic", (1.5,), 900.0, np.log(1.5) - 900, -1.0),
+    ],
+)
+def test_the_logarithm_of_a_tail_that_underflows(
+    name: str, shapes: tuple[float, ...], z: float, expected: float, slope: float
+) -> None:
+    method = "logcdf" if name == "beta" else "logsf"
+    value, by_z = with_slope(name, method, np.array([z]), *shapes)
+    np.testing.assert_allclose(value, [expected], rtol=1e-11)
+    np.testing.assert_allclose(by_z, [slope], rtol=1e-8)
+    by_shape = tn.grad(lambda s: getattr(getattr(stats, name), method)(z, s, *shapes[1:]))(shapes[0])
+    assert np.isfinite(by_shape)
+    curvature = tn.grad(tn.grad(lambda z: getattr(getattr(stats, name), method)(z, *shapes)))(z)
+    assert np.isfinite(curvature)

@@ -72,3 +72,8 @@ def holds_everywhere(condition: Array, x: Array) -> bool:
 def holds_nowhere(condition: Array) -> bool:
     """Return whether a condition holds for no element and stays so, as above."""
     return type(condition) is not Tensor and not np.any(condition)
+
+
+def exp_capped(x: Array) -> Array:
+    """Compute e^x, e^300 above 300: what decays like e^-(e^x) is 0 there, and no derivative is infinite."""
+    return tnp.exp(tnp.minimum(x, 300.0))

@@ -61,7 +61,9 @@ def gammainc_by_order(a: Any, x: Any, *, order: int) -> Any:
     a, x = a.astype(np.float64), x.astype(np.float64)
     inside = (a > 0) & (x > 0) & np.isfinite(a) & np.isfinite(x)
     lower = inside & ((x <= a) | (x < 0.5))
-    found = np.where((a > 0) & ((x == 0) | (x == np.inf)), 0.0, np.full(a.shape, np.nan))
+    nothing = inside & (x > a + 1e4) & (scipy.special.gammaincc(a, x) == 0)
+    found = np.where(nothing | ((a > 0) & ((x == 0) | (x == np.inf))), 0.0, np.full(a.shape, np.nan))
+    inside &= ~nothing
     for tail, selected in ((_gamma_lower, lower), (_gamma_upper, inside & ~lower)):
         if selected.any():
             found[selected] = tail(a[selected], x[selected], order)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from tapenet.errors import ArgumentTypeError
 from tapenet.scipy.special.declaring import solved
 from tapenet.scipy.special.helpers import guarded, holds_everywhere, holds_nowhere
 from tapenet.scipy.stats.expectations import over_probabilities
+from tapenet.scipy.stats.underflow import UNDERFLOW, log_tail
 
 Formula = Callable[..., Array]
 Bound = float | Formula
@@ -158,16 +160,25 @@ class Distribution:
         shapes, loc, scale = self._parsed(method, arguments, keywords)
         valid = self._is_valid(shapes, scale)
         scale = guarded(tnp.asarray(scale > 0), scale, 1.0)
-        z = (collected(x) - loc) / scale if self.has_scale else collected(x) - loc
-        found = self._inside(method, z, shapes, scale)
+        x = collected(x)
+        odd = tnp.asarray(~tnp.isfinite(x))
+        is_usual = holds_nowhere(odd)
+        inner = x if is_usual else tnp.where(odd, 0.0, x)
+        z = (inner - loc) / scale if self.has_scale else inner - loc
+        found = self._inside(method, z, shapes, scale, None if is_usual else odd)
+        if not is_usual:
+            left, right = _OUTSIDE[method]
+            ends = tnp.where(tnp.asarray(x == np.inf), right, tnp.where(tnp.asarray(x == -np.inf), left, np.nan))
+            found = tnp.where(odd, ends, found)
         return found if type(found) is Tensor and holds_everywhere(valid, found) else tnp.where(valid, found, np.nan)
 
-    def _inside(self, method: str, z: Array, shapes: Sequence[Array], scale: Array) -> Array:
+    def _inside(self, method: str, z: Array, shapes: Sequence[Array], scale: Array, odd: Any = None) -> Array:
+        """Compute a function in the standard form, with values for what is outside; `odd` masks what is not wanted."""
         lower, upper = self._ends(shapes)
-        below = tnp.asarray(z < lower) if self.lower != -np.inf else None
-        above = tnp.asarray(z > upper) if self.upper != np.inf else None
+        below, above = self._outside(method, z, lower, upper, shapes)
         below, above = (None if mask is None or holds_nowhere(mask) else mask for mask in (below, above))
-        outside = below if above is None else above if below is None else below | above
+        masks = [mask for mask in (below, above, odd) if mask is not None]
+        outside = functools.reduce(operator.or_, masks) if masks else None
         place = z if outside is None else tnp.where(outside, _interior(lower, upper), z)
         found = self.formulas[method](place, *shapes)
         if method == "pdf":
@@ -177,6 +188,12 @@ class Distribution:
         for mask, value in zip((below, above), _OUTSIDE[method], strict=True):
             found = found if mask is None else tnp.where(mask, value, found)
         return found
+
+    def _outside(self, method: str, z: Array, lower: Array, upper: Array, shapes: Sequence[Array]) -> tuple[Any, Any]:
+        """Return masks of what is below the support and above it; None for no end."""
+        below = tnp.asarray(z < lower) if self.lower != -np.inf else None
+        above = tnp.asarray(z > upper) if self.upper != np.inf else None
+        return below, above
 
     def cdf(self, x: Any, *arguments: Any, **keywords: Any) -> Any:
         """Compute the distribution function."""
@@ -233,14 +250,10 @@ class Distribution:
 
 def _interior(lower: Array, upper: Array) -> Array:
     """Return a point of the support."""
-    ends = (np.isscalar(lower) and np.isinf(lower), np.isscalar(upper) and np.isinf(upper))
-    if ends[1]:
-        return lower + 1.0
-    if ends[0]:
-        return upper - 1.0
-    infinite = tnp.isinf(upper)
-    near = tnp.where(infinite, lower, upper)
-    return tnp.where(infinite, lower + 1.0, (lower + near) / 2)
+    bounded = tnp.asarray(tnp.isfinite(lower)), tnp.asarray(tnp.isfinite(upper))
+    low, high = guarded(bounded[0], lower, 0.0), guarded(bounded[1], upper, 0.0)
+    one_sided = tnp.where(bounded[0], low + 1.0, high - 1.0)
+    return tnp.where(bounded[0] & bounded[1], (low + high) / 2, one_sided)
 
 
 @attrs.frozen(eq=False, slots=False, kw_only=True)
@@ -285,6 +298,23 @@ class Continuous(Distribution):
             lambda q, *shapes: theirs(q, *shapes),
             lambda out, q, *shapes: forward(out, *shapes) - q,
         )
+
+    def _outside(self, method: str, z: Array, lower: Array, upper: Array, shapes: Sequence[Array]) -> tuple[Any, Any]:
+        """Count the ends as outside of the support, as SciPy does: for densities where they vanish there."""
+        at_lower = tnp.asarray(z == lower) if self.lower != -np.inf else None
+        at_upper = tnp.asarray(z == upper) if self.upper != np.inf else None
+        below, above = Distribution._outside(self, method, z, lower, upper, shapes)
+        if method in ("pdf", "logpdf"):
+            at_lower, at_upper = (self._vanishing(mask, z, shapes) for mask in (at_lower, at_upper))
+        return below if at_lower is None else below | at_lower, above if at_upper is None else above | at_upper
+
+    def _vanishing(self, mask: Array | None, z: Array, shapes: Sequence[Array]) -> Array | None:
+        """Return where of a mask the density is 0, or its formula has no limit."""
+        if mask is None or holds_nowhere(mask):
+            return None
+        with np.errstate(all="ignore"):
+            density = self.formulas["logpdf"](constant(z), *map(constant, shapes))
+        return mask & ~tnp.asarray(density > -np.inf)
 
     def pdf(self, x: Any, *arguments: Any, **keywords: Any) -> Any:
         """Compute the density."""
@@ -332,15 +362,34 @@ class Continuous(Distribution):
         return self.sampled(z, *shapes) * scale + loc
 
 
-def _logarithm(part: Formula, rest: Formula) -> Formula:
-    """Return the logarithm of a probability, from that of the rest where the rest is small: it keeps its digits."""
+def _logarithm(part: Formula, rest: Formula, tail: Formula | None = None) -> Formula:
+    """Return the logarithm of a probability, from that of the rest where the rest is small: it keeps its digits.
+
+    Where the probability underflows, `tail` gives the logarithm.
+    """
 
     def logarithm(z: Array, *shapes: Array) -> Array:
         found, left = part(z, *shapes), rest(z, *shapes)
         most = tnp.asarray(found > 0.5)
-        return tnp.where(most, tnp.log1p(-guarded(most, left, 0.5)), tnp.log(guarded(~most, found, 0.5)))
+        little = tnp.asarray(found < UNDERFLOW)
+        if tail is None or holds_nowhere(little):
+            return tnp.where(most, tnp.log1p(-guarded(most, left, 0.5)), tnp.log(guarded(~most, found, 0.5)))
+        usual = tnp.log(guarded(~(most | little), found, 0.5))
+        return tnp.where(most, tnp.log1p(-guarded(most, left, 0.5)), tnp.where(little, tail(z, little, *shapes), usual))
 
     return logarithm
+
+
+def _tail_of(name: str, shapes: tuple[str, ...], logpdf: Formula, ends: tuple[Bound, Bound], side: float) -> Formula:
+    """Return the logarithm of a tail where a mask says that it underflows."""
+    formula = log_tail(f"stats.{name}.tail", shapes, logpdf, side)
+
+    def tail(z: Array, mask: Array, *parameters: Array) -> Array:
+        lower, upper = (end(*parameters) if callable(end) else end for end in ends)
+        place = tnp.where(mask, z, _interior(lower, upper))
+        return formula(place, lower if side < 0 else upper, *parameters)
+
+    return tail
 
 
 def continuous(name: str, shapes: str = "", **settings: Any) -> Continuous:
@@ -350,11 +399,15 @@ def continuous(name: str, shapes: str = "", **settings: Any) -> Continuous:
     logpdf, cdf = formulas["logpdf"], formulas["cdf"]
     formulas.setdefault("pdf", lambda z, *shapes: tnp.exp(logpdf(z, *shapes)))
     sf = formulas.setdefault("sf", lambda z, *shapes: 1 - cdf(z, *shapes))
-    formulas.setdefault("logcdf", _logarithm(cdf, sf))
-    formulas.setdefault("logsf", _logarithm(sf, cdf))
+    support = ends.get("lower", -np.inf), ends.get("upper", np.inf)
+    names = tuple(shapes.split())
+    if "logcdf" not in formulas:
+        formulas["logcdf"] = _logarithm(cdf, sf, _tail_of(f"{name}.lower", names, logpdf, support, -1.0))
+    if "logsf" not in formulas:
+        formulas["logsf"] = _logarithm(sf, cdf, _tail_of(f"{name}.upper", names, logpdf, support, 1.0))
     if shapes and {"ppf", "isf"} <= formulas.keys():
         _complete(formulas)
-    return _documented(Continuous(name=name, shapes=tuple(shapes.split()), formulas=formulas, **ends), _CONTINUOUS)
+    return _documented(Continuous(name=name, shapes=names, formulas=formulas, **ends), _CONTINUOUS)
 
 
 def renamed(made: Continuous, name: str) -> Continuous:
@@ -405,9 +458,9 @@ class Discrete(Distribution):
         """Compute the logarithm of the probability of k."""
         return self._at("logpmf", k, arguments, keywords)
 
-    def _inside(self, method: str, z: Array, shapes: Sequence[Array], scale: Array) -> Array:
+    def _inside(self, method: str, z: Array, shapes: Sequence[Array], scale: Array, odd: Any = None) -> Array:
         z = constant(z)
-        found = Distribution._inside(self, method, tnp.floor(z), shapes, scale)
+        found = Distribution._inside(self, method, tnp.floor(z), shapes, scale, odd)
         if method in ("pmf", "logpmf"):
             return tnp.where(tnp.equal(z, tnp.floor(z)), found, _OUTSIDE[method][0])
         return found

@@ -12,7 +12,7 @@ import numpy as np
 import tapenet.numpy as tnp
 from tapenet.core.primitive import Array
 from tapenet.scipy import special
-from tapenet.scipy.special.helpers import guarded
+from tapenet.scipy.special.helpers import exp_capped, guarded
 from tapenet.scipy.stats.distribution import continuous, renamed
 from tapenet.scipy.stats.expectations import exists, log1mexp
 
@@ -127,8 +127,8 @@ def _hypsecant_ppf(q: Array) -> Array:
 hypsecant = continuous(
     "hypsecant",
     logpdf=lambda z: _LOG_2 - _LOG_PI - tnp.logaddexp(z, -z),
-    cdf=lambda z: 2 / math.pi * tnp.arctan(tnp.exp(z)),
-    sf=lambda z: 2 / math.pi * tnp.arctan(tnp.exp(-z)),
+    cdf=lambda z: 2 / math.pi * tnp.arctan(exp_capped(z)),
+    sf=lambda z: 2 / math.pi * tnp.arctan(exp_capped(-z)),
     ppf=_hypsecant_ppf,
     isf=lambda q: -_hypsecant_ppf(q),
 )
@@ -338,8 +338,11 @@ exponpow = continuous(
     "b",
     lower=0.0,
     logpdf=lambda z, b: tnp.log(b) + special.xlogy(b - 1, z) + tnp.power(z, b) - tnp.expm1(tnp.power(z, b)),
-    cdf=lambda z, b: -tnp.expm1(-tnp.expm1(tnp.power(z, b))),
-    sf=lambda z, b: tnp.exp(-tnp.expm1(tnp.power(z, b))),
+    pdf=lambda z, b: tnp.exp(
+        tnp.log(b) + special.xlogy(b - 1, z) + tnp.power(z, b) - tnp.expm1(tnp.minimum(tnp.power(z, b), 300.0))
+    ),
+    cdf=lambda z, b: -tnp.expm1(-tnp.expm1(tnp.minimum(tnp.power(z, b), 300.0))),
+    sf=lambda z, b: tnp.exp(-tnp.expm1(tnp.minimum(tnp.power(z, b), 300.0))),
     logsf=lambda z, b: -tnp.expm1(tnp.power(z, b)),
     ppf=lambda q, b: tnp.power(tnp.log1p(-tnp.log1p(-q)), 1 / b),
     isf=lambda q, b: tnp.power(tnp.log1p(-tnp.log(q)), 1 / b),

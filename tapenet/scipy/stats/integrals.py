@@ -28,6 +28,11 @@ def fallen(logarithm: Callable[[Any], Any], start: Any, sign: Any) -> Any:
     """Find where a function, on plain arrays, is `DROP` below its value at the start, on the side of a sign."""
     least = logarithm(start) - DROP
     far = np.full_like(start, 1e-3)
+    for _ in range(60):  # of a steep function, the place is nearer
+        short = logarithm(start + sign * far / 2) > least
+        if short.all():
+            break
+        far = np.where(short, far, far / 2)
     for _ in range(60):
         short = logarithm(start + sign * far) > least
         if not short.any():

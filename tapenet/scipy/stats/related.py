@@ -12,7 +12,7 @@ from tapenet.core.primitive import Array
 from tapenet.ops.special.functions import normal_density
 from tapenet.scipy import special
 from tapenet.scipy.special.gamma import digamma_difference
-from tapenet.scipy.special.helpers import guarded
+from tapenet.scipy.special.helpers import exp_capped, guarded
 from tapenet.scipy.stats.continuous import gamma
 from tapenet.scipy.stats.distribution import continuous, renamed
 from tapenet.scipy.stats.expectations import exists, over_interval
@@ -175,13 +175,15 @@ levy = continuous(
 
 
 def _moyal_tail(z: Array) -> Array:
-    return tnp.exp(-z / 2)
+    return exp_capped(-z / 2)
 
 
 moyal = continuous(
     "moyal",
     logpdf=lambda z: -(z + tnp.exp(-z) + _LOG_2_PI) / 2,
+    pdf=lambda z: tnp.exp(-(z + exp_capped(-z) + _LOG_2_PI) / 2),
     cdf=lambda z: 2 * special.ndtr(-_moyal_tail(z)),
+    logcdf=lambda z: _LOG_2 + special.log_ndtr(-tnp.exp(-z / 2)),
     sf=lambda z: special.erf(_moyal_tail(z) / math.sqrt(2)),
     ppf=lambda q: -2 * tnp.log(-special.ndtri(q / 2)),
     isf=lambda q: -2 * tnp.log(math.sqrt(2) * special.erfinv(q)),
@@ -408,8 +410,9 @@ loggamma = continuous(
     "loggamma",
     "c",
     logpdf=lambda z, c: c * z - tnp.exp(z) - special.gammaln(c),
-    cdf=lambda z, c: special.gammainc(c, tnp.exp(z)),
-    sf=lambda z, c: special.gammaincc(c, tnp.exp(z)),
+    pdf=lambda z, c: tnp.exp(c * z - exp_capped(z) - special.gammaln(c)),
+    cdf=lambda z, c: special.gammainc(c, exp_capped(z)),
+    sf=lambda z, c: special.gammaincc(c, exp_capped(z)),
     ppf=lambda q, c: tnp.log(special.gammaincinv(c, q)),
     isf=lambda q, c: tnp.log(special.gammainccinv(c, q)),
     mean=lambda c: special.digamma(c),

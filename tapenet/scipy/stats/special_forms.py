@@ -36,7 +36,7 @@ def _normal_logpdf(z: Array) -> Array:
 levy_l = continuous(
     "levy_l",
     upper=0.0,
-    logpdf=lambda z: -(_LOG_2_PI - 1 / z) / 2 - 1.5 * tnp.log(-z),
+    logpdf=lambda z: -(_LOG_2_PI + 1 / (0.0 - z)) / 2 - 1.5 * tnp.log(0.0 - z),
     cdf=lambda z: special.erf(1 / tnp.sqrt(-2 * z)),
     sf=lambda z: special.erfc(1 / tnp.sqrt(-2 * z)),
     ppf=lambda q: -1 / (2 * special.erfinv(q) ** 2),
@@ -383,16 +383,19 @@ tukeylambda = continuous(
 )
 
 
-def _kolmogorov_pdf(z: Array) -> Array:
-    """Differentiate the two series of Kolmogorov's distribution, each where it converges."""
+def _kolmogorov_logpdf(z: Array) -> Array:
+    """Differentiate the two series of Kolmogorov's distribution, each where it converges, over their first terms."""
     far = tnp.asarray(z > 0.8)
-    high = tnp.expand_dims(guarded(far, z, 1.0), -1)
-    low = tnp.expand_dims(guarded(~far, z, 0.5), -1)
+    high, low = guarded(far, z, 1.0), guarded(~far, z, 0.5)
+    wide, narrow = tnp.expand_dims(high, -1), tnp.expand_dims(low, -1)
     k = np.arange(1.0, 9.0)
-    odd = ((2 * k - 1) * math.pi) ** 2 / 4
-    tail = 8 * high * (-1) ** (k - 1) * k * k * tnp.exp(-2 * (k * high) ** 2)
-    head = math.sqrt(2 * math.pi) * tnp.exp(-odd / (2 * low * low)) * (odd / (low * low) - 1) / (low * low)
-    return tnp.where(far, tnp.sum(tail, axis=-1), tnp.sum(head, axis=-1))
+    odd = ((2 * k - 1) * math.pi) ** 2 / 8
+    tail = tnp.sum((-1) ** (k - 1) * k * k * tnp.exp(-2 * (k * k - 1) * wide * wide), axis=-1)
+    square = narrow * narrow
+    head = tnp.sum(tnp.exp((odd[0] - odd) / square) * (2 * odd - square), axis=-1)
+    above = 3 * _LOG_2 + tnp.log(high) - 2 * high * high + tnp.log(tail)
+    below = _LOG_2_PI / 2 - odd[0] / (low * low) - 4 * tnp.log(low) + tnp.log(head)
+    return tnp.where(far, above, below)
 
 
 def _kolmogorov_cdf(z: Array) -> Array:
@@ -406,8 +409,7 @@ def _kolmogorov_cdf(z: Array) -> Array:
 kstwobign = continuous(
     "kstwobign",
     lower=0.0,
-    logpdf=lambda z: tnp.log(_kolmogorov_pdf(z)),
-    pdf=_kolmogorov_pdf,
+    logpdf=_kolmogorov_logpdf,
     cdf=_kolmogorov_cdf,
     sf=lambda z: special.kolmogorov(z),
     isf=lambda q: special.kolmogi(q),
