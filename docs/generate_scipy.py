@@ -81,7 +81,13 @@ tn.grad(lambda y: interpolate.CubicSpline(x, y)(2.5))(y)  # by the data; by x an
 tn.grad(lambda a: tnp.sum(signal.lfilter([1.0], a, y) ** 2))(np.array([1.0, -0.5]))  # by a filter's coefficients
 tn.grad(lambda angle: ndimage.rotate(np.outer(y, y), angle, reshape=False)[2, 3])(20.0)
 tn.grad(interpolate.CubicSpline(x, y))(2.5)  # an interpolant of plain data is called with a Tensor
+tn.grad(lambda s: interpolate.UnivariateSpline(x, y, s=s)(2.5))(0.1)  # by how much a spline smooths
+tn.grad(lambda w: tnp.sum(signal.sosfilt(signal.butter(4, w, output="sos"), y) ** 2))(0.3)  # by where a filter cuts
 ```
+
+FITPACK's splines (`splrep`, `UnivariateSpline`) move with their data, weights, given knots and smoothing; which of the
+places FITPACK takes for knots is piecewise constant, and so is which roots of a filter share a section. `griddata` and
+`CloughTocher2DInterpolator` solve for the gradients at the points, and differentiate through that.
 
 **Solutions** are differentiated by what they depend on, which are arguments: `args`, those of constraints, bounds, the
 elements of a sparse matrix. The solver runs on plain values, and the derivative is that of the equation that its

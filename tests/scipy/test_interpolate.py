@@ -209,6 +209,7 @@ def test_splines_that_fit_are_those_of_scipy_on_plain_data_and_off_the_tape() ->
         np.testing.assert_allclose(getattr(made, name)(*arguments), getattr(theirs, name)(*arguments), rtol=1e-12)
     for one, other in ((made.derivative(), theirs.derivative()), (made.antiderivative(), theirs.antiderivative())):
         np.testing.assert_allclose(one([2.5, 9.0]), other([2.5, 9.0]), rtol=1e-12)
+    assert made(np.zeros((0, 2))).shape == (0, 2)
     cubic = interpolate.InterpolatedUnivariateSpline(X, Y - 2)
     np.testing.assert_allclose(cubic.roots(), scipy.interpolate.InterpolatedUnivariateSpline(X, Y - 2).roots())
     surfaces = [xp.RectBivariateSpline(X, X[:4], np.outer(Y, X[:4])) for xp in (scipy.interpolate, interpolate)]
@@ -366,6 +367,7 @@ REFUSALS = [
     (lambda y: interpolate.RBFInterpolator(X[:, None], y)(X), "`x` must be a 2-dimensional array"),
     (lambda y: interpolate.LinearNDInterpolator(np.ones((3, 2)), y), "different number of values and points"),
     (lambda y: interpolate.griddata(np.ones((6, 3)), y, np.ones((1, 3)), "cubic"), "Unknown interpolation method"),
+    (lambda y: interpolate.CloughTocher2DInterpolator(np.eye(2), y[:2])(0.5, 0.5), "the points must be at least 3"),
     (lambda y: interpolate.CloughTocher2DInterpolator(np.ones((6, 3)), y), "points must be of two dimensions"),
 ]
 

@@ -24,6 +24,7 @@ A = np.array([[4.0, 1.0, 0.0], [1.0, 3.0, 0.5], [0.0, 0.5, 2.0]])
         (lambda a: linalg.expm(a[0]), r"linalg\.expm: A must be a matrix on a tape; got shape \(3,\)\.$"),
         (lambda a: linalg.qr(a * np.nan), r"linalg\.qr: array must not contain infs or NaNs"),
         (lambda a: linalg.cholesky(a + np.inf), r"linalg\.cholesky: array must not contain infs or NaNs"),
+        (lambda a: linalg.signm(0 * a), r"linalg\.signm: A must have no eigenvalues on the imaginary axis"),
         (lambda a: linalg.qr_multiply(a, a, "above"), r"linalg\.qr_multiply: mode must be 'left' or 'right'"),
         (lambda a: linalg.qr_multiply(a, a[0, :2]), r"linalg\.qr_multiply: shapes of q \(3, 3\) and c \(2,\)"),
         (lambda a: linalg.eig_banded(a, select="few"), r"linalg\.eig_banded: invalid argument for select"),

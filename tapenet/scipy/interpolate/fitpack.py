@@ -355,6 +355,8 @@ class UnivariateSpline:
         name = f"interpolate.{type(self).__name__}"
         if nu > self.k:
             raise ArgumentError(f"{name}: nu must be at most the degree {self.k}; got {nu}.")
+        if not on_tape(self.t, self.c, x) and np.size(x) == 0:
+            return np.zeros(np.shape(x))
         return splev(x, BSpline(self.t, self.c, self.k), nu, self.ext if ext is None else _mode(name, ext))
 
     def get_knots(self) -> Array:

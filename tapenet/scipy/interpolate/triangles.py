@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import numpy as np
 import scipy.interpolate
+import scipy.spatial
 
 import tapenet.numpy as tnp
 from tapenet.core.nondifferentiable import choice, nondifferentiable
@@ -35,9 +36,19 @@ from tapenet.scipy.sparse.arrays import collected
 from tapenet.scipy.sparse.patterns import solution
 
 
+def _triangles(points: Array) -> Any:
+    try:
+        return triangulation(points, False)[0]
+    except scipy.spatial.QhullError as error:
+        reason = str(error).partition("\n")[0]
+        raise ArgumentError(
+            f"interpolate.CloughTocher2DInterpolator: the points must be at least 3, and not lie in a line. {reason}"
+        ) from None
+
+
 def _of_patches(points: Array, xi: Array) -> Array:
     """Return for each point the corners of its triangle and of the neighbours of that: shape (points, 4, 3)."""
-    triangles, _, _ = triangulation(points, False)
+    triangles = _triangles(points)
     place = triangles.find_simplex(xi)
     beside = np.where(place[:, None] < 0, -1, triangles.neighbors[place])
     whole = np.concatenate([place[:, None], beside], 1)
@@ -46,7 +57,7 @@ def _of_patches(points: Array, xi: Array) -> Array:
 
 def _of_edges(points: Array) -> Array:
     """Return the edges of the triangulation, in both directions, shape (2, edges)."""
-    begins, ends = triangulation(points, False)[0].vertex_neighbor_vertices
+    begins, ends = _triangles(points).vertex_neighbor_vertices
     return np.stack([np.repeat(np.arange(len(begins) - 1), np.diff(begins)), ends])
 
 

@@ -12,7 +12,7 @@ import tapenet.numpy as tnp
 from tapenet.core.arguments import as_array, collected
 from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
-from tapenet.errors import ArgumentError
+from tapenet.errors import ArgumentError, LinAlgError
 from tapenet.scipy.linalg.decompositions import eig, eigh, qr
 from tapenet.scipy.linalg.equations import solve_sylvester
 from tapenet.scipy.linalg.shapes import adjoint, columns, floating, matrix, mirrored, square
@@ -44,6 +44,13 @@ def funm(A: Any, func: Callable[[Array], Array], disp: bool = True) -> Any:
     return found if disp else (found, np.float64(0.0))
 
 
+def _sign(a: Array) -> Array:
+    sign = np.asarray(scipy.linalg.signm(a))
+    if not np.allclose(sign @ sign, np.eye(len(a)), atol=1e-6):
+        raise LinAlgError("linalg.signm: A must have no eigenvalues on the imaginary axis to have a sign.")
+    return sign
+
+
 def _sign_tangent(out: Array, args: Any, dots: Any) -> Array:
     size = out @ args[0]
     found: Array = solve_sylvester(size, size, dots[0] - out @ dots[0] @ out)
@@ -56,7 +63,7 @@ def _sign_tangent(out: Array, args: Any, dots: Any) -> Array:
     "Anal. Appl. 12 (1991).",
 )
 def signm(A: Any, *disp: Any) -> Array:
-    return solved("linalg.signm", lambda a: np.asarray(scipy.linalg.signm(a)), _sign_tangent, square("signm", "A", A))
+    return solved("linalg.signm", _sign, _sign_tangent, square("signm", "A", A))
 
 
 # ---- L D L^H ----
