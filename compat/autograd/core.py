@@ -50,7 +50,7 @@ def value_and_sum(fun: Callable[..., Any], x: Any, check: Callable[[Any], None])
     x = floating(x)
     if is_leaf_of_floats(x):
         found = gradient_by_leaf("grad", fun, 0, (x,), {}, of_sum=True)
-        if type(found) is tuple:
+        if isinstance(found, tuple):
             check(found[0])
             return found
     else:

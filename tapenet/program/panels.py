@@ -300,7 +300,7 @@ class _Split:
         regions = tuple(self._joined_regions(uses, can_compute))
         first, last = ([x.instruction for x in own] for own in (self.forward, self.across))
         between = [x for step in self.between for x in (step.instructions if isinstance(step, Region) else (step,))]
-        instructions = (*_turns([*first, *last], makers), *first, *between, *self.totals, *last)
+        instructions = (*_turns([*self.forward, *self.across], makers), *first, *between, *self.totals, *last)
         made = {x.out for x in instructions}
         reads = dict.fromkeys(n for x in instructions for n in x.reads if n not in made)
         along = (*(x.out for x in first), *(n for region in regions for n in region.outputs))
@@ -405,10 +405,10 @@ def _read_by(split: _Split) -> set[int]:
     return found
 
 
-def _turns(products: Sequence[Instruction], makers: Mapping[int, Instruction]) -> list[Instruction]:
-    """Return the transposes that products read, in order."""
+def _turns(products: Sequence[Product], makers: Mapping[int, Instruction]) -> list[Instruction]:
+    """Return the transposes of the matrix that products read, in order; vectors are read as they are given."""
     found: dict[int, Instruction] = {}
-    for n in [product.operands[i] for product in products for i in (0, 1)]:
+    for n in [n for x in products for n in x.instruction.operands if n != x.vectors]:
         chain = []
         while n in makers and n not in found:
             chain.append(makers[n])

@@ -217,6 +217,16 @@ def test_several_vectors_are_one_product() -> None:
     assert not panels_in(tn.vmap(tn.grad(logistic(x, y))), RNG.normal(size=(panels.MOST_VECTORS + 1, 20)))
 
 
+def test_vectors_that_the_program_transposes_are_read_as_they_are_given() -> None:
+    x, w, y = RNG.normal(size=(60, 20)), RNG.normal(size=(20, 3)), RNG.normal(size=(60, 3))
+    for f in (
+        tn.vmap(lambda w, y: x.T @ tnp.tanh(x @ w - y), in_axes=(1, 1)),
+        lambda w, y: (tnp.tanh(w.T @ x.T) @ x, y.T @ x, w.T + 1),
+    ):
+        assert_compiles(f, (w, y), (-w, y), backend="llvm", scale=8)
+        assert len(panels_in(f, w, y)) == 1
+
+
 def test_products_without_regions_are_joined() -> None:
     x, w, v = RNG.normal(size=(60, 20)), RNG.normal(size=20), RNG.normal(size=60)
     assert [shape_of(step) for step in panels_in(lambda x, w, v: (x @ w, v @ x), x, w, v)] == [(1, 0, 1)]

@@ -22,7 +22,7 @@ from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, LinAlgError
 from tapenet.ops.arrays.shaping import moveaxis, reshape
 from tapenet.ops.elementwise.arithmetic import square, subgradient, where
-from tapenet.ops.elementwise.casting import as_scalar
+from tapenet.ops.elementwise.casting import as_scalar, astype
 from tapenet.ops.elementwise.choices import equal, isnan
 from tapenet.ops.elementwise.complex import absolute, imag, real, sign
 from tapenet.ops.elementwise.exponential import power
@@ -129,6 +129,11 @@ def _checked_order(function: str, ord: Any) -> None:
         )
 
 
+def _inexact(x: Array) -> Array:
+    """Return integers and truth values as floats, as NumPy does for every order."""
+    return x if x.dtype.kind in "fc" else astype(x, np.float64)
+
+
 def _largest(x: Array, axis: int, keepdims: bool) -> Array:
     """Find the largest of numbers that are not negative; 0 where there are none."""
     return max(x, axis, keepdims=keepdims) if x.shape[axis] else sum(x, axis, keepdims=keepdims)
@@ -206,6 +211,7 @@ def norm(x: Array, ord: Order = None, axis: int | Sequence[int] | None = None, k
     array([0., 0.])
     """
     _checked_order("norm", ord)
+    x = _inexact(x)
     if axis is None and ord is None:
         return _norm(x, axis=None, keepdims=keepdims)
     axes = tuple(range(x.ndim)) if axis is None else axes_of("norm", axis, x.ndim)
@@ -233,7 +239,7 @@ def vector_norm(
     _checked_order("vector_norm", ord)
     axes = tuple(range(x.ndim)) if axis is None else axes_of("vector_norm", axis, x.ndim)
     rest = shapes.without(x.shape, axes)
-    vectors = reshape(moveaxis(x, axes, range(len(axes))), (shapes.count(x.shape, axes), *rest))
+    vectors = reshape(moveaxis(_inexact(x), axes, range(len(axes))), (shapes.count(x.shape, axes), *rest))
     found = _vector_norm(vectors, ord, 0, False)
     return reshape(found, shapes.kept(x.shape, axes)) if keepdims else found
 

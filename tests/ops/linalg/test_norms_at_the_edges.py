@@ -102,3 +102,14 @@ def test_an_order_that_is_a_tensor_is_refused(name: str) -> None:
     function, word = getattr(tnp.linalg, name), "p" if name == "cond" else "ord"
     with pytest.raises(tn.errors.ArgumentTypeError, match=rf"^{name}: ord must be a plain number"):
         tn.grad(lambda p: function(np.eye(2), **{word: p}))(2.0)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.bool_])
+@pytest.mark.parametrize("ord", [None, 0, 1, 2, 3, 0.5, np.inf, -np.inf])
+def test_recorded_norms_of_integers_have_the_dtype_of_numpys(dtype: Any, ord: Any) -> None:
+    x = (np.arange(6) % 4 + 1).astype(dtype)
+    vector_ord = 2 if ord is None else ord
+    ours = tn.compile(lambda x: (tnp.linalg.norm(x, ord), tnp.linalg.vector_norm(x, ord=vector_ord)))(x)
+    for found, expected in zip(ours, (np.linalg.norm(x, ord), np.linalg.vector_norm(x, ord=vector_ord)), strict=True):
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
