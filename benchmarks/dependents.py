@@ -4,6 +4,8 @@ For each package its source distribution is fetched, an environment is made with
 and its tests run twice. What counts are the tests that pass with autograd: the table says how many of them pass here,
 and the ratio of CPU time; those that do not are listed. It needs an index of packages, and minutes to hours.
 
+Those are run whose tests are in their source distribution; autograd's own tests are among them.
+
     python benchmarks/dependents.py                                # all of them
     python benchmarks/dependents.py surpyval lifelines --folder dependents
 """
@@ -12,11 +14,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import venv
+from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -47,6 +52,8 @@ class Package:
         tests: files or folders of its source distribution.
         needs: further packages that the tests import.
         options: of pytest.
+        is_built: whether a wheel of this version is installed; else the tests run on the source.
+        apart: whether the tests run in a folder of their own, as the source cannot be imported without a build.
     """
 
     name: str
@@ -54,6 +61,8 @@ class Package:
     tests: tuple[str, ...] = ("tests",)
     needs: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    is_built: bool = True
+    apart: bool = False
 
 
 PACKAGES = {
@@ -80,12 +89,41 @@ PACKAGES = {
             ("nose2", "parameterized"),
             ("--noconftest",),
         ),
+        Package("autograd", "1.9.1", options=("-o", "addopts=", "-o", "required_plugins=")),
+        Package("hyppo", "0.5.2", ("hyppo/kgof/tests",)),
+        Package(
+            "POT", "0.9.7.post1", ("test/test_dr.py", "test/test_backend.py"), ("scikit-learn", "pymanopt"), apart=True
+        ),
+        Package(
+            "quimb",
+            "1.15.0",
+            (
+                "tests/test_tensor/test_optimizers.py",
+                "tests/test_tensor/test_fitting.py",
+                "tests/test_tensor/test_tensor_core.py",
+            ),
+            apart=True,
+        ),
+        Package(  # the last version whose source distribution has its tests; its NumPy backend is autograd's
+            "geomstats",
+            "2.2.2",
+            needs=("joblib", "matplotlib", "scikit-learn", "pandas"),
+            options=tuple(
+                f"--ignore=tests/test_{name}.py" for name in ("backends", "examples", "notebooks", "visualization")
+            ),
+            is_built=False,
+        ),
     )
 }
 
 
-def run(*command: str | Path, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(part) for part in command], cwd=folder, check=False, capture_output=True, text=True)
+def run(
+    *command: str | Path, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    changed = {**os.environ, **(environment or {})}
+    return subprocess.run(
+        [str(part) for part in command], cwd=folder, env=changed, check=False, capture_output=True, text=True
+    )
 
 
 def checked(*command: str | Path) -> None:
@@ -95,19 +133,39 @@ def checked(*command: str | Path) -> None:
 
 
 def prepared(package: Package, folder: Path) -> tuple[Path, Path]:
-    """The environment's interpreter, and the folder of the package's source."""
-    source = folder / f"{package.name}-{package.version}"
+    """The environment's interpreter, and the folder that the tests are run in."""
     python = folder / "env" / package.name / "bin" / "python"
     if not python.exists():
         venv.create(python.parents[1], with_pip=True)
-        wanted = [f"{package.name}=={package.version}", "autograd==1.9.*", "pytest", *package.needs]
+        itself = [f"{package.name}=={package.version}"] if package.is_built and package.name != "autograd" else []
+        wanted = [*itself, "autograd==1.9.*", "pytest", *package.needs]
         checked(python, "-m", "pip", "install", "--quiet", *wanted, "--editable", f"{ROOT}[scipy]")
+    source = folder / f"{package.name}-{package.version}"
     if not source.exists():
-        named = f"{package.name}=={package.version}"
-        checked(python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", named, "-d", folder)
-        with tarfile.open(next(folder.glob(f"{package.name}-{package.version}*.tar.gz"))) as archive:
-            archive.extractall(folder, filter="data")
-    return python, source
+        fetch(package, python, source)
+    if not package.apart:
+        return python, source
+    tests = folder / f"{package.name}-tests"
+    top = Path(package.tests[0]).parts[0]
+    shutil.copytree(source / top, tests / top, dirs_exist_ok=True)
+    return python, tests
+
+
+def fetch(package: Package, python: Path, source: Path) -> None:
+    """Unpack a source distribution. pip builds its metadata first; where it cannot, it leaves what it has unpacked."""
+    named = f"{package.name}=={package.version}"
+    with tempfile.TemporaryDirectory(dir=source.parent) as temporary:
+        command = [python, "-m", "pip", "download", "--quiet", "--no-clean", "--no-deps", "--no-binary", ":all:", named]
+        finished = run(*command, "-d", temporary, environment={"TMPDIR": temporary})
+        for archive in Path(temporary).glob("*.tar.gz"):
+            with tarfile.open(archive) as packed:
+                packed.extractall(temporary, filter="data")
+        unpacked = [
+            info.parent for pattern in ("*", "pip-download-*/*") for info in Path(temporary).glob(f"{pattern}/PKG-INFO")
+        ]
+        if not unpacked:
+            raise SystemExit(f"{named} was not fetched:\n{finished.stderr[-2000:]}")
+        shutil.move(unpacked[0], source)
 
 
 def outcomes(package: Package, who: str, python: Path, source: Path) -> tuple[dict[str, str], float]:
