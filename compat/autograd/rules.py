@@ -52,6 +52,21 @@ def primitive(f_raw: Function) -> Function:
     return f_wrapped
 
 
+def without_rules(found: Any, theirs: Any) -> Any:
+    """Return a function of tapenet's; of one that refuses Tensors the primitive, for which users declare rules.
+
+    Args:
+        found: tapenet's function.
+        theirs: SciPy's of that name.
+    """
+    instead = getattr(found, "instead", None)
+    if instead is None or theirs is None:
+        return found
+    wrapped = primitive(theirs)
+    wrapped.instead = instead  # type: ignore[attr-defined]  # for the error where no rule is declared
+    return wrapped
+
+
 def notrace_primitive(f_raw: Function) -> Function:
     """Return a function that computes with plain values, and returns one."""
 
@@ -112,8 +127,9 @@ def _recorded(
 
 def _missing(kind: str, function: Function, argnums: Iterable[int]) -> MissingRuleError:
     name, numbers = get_name(function), tuple(argnums)
+    instead = f" {advice}" if (advice := getattr(function, "instead", "")) else ""
     return MissingRuleError(
-        f"{kind} of {name} wrt argnums {numbers} not defined. Declare it: def{kind.lower()}({name}, ...)."
+        f"{kind} of {name} wrt argnums {numbers} not defined. Declare it: def{kind.lower()}({name}, ...).{instead}"
     )
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import scipy.special
+
+from compat.autograd.rules import without_rules
 from tapenet.scipy import special
 
 __all__ = list(special.__all__)
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(special, name)
+    found = globals()[name] = without_rules(getattr(special, name), getattr(scipy.special, name, None))
+    return found

@@ -306,3 +306,21 @@ def test_integer_outputs_have_no_tangents() -> None:
     for order in (1, 2):
         check_grads(lambda x: squares(x)[0] * np.sin(x), order=order)(X)
     assert squares(X)[1].tolist() == [1, 0, 2]
+
+
+def test_users_declare_rules_of_scipys_functions_that_have_none() -> None:
+    linalg = pytest.importorskip("compat.autograd.scipy.linalg")
+    bands = onp.array([[4.0, 3.0], [1.0, 0.0]])  # the diagonal, and below it
+    with pytest.raises(NotImplementedError, match=r"VJP of cholesky_banded .* Write linalg\.solveh_banded"):
+        grad(lambda b: np.sum(linalg.cholesky_banded(b, lower=True)))(bands)
+
+    def rule(ans, ab, lower):
+        def vjp(g):  # of a = (p, q, r): l = (sqrt(p), q / l0, sqrt(r - l1^2))
+            p, q, r = ans[0, 0], ans[1, 0], ans[0, 1]
+            g_q = g[1, 0] - g[0, 1] * q / r
+            return np.array([[(g[0, 0] - g_q * q / p) / (2 * p), g[0, 1] / (2 * r)], [g_q / p, 0.0 * p]])
+
+        return vjp
+
+    defvjp(linalg.cholesky_banded, rule)
+    check_grads(lambda b: linalg.cholesky_banded(b, lower=True)[0], modes=["rev"], order=1)(bands)
