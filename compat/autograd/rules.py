@@ -48,7 +48,8 @@ def primitive(f_raw: Function) -> Function:
             return f_raw(*map(plain, args), **kwargs)
         return _recorded(f_wrapped, f_raw, args, kwargs, argnums)
 
-    f_wrapped.fun = f_raw  # type: ignore[attr-defined]  # autograd's attribute
+    f_wrapped.fun = f_raw  # type: ignore[attr-defined]  # autograd's attributes
+    f_wrapped._is_autograd_primitive = True  # type: ignore[attr-defined]
     return f_wrapped
 
 

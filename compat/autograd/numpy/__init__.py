@@ -18,6 +18,7 @@ __all__ = sorted(
     {name for name in (*vars(_np)["__all__"], *dir(_tnp)) if not name.startswith("_")} - {"fft", "linalg", "random"}
 )
 _NAMES = frozenset(__all__)
+_OF_TENSORS = frozenset(dir(_tnp))
 _MODULES = ("numpy_boxes", "numpy_vjps", "numpy_vspaces", "numpy_wrapper")
 # Names that NumPy 2 has dropped, and packages written for autograd still use.
 _RENAMED = {
@@ -62,7 +63,7 @@ def _found(name: str) -> Any:
     theirs = getattr(_np, name, None)
     if isinstance(theirs, type) and issubclass(theirs, _np.integer):
         return _of_values(theirs)
-    return getattr(_tnp, name) if name in dir(_tnp) else theirs
+    return getattr(_tnp, name) if name in _OF_TENSORS else theirs
 
 
 def make_diagonal(D: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
@@ -78,6 +79,9 @@ __version__ = _np.__version__
 
 def __getattr__(name: str) -> Any:
     """Find a name at its first use: to find all takes longer than autograd's import."""
+    found = globals().get(name)  # a copy of the namespace asks for it here every time: SurPyval makes one
+    if found is not None:
+        return found
     if name in _RENAMED:
         return globals().get(_RENAMED[name]) or __getattr__(_RENAMED[name])
     if name in _MODULES:
