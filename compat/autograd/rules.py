@@ -48,8 +48,7 @@ def primitive(f_raw: Function) -> Function:
             return f_raw(*map(plain, args), **kwargs)
         return _recorded(f_wrapped, f_raw, args, kwargs, argnums)
 
-    f_wrapped.fun = f_raw  # type: ignore[attr-defined]  # autograd's attributes
-    f_wrapped._is_autograd_primitive = True  # type: ignore[attr-defined]
+    f_wrapped.__dict__.update(fun=f_raw, _is_autograd_primitive=True)  # autograd's attributes
     return f_wrapped
 
 
