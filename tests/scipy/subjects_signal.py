@@ -291,3 +291,24 @@ declare("wiener", lambda xp, x, v: xp.wiener(x[0], 3, 9 * v[0]), SPIKES, PAIR)
 declare("deconvolve", lambda xp, x, y: xp.deconvolve(x, y), LONG, STABLE)
 declare("hilbert2", lambda xp, x: xp.hilbert2(x, (4, 5), (1, 0)), SPIKES.map(lambda x: x / 20))
 declare("group_delay", lambda xp, b, a, w: xp.group_delay((b, a), w)[1], LEADING, STABLE, TIMES)
+
+declare("czt", lambda xp, x: xp.czt(x, 5, axis=0), between(-1, 1, 4, 2), in_single=False)
+declare("czt", lambda xp, x, w, a: xp.czt(x, 3, w[0] - 1, a[0]), LONG, off_axes(1), off_axes(1), in_single=False)
+declare(
+    "zoom_fft",
+    lambda xp, x, f: xp.zoom_fft(x, 0.4 * f[:2] * np.array([1, 2]), 5, fs=2.5),
+    LONG,
+    PAIR,
+    order=2,
+    in_single=False,
+)
+declare("zoom_fft", lambda xp, x, f: xp.zoom_fft(x, 0.4 * f[0], endpoint=True), LONG, PAIR, in_single=False)
+declare(
+    "firwin2", lambda xp, f, g: xp.firwin2(9, tnp.concatenate([[0.0], f, [1.0]]), g), CUTOFFS, TIMES, in_single=False
+)
+declare(
+    "firwin2",
+    lambda xp, g: xp.firwin2(7, [0.0, 0.4, 0.4, 1.0], g * np.array([0, 1, 1, 0]), antisymmetric=True, window=None),
+    TIMES,
+    in_single=False,
+)

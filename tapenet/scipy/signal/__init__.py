@@ -19,7 +19,7 @@ from tapenet.scipy.signal.convolutions import (
     fftconvolve as fftconvolve,
     oaconvolve as oaconvolve,
 )
-from tapenet.scipy.signal.design import firwin as firwin
+from tapenet.scipy.signal.design import firwin as firwin, firwin2 as firwin2
 from tapenet.scipy.signal.filters import (
     detrend as detrend,
     filtfilt as filtfilt,
@@ -82,6 +82,7 @@ from tapenet.scipy.signal.spectra import (
     stft as stft,
     welch as welch,
 )
+from tapenet.scipy.signal.spirals import czt as czt, zoom_fft as zoom_fft
 from tapenet.scipy.signal.transformations import (
     bilinear as bilinear,
     bilinear_zpk as bilinear_zpk,

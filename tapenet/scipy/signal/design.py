@@ -1,14 +1,15 @@
-"""Filters designed by their cutoff frequencies: windowed sums of sinc functions."""
+"""Filters without recursion, designed by cutoff frequencies or by gains: windowed sums of sines and cosines."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import scipy.signal
 
 import tapenet.numpy as tnp
-from tapenet.core.nondifferentiable import branch_condition
+from tapenet.core.nondifferentiable import branch_condition, nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
 from tapenet.scipy.placing import counterpart
@@ -58,3 +59,50 @@ def firwin(
         return taps
     middle: Array = 0.0 if begins else 1.0 if edges.shape[0] == 2 and ends else (edges[0] + edges[1]) / 2
     return taps / tnp.sum(taps * tnp.cos(np.pi * m * middle))
+
+
+@branch_condition
+def _check_points(freq: Array, gain: Array, settings: Any) -> bool:
+    """Raise what SciPy raises for these frequencies and gains; vmap gives those of all examples."""
+    shape = np.broadcast_shapes(np.shape(freq), np.shape(gain))
+    for f, g in zip(*(np.broadcast_to(a, shape).reshape(-1, shape[-1]) for a in (freq, gain)), strict=True):
+        try:
+            scipy.signal.firwin2(settings["numtaps"], f, g, **{k: v for k, v in settings.items() if k != "numtaps"})
+        except ValueError as error:
+            raise ArgumentError(f"signal.firwin2: {error}") from error
+    return True
+
+
+@counterpart(scipy.signal, "Derivatives: by the gains and their frequencies, those of the window times a Fourier sum.")
+def firwin2(
+    numtaps: int,
+    freq: Any,
+    gain: Any,
+    *,
+    nfreqs: int | None = None,
+    window: Any = "hamming",
+    antisymmetric: bool = False,
+    fs: Any = None,
+) -> Array:
+    freq, gain = floating(freq), floating(gain)
+    if freq.ndim != 1 or gain.shape != freq.shape:
+        raise ArgumentError(f"signal.firwin2: freq and gain must be of same length; got {freq.shape} and {gain.shape}.")
+    nyquist = 1.0 if fs is None else fs / 2
+    settings = {"numtaps": numtaps, "nfreqs": nfreqs, "window": window, "antisymmetric": antisymmetric, "fs": fs}
+    _check_points(freq, gain, settings)
+    count = 1 + 2 ** math.ceil(math.log2(numtaps)) if nfreqs is None else nfreqs
+    # At a frequency that is given twice the gain jumps: SciPy moves them apart by one rounding error.
+    step = np.finfo(float).eps * nyquist
+    same = tnp.asarray(_repeats(freq)) * 1.0
+    freq = freq + step * (tnp.concatenate([np.zeros(1), same]) - tnp.concatenate([same, np.zeros(1)]))
+    at = np.linspace(0.0, nyquist, count)
+    shift = np.exp(-(numtaps - 1) / 2.0 * 1j * np.pi * at / nyquist) * (1j if antisymmetric else 1)
+    taps = tnp.fft.irfft(tnp.interp(at, freq, gain) * shift)[:numtaps]
+    if window is not None:
+        taps = taps * get_window(window, numtaps, fftbins=False)
+    if antisymmetric and numtaps % 2:
+        taps = taps * (np.arange(numtaps) != numtaps // 2)
+    return taps
+
+
+_repeats = nondifferentiable(lambda freq: np.diff(freq) == 0, name="repeats")

@@ -16,7 +16,7 @@ _SPECTRUM = "Write signal.stft, or tapenet.scipy.fft.fft."
 
 _GROUPS = {
     _DESIGN: (
-        "band_stop_obj buttord cheb1ord cheb2ord ellipord firls firwin2 firwin_2d gammatone iirdesign "
+        "band_stop_obj buttord cheb1ord cheb2ord ellipord firls firwin_2d gammatone iirdesign "
         "minimum_phase remez savgol_coeffs ss2tf ss2zpk tf2ss zpk2ss"
     ),
     _FORMULA: ("gauss_spline invres invresz lfiltic residue residuez vectorstrength"),
@@ -24,7 +24,7 @@ _GROUPS = {
         "abcd_normalize bode cont2discrete dbode dfreqresp dimpulse dlsim dstep freqresp impulse lsim place_poles step"
     ),
     _PEAKS: ("argrelextrema argrelmax argrelmin find_peaks find_peaks_cwt peak_prominences peak_widths"),
-    _SPECTRUM: "closest_STFT_dual_window czt czt_points envelope lombscargle zoom_fft",
+    _SPECTRUM: "closest_STFT_dual_window czt_points envelope lombscargle",
     "Write signal.lfilter.": "sepfir2d symiirorder1 symiirorder2",
     "Write tapenet.scipy.interpolate.make_interp_spline.": (
         "cspline1d cspline1d_eval cspline2d qspline1d qspline1d_eval qspline2d spline_filter"
