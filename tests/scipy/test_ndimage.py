@@ -210,3 +210,12 @@ def test_images_without_pixels() -> None:
         lambda xp, x: xp.maximum_filter(x, 3),
     ):
         assert on_tape(call, np.zeros((0, 3))).shape == (0, 3)
+
+
+def test_widths_that_are_not_finite_and_images_without_axes_are_refused() -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(np.ones((3, 3)))
+        with pytest.raises(tn.errors.ArgumentError, match=r"ndimage\.gaussian_filter1d: sigma must be finite"):
+            ndimage.gaussian_filter(x, np.inf)
+        with pytest.raises(tn.errors.ArgumentError, match=r"ndimage\.laplace: input must have at least one axis"):
+            ndimage.laplace(x[0, 0])

@@ -20,6 +20,8 @@ def image(function: str, x: Any) -> Array:
         raise ArgumentTypeError(
             f"ndimage.{function}: input must be of floats on a tape; got dtype {x.dtype}. Write input.astype(float)."
         )
+    if x.ndim == 0:
+        raise ArgumentError(f"ndimage.{function}: input must have at least one axis on a tape; got a number.")
     return x
 
 

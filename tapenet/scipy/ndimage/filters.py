@@ -202,6 +202,8 @@ _radii = choice(_widths, name="ndimage.radius")
 
 @branch_condition
 def _largest(radius: Array) -> int:
+    if not np.all(np.isfinite(radius)):
+        raise ArgumentError(f"ndimage.gaussian_filter1d: sigma must be finite; got a radius of {np.max(radius)}.")
     return int(np.max(radius))
 
 
