@@ -50,6 +50,7 @@ COMPLETE: tuple[str, ...] = (
     "spatial.distance",
     "spatial.transform",
     "special",
+    "stats",
 )  # modules of which every public function has a place
 PAGE = Path(__file__).parent / "guides" / "scipy.md"
 

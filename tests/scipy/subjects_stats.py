@@ -287,3 +287,27 @@ subject("stats", "circstd", lambda xp, x: xp.circstd(x, high=9), between(0.2, 3,
 subject("stats", "wasserstein_distance", lambda xp, x, y: xp.wasserstein_distance(x, y), spread(4), between(-2, 1, 3))
 call = lambda xp, x, y, w: xp.energy_distance(x, y, v_weights=w)  # noqa: E731
 subject("stats", "energy_distance", call, spread(4), between(5, 9, 5), between(0.4, 1, 5), order=1)
+
+# ---- within limits, tests of the normal distribution ----
+
+_SAMPLES = between(0.5, 3, 9, 2)
+_BEYOND = np.eye(9, 2) * 10  # puts two values out of the limits
+
+
+def _limited(name: str) -> Any:
+    return lambda xp, x: [getattr(xp, name)(x + _BEYOND, (0.2, 5), axis=0), getattr(xp, name)(x)]
+
+
+def _both_sides(name: str) -> Any:
+    return lambda xp, x: [*getattr(xp, name)(x), *getattr(xp, name)(x, alternative="less")]
+
+
+for _name in ("tmean", "tvar", "tstd", "tsem"):
+    subject("stats", _name, _limited(_name), _SAMPLES)
+subject("stats", "describe", lambda xp, x: [*xp.describe(x)[1], *xp.describe(x, axis=None)[2:]], _SAMPLES)
+subject("stats", "gzscore", lambda xp, x: xp.gzscore(x, axis=1), between(0.5, 3, 2, 4))
+for _name in ("skewtest", "kurtosistest"):
+    subject(
+        "stats", _name, lambda xp, x, f=_name: [*getattr(xp, f)(x), *getattr(xp, f)(x, alternative="less")], _SAMPLES
+    )
+subject("stats", "normaltest", lambda xp, x: [*xp.normaltest(x), *xp.normaltest(x, axis=None)], _SAMPLES)

@@ -238,7 +238,13 @@ def test_results_of_hypotheses_have_their_further_parts() -> None:
     [
         (lambda x: stats.ttest_1samp(x, 0.0, alternative="both"), "alternative must be 'two-sided'"),
         (lambda x: stats.ttest_ind(x, x, trim=0.2), "stats.ttest_ind: trim must be 0"),
-        (lambda x: stats.linregress(x[:2], x[:2]), "stats.linregress: x and y must be of one length"),
+        (lambda x: stats.skewtest(x), "stats.skewtest: samples must have 8 elements"),
+        (lambda x: stats.kurtosistest(x), "stats.kurtosistest: samples must have 5 elements"),
+        (lambda x: stats.describe(x[:0]), "stats.describe: a must have elements"),
+        (lambda x: stats.shapiro(x), "stats.shapiro: not supported for a Tensor. Write stats.normaltest"),
+        (lambda x: stats.landau.pdf(x), "stats.landau: not supported for a Tensor. Give its logarithm"),
+        (lambda x: stats.ksone(x), "stats.ksone: not supported for a Tensor. Write special.smirnov"),
+        (lambda x: stats.betanbinom.entropy(2, x, x), "stats.betanbinom.entropy: not supported for a Tensor"),
         (lambda x: stats.linregress(x, x[:3]), "stats.linregress: x and y must be of one length"),
         (lambda x: stats.power_divergence(x, lambda_="none"), "stats.power_divergence: lambda_ must be one of"),
         (lambda x: stats.f_oneway(x), "stats.f_oneway: equal_var must be True"),
@@ -339,3 +345,19 @@ def test_singular_covariances_have_densities_and_derivatives_at_fixed_rank(distr
     np.testing.assert_allclose(off, theirs.logpdf(x + 1.0))
     with pytest.raises(tn.ArgumentError, match="must be positive semidefinite; got the eigenvalue"):
         tn.grad(lambda c: distribution(mean, c, *more, allow_singular=True).logpdf(x[0]))(-covariance)
+
+
+def test_the_line_through_two_points_is_exact_as_scipys_is() -> None:
+    x, y = np.array([1.0, 3.0]), np.array([2.0, 1.0])
+    for level in (y, 0 * y):
+        with tn.GradientTape() as tape:
+            found, expected = stats.linregress(*tape.watch((x, level))), scipy.stats.linregress(x, level)
+            np.testing.assert_allclose([part.value for part in found], list(expected), atol=1e-15)
+            assert found.intercept_stderr.value == expected.intercept_stderr
+    np.testing.assert_allclose(tn.grad(lambda y: stats.linregress(x, y).slope)(y), [-0.5, 0.5])
+
+
+def test_distributions_that_are_not_differentiated_are_scipys_for_plain_numbers() -> None:
+    assert stats.landau.pdf(0.3) == scipy.stats.landau.pdf(0.3)
+    assert stats.multinomial(5, [0.4, 0.6]).pmf([2, 3]) == scipy.stats.multinomial(5, [0.4, 0.6]).pmf([2, 3])
+    assert pickle.loads(pickle.dumps(stats.landau)) is stats.landau

@@ -36,12 +36,12 @@ class TtestResult(HypothesisResult):
     @classmethod
     def of(cls, statistic: Array, df: Array, alternative: str) -> TtestResult:
         """Return the result of a statistic with Student's distribution."""
-        made = cls(statistic, _of_tails(functools.partial(special.stdtr, df), statistic, alternative))
+        made = cls(statistic, of_tails(functools.partial(special.stdtr, df), statistic, alternative))
         made.df = df
         return made
 
 
-def _of_tails(cdf: Function, z: Array, alternative: str) -> Array:
+def of_tails(cdf: Function, z: Array, alternative: str) -> Array:
     """Return the p-value of a statistic with a symmetric distribution."""
     if alternative == "two-sided":
         return 2 * cdf(-tnp.abs(z))
@@ -227,17 +227,16 @@ class LinregressResult(Line):
 @numpy_function(scipy.stats.linregress)
 def linregress(x: Array, y: Array, alternative: str = "two-sided") -> LinregressResult:
     x, y = as_array(x) * 1.0, as_array(y) * 1.0
-    if x.ndim != 1 or x.shape != y.shape or x.shape[0] == 2:
-        raise ArgumentError(
-            f"stats.linregress: x and y must be of one length, not 2, on a tape; got {x.shape} and {y.shape}. The line "
-            "through two points has the slope (y[1] - y[0]) / (x[1] - x[0])."
-        )
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ArgumentError(f"stats.linregress: x and y must be of one length on a tape; got {x.shape} and {y.shape}.")
     n = x.shape[0]
     if n < 2:  # NaN, as SciPy's
         none = (tnp.sum(x) + tnp.sum(y)) * math.nan
         made = LinregressResult(*[none] * 5)
         made.intercept_stderr = none
         return made
+    if n == 2:
+        return _through_two(x, y)
     across, up = tnp.mean(x), tnp.mean(y)
     squares, products, others = (
         tnp.mean(a * b) for a, b in ((x - across, x - across), (x - across, y - up), (y - up, y - up))
@@ -249,6 +248,17 @@ def linregress(x: Array, y: Array, alternative: str = "two-sided") -> Linregress
     of_intercept = error * tnp.sqrt(squares + across * across)
     made = LinregressResult(slope, up - slope * across, r, result.pvalue, error)
     made.intercept_stderr = of_intercept
+    return made
+
+
+def _through_two(x: Array, y: Array) -> LinregressResult:
+    """Return the line through two points, which it fits exactly: the correlation is 1 or -1, or NaN of a level line."""
+    slope = (y[1] - y[0]) / (x[1] - x[0])
+    nothing = slope * 0.0
+    level = tnp.asarray(slope == 0)
+    side, pvalue = tnp.where(level, math.nan, tnp.sign(slope)), tnp.where(level, 1.0, nothing)
+    made = LinregressResult(slope, y[0] - slope * x[0], side, pvalue, nothing)
+    made.intercept_stderr = nothing
     return made
 
 
@@ -277,6 +287,45 @@ def _of_ranks(name: str) -> Function:
     return published(function, scipy.stats, name, note)
 
 
-kendalltau, ks_2samp, mannwhitneyu, rankdata, spearmanr = map(
-    _of_ranks, ("kendalltau", "ks_2samp", "mannwhitneyu", "rankdata", "spearmanr")
+(
+    ansari,
+    brunnermunzel,
+    friedmanchisquare,
+    kendalltau,
+    kruskal,
+    ks_2samp,
+    cramervonmises_2samp,
+    mannwhitneyu,
+    median_test,
+    mood,
+    page_trend_test,
+    rankdata,
+    ranksums,
+    somersd,
+    spearmanr,
+    tiecorrect,
+    weightedtau,
+    wilcoxon,
+) = map(
+    _of_ranks,
+    (
+        "ansari",
+        "brunnermunzel",
+        "friedmanchisquare",
+        "kendalltau",
+        "kruskal",
+        "ks_2samp",
+        "cramervonmises_2samp",
+        "mannwhitneyu",
+        "median_test",
+        "mood",
+        "page_trend_test",
+        "rankdata",
+        "ranksums",
+        "somersd",
+        "spearmanr",
+        "tiecorrect",
+        "weightedtau",
+        "wilcoxon",
+    ),
 )
