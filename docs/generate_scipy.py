@@ -168,6 +168,12 @@ nothing before it fails: `splu(A).solve(x)`, the one diagonal of `diags_array`, 
 search that only compares values, such as `scipy.optimize.golden`, finds a plain number: its derivative is that of
 `tapenet.scipy.optimize.golden`.
 
+Distributions of `stats` give float64 for float32 as well, as SciPy's do; gradients have their arguments' types. At
+infinity a density is 0, where SciPy's may be NaN, and `logcdf` and `logsf` of a probability that underflows are finite,
+where SciPy's may be minus infinity. Derivatives are 0 outside of the support, and at its ends those of distribution
+functions. Within limits, `scipy.stats.tvar`, `tstd` and `tsem` have derivatives of NaN in the array API mode: write
+`tapenet.scipy.stats.tvar`.
+
 What becomes of each public function on a Tensor:
 
 - **both modes**: differentiable forward and in reverse. The note says what the derivative is, and at edges what it is
