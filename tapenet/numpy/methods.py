@@ -154,7 +154,7 @@ def _power_operator() -> Callable[..., Array]:
         if modulo is not None:
             raise ArgumentTypeError("pow: modulo must be left out for a Tensor; got one. Write x ** y % modulo.")
         if type(y) in (int, float) and numbers_trace(x, y) is None:
-            if y == 2:
+            if y == 2 and (type(y) is int or x.dtype.kind in "fc"):  # integers to the power 2.0 are floats
                 return arithmetic.square(x)
             if (y == 0.5 or y == -1) and x.dtype.kind == "c" and x.ndim:  # power has NaN at infinity
                 return arithmetic.sqrt(x) if y == 0.5 else arithmetic.reciprocal(x)

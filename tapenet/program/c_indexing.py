@@ -153,6 +153,8 @@ def _where_mask_holds(
 ) -> None:
     """Write a loop nest over a mask; where it holds more or less often than when it was recorded, 1 is returned."""
     axes = len(w.shape(mask))
+    if not axes:
+        raise ArgumentError("to_c: masks must be arrays with axes; got the truth value of a number.")
     places = [x for part in index for x in ([ARRAY] * axes if part is ARRAY else [part])]
     chosen = selection_of(places, [(1,)] * axes, shape)
     assert chosen is not None

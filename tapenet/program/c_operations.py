@@ -67,7 +67,8 @@ def reduction(w: Writer, instruction: Instruction) -> None:
 
         if name in EXTREMA:
             w.add(f"{place} = {element(['0'] * len(over))};")
-            w.loops(lengths, lambda inner: w.add(EXTREMA[name].format(best=place, x=element(inner))))
+            if lengths:  # compilers warn of a number that is compared with itself
+                w.loops(lengths, lambda inner: w.add(EXTREMA[name].format(best=place, x=element(inner))))
         elif name == "prod":
             w.add(f"{place} = 1;")
             w.loops(lengths, lambda inner: w.add(f"{place} *= {element(inner)};"))
@@ -151,7 +152,7 @@ def cut(w: Writer, instruction: Instruction) -> tuple[Shape, list[int], list[int
     """Return the shape of what is reduced, the axes that stay, and those that go."""
     shape, axis = w.shape(instruction.operands[0]), instruction.parameters.get("axis", 0)
     axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
-    over = sorted({i % len(shape) for i in axes})
+    over = sorted({i % len(shape) for i in axes}) if shape else []  # NumPy takes axis 0 of a number for its only one
     return shape, [i for i in range(len(shape)) if i not in over], over
 
 

@@ -49,6 +49,10 @@ def order(w: Writer, instruction: Instruction) -> None:
         raise ArgumentError(
             f"to_c: {instruction.name} must be along an axis; got {dict(given)}, at {instruction.line}."
         )
+    if not shape:
+        raise ArgumentError(
+            f"to_c: {instruction.name} must be of arrays with axes; got a number, at {instruction.line}."
+        )
     axis = given["axis"] % len(shape)
     less = _LESS.get(kind, "({0} < {1})").format("right", "left")
     name = w.function("order", kind, _ORDER.replace("{less}", less))

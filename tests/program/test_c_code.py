@@ -316,6 +316,10 @@ SUBJECTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         of((1, 6, 6, 2), (1, 6, 6, 2), dtype=np.float64),
     ),
     "pools_of_nan": (lambda x: tn.nn.max_pool(x, 2), (np.array([1, 2, np.nan, 4, 5, 6, 7, 9.0]).reshape(1, 4, 2, 1),)),
+    "without_axes": (
+        lambda x, y: (tnp.argmax(x, axis=0, keepdims=True), tnp.argmin(x), tnp.min(x * 1), tnp.max(y[0]), tnp.sum(x)),
+        (np.array(2.5), np.ones(2)),
+    ),
     "special": (
         lambda x: (tnp.isinf(x), tnp.isfinite(x), tnp.max(x), tnp.minimum(x, 0.0), tn.nn.relu(x), -x),
         (np.array([1.0, np.nan, -np.inf]),),
@@ -413,6 +417,8 @@ def test_it_is_self_contained_and_small() -> None:
         (lambda x: tnp.sort(x * 1j), (np.ones(2),), "to_c: operations of complex numbers must be .*; got order"),
         (lambda x: x + complex(0, np.inf), (np.ones(2),), "to_c: complex constants must be finite; got infj"),
         (lambda x, rng: x * rng.random(2), (np.ones(2), np.random.default_rng(0)), "to_c: "),
+        (lambda x: tnp.argsort(tnp.sum(x)), (np.ones(2),), "to_c: argsort must be of arrays with axes; got a number"),
+        (lambda x: tnp.sum(x)[tnp.sum(x) > 0], (np.ones(2),), "to_c: masks must be arrays with axes; got the truth"),
         (lambda x: x[np.array([0, 1]), x[0] > 0], (np.ones((2, 2)),), "to_c: indices must be .*; got a mask beside"),
     ],
 )

@@ -938,3 +938,13 @@ def test_a_pullback_of_an_open_tape_keeps_its_derivative() -> None:
 
     assert_same(tn.grad(through(True))(w), tn.grad(through(False))(w))
     assert_compiles(tn.grad(through(True)), (w,), (2 * w,))
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.bool_, np.float32, np.complex64])
+def test_squares_have_the_dtype_that_the_exponent_gives(dtype: Any) -> None:
+    x = np.array([1, 0, 1]).astype(dtype)
+    for power in (2.0, 2, 1.0, -0.0):
+        expected = x**power
+        for found in (tn.compile(lambda x, power=power: x**power)(x), tn.vmap(lambda x, power=power: x**power)(x)):
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
