@@ -117,7 +117,7 @@ def test_what_scipy_converts_raises_and_says_what_to_write() -> None:
         (lambda x: scipy.stats.skew(x), r"Write tapenet\.scipy\.stats\.skew\."),
         (lambda x: scipy.stats.norm.logpdf(x), r"Write tapenet\.scipy\.stats\.norm\.logpdf\."),
         (lambda x: scipy.stats.multivariate_normal(x).pdf(x), r"Write tapenet\.scipy\.stats\.multivariate_normal\."),
-        (lambda x: scipy.stats.tukey_hsd(x, x), r"Write its counterpart in tapenet\.scipy\.stats"),
+        (lambda x: scipy.stats.tukey_hsd(x, x), r"Write tapenet\.scipy\.stats\.ttest_ind\."),
         (lambda x: scipy.special.logsumexp(x), r"Write tapenet\.scipy\.special\.logsumexp\."),
         (lambda x: scipy.optimize.least_squares(lambda t: t - x, np.zeros(3)), r"tn\.root|tapenet\.scipy\.optimize"),
         (lambda x: scipy.integrate.quad(lambda t: x[0] * t, 0, 1), r"tn\.primitive or|tapenet\.scipy\.integrate"),
@@ -136,8 +136,8 @@ def test_refused_functions_take_plain_arrays_and_name_what_to_write_for_a_tensor
             special.mathieu_a(1, x)
         with pytest.raises(tn.ArgumentTypeError, match=r"special\.pro_ang1: not supported"):
             scipy.special.pro_ang1(1, 1, 1.0, x)
-        with pytest.raises(tn.MissingRuleError, match=r"special\.hankel1: reverse mode needs a rule for operand v"):
-            tn.grad(lambda v: np.real(special.hankel1(v, 1.0)))(1.5)
+        with pytest.raises(tn.MissingRuleError, match=r"special\.kn: reverse mode needs a rule for operand n"):
+            tn.grad(lambda n: special.kn(n, 1.0))(2.0)
         with pytest.raises(tn.ArgumentTypeError, match=r"special\.ive: z must be real"):
             tn.grad(lambda z: np.real(special.ive(1.0, z)))(1.5 + 0.5j)
         with pytest.raises(tn.ArgumentTypeError, match=r"special\.zeta: x must be real"):
