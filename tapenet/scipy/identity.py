@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import dis
 import functools
+import sys
 import types
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
@@ -135,7 +136,10 @@ def _is_of_library(f: Any) -> bool:
     module = getattr(f, "__module__", None) or ""
     if module == "builtins":
         return f.__name__ in _BUILTINS and getattr(builtins, f.__name__) is f
-    return module.partition(".")[0] in ("numpy", "math") or module.startswith(("tapenet.numpy", "tapenet.ops."))
+    if module.partition(".")[0] not in ("numpy", "math") and not module.startswith(("tapenet.numpy", "tapenet.ops.")):
+        return False
+    # A user's function may state the module of a library's: functools.wraps gives it that.
+    return getattr(sys.modules.get(module), f.__name__, None) is f
 
 
 # Code that reads or writes beyond its variables, or reads a value past the tape.

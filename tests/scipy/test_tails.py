@@ -209,6 +209,41 @@ def test_the_noncentral_t_distribution_in_both_tails_and_at_0() -> None:
     assert tn.grad(lambda t: special.nctdtr(5.5, 0.8, t))(0.0) > 0
 
 
+@pytest.mark.parametrize(
+    ("z", "df", "nc"), [(588.0, 14.0, 0.24), (1e5, 14.0, 0.24), (1.0, 5.0, 1e4), (-30.0, 100.0, 50.0)]
+)
+def test_the_density_of_the_noncentral_t_distribution_far_from_its_middle(z: float, df: float, nc: float) -> None:
+    """The mean over the scale e^u, of which the integrand has its peak at the root of a quadratic equation."""
+
+    def logpdf(z: Any, df: Any, nc: Any) -> Any:
+        def logarithm(u: Any) -> Any:
+            return df * (u - mpmath.exp(2 * u) / 2) + u - (z * mpmath.exp(u) - nc) ** 2 / 2
+
+        both = df + z * z
+        peak = mpmath.log((nc * z + mpmath.sqrt((nc * z) ** 2 + 4 * both * (df + 1))) / (2 * both))
+        top, width = logarithm(peak), 1 / mpmath.sqrt(-mpmath.diff(logarithm, peak, 2))
+        places = [peak + width * k for k in (-60, -20, -8, -4, -2, 0, 2, 4, 8, 20)]
+        mass = mpmath.quad(lambda u: mpmath.exp(logarithm(u) - top), places)
+        size = df / 2 * mpmath.log(mpmath.mpf(df) / 2) - mpmath.loggamma(df / 2) + mpmath.log(2 / mpmath.pi) / 2
+        return size + top + mpmath.log(mass)
+
+    with mpmath.workdps(25):
+        given = tuple(map(mpmath.mpf, (z, df, nc)))
+        np.testing.assert_allclose(tn.jvp(stats.nct.logpdf, (z, df, nc), (0.0, 0.0, 0.0))[0], float(logpdf(*given)))
+        for i in range(3):
+            slope = mpmath.diff(lambda x, i=i: logpdf(*given[:i], x, *given[i + 1 :]), given[i], h=1e-8)
+            found = tn.grad(stats.nct.logpdf, argnums=i)(z, df, nc)
+            np.testing.assert_allclose(found, float(slope), rtol=1e-9)
+
+
+def test_tails_of_counts_keep_their_digits_and_end_without_a_warning() -> None:
+    expected = [0.34965034965034947, 0.02723002912830255, 3.741969609336206e-17]
+    for k, value in zip((0, 3, 500), expected, strict=True):
+        np.testing.assert_allclose(tn.jvp(lambda a, k=k: stats.betanbinom.sf(k, 5, a, 1.0), (9.3,), (1.0,))[0], value)
+    for logsf in (lambda p: stats.bernoulli.logsf(1, p), lambda a: stats.betabinom.logsf(5, 5, a, 0.6)):
+        assert tn.value_and_grad(logsf)(0.3) == (-np.inf, 0.0)
+
+
 def test_pearsons_distribution_passes_through_the_normal_one() -> None:
     """Of d/ds at s = 0 the density has phi(z) (z^3 - 3 z) / 6, the distribution function -phi(z) (z^2 - 1) / 6."""
     z = 1.3

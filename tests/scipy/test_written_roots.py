@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import scipy.optimize
 import scipy.special
 
 import tapenet as tn
+from tapenet.errors import ArgumentTypeError, ConvergenceError
 from tapenet.scipy import optimize
 
 BRACKETING = ("brentq", "brenth", "bisect", "ridder")
@@ -123,3 +125,37 @@ def test_a_function_with_an_effect_is_called_each_time() -> None:
         tn.grad(root_by("brentq", counted))(3.0)
         counts.append(len(seen))
     assert counts == [counts[0] * i for i in range(1, 5)]
+
+
+def test_what_changes_between_a_root_and_its_derivative_is_not_kept() -> None:
+    k = [1.0]
+
+    def f(x: Any, a: Any) -> Any:
+        return k[0] * x - a
+
+    for _ in range(3):
+        k[0] = 1.0
+        _, pullback = tn.vjp(root_by("brentq", f, 0.0, 9.0), 2.0)
+        k[0] = 3.0
+        with pytest.raises(ConvergenceError, match="leaps"):
+            pullback(1.0)
+    k[0] = 1.0
+    assert tn.value_and_grad(root_by("brentq", f, 0.0, 9.0))(2.0) == (2.0, 1.0)
+
+
+def test_functions_that_only_state_a_librarys_module_are_read() -> None:
+    k = 1.0
+
+    @functools.wraps(tn.numpy.exp)
+    def scaled(x: Any) -> Any:
+        return k * tn.numpy.exp(x)
+
+    for value in (1.0, 1.0, 1.0, 2.0, 0.5):
+        k = value
+        found = tn.value_and_grad(root_by("brentq", lambda x, a: scaled(x) - a))(np.float64(3.0))
+        assert found == pytest.approx((np.log(3 / value), 1 / 3))
+
+
+def test_complex_roots_are_refused() -> None:
+    with pytest.raises(ArgumentTypeError, match="must give real numbers"):
+        tn.grad(lambda a: optimize.newton(lambda x, a: x * 1j - a, 1.0, args=(a,)))(2.0)

@@ -14,7 +14,7 @@ from tapenet.core.primitive import Array, Primitive, Shapes
 from tapenet.core.record import Kept, Parameters, Shape, Slots
 from tapenet.core.recorder import new_recorder
 from tapenet.core.tensor import Tensor, unwrap_batches
-from tapenet.errors import ConvergenceError, ConversionError, ForeignCodeError, MappedValueError
+from tapenet.errors import ArgumentTypeError, ConvergenceError, ConversionError, ForeignCodeError, MappedValueError
 from tapenet.program.recording import RECORDING
 from tapenet.scipy.identity import identity_of, space_of
 from tapenet.scipy.optimize.implicit import checked
@@ -70,9 +70,18 @@ class _Equation:
                 return np.float64(found)
             return np.float64(self.solve(straight.of_one_number(elements_of(arrays), self.f), args))
         try:
-            return np.float64(self.solve(self.f, args))
+            return self.real(self.solve(self.f, args))
         except (ConversionError, ForeignCodeError, MappedValueError):  # f gave a Tensor that it captured: to say so
-            return np.float64(self.solve(checked(self.name, self.f), args))
+            return self.real(self.solve(checked(self.name, self.f), args))
+
+    def real(self, root: Any) -> Any:
+        """Return what a solver of real numbers found; Newton's method leaves them where f does."""
+        if np.iscomplexobj(root):
+            raise ArgumentTypeError(
+                f"{self.name}: f must give real numbers on a tape; got complex ones. Write optimize.root, of the real "
+                "and the imaginary part."
+            )
+        return np.float64(root)
 
     def native_root(self, straight: StraightField, arrays: Sequence[Array]) -> float | None:
         """Return the root by machine code; None where there is none, or where Python is to raise."""
@@ -84,10 +93,13 @@ class _Equation:
 
     def written(self, arrays: Sequence[Array]) -> StraightField | None:
         """Return f as straight code, where a function that computes the same was met before."""
-        own = identity_of(self.f) if type(self.structure) is _Alone else None
-        self.key = None if own is None else (own, *[space_of(x) for x in arrays])
+        self.key = self._key(arrays)
         met = _MET.get(self.key)
         return met if type(met) is StraightField else None
+
+    def _key(self, arrays: Sequence[Array]) -> Hashable | None:
+        own = identity_of(self.f) if type(self.structure) is _Alone else None
+        return None if own is None else (own, *[space_of(x) for x in arrays])
 
     def write(self, x: Array, arrays: Sequence[Array]) -> None:
         """Write f as straight code at its second root, for those that follow."""
@@ -98,6 +110,8 @@ class _Equation:
             _MET.clear()
         if met < _WORTH:
             _MET[self.key] = met + 1
+            return
+        if self.key != self._key(arrays):  # what f reads has changed since the root was found
             return
         straight = StraightField.of(lambda t, y, given: [self.f(y[0], *given)], 0.0, np.array([x], float), arrays)
         _MET[self.key] = straight if straight is not None and self._is_same(straight, float(x), arrays) else None

@@ -202,6 +202,15 @@ def _betanbinom_cdf(k: Array, n: Array, a: Array, b: Array) -> Array:
     return tnp.sum(tnp.where(each <= place, tnp.exp(_betanbinom_logpmf(each, *columns)), 0.0), axis=-1)
 
 
+def _betanbinom_sf(k: Array, n: Array, a: Array, b: Array) -> Array:
+    """Sum the probabilities of less than n successes among n + k draws, mixed over the beta distribution."""
+    place, last, *columns = _column(k, n, a, b)
+    each = np.arange(largest(last))
+    wanted = each < last
+    logarithm = _betabinom_logpmf(guarded(wanted, each + 0 * last, 0.0), place + last, *columns)
+    return tnp.sum(tnp.where(wanted, tnp.exp(logarithm), 0.0), axis=-1)
+
+
 def _betanbinom_var(n: Array, a: Array, b: Array) -> Array:
     high = guarded(a > 2, a, 3.0)
     return exists(a > 2, n * b * (n + high - 1) * (high + b - 1) / ((high - 2) * (high - 1) ** 2), a + b + n)
@@ -215,6 +224,7 @@ betanbinom = discrete(
     valid=lambda n, a, b: tnp.asarray((n >= 0) & (n == tnp.floor(n)) & (a > 0) & (b > 0)),
     logpmf=_betanbinom_logpmf,
     cdf=_betanbinom_cdf,
+    sf=_betanbinom_sf,
     mean=lambda n, a, b: exists(a > 1, n * b / (guarded(a > 1, a, 2.0) - 1), a + b + n),
     var=_betanbinom_var,
 )

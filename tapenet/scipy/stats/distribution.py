@@ -458,6 +458,13 @@ class Discrete(Distribution):
         """Compute the logarithm of the probability of k."""
         return self._at("logpmf", k, arguments, keywords)
 
+    def _outside(self, method: str, z: Array, lower: Array, upper: Array, shapes: Sequence[Array]) -> tuple[Any, Any]:
+        """Count the upper end as above the support, but for its own probability: nothing is beyond it."""
+        below, above = Distribution._outside(self, method, z, lower, upper, shapes)
+        if above is None or method in ("pmf", "logpmf"):
+            return below, above
+        return below, above | tnp.asarray(z == upper)
+
     def _inside(self, method: str, z: Array, shapes: Sequence[Array], scale: Array, odd: Any = None) -> Array:
         z = constant(z)
         found = Distribution._inside(self, method, tnp.floor(z), shapes, scale, odd)

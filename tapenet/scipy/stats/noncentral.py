@@ -16,7 +16,7 @@ from tapenet.scipy.special.declaring import rule_of
 from tapenet.scipy.special.distributions import poisson_mixture, with_last_axis
 from tapenet.scipy.special.helpers import guarded
 from tapenet.scipy.special.incomplete import beta_density
-from tapenet.scipy.special.scale_mixtures import over_scale
+from tapenet.scipy.special.scale_mixtures import log_over_scale, over_scale
 from tapenet.scipy.stats.distribution import continuous
 from tapenet.scipy.stats.expectations import exists, over_interval, surprise
 from tapenet.scipy.stats.integrals import in_double
@@ -167,9 +167,17 @@ ncf = continuous(
 # ---- Student's t ----
 
 
+def _nct_logpdf(z: Array, df: Array, nc: Array) -> Array:
+    """Compute the logarithm of the mean of s phi(z s - nc) over the scale s."""
+
+    def logarithm(s: Array, nc: Array, z: Array) -> Array:
+        return tnp.log(s) - ((z * s - nc) ** 2 + _LOG_2_PI) / 2
+
+    return log_over_scale(logarithm, df, nc, z, is_density=True)
+
+
 def _nct_pdf(z: Array, df: Array, nc: Array) -> Array:
-    """Compute the mean of s phi(z s - nc) over the scale s."""
-    return over_scale(lambda s, nc, z: tnp.log(s) - ((z * s - nc) ** 2 + _LOG_2_PI) / 2, df, nc, z)
+    return tnp.exp(_nct_logpdf(z, df, nc))
 
 
 def _nct_sf(z: Array, df: Array, nc: Array) -> Array:
@@ -213,7 +221,7 @@ nct = continuous(
     "df nc",
     entropy=over_interval(_nct_ends, _nct_term),
     valid=lambda df, nc: tnp.asarray((df > 0) & (nc == nc)),
-    logpdf=lambda z, df, nc: tnp.log(_nct_pdf(z, df, nc)),
+    logpdf=_nct_logpdf,
     pdf=_nct_pdf,
     cdf=lambda z, df, nc: _nct_upper(-z, df, -nc),
     sf=lambda z, df, nc: _nct_upper(z, df, nc),
