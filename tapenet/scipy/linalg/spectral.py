@@ -30,6 +30,14 @@ def _is_as_good_as_real(f: Array) -> bool:
     return bool(np.all(np.abs(f.imag) <= 1e3 * np.finfo(f.dtype).eps * max(scale, 1.0)))
 
 
+@branch_condition
+def _are_dependent(v: Array) -> bool:
+    return bool(np.any(np.linalg.cond(np.asarray(v)) > _MOST_CONDITION)) if np.size(v) else False
+
+
+_MOST_CONDITION = 1e8  # of eigenvectors, by which rounding errors of functions grow
+
+
 @counterpart(
     scipy.linalg,
     "Derivatives: by A, and by what func takes from outside, those of V diag(func(w)) V^-1, with eigenvalues w that "
@@ -38,6 +46,11 @@ def _is_as_good_as_real(f: Array) -> bool:
 def funm(A: Any, func: Callable[[Array], Array], disp: bool = True) -> Any:
     a = square("funm", "A", A)
     w, v = eig(a)
+    if _are_dependent(v):
+        raise LinAlgError(
+            "linalg.funm: A must have linearly independent eigenvectors on a tape; got dependent ones. Write expm, logm "
+            "or sqrtm, which do not need them."
+        )
     found = v @ (func(w)[:, None] * tnp.linalg.inv(v))
     if a.dtype.kind != "c" and _is_as_good_as_real(found):
         found = tnp.real(found)

@@ -29,9 +29,9 @@ def _outward(v: Array, z: Array, end: Array, side: float) -> tuple[Array, Array]
     """Return the place at v from z towards the end of the support on a side, and the logarithm of its slope by v."""
     bounded = tnp.asarray(tnp.isfinite(end))
     edge = guarded(bounded, end, 0.0)
-    inner = edge + (z - edge) * tnp.exp(-v)
+    inner = edge + (z - edge) * tnp.exp(-guarded(bounded, v, 0.0))
     size = 1 + tnp.abs(z)
-    found = tnp.where(bounded, inner, z + side * size * tnp.expm1(v))
+    found = tnp.where(bounded, inner, z + side * size * tnp.expm1(guarded(~bounded, v, 0.0)))
     apart = tnp.log(tnp.abs(guarded(bounded, z - edge, 1.0)))
     return found, tnp.where(bounded, apart - v, tnp.log(size) + v)
 
