@@ -22,6 +22,7 @@ from tapenet.core.nondifferentiable import constant, nondifferentiable
 from tapenet.core.primitive import Array
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentTypeError
+from tapenet.scipy.placing import absent
 from tapenet.scipy.special.declaring import solved
 from tapenet.scipy.special.helpers import guarded, holds_everywhere, holds_nowhere
 from tapenet.scipy.stats.expectations import over_probabilities
@@ -79,7 +80,8 @@ class Distribution:
     @property
     def theirs(self) -> Any:
         """SciPy's distribution."""
-        return getattr(scipy.stats, self.name)
+        found = getattr(scipy.stats, self.name, None)
+        return absent(f"scipy.stats.{self.name}")() if found is None else found
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Frozen:
         """Fix the parameters."""
@@ -291,11 +293,11 @@ class Continuous(Distribution):
         explicit = self.formulas.get(method)
         if explicit is not None:
             return explicit
-        theirs, forward = getattr(self.theirs, method), self.formulas[of]
+        forward = self.formulas[of]
         return solved(
             f"stats.{self.name}.{method}",
             f"q {' '.join(self.shapes)}",
-            lambda q, *shapes: theirs(q, *shapes),
+            lambda q, *shapes: getattr(self.theirs, method)(q, *shapes),  # read late: an older SciPy may lack it
             lambda out, q, *shapes: forward(out, *shapes) - q,
         )
 
