@@ -83,6 +83,10 @@ def _text(w: Writer) -> str:
     )
 
 
+# Operations whose C gives another number than 0 or 1 for truth values.
+_NUMBERS = frozenset({"add", "astype", "python.add"})
+
+
 def _region(w: Writer, region: Region) -> None:
     """Write the loop nest of elementwise operations."""
     shape = w.shape(region.instructions[0].out)
@@ -124,7 +128,9 @@ def _expression(w: Writer, instruction: Instruction, operands: list[str]) -> str
     known = COMPLEX if any(_is_complex(x) for x in (*spaces, w.program.spaces[instruction.out])) else EXPRESSIONS
     name = name if f"{name} of {out.kind}" not in known else f"{name} of {out.kind}"
     single = "f" * kind.startswith("float")
-    return f"({TYPES[out.char]})({known[name].format(*(f'({x})' for x in operands), f=single)})"
+    text = f"({known[name].format(*(f'({x})' for x in operands), f=single)})"
+    # Truth values are 0 or 1: the sum of two is not 2, and 0.5 is true.
+    return f"({TYPES[out.char]})({text} != 0)" if out.kind == "b" and name in _NUMBERS else f"({TYPES[out.char]}){text}"
 
 
 # ---- other operations ----

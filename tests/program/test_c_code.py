@@ -316,6 +316,17 @@ SUBJECTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         of((1, 6, 6, 2), (1, 6, 6, 2), dtype=np.float64),
     ),
     "pools_of_nan": (lambda x: tn.nn.max_pool(x, 2), (np.array([1, 2, np.nan, 4, 5, 6, 7, 9.0]).reshape(1, 4, 2, 1),)),
+    "truths": (
+        lambda t, x: (
+            (t + t) * 1,
+            t + t,
+            tnp.sum(t + (x > 0)),
+            (t * t) + 1,
+            tnp.astype(x, bool) * 2,
+            tnp.astype(x, bool),
+        ),
+        (np.array([True, False, True, False]), np.array([0.5, 0.0, np.nan, -0.0])),
+    ),
     "without_axes": (
         lambda x, y: (tnp.argmax(x, axis=0, keepdims=True), tnp.argmin(x), tnp.min(x * 1), tnp.max(y[0]), tnp.sum(x)),
         (np.array(2.5), np.ones(2)),
