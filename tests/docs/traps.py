@@ -349,7 +349,7 @@ TYPES = [
         """
         >>> tn.grad(lambda x: tnp.sum(x * np.array([1.0, 2.0], object)))(np.ones(2))
         Traceback (most recent call last):
-        tapenet.errors.ArgumentTypeError: sum: operands must be numeric; got object.
+        tapenet.errors.ArgumentTypeError: multiply: operands must be numeric; got float64, object.
         >>> tn.grad(lambda x: tnp.sum(x * np.ma.array([1.0, 2.0], mask=[0, 1])))(np.ones(2))
         Traceback (most recent call last):
         tapenet.errors.ArgumentTypeError: multiply: operands must not be masked; got ... Fill it first: x.filled(0.0).
