@@ -48,8 +48,8 @@ def funm(A: Any, func: Callable[[Array], Array], disp: bool = True) -> Any:
     w, v = eig(a)
     if _are_dependent(v):
         raise LinAlgError(
-            "linalg.funm: A must have linearly independent eigenvectors on a tape; got dependent ones. Write expm, logm "
-            "or sqrtm, which do not need them."
+            "linalg.funm: A must have linearly independent eigenvectors on a tape; got dependent ones. Write expm, "
+            "logm or sqrtm, which do not need them."
         )
     found = v @ (func(w)[:, None] * tnp.linalg.inv(v))
     if a.dtype.kind != "c" and _is_as_good_as_real(found):
