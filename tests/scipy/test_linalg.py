@@ -11,6 +11,7 @@ import scipy.linalg
 
 import tapenet as tn
 import tapenet.numpy as tnp
+from tapenet.errors import LinAlgError
 from tapenet.scipy import linalg
 
 TURN = 9 * (np.tri(3, k=-1) - np.tri(3, k=-1).T)
@@ -179,3 +180,8 @@ def test_a_stack_moves_matrix_by_matrix() -> None:
     np.testing.assert_allclose(together, alone, rtol=1e-12)
     with tn.GradientTape() as tape, pytest.raises(tn.ArgumentError, match=r"linalg\.sinm: a stack must not be empty"):
         linalg.sinm(tape.watch(a)[:0])
+
+
+def test_functions_of_matrices_with_dependent_eigenvectors_are_refused() -> None:
+    with pytest.raises(LinAlgError, match="linearly independent eigenvectors"):
+        tn.jvp(lambda a: linalg.funm(a, np.exp), (np.array([[2.0, 1.0], [0.0, 2.0]]),), (np.eye(2),))

@@ -294,3 +294,14 @@ def test_the_logarithm_of_a_tail_that_underflows(
     assert np.isfinite(by_shape)
     curvature = tn.grad(tn.grad(lambda z: getattr(getattr(stats, name), method)(z, *shapes)))(z)
     assert np.isfinite(curvature)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("name", "shapes"), [("beta", [0.5, 600.0]), ("vonmises", [3.99]), ("tukeylambda", [3.13]), ("pearson3", [0.1])]
+)
+def test_logarithms_of_tails_are_mapped_without_a_warning(name: str, shapes: list[float]) -> None:
+    def gradient(scale: Any) -> Any:
+        return tn.grad(lambda scale: getattr(stats, name).logsf(0.31, *shapes, 0.0, scale))(scale)
+
+    np.testing.assert_allclose(tn.vmap(gradient)(np.array([1.0, 1.5])), [gradient(1.0), gradient(1.5)], rtol=1e-12)

@@ -70,7 +70,9 @@ def holds_everywhere(condition: Array, x: Array) -> bool:
 
 
 def holds_nowhere(condition: Array) -> bool:
-    """Return whether a condition holds for no element and stays so, as above."""
+    """Return whether a condition holds for no element and stays so, as above; under `vmap`, of no example."""
+    while type(condition) is Tensor and condition.owner.holds_batch:
+        condition = condition.owner.inner(condition)
     return type(condition) is not Tensor and not np.any(condition)
 
 
