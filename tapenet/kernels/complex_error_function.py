@@ -1,6 +1,7 @@
 """The normal distribution and its density at complex numbers, for complex64 to clongdouble.
 
-Errors are relative to the magnitude; of a result with parts of very different size the small one has fewer digits.
+Errors are relative to the magnitude; of a result with parts of very different size the small one has fewer digits. The
+distribution has zeros where the real part is positive; near them its error is relative to 1.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def test_replayed_derivatives_are_those_at_the_other_inputs(name: str, data: st.
 # What depends on values in another way than a choice does: how to compute, how many elements there are, what is an
 # error. The functions of sets find values at places; `piecewise` is given what the user compared.
 READS = {
-    *("is well conditioned", "small singular values", "cuts off", "is in range", "needs scale", "rank"),
+    *("is well conditioned", "small singular values", "cuts off", "is in range", "needs scale", "rank", "is zero"),
     *("number of bins", "_length", "nonzero", "flatnonzero", "_come_in_pairs", "_is_close_to_real"),
     *("allclose", "isfinite", "less", "greater", "greater_equal", "equal", "logical_or", "if x:"),
     *("unique", "unique_all", "unique_counts", "unique_inverse", "unique_values"),

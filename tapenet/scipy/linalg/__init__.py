@@ -42,7 +42,6 @@ from tapenet.scipy.linalg.equations import (
     solve_continuous_lyapunov as solve_continuous_lyapunov,
     solve_discrete_are as solve_discrete_are,
     solve_discrete_lyapunov as solve_discrete_lyapunov,
-    solve_lyapunov as solve_lyapunov,
     solve_sylvester as solve_sylvester,
 )
 from tapenet.scipy.linalg.functions import (
@@ -106,6 +105,8 @@ globals().update(
         if name[0] != "_" and name not in (*PLACED, *_HIDDEN) and callable(value) and not isinstance(value, type)
     }
 )
+
+solve_lyapunov = globals()["solve_continuous_lyapunov"]  # SciPy's other name for it
 
 __all__ = sorted(name for name, value in vars().items() if name[0] != "_" and callable(value) and name not in _HIDDEN)
 

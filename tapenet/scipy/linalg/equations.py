@@ -64,9 +64,6 @@ def solve_continuous_lyapunov(a: Any, q: Any) -> Array:
     return _sylvester(a, adjoint(a), q)
 
 
-solve_lyapunov = solve_continuous_lyapunov
-
-
 @counterpart(
     scipy.linalg,
     "Derivatives: the x_dot of a x_dot a^H - x_dot = -q_dot - a_dot x a^H - a x a_dot^H, with the tangents.",

@@ -38,7 +38,7 @@ CORES: dict[str, Cores] = {
     "cho_solve": {"c_and_lower.0": 2, "b": "1|2"},
     "lu_solve": {"lu_and_piv.0": 2, "lu_and_piv.1": 1, "b": "1|2"},
     "solve_sylvester": {"a": 2, "b": 2, "q": 2},
-    **{name: {"a": 2, "q": 2} for name in ("solve_continuous_lyapunov", "solve_lyapunov", "solve_discrete_lyapunov")},
+    **{name: {"a": 2, "q": 2} for name in ("solve_continuous_lyapunov", "solve_discrete_lyapunov")},
     **{name: dict.fromkeys("abqres", 2) for name in ("solve_continuous_are", "solve_discrete_are")},
     "expm_frechet": {"A": 2, "E": 2},
     "diagsvd": {"s": 1},
