@@ -346,9 +346,16 @@ truncpareto = continuous(
 )
 
 
-def _weibull_quantile(share: Array, c: Array, a: Array, b: Array) -> Array:
+def _log_mixed(share: Array, rest: Array, x: Array) -> Array:
+    """Compute log(rest + share e^x) for x <= 0, where share and rest have the sum 1: with all digits of the smaller."""
+    few = tnp.asarray(share < 0.5)
+    near = tnp.log1p(guarded(few, share, 0.0) * tnp.expm1(x))
+    return tnp.where(few, near, tnp.log(guarded(~few, rest + share * tnp.exp(x), 1.0)))
+
+
+def _weibull_quantile(share: Array, rest: Array, c: Array, a: Array, b: Array) -> Array:
     start = tnp.power(a, c)
-    return tnp.power(start - tnp.log1p(share * tnp.expm1(start - tnp.power(b, c))), 1 / c)
+    return tnp.power(start - _log_mixed(share, rest, start - tnp.power(b, c)), 1 / c)
 
 
 truncweibull_min = continuous(
@@ -370,8 +377,8 @@ truncweibull_min = continuous(
         * tnp.expm1(tnp.power(z, c) - tnp.power(b, c))
         / tnp.expm1(tnp.power(a, c) - tnp.power(b, c))
     ),
-    ppf=lambda q, c, a, b: _weibull_quantile(q, c, a, b),
-    isf=lambda q, c, a, b: _weibull_quantile(1 - q, c, a, b),
+    ppf=lambda q, c, a, b: _weibull_quantile(q, 1 - q, c, a, b),
+    isf=lambda q, c, a, b: _weibull_quantile(1 - q, q, c, a, b),
 )
 
 # ---- relativistic Breit and Wigner's ----

@@ -341,14 +341,21 @@ _gompertz_square = over_interval(lambda c: (0 * c, tnp.log1p(45 / c)), lambda z,
 
 # ---- powers ----
 
+
+def _cauchy_of(q: Array) -> Array:
+    low = tnp.asarray(q < 0.25)
+    middle = tnp.tan(math.pi * (guarded(~low, q, 0.5) - 0.5))
+    return tnp.where(low, -1 / tnp.tan(math.pi * guarded(low, q, 0.25)), middle)
+
+
 cauchy = continuous(
     "cauchy",
     logpdf=lambda z: -math.log(math.pi) - tnp.log1p(z * z),
     pdf=lambda z: 1 / (math.pi * (1 + z * z)),
     cdf=lambda z: tnp.arctan2(1.0, -z) / math.pi,
     sf=lambda z: tnp.arctan2(1.0, z) / math.pi,
-    ppf=lambda q: tnp.tan(math.pi * (q - 0.5)),
-    isf=lambda q: -tnp.tan(math.pi * (q - 0.5)),
+    ppf=lambda q: _cauchy_of(q),
+    isf=lambda q: -_cauchy_of(q),
 )
 uniform = continuous(
     "uniform",

@@ -18,7 +18,7 @@ from tapenet.scipy.stats.distribution import discrete
 
 @branch_condition
 def largest(x: Array) -> float:
-    return float(np.max(x, initial=0.0))
+    return float(np.max(np.where(np.isfinite(x), x, 0.0), initial=0.0))  # others are of parameters that are not valid
 
 
 def sum_of_surprise(logpmf: Callable[..., Array], last: Callable[..., Array], first: int = 0) -> Callable[..., Array]:

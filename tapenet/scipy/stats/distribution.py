@@ -364,20 +364,25 @@ class Continuous(Distribution):
         return self.sampled(z, *shapes) * scale + loc
 
 
-def _logarithm(part: Formula, rest: Formula, tail: Formula | None = None) -> Formula:
+def _logarithm(part: Formula, rest: Formula, tail: Formula | None = None, inside: Any = None) -> Formula:
     """Return the logarithm of a probability, from that of the rest where the rest is small: it keeps its digits.
 
-    Where the probability underflows, `tail` gives the logarithm.
+    Where the probability underflows, `tail` gives the logarithm, and `inside` a point of the support.
     """
 
-    def logarithm(z: Array, *shapes: Array) -> Array:
-        found, left = part(z, *shapes), rest(z, *shapes)
+    def usual(found: Array, left: Array) -> Array:
         most = tnp.asarray(found > 0.5)
+        return tnp.where(most, tnp.log1p(-guarded(most, left, 0.5)), tnp.log(guarded(~most, found, 0.5)))
+
+    def logarithm(z: Array, *shapes: Array) -> Array:
+        found = part(z, *shapes)
         little = tnp.asarray(found < UNDERFLOW)
         if tail is None or holds_nowhere(little):
-            return tnp.where(most, tnp.log1p(-guarded(most, left, 0.5)), tnp.log(guarded(~most, found, 0.5)))
-        usual = tnp.log(guarded(~(most | little), found, 0.5))
-        return tnp.where(most, tnp.log1p(-guarded(most, left, 0.5)), tnp.where(little, tail(z, little, *shapes), usual))
+            return usual(found, rest(z, *shapes))
+        place = tnp.where(little, inside(*shapes), z)  # the derivatives of what underflows may be infinite
+        found = part(place, *shapes)
+        found = guarded(tnp.asarray(found >= UNDERFLOW), found, 0.5)
+        return tnp.where(little, tail(z, little, *shapes), usual(found, rest(place, *shapes)))
 
     return logarithm
 
@@ -403,10 +408,14 @@ def continuous(name: str, shapes: str = "", **settings: Any) -> Continuous:
     sf = formulas.setdefault("sf", lambda z, *shapes: 1 - cdf(z, *shapes))
     support = ends.get("lower", -np.inf), ends.get("upper", np.inf)
     names = tuple(shapes.split())
+
+    def inside(*shapes: Array) -> Array:
+        return _interior(*(end(*shapes) if callable(end) else end for end in support))
+
     if "logcdf" not in formulas:
-        formulas["logcdf"] = _logarithm(cdf, sf, _tail_of(f"{name}.lower", names, logpdf, support, -1.0))
+        formulas["logcdf"] = _logarithm(cdf, sf, _tail_of(f"{name}.lower", names, logpdf, support, -1.0), inside)
     if "logsf" not in formulas:
-        formulas["logsf"] = _logarithm(sf, cdf, _tail_of(f"{name}.upper", names, logpdf, support, 1.0))
+        formulas["logsf"] = _logarithm(sf, cdf, _tail_of(f"{name}.upper", names, logpdf, support, 1.0), inside)
     if shapes and {"ppf", "isf"} <= formulas.keys():
         _complete(formulas)
     return _documented(Continuous(name=name, shapes=names, formulas=formulas, **ends), _CONTINUOUS)

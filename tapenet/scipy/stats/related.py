@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import tapenet.numpy as tnp
+from tapenet.core.nondifferentiable import constant
 from tapenet.core.primitive import Array
 from tapenet.ops.special.functions import normal_density
 from tapenet.scipy import special
@@ -57,10 +58,12 @@ gibrat = continuous(
 
 def _below_alpha(q: Array, a: Array) -> Array:
     """Return d where ndtr(a - d) is (1 - q) ndtr(a), for small q from the first terms of its series."""
-    first = q * special.ndtr(a) / normal_density(a)
-    near = tnp.asarray(first < 1e-5)
-    apart = a - special.ndtri(guarded(~near, (1 - q) * special.ndtr(a), 0.5))
-    return tnp.where(near, first + a * first * first / 2, apart)
+    whole = special.ndtr(a)
+    first = q * whole / tnp.maximum(normal_density(a), 1e-300)
+    near = tnp.asarray(first * (1 + tnp.abs(a)) < 1e-4)
+    place = special.ndtri(guarded(~near, special.ndtr(-a) + q * whole, 0.5))
+    small = guarded(near, first, 0.0)
+    return tnp.where(near, small * (1 - small * (a / 2 - (2 * a * a + 1) / 6 * small)), a + place)
 
 
 alpha = continuous(
@@ -406,6 +409,15 @@ gengamma = continuous(
     var=_gengamma_var,
     entropy=lambda a, c: special.gammaln(a) - tnp.log(tnp.abs(c)) + a - a * special.digamma(a) + special.digamma(a) / c,
 )
+
+
+def _loggamma_of(q: Array, c: Array) -> Array:
+    """Compute log(gammaincinv(c, q)), where that underflows from q Gamma(c + 1) = z^c."""
+    least = (tnp.log(q) + special.gammaln(c + 1)) / c
+    some = tnp.asarray(least > -650)
+    return tnp.where(some, tnp.log(special.gammaincinv(c, guarded(some, q, 0.5))), least)
+
+
 loggamma = continuous(
     "loggamma",
     "c",
@@ -413,7 +425,7 @@ loggamma = continuous(
     pdf=lambda z, c: tnp.exp(c * z - exp_capped(z) - special.gammaln(c)),
     cdf=lambda z, c: special.gammainc(c, exp_capped(z)),
     sf=lambda z, c: special.gammaincc(c, exp_capped(z)),
-    ppf=lambda q, c: tnp.log(special.gammaincinv(c, q)),
+    ppf=lambda q, c: _loggamma_of(q, c),
     isf=lambda q, c: tnp.log(special.gammainccinv(c, q)),
     mean=lambda c: special.digamma(c),
     var=lambda c: special.polygamma(1, c),
@@ -521,8 +533,8 @@ betaprime = continuous(
     logpdf=lambda z, a, b: special.xlogy(a - 1, z) - (a + b) * tnp.log1p(z) - special.betaln(a, b),
     cdf=lambda z, a, b: _odds_mass(z, a, b, special.betainc, special.betaincc),
     sf=lambda z, a, b: _odds_mass(z, a, b, special.betaincc, special.betainc),
-    ppf=lambda q, a, b: _odds(special.betainccinv(b, a, q)),
-    isf=lambda q, a, b: _odds(special.betaincinv(b, a, q)),
+    ppf=lambda q, a, b: _odds_of(q, a, b, special.betaincinv, special.betainccinv),
+    isf=lambda q, a, b: _odds_of(q, a, b, special.betainccinv, special.betaincinv),
     mean=lambda a, b: exists(b > 1, a / (guarded(b > 1, b, 2.0) - 1), b),
     var=_betaprime_var,
     entropy=lambda a, b: (
@@ -531,9 +543,11 @@ betaprime = continuous(
 )
 
 
-def _odds(less: Array) -> Array:
-    """Return z of 1 / (1 + z)."""
-    return (1 - less) / less
+def _odds_of(q: Array, a: Array, b: Array, share: Any, less: Any) -> Array:
+    """Return z from an inverse of z / (1 + z) where that is small, and from one of 1 / (1 + z) elsewhere."""
+    small = tnp.asarray(share(*map(constant, (a, b, q))) < 0.5)
+    low, high = share(a, b, guarded(small, q, 0.5)), less(b, a, guarded(~small, q, 0.5))
+    return tnp.where(small, low / (1 - low), (1 - high) / high)
 
 
 rdist = continuous(
