@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
+import scipy.stats
 
 import tapenet as tn
 from tapenet.scipy import stats
@@ -61,3 +64,71 @@ def test_moments_where_the_upper_end_is_far_beyond_the_mass() -> None:
 def test_entropies_of_parameters_that_are_not_valid_are_nan() -> None:
     with np.errstate(all="ignore"):
         assert np.isnan(tn.jvp(stats.nbinom.entropy, (0.27, 1.04), (0.0, 0.0))[0])
+
+
+def poisson(k: Any, mu: Any) -> Any:
+    return k * mpmath.log(mu) - mu - mpmath.loggamma(k + 1)
+
+
+def binom(k: Any, p: Any) -> Any:
+    return mpmath.log(mpmath.binomial(2000, k)) + k * mpmath.log(p) + (2000 - k) * mpmath.log(1 - p)
+
+
+def logser(k: Any, p: Any) -> Any:
+    return k * mpmath.log(p) - mpmath.log(k) - mpmath.log(-mpmath.log(1 - p))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("tail", "logpmf", "x", "counts"),
+    [
+        (lambda mu: stats.poisson.logcdf(0, mu), poisson, 1000.0, range(1)),
+        (lambda mu: stats.poisson.logcdf(50, mu), poisson, 1000.0, range(51)),
+        (lambda mu: stats.poisson.logsf(3000, mu), poisson, 1000.0, range(3001, 3300)),
+        (lambda p: stats.binom.logsf(1990, 2000, p), binom, 0.1, range(1991, 2001)),
+        (lambda p: stats.binom.logcdf(5, 2000, p), binom, 0.9, range(6)),
+        (lambda p: stats.logser.logsf(9000, p), logser, 0.9, range(9001, 9600)),
+    ],
+)
+def test_logarithms_of_tails_of_counts_that_underflow(tail: Any, logpmf: Any, x: float, counts: range) -> None:
+    def expected(x: Any) -> Any:
+        return mpmath.log(mpmath.fsum(mpmath.exp(logpmf(k, x)) for k in counts))
+
+    with mpmath.workdps(40):
+        orders = [float(mpmath.diff(expected, mpmath.mpf(x), order)) for order in range(3)]
+    assert tn.value_and_grad(tail)(x) == pytest.approx(orders[:2], rel=1e-10)
+    assert tn.grad(tn.grad(tail))(x) == pytest.approx(orders[2], rel=1e-8)
+    assert tn.jvp(tail, (x,), (1.0,))[1] == pytest.approx(orders[1], rel=1e-10)
+    np.testing.assert_allclose(tn.vmap(tn.grad(tail))(np.array([x, x])), orders[1], rtol=1e-10)
+
+
+def at(made: Any, shapes: Any, k: Any) -> Any:
+    return made(k, *shapes)
+
+
+def test_counts_are_mapped() -> None:
+    k = np.array([-900.0, -3.0, 0.0, 2.0, 900.0])
+    for name, shapes in (("dlaplace", (0.8,)), ("skellam", (2.0, 3.0))):
+        for method in ("pmf", "cdf", "sf"):
+            made, theirs = (getattr(getattr(module, name), method) for module in (stats, scipy.stats))
+            found = tn.vmap(functools.partial(at, made, shapes))(k)
+            np.testing.assert_allclose(found, theirs(k, *shapes), atol=1e-15)
+    slopes = tn.vmap(lambda k: tn.grad(lambda a: stats.dlaplace.logsf(k, a))(0.8))(k)
+    np.testing.assert_allclose(slopes[-1], -901 + 1 / (1 + np.exp(0.8)), rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("z", "df", "nc"), [(0.3, 1648.0, 1.2), (25.5, 677.6, 0.5), (1.0, 0.3, 2.0), (880.0, 800.0, 0.9)]
+)
+def test_the_density_of_the_noncentral_chi_squared_distribution_of_many_degrees(z: float, df: float, nc: float) -> None:
+    def logpdf(z: Any, df: Any, nc: Any) -> Any:
+        series = mpmath.log(mpmath.hyp0f1(df / 2, z * nc / 4)) - mpmath.loggamma(df / 2) - mpmath.log(2)
+        return series + (df / 2 - 1) * mpmath.log(z / 2) - (z + nc) / 2
+
+    value, slopes = tn.value_and_grad(stats.ncx2.logpdf, argnums=(0, 1, 2))(z, df, nc)
+    with mpmath.workdps(30):
+        given = tuple(map(mpmath.mpf, (z, df, nc)))
+        orders = [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
+        assert value == pytest.approx(float(logpdf(*given)), rel=1e-12)
+        assert slopes == pytest.approx([float(mpmath.diff(logpdf, given, n)) for n in orders], rel=1e-9)

@@ -262,7 +262,7 @@ boltzmann = discrete(
 dlaplace = discrete(
     "dlaplace",
     "a",
-    logpmf=lambda k, a: tnp.log(tnp.tanh(a / 2)) - a * np.abs(k),
+    logpmf=lambda k, a: tnp.log(tnp.tanh(a / 2)) - a * tnp.abs(k),
     cdf=lambda k, a: _dlaplace_mass(k, a),
     sf=lambda k, a: _dlaplace_mass(-k - 1, a),
     mean=lambda a: 0 * a,
@@ -273,8 +273,8 @@ dlaplace = discrete(
 
 def _dlaplace_mass(k: Array, a: Array) -> Array:
     """Compute the probability of k at most, from the tail beyond it where k is 0 at least."""
-    low = np.asarray(k < 0)
-    tail = tnp.exp(-a * np.where(low, -k, k + 1)) * special.expit(a)
+    low = tnp.asarray(k < 0)
+    tail = tnp.exp(-a * tnp.where(low, -k, k + 1)) * special.expit(a)
     return tnp.where(low, tail, 1 - tail)
 
 
@@ -391,15 +391,15 @@ zipfian = discrete(
 
 
 def _skellam_logpmf(k: Array, first: Array, second: Array) -> Array:
-    low = np.asarray(k < 0)
+    low = tnp.asarray(k < 0)
     place, mean = tnp.where(low, second, first), tnp.where(low, first, second)
-    return _LOG_2 + ncx2_logpdf(2 * place, 2 * (1 + np.abs(k)), 2 * mean)
+    return _LOG_2 + ncx2_logpdf(2 * place, 2 * (1 + tnp.abs(k)), 2 * mean)
 
 
 def _skellam_mass(k: Array, first: Array, second: Array, below: Formula, above: Formula) -> Array:
-    low = np.asarray(k < 0)
-    left = below(2 * second, np.where(low, -2 * k, 2.0), 2 * first)
-    return tnp.where(low, left, above(2 * first, np.where(low, 2.0, 2 * (k + 1)), 2 * second))
+    low = tnp.asarray(k < 0)
+    left = below(2 * second, tnp.where(low, -2 * k, 2.0), 2 * first)
+    return tnp.where(low, left, above(2 * first, tnp.where(low, 2.0, 2 * (k + 1)), 2 * second))
 
 
 def _skellam_entropy(first: Array, second: Array) -> Array:

@@ -26,7 +26,7 @@ from tapenet.scipy.placing import absent
 from tapenet.scipy.special.declaring import solved
 from tapenet.scipy.special.helpers import guarded, holds_everywhere, holds_nowhere
 from tapenet.scipy.stats.expectations import over_probabilities
-from tapenet.scipy.stats.underflow import UNDERFLOW, log_tail
+from tapenet.scipy.stats.underflow import UNDERFLOW, log_tail, log_tail_of_counts
 
 Formula = Callable[..., Array]
 Bound = float | Formula
@@ -364,7 +364,7 @@ class Continuous(Distribution):
         return self.sampled(z, *shapes) * scale + loc
 
 
-def _logarithm(part: Formula, rest: Formula, tail: Formula | None = None, inside: Any = None) -> Formula:
+def _logarithm(part: Formula, rest: Formula, tail: Formula, inside: Formula) -> Formula:
     """Return the logarithm of a probability, from that of the rest where the rest is small: it keeps its digits.
 
     Where the probability underflows, `tail` gives the logarithm, and `inside` a point of the support.
@@ -377,7 +377,7 @@ def _logarithm(part: Formula, rest: Formula, tail: Formula | None = None, inside
     def logarithm(z: Array, *shapes: Array) -> Array:
         found = part(z, *shapes)
         little = tnp.asarray(found < UNDERFLOW)
-        if tail is None or holds_nowhere(little):
+        if holds_nowhere(little):
             return usual(found, rest(z, *shapes))
         place = tnp.where(little, inside(*shapes), z)  # the derivatives of what underflows may be infinite
         found = part(place, *shapes)
@@ -387,16 +387,20 @@ def _logarithm(part: Formula, rest: Formula, tail: Formula | None = None, inside
     return logarithm
 
 
-def _tail_of(name: str, shapes: tuple[str, ...], logpdf: Formula, ends: tuple[Bound, Bound], side: float) -> Formula:
+def _tail_of(formula: Formula, support: tuple[Bound, Bound], side: float, inside: Formula) -> Formula:
     """Return the logarithm of a tail where a mask says that it underflows."""
-    formula = log_tail(f"stats.{name}.tail", shapes, logpdf, side)
 
     def tail(z: Array, mask: Array, *parameters: Array) -> Array:
-        lower, upper = (end(*parameters) if callable(end) else end for end in ends)
-        place = tnp.where(mask, z, _interior(lower, upper))
-        return formula(place, lower if side < 0 else upper, *parameters)
+        end = support[0 if side < 0 else 1]
+        place = tnp.where(mask, z, inside(*parameters))
+        return formula(place, end(*parameters) if callable(end) else end, *parameters)
 
     return tail
+
+
+def _point_of(support: tuple[Bound, Bound]) -> Formula:
+    """Return the formula of a point of a support."""
+    return lambda *shapes: _interior(*(end(*shapes) if callable(end) else end for end in support))
 
 
 def continuous(name: str, shapes: str = "", **settings: Any) -> Continuous:
@@ -407,15 +411,13 @@ def continuous(name: str, shapes: str = "", **settings: Any) -> Continuous:
     formulas.setdefault("pdf", lambda z, *shapes: tnp.exp(logpdf(z, *shapes)))
     sf = formulas.setdefault("sf", lambda z, *shapes: 1 - cdf(z, *shapes))
     support = ends.get("lower", -np.inf), ends.get("upper", np.inf)
-    names = tuple(shapes.split())
-
-    def inside(*shapes: Array) -> Array:
-        return _interior(*(end(*shapes) if callable(end) else end for end in support))
-
+    names, inside = tuple(shapes.split()), _point_of(support)
     if "logcdf" not in formulas:
-        formulas["logcdf"] = _logarithm(cdf, sf, _tail_of(f"{name}.lower", names, logpdf, support, -1.0), inside)
+        lower = log_tail(f"stats.{name}.lower.tail", names, logpdf, -1.0)
+        formulas["logcdf"] = _logarithm(cdf, sf, _tail_of(lower, support, -1.0, inside), inside)
     if "logsf" not in formulas:
-        formulas["logsf"] = _logarithm(sf, cdf, _tail_of(f"{name}.upper", names, logpdf, support, 1.0), inside)
+        upper = log_tail(f"stats.{name}.upper.tail", names, logpdf, 1.0)
+        formulas["logsf"] = _logarithm(sf, cdf, _tail_of(upper, support, 1.0, inside), inside)
     if shapes and {"ppf", "isf"} <= formulas.keys():
         _complete(formulas)
     return _documented(Continuous(name=name, shapes=names, formulas=formulas, **ends), _CONTINUOUS)
@@ -506,8 +508,16 @@ def discrete(name: str, shapes: str, **settings: Any) -> Discrete:
     logpmf, cdf = formulas["logpmf"], formulas["cdf"]
     formulas.setdefault("pmf", lambda k, *shapes: tnp.exp(logpmf(k, *shapes)))
     sf = formulas.setdefault("sf", lambda k, *shapes: 1 - cdf(k, *shapes))
-    formulas.setdefault("logcdf", _logarithm(cdf, sf))
-    formulas.setdefault("logsf", _logarithm(sf, cdf))
+    support = ends.get("lower", -np.inf), ends.get("upper", np.inf)
+    middle = _point_of(support)
+
+    def inside(*shapes: Array) -> Array:
+        return tnp.floor(middle(*shapes))
+
+    for method, part, rest, side in (("logcdf", cdf, sf, -1.0), ("logsf", sf, cdf, 1.0)):
+        if method not in formulas:
+            tail = _tail_of(log_tail_of_counts(logpmf, side), support, side, inside)
+            formulas[method] = _logarithm(part, rest, tail, inside)
     made = Discrete(name=name, shapes=tuple(shapes.split()), formulas=formulas, **ends)
     if len(made.integers) == len(made.shapes):
         return _documented(made, "No derivative: its parameters are integers; a Tensor gives plain arrays.")

@@ -27,15 +27,24 @@ _LOG_2_PI = math.log(2 * math.pi)
 # ---- chi squared ----
 
 
+def _log_hyp0f1(b: Array, x: Array) -> Array:
+    """Compute log(0F1(; b; x)) for x up to 1 + b / 2, by its series, of which the j-th term is at most 1 / j! there."""
+    found: Array = 1.0
+    for j in range(20, 0, -1):
+        found = 1 + x / ((b + j) * (j + 1)) * found
+    return tnp.log1p(x / b * found)
+
+
 def ncx2_logpdf(z: Array, df: Array, nc: Array) -> Array:
     """Compute log((z / nc)^(df / 4 - 1/2) I_(df / 2 - 1)(sqrt(nc z)) e^(-(z + nc) / 2) / 2), by its series near 0."""
     order, product = df / 2 - 1, z * nc
-    near = tnp.asarray(product < 4)
+    near = tnp.asarray(product < 4 + df)
     small, large = guarded(near, product, 1.0), guarded(~near, product, 4.0)
-    series = special.xlogy(order, z / 2) - special.gammaln(df / 2) + tnp.log(special.hyp0f1(df / 2, small / 4))
+    series = special.xlogy(order, z / 2) - special.gammaln(df / 2) + _log_hyp0f1(df / 2, small / 4)
     root = tnp.sqrt(large)
     ratio = tnp.log(guarded(~near, z, 1.0)) - tnp.log(guarded(~near, nc, 1.0))
-    bessel = order / 2 * ratio + tnp.log(special.ive(order, root)) + root
+    far = guarded(~near, order + 0 * product, 0.0)
+    bessel = far / 2 * ratio + tnp.log(special.ive(far, root)) + root
     return tnp.where(near, series, bessel) - (z + nc) / 2 - _LOG_2
 
 

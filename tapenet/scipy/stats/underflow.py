@@ -77,3 +77,35 @@ def log_tail(name: str, shapes: tuple[str, ...], logpdf: Formula, side: float) -
         return tnp.where(finite, base + tnp.log(size), -np.inf)
 
     return logarithm
+
+
+_COUNTS = np.arange(64.0)
+
+
+def log_tail_of_counts(logpmf: Formula, side: float) -> Formula:
+    """Return the logarithm of the tail of a discrete distribution as a function of the place, the end and shapes.
+
+    It sums the first probabilities of the tail, and what is beyond them as a geometric series.
+
+    Args:
+        logpmf: of the place and the shape parameters.
+        side: -1 for the lower tail, with the place itself, 1 for the upper one, without.
+    """
+
+    def logarithm(k: Array, end: Array, *parameters: Array) -> Array:
+        k, end, *columns = (tnp.expand_dims(tnp.asarray(x), -1) for x in (k, end, *parameters))
+        places = k + max(side, 0.0) + side * _COUNTS
+        inside = tnp.asarray((end - places) * side >= 0)
+        found = logpmf(guarded(inside, places, 0.0) + tnp.where(inside, 0.0, k + max(side, 0.0)), *columns)
+        some = inside & tnp.asarray(found > -np.inf)
+        found = guarded(some, found, 0.0)
+        first = found[..., :1]
+        terms = tnp.where(some, tnp.exp(guarded(some, found - first, 0.0)), 0.0)
+        last, before = terms[..., -1], terms[..., -2]
+        falls = tnp.asarray((last > 0) & (last < before))
+        ratio = guarded(falls, last, 0.0) / guarded(falls, before, 1.0)
+        total = tnp.sum(terms, axis=-1) + last * ratio / (1 - ratio)
+        has = some[..., 0]
+        return tnp.where(has, first[..., 0] + tnp.log(guarded(has, total, 1.0)), -np.inf)
+
+    return logarithm
