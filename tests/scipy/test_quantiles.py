@@ -25,6 +25,8 @@ from tapenet.scipy import stats
         ("cauchy", "ppf", [], [1e-100, 1e-20, 0.2, 0.3, 0.9]),
         ("cauchy", "isf", [], [1e-100, 1e-20, 0.2, 0.3, 0.9]),
         ("loggamma", "ppf", [0.414], [1e-250, 1e-20, 0.3]),
+        ("truncpareto", "isf", [80.0, 1e5], [1e-100, 1e-8, 0.3, 0.9]),
+        ("truncpareto", "isf", [-2.0, 5.0], [1e-3, 0.3, 0.9]),
         ("truncweibull_min", "isf", [8.249, 0.099, 1.636], [1e-20, 1e-8, 0.3, 0.9]),
         ("truncweibull_min", "ppf", [8.249, 0.099, 1.636], [1e-8, 0.3, 0.9]),
         ("truncweibull_min", "isf", [12.3, 0.37, 4.8], [1e-100, 1e-8, 0.3, 0.9]),

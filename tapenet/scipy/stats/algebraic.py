@@ -324,6 +324,22 @@ def _pareto_mass(length: Array, b: Array) -> Array:
     return length * _exprel(-b * length)
 
 
+def _log_mixed(share: Array, rest: Array, x: Array) -> Array:
+    """Compute log(rest + share e^x) for x <= 0, where share and rest have the sum 1: with all digits of the smaller."""
+    few = tnp.asarray(share < 0.5)
+    near = tnp.log1p(guarded(few, share, 0.0) * tnp.expm1(x))
+    return tnp.where(few, near, tnp.log(guarded(~few, rest + share * tnp.exp(x), 1.0)))
+
+
+def _pareto_upper(q: Array, b: Array, c: Array) -> Array:
+    """Return the quantile of the upper tail, for b above 0 without e^(b log(c)), which overflows."""
+    high = tnp.asarray(b > 0)
+    size = b * tnp.log(c)
+    above = -_log_mixed(1 - q, q, -guarded(high, size, 1.0)) / b
+    below = tnp.log(c) - tnp.log1p(q * tnp.expm1(guarded(~high, size, -1.0))) / b
+    return tnp.exp(tnp.where(high, above, below))
+
+
 truncpareto = continuous(
     "truncpareto",
     "b c",
@@ -334,7 +350,7 @@ truncpareto = continuous(
     cdf=lambda z, b, c: _pareto_mass(tnp.log(z), b) / _pareto_mass(tnp.log(c), b),
     sf=lambda z, b, c: tnp.power(z, -b) * _pareto_mass(tnp.log(c / z), b) / _pareto_mass(tnp.log(c), b),
     ppf=lambda q, b, c: tnp.exp(-tnp.log1p(q * tnp.expm1(-b * tnp.log(c))) / b),
-    isf=lambda q, b, c: c * tnp.exp(-tnp.log1p(q * tnp.expm1(b * tnp.log(c))) / b),
+    isf=lambda q, b, c: _pareto_upper(q, b, c),
     mean=lambda b, c: _pareto_mass(tnp.log(c), b - 1) / _pareto_mass(tnp.log(c), b),
     var=lambda b, c: (
         _pareto_mass(tnp.log(c), b - 2) / _pareto_mass(tnp.log(c), b)
@@ -344,13 +360,6 @@ truncpareto = continuous(
         tnp.log(_pareto_mass(tnp.log(c), b)) + (b + 1) * (1 / b - tnp.log(c) / tnp.expm1(b * tnp.log(c)))
     ),
 )
-
-
-def _log_mixed(share: Array, rest: Array, x: Array) -> Array:
-    """Compute log(rest + share e^x) for x <= 0, where share and rest have the sum 1: with all digits of the smaller."""
-    few = tnp.asarray(share < 0.5)
-    near = tnp.log1p(guarded(few, share, 0.0) * tnp.expm1(x))
-    return tnp.where(few, near, tnp.log(guarded(~few, rest + share * tnp.exp(x), 1.0)))
 
 
 def _weibull_quantile(share: Array, rest: Array, c: Array, a: Array, b: Array) -> Array:
