@@ -191,6 +191,22 @@ def test_a_smoothing_spline_moves_as_the_one_of_the_same_knots_and_sum_of_square
     np.testing.assert_allclose(bend, (expected(step) - 2 * expected(0) + expected(-step)) / step**2, rtol=1e-5)
 
 
+@pytest.mark.parametrize("change", ["splrep", "splder", "splantider", "insert"])
+def test_splines_in_fitpacks_form_have_as_many_coefficients_as_scipys(change: str) -> None:
+    def made(xp: Any, y: Any) -> Any:
+        tck = xp.splrep(X, y, s=0)
+        return tck if change == "splrep" else xp.insert(0.7, tck) if change == "insert" else getattr(xp, change)(tck)
+
+    with tn.GradientTape() as tape:
+        t, c, k = made(interpolate, tape.watch(Y))
+    expected_t, expected_c, expected_k = made(scipy.interpolate, Y)
+    count = len(expected_t) - expected_k - 1  # what follows is not read
+    assert k == expected_k
+    assert c.shape == expected_c.shape
+    np.testing.assert_array_equal(t, expected_t)
+    np.testing.assert_allclose(c.value[:count], expected_c[:count], atol=1e-12)
+
+
 def test_a_smoothing_spline_without_inner_knots_does_not_depend_on_s() -> None:
     for fit in (lambda s: interpolate.splrep(X, Y, s=s)[1], lambda s: interpolate.UnivariateSpline(X, Y, s=s)(2.5)):
         assert np.all(tn.jacobian(fit)(99.0) == 0)

@@ -186,9 +186,10 @@ published(
     "solve_ivp",
     "Derivatives: by y0, t_span, t_eval and args, pytrees included; those of a collocation method on the mesh of the "
     "solver's steps, along the solution that it found, so that the error follows rtol and atol. Times of events move "
-    "by the implicit derivative. One that is not on the tape, such as a Tensor that fun captures, is refused. Where "
-    "fun jumps as a function of y, or at a time that depends on args, the derivative lacks what the jump adds as "
-    "its time moves: end the solution there by an event, and begin another.",
+    "by the implicit derivative. One that is not on the tape, such as a Tensor that fun captures, is refused. "
+    "fun must give the same for the same arguments: on a tape it is recorded, and called less often than the solver "
+    "evaluates it. Where fun jumps as a function of y, or at a time that depends on args, the derivative lacks what "
+    "the jump adds as its time moves: end the solution there by an event, and begin another.",
 )
 
 

@@ -33,6 +33,11 @@ def _from_tck(tck: Any) -> BSpline:
     return BSpline(t, c, k)
 
 
+def _padded(t: Array, c: Array, k: int) -> Tck:
+    """Return knots, coefficients and degree as FITPACK does: zeros follow the coefficients, up to as many as knots."""
+    return t, tnp.concatenate([c, np.zeros((t.shape[0] - c.shape[0], *c.shape[1:]))]), k
+
+
 def splev(x: Any, tck: Any, der: int = 0, ext: int = 0) -> Array:
     """Evaluate a spline, given by knots, coefficients and degree, or its derivative.
 
@@ -80,12 +85,12 @@ def splder(tck: Any, n: int = 1) -> Any:
 
     Derivatives: those of BSpline, by the knots and the coefficients.
 
-    Parameters and results are those of scipy.interpolate.splder; on a tape there are no coefficients of padding.
+    Parameters and results are those of scipy.interpolate.splder.
     """
     if not on_tape(tck) and not isinstance(tck, BSpline):
         return scipy.interpolate.splder(tck, n)
     found = _from_tck(tck).derivative(n)
-    return found if isinstance(tck, BSpline) else found.tck
+    return found if isinstance(tck, BSpline) else _padded(*found.tck)
 
 
 def splantider(tck: Any, n: int = 1) -> Any:
@@ -93,12 +98,12 @@ def splantider(tck: Any, n: int = 1) -> Any:
 
     Derivatives: those of BSpline, by the knots and the coefficients.
 
-    Parameters and results are those of scipy.interpolate.splantider; on a tape there are no coefficients of padding.
+    Parameters and results are those of scipy.interpolate.splantider.
     """
     if not on_tape(tck) and not isinstance(tck, BSpline):
         return scipy.interpolate.splantider(tck, n)
     found = _from_tck(tck).antiderivative(n)
-    return found if isinstance(tck, BSpline) else found.tck
+    return found if isinstance(tck, BSpline) else _padded(*found.tck)
 
 
 def spalde(x: Any, tck: Any) -> Any:
@@ -120,8 +125,7 @@ def insert(x: Any, tck: Any, m: int = 1, per: int = 0) -> Any:
 
     Derivatives: by the knot, the knots and the coefficients, those of Boehm's convex combinations.
 
-    Parameters and results are those of scipy.interpolate.insert, for one dimension; on a tape there are no coefficients
-    of padding.
+    Parameters and results are those of scipy.interpolate.insert, for one dimension.
     """
     if not on_tape(x, tck):
         return scipy.interpolate.insert(x, tck.tck if isinstance(tck, BSpline) else tck, m, per)
@@ -135,7 +139,7 @@ def insert(x: Any, tck: Any, m: int = 1, per: int = 0) -> Any:
         raise ArgumentError("interpolate.insert: x must be between the first and the last knot.")
     for _ in range(m):
         t, c = _with_knot(t, c, k, x)
-    return BSpline(t, c, k, given.extrapolate, given.axis) if isinstance(tck, BSpline) else (t, c, k)
+    return BSpline(t, c, k, given.extrapolate, given.axis) if isinstance(tck, BSpline) else _padded(t, c, k)
 
 
 def _with_knot(t: Array, c: Array, k: int, x: Array) -> tuple[Array, Array]:
@@ -254,7 +258,7 @@ def splrep(
     """Find the spline through data, or one that smooths them, as knots, coefficients and degree.
 
     Derivatives: by the data, the places, the weights, xb and xe, given knots and s. Where FITPACK chooses the knots,
-    which of the places they are is piecewise constant. On a tape there are no coefficients of padding.
+    which of the places they are is piecewise constant. As in SciPy k + 1 zeros follow the coefficients.
 
     Parameters are those of scipy.interpolate.splrep; on a tape `per` and `full_output` are not supported.
     """
@@ -266,12 +270,12 @@ def splrep(
     is_weighted = w is not None
     x, y, w, ends, k = _data(name, x, y, w, k, (xb, xe))
     if t is not None:
-        return _on_knots(name, x, y, w, ends, t, k)
+        return _padded(*_on_knots(name, x, y, w, ends, t, k))
     m = x.shape[0]
     s = _smoothing(name, x, (m - np.sqrt(2 * m) if is_weighted else 0.0) if s is None else s)
     if _is_zero(s) and not is_increasing(x):
         raise ArgumentError(f"{name}: x must be strictly increasing if s = 0. Sort x, and y with it.")
-    return (*fitted(name, x, y, w, ends, Fit(k, "splrep"), s), k)
+    return _padded(*fitted(name, x, y, w, ends, Fit(k, "splrep"), s), k)
 
 
 def _on_knots(name: str, x: Array, y: Array, w: Array, ends: Array, t: Any, k: int) -> Tck:
