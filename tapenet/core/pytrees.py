@@ -95,8 +95,9 @@ def tree_flatten_with_static(tree: Tree, none_is_leaf: bool = False) -> tuple[li
             tree_flatten(tree)  # says what is wrong
             raise
         unknown = [leaf for leaf in leaves if type(leaf) not in _LEAVES]
-        tree_flatten(unknown)  # registers classes met for the first time
-        if not any(is_node(type(leaf)) for leaf in unknown):
+        if unknown:
+            tree_flatten(unknown)  # registers classes met for the first time
+        if not unknown or not any(is_node(type(leaf)) for leaf in unknown):
             return (list(map(unwrap_container, leaves)) if _CONTAINERS else leaves), spec
 
 

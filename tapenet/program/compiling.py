@@ -158,7 +158,7 @@ class CompiledFunction(Generic[P, Value]):
         call = self._call(args, kwargs)
         if call is None:
             return self._f(*args, **kwargs)
-        known = self._signatures.get(call.key)
+        known = call.known
         if known is not None:
             if known.eager:
                 return self._eagerly(*args, **kwargs)
@@ -228,7 +228,7 @@ class CompiledFunction(Generic[P, Value]):
         if around is None or not around.is_current():
             around = self._environment = environment_of(self._f)
             self._signatures = {}  # another function around it, say, computes something else
-        if any(recording.is_open for recording in around.recordings):
+        if around.recordings and any(recording.is_open for recording in around.recordings):
             return None
         static, args, kwargs = self._split(args, kwargs)
         leaves, spec = tree_flatten_with_static((args, kwargs, around.values()), none_is_leaf=True)
@@ -242,18 +242,19 @@ class CompiledFunction(Generic[P, Value]):
         try:
             keys: Any = tuple([leaf_key(leaf) for leaf in leaves])
             key = (spec, keys, static, told_apart(static))
-            self._signatures.get(key)  # compares it with those of equal hash
+            known = self._signatures.get(key)  # compares it with those of equal hash
         except UnsupportedError as error:
             key, reason = ("unsupported", str(error)), str(error)
+            known = self._signatures.get(key)
         except (TypeError, ValueError):
             reason = "a static argument, or a static field of one, must be hashable, and comparable by =="
             key = ("unsupported", reason)
+            known = self._signatures.get(key)
         generators = [i for i, leaf in enumerate(leaves) if type(leaf) is np.random.Generator]
         if len(generators) > 1:
             key = (key, shared_places(leaves, generators))
-        if any(type(leaf) is np.ndarray and leaf.dtype.kind not in "biufc" for leaf in leaves):
-            reason = "an argument must be numeric"
-        return _Call(key, leaves, spec, static, [leaves[i] for i in generators], args, kwargs, reason)
+            known = self._signatures.get(key)
+        return _Call(key, known, leaves, spec, static, [leaves[i] for i in generators], args, kwargs, reason)
 
     def _split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         """Return the static arguments, by place and by name, and the others with None in their places."""
@@ -359,9 +360,20 @@ class CompiledFunction(Generic[P, Value]):
 
 @attrs.frozen(eq=False)
 class _Call:
-    """One call, split into leaves."""
+    """One call, split into leaves.
+
+    Attributes:
+        key: of its signature.
+        known: what is known of the signature, None where it is met for the first time.
+        leaves, spec: of (args, kwargs, values of the environment).
+        static: the static arguments, by place and by name.
+        generators: of random numbers among the leaves.
+        args, kwargs: the arguments but for the static ones.
+        reason: why it is to run eagerly, empty where it is not.
+    """
 
     key: Hashable
+    known: Signature | None
     leaves: list[Any]
     spec: TreeSpec
     static: Any
@@ -440,7 +452,9 @@ def _reason(error: Exception) -> str:
 def _is_debugged() -> bool:
     """Return whether a debugger steps through this thread."""
     trace = sys.gettrace()
-    module = "" if trace is None else str(getattr(type(getattr(trace, "__self__", trace)), "__module__", ""))
+    if trace is None:
+        return False
+    module = str(getattr(type(getattr(trace, "__self__", trace)), "__module__", ""))
     return module.partition(".")[0] in ("bdb", "pdb", "pydevd", "_pydevd_bundle", "debugpy", "IPython")
 
 

@@ -85,9 +85,13 @@ class Environment:
 
     def is_current(self) -> bool:
         """Return whether everything else is what it was."""
-        if not all(place.read() is value for place, value in self.others):
-            return False
-        return all(holds_still(container, parts) for container, parts in self.containers)
+        for place, value in self.others:  # at each call of a compiled function: without generators
+            if place.read() is not value:
+                return False
+        for container, parts in self.containers:
+            if not holds_still(container, parts):
+                return False
+        return True
 
 
 def parts_of(container: Any) -> tuple[Any, ...]:

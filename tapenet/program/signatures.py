@@ -37,6 +37,8 @@ def leaf_key(leaf: Any) -> Any:
     """Return what a signature knows of a leaf, hashable; of a Python number its type alone."""
     of = type(leaf)
     if of is np.ndarray:
+        if leaf.dtype.kind not in "biufc":
+            raise UnsupportedError("an argument must be numeric")
         return (leaf.shape, leaf.dtype)
     if of in NUMBERS:
         return of

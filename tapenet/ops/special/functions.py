@@ -11,6 +11,7 @@ import numpy as np
 from tapenet.core.arguments import as_array, numpy_function
 from tapenet.core.families import elementwise
 from tapenet.core.primitive import Array, bind
+from tapenet.errors import ArgumentTypeError
 from tapenet.kernels import error_function
 from tapenet.ops.elementwise.constants import TWO_OVER_ROOT_PI
 
@@ -78,6 +79,8 @@ def _bessel_forward(x: Array, *, order: int) -> Array:
     The integrand is periodic and nowhere negative: the trapezoidal rule converges geometrically, and nothing cancels.
     """
     x = np.asarray(x)
+    if x.dtype.kind == "c":
+        raise ArgumentTypeError(f"i0: x must be real; got {x.dtype}. Use tapenet.scipy.special.iv(0, x).")
     if order == 0:
         return np.i0(x).astype(x.dtype if x.dtype.kind in "fc" else np.float64)[()]
     wide = x.astype(np.result_type(x, np.float64))
