@@ -6,7 +6,7 @@ import linecache
 import os
 import sys
 import warnings
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,12 @@ def warn_at_user_line(text: str, category: type[Warning]) -> None:
     """Warn of something in the innermost line on the stack outside of tapenet, once for each line."""
     path, _, number = user_line().rpartition(":")
     warnings.warn_explicit(text, category, path, int(number), registry=_WARNED.setdefault(path, {}))
+
+
+def module_of(frame: FrameType) -> str:
+    """Return the name of the module whose code runs in a frame; empty for code of `eval` and `exec` without one."""
+    name = frame.f_globals.get("__name__")
+    return name if isinstance(name, str) else ""
 
 
 def user_text() -> str:

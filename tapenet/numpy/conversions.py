@@ -17,6 +17,7 @@ import numpy as np
 from tapenet.core.families import constant_rule
 from tapenet.core.record import Entry
 from tapenet.core.recorder import Recorder
+from tapenet.core.source_lines import module_of
 from tapenet.core.tensor import Tensor, read_single_value, record_guard, unwrap
 from tapenet.errors import AssignmentError, ConversionError, MappedValueError, TapenetError
 from tapenet.ops.elementwise import rounding
@@ -45,7 +46,7 @@ def _number(convert: Callable[[Any], Any], name: str) -> Callable[[Tensor], Any]
 
 def advised(error: TapenetError, asking: FrameType) -> TapenetError:
     """Return an error with what to write in place of the function that asked."""
-    while asking.f_globals.get("__name__") == __name__ and asking.f_back is not None:
+    while module_of(asking) == __name__ and asking.f_back is not None:
         asking = asking.f_back
     advice = import_module("tapenet.numpy.outside").advice_for(asking)
     return type(error)(f"{error} {advice}") if advice else error
@@ -127,7 +128,7 @@ def as_numpy_array(self: Tensor, dtype: Any = None, copy: bool | None = None) ->
 
 def _is_of_scipy(asking: FrameType) -> bool:
     """Return whether code of SciPy's asks, through NumPy's or by itself."""
-    is_close = asking.f_globals.get("__name__", "").startswith(("scipy.", "numpy."))
+    is_close = module_of(asking).startswith(("scipy.", "numpy."))
     found: bool = is_close and _in_scipy().is_of_scipy(asking)
     return found
 
@@ -141,7 +142,7 @@ def _is_operator_of_sparse(asking: FrameType | None) -> bool:
     if asking is None or asking.f_code.co_name not in _OPERATORS_OF_SPARSE:
         return False
     name = asking.f_code.co_name
-    while asking is not None and asking.f_globals.get("__name__", "").startswith("scipy.sparse._"):
+    while asking is not None and module_of(asking).startswith("scipy.sparse._"):
         name, asking = asking.f_code.co_name, asking.f_back
     return name != "multiply"
 

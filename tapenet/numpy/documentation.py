@@ -48,7 +48,7 @@ def publish(namespace: str, value: Any, theirs: ModuleType) -> None:
         value: what is in it; nothing is done to what is not a function of tapenet's, or is published already.
         theirs: NumPy's module of the same functions.
     """
-    if type(value) is not FunctionType or not value.__globals__["__name__"].startswith("tapenet."):
+    if type(value) is not FunctionType or not str(value.__globals__.get("__name__")).startswith("tapenet."):
         return
     token = object()
     if _publications.setdefault(value, token) is not token:  # atomic: threads may use a function at the same time

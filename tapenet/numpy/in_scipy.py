@@ -18,6 +18,7 @@ import numpy as np
 import tapenet.numpy as tnp
 from tapenet.core.primitive import Array
 from tapenet.core.provided import provided
+from tapenet.core.source_lines import module_of
 from tapenet.errors import ArgumentTypeError, ForeignCodeError
 
 _OF_COMPILED = "give a function of compiled code a derivative by tn.primitive or tn.custom_vjp."
@@ -28,7 +29,7 @@ _OF_COMPILED = "give a function of compiled code a derivative by tn.primitive or
 
 def _frames(asking: FrameType | None, *packages: str) -> Iterator[FrameType]:
     """Give the frame that asks and its callers, as long as they are of these packages."""
-    while asking is not None and asking.f_globals.get("__name__", "").startswith(packages):
+    while asking is not None and module_of(asking).startswith(packages):
         yield asking
         asking = asking.f_back
 
@@ -52,9 +53,9 @@ def _calls_of(frame: FrameType) -> Iterator[tuple[str, str]]:
         name = next(x for x in names if isinstance(x, str)).removesuffix("_gen").removesuffix("_frozen")
         method = frame.f_code.co_name
         yield _public_module(type(of).__module__), name if method.startswith("_") else f"{name}.{method}"
-    yield _public_module(frame.f_globals["__name__"]), frame.f_code.co_qualname.partition(".")[0]
+    yield _public_module(module_of(frame)), frame.f_code.co_qualname.partition(".")[0]
     for value in [*frame.f_locals.values()]:
-        if isinstance(value, FunctionType) and value.__module__.startswith("scipy."):
+        if isinstance(value, FunctionType) and str(value.__module__).startswith("scipy."):  # it may be None
             yield _public_module(value.__module__), value.__name__
 
 
@@ -67,7 +68,7 @@ def _called(asking: FrameType) -> tuple[str, str] | None:
     """Return the module and the name of SciPy's function that the user called."""
     found = None
     for frame in _frames(asking, "scipy.", "numpy.", "tapenet."):
-        if frame.f_globals["__name__"].startswith("scipy."):
+        if module_of(frame).startswith("scipy."):
             found = next((call for call in _calls_of(frame) if _is_public(*call)), found)
     return found
 
@@ -85,7 +86,7 @@ def _in_ours(module: str, name: str) -> Any:
 
 def advice_in_scipy(asking: FrameType) -> str:
     """Return what to write in place of a function of SciPy's, as the user's code called it."""
-    if not asking.f_globals.get("__name__", "").startswith(("scipy.", "numpy.")):
+    if not module_of(asking).startswith(("scipy.", "numpy.")):
         return ""
     call = _called(asking)
     if call is None:
@@ -101,7 +102,7 @@ def advice_in_scipy(asking: FrameType) -> str:
     if instead is not None:
         return re.sub(rf"(?<![\w.])({'|'.join(provided.scipy().MODULES)})\.", r"tapenet.scipy.\1.", instead)
     frames = _frames(asking, "scipy.", "numpy.", "tapenet.")
-    if any(x.f_globals["__name__"].startswith("tapenet.scipy.") for x in frames):
+    if any(module_of(x).startswith("tapenet.scipy.") for x in frames):
         return (
             f"tapenet.scipy.{module}.{name} differentiates by its arguments, and not by what its function takes from "
             "outside: pass x as an argument, args=(x,)."
@@ -122,7 +123,7 @@ def _of_none(module: str) -> str:
 
 def is_of_scipy(asking: FrameType) -> bool:
     """Return whether a frame is of SciPy's Python code."""
-    return any(frame.f_globals["__name__"].startswith("scipy.") for frame in _frames(asking, "scipy.", "numpy."))
+    return any(module_of(frame).startswith("scipy.") for frame in _frames(asking, "scipy.", "numpy."))
 
 
 def dropped(asking: FrameType) -> ForeignCodeError:
@@ -143,9 +144,9 @@ def _asked(function: Callable[..., Any], *askers: tuple[str, str]) -> Callable[.
 
     def answer(*operands: Any, **keywords: Any) -> Array:
         asking: Any = sys._getframe(1)
-        while asking.f_globals["__name__"].startswith("tapenet."):
+        while module_of(asking).startswith("tapenet."):
             asking = asking.f_back
-        if (asking.f_globals.get("__name__"), asking.f_code.co_name) in askers:
+        if (module_of(asking), asking.f_code.co_name) in askers:
             raise dropped(asking)
         return function(*operands, **keywords)
 
@@ -168,7 +169,7 @@ def is_bracket(asking: FrameType) -> bool:
 
     It asks for the function's values by `numpy.isnan` first, so that none of them gets there.
     """
-    return asking.f_globals.get("__name__") == "scipy.optimize._zeros_py" and asking.f_code.co_name in _BRACKETING
+    return module_of(asking) == "scipy.optimize._zeros_py" and asking.f_code.co_name in _BRACKETING
 
 
 _BRACKETING = {"brentq", "brenth", "bisect", "ridder"}
@@ -182,7 +183,7 @@ def check_is_no_operator(asking: FrameType) -> None:
 
 def refuse_beside_plain_arrays(asking: FrameType) -> None:
     """Raise where the namespace of Tensors is shown as one of several: there is a Tensor beside a plain array."""
-    if "array_api_compat" in asking.f_globals.get("__name__", ""):
+    if "array_api_compat" in module_of(asking):
         call = _called(asking)
         name = f"scipy.{'.'.join(call)}" if call else "array_namespace"
         advice = advice_in_scipy(asking) if call else "Make Tensors of the arrays: add 0 * x to each."

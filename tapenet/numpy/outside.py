@@ -11,6 +11,7 @@ import numpy as np
 
 import tapenet.numpy as tnp
 from tapenet.core.primitive import Array
+from tapenet.core.source_lines import module_of
 from tapenet.core.tensor import Tensor
 from tapenet.errors import AssignmentError
 from tapenet.numpy.in_scipy import advice_in_scipy
@@ -107,6 +108,6 @@ _ADVICE: list[tuple[str, str, str]] = [  # by the module and the function that a
 
 def advice_for(asking: FrameType) -> str:
     """Return what to write in place of what asks for an array or a number, by the frame of the function that asks."""
-    module, function = asking.f_globals.get("__name__", ""), asking.f_code.co_qualname
+    module, function = module_of(asking), asking.f_code.co_qualname
     found = (text for name, part, text in _ADVICE if module.startswith(name) and part in function)
     return next(found, "") or advice_in_scipy(asking)

@@ -18,7 +18,7 @@ import tapenet.numpy as tnp
 from tapenet.core.arguments import holds_tensor, past_numpy
 from tapenet.core.foreign import USUAL, Kind, is_container, kind_of
 from tapenet.core.provided import provided
-from tapenet.core.source_lines import user_text
+from tapenet.core.source_lines import module_of, user_text
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentTypeError
 from tapenet.numpy.reexports import GROUP_OF
@@ -91,7 +91,7 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *operands: Any, **ke
 
 
 def _advice_in_scipy(asking: FrameType) -> str:
-    if not asking.f_globals.get("__name__", "").startswith("scipy."):
+    if not module_of(asking).startswith("scipy."):
         return ""
     advice: str = import_module("tapenet.numpy.in_scipy").advice_in_scipy(asking)
     return advice

@@ -15,6 +15,7 @@ from tapenet import errors
 from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import NO_PATH, Array, Parts, Shapes
 from tapenet.core.record import Kept, Parameters, Slots
+from tapenet.core.source_lines import module_of
 from tapenet.core.tensor import Tensor
 from tapenet.errors import TapenetError
 from tapenet.transforms.calls import Structure, is_differentiable, split_arrays
@@ -62,7 +63,7 @@ def _is_scipys(traceback: TracebackType | None) -> bool:
     """Return whether SciPy raised, or NumPy for it."""
     name = ""
     while traceback is not None:
-        own = traceback.tb_frame.f_globals.get("__name__", "")
+        own = module_of(traceback.tb_frame)
         name = name if own.startswith("numpy.") else own
         traceback = traceback.tb_next
     return name.startswith("scipy.")

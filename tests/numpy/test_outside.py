@@ -224,3 +224,20 @@ def test_derivatives_have_the_byte_order_of_their_source(order: str) -> None:
         tn.grad(lambda x: real(np.ones(3)))(x),
     ):
         assert gradient.dtype.str == order
+
+
+@pytest.mark.parametrize("around", [{}, {"__name__": None}], ids=["no name", "None"])
+@pytest.mark.parametrize("text", [
+    "np.atleast_1d(x)", "np.isnan(x)", "np.asarray(x)", "np.array([x, x])", "np.linalg.norm(x)", "np.sort(x)", "x @ x",
+    "float(x)", "float(x[0])", "np.isscalar(x)", "np.array2string(x)", "np.poly1d(x)", "np.ma.sum(x)",
+    "scipy.optimize.brentq(lambda y: y - x[0], -9, 9)", "scipy.linalg.expm(x)",
+])  # fmt: skip
+def test_code_without_a_module_gets_what_other_code_gets(text: str, around: dict[str, Any]) -> None:
+    def answer(**around: Any) -> str:
+        with tn.GradientTape() as tape:
+            try:
+                return repr(eval(text, {"np": np, "scipy": pytest.importorskip("scipy"), "x": tape.watch(X), **around}))
+            except Exception as error:
+                return f"{type(error)} {error}"
+
+    assert answer(**around) == answer(__name__="__main__")
