@@ -32,7 +32,7 @@ def test_it_learns_from_its_first_parameters(rng):
     model = VGG16(2, rng=rng, image_size=32, width=4, dropout=0.0)
     optimizer = tn.optim.adam(1e-3)
     state, losses = optimizer.init(model), []
-    for _ in range(15):
+    for _ in range(25):
         loss, gradient = tn.value_and_grad(lambda model: nn.cross_entropy(model.train(images, rng)[0], labels))(model)
         model, state = optimizer.update(gradient, state, model)
         losses.append(float(loss))
