@@ -139,7 +139,7 @@ def test_an_autoencoder_learns_blobs(rng):
         y, model = model.train(images, rng)
         return nn.binary_cross_entropy(y, images), model
 
-    model, losses = trained(models.Autoencoder(2, rng=rng, image_size=8, width=4), loss, 80, rng, 0.01)
+    model, losses = trained(models.Autoencoder(2, rng=rng, image_size=8, width=8), loss, 80, rng, 0.005)
     assert losses[-1] < 0.5 * losses[0]
     assert model.encode(images).shape == (32, 2)
     assert model.decode(np.zeros((5, 2), np.float32)).shape == (5, 8, 8, 1)
