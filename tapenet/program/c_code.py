@@ -190,13 +190,10 @@ def _is_finite(w: Writer, instruction: Instruction, answer: bool) -> None:
 def _if_all(w: Writer, instruction: Instruction, condition: str, answer: bool) -> None:
     """Write that a condition of elements must hold for all of them, or not for all, as when the call was recorded."""
     (n,) = instruction.operands
-    w.add("{")
-    w.level += 1
-    w.add("int all = 1;")
-    w.loops(w.shape(n), lambda counters: w.add(f"all &= {condition.format(w.element(n, counters))};"))
-    w.add(f"if (all != {int(answer)}) return 1; /* {instruction.name} */")
-    w.level -= 1
-    w.add("}")
+    with w.block():
+        w.add("int all = 1;")
+        w.loops(w.shape(n), lambda counters: w.add(f"all &= {condition.format(w.element(n, counters))};"))
+        w.add(f"if (all != {int(answer)}) return 1; /* {instruction.name} */")
 
 
 _OF_ELEMENTS = {"needs scale": _needs_scale, "is finite": _is_finite}

@@ -118,16 +118,13 @@ def _at_places(
             f"to_c: indices must be integers, slices and arrays of integers, or slices and one mask; got a mask beside "
             f"other arrays, at {instruction.line}. Write tnp.where(mask, x, other), which keeps the shape."
         )
-    w.add("{")
-    w.level += 1
-    if masks:
-        _where_mask_holds(w, index, masks[0], shape, read, write)
-    else:
-        chosen = selection_of(index, [w.shape(n) for n in arrays], shape)
-        assert chosen is not None  # NumPy has read it
-        w.loops(chosen.shape, functools.partial(_at_index, w, arrays, chosen, write))
-    w.level -= 1
-    w.add("}")
+    with w.block():
+        if masks:
+            _where_mask_holds(w, index, masks[0], shape, read, write)
+        else:
+            chosen = selection_of(index, [w.shape(n) for n in arrays], shape)
+            assert chosen is not None  # NumPy has read it
+            w.loops(chosen.shape, functools.partial(_at_index, w, arrays, chosen, write))
 
 
 def _at_index(
@@ -221,17 +218,14 @@ def lasting(w: Writer, instruction: Instruction) -> None:
     size, steps = 8 * math.prod(given["shape"]), steps_of(w.shape(out))
     w.make(out)
     memory = w.arena.take(size)
-    w.add("{")
-    w.level += 1
-    w.add(f"int64_t *const last = (int64_t *)(void *)(work + {memory});")
-    for text in ("last[{place}] = (int64_t)({turn});", "{element} = last[{place}] == (int64_t)({turn});"):
+    with w.block():
+        w.add(f"int64_t *const last = (int64_t *)(void *)(work + {memory});")
+        for text in ("last[{place}] = (int64_t)({turn});", "{element} = last[{place}] == (int64_t)({turn});"):
 
-        def write(counters: list[str], place: str, text: str = text) -> None:
-            w.add(text.format(place=place, turn=place_of(0, counters, steps), element=w.element(out, counters)))
+            def write(counters: list[str], place: str, text: str = text) -> None:
+                w.add(text.format(place=place, turn=place_of(0, counters, steps), element=w.element(out, counters)))
 
-        _at_places(w, instruction, given["index"], instruction.operands, given["shape"], w.shape(out), write)
-    w.level -= 1
-    w.add("}")
+            _at_places(w, instruction, given["index"], instruction.operands, given["shape"], w.shape(out), write)
     w.arena.give(memory, size)
 
 

@@ -90,17 +90,14 @@ def _variance(
 ) -> None:
     out, count = instruction.out, math.prod(lengths)
     degrees = max(count - instruction.parameters["ddof"], 0)
-    w.add("{")
-    w.level += 1
-    w.add(f"{w.type(out)} mean = 0;")
-    w.loops(lengths, lambda inner: w.add(f"mean += {element(inner)};"))
-    w.add(f"mean /= {count};")
-    w.sums(place, lengths, lambda inner: f"({element(inner)} - mean) * ({element(inner)} - mean)")
-    w.add(f"{place} /= ({w.type(out)}){degrees};")
-    if instruction.name == "std":
-        w.add(f"{place} = {_root(w, out)}({place});")
-    w.level -= 1
-    w.add("}")
+    with w.block():
+        w.add(f"{w.type(out)} mean = 0;")
+        w.loops(lengths, lambda inner: w.add(f"mean += {element(inner)};"))
+        w.add(f"mean /= {count};")
+        w.sums(place, lengths, lambda inner: f"({element(inner)} - mean) * ({element(inner)} - mean)")
+        w.add(f"{place} /= ({w.type(out)}){degrees};")
+        if instruction.name == "std":
+            w.add(f"{place} = {_root(w, out)}({place});")
 
 
 def _root(w: Writer, number: int) -> str:
@@ -141,11 +138,8 @@ def running(w: Writer, instruction: Instruction) -> None:
 
         w.loops([shape[axis]], each)
 
-    w.add("{")
-    w.level += 1
-    w.loops([shape[i] for i in others], write)
-    w.level -= 1
-    w.add("}")
+    with w.block():
+        w.loops([shape[i] for i in others], write)
 
 
 def cut(w: Writer, instruction: Instruction) -> tuple[Shape, list[int], list[int]]:
@@ -179,11 +173,8 @@ def softmax(w: Writer, instruction: Instruction) -> None:
         last = f"{x}[{{}}] - top - log{suffix}(total)" if is_log else f"{above} / total"
         w.loops(lengths, lambda inner: w.add(f"{target}[{at(inner)}] = {last.format(at(inner))};"))
 
-    w.add("{")
-    w.level += 1
-    w.loops([shape[i] for i in kept], write)
-    w.level -= 1
-    w.add("}")
+    with w.block():
+        w.loops([shape[i] for i in kept], write)
 
 
 def einsum(w: Writer, instruction: Instruction) -> None:

@@ -96,11 +96,8 @@ def extremum(w: Writer, instruction: Instruction) -> None:
         w.add(f"{kind} best = {element(['0'] * len(over))};")
         w.loops(lengths, each)
 
-    w.add("{")
-    w.level += 1
-    w.loops([shape[i] for i in kept], write)
-    w.level -= 1
-    w.add("}")
+    with w.block():
+        w.loops([shape[i] for i in kept], write)
 
 
 ORDERING: dict[str, Callable[[Writer, Instruction], None]] = {

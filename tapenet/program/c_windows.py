@@ -30,11 +30,8 @@ class Windows:
             first = f"{times(output, self.stride[k])} + {times(tap, self.dilation[k])}"
             w.add(f"const ptrdiff_t {names[k]} = (ptrdiff_t)({first}) - {self.padding[k][0]};")
             tests.append(f"{names[k]} >= 0 && {names[k]} < {self.size[k]}")
-        w.add(f"if ({' && '.join(tests)}) {{")
-        w.level += 1
-        write(*names)
-        w.level -= 1
-        w.add("}")
+        with w.block(f"if ({' && '.join(tests)})"):
+            write(*names)
 
 
 def _place(shape: Sequence[int], *indices: str) -> str:

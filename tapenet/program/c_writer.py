@@ -122,13 +122,10 @@ class Writer:
         """Write a block with memory for elements; give the name of the memory."""
         kind, size = TYPES[dtype.char], count * dtype.itemsize
         place = self.arena.take(size)
-        self.add("{")
-        self.level += 1
-        name = f"w{self.level}"
-        self.add(f"{kind} *const {name} = ({kind} *)(void *)(work + {place});")
-        yield name
-        self.level -= 1
-        self.add("}")
+        with self.block():
+            name = f"w{self.level}"
+            self.add(f"{kind} *const {name} = ({kind} *)(void *)(work + {place});")
+            yield name
         self.arena.give(place, size)
 
     def function(self, name: str, kind: str, text: str) -> str:
@@ -143,6 +140,15 @@ class Writer:
 
     def add(self, line: str) -> None:
         self.lines.append("  " * self.level + line)
+
+    @contextmanager
+    def block(self, head: str = "") -> Iterator[None]:
+        """Write a block, after what it belongs to, around what is added meanwhile."""
+        self.add(f"{head} {{".lstrip())
+        self.level += 1
+        yield
+        self.level -= 1
+        self.add("}")
 
     def loops(self, lengths: Sequence[int], write: Callable[[list[str]], None]) -> None:
         """Write a loop nest, unless it is of nothing; `write` is given the names of the counters."""
