@@ -15,6 +15,7 @@ from tapenet.program.instructions import Instruction
 from tapenet.program.selections import broadcast_steps, steps_of
 
 Step = Callable[[Writer, Instruction], None]
+Element = Callable[[list[str]], str]  # an element at indices, as text
 
 
 def product(w: Writer, instruction: Instruction) -> None:
@@ -51,22 +52,12 @@ def product(w: Writer, instruction: Instruction) -> None:
 
 def reduction(w: Writer, instruction: Instruction) -> None:
     """Write sums, means, products, extrema, norms, variances and standard deviations over axes."""
-    (source, *_), out, name = instruction.operands, instruction.out, instruction.name
+    out, name = instruction.out, instruction.name
     _check_dtype(w, instruction)
-    shape, kept, over = cut(w, instruction)
-    target = w.make(out)
-    lengths = [shape[i] for i in over]
 
-    def write(counters: list[str]) -> None:
-        own = dict(zip(kept, counters, strict=True))
-        place = f"{target}[{place_of(0, counters, steps_of([shape[i] for i in kept]))}]" if w.shape(out) else target
-
-        def element(inner: list[str]) -> str:
-            every = own | dict(zip(over, inner, strict=True))
-            return w.element(source, [every[i] for i in range(len(shape))])
-
+    def write(place: str, lengths: list[int], element: Element) -> None:
         if name in EXTREMA:
-            w.add(f"{place} = {element(['0'] * len(over))};")
+            w.add(f"{place} = {element(['0'] * len(lengths))};")
             if lengths:  # compilers warn of a number that is compared with itself
                 w.loops(lengths, lambda inner: w.add(EXTREMA[name].format(best=place, x=element(inner))))
         elif name == "prod":
@@ -82,12 +73,35 @@ def reduction(w: Writer, instruction: Instruction) -> None:
             elif name == "norm":
                 w.add(f"{place} = {_root(w, out)}({place});")
 
-    w.loops([shape[i] for i in kept], write)
+    each_result(w, instruction, write)
 
 
-def _variance(
-    w: Writer, instruction: Instruction, place: str, lengths: list[int], element: Callable[[list[str]], str]
-) -> None:
+def each_result(w: Writer, instruction: Instruction, write: Callable[[str, list[int], Element], None]) -> None:
+    """Write a loop nest over the results of a reduction.
+
+    Args:
+        write: is given where a result is written, the lengths of the axes that go, and what returns the element at
+            indices along these.
+    """
+    source, out = instruction.operands[0], instruction.out
+    shape, kept, over = cut(w, instruction)
+    target = w.make(out)
+    lengths = [shape[i] for i in over]
+
+    def each(counters: list[str]) -> None:
+        own = dict(zip(kept, counters, strict=True))
+        place = f"{target}[{place_of(0, counters, steps_of([shape[i] for i in kept]))}]" if w.shape(out) else target
+
+        def element(inner: list[str]) -> str:
+            every = own | dict(zip(over, inner, strict=True))
+            return w.element(source, [every[i] for i in range(len(shape))])
+
+        write(place, lengths, element)
+
+    w.loops([shape[i] for i in kept], each)
+
+
+def _variance(w: Writer, instruction: Instruction, place: str, lengths: list[int], element: Element) -> None:
     out, count = instruction.out, math.prod(lengths)
     degrees = max(count - instruction.parameters["ddof"], 0)
     with w.block():

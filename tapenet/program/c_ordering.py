@@ -8,13 +8,15 @@ import attrs
 
 from tapenet.errors import ArgumentError
 from tapenet.program.c_expressions import place_of
-from tapenet.program.c_operations import cut
+from tapenet.program.c_operations import Element, each_result
 from tapenet.program.c_writer import Writer
 from tapenet.program.instructions import Instruction
 from tapenet.program.selections import steps_of
 
-# NaN comes last, as in NumPy.
-_LESS = {"float": "({0} < {1} || ({1} != {1} && {0} == {0}))", "double": "({0} < {1} || ({1} != {1} && {0} == {0}))"}
+_FLOATS = ("float", "double")
+
+# NaN comes last, as in NumPy. Compilers warn of an integer that is compared with itself.
+_LESS, _LESS_OF_FLOATS = "(right < left)", "(right < left || (left != left && right == right))"
 
 _ORDER = """/* Returns the places of n elements in order, of equals as they were; `places` has room for 2 n. */
 static int64_t *{name}(const {kind} *x, size_t step, int64_t *places, size_t n) {{
@@ -54,7 +56,7 @@ def order(w: Writer, instruction: Instruction) -> None:
             f"to_c: {instruction.name} must be of arrays with axes; got a number, at {instruction.line}."
         )
     axis = given["axis"] % len(shape)
-    less = _LESS.get(kind, "({0} < {1})").format("right", "left")
+    less = _LESS_OF_FLOATS if kind in _FLOATS else _LESS
     name = w.function("order", kind, _ORDER.replace("{less}", less))
     others, steps, length = [i for i in range(len(shape)) if i != axis], steps_of(shape), shape[axis]
     target = w.make(out)
@@ -71,33 +73,22 @@ def order(w: Writer, instruction: Instruction) -> None:
 
 def extremum(w: Writer, instruction: Instruction) -> None:
     """Write the places of the first largest or smallest elements, or of the first NaN."""
-    (source, *rest), out = instruction.operands, instruction.out
+    source, *rest = instruction.operands
     given = {"axis": w.program.constants[rest[0]] if rest else None, **instruction.parameters}
-    shape, kept, over = cut(w, attrs.evolve(instruction, parameters=given))
-    sign, kind, target = "<" if instruction.name == "argmax" else ">", w.type(source), w.make(out)
-    is_nan = " || ({best} == {best} && {x} != {x})" if kind in ("float", "double") else ""
-    lengths = [shape[i] for i in over]
+    sign, kind = "<" if instruction.name == "argmax" else ">", w.type(source)
+    is_nan = " || (best == best && {x} != {x})" if kind in _FLOATS else ""
 
-    def write(counters: list[str]) -> None:
-        own = dict(zip(kept, counters, strict=True))
-        place = f"{target}[{place_of(0, counters, steps_of([shape[i] for i in kept]))}]" if w.shape(out) else target
-
-        def element(inner: list[str]) -> str:
-            every = own | dict(zip(over, inner, strict=True))
-            return w.element(source, [every[i] for i in range(len(shape))])
-
+    def write(place: str, lengths: list[int], element: Element) -> None:
         def each(inner: list[str]) -> None:
-            x = element(inner)
-            condition = f"best {sign} {x}" + is_nan.format(best="best", x=x)
-            at = place_of(0, inner, steps_of(lengths))
-            w.add(f"if ({condition}) {{ best = {x}; {place} = (int64_t)({at}); }}")
+            x, at = element(inner), place_of(0, inner, steps_of(lengths))
+            w.add(f"if (best {sign} {x}{is_nan.format(x=x)}) {{ best = {x}; {place} = (int64_t)({at}); }}")
 
-        w.add(f"{place} = 0;")
-        w.add(f"{kind} best = {element(['0'] * len(over))};")
-        w.loops(lengths, each)
+        with w.block():
+            w.add(f"{place} = 0;")
+            w.add(f"{kind} best = {element(['0'] * len(lengths))};")
+            w.loops(lengths, each)
 
-    with w.block():
-        w.loops([shape[i] for i in kept], write)
+    each_result(w, attrs.evolve(instruction, parameters=given), write)
 
 
 ORDERING: dict[str, Callable[[Writer, Instruction], None]] = {
