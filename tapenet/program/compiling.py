@@ -237,22 +237,23 @@ class CompiledFunction(Generic[P, Value]):
                 leaves[i] = resolve(leaf)
                 if type(leaves[i]) is Tensor:
                     return None
+        key: Any = None
+        known: Signature | None = None
         reason = ""
-        key: Any
         try:
             keys: Any = tuple([leaf_key(leaf) for leaf in leaves])
             key = (spec, keys, static, told_apart(static))
             known = self._signatures.get(key)  # compares it with those of equal hash
         except UnsupportedError as error:
-            key, reason = ("unsupported", str(error)), str(error)
-            known = self._signatures.get(key)
+            reason = str(error)
         except (TypeError, ValueError):
             reason = "a static argument, or a static field of one, must be hashable, and comparable by =="
+        if reason:
             key = ("unsupported", reason)
-            known = self._signatures.get(key)
         generators = [i for i, leaf in enumerate(leaves) if type(leaf) is np.random.Generator]
         if len(generators) > 1:
             key = (key, shared_places(leaves, generators))
+        if known is None:
             known = self._signatures.get(key)
         return _Call(key, known, leaves, spec, static, [leaves[i] for i in generators], args, kwargs, reason)
 
