@@ -12,6 +12,8 @@ from typing import Any
 
 import attrs
 
+from tapenet.core import shapes
+from tapenet.core.arguments import axes_of
 from tapenet.core.primitive import REGISTRY
 from tapenet.program.building import space_of_constant
 from tapenet.program.instructions import Instruction, Program, Space
@@ -79,8 +81,9 @@ class _Writer:
         own, out = self.program.spaces[x], self.program.spaces[moment.out]
         is_root, is_central = moment.name != "var", moment.name != "norm"
         if is_central:
-            shape = self._kept(own, along["axis"])
-            mean = self._new(moment, "mean", (x,), attrs.evolve(own, shape=shape), axis=along["axis"], keepdims=True)
+            axis, shape = along["axis"], own.shape or ()
+            shape = shapes.kept(shape, None if axis is None else axes_of(moment.name, axis, len(shape)))
+            mean = self._new(moment, "mean", (x,), attrs.evolve(own, shape=shape), axis=axis, keepdims=True)
             x = self._new(moment, "subtract", (x, mean), own)
         total = self._new(moment, "sum", (self._new(moment, "square", (x,), own),), out, **along)
         if is_central:
@@ -88,13 +91,6 @@ class _Writer:
         if is_root:
             self._new(moment, "sqrt", (total,), out)
         self.made[-1] = attrs.evolve(self.made[-1], out=moment.out)
-
-    def _kept(self, space: Space, axis: Any) -> tuple[int, ...]:
-        """Return the shape of what is reduced, with length 1 along the axes."""
-        shape = space.shape or ()
-        axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-        places = {place % len(shape) for place in axes}
-        return tuple([1 if i in places else length for i, length in enumerate(shape)])
 
     def _new(self, of: Instruction, name: str, operands: tuple[int, ...], space: Space, /, **parameters: Any) -> int:
         number = next(self.numbers)
