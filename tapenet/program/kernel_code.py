@@ -7,7 +7,7 @@ broadcast as they are read.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -583,16 +583,9 @@ def step_name(kernel: Kernel, name: str) -> str:
 
 def step_of(kernel: Kernel, name: str) -> str:
     """Return the function that a stretch calls, which takes a row of addresses: of arrays, then of numbers."""
-    count = len(kernel.operands) + kernel.results
-    lines, given = [], []
-    for i in range(count + len(kernel.scalars)):
-        lines += [f"%p{i} = getelementptr ptr, ptr %given, i64 {i}", f"%a{i} = load ptr, ptr %p{i}"]
-        given.append(f"ptr %a{i}" if i < count else f"double %n{i}")
-        if i >= count:
-            lines.append(f"%n{i} = load double, ptr %a{i}")
     bounds = f"i64 0, i64 {kernel.rows}, i64 0, i64 {kernel.columns}"
-    lines += [f"%r = call i32 @{name}({', '.join((*given, bounds))})", "ret i32 %r"]
-    return function_text(f"define i32 @{step_name(kernel, name)}(ptr %given)", lines)
+    lines = _call_at(kernel, name, lambda i: [f"%p{i} = getelementptr ptr, ptr %given, i64 {i}"], bounds)
+    return function_text(f"define i32 @{step_name(kernel, name)}(ptr %given)", [*lines, "ret i32 %r"])
 
 
 def panel_name(kernel: Kernel, name: str) -> str:
@@ -605,22 +598,35 @@ def panel_of(kernel: Kernel, name: str) -> str:
 
     It computes some columns, and returns FAR where an argument was out of range.
     """
-    count = len(kernel.operands) + kernel.results
-    lines, given = [], []
-    for i in range(count + len(kernel.scalars)):
-        lines += [
+
+    def place(i: int) -> list[str]:
+        return [
             f"%w{i} = getelementptr i64, ptr %words, i64 {i}",
             f"%i{i} = load i64, ptr %w{i}",
             f"%p{i} = getelementptr ptr, ptr %known, i64 %i{i}",
-            f"%a{i} = load ptr, ptr %p{i}",
         ]
+
+    lines = _call_at(kernel, name, place, f"i64 0, i64 {kernel.rows}, i64 %begin, i64 %end")
+    lines += [f"%far = mul i32 %r, {FAR}", "ret i32 %far"]
+    arguments = "ptr %known, ptr %words, i64 %begin, i64 %end, i64 %part"
+    return function_text(f"define i32 @{panel_name(kernel, name)}({arguments})", lines)
+
+
+def _call_at(kernel: Kernel, name: str, place: Callable[[int], list[str]], bounds: str) -> list[str]:
+    """Return the lines that call a kernel with arrays and numbers at addresses; it returns `%r`.
+
+    Args:
+        place: returns the lines that find where the address of one of them is, `%p0` and so on.
+        bounds: of rows and columns.
+    """
+    count = len(kernel.operands) + kernel.results
+    lines, given = [], []
+    for i in range(count + len(kernel.scalars)):
+        lines += [*place(i), f"%a{i} = load ptr, ptr %p{i}"]
         given.append(f"ptr %a{i}" if i < count else f"double %n{i}")
         if i >= count:
             lines.append(f"%n{i} = load double, ptr %a{i}")
-    bounds = f"i64 0, i64 {kernel.rows}, i64 %begin, i64 %end"
-    lines += [f"%r = call i32 @{name}({', '.join((*given, bounds))})", f"%far = mul i32 %r, {FAR}", "ret i32 %far"]
-    arguments = "ptr %known, ptr %words, i64 %begin, i64 %end, i64 %part"
-    return function_text(f"define i32 @{panel_name(kernel, name)}({arguments})", lines)
+    return [*lines, f"%r = call i32 @{name}({', '.join((*given, bounds))})"]
 
 
 def function_text(head: str, lines: Sequence[str]) -> str:
