@@ -66,7 +66,7 @@ def _product(char: str, size: int, count: int, is_forward: bool, by_rows: bool) 
     other axis, which exceptions it reports, and for each vector its place and its offset, and of its result the place,
     the offset, and how far that is from one part of the panels to the next.
     """
-    f = Function("product", char, size // np.dtype(char).itemsize, ("known", "words"), ("begin", "end", "chunk"), ())
+    f = _of_panel("product", char, size)
     panel = f.whole("sub", "%end", "%begin")
     matrix, stride, length = _known(f, 0), _word(f, 1), _word(f, 2)
     vectors, outs = [], []
@@ -85,6 +85,11 @@ def _product(char: str, size: int, count: int, is_forward: bool, by_rows: bool) 
     return f
 
 
+def _of_panel(name: str, char: str, size: int) -> Function:
+    """Begin a function that is called for each panel, with vectors of `size` bytes."""
+    return Function(name, char, size // np.dtype(char).itemsize, ("known", "words"), ("begin", "end", "chunk"), ())
+
+
 def _word(f: Function, i: int) -> Value:
     return f.get("i64", f.at("%words", str(i), "i64"))
 
@@ -96,9 +101,7 @@ def _known(f: Function, i: int) -> Value:
 
 def _total(char: str, size: int) -> Function:
     """Return the function that adds the elements of a vector to an element for the part; words are their places."""
-    f = Function(
-        f"total_{char}", char, size // np.dtype(char).itemsize, ("known", "words"), ("begin", "end", "chunk"), ()
-    )
+    f = _of_panel(f"total_{char}", char, size)
     vector, out = f.at(_known(f, 0), "%begin"), f.at(_known(f, 1), "%chunk")
     total = f.variable(f.code.type, f.code.number(0.0))
     with f.vectors(f.whole("sub", "%end", "%begin")) as (i, mask):
