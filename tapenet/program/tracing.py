@@ -15,7 +15,7 @@ from tapenet.core.primitive import REGISTRY
 from tapenet.core.pytrees import TreeSpec, leaf_paths_with_static, tree_flatten_with_static, tree_unflatten
 from tapenet.core.tensor import NUMBERS, Tensor, unwrap_closed
 from tapenet.errors import AssignmentError
-from tapenet.kernels.memory import is_own
+from tapenet.kernels.memory import address, is_own
 from tapenet.program.building import program_of
 from tapenet.program.environment import Environment, holds_still, parts_of, with_values
 from tapenet.program.generators import TracedGenerator, shared_streams, state_of
@@ -223,8 +223,7 @@ def _with_live(program: Program, live: Mapping[int, Any]) -> tuple[Program, tupl
 
 def _is_turned(x: Any, y: Any) -> bool:
     """Return whether a matrix is the transpose of another, in the same memory."""
-    layouts = (a.__array_interface__["data"][0] for a in (x, y))
-    is_same = len({*layouts}) == 1 and x.dtype == y.dtype
+    is_same = address(x) == address(y) and x.dtype == y.dtype
     return is_same and x.ndim == 2 and (x.shape, x.strides) == (y.shape[::-1], y.strides[::-1])
 
 
