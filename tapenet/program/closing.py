@@ -21,7 +21,7 @@ from tapenet.program import panels
 from tapenet.program.instructions import Instruction, Program, Space
 from tapenet.program.panels import Panels
 from tapenet.program.passes.rewriting import new_numbers
-from tapenet.program.regions import Region
+from tapenet.program.regions import Region, inputs_of, made_by, read_by
 from tapenet.program.stretches import LARGEST_PRODUCT, Stretch
 
 # Bytes of a block of a product: it stays in the second cache until its region is done.
@@ -124,10 +124,10 @@ def with_closed_products(
     Args:
         can_close: whether machine code computes the product and the region, block by block.
     """
-    makers = {n: i for i, step in enumerate(steps) for n in _outs(step)}
+    makers = {n: i for i, step in enumerate(steps) for n in made_by(step)}
     readers: dict[int, list[int]] = {}
     for i, step in enumerate(steps):
-        for n in dict.fromkeys(_reads(step)):
+        for n in dict.fromkeys(read_by(step)):
             readers.setdefault(n, []).append(i)
     taken: set[int] = set()
     found: dict[int, Closed] = {}
@@ -184,19 +184,9 @@ def _closed(
     assert isinstance(region, Region)
     added = tuple([x for x in sums if isinstance(x, Instruction)])
     instructions = (product, *region.instructions, *added)
-    made = {x.out for x in instructions}
-    reads = dict.fromkeys(n for x in instructions for n in x.operands if n not in made)
     made_last = (product.out, *region.outputs, *(x.out for x in added))
     kept = [n for n in made_last if n in outputs or set(readers.get(n, [])) - set(members)]
-    return Closed(product, region, added, instructions, tuple(reads), tuple(kept))
-
-
-def _outs(step: AnyStep) -> tuple[int, ...]:
-    return (step.out,) if isinstance(step, Instruction) else step.outputs
-
-
-def _reads(step: AnyStep) -> Any:
-    return step.reads if isinstance(step, Instruction) else step.inputs
+    return Closed(product, region, added, instructions, inputs_of(instructions), tuple(kept))
 
 
 # ---- blocks ----

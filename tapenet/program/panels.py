@@ -19,7 +19,7 @@ import attrs
 from tapenet.program.building import must_run
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.passes.rewriting import is_pure
-from tapenet.program.regions import Region, Step, whole_reads
+from tapenet.program.regions import Region, Step, inputs_of, made_by, read_by, whole_reads
 
 # Elements of a matrix from which on its panels are worth a call: alone, and if it can be multiplied within a stretch,
 # which panels would cut in two. And vectors of one product with it.
@@ -225,14 +225,14 @@ class _Split:
 
     def add(self, step: Step, product: Product | None, can_compute: Callable[[Region, int], bool]) -> bool:
         """Put a step into its group; return whether later ones may be moved before it."""
-        reads = step.reads if isinstance(step, Instruction) else step.inputs
+        reads = read_by(step)
         if self.after.isdisjoint(reads) and self._takes(step, product, can_compute):
             return True
         if self.after.isdisjoint(reads) and self.inside.isdisjoint(reads):
             self.early.append(step)
             return True
         self.late.append(step)
-        self.after.update((step.out,) if isinstance(step, Instruction) else step.outputs)
+        self.after.update(made_by(step))
         return isinstance(step, Region) or (is_pure(step) and not must_run(step, self.program))
 
     def _takes(self, step: Step, product: Product | None, can_compute: Callable[[Region, int], bool]) -> bool:
@@ -301,8 +301,6 @@ class _Split:
         first, last = ([x.instruction for x in own] for own in (self.forward, self.across))
         between = [x for step in self.between for x in (step.instructions if isinstance(step, Region) else (step,))]
         instructions = (*_turns([*self.forward, *self.across], makers), *first, *between, *self.totals, *last)
-        made = {x.out for x in instructions}
-        reads = dict.fromkeys(n for x in instructions for n in x.reads if n not in made)
         along = (*(x.out for x in first), *(n for region in regions for n in region.outputs))
         members: list[Step] = [*first, *self.between, *self.totals, *last]
         views = [x for x in self.between if isinstance(x, Instruction)]
@@ -320,7 +318,7 @@ class _Split:
             tuple(self.totals),
             self.roots,
             instructions,
-            tuple(reads),
+            inputs_of(instructions),
             outputs,
         )
         return panels, [view for view in views if view not in members]
@@ -350,7 +348,7 @@ class _Uses:
     def of(cls, steps: Iterable[Step], program: Program) -> _Uses:
         readers: dict[int, list[int]] = {}
         for step in steps:
-            for n in dict.fromkeys(step.reads if isinstance(step, Instruction) else step.inputs):
+            for n in dict.fromkeys(read_by(step)):
                 readers.setdefault(n, []).append(id(step))
         return cls(readers, frozenset(program.outputs))
 
@@ -389,17 +387,16 @@ def _best_split(
     best = best_of(can_compute)
     if best.size < 2:
         return None
-    wanted = _read_by(best)
+    wanted = _wanted_of(best)
     return best if len(wanted) == len(best.regions) else split(best.axis, wanted, can_compute)
 
 
-def _read_by(split: _Split) -> set[int]:
+def _wanted_of(split: _Split) -> set[int]:
     """Return the identities of the regions that products and sums read; others are done with what else reads them."""
     numbers, found = {x.vectors for x in split.across} | {x.operands[0] for x in split.totals}, set()
     for step in reversed(split.between):
-        made, reads = (step.outputs, step.inputs) if isinstance(step, Region) else ((step.out,), step.reads)
-        if not numbers.isdisjoint(made):
-            numbers.update(reads)
+        if not numbers.isdisjoint(made_by(step)):
+            numbers.update(read_by(step))
             if isinstance(step, Region):
                 found.add(id(step))
     return found
@@ -422,15 +419,13 @@ def _one_region(regions: Sequence[Region], uses: _Uses) -> Region:
     if len(regions) == 1:
         return regions[0]
     instructions = tuple([x for region in regions for x in region.instructions])
-    made = {x.out for x in instructions}
-    reads = dict.fromkeys(n for x in instructions for n in x.reads if n not in made)
     outputs = [n for region in regions for n in region.outputs if uses.are_beyond(n, regions)]
-    return Region(instructions, tuple(reads), tuple(outputs))
+    return Region(instructions, inputs_of(instructions), tuple(outputs))
 
 
 def _without_unread(steps: Sequence[Step | Panels], program: Program) -> list[Step | Panels]:
     """Return steps without transposes that only panels read, which take the matrix as it lies."""
     read = {*program.outputs}
     for step in steps:
-        read.update(step.reads if isinstance(step, Instruction) else step.inputs)
+        read.update(read_by(step))
     return [x for x in steps if not (isinstance(x, Instruction) and x.name == "transpose" and x.out not in read)]

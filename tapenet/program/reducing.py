@@ -16,7 +16,7 @@ from tapenet.program.closing import Closed
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.panels import Panels
 from tapenet.program.reduction_code import CHUNK, REDUCTIONS
-from tapenet.program.regions import Region
+from tapenet.program.regions import Region, read_by
 from tapenet.program.stretches import Stretch
 
 # Elements of a region from which on its pass is longer than the calls that join the chunks; those that are reduced to
@@ -81,7 +81,7 @@ def with_reductions(
     """
     readers: dict[int, set[int]] = {}
     for i, step in enumerate(steps):
-        for n in step.reads if isinstance(step, Instruction) else step.inputs:
+        for n in read_by(step):
             readers.setdefault(n, set()).add(i)
     taken: set[int] = set()
     found: dict[int, Reduced] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -39,6 +39,34 @@ class Region:
 
 
 Step = Instruction | Region
+
+
+class Joined(Protocol):
+    """Operations that are computed together."""
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """The numbers of the values that they read from elsewhere."""
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """The numbers of the values that are needed elsewhere."""
+
+
+def read_by(step: Instruction | Joined) -> tuple[int, ...]:
+    """Return the numbers of the values that a step reads."""
+    return step.reads if isinstance(step, Instruction) else step.inputs
+
+
+def made_by(step: Instruction | Joined) -> tuple[int, ...]:
+    """Return the numbers of the values that others read of a step."""
+    return (step.out,) if isinstance(step, Instruction) else step.outputs
+
+
+def inputs_of(instructions: Sequence[Instruction]) -> tuple[int, ...]:
+    """Return the numbers of the values that operations read and none of them makes, in order."""
+    made = {x.out for x in instructions}
+    return tuple(dict.fromkeys(n for x in instructions for n in x.reads if n not in made))
 
 
 def whole_reads(instruction: Instruction) -> tuple[int, ...]:
@@ -201,7 +229,6 @@ def _taken(
 
 def _region(group: list[Instruction], place: int, readers: dict[int, set[int]], outputs: set[int]) -> Region:
     made = {instruction.out for instruction in group}
-    reads = dict.fromkeys(n for instruction in group for n in instruction.reads if n not in made)
     needed = [n for n in made if n in outputs or readers.get(n, set()) - {place}]
     order = {instruction.out: i for i, instruction in enumerate(group)}
-    return Region(tuple(group), tuple(reads), tuple(sorted(needed, key=order.__getitem__)))
+    return Region(tuple(group), inputs_of(group), tuple(sorted(needed, key=order.__getitem__)))

@@ -18,7 +18,7 @@ from tapenet.program.fourier_code import Transform
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.panels import Panels
 from tapenet.program.passes.rewriting import is_pure
-from tapenet.program.regions import Region, Step
+from tapenet.program.regions import Region, Step, inputs_of, read_by
 from tapenet.program.scatter_code import Scatter
 from tapenet.program.selections import distance, dummy
 
@@ -95,7 +95,7 @@ def in_stretches(
     last: dict[int, int] = dict.fromkeys(program.outputs, len(groups))
     for i, group in enumerate(groups):
         for step in group:
-            for n in step.reads if isinstance(step, Instruction) else step.inputs:
+            for n in read_by(step):
                 last[n] = max(i, last.get(n, 0))
     found: list[Step | Panels | Stretch] = []
     for i, group in enumerate(groups):
@@ -115,7 +115,7 @@ def _with_numbers_late(
     """
     waiting: list[Instruction] = []
     for step, joins in steps:
-        reads = step.reads if isinstance(step, Instruction) else step.inputs
+        reads = read_by(step)
         is_number = isinstance(step, Instruction) and is_pure(step) and program.spaces[step.out].shape == ()
         is_needed = not {x.out for x in waiting}.isdisjoint(reads)
         if isinstance(step, Instruction) and is_number and not joins and not is_needed:
@@ -150,11 +150,8 @@ def _is_view_of_input(instruction: Instruction, program: Program) -> bool:
 
 def _stretch(group: Sequence[Step], place: int, last: Mapping[int, int]) -> Stretch:
     instructions = tuple([x for step in group for x in (step.instructions if isinstance(step, Region) else (step,))])
-    made = {x.out for x in instructions}
-    reads = dict.fromkeys(n for x in instructions for n in x.operands if n not in made)
-    return Stretch(
-        tuple(group), instructions, tuple(reads), tuple([x.out for x in instructions if last.get(x.out, 0) > place])
-    )
+    outputs = tuple([x.out for x in instructions if last.get(x.out, 0) > place])
+    return Stretch(tuple(group), instructions, inputs_of(instructions), outputs)
 
 
 def can_join(instruction: Instruction, program: Program) -> bool:
