@@ -27,7 +27,7 @@ def are_within(times: Array, span: Array) -> bool:
 
 
 @branch_condition
-def _is_finite(x: Array) -> bool:
+def is_finite(x: Array) -> bool:
     return bool(np.all(np.isfinite(np.asarray(x))))
 
 
@@ -40,7 +40,7 @@ def initial(function: str, y0: Any) -> Array:
     y0 = tnp.asarray(y0)
     if y0.ndim > 1 or y0.dtype.kind == "c":
         raise ArgumentTypeError(f"{function}: y0 must be a real vector on a tape; got shape {y0.shape}, {y0.dtype}.")
-    if not _is_finite(y0):
+    if not is_finite(y0):
         raise ArgumentError(f"{function}: y0 must be finite, in all components; got inf or NaN.")
     return tnp.ravel(y0).astype(float)
 

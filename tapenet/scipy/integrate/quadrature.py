@@ -10,11 +10,10 @@ import scipy.integrate
 
 import tapenet.numpy as tnp
 from tapenet.core.argument_checks import checked_function
-from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
-from tapenet.core.pytrees import tree_leaves
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ArgumentTypeError, ConvergenceError
+from tapenet.scipy.integrate.checking import is_finite, is_on_tape
 from tapenet.scipy.placing import published
 from tapenet.transforms.calls import check_no_capture, is_differentiable, split_arrays
 from tapenet.transforms.custom import custom_vjp
@@ -49,7 +48,7 @@ def _integral(name: str, f: Function, a: Array, b: Array, args: Sequence[Array],
         return solver(plain(*args), a, b)
 
     def forward(a: Array, b: Array, *args: Array) -> tuple[Any, Any]:
-        is_plain = not _on_tape(a, b, args)
+        is_plain = not is_on_tape(a, b, args)
         return (value if is_plain else integral)(a, b, *args), (a, b, args)
 
     def backward(residuals: Any, bar: Any) -> tuple[Any, ...]:
@@ -85,18 +84,9 @@ def _integral(name: str, f: Function, a: Array, b: Array, args: Sequence[Array],
     return integral(a, b, *args)
 
 
-@branch_condition
-def _is_finite(x: Array) -> bool:
-    return bool(np.all(np.isfinite(np.asarray(x))))
-
-
 def _at(f: Function, x: Array, args: Sequence[Array]) -> Array:
     """Return f at a limit; 0 where that is infinite, for an integral that exists."""
-    return tnp.asarray(f(x, *args)) if _is_finite(x) else np.float64(0.0)
-
-
-def _on_tape(*values: Any) -> bool:
-    return any(type(x) is Tensor for x in tree_leaves(values))
+    return tnp.asarray(f(x, *args)) if is_finite(x) else np.float64(0.0)
 
 
 def _flat(f: Function, args: Any) -> tuple[Function, list[Array]]:
@@ -185,15 +175,15 @@ def quad(
 ) -> Any:
     options: dict[str, Any] = {"epsabs": epsabs, "epsrel": epsrel, "limit": limit, "points": points, "weight": weight}
     options |= {"wvar": wvar, "wopts": wopts, "maxp1": maxp1, "limlst": limlst}
-    if not _on_tape(a, b, args, points, wvar):
+    if not is_on_tape(a, b, args, points, wvar):
         return scipy.integrate.quad(func, a, b, args, full_output, complex_func=complex_func, **options)
     name = "integrate.quad"
     checked_function(name, "func", func)
-    if full_output or complex_func or _on_tape(points, wvar):
+    if full_output or complex_func or is_on_tape(points, wvar):
         raise ArgumentError(
             f"{name}: full_output, complex_func, and Tensors as points and wvar must be left out on a tape."
         )
-    if weight is not None and _on_tape(a, b):
+    if weight is not None and is_on_tape(a, b):
         raise ArgumentError(f"{name}: a and b must not be Tensors beside a weight, which may be singular there.")
     f, arrays = _flat(func, args if isinstance(args, tuple) else (args,))
     limits = _limit(name, "a", a), _limit(name, "b", b)
@@ -225,7 +215,7 @@ def quad_vec(
 ) -> Any:
     options: dict[str, Any] = {"epsabs": epsabs, "epsrel": epsrel, "norm": norm, "cache_size": cache_size}
     options |= {"limit": limit, "points": points, "quadrature": quadrature}
-    if not _on_tape(a, b, args):
+    if not is_on_tape(a, b, args):
         return scipy.integrate.quad_vec(f, a, b, workers=workers, full_output=full_output, args=args, **options)
     name = "integrate.quad_vec"
     checked_function(name, "f", f)
@@ -265,7 +255,7 @@ def _nested(func: Function, ranges: Any, args: Any, options: Sequence[dict[str, 
 
 def nquad(func: Function, ranges: Any, args: Any = None, opts: Any = None, full_output: bool = False) -> Any:
     args = () if args is None else args if isinstance(args, tuple) else (args,)
-    if not _on_tape(ranges, args):
+    if not is_on_tape(ranges, args):
         return scipy.integrate.nquad(func, ranges, args, opts, full_output)
     name = "integrate.nquad"
     checked_function(name, "func", func)
@@ -290,7 +280,7 @@ def dblquad(
     epsabs: float = 1.49e-8,
     epsrel: float = 1.49e-8,
 ) -> Any:
-    if not _on_tape(a, b, gfun, hfun, args):
+    if not is_on_tape(a, b, gfun, hfun, args):
         return scipy.integrate.dblquad(func, a, b, gfun, hfun, args, epsabs, epsrel)
 
     def limits(x: Any, *_: Any) -> Any:
@@ -312,11 +302,11 @@ published(
 
 
 def fixed_quad(func: Function, a: Any, b: Any, args: Any = (), n: int = 5) -> Any:
-    if not _on_tape(a, b, args):
+    if not is_on_tape(a, b, args):
         return scipy.integrate.fixed_quad(func, a, b, args, n)
     checked_function("integrate.fixed_quad", "func", func)
     a, b = _limit("integrate.fixed_quad", "a", a), _limit("integrate.fixed_quad", "b", b)
-    if not (_is_finite(a) and _is_finite(b)):
+    if not (is_finite(a) and is_finite(b)):
         raise ArgumentError("integrate.fixed_quad: Gaussian quadrature is only available for finite limits.")
     nodes, weights = np.polynomial.legendre.leggauss(n)
     x = (b - a) * (nodes + 1) / 2.0 + a

@@ -13,9 +13,8 @@ import tapenet.numpy as tnp
 from tapenet.core.argument_checks import checked_function
 from tapenet.core.nondifferentiable import branch_condition, constant
 from tapenet.core.primitive import Array
-from tapenet.core.pytrees import tree_leaves
-from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentTypeError, ConvergenceError
+from tapenet.scipy.integrate.checking import is_on_tape
 from tapenet.scipy.placing import published
 from tapenet.transforms.mapping import vmap
 
@@ -90,7 +89,7 @@ def tplquad(
     epsrel: float = 1.49e-8,
 ) -> Any:
     inner = gfun, hfun, qfun, rfun
-    if not any(type(x) is Tensor for x in tree_leaves((a, b, inner, args))):
+    if not is_on_tape(a, b, inner, args):
         return scipy.integrate.tplquad(func, a, b, *inner, args, epsabs, epsrel)
     name = "integrate.tplquad"
     checked_function(name, "func", func)
