@@ -528,6 +528,16 @@ def _rows(found: Sequence[Any], count: int) -> Array:
     return out
 
 
+def beside(x: Any) -> Any:
+    """Return numbers near others, where straight code is compared with what it was written from."""
+    return x + 1e-3 * (1 + abs(x))
+
+
+def agrees(found: float, expected: float) -> bool:
+    """Return whether straight code gives a number, but for rounding errors."""
+    return bool(found == expected or abs(found - expected) <= 1e-10 * abs(expected))
+
+
 def elements_of(arrays: Sequence[Array]) -> list[list[float]]:
     """Return the elements of each array."""
     return [[float(x)] if type(x) in _SCALARS else np.ravel(np.asarray(x, float)).tolist() for x in arrays]

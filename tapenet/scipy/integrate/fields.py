@@ -11,7 +11,7 @@ import numpy as np
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import tree_leaves
 from tapenet.scipy.identity import form_of, identity_of, space_of
-from tapenet.scipy.straight import StraightField
+from tapenet.scipy.straight import StraightField, agrees, beside
 from tapenet.transforms.calls import check_no_capture
 
 Function = Callable[..., Any]
@@ -76,7 +76,7 @@ class Field:
         if identity is not None or not self.is_known:
             self.is_known = True
             self.straight = StraightField.of(lambda t, y, arrays: self.f(t, y, *rebuilt(arrays)), times[0], y0, given)
-        others = [] if identity is None else [[x + 1e-3 * (1 + np.abs(x)) for x in given]]
+        others = [] if identity is None else [[*map(beside, given)]]
         if not all(self._is_same(times, y0, arrays, rebuilt) for arrays in (given, *others)):
             self.straight = None
         if identity is not None:
@@ -100,11 +100,11 @@ class Field:
         try:
             field = self.plain(rebuilt(given))
             straight = self.straight.of_numbers(given, field)
-            for t, y in ((float(times[0]), y0), (float(times[-1]), y0 + 1e-3 * (1 + np.abs(y0)))):
+            for t, y in ((float(times[0]), y0), (float(times[-1]), beside(y0))):
                 with np.errstate(all="ignore"):  # the other state is none that the user chose
                     expected = np.asarray(field(t, y))
                 pairs = zip(straight(t, y), expected.tolist(), strict=True)
-                if expected.shape != y0.shape or not all(a == b or abs(a - b) <= 1e-10 * abs(b) for a, b in pairs):
+                if expected.shape != y0.shape or not all(agrees(*pair) for pair in pairs):
                     return False
         except Exception:
             return False

@@ -19,7 +19,7 @@ from tapenet.program.recording import RECORDING
 from tapenet.scipy.identity import identity_of, space_of
 from tapenet.scipy.optimize.implicit import checked
 from tapenet.scipy.optimize.native import Bracketed, level_of
-from tapenet.scipy.straight import StraightField, elements_of
+from tapenet.scipy.straight import StraightField, agrees, beside, elements_of
 from tapenet.transforms.calls import Structure, split_arrays
 from tapenet.walks.products import gradient_walk, vjp_walk
 
@@ -118,13 +118,13 @@ class _Equation:
 
     def _is_same(self, straight: StraightField, x: float, arrays: Sequence[Array]) -> bool:
         """Return whether straight code gives what f does, at a number and arrays and beside them."""
-        points = ((x, arrays), (_beside(x), arrays), (_beside(x), [*map(_beside, arrays)]))
+        points = ((x, arrays), (beside(x), arrays), (beside(x), [*map(beside, arrays)]))
         try:
             with np.errstate(all="ignore"):
                 values = [(straight.of_one_number(elements_of(a), self.f)(x), float(self.f(x, *a))) for x, a in points]
         except Exception:  # the solver's own calls raise what there is to raise
             return False
-        return all(a == b or abs(a - b) <= 1e-10 * abs(b) for a, b in values)
+        return all(agrees(*pair) for pair in values)
 
     def slopes_of_numbers(self, x: Array, arrays: Sequence[Array]) -> list[Array] | None:
         """Return the derivatives of the root by straight code; None where that gives none."""
@@ -188,10 +188,6 @@ class _Equation:
                 f"{self.name}: f must be zero at the root to have a derivative; got {np.max(np.abs(y)):.3g} at "
                 f"{np.ravel(x)[0]:.6g}, where f leaps. Narrow the bracket, or begin nearer to the root."
             )
-
-
-def _beside(x: Any) -> Any:
-    return x + 1e-3 * (1 + abs(x))
 
 
 # What is known of functions, by what they compute: how many roots were differentiated, and then the code, None where
