@@ -90,8 +90,8 @@ class Bracketed:
         if solver is None:
             return None
         given, report = level.arguments(arrays), _Report()
-        at, places = ctypes.addressof(given), (ctypes.addressof(report),)
-        root: float = solver(level.place, self.low, self.high, at, self.xtol, self.rtol, self.maxiter, *places)
+        at, told = ctypes.addressof(given), ctypes.addressof(report)
+        root: float = solver(level.place, self.low, self.high, at, self.xtol, self.rtol, self.maxiter, told)
         return None if report.error or given[0] != 0 else root
 
 

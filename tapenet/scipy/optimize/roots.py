@@ -298,9 +298,8 @@ def scalar_root(
     arrays: Sequence[Any] = args
     if not all(type(x) is Tensor or type(x) is float for x in args):
         arrays, structure = split_arrays(args)
-    equation = _Equation(name, f, solve, structure, near, bracket, bracketed)
-    if RECORDING.get() is not None:
-        equation.is_compiled = True
+    is_compiled = RECORDING.get() is not None
+    equation = _Equation(name, f, solve, structure, near, bracket, bracketed, is_compiled=is_compiled)
     return _primitive(name, len(arrays))(*arrays, equation=equation)
 
 
