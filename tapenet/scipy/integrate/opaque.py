@@ -55,7 +55,18 @@ def _evaluated(*operands: Array, name: str, function: Function) -> Array:
     return function(*operands)
 
 
-def _at(function: Function, places: Sequence[int], operands: Sequence[Array]) -> Function:
+def opaque_arrays(name: str, function: Function, shapes: Sequence[Any], *operands: Array) -> list[Array]:
+    """Return function(*operands), arrays of these shapes, as one operation."""
+
+    def flat(*operands: Array) -> Array:
+        return tnp.concatenate([tnp.ravel(x) for x in function(*operands)])
+
+    ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1].tolist()
+    parts = tnp.split(opaque(name, flat, *operands), ends)
+    return [tnp.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def at_places(function: Function, places: Sequence[int], operands: Sequence[Array]) -> Function:
     """Return the function of the operands at some places alone."""
 
     def alone(*values: Array) -> Array:
@@ -69,18 +80,14 @@ def _pulled(t: Array, slots: Slots, kept: Kept, parameters: Parameters, shapes: 
     name, function = parameters["name"], parameters["function"]
     places = [i for i, slot in enumerate(slots) if slot is not None]
 
-    def pulled(t: Array, *operands: Array) -> Array:
-        values = [operands[i] for i in places]
-        bars = vjp(_at(function, places, operands), *values)[1](t)
-        return tnp.concatenate([tnp.ravel(bar) for bar in bars])
+    def pulled(t: Array, *operands: Array) -> Sequence[Array]:
+        found: Sequence[Array] = vjp(at_places(function, places, operands), *(operands[i] for i in places))[1](t)
+        return found
 
-    operands = kept[: len(slots)]
-    sizes = [math.prod(shapes[i] or ()) for i in places]
-    parts = tnp.split(opaque(f"{name}'s pullback", pulled, t, *operands), np.cumsum(sizes)[:-1].tolist())
-    bars: list[Array | None] = [NO_PATH] * len(slots)
-    for i, part in zip(places, parts, strict=True):
-        bars[i] = tnp.reshape(part, shapes[i] or ())
-    return bars
+    given = (t, *kept[: len(slots)])
+    found = opaque_arrays(f"{name}'s pullback", pulled, [shapes[i] or () for i in places], *given)
+    bars = dict(zip(places, found, strict=True))
+    return [bars.get(i, NO_PATH) for i in range(len(slots))]
 
 
 def _pushed(tangents: Sequence[Array], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Array:
@@ -90,6 +97,6 @@ def _pushed(tangents: Sequence[Array], slots: Slots, kept: Kept, parameters: Par
 
     def pushed(*given: Array) -> Array:
         operands, dots = given[: len(slots)], given[len(slots) :]
-        return jvp(_at(function, places, operands), [operands[i] for i in places], dots)[1]
+        return jvp(at_places(function, places, operands), [operands[i] for i in places], dots)[1]
 
     return opaque(f"{name}'s pushforward", pushed, *operands, *(tangents[i] for i in places))

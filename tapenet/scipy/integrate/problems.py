@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from tapenet.core.tensor import Tensor, resolve
 from tapenet.scipy.integrate import collocation
 from tapenet.scipy.integrate.fields import Field
 from tapenet.scipy.integrate.machine import Machine, Mesh, machine_of
-from tapenet.scipy.integrate.opaque import is_opaque_needed, opaque
+from tapenet.scipy.integrate.opaque import at_places, is_opaque_needed, opaque, opaque_arrays
 from tapenet.scipy.solutions import solved
 from tapenet.scipy.straight import StraightField
 from tapenet.transforms.calls import Structure, is_differentiable, split_arrays
@@ -111,11 +110,7 @@ class Problem:
         if _are_plain_within(operands):
             self.is_compiled = self.is_compiled or any(map(_is_of_program, map(_inside, operands)))
             return _solution(self.name)(*operands, problem=self)
-
-        def general(times: Array, y0: Array, *arrays: Array) -> Array:
-            return self.general(times, y0, arrays)
-
-        return opaque(self.name, general, *operands) if is_opaque_needed(operands) else general(*operands)
+        return opaque(self.name, self.general, *operands) if is_opaque_needed(operands) else self.general(*operands)
 
     def solution(self, times: Array, y0: Array, arrays: Sequence[Array]) -> _Found:
         """Return what the solver finds, of plain values. The last solution is kept, for the rules that need it."""
@@ -144,7 +139,7 @@ class Problem:
         found = self.solution(times, y0, arrays)
         return found.mesh.y, found.stages, found.mesh.interval, found.mesh.fraction
 
-    def general(self, times: Array, y0: Array, arrays: Sequence[Array]) -> Array:
+    def general(self, times: Array, y0: Array, *arrays: Array) -> Array:
         """Return the same as `trajectory`, of the tangent as a rule, from which all else follows."""
         tableau = collocation.radau(self.stages)
 
@@ -210,32 +205,15 @@ def _solved(times: Array, y0: Array, *arrays: Array, problem: Problem) -> Array:
     return y
 
 
-def _on_tape_alone(operands: Sequence[Array], places: Sequence[int], problem: Problem) -> tuple[list[Array], Function]:
-    """Return the operands at some places, and the solution as a function of them."""
-
-    def solution(*values: Array) -> Array:
-        replaced = dict(zip(places, values, strict=True))
-        times, y0, *arrays = [replaced.get(i, x) for i, x in enumerate(operands)]
-        return problem.general(times, y0, arrays)
-
-    return [operands[i] for i in places], solution
-
-
 def _pulled(t: Array, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Array | None]:
     problem: Problem = parameters["problem"]
     places = tuple([i for i, slot in enumerate(slots) if slot is not None])
-
     given = [t, *kept[: len(slots)]]
+    pulled = functools.partial(_pulled_at, problem=problem, places=places)
     if is_opaque_needed(given):
-
-        def flat(*given: Array) -> Array:
-            return tnp.concatenate([tnp.ravel(x) for x in _pulled_at(*given, problem=problem, places=places)])
-
-        sizes = [math.prod(shapes[i] or ()) for i in places]
-        parts = tnp.split(opaque(f"{problem.name}'s pullback", flat, *given), np.cumsum(sizes)[:-1].tolist())
-        found = [tnp.reshape(part, shapes[i] or ()) for i, part in zip(places, parts, strict=True)]
+        found = opaque_arrays(f"{problem.name}'s pullback", pulled, [shapes[i] or () for i in places], *given)
     else:
-        found = list(_pulled_at(*given, problem=problem, places=places))
+        found = list(pulled(*given))
     bars = dict(zip(places, found, strict=True))
     return [bars.get(i, NO_PATH) for i in range(len(slots))]
 
@@ -247,8 +225,7 @@ def _pulled_at(t: Array, *operands: Array, problem: Problem, places: tuple[int, 
         found = problem.pulled(times, y0, arrays, t)
         if found is not None:
             return tuple([found[place - 1] for place in places])
-    values, solution = _on_tape_alone(operands, places, problem)
-    return tuple(vjp(solution, *values)[1](t))
+    return tuple(vjp(at_places(problem.general, places, operands), *(operands[i] for i in places))[1](t))
 
 
 def _pushed(tangents: Sequence[Array], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Array:
@@ -257,8 +234,8 @@ def _pushed(tangents: Sequence[Array], slots: Slots, kept: Kept, parameters: Par
     count = len(slots)
 
     def pushed(*given: Array) -> Array:
-        values, solution = _on_tape_alone(given[:count], places, problem)
-        return jvp(solution, values, given[count:])[1]
+        operands, dots = given[:count], given[count:]
+        return jvp(at_places(problem.general, places, operands), [operands[i] for i in places], dots)[1]
 
     given = (*kept[:count], *(tangents[i] for i in places))
     return opaque(f"{problem.name}'s pushforward", pushed, *given) if is_opaque_needed(given) else pushed(*given)
