@@ -28,6 +28,10 @@ class Theirs:
     made: Any = attrs.field(eq=False)
     of: Any = attrs.field(eq=False)
 
+    def stands_for(self, data: Any, points: Any) -> bool:
+        """Return whether SciPy's object gives the values: the data are still its own, and the points are plain."""
+        return self.made is not None and data is self.of and not on_tape(points)
+
 
 def on_tape(*arguments: Any) -> bool:
     """Return whether there is a Tensor among arguments or in them."""

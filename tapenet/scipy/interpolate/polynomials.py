@@ -98,19 +98,19 @@ class KroghInterpolator:
 
     def __call__(self, x: Any) -> Array:
         """Evaluate the polynomial at points of any shape."""
-        if self.theirs.made is not None and self.yi is self.theirs.of and not on_tape(x):
+        if self.theirs.stands_for(self.yi, x):
             return self.theirs.made(x)
         return self._orders(x, 1)[0]
 
     def derivatives(self, x: Any, der: int | None = None) -> Array:
         """Evaluate the polynomial and its derivatives of the orders below `der`, along a new axis in front."""
-        if self.theirs.made is not None and self.yi is self.theirs.of and not on_tape(x):
+        if self.theirs.stands_for(self.yi, x):
             return self.theirs.made.derivatives(x, der)
         return tnp.stack(self._orders(x, self.xi.shape[0] if der is None else der))
 
     def derivative(self, x: Any, der: int = 1) -> Array:
         """Evaluate a derivative of the polynomial."""
-        if self.theirs.made is not None and self.yi is self.theirs.of and not on_tape(x):
+        if self.theirs.stands_for(self.yi, x):
             return self.theirs.made.derivative(x, der)
         return self._orders(x, der + 1)[der]
 
@@ -169,7 +169,7 @@ class BarycentricInterpolator:
 
     def __call__(self, x: Any) -> Array:
         """Evaluate the polynomial at points of any shape."""
-        if self.theirs.made is not None and self.yi is self.theirs.of and not on_tape(x):
+        if self.theirs.stands_for(self.yi, x):
             return self.theirs.made(x)
         x = double(x)
         at = tnp.ravel(x)

@@ -157,7 +157,7 @@ class RBFInterpolator:
 
     def __call__(self, x: Any) -> Array:
         """Evaluate the interpolant at points of shape (number, dimensions)."""
-        if self.theirs.made is not None and self.d is self.theirs.of and not on_tape(x):
+        if self.theirs.stands_for(self.d, x):
             return self.theirs.made(x)
         x = double(x)
         if x.ndim != 2 or x.shape[1] != self.y.shape[1]:
@@ -284,7 +284,7 @@ class LinearNDInterpolator:
 
     def __call__(self, *args: Any) -> Array:
         """Interpolate at points, with the coordinates along the last axis or each by itself."""
-        if self.theirs.made is not None and self.values is self.theirs.of and not on_tape(args):
+        if self.theirs.stands_for(self.values, args):
             return self.theirs.made(*args)
         ndim = self.points.shape[1]
         xi = scattered_points("interpolate.LinearNDInterpolator", args, ndim)
@@ -324,7 +324,7 @@ class NearestNDInterpolator:
 
     def __call__(self, *args: Any) -> Array:
         """Give the values at points, with the coordinates along the last axis or each by itself."""
-        if self.theirs.made is not None and self.values is self.theirs.of and not on_tape(args):
+        if self.theirs.stands_for(self.values, args):
             return self.theirs.made(*args)
         ndim = self.points.shape[1]
         xi = scattered_points("interpolate.NearestNDInterpolator", args, ndim)
