@@ -55,6 +55,16 @@ def is_sorted(x: Array) -> bool:
 
 
 @branch_condition
+def is_zero(x: Array) -> bool:
+    return bool(np.all(np.asarray(x) == 0))
+
+
+@branch_condition
+def is_negative(x: Array) -> bool:
+    return bool(np.any(np.asarray(x) < 0))
+
+
+@branch_condition
 def is_finite(x: Array) -> bool:
     return bool(np.all(np.isfinite(x)))
 
@@ -110,13 +120,12 @@ _is_nan = choice(np.isnan, name="interpolate.is_nan")
 
 def nan_at_nan(out: Array, at: Array) -> Array:
     """Return results for points with NaN at those that are NaN, where the formula does not depend on them."""
-    return tnp.where(across(_is_nan(at), out.ndim), np.nan, out)
+    return nan_where(_is_nan(at), out)
 
 
 def nan_outside(out: Array, at: Array, low: Array, high: Array) -> Array:
     """Return results for points, along the axes in front, with NaN for the points that are outside."""
-    outside = _outside(at, low, high)
-    return tnp.where(tnp.reshape(outside, (*at.shape, *(1,) * (out.ndim - at.ndim))), np.nan, out)
+    return nan_where(_outside(at, low, high), out)
 
 
 def outside_of(at: Sequence[Array], ends: Sequence[tuple[Array, Array]]) -> Array:

@@ -14,7 +14,16 @@ from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import static_field
 from tapenet.errors import ArgumentError
-from tapenet.scipy.interpolate.checks import double, interval, is_finite, is_increasing, is_sorted, on_tape
+from tapenet.scipy.interpolate.checks import (
+    double,
+    interval,
+    is_finite,
+    is_increasing,
+    is_negative,
+    is_sorted,
+    is_zero,
+    on_tape,
+)
 from tapenet.scipy.interpolate.fits import Fit, fitted, make_lsq_spline, whole_knots
 from tapenet.scipy.interpolate.splines import BSpline
 from tapenet.scipy.solutions import moved, solved
@@ -222,23 +231,13 @@ def _data(name: str, x: Any, y: Any, w: Any, k: Any, bounds: Any) -> tuple[Array
     return x, y, w, tnp.stack(given), k
 
 
-@branch_condition
-def _is_negative(s: Array) -> bool:
-    return bool(np.any(np.asarray(s) < 0))
-
-
 def _smoothing(name: str, x: Array, s: Any) -> Array:
     s = double(s)
-    if s.ndim or _is_negative(s):
+    if s.ndim or is_negative(s):
         raise ArgumentError(f"{name}: s should be a number with s >= 0.0.")
     if not is_sorted(x):
         raise ArgumentError(f"{name}: x must be increasing. Sort x, and y with it.")
     return s
-
-
-@branch_condition
-def _is_zero(s: Array) -> bool:
-    return bool(np.all(np.asarray(s) == 0))
 
 
 def splrep(
@@ -273,7 +272,7 @@ def splrep(
         return _padded(*_on_knots(name, x, y, w, ends, t, k))
     m = x.shape[0]
     s = _smoothing(name, x, (m - np.sqrt(2 * m) if is_weighted else 0.0) if s is None else s)
-    if _is_zero(s) and not is_increasing(x):
+    if is_zero(s) and not is_increasing(x):
         raise ArgumentError(f"{name}: x must be strictly increasing if s = 0. Sort x, and y with it.")
     return _padded(*fitted(name, x, y, w, ends, Fit(k, "splrep"), s), k)
 

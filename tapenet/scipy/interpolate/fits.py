@@ -21,7 +21,16 @@ from tapenet.core.nondifferentiable import branch_condition, constant, nondiffer
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.indexing import at
-from tapenet.scipy.interpolate.checks import across, double, is_finite, is_increasing, is_sorted, on_tape
+from tapenet.scipy.interpolate.checks import (
+    across,
+    double,
+    is_finite,
+    is_increasing,
+    is_negative,
+    is_sorted,
+    is_zero,
+    on_tape,
+)
 from tapenet.scipy.interpolate.splines import BSpline, basis_at, make_interp_spline, spline_of
 from tapenet.scipy.linalg import solveh_banded
 from tapenet.scipy.solutions import moved, solved
@@ -119,11 +128,6 @@ def _is_positive(x: Array) -> bool:
     return bool(np.all(np.asarray(x) > 0))
 
 
-@branch_condition
-def _is_negative(x: Array) -> bool:
-    return bool(np.any(np.asarray(x) < 0))
-
-
 def _reinsch(x: Array, y: Array, w: Array, lam: Array) -> Array:
     """Return the values at x of the natural cubic spline that minimizes the sum of w (y - f)^2 + lam int f''^2."""
     h = tnp.diff(x)
@@ -174,7 +178,7 @@ def make_smoothing_spline(x: Any, y: Any, w: Any = None, lam: Any = None, *, axi
         raise ArgumentError(f"{name}: `x` and `y` length must be at least 5; got {x.shape[0]}.")
     if not is_increasing(x):
         raise ArgumentError(f"{name}: `x` should be an ascending array. Sort x, and y with it.")
-    if not _is_positive(w) or _is_negative(lam):
+    if not _is_positive(w) or is_negative(lam):
         raise ArgumentError(f"{name}: `w` must be positive, and lam not negative.")
     flat = tnp.reshape(y, (y.shape[0], -1))
     made = make_interp_spline(x, _reinsch(x, flat, w, lam), bc_type="natural")
@@ -220,7 +224,8 @@ class Fit:
         """Return the weight of the jumps, 0 where it is so small that the fit is that of least squares."""
         t, c = self.found(x, y, w, ends, s)
         left = _pulled(x, y, t, self.k, w, c)
-        right = _jump_matrix(t, self.k).T @ (_jump_matrix(t, self.k) @ c)
+        jumps = _jump_matrix(t, self.k)
+        right = jumps.T @ (jumps @ c)
         size = np.linalg.norm(_pulled(x, y, t, self.k, w, 0 * c))
         weight = left @ right / (right @ right) if np.any(right) else 0.0
         return np.float64(weight if weight * np.linalg.norm(right) > 1e-10 * size else 0.0)
@@ -272,15 +277,10 @@ def _smoothing_tangent(out: Array, args: Any, dots: Any, *, k: int) -> Array:
     return tnp.concatenate([-both[:, 0] - both[:, 1] * weight_dot, tnp.reshape(weight_dot, (1,))])
 
 
-@branch_condition
-def _is_zero(x: Array) -> bool:
-    return bool(np.all(np.asarray(x) == 0))
-
-
 def fitted(name: str, x: Array, y: Array, w: Array, ends: Array, fit: Fit, s: Array) -> tuple[Array, Array]:
     """Return knots and coefficients of FITPACK's spline, as functions of the data, the ends, the weights and s."""
     k = fit.k
-    if _is_zero(s):
+    if is_zero(s):
         return _interpolating(x, y, ends, k)
     given = x, y, w, ends, s
     places = nondifferentiable(fit.places, name="places of knots")(*given)
@@ -289,7 +289,7 @@ def fitted(name: str, x: Array, y: Array, w: Array, ends: Array, fit: Fit, s: Ar
     if t.shape[0] == x.shape[0] + k + 1:
         return _interpolating(x, y, ends, k)
     weight = nondifferentiable(fit.weight, name="weight of jumps")(*given)
-    if _is_zero(weight):
+    if is_zero(weight):
         return t, least_squares(x, y[:, None], t, k, w)[:, 0]
 
     def solve(x: Array, y: Array, t: Array, w: Array, s: Array, ends: Array, weight: Array) -> Array:

@@ -13,7 +13,6 @@ import numpy as np
 import scipy.interpolate
 
 import tapenet.numpy as tnp
-from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import static_field
 from tapenet.errors import ArgumentError
@@ -287,11 +286,6 @@ def bisplev(x: Any, y: Any, tck: Any, dx: int = 0, dy: int = 0) -> Array:
 # ---- piecewise polynomials ----
 
 
-@branch_condition
-def _never_falls(x: Array) -> bool:
-    return bool(np.all(np.diff(x, axis=-1) >= 0))
-
-
 @attrs.frozen(eq=False, init=False)
 class NdPPoly:
     """Piecewise polynomial of several variables, as scipy.interpolate.NdPPoly.
@@ -314,7 +308,7 @@ class NdPPoly:
         ndim = len(breaks)
         if c.ndim < 2 * ndim:
             raise ArgumentError(f"{name}: c must have at least 2*len(x) dimensions; got {c.ndim} for {ndim}.")
-        if any(one.ndim != 1 or one.shape[0] < 2 or not _never_falls(one) for one in breaks):
+        if any(one.ndim != 1 or one.shape[0] < 2 or not is_sorted(one) for one in breaks):
             raise ArgumentError(f"{name}: x arrays must be 1-dimensional, increasing and contain at least 2 points.")
         if any(count != one.shape[0] - 1 for count, one in zip(c.shape[ndim : 2 * ndim], breaks, strict=True)):
             raise ArgumentError(f"{name}: x and c do not agree on the number of intervals; got c of shape {c.shape}.")
