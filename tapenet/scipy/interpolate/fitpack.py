@@ -25,7 +25,7 @@ from tapenet.scipy.interpolate.checks import (
     on_tape,
 )
 from tapenet.scipy.interpolate.fits import Fit, fitted, make_lsq_spline, whole_knots
-from tapenet.scipy.interpolate.splines import BSpline
+from tapenet.scipy.interpolate.splines import BSpline, between_ends, ends_of
 from tapenet.scipy.solutions import moved, solved
 
 Tck = tuple[Array, Array, int]
@@ -227,8 +227,7 @@ def _data(name: str, x: Any, y: Any, w: Any, k: Any, bounds: Any) -> tuple[Array
         raise ArgumentError(f"{name}: x and y must be real; got {x.dtype} and {y.dtype}.")
     if not (is_finite(x) and is_finite(y) and is_finite(w)):
         raise ArgumentError(f"{name}: x, y and w must not contain NaNs or infs.")
-    given = [x[i] if end is None else double(end) for i, end in zip((0, -1), bounds, strict=True)]
-    return x, y, w, tnp.stack(given), k
+    return x, y, w, ends_of(x, bounds), k
 
 
 def _smoothing(name: str, x: Array, s: Any) -> Array:
@@ -278,8 +277,7 @@ def splrep(
 
 
 def _on_knots(name: str, x: Array, y: Array, w: Array, ends: Array, t: Any, k: int) -> Tck:
-    t = double(t)
-    t = tnp.concatenate([tnp.repeat(ends[:1], k + 1), t, tnp.repeat(ends[1:], k + 1)])
+    t = between_ends(ends, double(t), k + 1)
     try:
         made = make_lsq_spline(x, y, t, k, w)
     except ArgumentError as error:

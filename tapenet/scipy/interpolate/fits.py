@@ -31,7 +31,14 @@ from tapenet.scipy.interpolate.checks import (
     is_zero,
     on_tape,
 )
-from tapenet.scipy.interpolate.splines import BSpline, basis_at, make_interp_spline, spline_of
+from tapenet.scipy.interpolate.splines import (
+    BSpline,
+    basis_at,
+    between_ends,
+    free_knots,
+    make_interp_spline,
+    spline_of,
+)
 from tapenet.scipy.linalg import solveh_banded
 from tapenet.scipy.solutions import moved, solved
 
@@ -191,7 +198,7 @@ def make_smoothing_spline(x: Any, y: Any, w: Any = None, lam: Any = None, *, axi
 def whole_knots(theirs: Any, k: int) -> Array:
     """Return the knots of a UnivariateSpline of SciPy's, with the repeated ones at the ends."""
     inner = theirs.get_knots()
-    return np.concatenate([np.repeat(inner[:1], k), inner, np.repeat(inner[-1:], k)])
+    return between_ends(inner, inner, k)
 
 
 @attrs.frozen
@@ -284,8 +291,7 @@ def fitted(name: str, x: Array, y: Array, w: Array, ends: Array, fit: Fit, s: Ar
         return _interpolating(x, y, ends, k)
     given = x, y, w, ends, s
     places = nondifferentiable(fit.places, name="places of knots")(*given)
-    first, last = (tnp.repeat(end[None], k + 1) for end in (ends[0], ends[1]))
-    t = tnp.concatenate([first, tnp.take(x, places, 0), last])
+    t = between_ends(ends, tnp.take(x, places, 0), k + 1)
     if t.shape[0] == x.shape[0] + k + 1:
         return _interpolating(x, y, ends, k)
     weight = nondifferentiable(fit.weight, name="weight of jumps")(*given)
@@ -302,9 +308,5 @@ def fitted(name: str, x: Array, y: Array, w: Array, ends: Array, fit: Fit, s: Ar
 
 
 def _interpolating(x: Array, y: Array, ends: Array, k: int) -> tuple[Array, Array]:
-    inner = x if k % 2 else (x[1:] + x[:-1]) / 2
-    cut = (k + 1) // 2
-    inner = inner[cut:-cut] if cut else inner
-    first, last = (tnp.repeat(end[None], k + 1) for end in (ends[0], ends[1]))
-    made = make_interp_spline(x, y, k, tnp.concatenate([first, inner, last]))
+    made = make_interp_spline(x, y, k, free_knots(x, ends, k))
     return made.t, made.c

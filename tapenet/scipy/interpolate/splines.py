@@ -7,6 +7,7 @@ neighbours, with weights by the knots. What it does is differentiable by the poi
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -227,17 +228,21 @@ def basis_at(t: Array, k: int, at: Array, nu: int = 0) -> tuple[Array, Array]:
     return piece, _de_boor(unit, knots, at, k - nu, k)
 
 
-def _repeated(x: Array, inner: Array, count: int) -> Array:
-    return tnp.concatenate([tnp.repeat(x[:1], count), inner, tnp.repeat(x[-1:], count)])
+def ends_of(x: Array, bounds: Sequence[Any]) -> Array:
+    """Return both ends of an interval: the bounds that are given, else the first and the last place."""
+    return tnp.stack([x[i] if end is None else double(end) for i, end in zip((0, -1), bounds, strict=True)])
 
 
-def _knots(x: Array, k: int, is_free: bool) -> Array:
-    """Return knots for data: all places, or, where the ends are free, without some next to the ends."""
-    if not is_free:
-        return _repeated(x, x, k)
+def between_ends(ends: Array, inner: Array, count: int) -> Array:
+    """Return inner knots between the first and the last of `ends`, which are repeated."""
+    return tnp.concatenate([tnp.repeat(ends[:1], count), inner, tnp.repeat(ends[-1:], count)])
+
+
+def free_knots(x: Array, ends: Array, k: int) -> Array:
+    """Return knots for data without conditions at the ends: all places but some next to the ends."""
     inner = x if k % 2 else (x[1:] + x[:-1]) / 2
     cut = (k + 1) // 2
-    return _repeated(x, inner[cut:-cut] if cut else inner, k + 1)
+    return between_ends(ends, inner[cut:-cut] if cut else inner, k + 1)
 
 
 def _periodic_knots(x: Array, k: int) -> Array:
@@ -372,7 +377,12 @@ def make_interp_spline(
             raise ArgumentError(f"{name}: For periodic case t is constructed automatically and can not be passed.")
         t = _periodic_knots(x, k)
         return spline_of(t, _solved_on_circle(x, y, t, k), k, axis)
-    t = _knots(x, k, left is None and right is None) if t is None else double(t)
+    if t is not None:
+        t = double(t)
+    elif left is None and right is None:
+        t = free_knots(x, x, k)
+    else:
+        t = between_ends(x, x, k)
     t = _checked_knots(name, x, t, k)
     ends = [_end_conditions(name, end, y.shape[1:], k) for end in (left, right)]
     missing = t.shape[0] - k - 1 - x.shape[0]

@@ -28,7 +28,7 @@ from tapenet.scipy.interpolate.checks import (
     outside_of,
 )
 from tapenet.scipy.interpolate.places import at_places, points_of
-from tapenet.scipy.interpolate.splines import BSpline, basis_at, make_interp_spline
+from tapenet.scipy.interpolate.splines import BSpline, basis_at, ends_of, free_knots, make_interp_spline
 
 
 def product_spline_at(
@@ -134,14 +134,6 @@ def _grid_values(t: Sequence[Array], c: Array, k: Sequence[int], x: Array, y: Ar
     return tnp.swapaxes(BSpline(t[1], along.T, k[1])(_clamped(y, t[1], k[1]), nu[1]), 0, 1)
 
 
-def _axis_knots(x: Array, ends: Sequence[Any], k: int) -> Array:
-    first, last = (x[i] if end is None else double(end) for i, end in zip((0, -1), ends, strict=True))
-    inner = x if k % 2 else (x[1:] + x[:-1]) / 2
-    cut = (k + 1) // 2
-    inner = inner[cut:-cut] if cut else inner
-    return tnp.concatenate([tnp.repeat(first[None], k + 1), inner, tnp.repeat(last[None], k + 1)])
-
-
 @attrs.frozen(eq=False, init=False)
 class RectBivariateSpline:
     """Spline through data on a grid, as scipy.interpolate.RectBivariateSpline.
@@ -201,7 +193,7 @@ class RectBivariateSpline:
             raise ArgumentError(
                 f"{name}: kx and ky must be at least 1 and below the numbers of places; got {kx}, {ky}."
             )
-        tx, ty = _axis_knots(x, bbox[:2], kx), _axis_knots(y, bbox[2:], ky)
+        tx, ty = free_knots(x, ends_of(x, bbox[:2]), kx), free_knots(y, ends_of(y, bbox[2:]), ky)
         c = make_interp_spline(x, z, kx, tx).c
         c = make_interp_spline(y, c.T, ky, ty).c.T
         self.__attrs_init__((tx, ty), c, np.float64(0.0), (kx, ky))
