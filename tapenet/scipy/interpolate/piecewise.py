@@ -61,17 +61,7 @@ class PPoly:
             theirs = scipy.interpolate.PPoly(c, x, extrapolate, axis)
             self.__attrs_init__(theirs.c, theirs.x, theirs.extrapolate, theirs.axis)
             return
-        c, x = double(c), double(x)
-        if c.ndim < 2 or x.ndim != 1 or c.shape[1] != x.shape[0] - 1:
-            raise ArgumentError(
-                "interpolate.PPoly: c must have shape (degree + 1, pieces, ...), and x one breakpoint more than there "
-                f"are pieces; got shapes {c.shape} and {x.shape}."
-            )
-        if not is_increasing(x):
-            raise ArgumentError(
-                "interpolate.PPoly: `x` must be strictly increasing on a tape. Reverse x, and c with it."
-            )
-        axis = axis_of("interpolate.PPoly", axis, c.ndim - 1)
+        c, x, axis = checked_pieces("interpolate.PPoly", c, x, axis)
         self.__attrs_init__(c, x, True if extrapolate is None else extrapolate, axis)
 
     def _theirs(self) -> Any:
@@ -125,30 +115,14 @@ class PPoly:
             return self.derivative(-nu)
         c = self.c
         for _ in range(nu):
-            c = self._once_integrated(c)
+            c = integrated_pieces(c, self.x)
         return self._made(c, self.x)
-
-    def _once_integrated(self, c: Array) -> Array:
-        raised = c / across(np.arange(c.shape[0], 0, -1.0), c.ndim)
-        width = across(tnp.diff(self.x), c.ndim - 1)
-        areas = tnp.zeros_like(c[0])
-        for row in raised:
-            areas = (areas + row) * width
-        starts = tnp.concatenate([tnp.zeros_like(areas[:1]), tnp.cumsum(areas[:-1], 0)], 0)
-        return tnp.concatenate([raised, starts[None]], 0)
 
     def integrate(self, a: Any, b: Any, extrapolate: Any = None) -> Array:
         """Integrate from a to b."""
         if not on_tape(self.c, self.x, a, b):
             return self._theirs().integrate(a, b, extrapolate)
-        extrapolate = self.extrapolate if extrapolate is None else extrapolate
-        area = self.antiderivative()
-        first, last = self.x[0], self.x[-1]
-        if extrapolate == "periodic":
-            area_of_period, turns = area(last, 0, True), [tnp.floor((t - first) / (last - first)) for t in (a, b)]
-            ends = [area(periodic(double(t), first, last), 0, True) for t in (a, b)]
-            return ends[1] - ends[0] + (turns[1] - turns[0]) * area_of_period
-        return area(b, 0, extrapolate) - area(a, 0, extrapolate)
+        return area_between(self, a, b, self.extrapolate if extrapolate is None else extrapolate)
 
     def solve(self, y: Any = 0.0, discontinuity: bool = True, extrapolate: Any = None) -> Any:
         """Find where the polynomial is y.
@@ -175,6 +149,40 @@ class PPoly:
     def roots(self, discontinuity: bool = True, extrapolate: Any = None) -> Any:
         """Find where the polynomial is 0, with the derivatives of `solve`."""
         return self.solve(0.0, discontinuity, extrapolate)
+
+
+def checked_pieces(name: str, c: Any, x: Any, axis: int) -> tuple[Array, Array, int]:
+    """Return checked coefficients and breakpoints of a piecewise polynomial, and the axis of its results."""
+    c, x = double(c), double(x)
+    if c.ndim < 2 or x.ndim != 1 or c.shape[1] != x.shape[0] - 1:
+        raise ArgumentError(
+            f"{name}: c must have shape (degree + 1, pieces, ...), and x one breakpoint more than there are pieces; "
+            f"got shapes {c.shape} and {x.shape}."
+        )
+    if not is_increasing(x):
+        raise ArgumentError(f"{name}: `x` must be strictly increasing on a tape. Reverse x, and c with it.")
+    return c, x, axis_of(name, axis, c.ndim - 1)
+
+
+def integrated_pieces(c: Array, x: Array) -> Array:
+    """Return the coefficients of the antiderivative, each piece of which goes on from the one before."""
+    raised = c / across(np.arange(c.shape[0], 0, -1.0), c.ndim)
+    width = across(tnp.diff(x), c.ndim - 1)
+    areas = tnp.zeros_like(c[0])
+    for row in raised:
+        areas = (areas + row) * width
+    starts = tnp.concatenate([tnp.zeros_like(areas[:1]), tnp.cumsum(areas[:-1], 0)], 0)
+    return tnp.concatenate([raised, starts[None]], 0)
+
+
+def area_between(polynomial: Any, a: Any, b: Any, extrapolate: Any) -> Array:
+    """Integrate a piecewise polynomial from a to b by its antiderivative."""
+    area, first, last = polynomial.antiderivative(), polynomial.x[0], polynomial.x[-1]
+    if extrapolate == "periodic":
+        period, turns = area(last, 0, True), [tnp.floor((double(t) - first) / (last - first)) for t in (a, b)]
+        ends = [area(periodic(double(t), first, last), 0, True) for t in (a, b)]
+        return ends[1] - ends[0] + (turns[1] - turns[0]) * period
+    return area(b, 0, extrapolate) - area(a, 0, extrapolate)
 
 
 def _place_tangent(out: Array, args: Any, dots: Any) -> Array:

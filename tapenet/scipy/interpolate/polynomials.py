@@ -22,12 +22,12 @@ from tapenet.scipy.interpolate.checks import (
     double,
     in_place,
     interval,
-    is_increasing,
     nan_at_nan,
     nan_outside,
     on_tape,
     periodic,
 )
+from tapenet.scipy.interpolate.piecewise import area_between, checked_pieces
 
 
 @branch_condition
@@ -230,16 +230,8 @@ class BPoly:
             theirs = scipy.interpolate.BPoly(c, x, extrapolate, axis)
             self.__attrs_init__(theirs.c, theirs.x, theirs.extrapolate, theirs.axis)
             return
-        name = "interpolate.BPoly"
-        c, x = double(c), double(x)
-        if c.ndim < 2 or x.ndim != 1 or c.shape[1] != x.shape[0] - 1:
-            raise ArgumentError(
-                f"{name}: c must have shape (degree + 1, pieces, ...), and x one breakpoint more than pieces; "
-                f"got shapes {c.shape} and {x.shape}."
-            )
-        if not is_increasing(x):
-            raise ArgumentError(f"{name}: `x` must be strictly increasing on a tape. Reverse x, and c with it.")
-        self.__attrs_init__(c, x, True if extrapolate is None else extrapolate, axis_of(name, axis, c.ndim - 1))
+        c, x, axis = checked_pieces("interpolate.BPoly", c, x, axis)
+        self.__attrs_init__(c, x, True if extrapolate is None else extrapolate, axis)
 
     @classmethod
     def from_derivatives(cls, xi: Any, yi: Any, orders: Any = None, extrapolate: Any = None) -> BPoly:
@@ -323,14 +315,7 @@ class BPoly:
         if not on_tape(self.c, self.x, a, b):
             theirs = scipy.interpolate.BPoly.construct_fast(self.c, self.x, self.extrapolate, self.axis)
             return theirs.integrate(a, b, extrapolate)
-        extrapolate = self.extrapolate if extrapolate is None else extrapolate
-        area = self.antiderivative()
-        first, last = self.x[0], self.x[-1]
-        if extrapolate == "periodic":
-            period, turns = area(last, 0, True), [tnp.floor((double(t) - first) / (last - first)) for t in (a, b)]
-            ends = [area(periodic(double(t), first, last), 0, True) for t in (a, b)]
-            return ends[1] - ends[0] + (turns[1] - turns[0]) * period
-        return area(b, 0, extrapolate) - area(a, 0, extrapolate)
+        return area_between(self, a, b, self.extrapolate if extrapolate is None else extrapolate)
 
 
 def _from_ends(name: str, h: Array, left: Array, right: Array, order: int | None) -> Array:

@@ -27,6 +27,7 @@ from tapenet.scipy.interpolate.checks import (
     on_tape,
     outside_of,
 )
+from tapenet.scipy.interpolate.piecewise import integrated_pieces
 from tapenet.scipy.interpolate.places import at_places, points_of
 from tapenet.scipy.interpolate.splines import BSpline, basis_at, ends_of, free_knots, make_interp_spline
 
@@ -351,16 +352,10 @@ class NdPPoly:
         return tnp.moveaxis(c, 0, axis)
 
     def _integrated(self, c: Array, axis: int) -> Array:
-        """Integrate along an axis, each piece going on from the one before."""
+        """Integrate along an axis."""
         ndim = len(self.x)
         c = tnp.moveaxis(c, (axis, ndim + axis), (0, 1))
-        raised = c / across(np.arange(c.shape[0], 0, -1.0), c.ndim)
-        width = across(tnp.diff(self.x[axis]), c.ndim - 1)
-        areas = tnp.zeros_like(c[0])
-        for row in raised:
-            areas = (areas + row) * width
-        starts = tnp.concatenate([tnp.zeros_like(areas[:1]), tnp.cumsum(areas[:-1], 0)], 0)
-        return tnp.moveaxis(tnp.concatenate([raised, starts[None]], 0), (0, 1), (axis, ndim + axis))
+        return tnp.moveaxis(integrated_pieces(c, self.x[axis]), (0, 1), (axis, ndim + axis))
 
     def integrate(self, ranges: Any, extrapolate: Any = None) -> Array:
         """Integrate over a box, given by the limits of each variable."""
