@@ -42,9 +42,19 @@ def _from_tck(tck: Any) -> BSpline:
     return BSpline(t, c, k)
 
 
+def _plain(tck: Any) -> Any:
+    """Return a spline of plain data as SciPy's functions take it."""
+    return tck.tck if isinstance(tck, BSpline) else tck
+
+
 def _padded(t: Array, c: Array, k: int) -> Tck:
     """Return knots, coefficients and degree as FITPACK does: zeros follow the coefficients, up to as many as knots."""
     return t, tnp.concatenate([c, np.zeros((t.shape[0] - c.shape[0], *c.shape[1:]))]), k
+
+
+def _like(tck: Any, spline: BSpline) -> Any:
+    """Return a spline in the form in which one was given."""
+    return spline if isinstance(tck, BSpline) else _padded(*spline.tck)
 
 
 def splev(x: Any, tck: Any, der: int = 0, ext: int = 0) -> Array:
@@ -54,9 +64,8 @@ def splev(x: Any, tck: Any, der: int = 0, ext: int = 0) -> Array:
 
     Parameters and results are those of scipy.interpolate.splev, for one dimension.
     """
-    spline = tck if isinstance(tck, BSpline) else None
     if not on_tape(x, tck):
-        return scipy.interpolate.splev(x, tck if spline is None else spline.tck, der, ext)
+        return scipy.interpolate.splev(x, _plain(tck), der, ext)
     if ext not in (0, 1, 2, 3):
         raise ArgumentError(f"interpolate.splev: ext = {ext} not in (0, 1, 2, 3).")
     spline, x = _from_tck(tck), double(x)
@@ -82,8 +91,7 @@ def splint(a: Any, b: Any, tck: Any, full_output: int = 0) -> Array:
     Parameters and results are those of scipy.interpolate.splint, for one dimension.
     """
     if not on_tape(a, b, tck):
-        plain = tck.tck if isinstance(tck, BSpline) else tck
-        return scipy.interpolate.splint(a, b, plain, full_output)
+        return scipy.interpolate.splint(a, b, _plain(tck), full_output)
     if full_output:
         raise ArgumentError("interpolate.splint: full_output must be 0 on a tape.")
     return _from_tck(tck).integrate(a, b, extrapolate=False)
@@ -98,8 +106,7 @@ def splder(tck: Any, n: int = 1) -> Any:
     """
     if not on_tape(tck) and not isinstance(tck, BSpline):
         return scipy.interpolate.splder(tck, n)
-    found = _from_tck(tck).derivative(n)
-    return found if isinstance(tck, BSpline) else _padded(*found.tck)
+    return _like(tck, _from_tck(tck).derivative(n))
 
 
 def splantider(tck: Any, n: int = 1) -> Any:
@@ -111,8 +118,7 @@ def splantider(tck: Any, n: int = 1) -> Any:
     """
     if not on_tape(tck) and not isinstance(tck, BSpline):
         return scipy.interpolate.splantider(tck, n)
-    found = _from_tck(tck).antiderivative(n)
-    return found if isinstance(tck, BSpline) else _padded(*found.tck)
+    return _like(tck, _from_tck(tck).antiderivative(n))
 
 
 def spalde(x: Any, tck: Any) -> Any:
@@ -123,7 +129,7 @@ def spalde(x: Any, tck: Any) -> Any:
     Parameters and results are those of scipy.interpolate.spalde, for one dimension.
     """
     if not on_tape(x, tck):
-        return scipy.interpolate.spalde(x, tck.tck if isinstance(tck, BSpline) else tck)
+        return scipy.interpolate.spalde(x, _plain(tck))
     spline, x = _from_tck(tck), double(x)
     rows = tnp.stack([splev(x, spline, order) for order in range(spline.k + 1)], -1)
     return [rows[i] for i in range(x.shape[0])] if x.ndim else rows
@@ -137,7 +143,7 @@ def insert(x: Any, tck: Any, m: int = 1, per: int = 0) -> Any:
     Parameters and results are those of scipy.interpolate.insert, for one dimension.
     """
     if not on_tape(x, tck):
-        return scipy.interpolate.insert(x, tck.tck if isinstance(tck, BSpline) else tck, m, per)
+        return scipy.interpolate.insert(x, _plain(tck), m, per)
     if per:
         raise ArgumentError("interpolate.insert: per must be 0 on a tape; got a periodic spline.")
     given, x = _from_tck(tck), double(x)
@@ -179,11 +185,11 @@ def _is_between(x: Array, low: Array, high: Array) -> bool:
 # ---- roots ----
 
 
-def _root_tangent(out: Array, args: Any, dots: Any, *, k: int) -> Array:
-    """Solve s'(r) r_dot = -s_dot(r)."""
+def _root_tangent(out: Array, args: Any, dots: Any) -> Array:
+    """Solve s'(r) r_dot = -s_dot(r) for roots of a cubic spline."""
     t, c = args
-    value = moved(lambda at, t, c: BSpline(t, c, k)(at), out, args, dots)
-    return -value / BSpline(t, c, k)(out, 1)
+    value = moved(lambda at, t, c: BSpline(t, c, 3)(at), out, args, dots)
+    return -value / BSpline(t, c, 3)(out, 1)
 
 
 def sproot(tck: Any, mest: int = 10) -> Any:
@@ -195,18 +201,15 @@ def sproot(tck: Any, mest: int = 10) -> Any:
     Parameters and results are those of scipy.interpolate.sproot, for one dimension.
     """
     if not on_tape(tck):
-        return scipy.interpolate.sproot(tck.tck if isinstance(tck, BSpline) else tck, mest)
+        return scipy.interpolate.sproot(_plain(tck), mest)
     spline = _from_tck(tck)
     if spline.k != 3 or spline.c.ndim != 1:
         raise ArgumentError(f"interpolate.sproot: the spline must be cubic and of one dimension; got k={spline.k}.")
 
     def solve(t: Array, c: Array) -> Array:
-        padded = np.concatenate([c, np.zeros(len(t) - len(c))])
-        return np.asarray(scipy.interpolate.sproot((t, padded, 3), mest))
+        return np.asarray(scipy.interpolate.sproot(_padded(t, c, 3), mest))
 
-    return solved(
-        "interpolate.sproot", solve, lambda out, args, dots: _root_tangent(out, args, dots, k=3), spline.t, spline.c
-    )
+    return solved("interpolate.sproot", solve, _root_tangent, spline.t, spline.c)
 
 
 # ---- fits ----
@@ -385,8 +388,7 @@ class UnivariateSpline:
         return sproot((self.t, self.c, self.k)) if on_tape(self.t, self.c) else self._plain_roots()
 
     def _plain_roots(self) -> Array:
-        padded = np.concatenate([self.c, np.zeros(self.k + 1)])
-        return np.asarray(scipy.interpolate.sproot((self.t, padded, self.k), 3 * len(self.t)))
+        return np.asarray(scipy.interpolate.sproot(_padded(self.t, self.c, self.k), 3 * len(self.t)))
 
     def derivative(self, n: int = 1) -> UnivariateSpline:
         """Return the derivative of order n, a spline."""
