@@ -67,7 +67,7 @@ def _check_points(freq: Array, gain: Array, settings: Any) -> bool:
     shape = np.broadcast_shapes(np.shape(freq), np.shape(gain))
     for f, g in zip(*(np.broadcast_to(a, shape).reshape(-1, shape[-1]) for a in (freq, gain)), strict=True):
         try:
-            scipy.signal.firwin2(settings["numtaps"], f, g, **{k: v for k, v in settings.items() if k != "numtaps"})
+            scipy.signal.firwin2(freq=f, gain=g, **settings)
         except ValueError as error:
             raise ArgumentError(f"signal.firwin2: {error}") from error
     return True

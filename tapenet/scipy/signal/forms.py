@@ -95,23 +95,17 @@ def _assigned(found: Array, given: Array) -> Array:
     return scipy.optimize.linear_sum_assignment(np.abs(found[:, None] - given))[1]
 
 
-def _section_roots(coefficients: Array) -> list[Array]:
-    return [np.roots(row) for row in coefficients]
-
-
-def _chosen_places(z: Array, p: Array, *, pairing: str | None, analog: bool) -> tuple[Array, Array]:
+def _chosen_places(z: Array, p: Array, *, pairing: str | None, analog: bool) -> Array:
     """Return the numbers of the zeros and of the poles of each section, -1 where there are fewer than two."""
     sos = scipy.signal.zpk2sos(z, p, 1.0, pairing, analog=analog)
-    return tuple(_places(part, given) for part, given in ((sos[:, :3], z), (sos[:, 3:], p)))
+    return np.stack([_places(sos[:, :3], z), _places(sos[:, 3:], p)])
 
 
 def _places(coefficients: Array, given: Array) -> Array:
-    sections = _section_roots(coefficients)
+    sections = [np.roots(row) for row in coefficients]
     found = np.concatenate(sections)
-    which = np.full(len(found), -1)
     padded = np.concatenate([given, np.zeros(max(len(found) - len(given), 0))])
-    which = _assigned(found, padded) if len(found) else which
-    which = np.where(which < len(given), which, len(given))
+    which = np.minimum(_assigned(found, padded), len(given))
     places = np.full((len(sections), 2), -1)
     parts = np.split(which, np.cumsum([len(roots) for roots in sections])[:-1])
     for row, part in zip(places, parts, strict=True):
@@ -119,12 +113,7 @@ def _places(coefficients: Array, given: Array) -> Array:
     return places
 
 
-_places_of_zeros = choice(
-    lambda z, p, pairing, analog: _chosen_places(z, p, pairing=pairing, analog=analog)[0], name="signal.places_of_zeros"
-)
-_places_of_poles = choice(
-    lambda z, p, pairing, analog: _chosen_places(z, p, pairing=pairing, analog=analog)[1], name="signal.places_of_poles"
-)
+_places_of_roots = choice(_chosen_places, name="signal.places_of_roots")
 
 
 def _section_polynomials(roots: Array, places: Array) -> Array:
@@ -167,9 +156,8 @@ def zpk2sos(z: Any, p: Any, k: Any, pairing: str | None = None, *, analog: bool 
     k = tnp.real(k)
     if z.shape[0] == p.shape[0] == 0:
         return tnp.reshape(k, (1, 1)) * np.eye(1, 6, 2 * analog) + np.eye(1, 6, 5 if analog else 3)
-    settings = {"pairing": pairing, "analog": bool(analog)}
-    above = _section_polynomials(z, _places_of_zeros(z, p, **settings))
-    below = _section_polynomials(p, _places_of_poles(z, p, **settings))
+    places = _places_of_roots(z, p, pairing=pairing, analog=bool(analog))
+    above, below = _section_polynomials(z, places[0]), _section_polynomials(p, places[1])
     above = tnp.concatenate([above[:1] * k, above[1:]], 0)
     return tnp.concatenate([above, below], 1)
 

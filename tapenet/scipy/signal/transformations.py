@@ -130,14 +130,19 @@ def lp2hp(b: Any, a: Any, wo: Any = 1.0) -> tuple[Array, Array]:
     return normalize(b, a)
 
 
+def _binomials(n: Array, k: Array, is_term: Array) -> Array:
+    """Return n over k where there is a term, else 0; n broadcasts to the matrix k."""
+    places = zip(np.broadcast_to(n, k.shape).flat, k.flat, is_term.flat, strict=True)
+    return np.array([math.comb(*pair) if yes else 0 for *pair, yes in places], float).reshape(k.shape)
+
+
 def _to_band(c: Array, most: int, wo: Array, bw: Array) -> Array:
     """Substitute (s^2 + wo^2) / (bw s) for s, and multiply by s^most."""
     degree = c.shape[0] - 1
     j, i = np.arange(degree + most, -1, -1)[:, None], np.arange(degree, -1, -1)[None, :]
     k = (j - most + i) // 2
     is_term = ((j - most + i) % 2 == 0) & (k >= 0) & (k <= i)
-    counts = np.array([[math.comb(n, m) if yes else 0 for n, m, yes in zip(i[0], row, on, strict=True)]
-                       for row, on in zip(k, is_term, strict=True)], float)  # fmt: skip
+    counts = _binomials(i, k, is_term)
     powers = np.where(is_term, i - k, 0).astype(float)
     return tnp.matmul(counts * (wo * wo) ** powers * bw ** -i.astype(float), c).astype(c.dtype)
 
@@ -155,8 +160,7 @@ def _to_stop(c: Array, most: int, wo: Array, bw: Array) -> Array:
     j, i = np.arange(2 * most, -1, -1)[:, None], np.arange(degree, -1, -1)[None, :]
     k = (j - i) // 2
     is_term = ((j - i) % 2 == 0) & (k >= 0) & (k <= most - i)
-    counts = np.array([[math.comb(most - n, m) if yes else 0 for n, m, yes in zip(i[0], row, on, strict=True)]
-                       for row, on in zip(k, is_term, strict=True)], float)  # fmt: skip
+    counts = _binomials(most - i, k, is_term)
     powers = np.where(is_term, most - i - k, 0).astype(float)
     return tnp.matmul(counts * (wo * wo) ** powers * bw ** i.astype(float), c).astype(c.dtype)
 

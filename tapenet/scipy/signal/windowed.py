@@ -82,7 +82,7 @@ def deconvolve(signal: Any, divisor: Any) -> Any:
 def _one_sided(n: int) -> Any:
     """Return the factors that leave half of the frequencies."""
     half = (n + 1) // 2
-    return np.where(np.arange(n) == 0, 1.0, np.where(np.arange(n) < half, 2.0, 0.0)) if half else np.zeros(n)
+    return np.where(np.arange(n) == 0, 1.0, np.where(np.arange(n) < half, 2.0, 0.0))
 
 
 @counterpart(scipy.signal, "Derivative: the transform of the tangent.")
