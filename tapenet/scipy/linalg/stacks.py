@@ -92,9 +92,8 @@ def _over(function: Function, arguments: dict[str, Any], arrays: dict[str, Array
     mapped = iter(vmap(one)(*flat))
     structure, others = found
     leaves = [next(mapped) if x is None else x for x in others]
-    return tree_unflatten(
-        structure, [tnp.reshape(x, (*shape, *x.shape[1:])) if _is_array(x) else x for x in leaves]
-    )  # fmt: skip
+    leaves = [tnp.reshape(x, (*shape, *x.shape[1:])) if _is_array(x) else x for x in leaves]
+    return tree_unflatten(structure, leaves)
 
 
 @branch_condition
@@ -110,6 +109,14 @@ def _check_is_finite(function: Function, bound: dict[str, Any]) -> None:
                 raise ArgumentError(f"linalg.{function.__name__}: array must not contain infs or NaNs.")
 
 
+def _bound(signature: inspect.Signature, positional: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """Return arguments by name; None where they do not fit, which the function itself says."""
+    try:
+        return signature.bind(*positional, **keywords).arguments
+    except TypeError:
+        return None
+
+
 def checking_finite(function: Function) -> Function:
     """Return a function that looks at `check_finite`; others as they are."""
     signature = inspect.signature(function)
@@ -119,11 +126,8 @@ def checking_finite(function: Function) -> Function:
 
     @functools.wraps(function)
     def checked(*positional: Any, **keywords: Any) -> Any:
-        try:
-            bound = signature.bind(*positional, **keywords).arguments
-        except TypeError:
-            return function(*positional, **keywords)
-        if bound.get("check_finite", default):
+        bound = _bound(signature, positional, keywords)
+        if bound is not None and bound.get("check_finite", default):
             _check_is_finite(function, bound)
         return function(*positional, **keywords)
 
@@ -141,9 +145,8 @@ def over_stacks(function: Function, cores: Cores) -> Function:
 
     @functools.wraps(function)
     def with_stacks(*positional: Any, **keywords: Any) -> Any:
-        try:
-            bound = signature.bind(*positional, **keywords).arguments
-        except TypeError:
+        bound = _bound(signature, positional, keywords)
+        if bound is None:
             return function(*positional, **keywords)
         given = {path: _part(bound, path) for path in cores}
         arrays = {path: as_array(collected(x)) for path, x in given.items() if x is not None}
