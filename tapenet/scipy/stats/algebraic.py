@@ -11,16 +11,12 @@ from tapenet.core.primitive import Array
 from tapenet.scipy import special
 from tapenet.scipy.special.basic import exprel_by_order, log1p_over_x
 from tapenet.scipy.special.helpers import cospi, guarded, sinpi
+from tapenet.scipy.stats.continuous import integral_of_decay, inverse_of_decay
 from tapenet.scipy.stats.distribution import continuous
 from tapenet.scipy.stats.expectations import Formula, exists, over_interval, over_probabilities
 
 _LOG_2 = math.log(2)
 _LOG_PI = math.log(math.pi)
-
-
-def _exprel(x: Array) -> Array:
-    """Compute (e^x - 1) / x, also for x = 0."""
-    return exprel_by_order(x, 0)
 
 
 # ---- on a circle ----
@@ -127,7 +123,7 @@ skewcauchy = continuous(
 
 def _genexpon_exponent(z: Array, a: Array, b: Array, c: Array) -> Array:
     """Compute a z + b z + b (e^(-c z) - 1) / c."""
-    return a * z + b * z * (1 - _exprel(-c * z))
+    return a * z + b * z * (1 - exprel_by_order(-c * z, 0))
 
 
 def _genexpon_logpdf(z: Array, a: Array, b: Array, c: Array) -> Array:
@@ -157,27 +153,16 @@ genexpon = continuous(
 )
 
 
-def _halflogistic_exponent(z: Array, c: Array) -> Array:
-    """Compute -log(1 - c z) / c."""
-    return z * log1p_over_x(-c * z)
-
-
-def _halflogistic_of(w: Array, c: Array) -> Array:
-    return w * _exprel(-c * w)
-
-
 genhalflogistic = continuous(
     "genhalflogistic",
     "c",
     lower=0.0,
     upper=lambda c: 1 / c,
-    logpdf=lambda z, c: (
-        _LOG_2 - (1 - c) * _halflogistic_exponent(z, c) + 2 * special.log_expit(_halflogistic_exponent(z, c))
-    ),
-    cdf=lambda z, c: tnp.tanh(_halflogistic_exponent(z, c) / 2),
-    sf=lambda z, c: 2 * special.expit(-_halflogistic_exponent(z, c)),
-    ppf=lambda q, c: _halflogistic_of(2 * tnp.arctanh(q), c),
-    isf=lambda q, c: _halflogistic_of(tnp.log(2 - q) - tnp.log(q), c),
+    logpdf=lambda z, c: _LOG_2 - (1 - c) * inverse_of_decay(z, c) + 2 * special.log_expit(inverse_of_decay(z, c)),
+    cdf=lambda z, c: tnp.tanh(inverse_of_decay(z, c) / 2),
+    sf=lambda z, c: 2 * special.expit(-inverse_of_decay(z, c)),
+    ppf=lambda q, c: integral_of_decay(2 * tnp.arctanh(q), c),
+    isf=lambda q, c: integral_of_decay(tnp.log(2 - q) - tnp.log(q), c),
     entropy=lambda c: 2 - (2 * c + 1) * _LOG_2,
 )
 
@@ -210,26 +195,20 @@ kappa3 = continuous(
 )
 
 
-def _kappa4_exponent(z: Array, k: Array) -> Array:
-    """Compute -log(1 - k z) / k, also for k = 0."""
-    return z * log1p_over_x(-k * z)
-
-
 def _kappa4_logcdf(z: Array, h: Array, k: Array) -> Array:
     """Compute log(1 - h e^(-w)) / h, also for h = 0."""
-    left = tnp.exp(-_kappa4_exponent(z, k))
+    left = tnp.exp(-inverse_of_decay(z, k))
     return -left * log1p_over_x(-h * left)
 
 
 def _kappa4_of(logq: Array, h: Array, k: Array) -> Array:
-    w = -tnp.log(-logq * _exprel(h * logq))
-    return w * _exprel(-k * w)
+    return integral_of_decay(-tnp.log(integral_of_decay(-logq, h)), k)
 
 
 def _kappa4_lower(h: Array, k: Array) -> Array:
     cut = tnp.log(guarded(h > 0, h, 1.0))
     below = tnp.where(k < 0, 1 / guarded(k < 0, k, -1.0), -np.inf)
-    return tnp.where(h > 0, cut * _exprel(-k * cut), below)
+    return tnp.where(h > 0, integral_of_decay(cut, k), below)
 
 
 def _kappa4_moments(h: Array, k: Array, n: int) -> Array:
@@ -256,7 +235,7 @@ kappa4 = continuous(
     lower=_kappa4_lower,
     upper=lambda h, k: tnp.where(k > 0, 1 / guarded(k > 0, k, 1.0), np.inf) + 0 * h,
     valid=lambda h, k: tnp.isfinite(h) & tnp.isfinite(k),
-    logpdf=lambda z, h, k: (1 - h) * _kappa4_logcdf(z, h, k) - (1 - k) * _kappa4_exponent(z, k),
+    logpdf=lambda z, h, k: (1 - h) * _kappa4_logcdf(z, h, k) - (1 - k) * inverse_of_decay(z, k),
     cdf=lambda z, h, k: tnp.exp(_kappa4_logcdf(z, h, k)),
     logcdf=_kappa4_logcdf,
     sf=lambda z, h, k: -tnp.expm1(_kappa4_logcdf(z, h, k)),
@@ -319,11 +298,6 @@ trapezoid = continuous(
 )
 
 
-def _pareto_mass(length: Array, b: Array) -> Array:
-    """Compute (1 - e^(-b length)) / b."""
-    return length * _exprel(-b * length)
-
-
 def _log_mixed(share: Array, rest: Array, x: Array) -> Array:
     """Compute log(rest + share e^x) for x <= 0, where share and rest have the sum 1: with all digits of the smaller."""
     few = tnp.asarray(share < 0.5)
@@ -346,18 +320,18 @@ truncpareto = continuous(
     lower=1.0,
     upper=lambda b, c: c + 0 * b,
     valid=lambda b, c: tnp.asarray((b != 0) & (c > 1)),
-    logpdf=lambda z, b, c: -(b + 1) * tnp.log(z) - tnp.log(_pareto_mass(tnp.log(c), b)),
-    cdf=lambda z, b, c: _pareto_mass(tnp.log(z), b) / _pareto_mass(tnp.log(c), b),
-    sf=lambda z, b, c: tnp.power(z, -b) * _pareto_mass(tnp.log(c / z), b) / _pareto_mass(tnp.log(c), b),
+    logpdf=lambda z, b, c: -(b + 1) * tnp.log(z) - tnp.log(integral_of_decay(tnp.log(c), b)),
+    cdf=lambda z, b, c: integral_of_decay(tnp.log(z), b) / integral_of_decay(tnp.log(c), b),
+    sf=lambda z, b, c: tnp.power(z, -b) * integral_of_decay(tnp.log(c / z), b) / integral_of_decay(tnp.log(c), b),
     ppf=lambda q, b, c: tnp.exp(-tnp.log1p(q * tnp.expm1(-b * tnp.log(c))) / b),
     isf=lambda q, b, c: _pareto_upper(q, b, c),
-    mean=lambda b, c: _pareto_mass(tnp.log(c), b - 1) / _pareto_mass(tnp.log(c), b),
+    mean=lambda b, c: integral_of_decay(tnp.log(c), b - 1) / integral_of_decay(tnp.log(c), b),
     var=lambda b, c: (
-        _pareto_mass(tnp.log(c), b - 2) / _pareto_mass(tnp.log(c), b)
-        - (_pareto_mass(tnp.log(c), b - 1) / _pareto_mass(tnp.log(c), b)) ** 2
+        integral_of_decay(tnp.log(c), b - 2) / integral_of_decay(tnp.log(c), b)
+        - (integral_of_decay(tnp.log(c), b - 1) / integral_of_decay(tnp.log(c), b)) ** 2
     ),
     entropy=lambda b, c: (
-        tnp.log(_pareto_mass(tnp.log(c), b)) + (b + 1) * (1 / b - tnp.log(c) / tnp.expm1(b * tnp.log(c)))
+        tnp.log(integral_of_decay(tnp.log(c), b)) + (b + 1) * (1 / b - tnp.log(c) / tnp.expm1(b * tnp.log(c)))
     ),
 )
 

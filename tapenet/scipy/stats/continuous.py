@@ -436,12 +436,13 @@ def _near_zero(c: Array, series: list[float], formula: Any) -> Array:
     return tnp.where(near, total, formula(guarded(~near, c, 0.1)))
 
 
-def _genextreme_exponent(z: Array, c: Array) -> Array:
-    """Compute -log(1 - c z) / c, also for c = 0."""
+def inverse_of_decay(z: Array, c: Array) -> Array:
+    """Compute -log(1 - c z) / c, the inverse of `integral_of_decay`, also for c = 0."""
     return z * log1p_over_x(-c * z)
 
 
-def _genextreme_of(w: Array, c: Array) -> Array:
+def integral_of_decay(w: Array, c: Array) -> Array:
+    """Compute (1 - e^(-c w)) / c, the integral of e^(-c s) from 0 to w, also for c = 0."""
     return w * exprel_by_order(-c * w, 0)
 
 
@@ -457,12 +458,12 @@ genextreme = continuous(
     lower=lambda c: tnp.where(c < 0, 1 / guarded(c < 0, c, -1.0), -np.inf),
     upper=lambda c: tnp.where(c > 0, 1 / guarded(c > 0, c, 1.0), np.inf),
     valid=lambda c: tnp.isfinite(c),
-    logpdf=lambda z, c: -tnp.exp(-_genextreme_exponent(z, c)) - (1 - c) * _genextreme_exponent(z, c),
-    cdf=lambda z, c: tnp.exp(-tnp.exp(-_genextreme_exponent(z, c))),
-    logcdf=lambda z, c: -tnp.exp(-_genextreme_exponent(z, c)),
-    sf=lambda z, c: -tnp.expm1(-tnp.exp(-_genextreme_exponent(z, c))),
-    ppf=lambda q, c: _genextreme_of(-tnp.log(-tnp.log(q)), c),
-    isf=lambda q, c: _genextreme_of(-tnp.log(-tnp.log1p(-q)), c),
+    logpdf=lambda z, c: -tnp.exp(-inverse_of_decay(z, c)) - (1 - c) * inverse_of_decay(z, c),
+    cdf=lambda z, c: tnp.exp(-tnp.exp(-inverse_of_decay(z, c))),
+    logcdf=lambda z, c: -tnp.exp(-inverse_of_decay(z, c)),
+    sf=lambda z, c: -tnp.expm1(-tnp.exp(-inverse_of_decay(z, c))),
+    ppf=lambda q, c: integral_of_decay(-tnp.log(-tnp.log(q)), c),
+    isf=lambda q, c: integral_of_decay(-tnp.log(-tnp.log1p(-q)), c),
     mean=lambda c: exists(
         c > -1,
         _near_zero(guarded(c > -1, c, 0.1), _MEAN_SERIES, lambda c: -tnp.expm1(special.gammaln(1 + c)) / c),
