@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import scipy.special
@@ -189,12 +190,16 @@ def _vonmises_logpdf(z: Array, kappa: Array) -> Array:
     return -2 * kappa * tnp.sin(z / 2) ** 2 - _LOG_2_PI - tnp.log(special.i0e(kappa))
 
 
-def _vonmises_tail(z: Array, kappa: Array) -> Array:
-    """Integrate the density from z, which is 0 to pi, to pi, or to where it has fallen by e^-45."""
+def _vonmises_end(z: Array, kappa: Array) -> Array:
+    """Return where the density has fallen by e^-45 from that at z, pi at most."""
     fixed, size = constant(z), constant(kappa)
     wide = tnp.sin(fixed / 2) ** 2 + 22.5 / guarded(size > 0, size, 1.0)
-    end = tnp.where((size > 0) & (wide < 1), 2 * tnp.arcsin(tnp.sqrt(guarded(wide < 1, wide, 1.0))), math.pi)
-    return over_nodes(z, end, lambda y, kappa: tnp.exp(_vonmises_logpdf(y, kappa)), kappa)
+    return tnp.where((size > 0) & (wide < 1), 2 * tnp.arcsin(tnp.sqrt(guarded(wide < 1, wide, 1.0))), math.pi)
+
+
+def _vonmises_tail(z: Array, kappa: Array) -> Array:
+    """Integrate the density from z, which is 0 to pi, to pi, or to where it has fallen by e^-45."""
+    return over_nodes(z, _vonmises_end(z, kappa), lambda y, kappa: tnp.exp(_vonmises_logpdf(y, kappa)), kappa)
 
 
 def _vonmises_cdf(z: Array, kappa: Array) -> Array:
@@ -212,39 +217,23 @@ def _vonmises_sf(z: Array, kappa: Array) -> Array:
 
 def _vonmises_var(kappa: Array) -> Array:
     """Integrate z^2 times the density."""
-    return 2 * over_nodes(0 * kappa, _vonmises_end(kappa), lambda y, k: y * y * tnp.exp(_vonmises_logpdf(y, k)), kappa)
-
-
-def _vonmises_end(kappa: Array) -> Array:
-    wide = 22.5 / guarded(kappa > 22.5, constant(kappa), 22.5)
-    return 2 * tnp.arcsin(tnp.sqrt(wide))
+    start = 0 * kappa
+    end = _vonmises_end(start, kappa)
+    return 2 * over_nodes(start, end, lambda y, kappa: y * y * tnp.exp(_vonmises_logpdf(y, kappa)), kappa)
 
 
 def _vonmises_entropy(kappa: Array) -> Array:
     return kappa * (1 - special.i1e(kappa) / special.i0e(kappa)) + _LOG_2_PI + tnp.log(special.i0e(kappa))
 
 
-vonmises = continuous(
-    "vonmises",
-    "kappa",
-    valid=lambda kappa: tnp.asarray(kappa >= 0),
-    logpdf=_vonmises_logpdf,
-    cdf=_vonmises_cdf,
-    sf=_vonmises_sf,
-    mean=lambda kappa: 0.0 * kappa,
-    var=_vonmises_var,
-    entropy=_vonmises_entropy,
-)
-vonmises_line = continuous(
-    "vonmises_line",
-    "kappa",
-    lower=-math.pi,
-    upper=math.pi,
-    valid=lambda kappa: tnp.asarray(kappa >= 0),
-    logpdf=_vonmises_logpdf,
-    cdf=_vonmises_cdf,
-    sf=_vonmises_sf,
-    mean=lambda kappa: 0.0 * kappa,
-    var=_vonmises_var,
-    entropy=_vonmises_entropy,
-)
+_VONMISES: dict[str, Any] = {
+    "valid": lambda kappa: tnp.asarray(kappa >= 0),
+    "logpdf": _vonmises_logpdf,
+    "cdf": _vonmises_cdf,
+    "sf": _vonmises_sf,
+    "mean": lambda kappa: 0.0 * kappa,
+    "var": _vonmises_var,
+    "entropy": _vonmises_entropy,
+}
+vonmises = continuous("vonmises", "kappa", **_VONMISES)
+vonmises_line = continuous("vonmises_line", "kappa", lower=-math.pi, upper=math.pi, **_VONMISES)
