@@ -79,3 +79,8 @@ def holds_nowhere(condition: Array) -> bool:
 def exp_capped(x: Array) -> Array:
     """Compute e^x, e^300 above 300: what decays like e^-(e^x) is 0 there, and no derivative is infinite."""
     return tnp.exp(tnp.minimum(x, 300.0))
+
+
+def expm1_capped(x: Array) -> Array:
+    """Compute e^x - 1, capped as `exp_capped` is."""
+    return tnp.expm1(tnp.minimum(x, 300.0))

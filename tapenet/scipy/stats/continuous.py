@@ -14,7 +14,7 @@ from tapenet.scipy import special
 from tapenet.scipy.special.basic import exprel_by_order, log1p_over_x
 from tapenet.scipy.special.distributions import t_density
 from tapenet.scipy.special.gamma import digamma_difference
-from tapenet.scipy.special.helpers import exp_capped, guarded
+from tapenet.scipy.special.helpers import exp_capped, expm1_capped, guarded
 from tapenet.scipy.special.incomplete import beta_density, gamma_density
 from tapenet.scipy.stats.distribution import continuous
 from tapenet.scipy.stats.expectations import exists, log1mexp, over_interval, over_probabilities
@@ -327,9 +327,9 @@ gompertz = continuous(
     "c",
     lower=0.0,
     logpdf=lambda z, c: tnp.log(c) + z - c * tnp.expm1(z),
-    pdf=lambda z, c: c * tnp.exp(z - c * tnp.expm1(tnp.minimum(z, 300.0))),
-    cdf=lambda z, c: -tnp.expm1(-c * tnp.expm1(tnp.minimum(z, 300.0))),
-    sf=lambda z, c: tnp.exp(-c * tnp.expm1(tnp.minimum(z, 300.0))),
+    pdf=lambda z, c: c * tnp.exp(z - c * expm1_capped(z)),
+    cdf=lambda z, c: -tnp.expm1(-c * expm1_capped(z)),
+    sf=lambda z, c: tnp.exp(-c * expm1_capped(z)),
     logsf=lambda z, c: -c * tnp.expm1(z),
     ppf=lambda q, c: tnp.log1p(-tnp.log1p(-q) / c),
     isf=lambda q, c: tnp.log1p(-tnp.log(q) / c),

@@ -12,7 +12,7 @@ import numpy as np
 import tapenet.numpy as tnp
 from tapenet.core.primitive import Array
 from tapenet.scipy import special
-from tapenet.scipy.special.helpers import exp_capped, guarded
+from tapenet.scipy.special.helpers import exp_capped, expm1_capped, guarded
 from tapenet.scipy.stats.distribution import continuous, renamed
 from tapenet.scipy.stats.expectations import exists, log1mexp
 
@@ -338,11 +338,9 @@ exponpow = continuous(
     "b",
     lower=0.0,
     logpdf=lambda z, b: tnp.log(b) + special.xlogy(b - 1, z) + tnp.power(z, b) - tnp.expm1(tnp.power(z, b)),
-    pdf=lambda z, b: tnp.exp(
-        tnp.log(b) + special.xlogy(b - 1, z) + tnp.power(z, b) - tnp.expm1(tnp.minimum(tnp.power(z, b), 300.0))
-    ),
-    cdf=lambda z, b: -tnp.expm1(-tnp.expm1(tnp.minimum(tnp.power(z, b), 300.0))),
-    sf=lambda z, b: tnp.exp(-tnp.expm1(tnp.minimum(tnp.power(z, b), 300.0))),
+    pdf=lambda z, b: tnp.exp(tnp.log(b) + special.xlogy(b - 1, z) + tnp.power(z, b) - expm1_capped(tnp.power(z, b))),
+    cdf=lambda z, b: -tnp.expm1(-expm1_capped(tnp.power(z, b))),
+    sf=lambda z, b: tnp.exp(-expm1_capped(tnp.power(z, b))),
     logsf=lambda z, b: -tnp.expm1(tnp.power(z, b)),
     ppf=lambda q, b: tnp.power(tnp.log1p(-tnp.log1p(-q)), 1 / b),
     isf=lambda q, b: tnp.power(tnp.log1p(-tnp.log(q)), 1 / b),
