@@ -287,45 +287,21 @@ def _of_ranks(name: str) -> Function:
     return published(function, scipy.stats, name, note)
 
 
-(
-    ansari,
-    brunnermunzel,
-    friedmanchisquare,
-    kendalltau,
-    kruskal,
-    ks_2samp,
-    cramervonmises_2samp,
-    mannwhitneyu,
-    median_test,
-    mood,
-    page_trend_test,
-    rankdata,
-    ranksums,
-    somersd,
-    spearmanr,
-    tiecorrect,
-    weightedtau,
-    wilcoxon,
-) = map(
-    _of_ranks,
-    (
-        "ansari",
-        "brunnermunzel",
-        "friedmanchisquare",
-        "kendalltau",
-        "kruskal",
-        "ks_2samp",
-        "cramervonmises_2samp",
-        "mannwhitneyu",
-        "median_test",
-        "mood",
-        "page_trend_test",
-        "rankdata",
-        "ranksums",
-        "somersd",
-        "spearmanr",
-        "tiecorrect",
-        "weightedtau",
-        "wilcoxon",
-    ),
-)
+ansari = _of_ranks("ansari")
+brunnermunzel = _of_ranks("brunnermunzel")
+cramervonmises_2samp = _of_ranks("cramervonmises_2samp")
+friedmanchisquare = _of_ranks("friedmanchisquare")
+kendalltau = _of_ranks("kendalltau")
+kruskal = _of_ranks("kruskal")
+ks_2samp = _of_ranks("ks_2samp")
+mannwhitneyu = _of_ranks("mannwhitneyu")
+median_test = _of_ranks("median_test")
+mood = _of_ranks("mood")
+page_trend_test = _of_ranks("page_trend_test")
+rankdata = _of_ranks("rankdata")
+ranksums = _of_ranks("ranksums")
+somersd = _of_ranks("somersd")
+spearmanr = _of_ranks("spearmanr")
+tiecorrect = _of_ranks("tiecorrect")
+weightedtau = _of_ranks("weightedtau")
+wilcoxon = _of_ranks("wilcoxon")
