@@ -26,8 +26,8 @@ def _column(*xs: Array) -> list[Array]:
     return [tnp.expand_dims(tnp.asarray(x), -1) for x in xs]
 
 
-def _sums(logpmf: Formula, upper: Formula, first: int = 0) -> tuple[Formula, Formula]:
-    """Return the distribution function and 1 less it, as sums over a support from `first` to `upper`."""
+def _sums(logpmf: Formula, upper: Formula, first: int = 0) -> tuple[Formula, Formula, Formula]:
+    """Return the distribution function, 1 less it and the entropy, as sums over a support from `first` to `upper`."""
 
     def of(is_lower: bool) -> Formula:
         def total(k: Array, *shapes: Array) -> Array:
@@ -39,7 +39,7 @@ def _sums(logpmf: Formula, upper: Formula, first: int = 0) -> tuple[Formula, For
 
         return total
 
-    return of(True), of(False)
+    return of(True), of(False), sum_of_surprise(logpmf, upper, first)
 
 
 def _log_choose(n: Array, k: Array) -> Array:
@@ -96,7 +96,9 @@ def _nhypergeom_logpmf(k: Array, total: Array, good: Array, bad: Array) -> Array
     return tnp.where(tnp.asarray(bad > 0), found, tnp.where(tnp.asarray(k > 0), -np.inf, 0.0))
 
 
-_nhypergeom_cdf, _nhypergeom_sf = _sums(_nhypergeom_logpmf, lambda total, good, bad: good + 0 * (total + bad))
+_nhypergeom_cdf, _nhypergeom_sf, _nhypergeom_entropy = _sums(
+    _nhypergeom_logpmf, lambda total, good, bad: good + 0 * (total + bad)
+)
 nhypergeom = discrete(
     "nhypergeom",
     "M n r",
@@ -111,7 +113,7 @@ nhypergeom = discrete(
     var=lambda total, good, bad: (
         bad * (total + 1) * good / ((total - good + 1) * (total - good + 2)) * (1 - bad / (total - good + 1))
     ),
-    entropy=sum_of_surprise(_nhypergeom_logpmf, lambda total, good, bad: good + 0 * (total + bad)),
+    entropy=_nhypergeom_entropy,
 )
 
 
@@ -142,7 +144,7 @@ def _fisher_moment(power: int) -> Formula:
 
 
 _fisher_mean, _fisher_square = _fisher_moment(1), _fisher_moment(2)
-_fisher_cdf, _fisher_sf = _sums(
+_fisher_cdf, _fisher_sf, _fisher_entropy = _sums(
     _fisher_logpmf, lambda total, good, draws, odds: tnp.minimum(good, draws) + 0 * (total + odds)
 )
 nchypergeom_fisher = discrete(
@@ -159,9 +161,7 @@ nchypergeom_fisher = discrete(
     sf=_fisher_sf,
     mean=_fisher_mean,
     var=lambda *shapes: _fisher_square(*shapes) - _fisher_mean(*shapes) ** 2,
-    entropy=sum_of_surprise(
-        _fisher_logpmf, lambda total, good, draws, odds: tnp.minimum(good, draws) + 0 * (total + odds)
-    ),
+    entropy=_fisher_entropy,
 )
 
 # ---- mixed over the beta distribution ----
@@ -174,7 +174,7 @@ def _betabinom_logpmf(k: Array, n: Array, a: Array, b: Array) -> Array:
     return tnp.where(inside, found, -np.inf)
 
 
-_betabinom_cdf, _betabinom_sf = _sums(_betabinom_logpmf, lambda n, a, b: n + 0 * (a + b))
+_betabinom_cdf, _betabinom_sf, _betabinom_entropy = _sums(_betabinom_logpmf, lambda n, a, b: n + 0 * (a + b))
 betabinom = discrete(
     "betabinom",
     "n a b",
@@ -187,7 +187,7 @@ betabinom = discrete(
     sf=_betabinom_sf,
     mean=lambda n, a, b: n * a / (a + b),
     var=lambda n, a, b: n * (a + b + n) * a * b / ((a + b) ** 2 * (a + b + 1)),
-    entropy=sum_of_surprise(_betabinom_logpmf, lambda n, a, b: n + 0 * (a + b)),
+    entropy=_betabinom_entropy,
 )
 
 
@@ -371,7 +371,7 @@ def _zipfian_logpmf(k: Array, a: Array, n: Array) -> Array:
     return -a * tnp.log(k) - tnp.log(_harmonic(a, n))
 
 
-_zipfian_cdf, _zipfian_sf = _sums(_zipfian_logpmf, lambda a, n: n + 0 * a, first=1)
+_zipfian_cdf, _zipfian_sf, _zipfian_entropy = _sums(_zipfian_logpmf, lambda a, n: n + 0 * a, first=1)
 zipfian = discrete(
     "zipfian",
     "a n",
@@ -384,7 +384,7 @@ zipfian = discrete(
     sf=_zipfian_sf,
     mean=lambda a, n: _harmonic(a - 1, n) / _harmonic(a, n),
     var=lambda a, n: _harmonic(a - 2, n) / _harmonic(a, n) - (_harmonic(a - 1, n) / _harmonic(a, n)) ** 2,
-    entropy=sum_of_surprise(_zipfian_logpmf, lambda a, n: n + 0 * a, first=1),
+    entropy=_zipfian_entropy,
 )
 
 # ---- Skellam ----
