@@ -13,7 +13,7 @@ from tapenet.core.families import elementwise
 from tapenet.core.primitive import Array
 from tapenet.scipy import special
 from tapenet.scipy.special.helpers import guarded
-from tapenet.scipy.stats.discrete import largest, sum_of_surprise
+from tapenet.scipy.stats.discrete import largest, log_choose, sum_of_surprise
 from tapenet.scipy.stats.distribution import Formula, discrete
 from tapenet.scipy.stats.expectations import exists, surprise
 from tapenet.scipy.stats.integrals import in_double
@@ -40,10 +40,6 @@ def _sums(logpmf: Formula, upper: Formula, first: int = 0) -> tuple[Formula, For
         return total
 
     return of(True), of(False), sum_of_surprise(logpmf, upper, first)
-
-
-def _log_choose(n: Array, k: Array) -> Array:
-    return -special.betaln(n - k + 1.0, k + 1.0) - tnp.log(n + 1.0)
 
 
 # ---- coins, dice and urns ----
@@ -92,7 +88,7 @@ randint = discrete(
 def _nhypergeom_logpmf(k: Array, total: Array, good: Array, bad: Array) -> Array:
     drawn = tnp.asarray((k > 0) | (bad > 0))
     before = -special.betaln(guarded(drawn, bad, 1.0) * 1.0, k + 1.0) - tnp.log(guarded(drawn, k + bad, 1.0))
-    found = before + _log_choose(total - bad - k, good - k) - _log_choose(total, good)
+    found = before + log_choose(total - bad - k, good - k) - log_choose(total, good)
     return tnp.where(tnp.asarray(bad > 0), found, tnp.where(tnp.asarray(k > 0), -np.inf, 0.0))
 
 
@@ -123,7 +119,7 @@ def _urn_weight(k: Array, total: Array, good: Array, draws: Array, odds: Array) 
     possible = tnp.asarray((k <= good) & (k <= draws) & (draws - k <= bad))
     k = guarded(possible, k + 0 * (good + draws), 0.0)
     rest = guarded(possible, draws - k, 0.0)
-    found = _log_choose(good, k) + _log_choose(bad, rest) + k * tnp.log(odds)
+    found = log_choose(good, k) + log_choose(bad, rest) + k * tnp.log(odds)
     return tnp.where(possible, found, -np.inf)
 
 
@@ -170,7 +166,7 @@ nchypergeom_fisher = discrete(
 def _betabinom_logpmf(k: Array, n: Array, a: Array, b: Array) -> Array:
     inside = tnp.asarray(k <= n)
     k = guarded(inside, k + 0 * n, 0.0)
-    found = _log_choose(n, k) + special.betaln(k + a, n - k + b) - special.betaln(a, b)
+    found = log_choose(n, k) + special.betaln(k + a, n - k + b) - special.betaln(a, b)
     return tnp.where(inside, found, -np.inf)
 
 

@@ -117,15 +117,16 @@ geom = discrete(
 )
 
 
+def log_choose(n: Array, k: Array) -> Array:
+    """Compute the logarithm of the binomial coefficient."""
+    return -special.betaln(n - k + 1.0, k + 1.0) - tnp.log(n + 1.0)
+
+
 def _hypergeom_logpmf(k: Array, total: Array, good: Array, draws: Array) -> Array:
     bad = total - good
     inside = tnp.asarray((k <= good) & (k <= draws) & (draws - k <= bad) & (k >= 0))
     k = tnp.where(inside, k, tnp.maximum(draws - bad, 0.0))
-
-    def choose(n: Array, k: Array) -> Array:
-        return -special.betaln(n - k + 1.0, k + 1.0) - tnp.log(n + 1.0)
-
-    found = choose(good, k) + choose(bad, draws - k) - choose(total, draws)
+    found = log_choose(good, k) + log_choose(bad, draws - k) - log_choose(total, draws)
     return tnp.where(inside, found, -np.inf)
 
 
