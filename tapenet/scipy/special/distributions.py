@@ -18,7 +18,7 @@ from tapenet.scipy.special.basic import boxcox_by_lambda
 from tapenet.scipy.special.declaring import implicit, rule_of, ufunc
 from tapenet.scipy.special.error import log_ndtr, ndtri
 from tapenet.scipy.special.gamma import beta, binom
-from tapenet.scipy.special.helpers import guarded
+from tapenet.scipy.special.helpers import as_columns, guarded
 from tapenet.scipy.special.incomplete import beta_density, betainc, betaincc, gamma_density, gammainc, gammaincc
 from tapenet.scipy.special.scale_mixtures import over_scale
 
@@ -236,7 +236,7 @@ def poisson_mixture(mean: Array, tail: Any) -> Array:
 
 def with_last_axis(*xs: Array) -> list[Array]:
     """Return operands with an axis behind, along which the terms lie."""
-    return [tnp.expand_dims(tnp.asarray(x), -1) for x in tnp.broadcast_arrays(*xs)]
+    return as_columns(*tnp.broadcast_arrays(*xs))
 
 
 def _chi_squared(x: Array, df: Array, nc: Array) -> Array:

@@ -76,6 +76,11 @@ def holds_nowhere(condition: Array) -> bool:
     return type(condition) is not Tensor and not np.any(condition)
 
 
+def as_columns(*xs: Array) -> list[Array]:
+    """Return operands with an axis behind, along which an integral or a sum is taken."""
+    return [tnp.expand_dims(tnp.asarray(x), -1) for x in xs]
+
+
 def exp_capped(x: Array) -> Array:
     """Compute e^x, e^300 above 300: what decays like e^-(e^x) is 0 there, and no derivative is infinite."""
     return tnp.exp(tnp.minimum(x, 300.0))

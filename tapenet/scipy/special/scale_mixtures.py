@@ -18,6 +18,7 @@ from tapenet.core.families import elementwise
 from tapenet.core.nondifferentiable import constant
 from tapenet.core.primitive import Array
 from tapenet.scipy.special.gamma import gammaln
+from tapenet.scipy.special.helpers import as_columns
 from tapenet.scipy.special.sums import logsumexp
 
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(128)
@@ -85,9 +86,9 @@ def log_over_scale(logarithm: Callable[..., Array], df: Array, nc: Array, t: Arr
     """
     df, nc, t = (tnp.asarray(x) * 1.0 for x in (df, nc, t))
     fixed = [constant(x) for x in (df, nc, t)]
-    low, high = (tnp.expand_dims(_ends[is_density](*fixed, side), -1) for side in (-1.0, 1.0))
+    low, high = as_columns(*(_ends[is_density](*fixed, side) for side in (-1.0, 1.0)))
     u = low + (high - low) * _POINTS
-    column, *others = (tnp.expand_dims(x, -1) for x in (df, nc, t))
+    column, *others = as_columns(df, nc, t)
     size = column / 2 * tnp.log(column / 2) - gammaln(column / 2) + 0.6931471805599453
     density = size + column * (u - tnp.exp(2 * u) / 2)
     return logsumexp(density + logarithm(tnp.exp(u), *others) + tnp.log(_WEIGHTS * (high - low)), axis=-1)

@@ -19,7 +19,7 @@ import tapenet.numpy as tnp
 from tapenet.core.nondifferentiable import branch_condition, constant
 from tapenet.core.primitive import Array
 from tapenet.scipy.special.gamma import gammaln, gammasgn, rgamma
-from tapenet.scipy.special.helpers import ROOT_PI, guarded
+from tapenet.scipy.special.helpers import ROOT_PI, as_columns, guarded
 
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(96)
 _POINTS, _WEIGHTS = (_POINTS + 1) / 2, _WEIGHTS / 2
@@ -35,7 +35,7 @@ def _count_of_terms(x: Array) -> int:
 
 def _series(v: Array, x: Array, sign: int) -> Array:
     k = np.arange(float(_count_of_terms(x)))
-    v, x = (tnp.expand_dims(tnp.asarray(y), -1) for y in (v, x))
+    v, x = as_columns(v, x)
     direct = tnp.asarray(x < _DIRECT)
     power = 2 * k + v + 1
     low, high = guarded(direct, x, 1.0) / 2, guarded(~direct, x, _DIRECT) / 2
@@ -53,10 +53,9 @@ def _end(v: Array, x: Array) -> Array:
 
 
 def _integral(v: Array, x: Array) -> Array:
-    end = tnp.expand_dims(_end(*map(constant, (v, x))), -1)
+    end, order, column = as_columns(_end(*map(constant, (v, x))), v, x)
     place = end * _POINTS
-    column, power = tnp.expand_dims(tnp.asarray(x), -1), tnp.expand_dims(tnp.asarray(v), -1) - 0.5
-    summed = tnp.sum(end * _WEIGHTS * tnp.exp(power * tnp.log1p(place * place) - column * place), axis=-1)
+    summed = tnp.sum(end * _WEIGHTS * tnp.exp((order - 0.5) * tnp.log1p(place * place) - column * place), axis=-1)
     return 2 * tnp.power(x / 2, v) * rgamma(v + 0.5) / ROOT_PI * summed
 
 

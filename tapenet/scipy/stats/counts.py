@@ -12,7 +12,7 @@ import tapenet.numpy as tnp
 from tapenet.core.families import elementwise
 from tapenet.core.primitive import Array
 from tapenet.scipy import special
-from tapenet.scipy.special.helpers import guarded
+from tapenet.scipy.special.helpers import as_columns, guarded
 from tapenet.scipy.stats.discrete import largest, log_choose, sum_of_surprise
 from tapenet.scipy.stats.distribution import Formula, discrete
 from tapenet.scipy.stats.expectations import exists, surprise
@@ -22,16 +22,12 @@ from tapenet.scipy.stats.noncentral import ncx2_cdf, ncx2_logpdf, ncx2_sf
 _LOG_2 = math.log(2)
 
 
-def _column(*xs: Array) -> list[Array]:
-    return [tnp.expand_dims(tnp.asarray(x), -1) for x in xs]
-
-
 def _sums(logpmf: Formula, upper: Formula, first: int = 0) -> tuple[Formula, Formula, Formula]:
     """Return the distribution function, 1 less it and the entropy, as sums over a support from `first` to `upper`."""
 
     def of(is_lower: bool) -> Formula:
         def total(k: Array, *shapes: Array) -> Array:
-            place, last, *columns = _column(k, upper(*shapes), *shapes)
+            place, last, *columns = as_columns(k, upper(*shapes), *shapes)
             each = np.arange(first, largest(last) + 1.0)
             wanted = ((each <= place) == is_lower) & (each <= last)
             logarithm = logpmf(guarded(wanted, each + 0 * last, float(first)), *columns)
@@ -124,7 +120,7 @@ def _urn_weight(k: Array, total: Array, good: Array, draws: Array, odds: Array) 
 
 
 def _fisher_logpmf(k: Array, total: Array, good: Array, draws: Array, odds: Array) -> Array:
-    columns = _column(total, good, draws, odds)
+    columns = as_columns(total, good, draws, odds)
     each = np.arange(largest(tnp.minimum(good, draws)) + 1.0)
     weights = special.logsumexp(_urn_weight(each, *columns), axis=-1)
     return _urn_weight(k, total, good, draws, odds) - weights
@@ -133,7 +129,7 @@ def _fisher_logpmf(k: Array, total: Array, good: Array, draws: Array, odds: Arra
 def _fisher_moment(power: int) -> Formula:
     def moment(total: Array, good: Array, draws: Array, odds: Array) -> Array:
         each = np.arange(largest(tnp.minimum(good, draws)) + 1.0)
-        logarithm = _fisher_logpmf(each, *_column(total, good, draws, odds))
+        logarithm = _fisher_logpmf(each, *as_columns(total, good, draws, odds))
         return tnp.sum(each**power * tnp.exp(logarithm), axis=-1)
 
     return moment
@@ -193,14 +189,14 @@ def _betanbinom_logpmf(k: Array, n: Array, a: Array, b: Array) -> Array:
 
 
 def _betanbinom_cdf(k: Array, n: Array, a: Array, b: Array) -> Array:
-    place, *columns = _column(k, n, a, b)
+    place, *columns = as_columns(k, n, a, b)
     each = np.arange(largest(k) + 1.0)
     return tnp.sum(tnp.where(each <= place, tnp.exp(_betanbinom_logpmf(each, *columns)), 0.0), axis=-1)
 
 
 def _betanbinom_sf(k: Array, n: Array, a: Array, b: Array) -> Array:
     """Sum the probabilities of less than n successes among n + k draws, mixed over the beta distribution."""
-    place, last, *columns = _column(k, n, a, b)
+    place, last, *columns = as_columns(k, n, a, b)
     each = np.arange(largest(last))
     wanted = each < last
     logarithm = _betabinom_logpmf(guarded(wanted, each + 0 * last, 0.0), place + last, *columns)
@@ -292,7 +288,7 @@ _logser_tail: Any = elementwise(
 
 
 def _logser_cdf(k: Array, p: Array) -> Array:
-    place, column = _column(k, p)
+    place, column = as_columns(k, p)
     each = np.arange(1.0, largest(k) + 1.0)
     return tnp.sum(tnp.where(each <= place, tnp.power(column, each) / each, 0.0), axis=-1) / -tnp.log1p(-p)
 
@@ -358,7 +354,7 @@ zipf = discrete(
 
 def _harmonic(a: Array, n: Array) -> Array:
     """Compute the sum of k^-a from 1 to n."""
-    power, last = _column(a, n)
+    power, last = as_columns(a, n)
     each = np.arange(1.0, largest(n) + 1.0)
     return tnp.sum(tnp.where(each <= last, tnp.power(each, -power), 0.0), axis=-1)
 
@@ -400,7 +396,7 @@ def _skellam_mass(k: Array, first: Array, second: Array, below: Formula, above: 
 
 def _skellam_entropy(first: Array, second: Array) -> Array:
     end = math.ceil(largest(tnp.abs(first - second) + 12 * tnp.sqrt(first + second) + 30))
-    return tnp.sum(surprise(tnp.exp(_skellam_logpmf(np.arange(-end, end + 1.0), *_column(first, second)))), axis=-1)
+    return tnp.sum(surprise(tnp.exp(_skellam_logpmf(np.arange(-end, end + 1.0), *as_columns(first, second)))), axis=-1)
 
 
 skellam = discrete(

@@ -12,6 +12,7 @@ import tapenet.numpy as tnp
 from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
 from tapenet.scipy import special
+from tapenet.scipy.special.helpers import as_columns
 from tapenet.scipy.special.incomplete import gamma_density
 from tapenet.scipy.stats.distribution import discrete
 
@@ -26,7 +27,7 @@ def sum_of_surprise(logpmf: Callable[..., Array], last: Callable[..., Array], fi
 
     def entropy(*shapes: Array) -> Array:
         k = np.arange(first, math.ceil(largest(last(*shapes))) + 1.0)
-        logarithm = logpmf(k, *(tnp.expand_dims(tnp.asarray(shape), -1) for shape in shapes))
+        logarithm = logpmf(k, *as_columns(*shapes))
         possible = logarithm > -np.inf
         inner = tnp.where(possible, logarithm, 0.0)
         return -tnp.sum(tnp.where(possible, tnp.exp(inner) * inner, 0.0), axis=-1)
@@ -131,10 +132,10 @@ def _hypergeom_logpmf(k: Array, total: Array, good: Array, draws: Array) -> Arra
 
 
 def _hypergeom_cdf(k: Array, total: Array, good: Array, draws: Array) -> Array:
-    column = [tnp.expand_dims(tnp.asarray(x), -1) for x in (k, total, good, draws)]
+    place, *columns = as_columns(k, total, good, draws)
     each = np.arange(largest(draws) + 1.0)
-    logarithm = _hypergeom_logpmf(each, *column[1:])
-    wanted = (each <= column[0]) & (logarithm > -np.inf)
+    logarithm = _hypergeom_logpmf(each, *columns)
+    wanted = (each <= place) & (logarithm > -np.inf)
     return tnp.sum(tnp.where(wanted, tnp.exp(tnp.where(wanted, logarithm, 0.0)), 0.0), axis=-1)
 
 

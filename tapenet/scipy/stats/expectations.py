@@ -11,7 +11,7 @@ import scipy.special
 import tapenet.numpy as tnp
 from tapenet.core.nondifferentiable import constant
 from tapenet.core.primitive import Array
-from tapenet.scipy.special.helpers import guarded
+from tapenet.scipy.special.helpers import as_columns, guarded
 
 Formula = Callable[..., Array]
 
@@ -46,7 +46,7 @@ def over_probabilities(ppf: Formula, isf: Formula, of: Formula) -> Formula:
     """Return the mean of a function under a distribution, from its quantiles."""
 
     def expectation(*shapes: Array) -> Array:
-        columns = [tnp.expand_dims(tnp.asarray(shape), -1) for shape in shapes]
+        columns = as_columns(*shapes)
         left = of(ppf(scipy.special.expit(_LOGITS[_LOWER]), *columns), *columns)
         right = of(isf(scipy.special.expit(-_LOGITS[_UPPER]), *columns), *columns)
         return tnp.sum(left * _WEIGHTS[_LOWER], axis=-1) + tnp.sum(right * _WEIGHTS[_UPPER], axis=-1)
@@ -60,7 +60,7 @@ def over_interval(ends: Callable[..., tuple[Array, Array]], integrand: Formula) 
     def integral(*shapes: Array) -> Array:
         low, high = (tnp.expand_dims(end, -1) for end in ends(*map(constant, shapes)))
         places = (low + high) / 2 + (high - low) / 2 * _POINTS
-        columns = [tnp.expand_dims(tnp.asarray(shape), -1) for shape in shapes]
+        columns = as_columns(*shapes)
         return tnp.sum(integrand(places, *columns) * (_GAUSS * (high - low) / 2), axis=-1)
 
     return integral
@@ -70,7 +70,7 @@ def over_unit(integrand: Formula) -> Formula:
     """Return the integral from 0 to 1 of a function of the place, 1 less it, and shape parameters."""
 
     def integral(*shapes: Array) -> Array:
-        columns = [tnp.expand_dims(tnp.asarray(shape), -1) for shape in shapes]
+        columns = as_columns(*shapes)
         found = integrand(scipy.special.expit(_LOGITS), scipy.special.expit(-_LOGITS), *columns)
         return tnp.sum(found * _WEIGHTS, axis=-1)
 

@@ -16,6 +16,7 @@ from tapenet.core.families import elementwise
 from tapenet.core.nondifferentiable import constant
 from tapenet.core.primitive import Array
 from tapenet.scipy.special.declaring import rule_of
+from tapenet.scipy.special.helpers import as_columns
 
 Formula = Callable[..., Array]
 
@@ -48,8 +49,7 @@ def fallen(logarithm: Callable[[Any], Any], start: Any, sign: Any) -> Any:
 
 def over_nodes(low: Array, high: Array, integrand: Formula, *shapes: Array) -> Array:
     """Integrate a smooth function of the place and shape parameters between two ends."""
-    low, high = tnp.expand_dims(tnp.asarray(low), -1), tnp.expand_dims(tnp.asarray(high), -1)
-    columns = [tnp.expand_dims(tnp.asarray(shape), -1) for shape in shapes]
+    low, high, *columns = as_columns(low, high, *shapes)
     return tnp.sum(integrand(low + (high - low) * _POINTS, *columns) * (_WEIGHTS * (high - low)), axis=-1)
 
 

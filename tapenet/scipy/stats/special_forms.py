@@ -15,7 +15,7 @@ from tapenet.core.primitive import Array
 from tapenet.ops.special.functions import normal_density
 from tapenet.scipy import special
 from tapenet.scipy.special.basic import exprel_by_order, log1p_over_x
-from tapenet.scipy.special.helpers import guarded
+from tapenet.scipy.special.helpers import as_columns, guarded
 from tapenet.scipy.stats.distribution import continuous
 from tapenet.scipy.stats.expectations import exists, over_interval, over_unit
 from tapenet.scipy.stats.integrals import tails
@@ -387,7 +387,7 @@ def _kolmogorov_logpdf(z: Array) -> Array:
     """Differentiate the two series of Kolmogorov's distribution, each where it converges, over their first terms."""
     far = tnp.asarray(z > 0.8)
     high, low = guarded(far, z, 1.0), guarded(~far, z, 0.5)
-    wide, narrow = tnp.expand_dims(high, -1), tnp.expand_dims(low, -1)
+    wide, narrow = as_columns(high, low)
     k = np.arange(1.0, 9.0)
     odd = ((2 * k - 1) * math.pi) ** 2 / 8
     tail = tnp.sum((-1) ** (k - 1) * k * k * tnp.exp(-2 * (k * k - 1) * wide * wide), axis=-1)

@@ -15,7 +15,7 @@ import tapenet.numpy as tnp
 from tapenet.core.families import elementwise
 from tapenet.core.nondifferentiable import constant
 from tapenet.core.primitive import Array
-from tapenet.scipy.special.helpers import guarded
+from tapenet.scipy.special.helpers import as_columns, guarded
 from tapenet.scipy.stats.integrals import fallen, over_nodes
 from tapenet.transforms.products import jvp
 
@@ -93,7 +93,7 @@ def log_tail_of_counts(logpmf: Formula, side: float) -> Formula:
     """
 
     def logarithm(k: Array, end: Array, *parameters: Array) -> Array:
-        k, end, *columns = (tnp.expand_dims(tnp.asarray(x), -1) for x in (k, end, *parameters))
+        k, end, *columns = as_columns(k, end, *parameters)
         places = k + max(side, 0.0) + side * _COUNTS
         inside = tnp.asarray((end - places) * side >= 0)
         found = logpmf(guarded(inside, places, 0.0) + tnp.where(inside, 0.0, k + max(side, 0.0)), *columns)
