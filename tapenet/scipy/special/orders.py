@@ -31,22 +31,13 @@ _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(_STEPS)
 _POINTS, _WEIGHTS = (_POINTS + 1) / 2, _WEIGHTS / 2
 
 
-def _finite_integral(v: Any, x: Any, integrand: Callable[[Any], Any]) -> Any:
-    """Integrate over 0 to pi, in as many pieces as the largest frequency needs."""
-    frequency = float(np.max(np.abs(v) + np.abs(x), initial=1.0))
-    pieces = max(1, math.ceil(frequency / 40))
-    total = np.zeros(np.broadcast_shapes(np.shape(v), np.shape(x)))
+def _integral(end: Any, integrand: Callable[[Any], Any], frequency: Any = 0.0) -> Any:
+    """Integrate from 0 to `end`, in as many pieces as the largest frequency needs."""
+    pieces = math.ceil(float(np.max(frequency, initial=1.0)) / 40)
+    total: Any = 0.0
     for piece in range(pieces):
         for point, weight in zip(_POINTS, _WEIGHTS, strict=True):
-            total = total + weight / pieces * integrand(math.pi * (piece + point) / pieces)
-    return math.pi * total
-
-
-def _infinite_integral(end: Any, integrand: Callable[[Any], Any]) -> Any:
-    """Integrate from 0 to `end`, where the integrand has vanished."""
-    total = np.zeros_like(end)
-    for point, weight in zip(_POINTS, _WEIGHTS, strict=True):
-        total = total + weight * integrand(end * point)
+            total = total + weight / pieces * integrand(end * (piece + point) / pieces)
     return end * total
 
 
@@ -79,8 +70,8 @@ def _cosine_of_pi(v: Any, order: int) -> Any:
 
 def _j(v: Any, x: Any, order: int) -> Any:
     cosine, _ = _cycled(order)
-    first = _finite_integral(v, x, lambda s: s**order * cosine(v * s - x * np.sin(s)))
-    second = _infinite_integral(
+    first = _integral(math.pi, lambda s: s**order * cosine(v * s - x * np.sin(s)), frequency=np.abs(v) + np.abs(x))
+    second = _integral(
         _end(v, x),
         lambda s: np.exp(-x * np.sinh(s)) * _product_rule(order, v, s, lambda k: _sine_of_pi(v, k)),
     )
@@ -89,8 +80,8 @@ def _j(v: Any, x: Any, order: int) -> Any:
 
 def _y(v: Any, x: Any, order: int) -> Any:
     _, sine = _cycled(order)
-    first = _finite_integral(v, x, lambda s: -(s**order) * sine(v * s - x * np.sin(s)))
-    second = _infinite_integral(
+    first = _integral(math.pi, lambda s: -(s**order) * sine(v * s - x * np.sin(s)), frequency=np.abs(v) + np.abs(x))
+    second = _integral(
         _end(v, x),
         lambda s: (
             np.exp(-x * np.sinh(s))
@@ -104,18 +95,14 @@ def _ie(v: Any, x: Any, order: int) -> Any:
     """Compute e^-x times the derivative of I."""
     cosine, _ = _cycled(order)
     end = np.arccos(np.maximum(1 - 45 / x, -1.0))  # where e^(x (cos s - 1)) has vanished
-    pieces = max(1, math.ceil(float(np.max(np.abs(v) * end, initial=1.0)) / 40))
-    first = np.zeros_like(x)
-    for piece in range(pieces):
-        for point, weight in zip(_POINTS, _WEIGHTS, strict=True):
-            s = end * (piece + point) / pieces
-            bend = -2 * x * np.sin(s / 2) ** 2
-            first = first + weight / pieces * s**order * cosine(v * s) * np.exp(bend)
-    second = _infinite_integral(
+    first = _integral(
+        end, lambda s: s**order * cosine(v * s) * np.exp(-2 * x * np.sin(s / 2) ** 2), frequency=np.abs(v) * end
+    )
+    second = _integral(
         _end(v, x),
         lambda s: np.exp(-x * (np.cosh(s) + 1)) * _product_rule(order, v, s, lambda k: _sine_of_pi(v, k)),
     )
-    found = (end * first - second) / math.pi
+    found = (first - second) / math.pi
     small = (v > -0.9) & (x < 40) & ((v != 0) | (order % 2 == 0))  # at 0 the first integral vanishes exactly
     series = _by_series(np.where(small, v, 1.0), np.where(small, x, 1.0), order, 1)
     return np.where(small, series * np.exp(-x), found)
@@ -146,7 +133,7 @@ def _ke(v: Any, x: Any, order: int) -> Any:
         fall = -2 * x * np.sinh(s / 2) ** 2
         return s**order * (np.exp(v * s + fall) + sign * np.exp(-v * s + fall)) / 2
 
-    return _infinite_integral(_end(v, x), integrand)
+    return _integral(_end(v, x), integrand)
 
 
 _KERNELS: dict[str, Callable[[Any, Any, int], Any]] = {
