@@ -344,15 +344,20 @@ nctdtrinc = implicit(
 _TERMS = np.arange(1.0, 9.0)
 
 
+def kolmogorov_below(y: Array) -> Array:
+    """Compute the distribution function by the series that converges for small y."""
+    (low,) = as_columns(y)
+    odd = (2 * _TERMS - 1) * math.pi
+    return tnp.sum(tnp.exp(-((odd / low) ** 2) / 8) / low, axis=-1) * math.sqrt(2 * math.pi)
+
+
 def _kolmogorov(y: Array) -> Array:
     """Sum one of the two series that Jacobi's theta function has: each converges where the other does not."""
     y = tnp.asarray(y)
     far = tnp.asarray(y > 0.8)
-    high, low = with_last_axis(guarded(far, y, 1.0), guarded(~far, y, 0.5))
+    (high,) = as_columns(guarded(far, y, 1.0))
     tail = 2 * tnp.sum((-1) ** (_TERMS - 1) * tnp.exp(-2 * (_TERMS * high) ** 2), axis=-1)
-    odd = (2 * _TERMS - 1) * math.pi
-    head = tnp.sum(tnp.exp(-((odd / low) ** 2) / 8) / low, axis=-1) * math.sqrt(2 * math.pi)
-    return tnp.where(far, tail, 1 - head)
+    return tnp.where(far, tail, 1 - kolmogorov_below(guarded(~far, y, 0.5)))
 
 
 kolmogorov = ufunc("kolmogorov", "y", formula=_kolmogorov, note="that of its series.")

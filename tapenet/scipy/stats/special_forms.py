@@ -15,6 +15,7 @@ from tapenet.core.primitive import Array
 from tapenet.ops.special.functions import normal_density
 from tapenet.scipy import special
 from tapenet.scipy.special.basic import exprel_by_order, log1p_over_x
+from tapenet.scipy.special.distributions import kolmogorov_below
 from tapenet.scipy.special.helpers import as_columns, guarded
 from tapenet.scipy.stats.distribution import continuous
 from tapenet.scipy.stats.expectations import exists, over_interval, over_unit
@@ -400,9 +401,7 @@ def _kolmogorov_logpdf(z: Array) -> Array:
 
 def _kolmogorov_cdf(z: Array) -> Array:
     far = tnp.asarray(z > 0.8)
-    low = tnp.expand_dims(guarded(~far, z, 0.5), -1)
-    odd = ((2 * np.arange(1.0, 9.0) - 1) * math.pi) ** 2
-    head = tnp.sum(tnp.exp(-odd / (8 * low * low)) / low, axis=-1) * math.sqrt(2 * math.pi)
+    head = kolmogorov_below(guarded(~far, z, 0.5))
     return tnp.where(far, 1 - special.kolmogorov(guarded(far, z, 1.0)), head)
 
 
