@@ -142,9 +142,7 @@ class Distribution:
         return tuple(bound.arguments.values())
 
     def _ends(self, shapes: Sequence[Array]) -> tuple[Array, Array]:
-        ends = (end(*shapes) if callable(end) else end for end in (self.lower, self.upper))
-        lower, upper = ends
-        return lower, upper
+        return _end_at(self.lower, shapes), _end_at(self.upper, shapes)
 
     def _is_valid(self, shapes: Sequence[Array], scale: Array) -> Array:
         return tnp.logical_and(self.valid(*shapes), tnp.asarray(scale > 0))
@@ -248,6 +246,10 @@ class Distribution:
     def entropy(self, *arguments: Any, **keywords: Any) -> Any:
         """Compute the differential entropy."""
         return self._moment("entropy", arguments, keywords)
+
+
+def _end_at(end: Bound, shapes: Sequence[Array]) -> Array:
+    return end(*shapes) if callable(end) else end
 
 
 def _interior(lower: Array, upper: Array) -> Array:
@@ -387,37 +389,55 @@ def _logarithm(part: Formula, rest: Formula, tail: Formula, inside: Formula) -> 
     return logarithm
 
 
-def _tail_of(formula: Formula, support: tuple[Bound, Bound], side: float, inside: Formula) -> Formula:
+def _add_logarithms(
+    formulas: dict[str, Formula], ends: Keywords, inside: Formula, tail_on: Callable[[float], Formula]
+) -> None:
+    """Add the logarithms of probabilities that have no formula.
+
+    Args:
+        formulas: of the distribution, with `cdf` and `sf`.
+        ends: those of the support.
+        inside: a point of the support.
+        tail_on: the logarithm of the tail on a side, -1 or 1, as a function of the place, the end and shape parameters.
+    """
+    for method, part, rest, side, end in (
+        ("logcdf", "cdf", "sf", -1.0, ends.get("lower", -np.inf)),
+        ("logsf", "sf", "cdf", 1.0, ends.get("upper", np.inf)),
+    ):
+        if method not in formulas:
+            tail = _tail_of(tail_on(side), end, inside)
+            formulas[method] = _logarithm(formulas[part], formulas[rest], tail, inside)
+
+
+def _tail_of(formula: Formula, end: Bound, inside: Formula) -> Formula:
     """Return the logarithm of a tail where a mask says that it underflows."""
 
     def tail(z: Array, mask: Array, *parameters: Array) -> Array:
-        end = support[0 if side < 0 else 1]
         place = tnp.where(mask, z, inside(*parameters))
-        return formula(place, end(*parameters) if callable(end) else end, *parameters)
+        return formula(place, _end_at(end, parameters), *parameters)
 
     return tail
 
 
-def _point_of(support: tuple[Bound, Bound]) -> Formula:
+def _point_of(ends: Keywords) -> Formula:
     """Return the formula of a point of a support."""
-    return lambda *shapes: _interior(*(end(*shapes) if callable(end) else end for end in support))
+    lower, upper = ends.get("lower", -np.inf), ends.get("upper", np.inf)
+    return lambda *shapes: _interior(_end_at(lower, shapes), _end_at(upper, shapes))
 
 
 def continuous(name: str, shapes: str = "", **settings: Any) -> Continuous:
     """Declare a continuous distribution by its formulas; `logpdf` and `cdf` give what is not stated."""
-    ends = {key: settings.pop(key) for key in ("lower", "upper", "valid") if key in settings}
+    ends: Keywords = {key: settings.pop(key) for key in ("lower", "upper", "valid") if key in settings}
     formulas: dict[str, Formula] = dict(settings)
     logpdf, cdf = formulas["logpdf"], formulas["cdf"]
     formulas.setdefault("pdf", lambda z, *shapes: tnp.exp(logpdf(z, *shapes)))
-    sf = formulas.setdefault("sf", lambda z, *shapes: 1 - cdf(z, *shapes))
-    support = ends.get("lower", -np.inf), ends.get("upper", np.inf)
-    names, inside = tuple(shapes.split()), _point_of(support)
-    if "logcdf" not in formulas:
-        lower = log_tail(f"stats.{name}.lower.tail", names, logpdf, -1.0)
-        formulas["logcdf"] = _logarithm(cdf, sf, _tail_of(lower, support, -1.0, inside), inside)
-    if "logsf" not in formulas:
-        upper = log_tail(f"stats.{name}.upper.tail", names, logpdf, 1.0)
-        formulas["logsf"] = _logarithm(sf, cdf, _tail_of(upper, support, 1.0, inside), inside)
+    formulas.setdefault("sf", lambda z, *shapes: 1 - cdf(z, *shapes))
+    names = tuple(shapes.split())
+
+    def tail_on(side: float) -> Formula:
+        return log_tail(f"stats.{name}.{'lower' if side < 0 else 'upper'}.tail", names, logpdf, side)
+
+    _add_logarithms(formulas, ends, _point_of(ends), tail_on)
     if shapes and {"ppf", "isf"} <= formulas.keys():
         _complete(formulas)
     return _documented(Continuous(name=name, shapes=names, formulas=formulas, **ends), _CONTINUOUS)
@@ -503,21 +523,17 @@ class Discrete(Distribution):
 
 def discrete(name: str, shapes: str, **settings: Any) -> Discrete:
     """Declare a discrete distribution by its formulas; `logpmf` and `cdf` give what is not stated."""
-    ends = {key: settings.pop(key) for key in ("lower", "upper", "valid", "integers") if key in settings}
+    ends: Keywords = {key: settings.pop(key) for key in ("lower", "upper", "valid", "integers") if key in settings}
     formulas: dict[str, Formula] = dict(settings)
     logpmf, cdf = formulas["logpmf"], formulas["cdf"]
     formulas.setdefault("pmf", lambda k, *shapes: tnp.exp(logpmf(k, *shapes)))
-    sf = formulas.setdefault("sf", lambda k, *shapes: 1 - cdf(k, *shapes))
-    support = ends.get("lower", -np.inf), ends.get("upper", np.inf)
-    middle = _point_of(support)
+    formulas.setdefault("sf", lambda k, *shapes: 1 - cdf(k, *shapes))
+    middle = _point_of(ends)
 
     def inside(*shapes: Array) -> Array:
         return tnp.floor(middle(*shapes))
 
-    for method, part, rest, side in (("logcdf", cdf, sf, -1.0), ("logsf", sf, cdf, 1.0)):
-        if method not in formulas:
-            tail = _tail_of(log_tail_of_counts(logpmf, side), support, side, inside)
-            formulas[method] = _logarithm(part, rest, tail, inside)
+    _add_logarithms(formulas, ends, inside, lambda side: log_tail_of_counts(logpmf, side))
     made = Discrete(name=name, shapes=tuple(shapes.split()), formulas=formulas, **ends)
     if len(made.integers) == len(made.shapes):
         return _documented(made, "No derivative: its parameters are integers; a Tensor gives plain arrays.")
