@@ -24,7 +24,8 @@ _LOG_2_PI = math.log(2 * math.pi)
 _GAUSS = np.polynomial.legendre.leggauss(12)
 
 
-def _normal_logpdf(z: Array) -> Array:
+def normal_logpdf(z: Array) -> Array:
+    """Compute the logarithm of the normal density."""
     return -(z * z + _LOG_2_PI) / 2
 
 
@@ -46,7 +47,7 @@ def _normal_mass(low: Array, high: Array, half: Array) -> Array:
 gibrat = continuous(
     "gibrat",
     lower=0.0,
-    logpdf=lambda z: _normal_logpdf(tnp.log(z)) - tnp.log(z),
+    logpdf=lambda z: normal_logpdf(tnp.log(z)) - tnp.log(z),
     cdf=lambda z: special.ndtr(tnp.log(z)),
     sf=lambda z: special.ndtr(-tnp.log(z)),
     logcdf=lambda z: special.log_ndtr(tnp.log(z)),
@@ -70,7 +71,7 @@ alpha = continuous(
     "alpha",
     "a",
     lower=0.0,
-    logpdf=lambda z, a: -2 * tnp.log(z) + _normal_logpdf(a - 1 / z) - special.log_ndtr(a),
+    logpdf=lambda z, a: -2 * tnp.log(z) + normal_logpdf(a - 1 / z) - special.log_ndtr(a),
     cdf=lambda z, a: special.ndtr(a - 1 / z) / special.ndtr(a),
     sf=lambda z, a: _normal_mass(a - 1 / z, a, 0.5 / z) / special.ndtr(a),
     logcdf=lambda z, a: special.log_ndtr(a - 1 / z) - special.log_ndtr(a),
@@ -97,7 +98,7 @@ fatiguelife = continuous(
     "fatiguelife",
     "c",
     lower=0.0,
-    logpdf=lambda z, c: tnp.log1p(z) - tnp.log(2 * c) - 1.5 * tnp.log(z) + _normal_logpdf(_fatigue_place(z, c)),
+    logpdf=lambda z, c: tnp.log1p(z) - tnp.log(2 * c) - 1.5 * tnp.log(z) + normal_logpdf(_fatigue_place(z, c)),
     cdf=lambda z, c: special.ndtr(_fatigue_place(z, c)),
     sf=lambda z, c: special.ndtr(-_fatigue_place(z, c)),
     logcdf=lambda z, c: special.log_ndtr(_fatigue_place(z, c)),
@@ -110,7 +111,7 @@ fatiguelife = continuous(
 
 
 def _foldnorm_logpdf(z: Array, c: Array) -> Array:
-    return _normal_logpdf(z - c) + tnp.log1p(tnp.exp(-2 * c * z))
+    return normal_logpdf(z - c) + tnp.log1p(tnp.exp(-2 * c * z))
 
 
 def _foldnorm_mean(c: Array) -> Array:
@@ -137,7 +138,7 @@ johnsonsb = continuous(
     lower=0.0,
     upper=1.0,
     valid=lambda a, b: tnp.asarray((b > 0) & (a == a)),
-    logpdf=lambda z, a, b: tnp.log(b) - tnp.log(z) - tnp.log1p(-z) + _normal_logpdf(a + b * special.logit(z)),
+    logpdf=lambda z, a, b: tnp.log(b) - tnp.log(z) - tnp.log1p(-z) + normal_logpdf(a + b * special.logit(z)),
     cdf=lambda z, a, b: special.ndtr(a + b * special.logit(z)),
     sf=lambda z, a, b: special.ndtr(-a - b * special.logit(z)),
     logcdf=lambda z, a, b: special.log_ndtr(a + b * special.logit(z)),
@@ -156,7 +157,7 @@ johnsonsu = continuous(
     "johnsonsu",
     "a b",
     valid=lambda a, b: tnp.asarray((b > 0) & (a == a)),
-    logpdf=lambda z, a, b: tnp.log(b) - tnp.log1p(z * z) / 2 + _normal_logpdf(a + b * tnp.arcsinh(z)),
+    logpdf=lambda z, a, b: tnp.log(b) - tnp.log1p(z * z) / 2 + normal_logpdf(a + b * tnp.arcsinh(z)),
     cdf=lambda z, a, b: special.ndtr(a + b * tnp.arcsinh(z)),
     sf=lambda z, a, b: special.ndtr(-a - b * tnp.arcsinh(z)),
     logcdf=lambda z, a, b: special.log_ndtr(a + b * tnp.arcsinh(z)),
@@ -203,7 +204,7 @@ def powernorm_quantile(logarithm: Array) -> Array:
 powernorm = continuous(
     "powernorm",
     "c",
-    logpdf=lambda z, c: tnp.log(c) + _normal_logpdf(z) + (c - 1) * special.log_ndtr(-z),
+    logpdf=lambda z, c: tnp.log(c) + normal_logpdf(z) + (c - 1) * special.log_ndtr(-z),
     cdf=lambda z, c: -tnp.expm1(c * special.log_ndtr(-z)),
     sf=lambda z, c: tnp.exp(c * special.log_ndtr(-z)),
     logsf=lambda z, c: c * special.log_ndtr(-z),

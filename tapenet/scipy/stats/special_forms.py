@@ -20,16 +20,12 @@ from tapenet.scipy.special.helpers import as_columns, guarded
 from tapenet.scipy.stats.distribution import continuous
 from tapenet.scipy.stats.expectations import exists, over_interval, over_unit
 from tapenet.scipy.stats.integrals import tails
-from tapenet.scipy.stats.related import powernorm_quantile
+from tapenet.scipy.stats.related import normal_logpdf, powernorm_quantile
 from tapenet.scipy.stats.tails import invgauss_logcdf, invgauss_logsf
 
 _LOG_2 = math.log(2)
 _LOG_2_PI = math.log(2 * math.pi)
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(12)
-
-
-def _normal_logpdf(z: Array) -> Array:
-    return -(z * z + _LOG_2_PI) / 2
 
 
 # ---- normal ----
@@ -57,7 +53,7 @@ powerlognorm = continuous(
         tnp.log(c)
         - tnp.log(z)
         - tnp.log(s)
-        + _normal_logpdf(tnp.log(z) / s)
+        + normal_logpdf(tnp.log(z) / s)
         + (c - 1) * special.log_ndtr(-tnp.log(z) / s)
     ),
     cdf=lambda z, c, s: -tnp.expm1(_powerlognorm_logsf(z, c, s)),
