@@ -324,7 +324,7 @@ truncpareto = continuous(
     cdf=lambda z, b, c: integral_of_decay(tnp.log(z), b) / integral_of_decay(tnp.log(c), b),
     sf=lambda z, b, c: tnp.power(z, -b) * integral_of_decay(tnp.log(c / z), b) / integral_of_decay(tnp.log(c), b),
     ppf=lambda q, b, c: tnp.exp(-tnp.log1p(q * tnp.expm1(-b * tnp.log(c))) / b),
-    isf=lambda q, b, c: _pareto_upper(q, b, c),
+    isf=_pareto_upper,
     mean=lambda b, c: integral_of_decay(tnp.log(c), b - 1) / integral_of_decay(tnp.log(c), b),
     var=lambda b, c: (
         integral_of_decay(tnp.log(c), b - 2) / integral_of_decay(tnp.log(c), b)

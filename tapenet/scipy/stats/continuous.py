@@ -354,7 +354,7 @@ cauchy = continuous(
     pdf=lambda z: 1 / (math.pi * (1 + z * z)),
     cdf=lambda z: tnp.arctan2(1.0, -z) / math.pi,
     sf=lambda z: tnp.arctan2(1.0, z) / math.pi,
-    ppf=lambda q: _cauchy_of(q),
+    ppf=_cauchy_of,
     isf=lambda q: -_cauchy_of(q),
 )
 uniform = continuous(

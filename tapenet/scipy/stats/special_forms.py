@@ -145,9 +145,7 @@ dpareto_lognorm = continuous(
 # ---- gamma ----
 
 _STIRLING = [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400]
-_SMALL = (
-    0.6  # of the skewness: below, Stirling's series has all digits, and the gamma distribution is near a normal one
-)
+_SMALL = 0.6  # of the skewness: below, Stirling's series has all digits, and the distribution is near a normal one
 
 
 def _small(skew: Array) -> tuple[Array, Array]:
