@@ -12,6 +12,7 @@ import scipy.stats
 import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.scipy import stats
+from tapenet.scipy.stats.placed import PLACED
 from tests.scipy.subjects_distributions import DISTRIBUTIONS, INTEGRATED
 
 
@@ -123,6 +124,21 @@ def test_hypergeometric_probabilities_of_tensors_are_scipys() -> None:
             np.testing.assert_allclose(np.asarray(getattr(found, "value", found)), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("name", "counts"), [("randint", (1, 7)), ("nhypergeom", (20, 7, 9))])
+def test_probabilities_by_counts_alone_are_scipys(name: str, counts: tuple[int, ...]) -> None:
+    ours, theirs = getattr(stats, name), getattr(scipy.stats, name)
+    k = np.array([1.0, 2.0, 5.0])
+    with tn.GradientTape() as tape:
+        for method in ("pmf", "logpmf", "cdf", "logcdf", "sf", "logsf"):
+            found, expected = getattr(ours, method)(tape.watch(k), *counts), getattr(theirs, method)(k, *counts)
+            np.testing.assert_allclose(np.asarray(getattr(found, "value", found)), expected, rtol=1e-10)
+        for method in ("mean", "var", "entropy"):
+            found = getattr(ours, method)(tape.watch(float(counts[0])), *counts[1:])
+            np.testing.assert_allclose(
+                np.asarray(getattr(found, "value", found)), getattr(theirs, method)(*counts), rtol=1e-10
+            )
+
+
 def test_fixed_parameters() -> None:
     fixed = stats.norm(loc=1.0, scale=2.0)
     assert fixed.logpdf(0.5) == scipy.stats.norm(1.0, 2.0).logpdf(0.5)
@@ -219,6 +235,54 @@ def test_what_depends_on_ranks_alone_gives_plain_numbers() -> None:
         for name in ("spearmanr", "kendalltau", "ks_2samp", "mannwhitneyu"):
             found, expected = getattr(stats, name)(at_x, at_y), getattr(scipy.stats, name)(x, y)
             assert (found.statistic, found.pvalue) == (expected.statistic, expected.pvalue)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("ansari", 2),
+        ("brunnermunzel", 2),
+        ("cramervonmises_2samp", 2),
+        ("friedmanchisquare", 3),
+        ("kruskal", 3),
+        ("median_test", 2),
+        ("mood", 2),
+        ("ranksums", 2),
+        ("somersd", 2),
+        ("weightedtau", 2),
+        ("wilcoxon", 2),
+    ],
+)
+def test_tests_of_ranks_are_scipys_and_plain_numbers(name: str, count: int) -> None:
+    samples = tuple(np.random.default_rng(0).normal(size=(count, 9)))
+    expected = getattr(scipy.stats, name)(*samples)
+    with tn.GradientTape() as tape:
+        found = getattr(stats, name)(*tape.watch(samples))
+    assert not isinstance(found.statistic, tn.Tensor)
+    np.testing.assert_array_equal((found.statistic, found.pvalue), (expected.statistic, expected.pvalue))
+
+
+def test_trends_and_ties_of_ranks_are_scipys_and_plain_numbers() -> None:
+    table = np.array([[3.0, 4.0, 5.0, 9.0], [2.0, 1.0, 6.0, 7.0], [1.0, 2.0, 4.0, 3.0]])
+    with tn.GradientTape() as tape:
+        rows = tape.watch(table)
+        assert stats.page_trend_test(rows).pvalue == scipy.stats.page_trend_test(table).pvalue
+        ranks = np.array([1.0, 2.5, 2.5, 4.0])
+        assert stats.tiecorrect(tape.watch(ranks)) == scipy.stats.tiecorrect(ranks)
+
+
+@pytest.mark.parametrize("name", sorted(PLACED))
+def test_what_is_not_differentiated_refuses_a_tensor_and_says_so(name: str) -> None:
+    declared = getattr(stats, name)
+    assert "Refused: " in declared.__doc__ or "No derivative: " in declared.__doc__
+    with tn.GradientTape() as tape, pytest.raises(tn.ArgumentTypeError, match=f"stats.{name}: not supported for a Ten"):
+        declared(tape.watch(np.ones(4)))
+
+
+def test_plain_arguments_of_what_is_not_differentiated_go_to_scipy() -> None:
+    x = np.array([3.0, 1.0, 2.0, 5.0])
+    np.testing.assert_array_equal(stats.trimboth(x, 0.25), scipy.stats.trimboth(x, 0.25))
+    assert stats.binomtest(3, 10).pvalue == scipy.stats.binomtest(3, 10).pvalue
 
 
 def test_results_of_hypotheses_have_their_further_parts() -> None:
