@@ -207,6 +207,21 @@ def test_splines_in_fitpacks_form_have_as_many_coefficients_as_scipys(change: st
     np.testing.assert_allclose(c.value[:count], expected_c[:count], atol=1e-12)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("change", ["splder", "splantider", "insert"])
+def test_splines_keep_the_axis_of_their_data(change: str, axis: int) -> None:
+    y = np.stack([Y, Y**2], 1 - axis)
+
+    def value(xp: Any, y: Any) -> Any:
+        spline = xp.make_interp_spline(X, y, axis=axis)
+        return (xp.insert(0.7, spline) if change == "insert" else getattr(xp, change)(spline))(0.9)
+
+    np.testing.assert_allclose(tn.jvp(lambda y: value(interpolate, y), (y,), (y,))[0], value(scipy.interpolate, y))
+    square = scipy.interpolate.make_interp_spline(X, np.outer(Y, X), axis=axis)  # a wrong axis has the right length
+    slope = tn.jvp(lambda at: interpolate.splev(at, square), (0.9,), (1.0,))[1]
+    np.testing.assert_allclose(slope, square(0.9, 1))
+
+
 def test_a_smoothing_spline_without_inner_knots_does_not_depend_on_s() -> None:
     for fit in (lambda s: interpolate.splrep(X, Y, s=s)[1], lambda s: interpolate.UnivariateSpline(X, Y, s=s)(2.5)):
         assert np.all(tn.jacobian(fit)(99.0) == 0)

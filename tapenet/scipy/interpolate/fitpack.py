@@ -12,7 +12,7 @@ import scipy.interpolate
 import tapenet.numpy as tnp
 from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
-from tapenet.core.pytrees import static_field
+from tapenet.core.pytrees import evolve, static_field
 from tapenet.errors import ArgumentError
 from tapenet.scipy.interpolate.checks import (
     double,
@@ -37,7 +37,7 @@ def _from_tck(tck: Any) -> BSpline:
     if isinstance(tck, BSpline):
         return tck
     if isinstance(tck, scipy.interpolate.BSpline):
-        return BSpline(tck.t, tck.c, tck.k, tck.extrapolate, tck.axis)
+        return BSpline(tck.t, np.moveaxis(tck.c, 0, tck.axis), tck.k, tck.extrapolate, tck.axis)
     t, c, k = tck
     return BSpline(t, c, k)
 
@@ -154,7 +154,7 @@ def insert(x: Any, tck: Any, m: int = 1, per: int = 0) -> Any:
         raise ArgumentError("interpolate.insert: x must be between the first and the last knot.")
     for _ in range(m):
         t, c = _with_knot(t, c, k, x)
-    return BSpline(t, c, k, given.extrapolate, given.axis) if isinstance(tck, BSpline) else _padded(t, c, k)
+    return _like(tck, evolve(given, t=t, c=c))
 
 
 def _with_knot(t: Array, c: Array, k: int, x: Array) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ import tapenet.numpy as tnp
 from tapenet.core.arguments import axis_of
 from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import Array
-from tapenet.core.pytrees import static_field
+from tapenet.core.pytrees import evolve, static_field
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.scipy.interpolate.checks import (
     across,
@@ -150,11 +150,6 @@ class BSpline:
             out = nan_outside(out, at, low, high)
         return in_place(tnp.reshape(out, (*x.shape, *self.c.shape[1:])), x.ndim, self.axis)
 
-    def _made(self, t: Array, c: Array, k: int) -> BSpline:
-        made = object.__new__(BSpline)
-        made.__attrs_init__(t, c, k, self.extrapolate, self.axis)
-        return made
-
     def derivative(self, nu: int = 1) -> BSpline:
         """Return the derivative of order nu, at most the degree."""
         if nu < 0:
@@ -165,7 +160,7 @@ class BSpline:
         for _ in range(nu):
             c = k * tnp.diff(c, axis=0) / across(t[k + 1 : -1] - t[1 : -k - 1], c.ndim)
             t, k = t[1:-1], k - 1
-        return self._made(t, c, k)
+        return evolve(self, t=t, c=c, k=k)
 
     def antiderivative(self, nu: int = 1) -> BSpline:
         """Return the antiderivative of order nu, 0 at the first knot."""
@@ -176,7 +171,7 @@ class BSpline:
             areas = tnp.cumsum(c * across((t[k + 1 :] - t[: -k - 1]) / (k + 1), c.ndim), 0)
             c = tnp.concatenate([tnp.zeros_like(areas[:1]), areas], 0)
             t, k = tnp.concatenate([t[:1], t, t[-1:]]), k + 1
-        return self._made(t, c, k)
+        return evolve(self, t=t, c=c, k=k)
 
     def integrate(self, a: Any, b: Any, extrapolate: Any = None) -> Array:
         """Integrate from a to b."""
