@@ -65,7 +65,7 @@ def _begin_llvm() -> None:
 def keep_what_is_the_machines() -> None:
     """Keep the code of programs off the disk, in this process, but not what all programs share."""
     from tapenet.kernels.machine_code import compile_module
-    from tapenet.program import llvm_code
+    from tapenet.program.backends import llvm_code
 
     def compile_for_now(make: Callable[[], str], *depends: str) -> Any:
         with mock.patch.dict(os.environ, TAPENET_CACHE=""):

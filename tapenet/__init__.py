@@ -75,9 +75,9 @@ if TYPE_CHECKING:  # imported when first used: see _MODULES
     from tapenet.operators.curvature import gauss_newton as gauss_newton
     from tapenet.operators.operator import linear_operator as linear_operator
     from tapenet.ops.arrays.indexing import at as at
-    from tapenet.program.compiling import compile as compile
-    from tapenet.program.long_loops import checkpointed_loop as checkpointed_loop
-    from tapenet.program.loops import scan as scan, while_loop as while_loop
+    from tapenet.program.compiling.functions import compile as compile
+    from tapenet.program.loops.checkpointed import checkpointed_loop as checkpointed_loop
+    from tapenet.program.loops.scan import scan as scan, while_loop as while_loop
     from tapenet.transforms.checkpoint import checkpoint as checkpoint
     from tapenet.transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
     from tapenet.transforms.gradient import (
@@ -206,9 +206,9 @@ _MODULES = {  # where the names are that are imported when they are first used
     "kernels.backends": "use_backend",
     "kernels.memory": "empty_cache",
     "kernels.processors": "num_threads set_num_threads",
-    "program.compiling": "compile",
-    "program.long_loops": "checkpointed_loop",
-    "program.loops": "scan while_loop",
+    "program.compiling.functions": "compile",
+    "program.loops.checkpointed": "checkpointed_loop",
+    "program.loops.scan": "scan while_loop",
     "operators.curvature": "gauss_newton",
     "operators.operator": "linear_operator",
     "ops.arrays.indexing": "at",
@@ -265,7 +265,7 @@ def _at_first_call(module: str, name: str) -> Callable[..., Any]:
 _give_methods(Tensor)
 _provided.array = _at_first_call("ops.arrays.creation", "array")
 _provided.with_ufunc_keywords = _at_first_call("ops.arrays.masked", "with_ufunc_keywords")
-_provided.compile = _at_first_call("program.compiling", "compile")
+_provided.compile = _at_first_call("program.compiling.functions", "compile")
 _provided.tape_of = _tape_of
 _provided.is_large, _provided.pooled = _is_large, _pooled
 _provided.jvp = _at_first_call("transforms.products", "jvp")

@@ -15,7 +15,7 @@ from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.optim import Optimizer, Part
 from tapenet.optim.in_programs import is_of_fields, updated_in_program
 from tapenet.optim.optimizer import Elementwise
-from tapenet.program.compiling import compile_ahead
+from tapenet.program.compiling.functions import compile_ahead
 from tapenet.training.history import History
 from tapenet.transforms.gradient import value_and_grad
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from tapenet.program.building import must_run
 from tapenet.program.instructions import Program
+from tapenet.program.recording.building import must_run
 
 
 def without_dead_code(program: Program) -> Program:

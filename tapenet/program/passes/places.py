@@ -15,10 +15,10 @@ import numpy as np
 from tapenet.core.primitive import REGISTRY, Primitive
 from tapenet.core.record import Shape
 from tapenet.ops.arrays.indices import ARRAY
-from tapenet.program.building import space_of_constant
 from tapenet.program.instructions import Instruction, Program, Space
 from tapenet.program.passes.rewriting import new_numbers
 from tapenet.program.ranges import lie_within, size_fits
+from tapenet.program.recording.building import space_of_constant
 
 # How many times as many elements as are read an array has at most: along one axis it may be a copy.
 _LARGER = 4

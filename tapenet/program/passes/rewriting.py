@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from tapenet.program.generators import DRAW
 from tapenet.program.instructions import Instruction, Program
+from tapenet.program.recording.generators import DRAW
 
 
 def is_pure(instruction: Instruction) -> bool:

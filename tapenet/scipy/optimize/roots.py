@@ -15,7 +15,7 @@ from tapenet.core.record import Kept, Parameters, Shape, Slots
 from tapenet.core.recorder import new_recorder
 from tapenet.core.tensor import Tensor, unwrap_batches
 from tapenet.errors import ArgumentTypeError, ConvergenceError, ConversionError, ForeignCodeError, MappedValueError
-from tapenet.program.recording import RECORDING
+from tapenet.program.recording.recorder import RECORDING
 from tapenet.scipy.identity import identity_of, space_of
 from tapenet.scipy.optimize.implicit import checked
 from tapenet.scipy.optimize.native import Bracketed, level_of

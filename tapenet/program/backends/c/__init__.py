@@ -1,0 +1,1 @@
+"""The parts of a program in C."""

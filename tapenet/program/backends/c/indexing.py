@@ -1,0 +1,260 @@
+"""Parts of arrays, arrays put together, and elements at computed places, as loop nests in C."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tapenet.core.record import Shape
+from tapenet.errors import ArgumentError
+from tapenet.ops.arrays.indices import ARRAY
+from tapenet.program.backends.c.expressions import place_of, times
+from tapenet.program.backends.c.writer import Writer
+from tapenet.program.instructions import Instruction
+from tapenet.program.selections import Selection, broadcast_steps, distance, dummy, index_of, selection_of, steps_of
+
+
+def copy(w: Writer, out: int, source: int, start: int, steps: Sequence[int]) -> None:
+    """Write all of an array, in order, from places of another."""
+    w.make(out)
+    own = steps_of(w.shape(out))
+    w.move((out, 0, own), (source, start, steps), w.shape(out), "=")
+
+
+def view(w: Writer, instruction: Instruction) -> None:
+    """Write a part of an array, its transpose, or its broadcast."""
+    (source, *_), out, shape = instruction.operands, instruction.out, w.shape(instruction.operands[0])
+    whole = dummy(shape)
+    given = instruction.parameters
+    parts: dict[str, Callable[[], Any]] = {
+        "getitem": lambda: whole[index_of(given["index"])],
+        "rows": lambda: whole[given["start"] : given["stop"]],
+        "transpose": lambda: whole.transpose(given["axes"]),
+        "broadcast_to": lambda: np.broadcast_to(whole, w.shape(out)),
+    }
+    part = parts[instruction.name]()
+    copy(w, out, source, distance(whole, part), part.strides)
+
+
+def reshape(w: Writer, instruction: Instruction) -> None:
+    source, out = instruction.operands[0], instruction.out
+    if w.shape(source) and w.shape(out):
+        w.share(out, source)
+    else:
+        copy(w, out, source, 0, (0,) * len(w.shape(out)))
+
+
+def concatenate(w: Writer, instruction: Instruction) -> None:
+    out, axis = instruction.out, instruction.parameters.get("axis", 0)
+    steps, start = steps_of(w.shape(out)), 0
+    w.make(out)
+    for n in instruction.operands:
+        shape = w.shape(n)
+        w.move((out, start * steps[axis], steps), (n, 0, steps_of(shape)), shape, "=")
+        start += shape[axis]
+
+
+def roll(w: Writer, instruction: Instruction) -> None:
+    """Write an array whose elements move around along axes."""
+    source, out, shape = instruction.operands[0], instruction.out, w.shape(instruction.out)
+    shifts = [0] * len(shape)
+    for shift, axis in zip(instruction.parameters["shift"], instruction.parameters["axis"], strict=True):
+        shifts[axis] += shift
+    target = w.make(out)
+
+    def write(counters: list[str]) -> None:
+        moved = [
+            f"({i} + {shift % n}) % {n}" if shift % n else i
+            for i, shift, n in zip(counters, shifts, shape, strict=True)
+        ]
+        place = place_of(0, [f"({i})" for i in moved], steps_of(shape))
+        w.add(f"{target}[{place}] = {w.element(source, counters)};" if shape else f"{target} = {w.value(source)};")
+
+    w.loops(shape, write)
+
+
+def pad(w: Writer, instruction: Instruction) -> None:
+    """Write an array within zeros."""
+    source, out = instruction.operands[0], instruction.out
+    zeros(w, out)
+    steps = steps_of(w.shape(out))
+    start = sum(before * step for (before, _), step in zip(instruction.parameters["width"], steps, strict=True))
+    w.move((out, start, steps), (source, 0, steps_of(w.shape(source))), w.shape(source), "=")
+
+
+def zeros(w: Writer, out: int) -> None:
+    """Write zeros."""
+    w.make(out)
+    w.loops(w.shape(out), lambda counters: w.add(f"{w.element(out, counters)} = 0;"))
+
+
+# ---- indices that are arrays ----
+
+
+def _at_places(
+    w: Writer,
+    instruction: Instruction,
+    index: Sequence[Any],
+    arrays: Sequence[int],
+    shape: Shape,
+    read: Shape,
+    write: Callable[[list[str], str], None],
+) -> None:
+    """Write a loop nest over what an index with arrays names.
+
+    Args:
+        index, arrays: the index, and the arrays in it.
+        shape: of the array that it is of.
+        read: the shape of what is read or written there, perhaps to be broadcast.
+        write: is given the counters and the place.
+    """
+    masks = [n for n in arrays if _is_mask(w, n)]
+    if masks and len(arrays) > 1:
+        raise ArgumentError(
+            f"to_c: indices must be integers, slices and arrays of integers, or slices and one mask; got a mask beside "
+            f"other arrays, at {instruction.line}. Write tnp.where(mask, x, other), which keeps the shape."
+        )
+    with w.block():
+        if masks:
+            _where_mask_holds(w, index, masks[0], shape, read, write)
+        else:
+            chosen = selection_of(index, [w.shape(n) for n in arrays], shape)
+            assert chosen is not None  # NumPy has read it
+            w.loops(chosen.shape, functools.partial(_at_index, w, arrays, chosen, write))
+
+
+def _at_index(
+    w: Writer, arrays: Sequence[int], chosen: Selection, write: Callable[[list[str], str], None], counters: list[str]
+) -> None:
+    own = counters[chosen.before : chosen.before + chosen.count]
+    terms = [place_of(chosen.start, counters, chosen.steps)]
+    for i, (number, (length, step)) in enumerate(zip(arrays, chosen.arrays, strict=True)):
+        w.add(f"ptrdiff_t at{i} = (ptrdiff_t){w.element(number, own)};")
+        w.add(f"if (at{i} < 0) at{i} += {length};")
+        w.add(f"if (at{i} < 0 || at{i} >= {length}) return 2;")
+        terms.append(times(f"at{i}", step))
+    write(counters, " + ".join(terms))
+
+
+def _where_mask_holds(
+    w: Writer,
+    index: Sequence[Any],
+    mask: int,
+    shape: Shape,
+    read: Shape,
+    write: Callable[[list[str], str], None],
+) -> None:
+    """Write a loop nest over a mask; where it holds more or less often than when it was recorded, 1 is returned."""
+    axes = len(w.shape(mask))
+    if not axes:
+        raise ArgumentError("to_c: masks must be arrays with axes; got the truth value of a number.")
+    places = [x for part in index for x in ([ARRAY] * axes if part is ARRAY else [part])]
+    chosen = selection_of(places, [(1,)] * axes, shape)
+    assert chosen is not None
+    own = len(read) - len(chosen.shape) + chosen.before
+    count = read[own] if own >= 0 and read[own] != 1 else None
+
+    def each(at: list[str]) -> None:
+        w.add(f"if (!{w.element(mask, at)}) continue;")
+        if count is not None:
+            w.add(f"if (found == {count}) return 1;")
+        others = [n for i, n in enumerate(chosen.shape) if i != chosen.before]
+        w.loops(others, lambda counters: inner(at, counters))
+        w.add("found++;")
+
+    def inner(at: list[str], counters: list[str]) -> None:
+        every = [*counters[: chosen.before], "found", *counters[chosen.before :]]
+        terms = [place_of(chosen.start, every, chosen.steps)]
+        terms += [times(i, step) for i, (_, step) in zip(at, chosen.arrays, strict=True)]
+        write(every, " + ".join(terms))
+
+    w.add("size_t found = 0;")
+    w.loops(w.shape(mask), each)
+    w.add("(void)found;" if count is None else f"if (found != {count}) return 1;")
+
+
+def _is_mask(w: Writer, number: int) -> bool:
+    dtype = w.program.spaces[number].dtype
+    return dtype is not None and dtype.kind == "b"
+
+
+def gather(w: Writer, instruction: Instruction) -> None:
+    """Write the elements that an index with arrays names."""
+    source, *arrays = instruction.operands
+    out = instruction.out
+    w.make(out)
+    x = w.value(source)
+
+    def write(counters: list[str], place: str) -> None:
+        w.add(f"{w.element(out, counters)} = {x}[{place}];")
+
+    _at_places(w, instruction, instruction.parameters["index"], arrays, w.shape(source), w.shape(out), write)
+
+
+def assemble(w: Writer, instruction: Instruction) -> None:
+    """Write zeros, and add pieces to parts of them."""
+    out, given, count = instruction.out, instruction.parameters, len(instruction.operands) - 1
+    zeros(w, out)
+    remaining = iter(instruction.operands)
+    for index, own in given["indices"] if "indices" in given else ((given["index"], count),):
+        values, *arrays = (next(remaining) for _ in range(1 + own))
+        _write_at(w, instruction, index, arrays, values, "+=")
+
+
+def put(w: Writer, instruction: Instruction) -> None:
+    """Write a copy of an array, with other elements where an index says."""
+    source, values, *arrays = instruction.operands
+    copy(w, instruction.out, source, 0, steps_of(w.shape(source)))
+    _write_at(w, instruction, instruction.parameters["index"], arrays, values, "=")
+
+
+def lasting(w: Writer, instruction: Instruction) -> None:
+    """Write which elements of a value remain after it is set at an index: all that no later one overwrites."""
+    out, given = instruction.out, instruction.parameters
+    size, steps = 8 * math.prod(given["shape"]), steps_of(w.shape(out))
+    w.make(out)
+    memory = w.arena.take(size)
+    with w.block():
+        w.add(f"int64_t *const last = (int64_t *)(void *)(work + {memory});")
+        for text in ("last[{place}] = (int64_t)({turn});", "{element} = last[{place}] == (int64_t)({turn});"):
+
+            def write(counters: list[str], place: str, text: str = text) -> None:
+                w.add(text.format(place=place, turn=place_of(0, counters, steps), element=w.element(out, counters)))
+
+            _at_places(w, instruction, given["index"], instruction.operands, given["shape"], w.shape(out), write)
+    w.arena.give(memory, size)
+
+
+def _write_at(
+    w: Writer, instruction: Instruction, index: Sequence[Any], arrays: Sequence[int], values: int, sign: str
+) -> None:
+    """Write values, or add them, to where an index of a result says."""
+    out = instruction.out
+    if arrays:
+
+        def write(counters: list[str], place: str) -> None:
+            w.add(f"{w.names[out]}[{place}] {sign} {w.element(values, counters)};")
+
+        _at_places(w, instruction, index, arrays, w.shape(out), w.shape(values), write)
+        return
+    whole = dummy(w.shape(out))
+    part = whole[index_of(index)]
+    own = (out, distance(whole, part), part.strides)
+    w.move(own, (values, 0, broadcast_steps(w.shape(values), part.shape)), part.shape, sign)
+
+
+INDEXING: dict[str, Callable[[Writer, Instruction], None]] = {
+    **dict.fromkeys(("getitem", "rows", "transpose", "broadcast_to"), view),
+    **dict.fromkeys(("concatenate", "stacked rows"), concatenate),
+    **dict.fromkeys(("assemble", "scatter", "place"), assemble),
+    "gather": gather,
+    "lasting": lasting,
+    "set": put,
+    "roll": roll,
+    "pad_zeros": pad,
+    "reshape": reshape,
+}

@@ -1,0 +1,254 @@
+"""A program as a function in C, for where there is no Python: C99 and its mathematics, without any allocation.
+
+Elementwise operations of one shape are one loop nest, as in `regions`; everything else is a loop nest of its own.
+Values between them lie in memory that the caller gives, each place of which is used again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from tapenet.errors import ArgumentError
+from tapenet.program.backends.c.expressions import COMPLEX, EXPRESSIONS, FROM_COMPLEX, RESERVED, TYPES, literal
+from tapenet.program.backends.c.fourier import FOURIER
+from tapenet.program.backends.c.indexing import INDEXING
+from tapenet.program.backends.c.linalg import LINALG
+from tapenet.program.backends.c.operations import OPERATIONS
+from tapenet.program.backends.c.ordering import ORDERING
+from tapenet.program.backends.c.windows import WINDOWS
+from tapenet.program.backends.c.writer import Writer, space_of
+from tapenet.program.fusion.regions import Region, Step, in_regions, whole_reads
+from tapenet.program.instructions import Instruction, Program, Space, last_uses
+
+
+def to_c(program: Program, name: str = "program") -> str:
+    """Return the text of a C function that computes a program; see `Lowered.to_c`."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in RESERVED or re.fullmatch(r"[ceivxy][0-9]+", name):
+        raise ArgumentError(
+            f"to_c: name must be a name in C that is not a keyword, and none that the text uses; got {name!r}. "
+            "Name it after what it computes, as in 'force'."
+        )
+    return _text(Writer(program, name))
+
+
+def can_join(program: Program, instruction: Instruction) -> bool:
+    """Return whether an operation is one of elements."""
+    spaces = [space_of(program, n) for n in (instruction.out, *instruction.operands)]
+    known = COMPLEX if any(_is_complex(x) for x in spaces) else EXPRESSIONS
+    if instruction.name not in known or set(instruction.parameters) - {"dtype"}:
+        return False
+    return not whole_reads(instruction) and all(x.dtype is not None and x.dtype.char in TYPES for x in spaces)
+
+
+def _is_complex(space: Space) -> bool:
+    return space.dtype is not None and space.dtype.kind == "c"
+
+
+def _text(w: Writer) -> str:
+    """Return the whole file."""
+    program, arguments, notes = w.program, [], []
+    for i, n in enumerate(program.inputs):
+        space = program.spaces[n]
+        w.names[n] = f"x{i}"
+        arguments.append(f"{w.type(n)} x{i}" if w.is_number(n) else f"const {w.type(n)} *x{i}")
+        notes.append(f"x{i}: {space}")
+    for i, n in enumerate(program.outputs):
+        arguments.append(f"{w.type(n)} *y{i}")
+        notes.append(f"y{i}: {program.spaces[n]}")
+    steps: list[Step] = in_regions(program, lambda x: can_join(program, x))
+    pseudo = [_reads_of(step) for step in steps]
+    for step, dead in zip(steps, last_uses(pseudo, program.outputs), strict=True):
+        if isinstance(step, Region):
+            _region(w, step)
+        else:
+            _step(w, step)
+        for n in dead:
+            w.give(n)
+    for i, n in enumerate(program.outputs):
+        _output(w, i, n)
+    text = "\n".join((*arguments, *w.tables, *w.lines))
+    return _FILE.format(
+        includes="#include <complex.h>\n" if " complex" in text else "",
+        notes="\n".join(f"   {note}" for note in notes),
+        name=w.name,
+        size=f"{w.name.upper()}_WORK_BYTES",
+        bytes=max(1, w.arena.size),
+        tables="\n".join(w.tables),
+        arguments="".join(f"{argument}, " for argument in arguments),
+        unused=" ".join(f"(void){argument.split('*')[-1].split()[-1]};" for argument in (*arguments, "work")),
+        body="\n".join(w.lines),
+    )
+
+
+# Operations whose C gives another number than 0 or 1 for truth values.
+_NUMBERS = frozenset({"add", "astype", "python.add"})
+
+
+def _region(w: Writer, region: Region) -> None:
+    """Write the loop nest of elementwise operations."""
+    shape = w.shape(region.instructions[0].out)
+    outs = {n: w.make(n) for n in region.outputs}
+
+    def body(counters: list[str]) -> None:
+        values = {n: w.element(n, counters) for n in region.inputs}
+        for instruction in region.instructions:
+            n = instruction.out
+            text = _expression(w, instruction, [values[x] for x in instruction.operands])
+            if n in outs and not shape:
+                w.add(f"{outs[n]} = {text};")
+                values[n] = outs[n]
+                continue
+            w.add(f"const {w.type(n)} e{n} = {text};")
+            values[n] = f"e{n}"
+            if n in outs:
+                w.add(f"{w.element(n, counters)} = e{n};")
+
+    w.loops(shape, body)
+
+
+def _expression(w: Writer, instruction: Instruction, operands: list[str]) -> str:
+    """Return an operation of elements, in the precision of its result; comparisons in that of their operands."""
+    spaces = [space_of(w.program, n) for n in instruction.operands]
+    out = w.program.spaces[instruction.out].dtype
+    arrays = [x for x in spaces if not x.is_number] or spaces
+    common = np.result_type(*(x.dtype for x in arrays if x.dtype is not None))
+    if common.kind not in "fc" and any(x.is_number and x.dtype is not None and x.dtype.kind == "f" for x in spaces):
+        common = np.dtype(float)
+    name = instruction.name
+    assert out is not None
+    is_relation = out.kind == "b" or name in FROM_COMPLEX
+    kind = TYPES[(common if is_relation else out).char]
+    first = 1 if name in ("where",) else 0
+    last = 1 if name == "subgradient" else len(operands)
+    if name != "astype":
+        operands = [f"({kind}){x}" if first <= i < last else x for i, x in enumerate(operands)]
+    known = COMPLEX if any(_is_complex(x) for x in (*spaces, w.program.spaces[instruction.out])) else EXPRESSIONS
+    name = name if f"{name} of {out.kind}" not in known else f"{name} of {out.kind}"
+    single = "f" * kind.startswith("float")
+    text = f"({known[name].format(*(f'({x})' for x in operands), f=single)})"
+    # Truth values are 0 or 1: the sum of two is not 2, and 0.5 is true.
+    return f"({TYPES[out.char]})({text} != 0)" if out.kind == "b" and name in _NUMBERS else f"({TYPES[out.char]}){text}"
+
+
+# ---- other operations ----
+
+
+def _step(w: Writer, instruction: Instruction) -> None:
+    """Write an operation that is not elementwise, or a guard."""
+    if instruction.guard is not None:
+        _guard(w, instruction)
+        return
+    write = _STEPS.get(instruction.name)
+    numbers = [space_of(w.program, n) for n in (instruction.out, *instruction.operands)]
+    if any(map(_is_complex, numbers)) and instruction.name not in _OF_COMPLEX:
+        raise ArgumentError(
+            f"to_c: operations of complex numbers must be elementwise, moves, sums, products or transforms; got "
+            f"{instruction.name}, at {instruction.line}. Lower the part of the function that is to run without Python."
+        )
+    if write is None:
+        known = ", ".join(sorted(_STEPS))
+        raise ArgumentError(
+            f"to_c: operations must be elementwise, or one of {known}; got {instruction.name}, at "
+            f"{instruction.line}. Lower the part of the function that is to run without Python."
+        )
+    write(w, instruction)
+
+
+def _guard(w: Writer, instruction: Instruction) -> None:
+    guard = instruction.guard
+    assert guard is not None
+    if guard.name in _OF_ELEMENTS:
+        _OF_ELEMENTS[guard.name](w, instruction, bool(guard.answer))
+        return
+    if guard.function not in (bool, float, int) or len(instruction.operands) != 1 or instruction.keywords:
+        raise ArgumentError(
+            f"to_c: guards must be of branches and of conversions to numbers; got {instruction.name}, at "
+            f"{instruction.line}. Write tnp.where for a branch."
+        )
+    (n,) = instruction.operands
+    x = w.element(n, ["0"] * len(w.shape(n)))
+    wanted = f"({x} != 0) != {int(guard.answer)}" if guard.function is bool else f"{x} != {literal(guard.answer)}"
+    w.add(f"if ({wanted}) return 1; /* {instruction.name} */")
+
+
+def _needs_scale(w: Writer, instruction: Instruction, answer: bool) -> None:
+    """Write whether standard deviations, which a gradient divides by, are of very large or small numbers."""
+    dtype = w.program.spaces[instruction.operands[0]].dtype
+    assert dtype is not None
+    limits, size = np.finfo(dtype), f"fabs{'f' * (dtype.char == 'f')}({{0}})"
+    low, high = literal(np.sqrt(limits.tiny / limits.eps)), literal(limits.max)
+    _if_all(w, instruction, f"{size} > {low} && {size} <= {high}", not answer)
+
+
+def _is_finite(w: Writer, instruction: Instruction, answer: bool) -> None:
+    _if_all(w, instruction, EXPRESSIONS["isfinite"], answer)
+
+
+def _if_all(w: Writer, instruction: Instruction, condition: str, answer: bool) -> None:
+    """Write that a condition of elements must hold for all of them, or not for all, as when the call was recorded."""
+    (n,) = instruction.operands
+    with w.block():
+        w.add("int all = 1;")
+        w.loops(w.shape(n), lambda counters: w.add(f"all &= {condition.format(w.element(n, counters))};"))
+        w.add(f"if (all != {int(answer)}) return 1; /* {instruction.name} */")
+
+
+_OF_ELEMENTS = {"needs scale": _needs_scale, "is finite": _is_finite}
+
+
+def _output(w: Writer, place: int, number: int) -> None:
+    """Write a result to where the caller wants it."""
+    if not w.shape(number):
+        w.add(f"*y{place} = {w.value(number)};")
+        return
+    x = w.value(number)
+    w.add(f"memcpy(y{place}, {x}, {w.bytes(number)});")
+
+
+_STEPS: dict[str, Callable[[Writer, Instruction], None]] = {
+    **OPERATIONS,
+    **INDEXING,
+    **WINDOWS,
+    **LINALG,
+    **ORDERING,
+    **FOURIER,
+}
+
+
+_OF_COMPLEX = frozenset(
+    {"matmul", "matvec", "sum", "sum of rows", "mean", "prod", "cumsum", "cumprod", "einsum"}
+).union(INDEXING, FOURIER)
+
+
+def _reads_of(step: Step) -> Instruction:
+    """Return an instruction that reads what a step reads and makes."""
+    reads = (*step.inputs, *step.outputs) if isinstance(step, Region) else (*step.reads, step.out)
+    return Instruction(None, tuple([n for n in reads if n >= 0]), {}, -1)
+
+
+_FILE = """/* Generated by tapenet. C99; link with the library of mathematics (-lm).
+
+{notes}
+
+   Arrays are in C order and must not overlap. `work` has {size} bytes, aligned as for any type.
+   The function returns 0; 1 where it went another way when it was recorded: a branch, a converted number; 2 where an
+   index is out of bounds; 3 where a matrix is singular, or not positive definite. */
+
+{includes}#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define {size} {bytes}
+
+{tables}
+
+int {name}({arguments}unsigned char *work) {{
+  {unused}
+{body}
+  return 0;
+}}
+"""

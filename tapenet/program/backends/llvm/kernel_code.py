@@ -1,0 +1,667 @@
+"""The text of kernels: a region of elementwise operations as one loop over vectors, for LLVM.
+
+A kernel reads each operand once and writes each result once, whatever lies between. Operands of fewer axes are
+broadcast as they are read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.core.record import Shape
+from tapenet.kernels.machine_code import processor
+from tapenet.kernels.objects import DATA, ITEMS, NUMBER
+from tapenet.kernels.vector_code import Code
+from tapenet.kernels.vector_math import (
+    EXPONENTS,
+    FARTHEST,
+    FUNCTIONS,
+    LIMITED,
+    SIMPLE,
+    TRUTHS,
+    definitions,
+    multiplied_out,
+)
+from tapenet.ops.arrays.indices import ARRAY
+from tapenet.program.backends.llvm import integer_code
+from tapenet.program.backends.llvm.complex_code import OPERATIONS as COMPLEX, Pair
+from tapenet.program.backends.llvm.elements import (
+    can_convert,
+    computed_in,
+    elementwise_reads,
+    is_gather,
+    precision_of,
+    precisions,
+    shapes_of,
+)
+from tapenet.program.backends.llvm.integer_code import NAMES as INTEGERS, RELATIONS
+from tapenet.program.backends.llvm.kernel_loops import Loops
+from tapenet.program.backends.llvm.reduction_code import Accumulator, reducing
+from tapenet.program.backends.llvm.stretch_runner import FAR
+from tapenet.program.fusion.regions import Region
+from tapenet.program.instructions import Instruction, Program
+from tapenet.program.ranges import Range, full_range, ranges_of
+
+# Calls of a function beyond which it is called rather than written out each time: machine code grows.
+INLINED = 12
+
+# Bytes of the vectors that NumPy computes powers with, by tables that it holds in them: a third of our time.
+NUMPYS_POWERS = 64
+
+_LOGICAL = {"logical_and": "and", "bitwise_and": "and", "logical_or": "or", "bitwise_or": "or"}
+_OF_TRUTHS = frozenset({*_LOGICAL, "logical_not", "invert"})
+_CONDITIONS = {"where": 0, "subgradient": 1}  # the places of operands that are truth values
+_OPERATIONS: dict[str, Collection[str]] = {"b": SIMPLE, "i": INTEGERS, "f": SIMPLE, "c": COMPLEX}
+_TRUTH = np.dtype(bool)
+_INDEX = np.dtype(np.int64)
+
+
+def can_join(program: Program, instruction: Instruction) -> bool:
+    """Return whether an operation can be part of a kernel."""
+    primitive, space = instruction.primitive, program.spaces.get(instruction.out)
+    if primitive is None or space is None or not space.shape or space.dtype is None or 0 in space.shape:
+        return False
+    if not space.is_array or not _has_known_parameters(program, instruction):
+        return False
+    found, dtype = precisions(program, instruction), computed_in(program, instruction)
+    if None in found or len(found) > 1 or dtype is None or not _is_known(program, instruction, dtype):
+        return False
+    return _split_of(space.shape, shapes_of(program, elementwise_reads(instruction))) is not None
+
+
+def _has_known_parameters(program: Program, instruction: Instruction) -> bool:
+    name = instruction.name
+    if name == "gather":
+        return is_gather(program, instruction)
+    if name == "remainder":
+        divisor = program.constants.get(instruction.operands[1])
+        return isinstance(divisor, int | np.integer) and bool(0 < divisor < 2**31) and not instruction.parameters
+    if name == "power" and not _is_ours(program, instruction):
+        return False
+    return not instruction.parameters or (name == "astype" and set(instruction.parameters) == {"dtype"})
+
+
+def _is_ours(program: Program, instruction: Instruction) -> bool:
+    """Return whether a power takes no longer in a kernel: a product, one of a number, or one that NumPy calls C for."""
+    base, exponent = (program.constants.get(n) for n in instruction.operands)
+    return type(base) in (int, float) or _is_multiplied_out(exponent) or processor().vector_size < NUMPYS_POWERS
+
+
+def _is_multiplied_out(exponent: Any) -> bool:
+    return type(exponent) in (int, float) and exponent in EXPONENTS
+
+
+def _is_known(program: Program, instruction: Instruction, dtype: np.dtype[Any]) -> bool:
+    """Return whether an operation that computes in a dtype is known, and can convert its operands to it."""
+    name, out = instruction.name, program.spaces[instruction.out].dtype
+    if name == "gather":
+        return True
+    wanted = _converted_to(instruction, dtype)
+    for number, own in zip(instruction.operands, wanted, strict=True):
+        if own is _TRUTH and program.spaces[number].dtype == _TRUTH:
+            continue
+        if own is _TRUTH and dtype.kind not in "bf":
+            return False
+        if own is not _TRUTH and not can_convert(program, number, own, is_cast=name == "astype"):
+            return False
+    assert out is not None
+    if out.kind == "b":
+        names = TRUTHS if dtype.kind == "f" else RELATIONS if dtype.kind == "i" else ()
+        return name in names or (dtype.kind in "bf" and (name in _OF_TRUTHS or name in TRUTHS))
+    if name in ("where", "astype"):
+        return True
+    if name in ("real", "imag"):
+        return dtype.kind == "c"
+    return name in _OPERATIONS[dtype.kind] or (dtype.kind == "f" and name in FUNCTIONS)
+
+
+def _converted_to(instruction: Instruction, dtype: np.dtype[Any]) -> list[np.dtype[Any]]:
+    """Return the dtypes that an operation, which computes in a dtype, converts its operands to."""
+    name, count = instruction.name, len(instruction.operands)
+    if name in _OF_TRUTHS:
+        return [_TRUTH] * count
+    dtypes = [dtype] * count
+    if name in _CONDITIONS:
+        dtypes[_CONDITIONS[name]] = _TRUTH
+    return dtypes
+
+
+def shape_of(program: Program, number: int) -> Shape:
+    return program.spaces[number].shape or ()
+
+
+def _split_of(shape: Shape, operands: Sequence[Shape]) -> int | None:
+    """Return how many leading axes make the rows, such that each operand is broadcast along rows, columns or both."""
+    broadcast = {own for own in operands if own and own != shape}
+    for split in range(len(shape)):
+        if all(_role(shape, own, split) for own in broadcast):
+            return split
+    return None
+
+
+def _role(shape: Shape, own: Shape, split: int) -> str:
+    """Return how an operand is read: "all", or one number, one row or one column; empty where in none of these ways."""
+    padded = (1,) * (len(shape) - len(own)) + tuple(own)
+    if math.prod(own) == 1:
+        return "one"
+    if padded == tuple(shape):
+        return "all"
+    head, tail = padded[:split], padded[split:]
+    if math.prod(head) == 1 and tail == tuple(shape[split:]):
+        return "row"
+    return "column" if math.prod(tail) == 1 and head == tuple(shape[:split]) else ""
+
+
+# ---- kernels ----
+
+
+@attrs.frozen(eq=False)
+class Kernel:
+    """The text of a kernel, and how it is called.
+
+    Attributes:
+        text: LLVM's intermediate representation of the function, named KERNEL, without what it calls.
+        functions: of `vector_math` that it calls.
+        intrinsics: declarations of LLVM's own functions that it calls.
+        char, lanes: of its vectors.
+        operands: the numbers of the arrays that it reads, in order.
+        scalars: those of numbers.
+        results: how many arrays it writes.
+        rows, columns: the lengths of both loops.
+    """
+
+    text: str
+    functions: tuple[str, ...]
+    intrinsics: tuple[str, ...]
+    char: str
+    lanes: int
+    operands: tuple[int, ...]
+    scalars: tuple[int, ...]
+    results: int
+    rows: int
+    columns: int
+
+
+def kernel_of(
+    region: Region,
+    program: Program,
+    *,
+    keeps_rows: bool = False,
+    reduced: Sequence[tuple[int, str, bool]] = (),
+    cut: int | None = None,
+) -> Kernel | None:
+    """Return the kernel of a region; None where its operations have two precisions, or operands of other shapes.
+
+    Args:
+        region: what it computes.
+        program: that the region is of.
+        keeps_rows: whether its rows run along the last axis, whatever its operands; None where they cannot.
+        reduced: values of floats that it reduces rather than writes, by what, and whether down the columns; results of
+            their chunks come after its own.
+        cut: how many first axes make the rows; None for any number.
+    """
+    shape = shape_of(program, region.instructions[0].out)
+    chars = {char for x in region.instructions for char in precisions(program, x)}
+    if not chars and any(_is_integer(program, x.out) for x in region.instructions):
+        chars = {"d"}
+    made = {x.out for x in region.instructions}
+    reads = dict.fromkeys(n for x in region.instructions for n in elementwise_reads(x) if n not in made)
+    split = _split_of(shape, shapes_of(program, tuple(reads)))
+    if len(chars) != 1 or split is None:
+        return None
+    char = chars.pop()
+    assert char is not None
+    roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
+    if not {"row", "column"} & set(roles.values()):
+        split = len(shape) - 1 if keeps_rows else 0
+        roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
+    if keeps_rows and (split != len(shape) - 1 or not all(roles.values())):
+        return None
+    if cut is not None:
+        split = cut
+        roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
+        if not all(roles.values()):
+            return None
+    rows, columns = math.prod(shape[:split]), math.prod(shape[split:])
+    widest = max(processor().vector_size, 16) // np.dtype(char).itemsize
+    lanes = min(widest, 1 << (columns.bit_length() - 1))
+    if reduced and (lanes < 2 or any(program.spaces[n].dtype != np.dtype(char) for n, *_ in reduced)):
+        return None
+    return _Writer(region, program, char, lanes, roles, rows, columns, tuple(reduced)).kernel()
+
+
+def _is_integer(program: Program, number: int) -> bool:
+    dtype = program.spaces[number].dtype
+    return dtype is not None and dtype.kind == "i"
+
+
+def is_worth(region: Region, program: Program) -> bool:
+    """Return whether a kernel is better than NumPy's function, if it is called by itself."""
+    first = region.instructions[0]
+    size = math.prod(shape_of(program, first.out))
+    return len(region.instructions) > 1 or size >= 2**14 or first.name in FUNCTIONS or first.name == "gather"
+
+
+@attrs.define(eq=False)
+class _Writer:
+    """Writes the kernel of one region."""
+
+    region: Region
+    program: Program
+    char: str
+    lanes: int
+    roles: dict[int, str]
+    rows: int
+    columns: int
+    reduced: tuple[tuple[int, str, bool], ...] = ()
+
+    values: dict[int, Any] = attrs.field(factory=dict)  # vectors; of complex numbers pairs
+    dtypes: dict[int, np.dtype[Any]] = attrs.field(factory=dict)
+    far: str = ""  # truth values: where an argument is out of range, of all so far
+
+    @property
+    def loops(self) -> Loops:
+        """The loops that what is written here lies in."""
+        return Loops(self.rows, self.columns, self.lanes)
+
+    def kernel(self) -> Kernel:
+        """Return the kernel."""
+        code = Code(self.char, self.lanes, known={})
+        numbers = [n for n in self.region.inputs if not self._is_splat(n)]
+        scalars = tuple([n for n in numbers if not shape_of(self.program, n)])
+        operands = tuple([n for n in numbers if n not in scalars])
+        pointers = {n: f"%p{i}" for i, n in enumerate((*operands, *self.region.outputs))}
+        for n in self.roles:
+            if not self._is_splat(n):
+                self.dtypes[n] = self._dtype(n)
+                self.values[n] = self._read(code, n, pointers, scalars)
+        for instruction in self.region.instructions:
+            self._compute(code, instruction, pointers)
+        for n in self.region.outputs:
+            self._write(code, n, pointers[n])
+        chunks = [f"%c{i}" for i in range(len(self.reduced))]
+        text = self._text(code, [*pointers.values(), *chunks], len(scalars))
+        functions, intrinsics = tuple(code.needed), tuple(code.intrinsics)
+        results = len(self.region.outputs) + len(chunks)
+        return Kernel(
+            text, functions, intrinsics, self.char, self.lanes, operands, scalars, results, self.rows, self.columns
+        )
+
+    def _is_splat(self, number: int) -> bool:
+        """Return whether an input is a constant of one element, which is written into the code."""
+        return number in self.program.constants and self.roles.get(number) == "one"
+
+    def _dtype(self, number: int) -> np.dtype[Any]:
+        """Return the dtype that an input is read in: Python's numbers in that of the kernel."""
+        space = self.program.spaces[number]
+        assert space.dtype is not None
+        return np.dtype(self.char) if not space.shape and space.dtype.kind != "b" else space.dtype
+
+    # ---- memory ----
+
+    def _read(self, code: Code, number: int, pointers: dict[int, str], scalars: tuple[int, ...]) -> Any:
+        """Write the load of an input, and return its vector; a pair of them where it is complex."""
+        role, dtype = self.roles[number], self.dtypes[number]
+        truth = dtype.kind == "b"
+        element = _element_of(dtype)
+        if number in scalars:
+            one = f"%s{scalars.index(number)}"
+            if truth:
+                one = code.add(f"fcmp une double {one}, 0.0")
+                return self._spread(code, one, "i1")
+            return self._spread(code, one if self.char == "d" else code.add(f"fptrunc double {one} to float"), element)
+        base, parts = pointers[number], 2 if dtype.kind == "c" else 1
+        if role in ("one", "column"):
+            place = self._place(code, base, "0" if role == "one" else self.loops.row, element, parts)
+            places = [place, code.add(f"getelementptr {element}, ptr {place}, i64 1")][:parts]
+            spread = [self._spread(code, code.add(f"load {element}, ptr {x}"), element) for x in places]
+            return self._as_truth(code, spread[0]) if truth else tuple(spread) if parts == 2 else spread[0]
+        place = self._place(code, base, self.loops.at if role == "all" else self.loops.column, element, parts)
+        align = dtype.itemsize // parts
+        loaded = code.add(f"load <{self.lanes * parts} x {element}>, ptr {place}, align {align}")
+        if parts == 2:
+            return self._parts(code, loaded, element)
+        return self._as_truth(code, loaded) if truth else loaded
+
+    def _place(self, code: Code, base: str, at: str, element: str, parts: int) -> str:
+        """Return the address of an element, which has one or two parts."""
+        if parts == 2:
+            at = code.add(f"mul i64 {at}, 2")
+        return code.add(f"getelementptr {element}, ptr {base}, i64 {at}")
+
+    def _parts(self, code: Code, both: str, element: str) -> Pair:
+        """Return the real and the imaginary parts of a vector of both in turns."""
+        kind = f"<{2 * self.lanes} x {element}>"
+        masks = (", ".join(f"i32 {2 * i + k}" for i in range(self.lanes)) for k in (0, 1))
+        of = f"shufflevector {kind} {both}, {kind} poison, <{self.lanes} x i32>"
+        real, imaginary = (code.add(f"{of} <{mask}>") for mask in masks)
+        return real, imaginary
+
+    def _spread(self, code: Code, one: str, element: str) -> str:
+        kind = f"<{self.lanes} x {element}>"
+        first = code.add(f"insertelement {kind} poison, {element} {one}, i64 0")
+        return code.add(f"shufflevector {kind} {first}, {kind} poison, <{self.lanes} x i32> zeroinitializer")
+
+    def _as_truth(self, code: Code, bytes_: str) -> str:
+        return code.add(f"icmp ne <{self.lanes} x i8> {bytes_}, zeroinitializer")
+
+    def _write(self, code: Code, number: int, base: str) -> None:
+        """Write the store of a result."""
+        dtype, value = self.dtypes[number], self.values[number]
+        element, parts = _element_of(dtype), 2 if dtype.kind == "c" else 1
+        place = self._place(code, base, self.loops.at, element, parts)
+        if dtype.kind == "b":
+            value = code.add(f"zext {code.truth} {value} to <{self.lanes} x i8>")
+        if parts == 2:
+            mask = ", ".join(f"i32 {i}, i32 {self.lanes + i}" for i in range(self.lanes))
+            both = f"{code.type} {value[0]}, {code.type} {value[1]}"
+            value = code.add(f"shufflevector {both}, <{2 * self.lanes} x i32> <{mask}>")
+        kind, align = f"<{self.lanes * parts} x {element}>", dtype.itemsize // parts
+        code.lines.append(f"store {kind} {value}, ptr {place}, align {align}")
+
+    # ---- operations ----
+
+    def _compute(self, code: Code, instruction: Instruction, pointers: dict[int, str]) -> None:
+        """Write an operation, and note what it gives."""
+        out, name = instruction.out, instruction.name
+        dtype, made = computed_in(self.program, instruction), self.program.spaces[out].dtype
+        assert dtype is not None
+        assert made is not None
+        self.dtypes[out] = made
+        if dtype.kind == "b" and name in TRUTHS:
+            dtype = np.dtype(self.char)
+        if name == "gather":
+            self.values[out] = self._gathered(code, instruction, pointers)
+            return
+        pairs = list(zip(instruction.operands, _converted_to(instruction, dtype), strict=True))
+        operands = [self._operand(code, n, wanted) for n, wanted in pairs]
+        if made.kind == "i":
+            ranges = [self._range(n, wanted) for n, wanted in pairs]
+            if name in INTEGERS:
+                self.values[out] = integer_code.computed(code, name, made.itemsize * 8, operands, ranges)
+                return
+        if dtype.kind == "i" and name in RELATIONS:
+            self.values[out] = integer_code.compare(code, dtype.itemsize * 8, RELATIONS[name], *operands)
+        elif dtype.kind == "c" and name in COMPLEX:
+            self.values[out] = COMPLEX[name](code, *operands)
+        else:
+            self.values[out] = self._computed(code, instruction, operands)
+
+    def _computed(self, code: Code, instruction: Instruction, operands: list[Any]) -> Any:
+        name = instruction.name
+        if name == "where":
+            return self._chosen(code, self.dtypes[instruction.out], *operands)
+        if name in _LOGICAL:
+            return code.add(f"{_LOGICAL[name]} {code.truth} {operands[0]}, {operands[1]}")
+        if name in ("logical_not", "invert"):
+            return code.add(f"xor {code.truth} {operands[0]}, splat (i1 true)")
+        if name == "astype":
+            return operands[0]
+        if name in ("real", "imag"):
+            return operands[0][name == "imag"]
+        if name == "power":
+            exponent = self.program.constants.get(instruction.operands[1])
+            if exponent is not None and _is_multiplied_out(exponent):
+                return multiplied_out(code, operands[0], int(exponent))
+        if name in LIMITED:
+            size = code.intrinsic("fabs", operands[0])
+            self._limit(code, code.compare("ogt", size, code.number(FARTHEST[self.char])))
+        if name in FUNCTIONS:
+            return code.function(name, *operands)
+        return (SIMPLE.get(name) or TRUTHS[name])(code, *operands)
+
+    def _chosen(self, code: Code, dtype: np.dtype[Any], condition: str, x: Any, y: Any) -> Any:
+        if dtype.kind == "c":
+            return tuple([code.select(condition, a, b) for a, b in zip(x, y, strict=True)])
+        if dtype.kind == "i":
+            return integer_code.select(code, dtype.itemsize * 8, condition, x, y)
+        return code.select(condition, x, y)
+
+    def _operand(self, code: Code, number: int, wanted: np.dtype[Any]) -> Any:
+        """Return an operand as the operation takes it."""
+        if self._is_splat(number):
+            return self._splat(code, np.asarray(self.program.constants[number]).item(), wanted)
+        value, own = self.values[number], self.dtypes[number]
+        if own.kind == "c":
+            return value
+        if wanted.kind == "c":
+            return self._converted(code, value, own, np.dtype(self.char)), code.number(0.0)
+        return self._converted(code, value, own, wanted)
+
+    def _splat(self, code: Code, x: Any, wanted: np.dtype[Any]) -> Any:
+        if wanted.kind == "b":
+            return f"splat (i1 {str(bool(x)).lower()})"
+        if wanted.kind == "i":
+            return integer_code.number(wanted.itemsize * 8, int(x))
+        if wanted.kind == "c":
+            return code.number(complex(x).real), code.number(complex(x).imag)
+        return code.number(float(x))
+
+    def _converted(self, code: Code, value: str, own: np.dtype[Any], wanted: np.dtype[Any]) -> str:
+        """Return a vector of another kind of elements."""
+        if own == wanted:
+            return value
+        kinds = f"<{self.lanes} x {_bits_of(own)}> {value} to <{self.lanes} x {_bits_of(wanted)}>"
+        if wanted.kind == "b":
+            if own.kind == "i":
+                return integer_code.compare(code, own.itemsize * 8, "ne", value, "zeroinitializer")
+            return code.compare("une", value, code.number(0.0))
+        if wanted.kind == "i":
+            if own.kind == "f":
+                return self._as_integers(code, value, kinds, wanted)
+            return code.add(f"{'zext' if own.kind == 'b' else 'sext'} {kinds}")
+        return code.add(f"{'uitofp' if own.kind == 'b' else 'sitofp'} {kinds}")
+
+    def _as_integers(self, code: Code, value: str, kinds: str, wanted: np.dtype[Any]) -> str:
+        """Return floats cast to integers; those that are too large, and NaN, are left to NumPy, which warns."""
+        limit = 2.0 ** (wanted.itemsize * 8 - 1)
+        is_inside = code.compare("olt", code.intrinsic("fabs", value), code.number(limit))
+        self._limit(code, code.add(f"xor {code.truth} {is_inside}, splat (i1 true)"))
+        return code.add(f"fptosi {kinds}")
+
+    def _range(self, number: int, wanted: np.dtype[Any]) -> Range:
+        """Return the range of an operand as it is taken."""
+        known = ranges_of(self.program).get(number)
+        own = self.program.spaces[number].dtype
+        return known or full_range(wanted if own is None or own.kind not in "bi" else own)
+
+    # ---- gathers ----
+
+    def _gathered(self, code: Code, instruction: Instruction, pointers: dict[int, str]) -> Any:
+        """Write loads at places that arrays of integers name; places out of bounds are left to NumPy, which raises."""
+        source, *arrays = instruction.operands
+        dtype, shape = self.dtypes[instruction.out], shape_of(self.program, source)
+        remaining = iter(arrays)
+        place, offset, outside = "", 0, ""
+        for axis, part in enumerate(instruction.parameters["index"]):
+            step, length = math.prod(shape[axis + 1 :]), shape[axis]
+            if part is not ARRAY:
+                offset += (part % length) * step
+                continue
+            index, is_outside = self._index(code, next(remaining), length)
+            if is_outside:
+                outside = code.add(f"or {code.truth} {outside}, {is_outside}") if outside else is_outside
+            if step > 1:
+                index = code.add(f"mul {self._indices} {index}, {integer_code.number(64, step)}")
+            place = code.add(f"add {self._indices} {place}, {index}") if place else index
+        if offset:
+            place = code.add(f"add {self._indices} {place}, {integer_code.number(64, offset)}")
+        if outside:
+            self._limit(code, outside)
+            place = integer_code.select(code, 64, outside, integer_code.number(64, 0), place)
+        return self._loaded(code, dtype, pointers[source], place)
+
+    @property
+    def _indices(self) -> str:
+        return f"<{self.lanes} x i64>"
+
+    def _index(self, code: Code, number: int, length: int) -> tuple[str, str]:
+        """Return an index along an axis, from its start, and where it is out of bounds; empty where it cannot be."""
+        index, (low, high) = self._operand(code, number, _INDEX), self._range(number, _INDEX)
+        if low < 0:
+            is_negative = integer_code.compare(code, 64, "slt", index, integer_code.number(64, 0))
+            from_end = code.add(f"add {self._indices} {index}, {integer_code.number(64, length)}")
+            index = integer_code.select(code, 64, is_negative, from_end, index)
+        if low >= -length and high < length:
+            return index, ""
+        return index, integer_code.compare(code, 64, "uge", index, integer_code.number(64, length))
+
+    def _loaded(self, code: Code, dtype: np.dtype[Any], base: str, places: str) -> Any:
+        """Return the elements at places, lane by lane: LLVM's own gather has another signature by version."""
+        element, parts = _element_of(dtype), 2 if dtype.kind == "c" else 1
+        kind = f"<{self.lanes} x {element}>"
+        found = ["poison"] * parts
+        for lane in range(self.lanes):
+            at = code.add(f"extractelement {self._indices} {places}, i64 {lane}")
+            address = self._place(code, base, at, element, parts)
+            for k in range(parts):
+                own = code.add(f"getelementptr {element}, ptr {address}, i64 {k}")
+                one = code.add(f"load {element}, ptr {own}")
+                found[k] = code.add(f"insertelement {kind} {found[k]}, {element} {one}, i64 {lane}")
+        return tuple(found) if parts == 2 else found[0]
+
+    def _limit(self, code: Code, outside: str) -> None:
+        """Note where an argument is out of range; at once, so that not all are held to the end."""
+        self.far = code.add(f"or {code.truth} {self.far}, {outside}") if self.far else outside
+
+    def _text(self, code: Code, pointers: Sequence[str], scalars: int) -> str:
+        """Return the function."""
+        body, some = list(code.lines), ""
+        if self.far:
+            some = "%some"
+            body.append(f"%any = bitcast {code.truth} {self.far} to i{self.lanes}")
+            body.append(f"%some = icmp ne i{self.lanes} %any, 0")
+        own = [f"ptr {pointer}" for pointer in pointers] + [f"double %s{i}" for i in range(scalars)]
+        arguments = "".join(f"{argument}, " for argument in own)
+        if not self.reduced:
+            return self.loops.function(arguments, self.loops.over_vectors(body, some))
+        accumulators = [
+            Accumulator(self.values[n], name, f"%c{i}", is_down) for i, (n, name, is_down) in enumerate(self.reduced)
+        ]
+        return self.loops.function(arguments, reducing(code, self.loops, accumulators, body, some))
+
+
+def _bits_of(dtype: np.dtype[Any]) -> str:
+    """Return the type of an element that is computed with."""
+    return "i1" if dtype.kind == "b" else _element_of(dtype)
+
+
+def _element_of(dtype: np.dtype[Any]) -> str:
+    """Return the type of an element in memory; of a complex number that of its parts."""
+    if dtype.kind in "bi":
+        return f"i{8 * dtype.itemsize}"
+    return "float" if precision_of(dtype) == "f" else "double"
+
+
+def entry_of(kernel: Kernel, name: str) -> str:
+    """Return the function `NAME.entry`, which takes a tuple of arrays and numbers, and bounds of rows and columns."""
+    count = len(kernel.operands) + kernel.results
+    lines, given = [], []
+    for i in range(count + len(kernel.scalars)):
+        kind, place = ("ptr", DATA) if i < count else ("double", NUMBER)
+        lines += [
+            f"%i{i} = getelementptr i8, ptr %values, i64 {ITEMS + 8 * i}",
+            f"%o{i} = load ptr, ptr %i{i}",
+            f"%p{i} = getelementptr i8, ptr %o{i}, i64 {place}",
+            f"%a{i} = load {kind}, ptr %p{i}",
+        ]
+        given.append(f"{kind} %a{i}")
+    bounds = [f"i64 %b{i}" for i in range(4)]
+    lines += [f"%r = call i32 @{name}({', '.join((*given, *bounds))})", "ret i32 %r"]
+    return function_text(f"define i32 @{name}.entry(ptr %values, {', '.join(bounds)})", lines)
+
+
+def step_name(kernel: Kernel, name: str) -> str:
+    """Return what the function of `step_of` is called: kernels of several sizes may have one text."""
+    return f"{name}.step.{kernel.rows}.{kernel.columns}"
+
+
+def step_of(kernel: Kernel, name: str) -> str:
+    """Return the function that a stretch calls, which takes a row of addresses: of arrays, then of numbers."""
+    bounds = f"i64 0, i64 {kernel.rows}, i64 0, i64 {kernel.columns}"
+    lines = _call_at(kernel, name, lambda i: [f"%p{i} = getelementptr ptr, ptr %given, i64 {i}"], bounds)
+    return function_text(f"define i32 @{step_name(kernel, name)}(ptr %given)", [*lines, "ret i32 %r"])
+
+
+def panel_name(kernel: Kernel, name: str) -> str:
+    """Return what the function of `panel_of` is called."""
+    return f"{name}.panel.{kernel.rows}"
+
+
+def panel_of(kernel: Kernel, name: str) -> str:
+    """Return the function that panels call, which takes the addresses of all arrays and numbers, and which are its own.
+
+    It computes some columns, and returns FAR where an argument was out of range.
+    """
+
+    def place(i: int) -> list[str]:
+        return [
+            f"%w{i} = getelementptr i64, ptr %words, i64 {i}",
+            f"%i{i} = load i64, ptr %w{i}",
+            f"%p{i} = getelementptr ptr, ptr %known, i64 %i{i}",
+        ]
+
+    lines = _call_at(kernel, name, place, f"i64 0, i64 {kernel.rows}, i64 %begin, i64 %end")
+    lines += [f"%far = mul i32 %r, {FAR}", "ret i32 %far"]
+    arguments = "ptr %known, ptr %words, i64 %begin, i64 %end, i64 %part"
+    return function_text(f"define i32 @{panel_name(kernel, name)}({arguments})", lines)
+
+
+def _call_at(kernel: Kernel, name: str, place: Callable[[int], list[str]], bounds: str) -> list[str]:
+    """Return the lines that call a kernel with arrays and numbers at addresses; it returns `%r`.
+
+    Args:
+        place: returns the lines that find where the address of one of them is, `%p0` and so on.
+        bounds: of rows and columns.
+    """
+    count = len(kernel.operands) + kernel.results
+    lines, given = [], []
+    for i in range(count + len(kernel.scalars)):
+        lines += [*place(i), f"%a{i} = load ptr, ptr %p{i}"]
+        given.append(f"ptr %a{i}" if i < count else f"double %n{i}")
+        if i >= count:
+            lines.append(f"%n{i} = load double, ptr %a{i}")
+    return [*lines, f"%r = call i32 @{name}({', '.join((*given, bounds))})"]
+
+
+def function_text(head: str, lines: Sequence[str]) -> str:
+    """Return the text of a function of one block."""
+    body = "\n  ".join(lines)
+    return f"{head} {{\n  {body}\n}}"
+
+
+def module_of(
+    names: Mapping[str, str],
+    entries: Collection[Kernel],
+    steps: Collection[Kernel] = (),
+    panels: Collection[Kernel] = (),
+    others: Sequence[str] = (),
+    declared: Collection[str] = (),
+) -> str:
+    """Return the module of kernels and of all that they call.
+
+    Args:
+        names: of kernels, by their texts.
+        entries: those that are called from Python.
+        steps: those that stretches call.
+        panels: those that panels call.
+        others: other functions that stretches call.
+        declared: declarations of what these call.
+    """
+    kernels = {kernel.text: kernel for kernel in (*entries, *steps, *panels)}
+    calls = sum(text.count(" call ") for text in kernels)
+    keys = [(name, kernel.char, kernel.lanes) for kernel in kernels.values() for name in kernel.functions]
+    functions, intrinsics = definitions(keys, inline=calls <= INLINED)
+    intrinsics |= dict.fromkeys(declared)
+    for kernel in kernels.values():
+        intrinsics |= dict.fromkeys(kernel.intrinsics)
+    texts = [text.replace("@KERNEL", f"@{names[text]}", 1) for text in kernels]
+    texts += dict.fromkeys(entry_of(kernel, names[kernel.text]) for kernel in entries)
+    texts += dict.fromkeys(step_of(kernel, names[kernel.text]) for kernel in steps)
+    texts += dict.fromkeys(panel_of(kernel, names[kernel.text]) for kernel in panels)
+    return "\n".join((*intrinsics, *functions, *texts, *others))

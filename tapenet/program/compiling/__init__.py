@@ -1,0 +1,1 @@
+"""`compile`: calls of a function go to the programs that were recorded for their signatures."""

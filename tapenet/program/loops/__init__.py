@@ -1,0 +1,1 @@
+"""Loops whose body is one operation of a tape: `scan`, `while_loop` and `checkpointed_loop`."""

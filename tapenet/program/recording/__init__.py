@@ -1,0 +1,1 @@
+"""Recording: one call of a function becomes a `Program`."""

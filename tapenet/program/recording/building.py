@@ -1,0 +1,153 @@
+"""From what was recorded to a `Program`: constants get numbers, guards their places among the operations."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tapenet.core.guards import Guard
+from tapenet.core.primitive import PART, Primitive
+from tapenet.core.record import NO_PARAMETERS, SHAPE, Entry
+from tapenet.program.instructions import Instruction, Program, Space
+from tapenet.program.recording.generators import DRAW
+from tapenet.program.recording.recorder import ProgramRecorder
+from tapenet.walks.reachability import needed_slots
+from tapenet.walks.replay import read_slots
+
+
+def program_of(trace: ProgramRecorder, inputs: Sequence[int], outputs: Sequence[Any]) -> Program:
+    """Return the program of what was recorded.
+
+    Args:
+        trace: what was recorded.
+        inputs: the slots of the inputs.
+        outputs: for each output its slot, or in a list of one the array that it is.
+    """
+    build = _Build(trace, len(trace.entries))
+    numbers = [build.constant(x[0]) if type(x) is list else x for x in outputs]
+    guards = trace.guards or []
+    lasting = [slot for slot, entry in enumerate(trace.entries) if _must_stay(trace.entries, entry)]
+    wanted = [n for n in numbers if n < len(trace.entries)]
+    needed = needed_slots(trace.entries, [*wanted, *lasting, *(slot for guard in guards for slot in read_slots(guard))])
+    known = set(inputs)
+    pending = list(reversed(guards))
+    for slot in needed:
+        while pending and pending[-1].position <= slot:
+            build.guard(pending.pop())
+        if slot not in known:
+            build.operation(slot, trace.entries[slot])
+    while pending:
+        build.guard(pending.pop())
+    spaces = {slot: build.space_of(slot) for slot in (*needed, *inputs)}
+    return Program(tuple(build.instructions), tuple(inputs), build.constants, tuple(numbers), spaces | build.spaces)
+
+
+def _must_stay(entries: Sequence[Entry], entry: Entry) -> bool:
+    """Return whether a recorded operation stays in a program though nothing needs its value."""
+    primitive, slots, *_ = entry
+    return primitive is DRAW or has_own_shape(primitive, [entries[slot][-1] for slot in slots if slot is not None])
+
+
+def must_run(instruction: Instruction, program: Program) -> bool:
+    """Return whether an instruction stays in a program though nothing needs its value.
+
+    A draw moves its generator on. Of an operation whose shape depends on values (places where a mask holds, distinct
+    elements) the function may have used the shape alone, which is checked at each run.
+    """
+    if instruction.primitive is None or instruction.primitive is DRAW:
+        return True
+    computed = (n for n in instruction.operands if n not in program.constants)
+    return has_own_shape(instruction.primitive, [program.spaces[n].dtype for n in computed])
+
+
+def has_own_shape(primitive: Primitive, dtypes: Sequence[Any]) -> bool:
+    """Return whether the shape of what an operation gives may depend on values."""
+    if primitive.is_elementwise or isinstance(primitive.forward, np.ufunc) or primitive.family in ("leaf", "number"):
+        return False
+    if primitive.name.endswith(" with residual") or primitive.name.startswith("residual of "):
+        return False
+    if primitive.is_users or (primitive.is_discrete and primitive.name not in _OF_SHAPE):
+        return True
+    kinds = "b" if primitive.name in _INDEXED else "biu"
+    return any(dtype is not None and dtype.kind in kinds for dtype in dtypes)
+
+
+# Operations at indices, whose shape follows from those of their operands unless one is a mask.
+_INDEXED = frozenset({"gather", "scatter", "assemble", "set"})
+
+# Choices whose shape follows from those of their operands.
+_OF_SHAPE = {
+    "stacked rows",
+    "product of transposed",
+    "sum of rows",
+    "rows",
+    "argmax",
+    "argmin",
+    "argsort",
+    "stop_gradient",
+    "update",
+    "isclose",
+    "sign",
+}
+
+
+@attrs.define(eq=False)
+class _Build:
+    trace: ProgramRecorder
+    next_number: int
+    instructions: list[Instruction] = attrs.field(factory=list)
+    constants: dict[int, Any] = attrs.field(factory=dict)
+    spaces: dict[int, Space] = attrs.field(factory=dict)
+    numbers: dict[Any, int] = attrs.field(factory=dict)  # of constants, by identity or by type and value
+
+    def constant(self, x: Any) -> int:
+        """Return the number of a constant."""
+        key = (type(x), repr(x)) if type(x) in (int, float, complex, bool, str, type(None)) else id(x)
+        if key not in self.numbers:
+            number = self.numbers[key] = self.next_number
+            self.next_number += 1
+            self.constants[number] = x
+            self.spaces[number] = space_of_constant(x)
+        return self.numbers[key]
+
+    def operation(self, slot: int, entry: Entry) -> None:
+        """Add the instruction of a record."""
+        primitive, slots, kept, parameters, _, _ = entry
+        operands = tuple([self.constant(x) if at is None else at for at, x in zip(slots, kept, strict=False)])
+        location = self.trace.sites.get(slot)
+        parameters = dict(parameters) if parameters else NO_PARAMETERS
+        self.instructions.append(Instruction(primitive, operands, parameters, slot, location=location))
+
+    def guard(self, guard: Guard) -> None:
+        """Add the instruction of a guard."""
+        pairs = zip(guard.slots, guard.constants, strict=True)
+        operands = tuple([self.constant(x) if at is None else at for at, x in pairs])
+        keywords = {name: self.constant(x) for name, x in guard.keywords.items()} | dict(guard.keyword_slots)
+        self.instructions.append(
+            Instruction(None, operands, {}, -1, guard=guard, keywords=keywords, location=guard.location)
+        )
+
+    def space_of(self, slot: int) -> Space:
+        """Return what is known of a recorded value."""
+        shape, dtype = self.trace.entries[slot][SHAPE:]
+        is_number = slot in self.trace.numbers
+        parts = _parts(self.trace.entries, slot) if shape is None else ()
+        return Space(shape, dtype, is_number, not is_number and slot not in self.trace.scalars, parts)
+
+
+def _parts(entries: Sequence[Entry], slot: int) -> tuple[tuple[Any, Any], ...]:
+    """Return the shapes and dtypes of the parts of a tuple, whose records follow its own."""
+    following = itertools.islice(entries, slot + 1, None)
+    parts = itertools.takewhile(lambda entry: entry[0] is PART and entry[1] == (slot,), following)
+    return tuple([entry[SHAPE:] for entry in parts])
+
+
+def space_of_constant(x: Any) -> Space:
+    """Return what is known of a constant."""
+    if hasattr(x, "dtype") and hasattr(x, "shape"):
+        return Space(x.shape, x.dtype, False, x.shape != () or not hasattr(x, "__float__"))
+    return Space(None, None, False, False)
