@@ -91,6 +91,16 @@ def bitwise_equal(before: Any, now: Any) -> bool:
     return type(before) in (bool, int, str, type(None)) and type(before) is type(now) and bool(before == now)
 
 
+def same_snapshots(first: Any, second: Any) -> bool:
+    """Return whether two snapshots are of values that are equal to the last bit."""
+    if type(first) is tuple:
+        is_long = type(second) is tuple and len(second) == len(first)
+        return is_long and all(map(same_snapshots, first, second))
+    if type(first) is ArraySnapshot:
+        return type(second) is ArraySnapshot and first == second
+    return bitwise_equal(first, second)
+
+
 def as_picklable(guards: list[Guard] | None) -> list[Guard] | None:
     """Return guards that can be pickled; None where they cannot.
 

@@ -84,11 +84,12 @@ class NondifferentiableFunction:
         return result
 
     def _kept(self, trace: Trace, values: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
-        """Return an array as a value on the trace, and anything else off it: that was read."""
+        """Return arrays as values on the trace, and anything else off it: that was read."""
         if not any(type(x) is Tensor for x in keywords.values()):
             out = self.forward(*map(self._plain, values), **keywords)
-            is_array = isinstance(out, np.ndarray | np.generic) and out.dtype.kind in "biufc"
-            return trace.apply(self.as_choice, values, keywords) if is_array else out
+            parts = out if type(out) is tuple and out else (out,)
+            are_arrays = all(isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "biufc" for x in parts)
+            return trace.apply(self.as_choice, values, keywords) if are_arrays else out
         return self.forward(*map(self._plain, values), **{name: self._plain(x) for name, x in keywords.items()})
 
     def _plain(self, x: Any) -> Any:

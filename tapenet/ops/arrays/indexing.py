@@ -25,6 +25,7 @@ from tapenet.core.shapes import along, at as index_at
 from tapenet.core.tensor import Tensor, read_single_value, read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError, IndexingError
 from tapenet.ops.arrays.indices import (
+    ALL,
     ARRAY,
     Slice,
     Structure,
@@ -80,10 +81,7 @@ def _joined(structure: Structure, arrays: Sequence[Array]) -> Any:
 
 def _read_shape(structure: Structure, arrays: Sequence[Array], shape: tuple[int, ...]) -> tuple[int, ...]:
     """Find the shape of what an index reads from an array of `shape`."""
-    stand_ins = [
-        np.zeros(array.shape, np.intp) if _is_mapped_number(array) else read_single_value(array, "a mask as an index")
-        for array in arrays
-    ]
+    stand_ins = [_stand_in(array) if type(array) is Tensor else array for array in arrays]
     # An array of no memory of its own: a basic index into it costs nothing, however large x is.
     stand_in = np.broadcast_to(np.False_, shape)
     try:
@@ -93,13 +91,34 @@ def _read_shape(structure: Structure, arrays: Sequence[Array], shape: tuple[int,
     return read
 
 
-def _is_mapped_number(array: Array) -> bool:
-    return type(array) is Tensor and array.dtype.kind != "b"
+def _stand_in(array: Tensor) -> Array:
+    """Return an array that reads as many elements as one of an index; of a mask no more is read than their number."""
+    if array.dtype.kind != "b":
+        return np.zeros(array.shape, np.intp)
+    count = int(read_single_value(_count(array), "a mask as an index"))
+    return (np.arange(math.prod(array.shape)) < count).reshape(array.shape)
+
+
+_count = choice(np.sum, name="count")
 
 
 def _may_repeat(arrays: Sequence[Array]) -> bool:
     """Tell whether an index with these arrays can name an element twice."""
     return any(array.dtype.kind != "b" for array in arrays)
+
+
+def _is_computed_mask(arrays: Sequence[Array]) -> bool:
+    """Tell whether the arrays of an index are one mask that a trace keeps, or that differs between examples."""
+    return len(arrays) == 1 and type(arrays[0]) is Tensor and arrays[0].dtype.kind == "b"
+
+
+def _axes_behind(index: Structure, axes: int, ndim: int) -> int:
+    """Count the axes of an array behind those that its index's mask covers; -1 for an index that has other parts."""
+    place = index.index(ARRAY)
+    if any(part not in (ARRAY, Ellipsis, ALL) for part in index) or index.count(Ellipsis) > 1:
+        return -1
+    behind = len(index) - 1 - place if Ellipsis in index[:place] else ndim - axes - place
+    return behind if ndim - axes - behind >= index[:place].count(ALL) else -1
 
 
 # ---- reading, and its transpose ----
@@ -438,12 +457,45 @@ class IndexedUpdate:
             value = reshape(value, value.shape[extra:]) if extra else value
         return value if value.dtype == self._x.dtype else astype(value, self._x.dtype)
 
+    def _spread(
+        self, method: str, value: Array, index: Structure, arrays: Sequence[Array]
+    ) -> tuple[Array, Array] | None:
+        """Return where a computed mask holds, and a value that broadcasts to x; None where their number matters."""
+        if not _is_computed_mask(arrays):
+            return None
+        mask, x = arrays[0], self._x
+        behind = _axes_behind(index, mask.ndim, x.ndim)
+        value = value if hasattr(value, "dtype") else np.asarray(value)
+        shape = value.shape
+        while len(shape) > behind and shape[0] == 1:  # one value for all elements, or one row for all rows
+            shape = shape[1:]
+        fits = zip(shape[::-1], x.shape[::-1], strict=False)
+        if behind < 0 or len(shape) > behind or any(n not in (1, m) for n, m in fits):
+            return None
+        before = x.ndim - behind - mask.ndim
+        if x.shape[before : before + mask.ndim] != mask.shape:
+            return None  # NumPy has an error for it
+        _check_kinds(method, x.dtype, value.dtype)
+        value = value if shape == value.shape else reshape(value, shape)
+        return reshape(mask, (*mask.shape, *(1,) * behind)), value if value.dtype == x.dtype else astype(value, x.dtype)
+
+    def _chosen(self, operation: Callable[[Array, Array], Array], mask: Array, value: Array) -> Array:
+        """Apply an operation where a mask holds; elsewhere it is of ones, as no other error or derivative may arise."""
+        one = np.ones((), self._x.dtype)
+        return where(mask, operation(where(mask, self._x, one), where(mask, value, one)), self._x)
+
     def _stored(self, method: str, value: Array) -> Array:
         index, arrays = _split(self._index)
+        spread = self._spread(method, value, index, arrays)
+        if spread is not None:
+            return where(spread[0], spread[1], self._x)
         return _set(self._x, self._fitted(method, value, index, arrays), *arrays, index=index)
 
     def _added(self, method: str, value: Array) -> Array:
         index, arrays = _split(self._index)
+        spread = self._spread(method, value, index, arrays)
+        if spread is not None:
+            return where(spread[0], (add if method == "add" else subtract)(self._x, spread[1]), self._x)
         shape = self._x.shape
         value = broadcast_to(self._fitted(method, value, index, arrays), _read_shape(index, arrays, shape))
         placed = _scatter if arrays else _place
@@ -453,6 +505,9 @@ class IndexedUpdate:
     def _applied(self, method: str, operation: Callable[[Array, Array], Array], value: Array) -> Array:
         """Apply an operation to what is there and a value; of an element that the index repeats, one after another."""
         index, arrays = _split(self._index)
+        spread = self._spread(method, value, index, arrays)
+        if spread is not None:
+            return self._chosen(operation, *spread)
         value = self._fitted(method, value, index, arrays)
         if not _may_repeat(arrays):
             return self._stored(method, operation(self.get(), value))

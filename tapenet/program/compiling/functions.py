@@ -14,6 +14,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.argument_checks import check_transform, checked_choice, checked_flag, shown
+from tapenet.core.guards import same_snapshots
 from tapenet.core.pytrees import TreeSpec, told_apart, tree_flatten_with_static
 from tapenet.core.recorder import INSTRUMENTS
 from tapenet.core.source_lines import warn_at_user_line
@@ -26,6 +27,7 @@ from tapenet.program.compiling.signatures import leaf_key, number_key, shared_pl
 from tapenet.program.evaluating import GuardFailedError
 from tapenet.program.instructions import Program
 from tapenet.program.passes import optimized
+from tapenet.program.recording.building import must_run
 from tapenet.program.recording.environment import Environment, environment_of
 from tapenet.program.recording.generators import saved
 from tapenet.program.recording.recorder import RECORDING, RefusedError, UnsupportedError
@@ -322,7 +324,7 @@ class CompiledFunction(Generic[P, Value]):
         with self._lock:
             known.varying = varying
             waiting = (x for x in known.entries if x.run is None and x.numbers == numbers)
-            first = next((x for x in waiting if _same_answers(x.recorded, made)), None)
+            first = next((x for x in waiting if _same_ways(x.recorded, made)), None)
             if first is not None:
                 trouble = same_constants(first.recorded, made)
                 if not trouble:
@@ -439,10 +441,16 @@ def _choices_of_varying(known: Signature, leaves: Sequence[Any]) -> Collection[f
     return dict.fromkeys((*first, _varying(known, leaves), frozenset[int]()))
 
 
-def _same_answers(first: Recorded, second: Recorded) -> bool:
-    """Return whether two recorded calls went the same way."""
+def _same_ways(first: Recorded, second: Recorded) -> bool:
+    """Return whether two recorded calls read the same off, and found as many elements where masks hold."""
     ours, theirs = ([x.guard.answer for x in made.program if x.guard is not None] for made in (first, second))
-    return ours == theirs
+    if len(ours) != len(theirs) or not all(map(same_snapshots, ours, theirs)):
+        return False
+    own, others = (
+        [(x.name, made.program.spaces[x.out].shape) for x in made.program if x.out >= 0 and must_run(x, made.program)]
+        for made in (first, second)
+    )
+    return own == others
 
 
 def _reason(error: Exception) -> str:
