@@ -36,7 +36,17 @@ import numpy as np
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.fast_path import public_function
 from tapenet.core.nondifferentiable import choice
-from tapenet.core.primitive import Array, BatchRule, CompiledRule, JointReads, Primitive, Shapes, bind, register
+from tapenet.core.primitive import (
+    Array,
+    BatchRule,
+    CompiledRule,
+    JointReads,
+    Primitive,
+    Shapes,
+    ShapeSource,
+    bind,
+    register,
+)
 from tapenet.core.record import Kept, Parameters, Shape, Slots
 from tapenet.core.signatures import elementwise_signature
 from tapenet.errors import ArgumentError, ArgumentTypeError
@@ -187,7 +197,10 @@ def general(
         primitive = built(name, "general", forward, pullbacks, pushforwards, batch=batch)
         if with_residual is not None:
             residual = choice(
-                lambda *xs, **parameters: with_residual(*xs, **parameters)[1], name=f"residual of {name}", batch=batch
+                lambda *xs, **parameters: with_residual(*xs, **parameters)[1],
+                name=f"residual of {name}",
+                batch=batch,
+                shape_depends_on="shapes",
             )
             primitive = attrs.evolve(primitive, with_residual=with_residual, residual=residual)
         return register(primitive)
@@ -202,6 +215,7 @@ def joint(
     name: str,
     reads: JointReads,
     batch: BatchRule | None = None,
+    shape_depends_on: ShapeSource | None = None,
 ) -> Callable[[Callable[..., Array]], Primitive]:
     """Declare a function of any number of operands, with one rule for all of them.
 
@@ -213,6 +227,9 @@ def joint(
         reads: which operands the rules read: "none", for each operand the "others", "all", or a number for those from
             that place on; the others are None in `operands`.
         batch: how `vmap` evaluates it; one example after the other by default.
+        shape_depends_on: what the shape of the output depends on: the "shapes" of operands, the elements of "masks" or
+            of "integers" among them, which is the default, or all "values". A compiled program checks shapes that
+            depend on elements at each run.
 
     Returns:
         A decorator of the forward function, which gives the primitive: a callable.
@@ -235,7 +252,14 @@ def joint(
 
     def declare(forward: Callable[..., Array]) -> Primitive:
         primitive = Primitive(
-            name, "joint", forward, joint_pullback=pulled, joint_pushforward=pushed, joint_reads=reads, batch=batch
+            name,
+            "joint",
+            forward,
+            joint_pullback=pulled,
+            joint_pushforward=pushed,
+            joint_reads=reads,
+            batch=batch,
+            shape_depends_on=shape_depends_on,
         )
         return register(primitive)
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from tapenet.core.arguments import collected, holds_tensor, refuse
 from tapenet.core.batching import Map, elementwise_rule, one_by_one
-from tapenet.core.primitive import NO_PATH, Array, BatchRule, Primitive, Shapes, as_numpy_number
+from tapenet.core.primitive import NO_PATH, Array, BatchRule, Primitive, Shapes, ShapeSource, as_numpy_number
 from tapenet.core.pytrees import TreeSpec, tree_flatten, tree_unflatten
 from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.signatures import elementwise_signature
@@ -49,23 +49,26 @@ class NondifferentiableFunction:
         forward: computes it, on plain values.
         batch: evaluates it over a batch (see `tapenet.core.batching`); None to go through the batch one by one.
         is_users: whether `forward` is a user's own function, whose exceptions pass unchanged.
+        shape_depends_on: as of a `Primitive`.
     """
 
     name: str
     forward: Callable[..., Any]
     batch: BatchRule | None = None
     is_users: bool = False
+    shape_depends_on: ShapeSource | None = None
     as_choice: Primitive = attrs.field(init=False)  # the same of the library's own choices: it stays on their tape
 
     @as_choice.default
     def _as_choice(self) -> Primitive:
-        return attrs.evolve(choice(self.forward, name=self.name, batch=self.batch), is_users=self.is_users)
+        kept = choice(self.forward, name=self.name, batch=self.batch, shape_depends_on=self.shape_depends_on)
+        return attrs.evolve(kept, is_users=self.is_users)
 
     def __repr__(self) -> str:
         return f"<function {self.name}, without derivative>"
 
     def __reduce__(self) -> Any:
-        return type(self), (self.name, self.forward, self.batch, self.is_users)
+        return type(self), (self.name, self.forward, self.batch, self.is_users, self.shape_depends_on)
 
     def __call__(self, *operands: Any, **parameters: Any) -> Any:
         """Compute on the values under Tensors, return plain values or mapped ones, and record a guard."""
@@ -127,6 +130,7 @@ def nondifferentiable(
     name: str | None = None,
     doc: str | None = None,
     batch: BatchRule | None = None,
+    shape_depends_on: ShapeSource | None = None,
 ) -> Callable[..., Any]:
     """Declare a function without a derivative: it is called on plain values, those under Tensors.
 
@@ -135,12 +139,15 @@ def nondifferentiable(
         name: for errors; the function's own by default.
         doc: the docstring; the function's own by default.
         batch: how it is evaluated over a batch (see `tapenet.core.batching`); one by one by default.
+        shape_depends_on: what the shape of the result depends on, as for `choice`.
 
     >>> count = tn.extend.nondifferentiable(np.count_nonzero)
     >>> tn.grad(lambda x: x * count(x))(3.0)
     np.float64(1.0)
     """
-    of_tensors = NondifferentiableFunction(name or function.__name__, function, batch)
+    of_tensors = NondifferentiableFunction(
+        name or function.__name__, function, batch, shape_depends_on=shape_depends_on
+    )
     place = _place_of_out(function)
 
     @functools.wraps(function, updated=())
@@ -177,7 +184,13 @@ def documented(ours: Callable[..., Any], function: Callable[..., Any], doc: str 
     return ours
 
 
-def choice(function: Callable[..., Any], *, name: str | None = None, batch: BatchRule | None = None) -> Primitive:
+def choice(
+    function: Callable[..., Any],
+    *,
+    name: str | None = None,
+    batch: BatchRule | None = None,
+    shape_depends_on: ShapeSource | None = None,
+) -> Primitive:
     """Declare a piecewise constant function whose result stays on the tape: an order, a mask, a sign.
 
     It has no derivative, and walks skip it. A replay of the tape computes it again, so that a derivative that was
@@ -187,12 +200,16 @@ def choice(function: Callable[..., Any], *, name: str | None = None, batch: Batc
         function: `(*operands, **parameters)` of plain arrays.
         name: for listings and errors; the function's own by default.
         batch: how it is evaluated over a batch.
+        shape_depends_on: what the shape of the result depends on: the "shapes" of operands, the elements of "masks" or
+            of "integers" among them, or all "values", which is the default unless `batch` says that the function goes
+            element by element. A compiled program checks shapes that depend on elements at each run.
 
     >>> order = tn.extend.choice(np.argsort, name="docs.order")
     >>> tn.grad(lambda x: tnp.sum(x[order(x)] * np.arange(3.0)))(np.array([5.0, 4.0, 6.0]))
     array([1., 0., 2.])
     """
-
+    if shape_depends_on is None and batch is elementwise_rule:
+        shape_depends_on = "shapes"
     return Primitive(
         name or function.__name__,
         "choice",
@@ -202,6 +219,7 @@ def choice(function: Callable[..., Any], *, name: str | None = None, batch: Batc
         joint_reads="none",
         batch=batch,
         is_discrete=True,
+        shape_depends_on=shape_depends_on,
     )
 
 

@@ -35,6 +35,7 @@ Shapes = Sequence[Shape | None]  # of a record's operands; None for a tuple
 JointReads = Literal["none", "others", "all"] | int  # an int for the operands from that index on
 CompiledRule = Callable[[Array, Kept, Parameters, Shape], Array]  # of t, what the record holds, the operand's shape
 JointRule = Callable[[Any, Slots, Kept, Parameters, Shapes], Any]
+ShapeSource = Literal["shapes", "masks", "integers", "values"]
 BatchRule = Callable[..., Array]  # see `tapenet.core.batching`
 
 REGISTRY: dict[str, Primitive] = {}
@@ -88,6 +89,10 @@ class Primitive:
             pushforward alone where the pullback is its transpose.
         recomputes: whether its rules compute again what the forward function did, so that several rows of a Jacobian
             are to go back together.
+        has_effects: whether it does more than compute its value: a draw moves its generator on.
+        shape_depends_on: what the shape of the output depends on beside parameters: on the "shapes" of operands alone;
+            on the elements of operands that are "masks", or of those that are "integers" or masks; on all "values".
+            None for what follows from its kind.
         is_own_elementwise: whether it is elementwise and the library's own, so that its rules may be trusted: of `t` of
             the output's shape they give that shape. Those of users and of other packages are checked.
         module: of a user's operation that of the function it is made of, where pickle looks for it.
@@ -114,6 +119,8 @@ class Primitive:
     is_users: bool = False
     users_rules: Literal["none", "each", "pushforward"] = "none"
     recomputes: bool = False
+    has_effects: bool = False
+    shape_depends_on: ShapeSource | None = None
     module: str = ""
     is_own_elementwise: bool = attrs.field(init=False)
     _pickers: dict[int, Callable[[tuple[Any, ...]], Kept]] = attrs.field(factory=dict, init=False)
@@ -126,6 +133,17 @@ class Primitive:
     def takes_numbers(self) -> bool:
         """Whether a watched Python number stays one as an operand; other functions expect an array's attributes."""
         return self.is_elementwise or isinstance(self.forward, np.ufunc)
+
+    def may_vary_in_shape(self, dtypes: Sequence[Any]) -> bool:
+        """Return whether other values of operands of the same shapes, and of these dtypes, may give another shape."""
+        kinds = _KINDS[self.shape_depends_on or self._shape_source]
+        return kinds is None or any(dtype is not None and dtype.kind in kinds for dtype in dtypes)
+
+    @property
+    def _shape_source(self) -> ShapeSource:
+        if self.takes_numbers or self.family in ("leaf", "number"):
+            return "shapes"
+        return "values" if self.is_users or self.is_discrete else "integers"
 
     def __call__(self, *operands: Array, **parameters: Any) -> Array:
         """Compute, and record on every open tape that an operand belongs to."""
@@ -212,6 +230,10 @@ class Primitive:
         keeps = self.keeps(tuple([slot is None for slot in slots]))
         picker = self._pickers[pattern] = itemgetter(*[i if keep else len(keeps) for i, keep in enumerate(keeps)])
         return picker
+
+
+# The kinds of dtypes of which elements may decide about a shape; None for all.
+_KINDS: Mapping[ShapeSource, str | None] = {"shapes": "", "masks": "b", "integers": "biu", "values": None}
 
 
 def register(primitive: Primitive) -> Primitive:

@@ -65,6 +65,7 @@ def with_users_residual(primitive: Primitive, evaluated: Evaluation) -> Primitiv
         joint_pushforward=refuse,
         joint_reads="none",
         is_users=True,
+        shape_depends_on="shapes",
     )
     return attrs.evolve(primitive, with_residual=evaluated, residual=residual)
 

@@ -67,7 +67,7 @@ def _updated(
     return tuple([as_numpy_number(x) for x in (*results, np.bool_(is_left_out))])
 
 
-_UPDATE = choice(_updated, name="update")
+_UPDATE = choice(_updated, name="update", shape_depends_on="shapes")
 
 
 def updated_in_program(

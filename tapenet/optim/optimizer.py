@@ -299,7 +299,7 @@ def _update(
     return tuple([x for row in optimizer.moved(int(step), rows, donate) for x in row])
 
 
-_UPDATE = choice(_update, name="update")
+_UPDATE = choice(_update, name="update", shape_depends_on="shapes")
 
 
 def with_decay(gradient: Array, parameter: Array, weight_decay: Any) -> Array:

@@ -38,6 +38,13 @@ class Space:
     is_array: bool = True
     parts: tuple[tuple[Any, Any], ...] = ()
 
+    @classmethod
+    def of_constant(cls, x: Any) -> Space:
+        """Return what is known of a constant."""
+        if hasattr(x, "dtype") and hasattr(x, "shape"):
+            return cls(x.shape, x.dtype, False, x.shape != () or not hasattr(x, "__float__"))
+        return cls(None, None, False, False)
+
     def __str__(self) -> str:
         if self.dtype is None:
             return "object"
@@ -160,6 +167,26 @@ def _names(program: Program) -> dict[int, str]:
 def _short(value: Any) -> str:
     text = str(value) if isinstance(value, np.dtype) else repr(value)
     return text if len(text) <= 60 else f"<{type(value).__name__}>"
+
+
+def is_pure(instruction: Instruction) -> bool:
+    """Return whether an operation depends on its operands alone and does nothing else: no guard, draw or user's own."""
+    primitive = instruction.primitive
+    return primitive is not None and not primitive.has_effects and not primitive.is_users
+
+
+def must_run(instruction: Instruction, program: Program) -> bool:
+    """Return whether an instruction stays in a program though nothing needs its value.
+
+    A draw moves its generator on. Of an operation whose shape depends on values (places where a mask holds, distinct
+    elements) the function may have used the shape alone, which is checked at each run.
+    """
+    primitive = instruction.primitive
+    if primitive is None or primitive.has_effects:
+        return True
+    return primitive.may_vary_in_shape(
+        [program.spaces[n].dtype for n in instruction.operands if n not in program.constants]
+    )
 
 
 def last_uses(instructions: Sequence[Instruction], kept: Sequence[int]) -> list[tuple[int, ...]]:

@@ -148,7 +148,7 @@ def _gather_pushforward(
     return _gather(tangents[0], *operands[1:], index=index)
 
 
-@joint(_gather_pullback, _gather_pushforward, name="gather", reads=1, batch=gather_rule)
+@joint(_gather_pullback, _gather_pushforward, name="gather", reads=1, batch=gather_rule, shape_depends_on="masks")
 def _gather(x: Array, *arrays: Array, index: Structure) -> Array:
     return x[_joined(index, arrays)]
 
@@ -177,7 +177,7 @@ def _scatter_pushforward(
 _MOST_AXES = 32  # beyond them NumPy's add.at writes where it should not, and kills the process
 
 
-@joint(_scatter_pullback, _scatter_pushforward, name="scatter", reads=1, batch=scatter_rule)
+@joint(_scatter_pullback, _scatter_pushforward, name="scatter", reads=1, batch=scatter_rule, shape_depends_on="masks")
 def _scatter(x: Array, *arrays: Array, index: Structure, shape: tuple[int, ...]) -> Array:
     if not _may_repeat(arrays):
         placed = np.zeros(shape, x.dtype)
@@ -299,7 +299,14 @@ def _assemble_rule(
     return total
 
 
-@joint(_assemble_pullback, _assemble_pushforward, name="assemble", reads="all", batch=_assemble_rule)
+@joint(
+    _assemble_pullback,
+    _assemble_pushforward,
+    name="assemble",
+    reads="all",
+    batch=_assemble_rule,
+    shape_depends_on="masks",
+)
 def _assemble(*operands: Array, indices: _Indices, shape: tuple[int, ...]) -> Array:
     total = np.zeros(shape, operands[0].dtype)
     for values, arrays, index in _by_piece(operands, indices):
@@ -368,7 +375,7 @@ def _set_pushforward(tangents: Sequence[Array], operands: Sequence[Array], shape
     return _set(x_dot, np.zeros((), x_dot.dtype) if value_dot is None else value_dot, *operands[2:], index=index)
 
 
-@joint(_set_pullback, _set_pushforward, name="set", reads=2, batch=set_rule)
+@joint(_set_pullback, _set_pushforward, name="set", reads=2, batch=set_rule, shape_depends_on="masks")
 def _set(x: Array, value: Array, *arrays: Array, index: Structure) -> Array:
     changed = np.array(x)
     changed[_joined(index, arrays)] = value

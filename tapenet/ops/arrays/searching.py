@@ -67,6 +67,7 @@ any = nondifferentiable(
 argmax = nondifferentiable(
     np.argmax,
     batch=along_axis,
+    shape_depends_on="shapes",
     doc="""Find the place of the largest element, the first of equal ones.
 
     No derivative: the result is plain integers. `max` and `take_along_axis` give the element with its derivative.
@@ -78,6 +79,7 @@ argmax = nondifferentiable(
 argmin = nondifferentiable(
     np.argmin,
     batch=along_axis,
+    shape_depends_on="shapes",
     doc="""Find the place of the smallest element, the first of equal ones.
 
     No derivative: the result is plain integers. `min` and `take_along_axis` give the element with its derivative.
@@ -86,7 +88,7 @@ argmin = nondifferentiable(
     1
     """,
 )
-argsort = nondifferentiable(np.argsort, batch=along_axis)
+argsort = nondifferentiable(np.argsort, batch=along_axis, shape_depends_on="shapes")
 argpartition = nondifferentiable(
     np.argpartition,
     batch=along_axis,

@@ -26,8 +26,7 @@ from tapenet.program.fusion.panels import Panels
 from tapenet.program.fusion.reducing import Reduced
 from tapenet.program.fusion.regions import Region, in_regions
 from tapenet.program.fusion.stretches import Stretch
-from tapenet.program.instructions import Instruction, Program, last_uses
-from tapenet.program.recording.building import must_run
+from tapenet.program.instructions import Instruction, Program, last_uses, must_run
 
 Run = Callable[[Sequence[Any]], tuple[Any, ...]]
 Step = Instruction | Region | Stretch | Closed | Reduced | Panels

@@ -19,7 +19,6 @@ from tapenet.program.fusion.reducing import reduction_of
 from tapenet.program.instructions import Instruction, Program, Space
 from tapenet.program.passes.rewriting import new_numbers
 from tapenet.program.passes.subexpressions import without_repetition
-from tapenet.program.recording.building import space_of_constant
 
 MOMENTS = frozenset({"var", "std", "norm"})
 
@@ -100,5 +99,5 @@ class _Writer:
 
     def _constant(self, x: float) -> int:
         number = next(self.numbers)
-        self.constants[number], self.spaces[number] = x, space_of_constant(x)
+        self.constants[number], self.spaces[number] = x, Space.of_constant(x)
         return number

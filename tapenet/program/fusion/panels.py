@@ -17,9 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 import attrs
 
 from tapenet.program.fusion.regions import Region, Step, inputs_of, made_by, read_by, whole_reads
-from tapenet.program.instructions import Instruction, Program
-from tapenet.program.passes.rewriting import is_pure
-from tapenet.program.recording.building import must_run
+from tapenet.program.instructions import Instruction, Program, is_pure, must_run
 
 # Elements of a matrix from which on its panels are worth a call: alone, and if it can be multiplied within a stretch,
 # which panels would cut in two. And vectors of one product with it.

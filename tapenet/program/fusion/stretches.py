@@ -18,8 +18,7 @@ from tapenet.program.fusion.panels import Panels
 from tapenet.program.fusion.regions import Region, Step, inputs_of, read_by
 from tapenet.program.fusion.scatters import Scatter
 from tapenet.program.fusion.transforms import Transform
-from tapenet.program.instructions import Instruction, Program
-from tapenet.program.passes.rewriting import is_pure
+from tapenet.program.instructions import Instruction, Program, is_pure
 from tapenet.program.selections import distance, dummy
 
 # Multiplications of a product up to which one thread does it.

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from tapenet.program.instructions import Instruction, Program
-from tapenet.program.passes.rewriting import is_pure, with_values_replaced
+from tapenet.program.instructions import Instruction, Program, is_pure
+from tapenet.program.passes.rewriting import with_values_replaced
 
 Makers = Mapping[int, Instruction]  # by the number of what they make
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from tapenet.program.instructions import Program
-from tapenet.program.recording.building import must_run
+from tapenet.program.instructions import Program, must_run
 
 
 def without_dead_code(program: Program) -> Program:

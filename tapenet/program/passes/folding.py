@@ -9,8 +9,7 @@ import attrs
 import numpy as np
 
 from tapenet.core.primitive import as_numpy_number
-from tapenet.program.instructions import Program
-from tapenet.program.passes.rewriting import is_pure
+from tapenet.program.instructions import Program, is_pure
 
 # Bytes of an array beyond which it is computed at each run: a broadcast constant would fill memory.
 LARGEST = 2**16

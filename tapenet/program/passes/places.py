@@ -18,7 +18,6 @@ from tapenet.ops.arrays.indices import ARRAY
 from tapenet.program.instructions import Instruction, Program, Space
 from tapenet.program.passes.rewriting import new_numbers
 from tapenet.program.ranges import lie_within, size_fits
-from tapenet.program.recording.building import space_of_constant
 
 # How many times as many elements as are read an array has at most: along one axis it may be a copy.
 _LARGER = 4
@@ -134,7 +133,7 @@ class _Writer:
         if x not in self.known:
             number = self.known[x] = next(self.numbers)
             self.constants[number] = x
-            self.spaces[number] = space_of_constant(x)
+            self.spaces[number] = Space.of_constant(x)
         return self.known[x]
 
 

@@ -43,10 +43,10 @@ def _sum_of_rows(x: Any) -> Any:
     return np.add.reduce(x, axis=0)
 
 
-STACK = choice(_stack, name="stacked rows")
-TRANSPOSED = choice(_product_of_transposed, name="product of transposed")
-SUMMED = choice(_sum_of_rows, name="sum of rows")
-ROWS = choice(_rows, name="rows")
+STACK = choice(_stack, name="stacked rows", shape_depends_on="shapes")
+TRANSPOSED = choice(_product_of_transposed, name="product of transposed", shape_depends_on="shapes")
+SUMMED = choice(_sum_of_rows, name="sum of rows", shape_depends_on="shapes")
+ROWS = choice(_rows, name="rows", shape_depends_on="shapes")
 
 
 def with_joined_products(program: Program) -> Program:

@@ -18,7 +18,8 @@ def _joined(primitive: Primitive) -> Primitive:
     """Return the operation that gives a primitive's output and its residual."""
     if primitive not in _JOINED:
         assert primitive.with_residual is not None
-        _JOINED[primitive] = choice(primitive.with_residual, name=f"{primitive.name} with residual")
+        name = f"{primitive.name} with residual"
+        _JOINED[primitive] = choice(primitive.with_residual, name=name, shape_depends_on="shapes")
     return _JOINED[primitive]
 
 

@@ -7,13 +7,6 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from tapenet.program.instructions import Instruction, Program
-from tapenet.program.recording.generators import DRAW
-
-
-def is_pure(instruction: Instruction) -> bool:
-    """Return whether an operation depends on its operands alone and does nothing else: no guard, draw or user's own."""
-    primitive = instruction.primitive
-    return primitive is not None and primitive is not DRAW and not primitive.is_users
 
 
 def with_values_replaced(program: Program, instructions: Iterable[Instruction], replaced: Mapping[int, int]) -> Program:

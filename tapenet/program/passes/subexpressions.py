@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from tapenet.program.instructions import Instruction, Program
-from tapenet.program.passes.rewriting import is_pure, with_values_replaced
+from tapenet.program.instructions import Instruction, Program, is_pure
+from tapenet.program.passes.rewriting import with_values_replaced
 
 
 def without_repetition(program: Program) -> Program:

@@ -16,8 +16,8 @@ import numpy as np
 
 from tapenet.core.primitive import Array, Primitive
 from tapenet.kernels import triangles
-from tapenet.program.instructions import Instruction, Program
-from tapenet.program.passes.rewriting import is_pure, with_values_replaced
+from tapenet.program.instructions import Instruction, Program, is_pure
+from tapenet.program.passes.rewriting import with_values_replaced
 
 LOWER, UPPER = "lower triangular", "upper triangular"
 _TURNED = {LOWER: UPPER, UPPER: LOWER}

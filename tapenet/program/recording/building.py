@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
-import numpy as np
 
 from tapenet.core.guards import Guard
-from tapenet.core.primitive import PART, Primitive
+from tapenet.core.primitive import PART
 from tapenet.core.record import NO_PARAMETERS, SHAPE, Entry
 from tapenet.program.instructions import Instruction, Program, Space
-from tapenet.program.recording.generators import DRAW
 from tapenet.program.recording.recorder import ProgramRecorder
 from tapenet.walks.reachability import needed_slots
 from tapenet.walks.replay import read_slots
@@ -49,50 +47,7 @@ def program_of(trace: ProgramRecorder, inputs: Sequence[int], outputs: Sequence[
 def _must_stay(entries: Sequence[Entry], entry: Entry) -> bool:
     """Return whether a recorded operation stays in a program though nothing needs its value."""
     primitive, slots, *_ = entry
-    return primitive is DRAW or has_own_shape(primitive, [entries[slot][-1] for slot in slots if slot is not None])
-
-
-def must_run(instruction: Instruction, program: Program) -> bool:
-    """Return whether an instruction stays in a program though nothing needs its value.
-
-    A draw moves its generator on. Of an operation whose shape depends on values (places where a mask holds, distinct
-    elements) the function may have used the shape alone, which is checked at each run.
-    """
-    if instruction.primitive is None or instruction.primitive is DRAW:
-        return True
-    computed = (n for n in instruction.operands if n not in program.constants)
-    return has_own_shape(instruction.primitive, [program.spaces[n].dtype for n in computed])
-
-
-def has_own_shape(primitive: Primitive, dtypes: Sequence[Any]) -> bool:
-    """Return whether the shape of what an operation gives may depend on values."""
-    if primitive.is_elementwise or isinstance(primitive.forward, np.ufunc) or primitive.family in ("leaf", "number"):
-        return False
-    if primitive.name.endswith(" with residual") or primitive.name.startswith("residual of "):
-        return False
-    if primitive.is_users or (primitive.is_discrete and primitive.name not in _OF_SHAPE):
-        return True
-    kinds = "b" if primitive.name in _INDEXED else "biu"
-    return any(dtype is not None and dtype.kind in kinds for dtype in dtypes)
-
-
-# Operations at indices, whose shape follows from those of their operands unless one is a mask.
-_INDEXED = frozenset({"gather", "scatter", "assemble", "set"})
-
-# Choices whose shape follows from those of their operands.
-_OF_SHAPE = {
-    "stacked rows",
-    "product of transposed",
-    "sum of rows",
-    "rows",
-    "argmax",
-    "argmin",
-    "argsort",
-    "stop_gradient",
-    "update",
-    "isclose",
-    "sign",
-}
+    return primitive.has_effects or primitive.may_vary_in_shape([entries[at][-1] for at in slots if at is not None])
 
 
 @attrs.define(eq=False)
@@ -111,7 +66,7 @@ class _Build:
             number = self.numbers[key] = self.next_number
             self.next_number += 1
             self.constants[number] = x
-            self.spaces[number] = space_of_constant(x)
+            self.spaces[number] = Space.of_constant(x)
         return self.numbers[key]
 
     def operation(self, slot: int, entry: Entry) -> None:
@@ -144,10 +99,3 @@ def _parts(entries: Sequence[Entry], slot: int) -> tuple[tuple[Any, Any], ...]:
     following = itertools.islice(entries, slot + 1, None)
     parts = itertools.takewhile(lambda entry: entry[0] is PART and entry[1] == (slot,), following)
     return tuple([entry[SHAPE:] for entry in parts])
-
-
-def space_of_constant(x: Any) -> Space:
-    """Return what is known of a constant."""
-    if hasattr(x, "dtype") and hasattr(x, "shape"):
-        return Space(x.shape, x.dtype, False, x.shape != () or not hasattr(x, "__float__"))
-    return Space(None, None, False, False)

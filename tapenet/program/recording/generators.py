@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
 import numpy as np
 
 from tapenet.core.nondifferentiable import choice
@@ -26,7 +27,7 @@ class _Array:
 
 
 _ARRAY = _Array()  # in the place of an argument that is a value
-DRAW = choice(_draw, name="draw")
+DRAW = attrs.evolve(choice(_draw, name="draw"), has_effects=True)
 
 
 class TracedGenerator(np.random.Generator):

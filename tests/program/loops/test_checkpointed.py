@@ -695,7 +695,11 @@ def test_checks_name_the_operation_inside_the_step() -> None:
     def step(u: Array, i: int) -> Array:
         return tnp.log(u - 1.0)
 
-    with tn.checks(), np.errstate(all="ignore"), pytest.raises(tn.NumericalError, match=r"^log: .*test_checkpointed.py"):
+    with (
+        tn.checks(),
+        np.errstate(all="ignore"),
+        pytest.raises(tn.NumericalError, match=r"^log: .*test_checkpointed.py"),
+    ):
         tn.grad(lambda u: tn.checkpointed_loop(step, u, 5))(4.0)
 
 
