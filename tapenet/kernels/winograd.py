@@ -95,11 +95,16 @@ def convolve(x: Array, kernel: Array, before: Pair, y: Array, *, turned: bool = 
 
     def work(mine: slice) -> None:
         for images in _blocks(mine, tiles, channels * x.itemsize):
-            transformed = _transformed_images(x[images], before, tiles)
-            products = _product(transformed.reshape(16, -1, x.shape[3]), weights)
-            _write_outputs(products.reshape(4, 4, -1, *tiles, y.shape[3]), y[images])
+            _convolve_block(x[images], weights, before, y[images])
 
     _share_images(work, y.shape, channels * x.itemsize)
+
+
+def _convolve_block(x: Array, weights: Array, before: Pair, y: Array) -> None:
+    """Write the convolution of some images; what it works in is free before the next block takes as much."""
+    tiles = _tiles(y.shape)
+    products = _product(_transformed_images(x, before, tiles).reshape(16, -1, x.shape[3]), weights)
+    _write_outputs(products.reshape(4, 4, -1, *tiles, y.shape[3]), y)
 
 
 def convolve_kernel(x: Array, t: Array, before: Pair) -> Array:
@@ -114,10 +119,7 @@ def convolve_kernel(x: Array, t: Array, before: Pair) -> Array:
     def work(mine: slice) -> None:
         total: Array | None = None
         for images in _blocks(mine, tiles, width):
-            transformed = _transformed_images(x[images], before, tiles).reshape(16, -1, channels)
-            cotangents = _transformed_cotangents(t[images], tiles).reshape(16, -1, outputs)
-            products = _product(transformed.swapaxes(1, 2), cotangents)
-            total = products if total is None else np.add(total, products, out=total)
+            total = _sum(total, _kernel_products(x[images], t[images], before))
         assert total is not None  # slices are not empty
         totals[mine.start] = total
 
@@ -128,6 +130,18 @@ def convolve_kernel(x: Array, t: Array, before: Pair) -> Array:
     kernel = empty((3, 3, channels, outputs), first.dtype)
     _map_columns("kernel_cotangent", first, kernel.reshape(9, channels, outputs))
     return kernel
+
+
+def _kernel_products(x: Array, t: Array, before: Pair) -> Array:
+    """Compute the cotangent of a transformed kernel from some images: shape (16, C, O)."""
+    tiles = _tiles(t.shape)
+    transformed = _transformed_images(x, before, tiles).reshape(16, -1, x.shape[3])
+    return _product(transformed.swapaxes(1, 2), _transformed_cotangents(t, tiles).reshape(16, -1, t.shape[3]))
+
+
+def _sum(total: Array | None, term: Array) -> Array:
+    """Add a term to a total, or begin with it."""
+    return term if total is None else np.add(total, term, out=total)
 
 
 def _slabs(channels: int, outputs: tuple[int, ...], width: int) -> list[slice]:

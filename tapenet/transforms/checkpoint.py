@@ -266,7 +266,7 @@ def _pullback(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes
         operands = [x if slot is None else trace.watch(x) for x, slot in zip(kept, slots, strict=False)]
         outs = parameters["run"](*operands)
     sources = [x for x, slot in zip(operands, slots, strict=True) if slot is not None]
-    pulled = iter(vjp_walk(trace, [outs[i] for i in t.parts], list(t.parts.values()), sources))
+    pulled = iter(vjp_walk(trace, [outs[i] for i in t.parts], list(t.parts.values()), sources, is_last=True))
     found = [None if slot is None else next(pulled) for slot in slots]
     return [NO_PATH if bar is None and slot is not None else bar for bar, slot in zip(found, slots, strict=True)]
 

@@ -60,7 +60,7 @@ def _gradient_of(
     check_scalar(
         function, tree_leaves(recording.y), "For other outputs use tn.vjp or tn.jacobian, or sum it first: y.sum()."
     )
-    gradients = recording.vjp(ones_for(recording.y))
+    gradients = recording.vjp(ones_for(recording.y), is_last=True)
     return recording.value, by_argnums(argnums, gradients), recording.aux
 
 
@@ -209,7 +209,7 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool 
             raise ArgumentError(f"elementwise_grad: y must be one array; got a pytree of {len(leaves)} leaves.{advice}")
         cotangents = ones_for(recording.y)
         check_scalar("elementwise_grad", [x.ravel()[0] if x.size else x.sum() for x in cotangents])
-        gradients = recording.vjp(cotangents)
+        gradients = recording.vjp(cotangents, is_last=True)
         gradient = by_argnums(argnums, gradients)
         return (gradient, recording.aux) if has_aux else gradient
 

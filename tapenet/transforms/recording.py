@@ -118,11 +118,14 @@ class Recording:
         for _, _, kept, *_ in self.trace.entries:
             yield from (x for x in map(resolve, kept) if type(x) is np.ndarray)
 
-    def vjp(self, cotangents: Sequence[Array]) -> tuple[Tree, ...]:
-        """Compute a cotangent for each chosen argument from one for each leaf of y; zeros without a path."""
+    def vjp(self, cotangents: Sequence[Array], *, is_last: bool = False) -> tuple[Tree, ...]:
+        """Compute a cotangent for each chosen argument from one for each leaf of y; zeros without a path.
+
+        The last walk frees what the tape keeps, record by record.
+        """
         targets = tree_leaves(self.y)
-        pulled = vjp_walk(self.trace, targets, cotangents, self.sources)
         check = self.trace.gradient_check()
+        pulled = vjp_walk(self.trace, targets, cotangents, self.sources, is_last=is_last and check is None)
         if check is not None:
             named = tuple(zip(self.names, self.arguments))
             check(self.function, named, targets, cotangents, self.sources, pulled)
@@ -216,7 +219,7 @@ def gradient_by_leaf(
         *_, shape, dtype = trace.entries[y.slot]
         if dtype.kind == "f" and (shape == () or of_sum):
             one = np.ones(shape, dtype) if shape else _one(dtype)
-            (gradient,) = gradient_walk(trace, y, (source,), one)
+            (gradient,) = gradient_walk(trace, y, (source,), one, is_last=True)
             return y._value, zeros_of(source) if gradient is None else gradient
     check_result(function, y)
     given = (args[place],)

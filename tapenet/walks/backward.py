@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ def backward(
     *,
     covers_leaves: bool = False,
     lift: Lift | None = None,
+    used_up: list[Any] | None = None,
 ) -> dict[int, Array]:
     """Walk from targets back to sources.
 
@@ -34,6 +36,8 @@ def backward(
         sources: the slots whose cotangents are wanted.
         covers_leaves: whether every watched value is among the sources, so that every record lies on a path.
         lift: gives what a record keeps as Tensors of their tape, where the walk itself is recorded.
+        used_up: the list of the entries, where nothing else reads it any more: the walk takes out each that it passes,
+            so that what it keeps is freed.
 
     Returns:
         The cotangent of each source that a target depends on, by slot.
@@ -61,6 +65,8 @@ def backward(
         if slot in sources:
             found[slot] = t  # and on: a source may be computed from others
         primitive, slots, kept, parameters, own_shape, _ = entries[slot]
+        if used_up is not None:
+            used_up[slot] = None
         if lift is not None:
             kept = lift(kept, slots, slot)
         pullbacks: Sequence[CompiledRule | None] = primitive.pullbacks

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.primitive import Array
+from tapenet.core.record import Entry
 from tapenet.core.recorder import Recorder
 from tapenet.core.tensor import Tensor, unwrap_closed
 from tapenet.walks.backward import backward
@@ -18,11 +19,17 @@ from tapenet.walks.results import as_kind_of, copy_shared
 
 
 def vjp_walk(
-    trace: Recorder, targets: Sequence[Any], cotangents: Sequence[Array], sources: Sequence[Tensor]
+    trace: Recorder,
+    targets: Sequence[Any],
+    cotangents: Sequence[Array],
+    sources: Sequence[Tensor],
+    *,
+    is_last: bool = False,
 ) -> list[Array | None]:
     """Walk backward from cotangents of targets: one for each source, None for one that no target depends on.
 
     Targets that are not values on this tape are passed over; nothing is checked. On an open tape the walk is recorded.
+    The last walk of a closed tape empties it: what a record keeps is freed when the walk has passed it.
     """
     trace.check_not_paused("tape.gradient")
     seeds = _summed(targets, cotangents, trace)
@@ -30,18 +37,30 @@ def vjp_walk(
     entries = pooled_entries(trace, trace.entries_to_walk(seeds, slots))
     start = trace.position()  # behind it lies what the walk records itself
     lift = lift_onto(trace) if trace.is_open else None
-    found = backward(entries, seeds, slots, covers_leaves=slots >= trace.leaves, lift=lift)
+    used_up = _used_up(trace, entries) if is_last else None
+    found = backward(entries, seeds, slots, covers_leaves=slots >= trace.leaves, lift=lift, used_up=used_up)
     if trace.position() > start:
         trace.spans.append((start, trace.position()))
     pulled = copy_shared([found.get(source.slot) for source in sources], cotangents)
     return list(map(as_kind_of, sources, pulled))
 
 
-def gradient_walk(trace: Recorder, target: Tensor, sources: Sequence[Tensor], one: Array) -> list[Array | None]:
+def _used_up(trace: Recorder, entries: Sequence[Entry]) -> list[Any] | None:
+    """Return the list of entries for a walk to use up, and leave the tape without; None where others need them."""
+    if type(entries) is not list or trace.is_open:
+        return None
+    trace.entries = []
+    return entries
+
+
+def gradient_walk(
+    trace: Recorder, target: Tensor, sources: Sequence[Tensor], one: Array, *, is_last: bool = False
+) -> list[Array | None]:
     """Walk backward from one target to all leaves of a closed tape: what `vjp_walk` gives for a cotangent of ones."""
     slots = [source.slot for source in sources]
     entries = pooled_entries(trace, trace.entries_to_walk((target.slot,), slots))
-    found = backward(entries, {target.slot: one}, set(slots), covers_leaves=True)
+    used_up = _used_up(trace, entries) if is_last else None
+    found = backward(entries, {target.slot: one}, set(slots), covers_leaves=True, used_up=used_up)
     pulled: list[Array | None] = []
     for source in sources:
         bar = found.get(source.slot)

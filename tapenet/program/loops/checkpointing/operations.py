@@ -122,7 +122,7 @@ class _Tangents:
         floats = [i for i in range(carries) if is_float(self.operands[i])]
         half = len(floats) // 2
         targets = _at(outs, floats)
-        found = vjp_walk(trace, targets, bars(half), [watched[place] for place in wanted])
+        found = vjp_walk(trace, targets, bars(half), [watched[place] for place in wanted], is_last=True)
         return [resolve(x) for x in targets[half:]], found
 
 
