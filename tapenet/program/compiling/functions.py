@@ -25,9 +25,8 @@ from tapenet.program.backends import llvm_code, numpy_code
 from tapenet.program.compiling.lowered import Lowered
 from tapenet.program.compiling.signatures import leaf_key, number_key, shared_places
 from tapenet.program.evaluating import GuardFailedError
-from tapenet.program.instructions import Program
+from tapenet.program.instructions import Program, must_run
 from tapenet.program.passes import optimized
-from tapenet.program.recording.building import must_run
 from tapenet.program.recording.environment import Environment, environment_of
 from tapenet.program.recording.generators import saved
 from tapenet.program.recording.recorder import RECORDING, RefusedError, UnsupportedError
