@@ -80,6 +80,8 @@ class Primitive:
         residual: the residual alone, of Tensors too.
         batch: evaluates it over a batch (see `tapenet.core.batching`); None to go through the batch one by one.
         further_out: what is applied to values that are Tensors themselves, where that is another primitive.
+        written_out: the same as several operations, where `forward` is a kernel: for a program that is written in
+            another language. It may leave out what it alone reads of a tuple.
         is_elementwise: whether it goes element by element, so that a watched Python number stays one as an operand: its
             result with an array has the dtype of the array (NEP 50).
         is_discrete: whether it gives integers, truth values or what else has no derivative, and is recorded all the
@@ -114,6 +116,7 @@ class Primitive:
     residual: Callable[..., Array] | None = None
     batch: BatchRule | None = None
     further_out: Primitive | None = None
+    written_out: Callable[..., Any] | None = None
     is_elementwise: bool = False
     is_discrete: bool = False
     is_users: bool = False

@@ -54,6 +54,7 @@ class Fused:
                 self._pulled,
                 joint_pullback=_pullback(self._pulled_written_out, self._read_alone),
                 joint_pushforward=_pushforward(self._pulled_written_out, self._read_alone),
+                written_out=self._pulled_written_out,
             )
         )
 
@@ -74,6 +75,7 @@ class Fused:
                 joint_pushforward=self._pushed,
                 joint_reads_out=True,
                 batch=self.batch,
+                written_out=self.written_out,
             )
         )
 

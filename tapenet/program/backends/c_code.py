@@ -16,22 +16,35 @@ from tapenet.program.backends.c.expressions import COMPLEX, EXPRESSIONS, FROM_CO
 from tapenet.program.backends.c.fourier import FOURIER
 from tapenet.program.backends.c.indexing import INDEXING
 from tapenet.program.backends.c.linalg import LINALG
+from tapenet.program.backends.c.loops import parts_of, scan, with_bodies
 from tapenet.program.backends.c.operations import OPERATIONS
 from tapenet.program.backends.c.ordering import ORDERING
 from tapenet.program.backends.c.windows import WINDOWS
 from tapenet.program.backends.c.writer import Writer, space_of
 from tapenet.program.fusion.regions import Region, Step, in_regions, whole_reads
 from tapenet.program.instructions import Instruction, Program, Space, last_uses
+from tapenet.program.passes import optimized
+
+CanWrite = Callable[[Program, Instruction], bool]
 
 
-def to_c(program: Program, name: str = "program") -> str:
-    """Return the text of a C function that computes a program; see `Lowered.to_c`."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in RESERVED or re.fullmatch(r"[ceivxy][0-9]+", name):
+def to_c(
+    program: Program,
+    name: str = "program",
+    expanded: Callable[[Program, CanWrite], Program] = lambda program, _: program,
+) -> str:
+    """Return the text of a C function that computes a program; see `Lowered.to_c`.
+
+    Args:
+        expanded: writes operations out as others, but those that C has.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in RESERVED or re.fullmatch(r"[ceivwxy][0-9]+", name):
         raise ArgumentError(
             f"to_c: name must be a name in C that is not a keyword, and none that the text uses; got {name!r}. "
             "Name it after what it computes, as in 'force'."
         )
-    return _text(Writer(program, name))
+    whole, bodies = with_bodies(expanded(program, can_write), lambda body: expanded(optimized(body), can_write))
+    return _text(Writer(whole, name, bodies=bodies, parts=parts_of(whole, *bodies.values())))
 
 
 def can_join(program: Program, instruction: Instruction) -> bool:
@@ -41,6 +54,14 @@ def can_join(program: Program, instruction: Instruction) -> bool:
     if instruction.name not in known or set(instruction.parameters) - {"dtype"}:
         return False
     return not whole_reads(instruction) and all(x.dtype is not None and x.dtype.char in TYPES for x in spaces)
+
+
+def can_write(program: Program, instruction: Instruction) -> bool:
+    """Return whether an operation has a text in C of its own."""
+    if can_join(program, instruction):
+        return True
+    is_complex = any(_is_complex(space_of(program, n)) for n in (instruction.out, *instruction.operands))
+    return instruction.name in (_OF_COMPLEX if is_complex else _STEPS)
 
 
 def _is_complex(space: Space) -> bool:
@@ -58,15 +79,7 @@ def _text(w: Writer) -> str:
     for i, n in enumerate(program.outputs):
         arguments.append(f"{w.type(n)} *y{i}")
         notes.append(f"y{i}: {program.spaces[n]}")
-    steps: list[Step] = in_regions(program, lambda x: can_join(program, x))
-    pseudo = [_reads_of(step) for step in steps]
-    for step, dead in zip(steps, last_uses(pseudo, program.outputs), strict=True):
-        if isinstance(step, Region):
-            _region(w, step)
-        else:
-            _step(w, step)
-        for n in dead:
-            w.give(n)
+    _body(w, program)
     for i, n in enumerate(program.outputs):
         _output(w, i, n)
     text = "\n".join((*arguments, *w.tables, *w.lines))
@@ -81,6 +94,19 @@ def _text(w: Writer) -> str:
         unused=" ".join(f"(void){argument.split('*')[-1].split()[-1]};" for argument in (*arguments, "work")),
         body="\n".join(w.lines),
     )
+
+
+def _body(w: Writer, program: Program) -> None:
+    """Write the operations of a program, or of the body of a loop."""
+    steps: list[Step] = in_regions(program, lambda x: can_join(w.program, x))
+    pseudo = [_reads_of(step) for step in steps]
+    for step, dead in zip(steps, last_uses(pseudo, program.outputs), strict=True):
+        if isinstance(step, Region):
+            _region(w, step)
+        else:
+            _step(w, step)
+        for n in dead:
+            w.give(n)
 
 
 # Operations whose C gives another number than 0 or 1 for truth values.
@@ -141,19 +167,14 @@ def _step(w: Writer, instruction: Instruction) -> None:
     if instruction.guard is not None:
         _guard(w, instruction)
         return
-    write = _STEPS.get(instruction.name)
-    numbers = [space_of(w.program, n) for n in (instruction.out, *instruction.operands)]
-    if any(map(_is_complex, numbers)) and instruction.name not in _OF_COMPLEX:
+    if not can_write(w.program, instruction):
+        numbers = [space_of(w.program, n) for n in (instruction.out, *instruction.operands)]
+        of = " of complex numbers" * any(map(_is_complex, numbers))
         raise ArgumentError(
-            f"to_c: operations of complex numbers must be elementwise, moves, sums, products or transforms; got "
-            f"{instruction.name}, at {instruction.line}. Lower the part of the function that is to run without Python."
+            f"to_c: operations must be some that C is written for, or made of those; got {instruction.name}{of}, at "
+            f"{instruction.line}. Lower the part of the function without it, and pass what it gives as an argument."
         )
-    if write is None:
-        known = ", ".join(sorted(_STEPS))
-        raise ArgumentError(
-            f"to_c: operations must be elementwise, or one of {known}; got {instruction.name}, at "
-            f"{instruction.line}. Lower the part of the function that is to run without Python."
-        )
+    write = _STEPS[instruction.name]
     write(w, instruction)
 
 
@@ -199,6 +220,13 @@ def _if_all(w: Writer, instruction: Instruction, condition: str, answer: bool) -
 _OF_ELEMENTS = {"needs scale": _needs_scale, "is finite": _is_finite}
 
 
+def part(w: Writer, instruction: Instruction) -> None:
+    """Write a part of what an operation gives: nothing, as the operation wrote it itself."""
+    first = w.parts[instruction.operands[0]][instruction.parameters["index"]]
+    if first != instruction.out:
+        w.share(instruction.out, first)
+
+
 def _output(w: Writer, place: int, number: int) -> None:
     """Write a result to where the caller wants it."""
     if not w.shape(number):
@@ -215,11 +243,13 @@ _STEPS: dict[str, Callable[[Writer, Instruction], None]] = {
     **LINALG,
     **ORDERING,
     **FOURIER,
+    "scan": lambda w, instruction: scan(w, instruction, _body),
+    "part": part,
 }
 
 
 _OF_COMPLEX = frozenset(
-    {"matmul", "matvec", "sum", "sum of rows", "mean", "prod", "cumsum", "cumprod", "einsum"}
+    {"matmul", "matvec", "sum", "sum of rows", "mean", "prod", "cumsum", "cumprod", "einsum", "scan", "part"}
 ).union(INDEXING, FOURIER)
 
 

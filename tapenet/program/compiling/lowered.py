@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from tapenet.program.backends import c_code
+from tapenet.program.compiling.expanding import expanded
 from tapenet.program.instructions import Program
 
 
@@ -40,4 +41,4 @@ class Lowered(Program):
         >>> "int smooth(const float *x0, float *y0, unsigned char *work)" in program.to_c("smooth")
         True
         """
-        return c_code.to_c(self, name)
+        return c_code.to_c(self, name, expanded)

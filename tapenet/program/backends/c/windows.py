@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tapenet.errors import ArgumentError
 from tapenet.program.backends.c.expressions import times
 from tapenet.program.backends.c.indexing import zeros
 from tapenet.program.backends.c.writer import Writer
@@ -94,8 +93,7 @@ def max_pool(w: Writer, instruction: Instruction) -> None:
     """Write the largest element of each window, and which one it was: the first of equal ones, and NaN before all."""
     (x,), parts = instruction.operands, {instruction.out: int(instruction.name == "residual of max_pool")}
     if instruction.name == "max_pool with residual":
-        readers = (y for y in w.program.instructions if y.name == "part" and y.operands[0] == instruction.out)
-        parts = {y.out: y.parameters["index"] for y in readers}
+        parts = {n: place for place, n in w.parts[instruction.out].items()}
     made = {place: w.make(n) for n, place in parts.items()}
     kinds = {place: w.type(n) for n, place in parts.items()}
     x_shape, y_shape = w.shape(x), w.shape(next(iter(parts)))
@@ -124,14 +122,6 @@ def max_pool(w: Writer, instruction: Instruction) -> None:
             w.add(f"{target}[{_place(y_shape, *counters)}] = {found};")
 
     _pooled(w, instruction, x, y_shape, write)
-
-
-def part(w: Writer, instruction: Instruction) -> None:
-    """Write a part of what an operation gives: nothing, as the operation wrote it itself."""
-    source = instruction.operands[0]
-    maker = next((x for x in w.program.instructions if x.out == source), None)
-    if maker is None or maker.name != "max_pool with residual":
-        raise ArgumentError(f"to_c: values must be numbers and arrays; got {w.program.spaces[source]}.")
 
 
 def by_winners(w: Writer, instruction: Instruction) -> None:
@@ -192,5 +182,4 @@ WINDOWS: dict[str, Callable[[Writer, Instruction], None]] = {
     **dict.fromkeys(("max_pool", "max_pool with residual", "residual of max_pool"), max_pool),
     **dict.fromkeys(("pool_gather", "pool_scatter"), by_winners),
     **dict.fromkeys(("avg_pool", "avg_pool_input"), avg_pool),
-    "part": part,
 }

@@ -35,6 +35,8 @@ class Writer:
         names: of arrays the pointer, of numbers the variable.
         tables: arrays that are constants.
         owners: of values in the arena, the one whose memory each lies in.
+        bodies: of loops, by the number of what the loop gives.
+        parts: of tuples, by index the number of each part that is read.
     """
 
     program: Program
@@ -46,6 +48,8 @@ class Writer:
     places: dict[int, int] = attrs.field(factory=dict)
     owners: dict[int, int] = attrs.field(factory=dict)
     readers: dict[int, int] = attrs.field(factory=dict)
+    bodies: dict[int, Program] = attrs.field(factory=dict)
+    parts: dict[int, dict[int, int]] = attrs.field(factory=dict)
     level: int = 1
 
     # ---- values ----
@@ -78,7 +82,7 @@ class Writer:
 
     def table(self, x: Any, kind: str = "") -> str:
         """Write an array that is a constant, and return its name."""
-        name = f"c{len(self.tables)}"
+        name = f"{self.name}_c{len(self.tables)}"
         values = ", ".join(map(literal, np.ravel(x))) or "0"
         self.tables.append(f"static const {kind or TYPES[x.dtype.char]} {name}[{max(1, x.size)}] = {{{values}}};")
         return name
