@@ -8,7 +8,7 @@ recorded like everything else.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -187,6 +187,15 @@ def must_run(instruction: Instruction, program: Program) -> bool:
     return primitive.may_vary_in_shape(
         [program.spaces[n].dtype for n in instruction.operands if n not in program.constants]
     )
+
+
+def readers_of(reads: Iterable[Iterable[int]]) -> dict[int, list[int]]:
+    """Return for each value the places of what reads it, from what is read at each place."""
+    found: dict[int, list[int]] = {}
+    for place, numbers in enumerate(reads):
+        for number in dict.fromkeys(numbers):
+            found.setdefault(number, []).append(place)
+    return found
 
 
 def last_uses(instructions: Sequence[Instruction], kept: Sequence[int]) -> list[tuple[int, ...]]:

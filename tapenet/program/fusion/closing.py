@@ -21,8 +21,8 @@ from tapenet.program.fusion import panels
 from tapenet.program.fusion.panels import Panels
 from tapenet.program.fusion.regions import Region, inputs_of, made_by, read_by
 from tapenet.program.fusion.stretches import LARGEST_PRODUCT, Stretch
-from tapenet.program.instructions import Instruction, Program, Space
-from tapenet.program.passes.rewriting import new_numbers
+from tapenet.program.instructions import Instruction, Program, readers_of
+from tapenet.program.passes.rewriting import Rewriter
 
 # Bytes of a block of a product: it stays in the second cache until its region is done.
 BLOCK_BYTES = 2**18
@@ -63,27 +63,23 @@ def opened(program: Program, can_join: Callable[[Instruction], bool]) -> Program
         program: to change.
         can_join: whether an operation can be part of a region.
     """
-    numbers: Iterator[int] = iter(new_numbers(program))
-    spaces: dict[int, Space] = {}
+    rewriter = Rewriter.of(program)
     made: list[Instruction] = []
-    readers: dict[int, list[Instruction]] = {}
+    readers = readers_of(x.reads for x in program.instructions)
     for instruction in program.instructions:
-        for n in instruction.reads:
-            readers.setdefault(n, []).append(instruction)
-    for instruction in program.instructions:
-        of = readers.get(instruction.out, [])
+        of = [program.instructions[i] for i in readers.get(instruction.out, [])]
         is_product = instruction.name == "affine" and (is_large(instruction, program) or _is_thin(instruction, program))
         is_convolution = instruction.name == "conv_bias" and is_large_convolution(instruction, program)
         if not is_product and not (is_convolution and of and all(map(can_join, of))):
             made.append(instruction)
             continue
         x, kernel, bias = instruction.operands
-        number = next(numbers)
-        spaces[number] = program.spaces[instruction.out]
-        plain = matrix_product if is_product else REGISTRY["conv"]
-        made.append(attrs.evolve(instruction, primitive=plain, operands=(x, kernel), out=number))
-        made.append(attrs.evolve(instruction, primitive=REGISTRY["add"], operands=(number, bias), parameters={}))
-    return attrs.evolve(program, instructions=tuple(made), spaces={**program.spaces, **spaces}) if spaces else program
+        primitive = matrix_product if is_product else REGISTRY["conv"]
+        space = program.spaces[instruction.out]
+        plain = rewriter.new(instruction, primitive, (x, kernel), space, instruction.parameters)
+        added = attrs.evolve(instruction, primitive=REGISTRY["add"], operands=(plain.out, bias), parameters={})
+        made += [plain, added]
+    return program if len(made) == len(program.instructions) else rewriter.after(made)
 
 
 def _is_thin(instruction: Instruction, program: Program) -> bool:
@@ -125,10 +121,7 @@ def with_closed_products(
         can_close: whether machine code computes the product and the region, block by block.
     """
     makers = {n: i for i, step in enumerate(steps) for n in made_by(step)}
-    readers: dict[int, list[int]] = {}
-    for i, step in enumerate(steps):
-        for n in dict.fromkeys(read_by(step)):
-            readers.setdefault(n, []).append(i)
+    readers = readers_of(map(read_by, steps))
     taken: set[int] = set()
     found: dict[int, Closed] = {}
     for i, step in enumerate(steps):

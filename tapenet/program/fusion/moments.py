@@ -7,7 +7,6 @@ takes two passes, that write nothing. The formulas are NumPy's own.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -17,7 +16,7 @@ from tapenet.core.arguments import axes_of
 from tapenet.core.primitive import REGISTRY
 from tapenet.program.fusion.reducing import reduction_of
 from tapenet.program.instructions import Instruction, Program, Space
-from tapenet.program.passes.rewriting import new_numbers
+from tapenet.program.passes.rewriting import Rewriter
 from tapenet.program.passes.subexpressions import without_repetition
 
 MOMENTS = frozenset({"var", "std", "norm"})
@@ -25,18 +24,14 @@ MOMENTS = frozenset({"var", "std", "norm"})
 
 def with_sums_of_squares(program: Program) -> Program:
     """Return a program in which sums of squares stand for moments of many elements."""
-    writer = _Writer(program, iter(new_numbers(program)))
+    rewriter = Rewriter.of(program)
+    made: list[Instruction] = []
     for instruction in program.instructions:
         if instruction.name in MOMENTS and _is_summed(instruction, program):
-            writer.moment(instruction)
+            made += _Formula(rewriter, instruction).instructions()
         else:
-            writer.made.append(instruction)
-    if not writer.spaces:
-        return program
-    constants, spaces = {**program.constants, **writer.constants}, {**program.spaces, **writer.spaces}
-    return without_repetition(
-        attrs.evolve(program, instructions=tuple(writer.made), constants=constants, spaces=spaces)
-    )
+            made.append(instruction)
+    return program if len(made) == len(program.instructions) else without_repetition(rewriter.after(made))
 
 
 def _is_summed(instruction: Instruction, program: Program) -> bool:
@@ -58,46 +53,38 @@ def _degrees(instruction: Instruction, program: Program) -> float:
 
 
 @attrs.define(eq=False)
-class _Writer:
-    """Writes the instructions of moments.
+class _Formula:
+    """The instructions of a moment.
 
     Attributes:
-        program: that the moments are of.
-        numbers: for new values.
+        rewriter: of the program.
+        moment: that stands for them.
         made: the instructions so far.
-        constants, spaces: of new values.
     """
 
-    program: Program
-    numbers: Iterator[int]
+    rewriter: Rewriter
+    moment: Instruction
     made: list[Instruction] = attrs.field(factory=list)
-    constants: dict[int, Any] = attrs.field(factory=dict)
-    spaces: dict[int, Space] = attrs.field(factory=dict)
 
-    def moment(self, moment: Instruction) -> None:
-        """Write a moment."""
+    def instructions(self) -> list[Instruction]:
+        """Return the instructions, the last of which gives the moment."""
+        moment, spaces = self.moment, self.rewriter.spaces
         (x,), along = moment.operands, _along(moment)
-        own, out = self.program.spaces[x], self.program.spaces[moment.out]
+        own, out = spaces[x], spaces[moment.out]
         is_root, is_central = moment.name != "var", moment.name != "norm"
         if is_central:
             axis, shape = along["axis"], own.shape or ()
             shape = shapes.kept(shape, None if axis is None else axes_of(moment.name, axis, len(shape)))
-            mean = self._new(moment, "mean", (x,), attrs.evolve(own, shape=shape), axis=axis, keepdims=True)
-            x = self._new(moment, "subtract", (x, mean), own)
-        total = self._new(moment, "sum", (self._new(moment, "square", (x,), own),), out, **along)
+            mean = self._new("mean", (x,), attrs.evolve(own, shape=shape), axis=axis, keepdims=True)
+            x = self._new("subtract", (x, mean), own)
+        total = self._new("sum", (self._new("square", (x,), own),), out, **along)
         if is_central:
-            total = self._new(moment, "divide", (total, self._constant(_degrees(moment, self.program))), out)
+            count = self.rewriter.constant(_degrees(moment, self.rewriter.program))
+            total = self._new("divide", (total, count), out)
         if is_root:
-            self._new(moment, "sqrt", (total,), out)
-        self.made[-1] = attrs.evolve(self.made[-1], out=moment.out)
+            self._new("sqrt", (total,), out)
+        return [*self.made[:-1], attrs.evolve(self.made[-1], out=moment.out)]
 
-    def _new(self, of: Instruction, name: str, operands: tuple[int, ...], space: Space, /, **parameters: Any) -> int:
-        number = next(self.numbers)
-        self.spaces[number] = space
-        self.made.append(Instruction(REGISTRY[name], operands, parameters, number, location=of.location))
-        return number
-
-    def _constant(self, x: float) -> int:
-        number = next(self.numbers)
-        self.constants[number], self.spaces[number] = x, Space.of_constant(x)
-        return number
+    def _new(self, name: str, operands: tuple[int, ...], space: Space, **parameters: Any) -> int:
+        self.made.append(self.rewriter.new(self.moment, REGISTRY[name], operands, space, parameters))
+        return self.made[-1].out

@@ -16,7 +16,7 @@ from tapenet.program.fusion.closing import Closed
 from tapenet.program.fusion.panels import Panels
 from tapenet.program.fusion.regions import Region, read_by
 from tapenet.program.fusion.stretches import Stretch
-from tapenet.program.instructions import Instruction, Program
+from tapenet.program.instructions import Instruction, Program, readers_of
 
 # Vectors, or rows, of a chunk: those of which are added one after the other.
 CHUNK = 64
@@ -84,10 +84,7 @@ def with_reductions(
     Args:
         can_reduce: whether machine code computes both.
     """
-    readers: dict[int, set[int]] = {}
-    for i, step in enumerate(steps):
-        for n in read_by(step):
-            readers.setdefault(n, set()).add(i)
+    readers = readers_of(map(read_by, steps))
     taken: set[int] = set()
     found: dict[int, Reduced] = {}
     for i, step in enumerate(steps):
@@ -101,12 +98,12 @@ def with_reductions(
 
 
 def _reductions_of(
-    region: Region, steps: Sequence[AnyStep], readers: dict[int, set[int]], program: Program
+    region: Region, steps: Sequence[AnyStep], readers: dict[int, list[int]], program: Program
 ) -> dict[int, Reduction]:
     """Return the reductions that a region can close with, by their places: those over all axes, and of one split."""
     found: dict[int, Reduction] = {}
     for n in region.outputs:
-        for k in sorted(readers.get(n, ())):
+        for k in readers.get(n, []):
             step = steps[k]
             reduction = reduction_of(step, program) if isinstance(step, Instruction) else None
             if reduction is not None:
@@ -146,9 +143,9 @@ def can_wait(instruction: Instruction, program: Program) -> bool:
     return found is not None and not found.is_down
 
 
-def _reduced(region: Region, members: dict[int, Reduction], readers: dict[int, set[int]], program: Program) -> Reduced:
+def _reduced(region: Region, members: dict[int, Reduction], readers: dict[int, list[int]], program: Program) -> Reduced:
     outputs = {*program.outputs}
-    kept = [n for n in region.outputs if n in outputs or readers.get(n, set()) - {*members}]
+    kept = [n for n in region.outputs if n in outputs or {*readers.get(n, [])} - {*members}]
     reductions = tuple(members.values())
     added = [x.instruction for x in reductions]
     made = (*kept, *(x.out for x in added))

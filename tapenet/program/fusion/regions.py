@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from tapenet.program.instructions import Instruction, Program
+from tapenet.program.instructions import Instruction, Program, readers_of
 
 CanJoin = Callable[[Instruction], bool]
 
@@ -84,11 +84,7 @@ def in_regions(program: Program, can_join: CanJoin, can_wait: CanJoin = lambda i
     """
     joinable = {x.out: x for x in program.instructions if x.primitive is not None and can_join(x)}
     groups = _Order(program, joinable, can_wait).groups()
-    readers: dict[int, set[int]] = {}
-    for i, group in enumerate(groups):
-        for instruction in group:
-            for number in instruction.reads:
-                readers.setdefault(number, set()).add(i)
+    readers = readers_of([n for x in group for n in x.reads] for group in groups)
     outputs = set(program.outputs)
     return [
         group[0] if len(group) == 1 and group[0].out not in joinable else _region(group, i, readers, outputs)
@@ -181,10 +177,7 @@ def _groups(program: Program, instructions: list[Instruction]) -> Iterator[list[
     """Split operations into groups of one shape, each as large as the order in which they depend allows."""
     makers = {x.out: i for i, x in enumerate(instructions)}
     missing = [len({n for n in x.reads if n in makers}) for x in instructions]
-    readers: dict[int, list[int]] = {}
-    for i, x in enumerate(instructions):
-        for n in {n for n in x.reads if n in makers}:
-            readers.setdefault(n, []).append(i)
+    readers = readers_of([n for n in x.reads if n in makers] for x in instructions)
     ready: dict[Any, list[int]] = {}  # by shape, the places of those that can be done now
     for i, x in enumerate(instructions):
         if not missing[i]:
@@ -227,8 +220,8 @@ def _taken(
     return group
 
 
-def _region(group: list[Instruction], place: int, readers: dict[int, set[int]], outputs: set[int]) -> Region:
+def _region(group: list[Instruction], place: int, readers: dict[int, list[int]], outputs: set[int]) -> Region:
     made = {instruction.out for instruction in group}
-    needed = [n for n in made if n in outputs or readers.get(n, set()) - {place}]
+    needed = [n for n in made if n in outputs or {*readers.get(n, [])} - {place}]
     order = {instruction.out: i for i, instruction in enumerate(group)}
     return Region(tuple(group), inputs_of(group), tuple(sorted(needed, key=order.__getitem__)))

@@ -10,27 +10,25 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from tapenet.program.instructions import Instruction, Program, is_pure
-from tapenet.program.passes.rewriting import with_values_replaced
+from tapenet.program.passes.rewriting import rewritten
 
 Makers = Mapping[int, Instruction]  # by the number of what they make
 
 
 def simplified(program: Program) -> Program:
     """Return a program without operations that change nothing."""
-    replaced: dict[int, int] = {}
     makers: dict[int, Instruction] = {}
-    kept = []
-    for instruction in program.instructions:
-        own = instruction.reading(tuple([replaced.get(n, n) for n in instruction.operands]), instruction.keywords)
-        if is_pure(own):
-            same = _same_as(own, program, makers)
-            if same is not None and _is_alike(program, same, own.out):
-                replaced[own.out] = same
-                continue
-            own = _without_broadcasts(own, program, makers)
-            makers[own.out] = own
-        kept.append(own)
-    return with_values_replaced(program, kept, replaced)
+
+    def rule(instruction: Instruction) -> Instruction | int:
+        if not is_pure(instruction):
+            return instruction
+        same = _same_as(instruction, program, makers)
+        if same is not None and _is_alike(program, same, instruction.out):
+            return same
+        made = makers[instruction.out] = _without_broadcasts(instruction, program, makers)
+        return made
+
+    return rewritten(program, rule)
 
 
 def _is_alike(program: Program, a: int, b: int) -> bool:

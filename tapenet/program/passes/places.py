@@ -12,11 +12,11 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.core.primitive import REGISTRY, Primitive
+from tapenet.core.primitive import REGISTRY
 from tapenet.core.record import Shape
 from tapenet.ops.arrays.indices import ARRAY
 from tapenet.program.instructions import Instruction, Program, Space
-from tapenet.program.passes.rewriting import new_numbers
+from tapenet.program.passes.rewriting import Rewriter
 from tapenet.program.ranges import lie_within, size_fits
 
 # How many times as many elements as are read an array has at most: along one axis it may be a copy.
@@ -25,11 +25,11 @@ _LARGER = 4
 
 def with_places(program: Program) -> Program:
     """Return a program in which elements are read, and added, at places rather than at indices along several axes."""
-    writer = _Writer(program, dict(program.spaces), dict(program.constants), iter(new_numbers(program)))
+    writer = _Writer(program, Rewriter.of(program))
     made = [x for instruction in program.instructions for x in writer.rewritten(instruction)]
     if len(made) == len(program.instructions):
         return program
-    return attrs.evolve(program, instructions=tuple(made), spaces=writer.spaces, constants=writer.constants)
+    return writer.rewriter.after(made)
 
 
 @attrs.define(eq=False)
@@ -38,17 +38,20 @@ class _Writer:
 
     Attributes:
         program: as it was.
-        spaces, constants: with those of new values.
-        known: places by the numbers of indices and the shape that they are of.
+        rewriter: of it.
+        known: places by the numbers of indices and the shape that they are of; constants by what they are.
         flat: by the number of an array, that of its elements along one axis.
     """
 
     program: Program
-    spaces: dict[int, Space]
-    constants: dict[int, Any]
-    numbers: Iterator[int]
+    rewriter: Rewriter
     known: dict[Any, int] = attrs.field(factory=dict)
     flat: dict[int, int] = attrs.field(factory=dict)
+
+    @property
+    def spaces(self) -> dict[int, Space]:
+        """What is known of each value."""
+        return self.rewriter.spaces
 
     def rewritten(self, instruction: Instruction) -> list[Instruction]:
         """Return the instructions that stand for one."""
@@ -79,10 +82,10 @@ class _Writer:
         return dtype is not None and size_fits(dtype, shape) and lie_within(self.program, arrays, shape)
 
     def gathered(self, instruction: Instruction, source: int, arrays: Sequence[int], shape: Shape) -> list[Instruction]:
-        made, places = self.places(arrays, shape)
+        made, places = self.places(instruction, arrays, shape)
         if source not in self.flat:
             flat = attrs.evolve(self.spaces[source], shape=(math.prod(shape),))
-            made.append(self.new("reshape", (source,), flat, shape=flat.shape))
+            made.append(self.new(instruction, "reshape", (source,), flat, shape=flat.shape))
             self.flat[source] = made[-1].out
         operands = (self.flat[source], places)
         return [*made, attrs.evolve(instruction, operands=operands, parameters={"index": (ARRAY,)})]
@@ -90,7 +93,7 @@ class _Writer:
     def scattered(self, instruction: Instruction, pieces: Sequence[Any], shape: Shape) -> list[Instruction]:
         made, operands = [], []
         for values, arrays, _ in pieces:
-            steps, places = self.places(arrays, shape)
+            steps, places = self.places(instruction, arrays, shape)
             made += steps
             operands += [values, places]
         given: dict[str, Any] = {"shape": (math.prod(shape),)}
@@ -99,41 +102,38 @@ class _Writer:
         else:
             given["indices"] = (((ARRAY,), 1),) * len(pieces)
         space = attrs.evolve(self.spaces[instruction.out], shape=given["shape"])
-        flat = attrs.evolve(instruction, operands=tuple(operands), parameters=given, out=next(self.numbers))
-        self.spaces[flat.out] = space
+        assert instruction.primitive is not None
+        flat = self.rewriter.new(instruction, instruction.primitive, tuple(operands), space, given)
         back = attrs.evolve(
             instruction, primitive=REGISTRY["reshape"], operands=(flat.out,), parameters={"shape": shape}
         )
         return [*made, flat, back]
 
-    def places(self, arrays: Sequence[int], shape: Shape) -> tuple[list[Instruction], int]:
+    def places(self, origin: Instruction, arrays: Sequence[int], shape: Shape) -> tuple[list[Instruction], int]:
         """Return the instructions that compute places, unless they are known, and their number: Horner's rule."""
         made: list[Instruction] = []
         total = arrays[0]
         for i in range(1, len(shape)):
             key = (*arrays[: i + 1], *shape[1 : i + 1])
             if key not in self.known:
-                scaled = self.new("multiply", (total, self.constant(shape[i])), self.spaces[total])
+                scaled = self.new(origin, "multiply", (total, self.constant(shape[i])), self.spaces[total])
                 joint = np.broadcast_shapes(*(self.spaces[n].shape or () for n in (total, arrays[i])))
                 space = attrs.evolve(self.spaces[total], shape=joint)
-                made += [scaled, self.new("add", (scaled.out, arrays[i]), space)]
+                made += [scaled, self.new(origin, "add", (scaled.out, arrays[i]), space)]
                 self.known[key] = made[-1].out
             total = self.known[key]
         return made, total
 
-    def new(self, name: str, operands: tuple[int, ...], space: Space, **parameters: Any) -> Instruction:
-        """Return an instruction with a value of its own."""
-        primitive: Primitive = REGISTRY[name]
-        number = next(self.numbers)
-        self.spaces[number] = space
-        return Instruction(primitive, operands, parameters, number)
+    def new(
+        self, origin: Instruction, name: str, operands: tuple[int, ...], space: Space, **parameters: Any
+    ) -> Instruction:
+        """Return an operation of the registry with a value of its own."""
+        return self.rewriter.new(origin, REGISTRY[name], operands, space, parameters)
 
     def constant(self, x: int) -> int:
         """Return the number of a Python number."""
         if x not in self.known:
-            number = self.known[x] = next(self.numbers)
-            self.constants[number] = x
-            self.spaces[number] = Space.of_constant(x)
+            self.known[x] = self.rewriter.constant(x)
         return self.known[x]
 
 

@@ -6,13 +6,12 @@ gradient, the places of the maxima get what the mask of the windows leaves: wher
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import attrs
 
-from tapenet.program.instructions import Instruction, Program, Space
-from tapenet.program.passes.rewriting import new_numbers
+from tapenet.program.instructions import Instruction, Program, Space, readers_of
+from tapenet.program.passes.rewriting import Rewriter
 
 POOL, RESIDUAL, SCATTER = "max_pool", "residual of max_pool", "pool_scatter"
 
@@ -30,17 +29,15 @@ def with_relu_after_pool(program: Program) -> Program:
     """Return a program that pools first, and takes the relu of the maxima."""
     if not any(x.name == POOL for x in program.instructions):
         return program
-    readers: dict[int, list[Instruction]] = {}
-    for instruction in program.instructions:
-        for n in set(instruction.reads):
-            readers.setdefault(n, []).append(instruction)
+    places = readers_of(x.reads for x in program.instructions)
+    readers = {n: [program.instructions[i] for i in own] for n, own in places.items()}
     matches = [m for x in program.instructions if x.name == "relu" and (m := _match(program, readers, x)) is not None]
     if not matches:
         return program
-    rewriting = _Rewriting(program, iter(new_numbers(program)))
+    exchange = _Exchange(Rewriter.of(program))
     for match in matches:
-        rewriting.add(match)
-    return rewriting.program_after()
+        exchange.add(match)
+    return exchange.program()
 
 
 def _match(program: Program, readers: Mapping[int, Sequence[Instruction]], relu: Instruction) -> _Match | None:
@@ -85,19 +82,23 @@ def _is_zero(program: Program, number: int) -> bool:
 
 
 @attrs.define(eq=False)
-class _Rewriting:
-    """New instructions in the places of others."""
+class _Exchange:
+    """New instructions in the places of others.
 
-    program: Program
-    numbers: Iterator[int]
-    spaces: dict[int, Space] = attrs.field(factory=dict)
+    Attributes:
+        rewriter: of the program.
+        replaced: what stands in the place of an instruction, by the number of its value.
+        pooled: of each relu, what is pooled instead.
+    """
+
+    rewriter: Rewriter
     replaced: dict[int, list[Instruction]] = attrs.field(factory=dict)
-    pooled: dict[int, int] = attrs.field(factory=dict)  # of each relu, what is pooled instead
+    pooled: dict[int, int] = attrs.field(factory=dict)
 
-    def new(self, space: Space, like: Instruction, operands: tuple[int, ...], **changes: Any) -> Instruction:
-        number = next(self.numbers)
-        self.spaces[number] = space
-        return attrs.evolve(like, out=number, operands=operands, **changes)
+    def _copy(self, of: Instruction, operands: tuple[int, ...], space: Space) -> Instruction:
+        """Return the same operation of other values."""
+        assert of.primitive is not None
+        return self.rewriter.new(of, of.primitive, operands, space, of.parameters)
 
     def add(self, match: _Match) -> None:
         """Rewrite one match."""
@@ -105,31 +106,25 @@ class _Rewriting:
         (source,) = relu.operands
         self.pooled[relu.out] = source
         self.replaced[relu.out] = []
-        first = self.new(self.program.spaces[pool.out], pool, (source,))
+        first = self._copy(pool, (source,), self.rewriter.spaces[pool.out])
         self.replaced[pool.out] = [first, attrs.evolve(relu, operands=(first.out,), out=pool.out)]
         for mask, scatter, choice in match.masked:
             cotangent, residual = scatter.operands
-            space = self.program.spaces[cotangent]
-            truths = attrs.evolve(self.program.spaces[mask.out], shape=space.shape)
-            above = self.new(truths, mask, (pool.out, mask.operands[1]))
-            kept = self.new(space, choice, (above.out, cotangent, choice.operands[2]))
-            self.replaced[mask.out] = []
-            self.replaced[scatter.out] = []
-            self.replaced[choice.out] = [
-                above,
-                kept,
-                attrs.evolve(scatter, operands=(kept.out, residual), out=choice.out),
-            ]
+            space = self.rewriter.spaces[cotangent]
+            truths = attrs.evolve(self.rewriter.spaces[mask.out], shape=space.shape)
+            above = self._copy(mask, (pool.out, mask.operands[1]), truths)
+            kept = self._copy(choice, (above.out, cotangent, choice.operands[2]), space)
+            last = attrs.evolve(scatter, operands=(kept.out, residual), out=choice.out)
+            self.replaced |= {mask.out: [], scatter.out: [], choice.out: [above, kept, last]}
 
-    def program_after(self) -> Program:
+    def program(self) -> Program:
         """Return the program with all that was rewritten."""
         made: list[Instruction] = []
-        for instruction in self.program.instructions:
+        for instruction in self.rewriter.program.instructions:
             if instruction.out in self.replaced:
                 made += self.replaced[instruction.out]
             elif instruction.name == RESIDUAL and instruction.operands[0] in self.pooled:
                 made.append(attrs.evolve(instruction, operands=(self.pooled[instruction.operands[0]],)))
             else:
                 made.append(instruction)
-        spaces = {**self.program.spaces, **self.spaces}
-        return attrs.evolve(self.program, instructions=tuple(made), spaces=spaces)
+        return self.rewriter.after(made)

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import attrs
 import numpy as np
 
 from tapenet.core.nondifferentiable import choice
-from tapenet.core.primitive import Primitive
 from tapenet.kernels.products import matmul
 from tapenet.program.instructions import Instruction, Program, Space
-from tapenet.program.passes.rewriting import new_numbers
+from tapenet.program.passes.rewriting import Rewriter
 
 # Products from which on they are joined.
 FEWEST = 4
@@ -54,34 +52,11 @@ def with_joined_products(program: Program) -> Program:
     return _with_common_factors(_with_sums(program))
 
 
-@attrs.define(eq=False)
-class _Rewriting:
-    """A program that is being rewritten.
-
-    Attributes:
-        program: as it was.
-        spaces: with those of new values.
-    """
-
-    program: Program
-    spaces: dict[int, Space]
-    numbers: Iterator[int]
-
-    @classmethod
-    def of(cls, program: Program) -> _Rewriting:
-        return cls(program, dict(program.spaces), iter(new_numbers(program)))
-
-    def new(self, primitive: Primitive, operands: tuple[int, ...], space: Space, **parameters: Any) -> Instruction:
-        """Return an instruction with a value of its own."""
-        number = next(self.numbers)
-        self.spaces[number] = space
-        return Instruction(primitive, operands, parameters, number)
-
-    def stacked(self, numbers: tuple[int, ...]) -> Instruction:
-        """Return the instruction that puts matrices below each other."""
-        shapes = [self.spaces[n].shape or () for n in numbers]
-        rows = sum(shape[0] for shape in shapes)
-        return self.new(STACK, numbers, Space((rows, shapes[0][1]), self.spaces[numbers[0]].dtype))
+def _stacked(rewriter: Rewriter, origin: Instruction, numbers: tuple[int, ...]) -> Instruction:
+    """Return the instruction that puts matrices below each other."""
+    shapes = [rewriter.spaces[n].shape or () for n in numbers]
+    rows = sum(shape[0] for shape in shapes)
+    return rewriter.new(origin, STACK, numbers, Space((rows, shapes[0][1]), rewriter.spaces[numbers[0]].dtype), {})
 
 
 def _is_small_matrix(space: Space, like: Space) -> bool:
@@ -108,7 +83,7 @@ def _with_sums(program: Program) -> Program:
         for n in x.operands
         if uses[n] == 1 and n in makers and makers[n].name == "add" and _is_sum(program, makers[n])
     }
-    rewriting = _Rewriting.of(program)
+    rewriter = Rewriter.of(program)
     dropped: set[int] = set()
     added: dict[int, list[Instruction]] = {}
     for root in program.instructions:
@@ -120,7 +95,7 @@ def _with_sums(program: Program) -> Program:
         if len(pairs) >= FEWEST and _fit(program, [pair for _, pair in pairs]):
             joined = {n for n, _ in pairs}
             added[root.out] = _joined_sum(
-                rewriting, root, [pair for _, pair in pairs], [n for n in terms if n not in joined]
+                rewriter, root, [pair for _, pair in pairs], [n for n in terms if n not in joined]
             )
             dropped |= sums | joined
     if not added:
@@ -131,7 +106,7 @@ def _with_sums(program: Program) -> Program:
             made += added[instruction.out]
         elif instruction.out not in dropped:
             made.append(instruction)
-    return attrs.evolve(program, instructions=tuple(made), spaces=rewriting.spaces)
+    return rewriter.after(made)
 
 
 def _is_sum(program: Program, instruction: Instruction) -> bool:
@@ -190,16 +165,16 @@ def _fit(program: Program, pairs: list[tuple[int, ...]]) -> bool:
 
 
 def _joined_sum(
-    rewriting: _Rewriting, root: Instruction, pairs: list[tuple[int, ...]], rest: list[int]
+    rewriter: Rewriter, root: Instruction, pairs: list[tuple[int, ...]], rest: list[int]
 ) -> list[Instruction]:
     """Return the instructions of a sum of products x^T y, or of sums of rows, and of other terms."""
-    stacks = [rewriting.stacked(tuple([pair[i] for pair in pairs])) for i in range(len(pairs[0]))]
-    space = rewriting.spaces[root.out]
+    stacks = [_stacked(rewriter, root, tuple([pair[i] for pair in pairs])) for i in range(len(pairs[0]))]
+    space = rewriter.spaces[root.out]
     primitive = TRANSPOSED if len(stacks) == 2 else SUMMED
-    made = [*stacks, rewriting.new(primitive, tuple([stack.out for stack in stacks]), space)]
+    made = [*stacks, rewriter.new(root, primitive, tuple([stack.out for stack in stacks]), space, {})]
     for number in rest:
-        made.append(rewriting.new(root.primitive, (made[-1].out, number), space))  # type: ignore[arg-type]  # of an operation
-    return [*made[:-1], attrs.evolve(made[-1], out=root.out, location=root.location)]
+        made.append(rewriter.new(root, root.primitive, (made[-1].out, number), space, {}))  # type: ignore[arg-type]  # of an operation
+    return [*made[:-1], attrs.evolve(made[-1], out=root.out)]
 
 
 # ---- products with one factor in common ----
@@ -214,16 +189,17 @@ def _with_common_factors(program: Program) -> Program:
             space = program.spaces[x.out]
             if all(_is_small_matrix(program.spaces[n], space) for n in (x.out, *x.operands)):
                 groups.setdefault((x.operands[1], program.spaces[x.operands[0]].shape[1]), []).append(x)  # type: ignore[index]
-    rewriting = _Rewriting.of(program)
+    rewriter = Rewriter.of(program)
     first: dict[int, list[Instruction]] = {}
     rows: dict[int, Instruction] = {}
     for (factor, _), products in groups.items():
         if len(products) < FEWEST:
             continue
-        stacked = rewriting.stacked(tuple([x.operands[0] for x in products]))
-        height = rewriting.spaces[stacked.out].shape[0]  # type: ignore[index]
+        stacked = _stacked(rewriter, products[0], tuple([x.operands[0] for x in products]))
+        height = rewriter.spaces[stacked.out].shape[0]  # type: ignore[index]
         out = program.spaces[products[0].out]
-        whole = rewriting.new(products[0].primitive, (stacked.out, factor), Space((height, out.shape[1]), out.dtype))  # type: ignore[arg-type,index]
+        space = Space((height, out.shape[1]), out.dtype)  # type: ignore[index]
+        whole = rewriter.new(products[0], products[0].primitive, (stacked.out, factor), space, {})  # type: ignore[arg-type]
         first[products[0].out] = [stacked, whole]
         start = 0
         for x in products:
@@ -236,4 +212,4 @@ def _with_common_factors(program: Program) -> Program:
     for instruction in program.instructions:
         made += first.get(instruction.out, [])
         made.append(rows.get(instruction.out, instruction))
-    return attrs.evolve(program, instructions=tuple(made), spaces=rewriting.spaces)
+    return rewriter.after(made)

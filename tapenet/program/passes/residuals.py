@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
-
-import attrs
 
 from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import PART, Primitive
 from tapenet.program.instructions import Instruction, Program, Space
-from tapenet.program.passes.rewriting import new_numbers
+from tapenet.program.passes.rewriting import Rewriter
 
 _JOINED: dict[Primitive, Primitive] = {}
 
@@ -25,41 +24,41 @@ def _joined(primitive: Primitive) -> Primitive:
 
 def with_joined_residuals(program: Program) -> Program:
     """Return a program that computes residuals beside what they are of."""
-    places: dict[Any, list[int]] = {}
-    for i, instruction in enumerate(program.instructions):
-        primitive = instruction.primitive
-        if primitive is not None and (primitive.with_residual is not None or primitive.name.startswith("residual of ")):
-            places.setdefault((instruction.operands, repr(sorted(instruction.parameters.items()))), []).append(i)
-    pairs = dict(pair for found in places.values() if (pair := _pair(program, found)) is not None)
-    if not pairs:
+    outputs = {
+        _key(x, x.primitive.residual): i
+        for i, x in enumerate(program.instructions)
+        if x.primitive is not None and x.primitive.with_residual is not None
+    }
+    residuals = {primitive for primitive, *_ in outputs}
+    found = {
+        outputs[key]: i
+        for i, x in enumerate(program.instructions)
+        if x.primitive in residuals and (key := _key(x, x.primitive)) in outputs
+    }
+    if not found:
         return program
-    numbers = iter(new_numbers(program))
-    spaces = dict(program.spaces)
+    rewriter = Rewriter.of(program)
+    pairs = {min(pair): [program.instructions[i] for i in pair] for pair in found.items()}
+    later = {max(pair) for pair in found.items()}
     made: list[Instruction] = []
-    moved = set(pairs.values())
     for i, instruction in enumerate(program.instructions):
-        if i in moved:
-            continue
-        if i not in pairs:
+        if i in pairs:
+            made += _both(rewriter, *pairs[i])
+        elif i not in later:
             made.append(instruction)
-            continue
-        residual = program.instructions[pairs[i]]
-        whole, parts = next(numbers), (instruction, residual)
-        output, by_product = parts if instruction.primitive.with_residual is not None else parts[::-1]  # type: ignore[union-attr]
-        spaces[whole] = Space(None, None, False, False)
-        made.append(attrs.evolve(output, primitive=_joined(output.primitive), out=whole))  # type: ignore[arg-type]
-        made += [
-            Instruction(PART, (whole,), {"index": j}, part.out, location=part.location)
-            for j, part in enumerate((output, by_product))
-        ]
-    return attrs.evolve(program, instructions=tuple(made), spaces=spaces)
+    return rewriter.after(made)
 
 
-def _pair(program: Program, found: list[int]) -> tuple[int, int] | None:
-    """Return the places of a primitive and its residual among operations on the same values, the first first."""
-    for i in found:
-        for j in found:
-            primitive, residual = program.instructions[i].primitive, program.instructions[j].primitive
-            if primitive is not None and primitive.with_residual is not None and primitive.residual is residual:
-                return min(i, j), max(i, j)
-    return None
+def _key(instruction: Instruction, primitive: Any) -> tuple[Any, Any, str]:
+    """Return what is equal for an operation and for its residual, which is another primitive of the same values."""
+    return primitive, instruction.operands, repr(sorted(instruction.parameters.items()))
+
+
+def _both(rewriter: Rewriter, output: Instruction, residual: Instruction) -> Iterator[Instruction]:
+    """Return the operation that gives an output and a residual, and the two parts of what it gives."""
+    assert output.primitive is not None
+    space = Space(None, None, False, False)
+    whole = rewriter.new(output, _joined(output.primitive), output.operands, space, output.parameters)
+    yield whole
+    for i, part in enumerate((output, residual)):
+        yield Instruction(PART, (whole.out,), {"index": i}, part.out, location=part.location)

@@ -1,37 +1,81 @@
-"""What passes share: which operations they may touch, and a program with some values replaced by others."""
+"""What passes share: a walk that rewrites one instruction after the other, and new values of a program."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import attrs
 
-from tapenet.program.instructions import Instruction, Program
+from tapenet.core.primitive import Primitive
+from tapenet.core.record import Parameters
+from tapenet.program.instructions import Instruction, Program, Space
 
 
-def with_values_replaced(program: Program, instructions: Iterable[Instruction], replaced: Mapping[int, int]) -> Program:
-    """Return a program of these instructions, in which a value stands for each that is replaced."""
+def rewritten(program: Program, rule: Callable[[Instruction], Instruction | int]) -> Program:
+    """Return a program whose instructions are what a rule makes of each, one after the other.
 
-    if not replaced:
-        return attrs.evolve(program, instructions=tuple(instructions))
+    Args:
+        program: to change.
+        rule: gives an instruction with the same value, or the number of an earlier value that stands for it. It is
+            given the instruction with what stands for its operands.
+    """
+    replaced: dict[int, int] = {}
+    kept = []
+    for instruction in program.instructions:
+        made = rule(_reading(instruction, replaced) if replaced else instruction)
+        if isinstance(made, int):
+            replaced[instruction.out] = made
+        else:
+            kept.append(made)
+    outputs = tuple([replaced.get(n, n) for n in program.outputs])
+    return attrs.evolve(program, instructions=tuple(kept), outputs=outputs)
 
-    def final(number: int) -> int:
-        while number in replaced:
-            number = replaced[number]
+
+def _reading(instruction: Instruction, replaced: dict[int, int]) -> Instruction:
+    operands = tuple([replaced.get(n, n) for n in instruction.operands])
+    return instruction.reading(operands, {name: replaced.get(n, n) for name, n in instruction.keywords.items()})
+
+
+@attrs.define(eq=False)
+class Rewriter:
+    """A program that gets further values.
+
+    Attributes:
+        program: as it was.
+        spaces, constants: with those of new values.
+        numbers: of new values.
+    """
+
+    program: Program
+    spaces: dict[int, Space]
+    constants: dict[int, Any]
+    numbers: Iterator[int]
+
+    @classmethod
+    def of(cls, program: Program) -> Rewriter:
+        """Begin to rewrite a program."""
+        first = max((*program.spaces, *program.constants, 0)) + 1
+        return cls(program, dict(program.spaces), dict(program.constants), itertools.count(first))
+
+    def new(
+        self, origin: Instruction, primitive: Primitive, operands: tuple[int, ...], space: Space, parameters: Parameters
+    ) -> Instruction:
+        """Return an operation with a value of its own, which errors name as of the line of another."""
+        number = next(self.numbers)
+        self.spaces[number] = space
+        return Instruction(primitive, operands, parameters, number, location=origin.location)
+
+    def constant(self, x: Any) -> int:
+        """Return the number of a new constant."""
+        number = next(self.numbers)
+        self.constants[number] = x
+        self.spaces[number] = Space.of_constant(x)
         return number
 
-    changed = [
-        instruction.reading(
-            tuple([final(n) for n in instruction.operands]),
-            {name: final(n) for name, n in instruction.keywords.items()},
+    def after(self, instructions: Iterable[Instruction]) -> Program:
+        """Return the program of these instructions."""
+        return attrs.evolve(
+            self.program, instructions=tuple(instructions), spaces=self.spaces, constants=self.constants
         )
-        for instruction in instructions
-    ]
-    outputs = tuple([final(n) for n in program.outputs])
-    return attrs.evolve(program, instructions=tuple(changed), outputs=outputs)
-
-
-def new_numbers(program: Program) -> Iterable[int]:
-    """Return numbers that no value of a program has."""
-    first = max((*program.spaces, *program.constants, 0)) + 1
-    return iter(range(first, first + 10**9))

@@ -17,7 +17,7 @@ import numpy as np
 from tapenet.core.primitive import Array, Primitive
 from tapenet.kernels import triangles
 from tapenet.program.instructions import Instruction, Program, is_pure
-from tapenet.program.passes.rewriting import with_values_replaced
+from tapenet.program.passes.rewriting import rewritten
 
 LOWER, UPPER = "lower triangular", "upper triangular"
 _TURNED = {LOWER: UPPER, UPPER: LOWER}
@@ -27,22 +27,21 @@ Known = Mapping[int, str]  # of values, which triangle they fill
 def with_triangular_matrices(program: Program) -> Program:
     """Return a program that uses that matrices are triangular."""
     known: dict[int, str] = {}
-    replaced: dict[int, int] = {}
-    kept = []
-    for instruction in program.instructions:
-        own = instruction.reading(tuple([replaced.get(n, n) for n in instruction.operands]), instruction.keywords)
-        if is_pure(own):
-            if _is_mask_of_itself(own, program, known):
-                replaced[own.out] = own.operands[1]
-                continue
-            triangle = _triangle(own, program, known)
-            if triangle is not None:
-                known[own.out] = triangle
-            rewrite = _REWRITES.get(own.name)
-            if rewrite is not None and own.primitive is not None and _is_of_one_matrix(own, program):
-                own = rewrite(own, own.primitive, program, known)
-        kept.append(own)
-    return with_values_replaced(program, kept, replaced)
+
+    def rule(instruction: Instruction) -> Instruction | int:
+        if not is_pure(instruction):
+            return instruction
+        if _is_mask_of_itself(instruction, program, known):
+            return instruction.operands[1]
+        triangle = _triangle(instruction, program, known)
+        if triangle is not None:
+            known[instruction.out] = triangle
+        rewrite = _REWRITES.get(instruction.name)
+        if rewrite is None or instruction.primitive is None or not _is_of_one_matrix(instruction, program):
+            return instruction
+        return rewrite(instruction, instruction.primitive, program, known)
+
+    return rewritten(program, rule)
 
 
 # ---- what is known ----
