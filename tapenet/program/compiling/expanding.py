@@ -34,7 +34,7 @@ def expanded(program: Program, can_write: CanWrite) -> Program:
         can_write: whether C has an operation.
     """
     above: dict[int, tuple[str, ...]] = {}
-    numbers = iter(new_numbers(program))
+    numbers = new_numbers(program)
     for _ in range(_DEEPEST):
         wanted = [
             x

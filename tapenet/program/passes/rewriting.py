@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -33,9 +33,27 @@ def rewritten(program: Program, rule: Callable[[Instruction], Instruction | int]
     return attrs.evolve(program, instructions=tuple(kept), outputs=outputs)
 
 
-def _reading(instruction: Instruction, replaced: dict[int, int]) -> Instruction:
+def with_values_replaced(program: Program, instructions: Iterable[Instruction], replaced: Mapping[int, int]) -> Program:
+    """Return a program of these instructions, in which a value stands for each that is replaced."""
+
+    def final(number: int) -> int:
+        while number in replaced:
+            number = replaced[number]
+        return number
+
+    whole = {number: final(number) for number in replaced}
+    outputs = tuple([whole.get(n, n) for n in program.outputs])
+    return attrs.evolve(program, instructions=tuple([_reading(x, whole) for x in instructions]), outputs=outputs)
+
+
+def _reading(instruction: Instruction, replaced: Mapping[int, int]) -> Instruction:
     operands = tuple([replaced.get(n, n) for n in instruction.operands])
     return instruction.reading(operands, {name: replaced.get(n, n) for name, n in instruction.keywords.items()})
+
+
+def new_numbers(program: Program) -> Iterator[int]:
+    """Return numbers that no value of a program has."""
+    return itertools.count(max((*program.spaces, *program.constants, 0)) + 1)
 
 
 @attrs.define(eq=False)
@@ -56,8 +74,7 @@ class Rewriter:
     @classmethod
     def of(cls, program: Program) -> Rewriter:
         """Begin to rewrite a program."""
-        first = max((*program.spaces, *program.constants, 0)) + 1
-        return cls(program, dict(program.spaces), dict(program.constants), itertools.count(first))
+        return cls(program, dict(program.spaces), dict(program.constants), new_numbers(program))
 
     def new(
         self, origin: Instruction, primitive: Primitive, operands: tuple[int, ...], space: Space, parameters: Parameters

@@ -45,7 +45,7 @@ def with_bodies(program: Program, prepared: Callable[[Program], Program]) -> tup
     while pending:
         for instruction in pending.pop().instructions:
             if instruction.name == "scan" and "step" in instruction.parameters:
-                body = renumbered(prepared(instruction.parameters["step"].program), iter(new_numbers(program)))
+                body = renumbered(prepared(instruction.parameters["step"].program), new_numbers(program))
                 constants, spaces = {**program.constants, **body.constants}, {**program.spaces, **body.spaces}
                 program = attrs.evolve(program, constants=constants, spaces=spaces)
                 bodies[instruction.out] = body
