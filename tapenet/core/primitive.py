@@ -35,6 +35,7 @@ Shapes = Sequence[Shape | None]  # of a record's operands; None for a tuple
 JointReads = Literal["none", "others", "all"] | int  # an int for the operands from that index on
 CompiledRule = Callable[[Array, Kept, Parameters, Shape], Array]  # of t, what the record holds, the operand's shape
 JointRule = Callable[[Any, Slots, Kept, Parameters, Shapes], Any]
+FlopCount = Callable[[Shapes, "Shape | None", Parameters], float]  # of operands and output
 ShapeSource = Literal["shapes", "masks", "integers", "values"]
 BatchRule = Callable[..., Array]  # see `tapenet.core.batching`
 
@@ -95,6 +96,7 @@ class Primitive:
         shape_depends_on: what the shape of the output depends on beside parameters: on the "shapes" of operands alone;
             on the elements of operands that are "masks", or of those that are "integers" or masks; on all "values".
             None for what follows from its kind.
+        flops: counts its operations on numbers; None for the formula that `tapenet.views.flops` has for its name.
         is_own_elementwise: whether it is elementwise and the library's own, so that its rules may be trusted: of `t` of
             the output's shape they give that shape. Those of users and of other packages are checked.
         module: of a user's operation that of the function it is made of, where pickle looks for it.
@@ -124,6 +126,7 @@ class Primitive:
     recomputes: bool = False
     has_effects: bool = False
     shape_depends_on: ShapeSource | None = None
+    flops: FlopCount | None = None
     module: str = ""
     is_own_elementwise: bool = attrs.field(init=False)
     _pickers: dict[int, Callable[[tuple[Any, ...]], Kept]] = attrs.field(factory=dict, init=False)

@@ -29,7 +29,7 @@ from tapenet.core.tensor import NUMBERS, Tensor, is_kept, unwrap
 from tapenet.errors import ArgumentError
 from tapenet.optim.checks import as_number
 from tapenet.optim.leafwise import Array, is_plain
-from tapenet.optim.optimizer import Leaves, Optimizer
+from tapenet.optim.optimizer import Leaves, Optimizer, flops_of_update
 
 Params = TypeVar("Params")
 
@@ -67,7 +67,7 @@ def _updated(
     return tuple([as_numpy_number(x) for x in (*results, np.bool_(is_left_out))])
 
 
-_UPDATE = choice(_updated, name="update", shape_depends_on="shapes")
+_UPDATE = attrs.evolve(choice(_updated, name="update", shape_depends_on="shapes"), flops=flops_of_update)
 
 
 def updated_in_program(

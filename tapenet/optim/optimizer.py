@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar, TypeVar
@@ -12,7 +13,9 @@ import attrs
 
 from tapenet.core.argument_checks import checked_count, checked_flag, checked_number
 from tapenet.core.nondifferentiable import choice
+from tapenet.core.primitive import Shapes
 from tapenet.core.pytrees import Tree, TreeSpec, tree_flatten, tree_unflatten
+from tapenet.core.record import Parameters, Shape
 from tapenet.core.tensor import Tensor, is_kept, unwrap
 from tapenet.errors import ArgumentTypeError
 from tapenet.optim.checks import as_number, fitting_leaves, parameter_leaves
@@ -299,7 +302,12 @@ def _update(
     return tuple([x for row in optimizer.moved(int(step), rows, donate) for x in row])
 
 
-_UPDATE = choice(_update, name="update", shape_depends_on="shapes")
+def flops_of_update(shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
+    """Count some three operations for each element of gradients, parameters and states."""
+    return 3 * sum(math.prod(shape) for shape in shapes if shape is not None)
+
+
+_UPDATE = attrs.evolve(choice(_update, name="update", shape_depends_on="shapes"), flops=flops_of_update)
 
 
 def with_decay(gradient: Array, parameter: Array, weight_decay: Any) -> Array:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-from tapenet.core.record import Entry, Shape, operand_shapes
-
-Shapes = Sequence[Shape | None]
-Parameters = Mapping[str, Any]
-Formula = Callable[[Shapes, Shape | None, Parameters], float]
+from tapenet.core.primitive import FlopCount as Formula, Primitive, Shapes
+from tapenet.core.record import Entry, Parameters, Shape, operand_shapes
 
 
 def flops(entries: Sequence[Entry], entry: Entry) -> int:
@@ -21,15 +17,13 @@ def flops(entries: Sequence[Entry], entry: Entry) -> int:
     functions, choices and users' operations as one for each element of the output, or of the largest operand.
     """
     primitive, slots, kept, parameters, shape, _ = entry
-    return flops_of_operation(primitive.name, operand_shapes(entries, slots, kept), shape, parameters)
+    return flops_of_operation(primitive, operand_shapes(entries, slots, kept), shape, parameters)
 
 
-def flops_of_operation(name: str, shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
-    """Estimate the same for an operation by its name, the shapes of its operands and output, and its parameters."""
-    steps = getattr(parameters.get("step"), "flops", None)  # of a loop, which knows its own program
-    if steps is not None:
-        return int(steps)
-    return round(FORMULAS.get(name, _each_element)(shapes, out, parameters))
+def flops_of_operation(primitive: Primitive, shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
+    """Estimate the same for an operation, from the shapes of its operands and output, and its parameters."""
+    count = primitive.flops or FORMULAS.get(primitive.name, _each_element)
+    return round(count(shapes, out, parameters))
 
 
 def multiply_adds(entries: Sequence[Entry], entry: Entry) -> int:

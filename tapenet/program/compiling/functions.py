@@ -22,6 +22,7 @@ from tapenet.core.tensor import NUMBERS, Tensor, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, CompileWarning, ReplayError
 from tapenet.kernels.memory import sparing
 from tapenet.program.backends import llvm_code, numpy_code
+from tapenet.program.compiling.costs import Cost, cost_of
 from tapenet.program.compiling.lowered import Lowered
 from tapenet.program.compiling.signatures import leaf_key, number_key, shared_places
 from tapenet.program.evaluating import GuardFailedError
@@ -478,41 +479,6 @@ def _positions(f: Callable[..., Any], names: frozenset[str]) -> dict[int, str]:
             f"compile: static_argnames must name parameters of {name_of(f)}; got {', '.join(sorted(unknown))}."
         )
     return {i: p.name for i, p in enumerate(parameters) if p.name in names and p.kind is not p.KEYWORD_ONLY}
-
-
-# ---- what a program costs ----
-
-
-@attrs.frozen
-class Cost:
-    """What a program costs.
-
-    Attributes:
-        instructions: how many operations it has.
-        flops: operations on numbers, estimated.
-        bytes: of all arrays that its instructions write.
-        seconds: spent on recording and compiling it.
-    """
-
-    instructions: int
-    flops: int
-    bytes: int
-    seconds: float
-
-
-def cost_of(program: Program, seconds: float) -> Cost:
-    """Estimate what a program costs."""
-    from tapenet.views.flops import flops_of_operation
-
-    flops = size = 0
-    for instruction in program:
-        if instruction.primitive is not None:
-            space = program.spaces[instruction.out]
-            if space.shape is not None and space.dtype is not None:
-                size += int(np.prod(space.shape, dtype=np.int64)) * space.dtype.itemsize
-            shapes = [program.spaces[n].shape for n in instruction.operands]
-            flops += flops_of_operation(instruction.name, shapes, space.shape, instruction.parameters)
-    return Cost(len(program), flops, size, seconds)
 
 
 # ---- the transform ----

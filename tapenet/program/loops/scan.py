@@ -34,7 +34,8 @@ from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.tensor import Tensor, read_single_value, record_guard, resolve, unwrap
 from tapenet.errors import ArgumentError, ArgumentTypeError, ReplayError
 from tapenet.program.backends import numpy_code
-from tapenet.program.compiling.functions import compile, cost_of
+from tapenet.program.compiling.costs import cost_of
+from tapenet.program.compiling.functions import compile
 from tapenet.program.evaluating import GuardFailedError, applied
 from tapenet.program.instructions import Program
 from tapenet.program.passes import optimized, tidied
@@ -506,6 +507,7 @@ SCAN = Primitive(
     joint_reads_out=True,
     recomputes=True,
     module=__name__,
+    flops=lambda shapes, out, parameters: parameters["step"].flops,
 )
 
 

@@ -14,6 +14,8 @@ import attrs
 import numpy as np
 
 from tapenet.core.nondifferentiable import choice
+from tapenet.core.primitive import Shapes
+from tapenet.core.record import Parameters, Shape
 from tapenet.kernels.products import matmul
 from tapenet.program.instructions import Instruction, Program, Space
 from tapenet.program.passes.rewriting import Rewriter
@@ -41,10 +43,20 @@ def _sum_of_rows(x: Any) -> Any:
     return np.add.reduce(x, axis=0)
 
 
-STACK = choice(_stack, name="stacked rows", shape_depends_on="shapes")
-TRANSPOSED = choice(_product_of_transposed, name="product of transposed", shape_depends_on="shapes")
+def _no_flops(shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
+    return 0
+
+
+def _multiply_adds(shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
+    return 2 * math.prod(shapes[0] or ()) * (out or (0,))[-1]
+
+
+STACK = attrs.evolve(choice(_stack, name="stacked rows", shape_depends_on="shapes"), flops=_no_flops)
+TRANSPOSED = attrs.evolve(
+    choice(_product_of_transposed, name="product of transposed", shape_depends_on="shapes"), flops=_multiply_adds
+)
 SUMMED = choice(_sum_of_rows, name="sum of rows", shape_depends_on="shapes")
-ROWS = choice(_rows, name="rows", shape_depends_on="shapes")
+ROWS = attrs.evolve(choice(_rows, name="rows", shape_depends_on="shapes"), flops=_no_flops)
 
 
 def with_joined_products(program: Program) -> Program:

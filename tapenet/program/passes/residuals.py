@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
+
+import attrs
 
 from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import PART, Primitive
 from tapenet.program.instructions import Instruction, Program, Space
 from tapenet.program.passes.rewriting import Rewriter
+from tapenet.views.flops import flops_of_operation
 
 _JOINED: dict[Primitive, Primitive] = {}
 
@@ -18,7 +22,8 @@ def _joined(primitive: Primitive) -> Primitive:
     if primitive not in _JOINED:
         assert primitive.with_residual is not None
         name = f"{primitive.name} with residual"
-        _JOINED[primitive] = choice(primitive.with_residual, name=name, shape_depends_on="shapes")
+        joined = choice(primitive.with_residual, name=name, shape_depends_on="shapes")
+        _JOINED[primitive] = attrs.evolve(joined, flops=functools.partial(flops_of_operation, primitive))
     return _JOINED[primitive]
 
 

@@ -8,13 +8,15 @@ solution takes half of n^2.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 import numpy as np
 
-from tapenet.core.primitive import Array, Primitive
+from tapenet.core.primitive import Array, FlopCount, Primitive, Shapes
+from tapenet.core.record import Parameters, Shape
 from tapenet.kernels import triangles
 from tapenet.program.instructions import Instruction, Program, is_pure
 from tapenet.program.passes.rewriting import rewritten
@@ -111,9 +113,9 @@ def _is_of_one_matrix(instruction: Instruction, program: Program) -> bool:
 
 
 @functools.cache
-def _by(primitive: Primitive, forward: Callable[..., Array]) -> Primitive:
+def _by(primitive: Primitive, forward: Callable[..., Array], flops: FlopCount) -> Primitive:
     """Return an operation that is computed by another function, which is also given the operation's own."""
-    return attrs.evolve(primitive, forward=functools.partial(forward, primitive.forward))
+    return attrs.evolve(primitive, forward=functools.partial(forward, primitive.forward), flops=flops)
 
 
 def _inverse(general: Callable[..., Array], a: Array, *, triangle: str) -> Array:
@@ -122,16 +124,26 @@ def _inverse(general: Callable[..., Array], a: Array, *, triangle: str) -> Array
     return triangles.inverse_of_lower(a) if triangle == LOWER else triangles.inverse_of_lower(a.T).T
 
 
+def _flops_of_inverse(shapes: Shapes, out: Shape | None, parameters: Parameters) -> float:
+    return (shapes[0] or (0,))[0] ** 3 / 3
+
+
 def _with_inverse(instruction: Instruction, primitive: Primitive, program: Program, known: Known) -> Instruction:
     triangle = known.get(instruction.operands[0])
     if triangle is None:
         return instruction
-    return attrs.evolve(instruction, primitive=_by(primitive, _inverse), parameters={"triangle": triangle})
+    return attrs.evolve(
+        instruction, primitive=_by(primitive, _inverse, _flops_of_inverse), parameters={"triangle": triangle}
+    )
 
 
 def _solution(general: Callable[..., Array], a: Array, b: Array, *, triangle: str, **parameters: Any) -> Array:
     found = triangles.solution(a, b, triangle == LOWER)
     return general(a, b, **parameters) if found is None else found
+
+
+def _flops_of_solution(shapes: Shapes, out: Shape | None, parameters: Parameters) -> float:
+    return (shapes[0] or (0,))[0] * math.prod(out or ())
 
 
 def _with_solution(instruction: Instruction, primitive: Primitive, program: Program, known: Known) -> Instruction:
@@ -141,7 +153,7 @@ def _with_solution(instruction: Instruction, primitive: Primitive, program: Prog
     if triangle is None or assume not in (None, triangle) or has_columns:
         return instruction
     parameters = {**instruction.parameters, "triangle": triangle}
-    return attrs.evolve(instruction, primitive=_by(primitive, _solution), parameters=parameters)
+    return attrs.evolve(instruction, primitive=_by(primitive, _solution, _flops_of_solution), parameters=parameters)
 
 
 _REWRITES = {
