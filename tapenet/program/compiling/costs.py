@@ -40,7 +40,8 @@ def _flops(program: Program, instruction: Instruction) -> int:
     if instruction.primitive is None:
         return 0
     shapes = [program.spaces[n].shape for n in instruction.operands]
-    out = program.spaces[instruction.out].shape
+    space = program.spaces[instruction.out]
+    out = space.parts[0][0] if space.parts else space.shape
     return flops_of_operation(instruction.primitive, shapes, out, instruction.parameters)
 
 

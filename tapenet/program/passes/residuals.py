@@ -62,7 +62,8 @@ def _key(instruction: Instruction, primitive: Any) -> tuple[Any, Any, str]:
 def _both(rewriter: Rewriter, output: Instruction, residual: Instruction) -> Iterator[Instruction]:
     """Return the operation that gives an output and a residual, and the two parts of what it gives."""
     assert output.primitive is not None
-    space = Space(None, None, False, False)
+    spaces = [rewriter.spaces[x.out] for x in (output, residual)]
+    space = Space(None, None, False, False, tuple([(own.shape, own.dtype) for own in spaces]))
     whole = rewriter.new(output, _joined(output.primitive), output.operands, space, output.parameters)
     yield whole
     for i, part in enumerate((output, residual)):
