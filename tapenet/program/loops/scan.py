@@ -40,7 +40,6 @@ from tapenet.program.evaluating import GuardFailedError, applied
 from tapenet.program.instructions import Program
 from tapenet.program.passes import optimized, tidied
 from tapenet.program.recording.environment import Environment, environment_of, with_values
-from tapenet.program.recording.generators import saved
 from tapenet.program.recording.recorder import UnsupportedError
 from tapenet.program.recording.tracing import Recorded, record, same_constants
 from tapenet.transforms.products import jvp, vjp
@@ -320,13 +319,16 @@ def _step_of(
         return [np.asarray(out) if isinstance(out, np.generic) else out for out in (*following, *ys)]
 
     leaves, whole = tree_flatten_with_none((([*plain[:carries]], xs), {}, tree_unflatten(spec, plain[count:])))
-    restore = saved([g for g in around.generators if isinstance(g, np.random.Generator)])
+    restore = around.saved()
     try:
         made, again = (record(step, around, leaves, whole, frozenset()) for _ in range(2))
     except Exception:  # step by step it raises the same, or works
         restore()
         return None
-    return None if same_constants(made, again) else _as_step(loop, made, values, carries, y_specs[0])
+    if same_constants(made, again):
+        restore()
+        return None
+    return _as_step(loop, made, values, carries, y_specs[0])
 
 
 def _as_step(loop: _Loop, made: Recorded, values: Sequence[Any], carries: int, y_spec: TreeSpec) -> _Recorded | None:

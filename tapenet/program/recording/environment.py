@@ -6,15 +6,18 @@ runs in which they are values of the recording; it is the same code, with other 
 
 from __future__ import annotations
 
-import dis
 import functools
 import inspect
-import operator
+import io
+import itertools
 import os
+import random
 import sys
 import sysconfig
+import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import attrs
@@ -22,17 +25,36 @@ import numpy as np
 
 from tapenet.core.nondifferentiable import NondifferentiableFunction
 from tapenet.core.primitive import Primitive
-from tapenet.core.pytrees import field_names, is_node, tree_flatten_with_none, tree_flatten_with_static
+from tapenet.core.pytrees import field_names, is_node, tree_flatten_with_static
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
 from tapenet.program.instructions import Program
+from tapenet.program.recording.code_reading import (
+    EVERY,
+    attributes_of,
+    globals_of,
+    literals_of,
+    reads_namespace,
+    tests_types,
+    writes_of,
+)
+from tapenet.program.recording.containers import (
+    containers_in,
+    holds_still,
+    inside,
+    is_container,
+    parts_of,
+    saved_containers,
+)
+from tapenet.program.recording.generators import saved, saved_shared_streams
+from tapenet.transforms.custom import custom_jvp, custom_vjp
 from tapenet.transforms.recording import Recording
 from tapenet.transforms.transformed import Transformed
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep
 _LIBRARIES = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib", "stdlib"))
 _DEPTH = 20  # of functions that hold functions
-_GENERATORS = (np.random.Generator, np.random.RandomState)
+_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 _NUMBERS = (bool, int, float, complex, str, type(None))
 
 
@@ -66,18 +88,30 @@ class Environment:
         others: what is held elsewhere: functions, None, objects. Where one is replaced, another environment holds.
         generators: of random numbers, which are not arguments.
         containers: mutable ones that hold no arrays, and what is in them.
+        items: the numbers in containers that hold arrays, too: the container, the key, the number.
+        contexts: variables of the context, and their values.
         writes: what the function writes into around it, for errors; empty where it does not.
-        namespaces: objects that are not pytrees, classes and modules, with the names of attributes that code reads.
+        namespaces: objects that are not pytrees, classes, modules and containers of them.
+        names: of the attributes that the code reads, of whatever object.
         recordings: what pullbacks and pushforwards walk through; it stays as it is, its values are constants.
+        literals: the numbers that are written in the code, each with its class.
+        tests_types: whether the code may go by the class of a value.
     """
 
     places: list[Place] = attrs.field(factory=list)
     others: list[tuple[Place, Any]] = attrs.field(factory=list)
-    generators: list[np.random.Generator | np.random.RandomState] = attrs.field(factory=list)
+    generators: list[Any] = attrs.field(factory=list)
     containers: list[tuple[Any, tuple[Any, ...]]] = attrs.field(factory=list)
+    items: list[tuple[Any, Any, Any]] = attrs.field(factory=list)
+    contexts: list[tuple[ContextVar[Any], Any]] = attrs.field(factory=list)
     writes: list[str] = attrs.field(factory=list)
-    namespaces: list[tuple[Any, tuple[str, ...]]] = attrs.field(factory=list)
+    namespaces: list[Any] = attrs.field(factory=list)
+    names: set[str] = attrs.field(factory=set)
     recordings: list[Recording] = attrs.field(factory=list)
+    literals: set[tuple[type, object]] = attrs.field(factory=set)
+    tests_types: bool = False
+    _of_modules: list[tuple[Any, str, Any]] = attrs.field(factory=list)
+    _attributes: list[tuple[Any, str, Any]] = attrs.field(factory=list)
 
     def values(self) -> tuple[Any, ...]:
         """Return what is held in each place now."""
@@ -85,75 +119,204 @@ class Environment:
 
     def is_current(self) -> bool:
         """Return whether everything else is what it was."""
-        for place, value in self.others:  # at each call of a compiled function: without generators
-            if place.read() is not value:
+        for names, name, value in self._of_modules:  # at each call of a compiled function: without generators
+            if names.get(name) is not value:
                 return False
+        try:
+            for holder, name, value in self._attributes:
+                if getattr(holder, name) is not value:
+                    return False
+            for container, key, value in self.items:
+                if container[key] is not value:
+                    return False
+        except (AttributeError, LookupError, ValueError):  # what is no longer there; an empty cell
+            return False
         for container, parts in self.containers:
             if not holds_still(container, parts):
                 return False
+        for variable, value in self.contexts:
+            if variable.get(_MISSING) is not value:
+                return False
         return True
 
+    def changed(self) -> str:
+        """Return the name of something that is no longer what it was."""
+        names = (place.name for place, value in self.others if place.read() is not value)
+        return next(names, "what is in a container")
 
-def parts_of(container: Any) -> tuple[Any, ...]:
-    """Return what is in a container; while that is held, another object does not take its place in memory."""
-    return (*container, *container.values()) if isinstance(container, dict) else tuple(container)
+    def saved(self) -> Callable[[], None]:
+        """Return a function that undoes what a recording that is given up has drawn and put into containers."""
+        restores = (
+            saved(self.generators),
+            saved_shared_streams(),
+            saved_containers([container for container, _ in self.containers]),
+        )
 
+        def restore() -> None:
+            for undo in restores:
+                undo()
 
-def holds_still(container: Any, parts: tuple[Any, ...]) -> bool:
-    """Return whether nothing was put into a container, or taken out."""
-    now = parts_of(container)
-    return len(now) == len(parts) and all(map(operator.is_, now, parts))
+        return restore
+
+    def add(self, beyond: Environment) -> None:
+        """Add what copies of functions do not reach: it is watched rather than given."""
+        self.others += [*beyond.others, *[(place, place.read()) for place in beyond.places]]
+        self.generators += beyond.generators
+        self.containers += [*beyond.containers, *_points([place.read() for place in beyond.places])]
+        self.items += beyond.items
+        self.contexts += beyond.contexts
+        self.writes += beyond.writes
+        self.literals |= beyond.literals
+        self.tests_types = self.tests_types or beyond.tests_types
+
+    def prepared(self) -> Environment:
+        """Return itself, ready for `is_current`."""
+        for place, value in self.others:
+            name = "cell_contents" if type(place.holder) is types.CellType else place.name
+            kept = self._of_modules if type(place.holder) is dict else self._attributes
+            kept.append((place.holder, name, value))
+        return self
 
 
 def environment_of(f: Callable[..., Any]) -> Environment:
     """Find what a function visibly takes from around it, also through other functions."""
     found, seen = Environment(), set[Any]()
     _visit(f, found, seen, _DEPTH)
-    beyond = Environment(namespaces=found.namespaces)
-    while beyond.namespaces:
-        _visit_attributes(*beyond.namespaces.pop(), beyond, seen, _DEPTH)
-    # Copies of functions do not reach what methods of such objects read, so it is watched rather than given.
-    found.others += [*beyond.others, *[(place, place.read()) for place in beyond.places]]
-    found.generators += beyond.generators
-    found.containers += beyond.containers
-    found.writes += beyond.writes
+    found.add(_beyond(found.namespaces, found.names, seen))
+    return found.prepared()
+
+
+def surroundings_of(values: Sequence[Any]) -> Environment:
+    """Find what functions and objects that are given as they are take from around them: all of it is watched."""
+    found = Environment()
+    found.add(_beyond(list(values), set(), set()))
+    return found.prepared()
+
+
+def _beyond(namespaces: list[Any], names: set[str], seen: set[Any]) -> Environment:
+    """Find what code reads of objects: it may be any object, as that may be an argument of another function."""
+    found = Environment(namespaces=namespaces, names=names)
+    reached: dict[int, Any] = {}
+    count = -1
+    while found.namespaces or len(found.names) > count:
+        count = len(found.names)
+        while found.namespaces:
+            _reach(found.namespaces.pop(), reached, found, seen)
+        for x in reached.values():
+            for name in _names_in(x, found):
+                if (id(x), name) not in seen:
+                    seen.add((id(x), name))
+                    _visit_attribute(Place(x, name), found, seen)
     return found
+
+
+def _reach(value: Any, reached: dict[int, Any], found: Environment, seen: set[Any]) -> None:
+    """Visit functions, and note objects whose attributes may be read."""
+    for x in inside(value):
+        if isinstance(x, (*_FUNCTIONS, Primitive, Transformed)) or is_node(type(x)):
+            _visit(x, found, seen, _DEPTH)
+        if (isinstance(x, types.FunctionType) and x.__dict__) or _is_namespace(x):
+            reached.setdefault(id(x), x)
+
+
+def _names_in(x: Any, found: Environment) -> list[str]:
+    """Return the names of attributes of an object that the code may read."""
+    own = getattr(x, "__dict__", {})
+    if isinstance(x, types.FunctionType):
+        return [name for name in own if name in found.names]
+    kinds = (x, *x.__mro__[1:]) if isinstance(x, type) else type(x).__mro__
+    held = dict.fromkeys(itertools.chain(own, *(vars(kind) for kind in kinds)))
+    if EVERY in found.names and not isinstance(x, types.ModuleType | type):
+        return [name for name in held if not name.startswith("__")] + [EVERY, *_methods_of_operators(x)]
+    by_thread = found.names if isinstance(x, threading.local) else ()
+    called = ("__call__", "__wrapped__", *_methods_of_operators(x))
+    return [*dict.fromkeys((*[name for name in held if name in found.names], *by_thread, *called))]
+
+
+def _points(values: Sequence[Any]) -> list[tuple[Any, tuple[Any, ...]]]:
+    """Return the arrays without axes among values, of which operations take the number, and these."""
+    return [(x, parts_of(x)) for x in values if type(x) is np.ndarray and x.ndim == 0]
 
 
 def _visit(f: Any, found: Environment, seen: set[Any], depth: int) -> None:
     f = _inlined(f)
-    if id(f) in seen or depth == 0 or isinstance(f, Primitive | NondifferentiableFunction | Program):
+    if id(f) in seen or depth == 0 or isinstance(f, NondifferentiableFunction | Program):
         return
     seen.add(id(f))
     if isinstance(f, Recording):
         found.recordings.append(f)
-        return
-    for place in _places_of(f):
-        key = (id(place.holder), place.name)
-        if key in seen:
-            continue
-        seen.add(key)
-        value = place.read()
-        kept = is_kept(value)
-        if isinstance(value, _GENERATORS):
-            found.generators.append(value)
-        elif kept:
-            found.places.append(place)
-        elif type(place.holder) in (types.CellType, dict) and not isinstance(value, _FIXED):
-            found.others.append((place, value))
-        if not kept and isinstance(value, tuple | list | dict):  # those of a partial function, among others
-            found.generators += [x for x in tree_flatten_with_none(value)[0] if isinstance(x, _GENERATORS)]
-        if not kept and _shows_containers(f):
-            found.containers += [(x, parts_of(x)) for x in _containers_in(value, seen)]
-        reader = f.__func__ if isinstance(f, types.MethodType) else f
-        if not kept and isinstance(reader, types.FunctionType) and _is_users(reader):
-            found.namespaces.append((value, _attributes_of(reader.__code__)))
-        for part in _functions_below(value, depth) if kept else _functions_in(value):
-            _visit(part, found, seen, depth - 1)
-    if not isinstance(f, _FUNCTIONS):
-        found.namespaces.append((f, ()))
-    if isinstance(f, types.FunctionType) and _is_users(f):
-        found.writes += [f"{f.__name__} {what}" for what in _writes(f.__code__, frozenset(f.__code__.co_freevars))]
+    elif isinstance(f, Primitive | Transformed):
+        found.namespaces += _rules_of(f)
+    else:
+        for place in _places_of(f):
+            if (id(place.holder), place.name) not in seen:
+                seen.add((id(place.holder), place.name))
+                _visit_place(place, f, found, seen, depth)
+        if not isinstance(f, _FUNCTIONS):
+            found.namespaces.append(f)
+        if isinstance(f, types.FunctionType) and _is_users(f):
+            _visit_code(f, found)
+
+
+def _visit_place(place: Place, f: Any, found: Environment, seen: set[Any], depth: int) -> None:
+    value = place.read()
+    kept = is_kept(value)
+    if kept:
+        found.places.append(place)
+    elif _may_change(place, f, value):
+        found.others.append((place, value))
+    reader = f.__func__ if isinstance(f, types.MethodType) else f
+    is_read = isinstance(reader, types.FunctionType) and _is_users(reader)
+    if not kept:
+        _visit_parts(value, place.name, f, found, seen)
+        if _shows_containers(f):
+            found.containers += [(x, parts_of(x)) for x in containers_in(value, seen)]
+        elif isinstance(f, functools.partial) and isinstance(value, dict):
+            found.containers.append((value, parts_of(value)))
+        if is_read:
+            found.namespaces.append(value)
+    for part in _functions_below(value, depth) if kept else _functions_in(value):
+        _visit(part, found, seen, depth - 1)
+
+
+def _visit_parts(value: Any, name: str, f: Any, found: Environment, seen: set[Any]) -> None:
+    """Find generators, variables of the context and iterators."""
+    for x in inside(value) if is_container(value) else (value,):
+        if isinstance(x, (*_GENERATORS, ContextVar)) and id(x) not in seen:
+            seen.add(id(x))
+            if isinstance(x, ContextVar):
+                found.contexts.append((x, x.get(_MISSING)))
+            elif not isinstance(x, random.SystemRandom):
+                found.generators.append(x)
+        elif isinstance(x, Iterator) and not isinstance(x, io.IOBase):
+            found.writes.append(f"{getattr(f, '__name__', type(f).__name__)} advances the iterator {name}")
+
+
+def _visit_code(f: types.FunctionType, found: Environment) -> None:
+    code = f.__code__
+    found.others.append((Place(f, "__code__"), code))
+    found.writes += [f"{f.__name__} {what}" for what in writes_of(code, frozenset(code.co_freevars))]
+    found.names.update(attributes_of(code))
+    found.literals |= literals_of(code)
+    found.tests_types = found.tests_types or tests_types(code)
+    if reads_namespace(code):
+        found.containers.append((f.__globals__, parts_of(f.__globals__)))
+
+
+def _may_change(place: Place, f: Any, value: Any) -> bool:
+    """Return whether another value may be put in a place: not where it was found in tapenet's own functions."""
+    if isinstance(f, types.MethodType | functools.partial) or isinstance(value, types.ModuleType):
+        return False
+    return not isinstance(f, types.FunctionType) or not f.__code__.co_filename.startswith(_PACKAGE)
+
+
+def _rules_of(f: Any) -> list[Any]:
+    """Return the functions of a user's operation that are recorded; its own function runs with each program."""
+    if isinstance(f, Transformed):
+        held: list[Any] = list(f.made_by[2:] if f.made_by[0] is custom_jvp else f.made_by[3:])
+    else:
+        held = [f.pullbacks, f.pushforwards, f.joint_pullback, f.joint_pushforward] if f.is_users else []
+    return [x for x in inside(held) if isinstance(x, _FUNCTIONS) or is_node(type(x))]
 
 
 def _shows_containers(f: Any) -> bool:
@@ -164,36 +327,59 @@ def _shows_containers(f: Any) -> bool:
     return not isinstance(f, functools.partial) and _is_users_file(getattr(module, "__file__", None) or "")
 
 
-def _visit_attributes(x: Any, names: tuple[str, ...], found: Environment, seen: set[Any], depth: int) -> None:
-    """Watch attributes that code reads of an object that is not a pytree, of a class or of a module of the user's."""
-    if depth == 0 or (id(x), names) in seen:
+def _methods_of_operators(x: Any) -> list[str]:
+    """Return the names of methods of the user's that operators and NumPy call, which read attributes of themselves."""
+    own = (name for kind in type(x).__mro__ for name, value in vars(kind).items() if _is_method(value))
+    return [name for name in dict.fromkeys(own) if name.startswith("__") and name not in _NOT_BY_OPERATORS]
+
+
+def _is_method(x: Any) -> bool:
+    return isinstance(x, types.FunctionType) and not x.__code__.co_filename.startswith("<") and _is_users(x)
+
+
+def _visit_attribute(place: Place, found: Environment, seen: set[Any]) -> None:
+    """Watch an attribute of an object that is not a pytree, of a class or of a module of the user's."""
+    if place.name == EVERY:
+        own = getattr(place.holder, "__dict__", {})
+        found.containers.append((own, parts_of(own)))
         return
-    seen.add((id(x), names))
-    if isinstance(x, tuple | list | dict):
-        for part in x.values() if isinstance(x, dict) else x:
-            _visit_attributes(part, names, found, seen, depth - 1)
-    elif _is_namespace(x):
-        for name in (*names, "__call__"):
-            _visit_attribute(Place(x, name), names, found, seen, depth)
-
-
-def _visit_attribute(place: Place, names: tuple[str, ...], found: Environment, seen: set[Any], depth: int) -> None:
     value = inspect.getattr_static(place.holder, place.name, _MISSING)
     value = getattr(value, "fget", getattr(value, "__func__", value))  # of properties, static and class methods
-    if isinstance(value, types.MemberDescriptorType):  # of slots
+    value = value.func if isinstance(value, functools.cached_property) else value
+    if isinstance(value, types.MemberDescriptorType) or isinstance(place.holder, threading.local):  # of slots
         value = place.read()
+    if not isinstance(value, types.FunctionType):  # that of a decorator of the library's, such as `lru_cache`
+        value = getattr(value, "__wrapped__", value) if callable(value) else value
     if isinstance(value, types.FunctionType):  # a method, which reads others
-        _visit(value, found, seen, depth)
-        if _is_users(value):
-            found.namespaces.append((place.holder, _attributes_of(value.__code__)))
-    elif isinstance(value, _GENERATORS):
-        found.generators.append(value)
-    elif value is _MISSING or hasattr(type(value), "__get__"):  # reading it could run code
+        _visit(value, found, seen, _DEPTH)
         return
-    elif isinstance(value, _NUMBERS) or not _holds_arrays(value):
+    _visit_parts(value, place.name, place.holder, found, seen)
+    if value is _MISSING or hasattr(type(value), "__get__"):  # reading it could run code
+        return
+    if _is_constant(value) or not _holds_arrays(value):
         found.others.append((place, value))
-        found.containers += [(part, parts_of(part)) for part in _containers_in(value, seen)]
-        _visit_attributes(value, names, found, seen, depth - 1)
+        found.containers += [(part, parts_of(part)) for part in containers_in(value, seen)]
+    else:
+        found.items += _constants_in(value)
+        found.containers += _points(inside(value))
+    found.namespaces.append(value)
+
+
+def _is_constant(value: Any) -> bool:
+    """Return whether a value can be replaced and not be written into: a number, or an array that is read-only."""
+    if type(value) is np.ndarray:
+        return not value.flags.writeable
+    return isinstance(value, (*_NUMBERS, np.generic))
+
+
+def _constants_in(value: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Return the constants in a container that holds arrays, each with where it is."""
+    if not isinstance(value, dict | list | tuple):
+        return
+    for key, x in value.items() if isinstance(value, dict) else enumerate(value):
+        if _is_constant(x):
+            yield value, key, x
+        yield from _constants_in(x)
 
 
 def _holds_arrays(value: Any) -> bool:
@@ -211,21 +397,16 @@ def _is_namespace(x: Any) -> bool:
     return _is_users_file(getattr(module, "__file__", None) or "") or isinstance(x, types.SimpleNamespace)
 
 
-def _containers_in(value: Any, seen: set[Any]) -> Iterator[Any]:
-    """Return a mutable container and those inside it, once each."""
-    if isinstance(value, tuple | list | dict | set) and id(value) not in seen:
-        seen.add(id(value))
-        if not isinstance(value, tuple):
-            yield value
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _containers_in(part, seen)
-
-
 def _inlined(f: Any) -> Any:
     """Return the function that a compiled or transformed function calls; anything else as it is."""
-    while isinstance(f, Transformed) or hasattr(type(f), "inlined"):
+    while (isinstance(f, Transformed) and not _has_rules(f)) or hasattr(type(f), "inlined"):
         f = f.function if isinstance(f, Transformed) else f.inlined
     return f
+
+
+def _has_rules(f: Transformed) -> bool:
+    """Return whether a function is one operation with rules of the user's, which is not copied."""
+    return f.made_by[0] in (custom_jvp, custom_vjp)
 
 
 def is_kept(value: Any) -> bool:
@@ -243,10 +424,19 @@ def is_kept(value: Any) -> bool:
     return any(arrays) and all(is_array or isinstance(x, _NUMBERS) for is_array, x in zip(arrays, leaves, strict=True))
 
 
-_FIXED = (types.ModuleType, types.BuiltinFunctionType, type)  # what nobody gives another value
 _ARRAYS = frozenset({Tensor, np.ndarray})
 _FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
 _MISSING = object()
+# Methods with names of two underscores that no operator calls, or that are called where code writes.
+_NOT_BY_OPERATORS = frozenset(
+    f"__{name}__"
+    for name in (
+        *("new", "init", "post_init", "del", "call", "set_name", "init_subclass", "class_getitem"),
+        *("attrs_init", "attrs_pre_init", "attrs_post_init", "setattr", "delattr", "setitem", "delitem"),
+        *("enter", "exit", "repr", "str", "dir", "sizeof"),
+        *("reduce", "reduce_ex", "getstate", "setstate", "copy", "deepcopy"),
+    )
+)
 _HOLDS_NONE = (*_FUNCTIONS, *_NUMBERS, *_GENERATORS, np.ndarray, np.generic, Tensor)
 
 
@@ -266,12 +456,10 @@ def _functions_below(value: Any, depth: int) -> Iterator[Any]:
 
 
 def _functions_in(value: Any) -> Iterator[Any]:
-    """Return the functions that a value is or holds."""
-    value = _inlined(value)
-    if isinstance(value, _FUNCTIONS) or is_node(type(value)):
-        yield value
-    elif isinstance(value, tuple | list | dict):
-        yield from (x for x in (value.values() if isinstance(value, dict) else value) if callable(x))
+    """Return the functions that a value is or holds, where copies of it can hold others."""
+    for x in map(_inlined, inside(value, (tuple, list, dict))):
+        if isinstance(x, (*_FUNCTIONS, Primitive, Transformed)) or is_node(type(x)):
+            yield x
 
 
 def _places_of(f: Any) -> Iterator[Place]:
@@ -285,7 +473,7 @@ def _places_of(f: Any) -> Iterator[Place]:
         cells = zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)
         yield from (Place(cell, name) for name, cell in cells if _is_bound(cell))
         if _is_users(f):
-            yield from (Place(f.__globals__, name) for name in _globals_of(f.__code__) if name in f.__globals__)
+            yield from (Place(f.__globals__, name) for name in globals_of(f.__code__) if name in f.__globals__)
         yield from (Place(f, name) for name in ("__defaults__", "__kwdefaults__") if getattr(f, name))
     elif is_node(type(f)):
         yield from (Place(f, name) for name in field_names(type(f)) if hasattr(f, name))
@@ -298,44 +486,6 @@ def _is_users_file(path: str) -> bool:
 
 def _is_users(f: types.FunctionType) -> bool:
     return _is_users_file(f.__code__.co_filename)
-
-
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    """Return a function's code and that of the functions inside it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _codes(constant)
-
-
-@functools.lru_cache(maxsize=4096)
-def _globals_of(code: types.CodeType) -> tuple[str, ...]:
-    """Return the names of globals that code reads."""
-    instructions = (instruction for part in _codes(code) for instruction in dis.get_instructions(part))
-    return tuple(dict.fromkeys(str(x.argval) for x in instructions if x.opname in ("LOAD_GLOBAL", "LOAD_NAME")))
-
-
-@functools.lru_cache(maxsize=4096)
-def _attributes_of(code: types.CodeType) -> tuple[str, ...]:
-    """Return the names of attributes that code reads."""
-    instructions = (instruction for part in _codes(code) for instruction in dis.get_instructions(part))
-    return tuple(dict.fromkeys(str(x.argval) for x in instructions if x.opname in ("LOAD_ATTR", "LOAD_METHOD")))
-
-
-@functools.lru_cache(maxsize=4096)
-def _writes(code: types.CodeType, free: frozenset[str]) -> tuple[str, ...]:
-    """Return what code writes into around it: globals, variables of an enclosing function, attributes."""
-    found = []
-    for part in _codes(code):
-        own = set(part.co_cellvars)
-        for x in dis.get_instructions(part):
-            if x.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
-                found.append(f"assigns to the global {x.argval}")
-            elif x.opname in ("STORE_DEREF", "DELETE_DEREF") and x.argval in free and x.argval not in own:
-                found.append(f"assigns to {x.argval} of the function around it")
-            elif x.opname in ("STORE_ATTR", "DELETE_ATTR"):
-                found.append(f"assigns to the attribute {x.argval}")
-    return tuple(dict.fromkeys(found))
 
 
 # ---- a copy of a function, with other values around it ----
@@ -428,7 +578,7 @@ class _Copies:
         return needs
 
     def _function(self, f: types.FunctionType, depth: int) -> types.FunctionType:
-        names = _globals_of(f.__code__) if _is_users(f) else ()
+        names = globals_of(f.__code__) if _is_users(f) else ()
         cells = [types.CellType() for _ in f.__closure__ or ()]
         module = self._module(f.__globals__) if names else f.__globals__
         copy = types.FunctionType(f.__code__, module, f.__name__, f.__defaults__, tuple(cells) or None)

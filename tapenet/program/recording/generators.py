@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -113,8 +114,10 @@ for _name in dir(np.random.Generator):
 # ---- streams, and whether they moved ----
 
 
-def state_of(generator: np.random.Generator | np.random.RandomState) -> Any:
+def state_of(generator: np.random.Generator | np.random.RandomState | random.Random) -> Any:
     """Return the state of a generator as a value that can be compared."""
+    if isinstance(generator, random.Random):
+        return generator.getstate()
     if isinstance(generator, np.random.RandomState):
         return _comparable(generator.get_state(legacy=False))
     return _comparable(generator.bit_generator.state)
@@ -126,13 +129,32 @@ def _comparable(state: Any) -> Any:
     return state.tobytes() if isinstance(state, np.ndarray) else state
 
 
-def saved(generators: Sequence[np.random.Generator]) -> Callable[[], None]:
+def saved(generators: Sequence[Any]) -> Callable[[], None]:
     """Return a function that puts generators back into the state that they are in now."""
-    states = [generator.bit_generator.state for generator in generators]
+    restores = [_saved(generator) for generator in generators]
 
     def restore() -> None:
-        for generator, state in zip(generators, states, strict=True):
-            generator.bit_generator.state = state
+        for put_back, state in restores:
+            put_back(state)
+
+    return restore
+
+
+def _saved(generator: Any) -> tuple[Callable[[Any], object], Any]:
+    if isinstance(generator, random.Random):
+        return generator.setstate, generator.getstate()
+    if isinstance(generator, np.random.RandomState):
+        return generator.set_state, generator.get_state(legacy=False)
+    return functools.partial(setattr, generator.bit_generator, "state"), generator.bit_generator.state
+
+
+def saved_shared_streams() -> Callable[[], None]:
+    """Return a function that puts back the streams that all code shares: NumPy's and Python's own."""
+    legacy, own = np.random.get_state(legacy=False), random.getstate()  # noqa: NPY002 - that users may draw from
+
+    def restore() -> None:
+        np.random.set_state(legacy)  # noqa: NPY002 - as above
+        random.setstate(own)
 
     return restore
 

@@ -18,7 +18,8 @@ from tapenet.errors import AssignmentError
 from tapenet.kernels.memory import address, is_own
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.recording.building import program_of
-from tapenet.program.recording.environment import Environment, holds_still, parts_of, with_values
+from tapenet.program.recording.containers import holds_still, parts_of
+from tapenet.program.recording.environment import Environment, with_values
 from tapenet.program.recording.generators import TracedGenerator, shared_streams, state_of
 from tapenet.program.recording.recorder import (
     RECORDING,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import io
 import itertools
 import pickle
 import sys
@@ -30,10 +31,10 @@ class Ran(Exception):
 
 def once(f: Any, times: int) -> Any:
     """A function that raises when its Python code runs more often."""
-    left = iter(range(times))
+    written = io.StringIO()  # what is written into files is not watched
 
     def limited(*args: Any) -> Any:
-        if next(left, None) is None:
+        if written.write("x") and len(written.getvalue()) > times:
             raise Ran
         return f(*args)
 
@@ -312,8 +313,7 @@ def test_an_array_that_cannot_be_seen_is_found() -> None:
 
 
 def test_what_differs_at_each_call_is_found() -> None:
-    rng = iter(np.random.default_rng(0).normal(size=(5, 3)))
-    made = tn.compile(lambda x: x * next(rng))
+    made = tn.compile(lambda x: x * np.random.default_rng().normal(size=3))
     made(X)
     with pytest.warns(CompileWarning, match="differs at each call"):
         made(X)

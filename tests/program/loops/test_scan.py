@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import array
+import collections
+import itertools
+import random
 from typing import Any
 
 import numpy as np
@@ -292,3 +296,65 @@ def test_a_body_with_products_that_are_joined_is_differentiated(transform: str) 
     expected = OF_WEIGHTS[transform](loss(python))(W)
     assert np.any(expected)
     assert_same(OF_WEIGHTS[transform](loss(tn.scan))(W), expected, scale=2**8, floor=1.0)
+
+
+# ---- bodies that change what is around them ----
+
+
+def bumped(values: Any) -> Any:
+    values[0] += 1.0
+    return values[0]
+
+
+def appended(values: Any) -> Any:
+    values.append(1.0)
+    return len(values)
+
+
+def counted(values: Any) -> Any:
+    values.update("a")
+    return values["a"]
+
+
+EFFECTS: dict[str, tuple[Any, Any]] = {
+    "list": (lambda: [1.0], bumped),
+    "length of a list": (list, appended),
+    "deque": (collections.deque, appended),
+    "array.array": (lambda: array.array("d", [1.0]), bumped),
+    "bytearray": (lambda: bytearray(b"a"), lambda values: values.append(1) or len(values)),
+    "set": (lambda: {0}, lambda values: values.add(len(values)) or len(values)),
+    "dict": (dict, lambda values: values.setdefault(len(values), len(values) + 1)),
+    "counter": (lambda: collections.Counter("a"), counted),
+    "iterator": (lambda: itertools.count(1), next),
+    "generator of NumPy's": (lambda: np.random.default_rng(0), lambda rng: rng.random()),
+    "RandomState": (lambda: np.random.RandomState(0), lambda rng: rng.rand()),
+    "Python's generator": (lambda: random.Random(0), lambda rng: rng.random()),
+}
+
+
+@pytest.mark.parametrize("name", EFFECTS)
+def test_a_body_with_effects_has_each_of_them_once_a_step(name: str) -> None:
+    make, effect = EFFECTS[name]
+
+    def slope(loop: Any) -> Any:
+        held = make()
+        return tn.grad(lambda c: loop(lambda carry, x: (carry * x * effect(held), carry), c, np.arange(1.0, 5.0))[0])(
+            0.5
+        )
+
+    np.testing.assert_allclose(slope(tn.scan), slope(python_scan), rtol=1e-12)
+
+
+def test_a_body_draws_from_streams_that_all_code_shares_once_a_step() -> None:
+    def slope(loop: Any) -> Any:
+        np.random.seed(0)  # noqa: NPY002 - what users do
+        random.seed(0)
+        draw = lambda: np.random.rand() * random.random()  # noqa: E731, NPY002 - as above
+        return tn.grad(lambda c: loop(lambda carry, x: (carry * x * draw(), carry), c, np.arange(1.0, 5.0))[0])(0.5)
+
+    states = np.random.get_state(), random.getstate()  # noqa: NPY002 - as above
+    try:
+        np.testing.assert_allclose(slope(tn.scan), slope(python_scan), rtol=1e-12)
+    finally:
+        np.random.set_state(states[0])  # noqa: NPY002 - as above
+        random.setstate(states[1])
