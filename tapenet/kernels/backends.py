@@ -41,8 +41,8 @@ _choice = _Choice()
 def use_backend(name: str) -> str:
     """Choose what computes large products, convolutions, norms, attention and the like, in this process from now on.
 
-    "llvm" makes large products of float32 and float64 matrices, transforms tiles of images, takes steps of Adam, and
-    computes recurrent networks, attention, norms, softmax, and gelu and the like of large arrays, by code that LLVM
+    "llvm" makes large products of float32 and float64 matrices, transforms tiles of images, takes steps of optimizers,
+    and computes recurrent networks, attention, norms, softmax, and gelu and the like of large arrays, by code that LLVM
     compiles for this processor; "numba" does so too, and takes loops that Numba compiles in place of
     NumPy's passes where these read and write memory more often than need be. Results agree to rounding. Code is
     compiled at its first use, products in some 0.2 seconds and a loop in a second or two, and cached on disk for the

@@ -154,6 +154,10 @@ class _Lease:
     end: _End
 
 
+# The class of what the base of an array of this pool is.
+LEASE: type = _Lease
+
+
 class _End(weakref.ref[_Lease]):
     """Tells of the end of a lease, and which block is free then."""
 

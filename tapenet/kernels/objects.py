@@ -10,6 +10,9 @@ import functools
 
 import numpy as np
 
+# Where the header of an array holds the number of its axes, the address of their lengths, its base, dtype and flags.
+AXES, LENGTHS, BASE, DTYPE, FLAGS = 24, 32, 48, 56, 64
+
 # Bytes from the start of an object, in CPython, to the address of an array's elements, a number's value and a tuple's
 # first item.
 DATA, NUMBER, ITEMS = 16, float.__basicsize__ - 8, tuple.__basicsize__
@@ -24,3 +27,28 @@ def finds_data() -> bool:
         return False
     items = [ctypes.c_void_p.from_address(id(pair) + ITEMS + 8 * i).value for i in range(2)]
     return items == [id(array), id(number)] and ctypes.c_double.from_address(id(number) + NUMBER).value == number
+
+
+@functools.cache
+def finds_headers() -> bool:
+    """Return whether the headers of arrays, and the classes of objects, are where machine code looks."""
+    if not finds_data() or object.__basicsize__ != DATA:
+        return False
+    array = np.zeros((3, 5), np.float32)[:2]
+    word, narrow = ctypes.c_size_t.from_address, ctypes.c_int32.from_address
+    lengths = word(id(array) + LENGTHS).value
+    found = (
+        word(id(array) + 8).value,
+        narrow(id(array) + AXES).value,
+        word(id(array) + BASE).value,
+        word(id(array) + DTYPE).value,
+        narrow(id(array) + FLAGS).value & _KNOWN_FLAGS,
+        word(id(np.zeros(2)) + BASE).value,
+    )
+    if found != (id(np.ndarray), 2, id(array.base), id(array.dtype), _KNOWN_FLAGS, 0):
+        return False
+    return [word(lengths + 8 * i).value for i in range(2)] == [2, 5]
+
+
+# C order, aligned and writeable.
+_KNOWN_FLAGS = 1 | 256 | 1024

@@ -19,19 +19,19 @@ import attrs
 import numpy as np
 
 from tapenet.core.leaf_checks import dtype_of
+from tapenet.kernels.formulas import Recorded
 from tapenet.kernels.memory import empty, is_own
+from tapenet.kernels.rows import DOUBLE, SINGLE, Rows
 from tapenet.kernels.threads import share
+from tapenet.kernels.updates import GRADIENT, code_for, update_block, update_leaves, update_rows
 
 Array = Any
 Rule = Callable[..., tuple[Array, ...]]
 Writer = Callable[..., None]
-Joiner = Callable[[Sequence[tuple[Sequence[Array], Sequence[Array]]]], Sequence[bool]]
 
 # Of each stretch of memory. With less, threads meet too often: each call of NumPy's ends in waiting for the
 # interpreter's lock. With more, the nine stretches that Adam works with leave a level-3 cache.
 BLOCK_BYTES = 1 << 19
-
-SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def is_plain(value: Any) -> bool:
@@ -57,11 +57,10 @@ def zeros_for(leaf: Array) -> Array:
 
 
 Row = tuple[Array, ...]  # a parameter, its gradient, and what the optimizer remembers of it
-GRADIENT = 1
 
 
 def apply_rule(
-    rule: Rule, write: Writer, rows: Sequence[Row], *, in_blocks: bool, donate: bool, join: Joiner | None = None
+    rule: Rule, write: Writer, rows: Sequence[Row], *, recorded: Recorded | None, in_blocks: bool, donate: bool
 ) -> list[Row]:
     """Apply a rule to all leaves: for each `(parameter, *slots)` after the update.
 
@@ -70,16 +69,57 @@ def apply_rule(
         write: `(outputs, scratch, parameter, gradient, *slots)`, the same rule for plain arrays: it writes to
             `outputs`, which may be the arrays themselves, with two more arrays of their size for what comes between.
         rows: for each leaf arrays or scalars of one shape, of any floating or complex dtype.
+        recorded: what `write` computes, for code that does the same; None where that is not known.
         in_blocks: whether the rule may get NumPy arrays piece by piece, and gives their dtype back.
         donate: whether to overwrite parameters and slots, where they are arrays that own their memory.
-        join: takes for many leaves `(outputs, arrays)`, all in C order and of one dtype, writes those that it has code
-            for, and returns which.
     """
     donated = _donated(rows) if donate else frozenset[int]()
     jobs = [_Job.of(row, donated) if in_blocks else None for row in rows]
     plain = [job for job in jobs if job is not None]
-    _work(write, plain if join is None else _without_joined(join, plain))
+    if recorded is not None:
+        write = _by_code(recorded, write)
+        plain = _without_joined(recorded, plain)
+    _work(write, plain)
     return [_apply_whole(rule, *row) if job is None else job.results for row, job in zip(rows, jobs, strict=True)]
+
+
+def _by_code(recorded: Recorded, write: Writer) -> Writer:
+    """Return a writer that takes compiled code where there is some."""
+
+    def written(outputs: Sequence[Array], scratch: Sequence[Array], *arrays: Array) -> None:
+        if not update_block(recorded, outputs, arrays):
+            write(outputs, scratch, *arrays)
+
+    return written
+
+
+def apply_to_rows(recorded: Recorded, rows: Rows, *, donate: bool) -> list[Sequence[Array]] | None:
+    """Apply a rule to arrays that fit, by compiled code: a sequence of parameters, and one of each kind of slot.
+
+    Returns None where there is no code.
+    """
+    formula, numbers = recorded
+    code = code_for(formula, rows.dtype, rows.total)
+    if code is None:
+        return None
+    if donate and rows.is_own:
+        update_rows(code, rows, None, numbers)
+        return [rows.arrays[i :: rows.width] for i in range(rows.width) if i != GRADIENT]
+    width = rows.width
+    donated = (
+        _donated([rows.arrays[i : i + width] for i in range(0, len(rows.arrays), width)])
+        if donate
+        else frozenset[int]()
+    )
+    outputs = tuple(
+        [
+            x if id(x) in donated else empty(x.shape, rows.dtype)
+            for i, x in enumerate(rows.arrays)
+            if i % width != GRADIENT
+        ]
+    )
+    update_rows(code, rows, outputs, numbers)
+    return [outputs[i :: width - 1] for i in range(width - 1)]
 
 
 def _donated(rows: Sequence[Row]) -> frozenset[int]:
@@ -197,12 +237,12 @@ class Scratch:
         return arrays[0, :size], arrays[1, :size]
 
 
-def _without_joined(join: Joiner, jobs: Sequence[_Job]) -> list[_Job]:
-    """Carry out those jobs that are done in one call, and return the others."""
+def _without_joined(recorded: Recorded, jobs: Sequence[_Job]) -> list[_Job]:
+    """Carry out those jobs that compiled code does in one call, and return the others."""
     direct = [job for job in jobs if job.is_direct]
     if not direct:
         return list(jobs)
-    done = join([(job.outputs, job.inputs) for job in direct])
+    done = update_leaves(recorded, [(job.outputs, job.inputs) for job in direct])
     joined = {id(job) for job, is_done in zip(direct, done, strict=True) if is_done}
     return [job for job in jobs if id(job) not in joined]
 

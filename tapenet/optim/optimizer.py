@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import abc
 import functools
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import attrs
+import numpy as np
 
 from tapenet.core.argument_checks import checked_count, checked_flag, checked_number
 from tapenet.core.nondifferentiable import choice
@@ -18,13 +20,18 @@ from tapenet.core.pytrees import Tree, TreeSpec, tree_flatten, tree_unflatten
 from tapenet.core.record import Parameters, Shape
 from tapenet.core.tensor import Tensor, is_kept, unwrap
 from tapenet.errors import ArgumentTypeError
+from tapenet.kernels.backends import has_machine_code
+from tapenet.kernels.formulas import Recorded, recorded
+from tapenet.kernels.rows import Rows, rows_of
+from tapenet.kernels.updates import FEWEST, GRADIENT
 from tapenet.optim.checks import as_number, fitting_leaves, parameter_leaves
 from tapenet.optim.describing import settings_html
-from tapenet.optim.leafwise import GRADIENT, Array, Row, apply_rule, is_plain, zeros_for
+from tapenet.optim.leafwise import Array, apply_rule, apply_to_rows, is_plain, zeros_for
 from tapenet.optim.schedules import Schedule
 
 Params = TypeVar("Params")
 ValueAndGrad = Callable[[Any], tuple[Any, Any]]
+Columns = Sequence[Sequence[Array]]  # of all leaves the parameters, then each kind of slot
 
 
 def number_field(interval: str = "[0, inf)") -> Any:
@@ -197,13 +204,10 @@ class Elementwise(Rated):
         for output, result in zip(outputs, self.rule(*arrays, rate=rate, step=step), strict=True):
             output[...] = result
 
-    def write_joined(self, leaves: Sequence[tuple[Sequence[Array], Sequence[Array]]], *, rate: Any, step: int) -> Any:
-        """Apply the rule to many leaves at once; return for which of them there is code that does so.
-
-        Args:
-            leaves: for each leaf arrays of one dtype, in C order: the outputs, and the parameter, gradient and slots.
-        """
-        return [False] * len(leaves)
+    def recorded(self, rate: Any, step: int) -> Recorded | None:
+        """Return what `write` computes, for code that does the same; None where that is not known."""
+        count = len(self.state_type._fields)
+        return recorded(partial(self.write, rate=rate, step=step), count + 1, count)
 
     def init(self, params: Tree) -> Any:
         """Make a state of step 0 and zeros."""
@@ -223,23 +227,25 @@ class Elementwise(Rated):
     ) -> tuple[Params, Any]:
         """Take one step: see `Optimizer.update`."""
         function = f"{self.name}.update"
-        parameters, spec = parameter_leaves(function, params)
+        parameters, spec = tree_flatten(params)
+        rows = _rows(parameters, spec, gradients, state)
+        if rows is None:
+            parameters, spec = parameter_leaves(function, params)
         step = self.check_state(function, state)
-        trees = {"gradients": gradients} | {f"state.{slot}": getattr(state, slot) for slot in state._fields[1:]}
-        columns = [fitting_leaves(function, name, tree, parameters, spec, params) for name, tree in trees.items()]
         donate = checked_flag(function, "donate", donate)
-        given = list(zip(parameters, *columns, strict=True))
-        flat = [x for row in given for x in row]
-        width = len(trees) + 1
-        recorded = self._recorded(function, step, flat, width) if any(map(is_kept, flat)) else None
-        if recorded is not None:
-            rows = [tuple(next(recorded) for _ in trees) for _ in given]
+        width = len(state._fields) + 1
+        if rows is not None:
+            columns = self.moved(step, rows.arrays, width, donate, rows)
         else:
-            rows = self.moved(step, given, donate)
-        updated, *slots = (tree_unflatten(spec, [row[i] for row in rows]) for i in range(len(trees)))
+            trees = {"gradients": gradients} | {f"state.{slot}": getattr(state, slot) for slot in state._fields[1:]}
+            given = [fitting_leaves(function, name, tree, parameters, spec, params) for name, tree in trees.items()]
+            flat = tuple(itertools.chain.from_iterable(zip(parameters, *given, strict=True)))
+            kept = self._recorded(function, step, flat, width) if any(map(is_kept, flat)) else None
+            columns = self.moved(step, flat, width, donate) if kept is None else kept
+        updated, *slots = (tree_unflatten(spec, column) for column in columns)
         return updated, self.state_type(step + 1, *slots)
 
-    def _recorded(self, function: str, step: Any, flat: list[Array], width: int) -> Iterator[Array] | None:
+    def _recorded(self, function: str, step: Any, flat: Sequence[Array], width: int) -> Columns | None:
         """Record the update in a program as one operation, which does as it does eagerly: on all leaves, in few passes.
 
         Returns None where it is not one, such as with a learning rate that a schedule makes of values of the program.
@@ -253,18 +259,54 @@ class Elementwise(Rated):
         first = len(settings) + 1
         written = tuple([first + i for i in range(len(flat)) if i % width != GRADIENT])
         moved: Sequence[Array] = _UPDATE(*operands, spec=spec, width=width, written=written)
-        return iter(moved)
+        return [moved[i :: width - 1] for i in range(width - 1)]
 
-    def moved(self, step: int, rows: Sequence[Row], donate: bool) -> list[Row]:
-        """Return for each leaf `(parameter, *slots)` after the step, from `(parameter, gradient, *slots)`."""
+    def moved(self, step: int, arrays: Sequence[Array], width: int, donate: bool, rows: Rows | None = None) -> Columns:
+        """Return the parameters after the step, and of each slot the arrays of all parameters.
+
+        Args:
+            step: the number of steps before.
+            arrays: of each leaf the parameter, its gradient and its slots, one after the other.
+            width: how many these are.
+            donate: whether to overwrite parameters and slots.
+            rows: the arrays, where they are plain and fit.
+        """
         rate = self.rate_at(f"{self.name}.update", step)
+        in_blocks = self._is_plain_at(rate)
+        is_known = in_blocks and type(step) is int
+        own = self.recorded(rate, step) if is_known and _is_worth_code(arrays[::width], rows) else None
+        columns = apply_to_rows(own, rows, donate=donate) if own is not None and rows is not None else None
+        if columns is not None:
+            return columns
         rule, write = partial(self.rule, rate=rate, step=step), partial(self.write, rate=rate, step=step)
-        join = partial(self.write_joined, rate=rate, step=step)
-        return apply_rule(rule, write, rows, in_blocks=self._is_plain_at(rate), donate=donate, join=join)
+        leaves = [tuple(arrays[i : i + width]) for i in range(0, len(arrays), width)]
+        moved = apply_rule(rule, write, leaves, recorded=own, in_blocks=in_blocks, donate=donate)
+        return [[row[i] for row in moved] for i in range(width - 1)]
 
     def _is_plain_at(self, rate: Any) -> bool:
         """Return whether all settings are Python floats, which leave the dtype of an array as it is."""
         return type(rate) is float and all(type(getattr(self, name)) is float for name in _settings_of(type(self)))
+
+
+def _rows(parameters: Sequence[Array], spec: TreeSpec, gradients: Tree, state: Any) -> Rows | None:
+    """Return plain arrays that fit leaf for leaf; None where they do not, or are not known to."""
+    if not parameters or type(parameters[0]) is not np.ndarray or not has_machine_code():
+        return None
+    columns = [parameters]
+    for tree in (gradients, *state[1:]) if isinstance(state, tuple) else ():
+        leaves, own = tree_flatten(tree)
+        if own != spec:
+            return None
+        columns.append(leaves)
+    return rows_of(tuple(itertools.chain.from_iterable(zip(*columns, strict=True))), len(columns))
+
+
+def _is_worth_code(parameters: Sequence[Array], rows: Rows | None) -> bool:
+    """Return whether parameters have so many elements that compiled code is called for them."""
+    if not has_machine_code():
+        return False
+    total = rows.total if rows is not None else sum([getattr(x, "size", 1) for x in parameters])
+    return bool(total >= FEWEST)
 
 
 @functools.cache
@@ -298,8 +340,8 @@ def _update(
     count = spec.num_leaves
     optimizer: Elementwise = with_plain_settings(spec, operands[:count])
     step, *flat = operands[count:]
-    rows = [tuple(flat[start : start + width]) for start in range(0, len(flat), width)]
-    return tuple([x for row in optimizer.moved(int(step), rows, donate) for x in row])
+    columns = optimizer.moved(int(step), flat, width, donate, rows_of(tuple(flat), width))
+    return tuple(itertools.chain.from_iterable(zip(*columns, strict=True)))
 
 
 def flops_of_update(shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:

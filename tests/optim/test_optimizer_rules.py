@@ -108,9 +108,6 @@ def _fails(optimizer, *expected):
 
 
 class UncorrectedAdam(Adam):
-    def write_in_loop(self, *arrays, **numbers):
-        return False
-
     def write_change(self, scratch, mean, square_mean, rate, step):
         scratch[...] = rate * mean / (np.sqrt(square_mean) + self.eps)
 
