@@ -14,7 +14,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import attrs
 import numpy as np
@@ -29,6 +29,7 @@ from tapenet.core.tensor import (
     Tensor,
     innermost,
     is_chosen,
+    is_kept,
     read_only,
     record_guard,
     resolve,
@@ -38,6 +39,8 @@ from tapenet.core.tensor import (
 )
 from tapenet.core.trace import Trace
 from tapenet.errors import ArgumentTypeError
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -161,6 +164,26 @@ def nondifferentiable(
         return function(*arguments, **keywords)
 
     return documented(without_tape, function, doc)
+
+
+def numpys_of_integers(theirs: Callable[..., Any]) -> Callable[[F], F]:
+    """Declare a function of Tensors that is NumPy's where all of them are choices of a trace that keeps them.
+
+    They have no derivative, and NumPy's function may give another dtype for integers than a formula of floats.
+    """
+    of_choices = NondifferentiableFunction(theirs.__name__, theirs)
+
+    def declare(ours: F) -> F:
+        @functools.wraps(ours)
+        def function(*arguments: Any, **keywords: Any) -> Any:
+            tensors = [x for x in (*arguments, *keywords.values()) if type(x) is Tensor]
+            if tensors and all(is_kept(x) and x.dtype.kind in "biu" for x in tensors):
+                return of_choices(*arguments, **keywords)
+            return ours(*arguments, **keywords)
+
+        return cast("F", function)
+
+    return declare
 
 
 def _place_of_out(function: Callable[..., Any]) -> int:

@@ -357,10 +357,10 @@ def named_error(name: str, error: Exception) -> Exception:
 
 
 def as_numpy_number(x: Any) -> Any:
-    """Return a Python number that was watched as NumPy's scalar; anything else as it is."""
+    """Return a number or truth value of Python's as NumPy's scalar; anything else as it is."""
     if type(x) is float:
         return np.float64(x)
-    if type(x) is int:
+    if type(x) is int or type(x) is bool:
         return np.asarray(x)[()]
     return np.complex128(x) if type(x) is complex else x
 

@@ -22,7 +22,7 @@ from tapenet.core.primitive import CONSTANTS, PART, Array, Primitive, Whole, as_
 from tapenet.core.provided import provided
 from tapenet.core.record import NO_PARAMETERS, Entry, Parameters, Slots
 from tapenet.core.source_lines import CodeLocation
-from tapenet.core.tensor import NUMBERS, Tensor, is_chosen, made_tensor, record_guard, resolve
+from tapenet.core.tensor import PYTHONS, Tensor, is_chosen, made_tensor, record_guard, resolve
 from tapenet.core.trace import STAND_INS, next_level
 from tapenet.errors import ArgumentTypeError, TapeStateError
 
@@ -243,7 +243,7 @@ def partition(trace: Recorder, primitive: Primitive, operands: Sequence[Array]) 
             value = x._value
             # A watched Python number stays one in elementwise operations, as NEP 50 has it: times a float32 array it
             # must give float32. Other functions expect the attributes of an array.
-            if type(value) in NUMBERS and not primitive.takes_numbers:
+            if type(value) in PYTHONS and not primitive.takes_numbers:
                 value = as_numpy_number(value)
             values.append(value)
         else:
@@ -284,9 +284,12 @@ def record_output(
     kept = primitive.kept(slots, values, out)
     if residual:
         kept = (*kept, *residual)
-    if type(out) is tuple:
+    if type(out) is tuple and (not primitive.is_discrete or all(hasattr(x, "dtype") for x in out)):
         return _record_parts(trace, primitive, operands, (primitive, slots, kept, parameters, None, None), out)
     dtype = getattr(out, "dtype", None)
+    if dtype is None and primitive.is_discrete:  # a text, a Python number, a list: read off
+        record_guard(primitive.name, primitive.forward, operands, parameters, out)
+        return out
     kind = "O" if dtype is None else dtype.kind
     if kind not in "fc" and not _stays(trace, primitive, operands):
         if kind not in "biu":

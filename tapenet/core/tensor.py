@@ -83,7 +83,7 @@ class Tensor(UnsealedTensor):
     def dtype(self) -> np.dtype[Any]:
         """The value's dtype; float64 or complex128 for a Python scalar."""
         value = self._value
-        return np.dtype(type(value)) if type(value) in (float, complex, int) else value.dtype
+        return np.dtype(type(value)) if type(value) in PYTHONS else value.dtype
 
     @property
     def ndim(self) -> int:
@@ -246,17 +246,18 @@ def is_kept(x: Any) -> bool:
 
 
 NUMBERS = frozenset({int, float, complex})  # Python's own, which take on the precision of arrays (NEP 50)
+PYTHONS = NUMBERS | {bool}  # and the truth values that comparisons of them give
 
 
 def numbers_trace(x: Any, y: Any) -> Any:
-    """Return the trace that keeps choices of operands that are all Python numbers, on it or not; else None."""
+    """Return the trace that keeps choices of operands that are all Python's numbers and truth values; else None."""
     trace = None
     for operand in (x, y):
         if type(operand) is Tensor:
             trace = operand.owner
-            if not trace.keeps_choices or type(operand._value) not in NUMBERS or not trace.is_open:
+            if not trace.keeps_choices or type(operand._value) not in PYTHONS or not trace.is_open:
                 return None
-        elif type(operand) not in NUMBERS:
+        elif type(operand) not in PYTHONS:
             return None
     return trace
 

@@ -18,7 +18,7 @@ from tapenet.core.families import constant_rule
 from tapenet.core.record import Entry
 from tapenet.core.recorder import Recorder
 from tapenet.core.source_lines import module_of
-from tapenet.core.tensor import Tensor, read_single_value, record_guard, unwrap
+from tapenet.core.tensor import Tensor, numbers_trace, read_single_value, record_guard, unwrap
 from tapenet.errors import AssignmentError, ConversionError, MappedValueError, TapenetError
 from tapenet.ops.elementwise import rounding
 
@@ -79,6 +79,9 @@ def _is_constant_on(entries: Sequence[Entry], slot: int) -> bool:
 
 def _rounded(self: Tensor, decimals: int | None = None) -> Any:
     """`round(x)`: an integer of a number, as NumPy's; an array of an array, or with decimals."""
+    trace = numbers_trace(self, self)
+    if trace is not None:
+        return trace.apply_to_numbers(round, (self,) if decimals is None else (self, decimals))
     if decimals is None and self.shape == () and type(unwrap(self)) is not Tensor:
         return int(rounding.rint(self))
     return rounding.round(self, decimals or 0)

@@ -16,7 +16,7 @@ from tapenet.core.arguments import past_numpy
 from tapenet.core.fast_path import operator_function
 from tapenet.core.foreign import USUAL, defers_to, is_sparse_matrix
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor, numbers_trace, read_value, resolve
+from tapenet.core.tensor import Tensor, numbers_trace, read_value, resolve, unwrap
 from tapenet.errors import ArgumentError, ArgumentTypeError, AssignmentError, ConversionError, MissingAttributeError
 from tapenet.numpy.conversions import CONVERSIONS, advised, lacks_matvec
 from tapenet.numpy.protocol import array_function, array_ufunc
@@ -45,6 +45,8 @@ def _operator(name: str, function: Callable[..., Array] | str) -> Callable[..., 
             return trace.apply_to_numbers(python_s, (x, y))
         if defers_to(x, other_s) or defers_to(y, other_s):
             return NotImplemented
+        if is_product and (isinstance(x, _SEQUENCES) or isinstance(y, _SEQUENCES)):
+            return _repeated(x, y) if isinstance(x, _SEQUENCES) else _repeated(y, x)
         if is_product and (is_sparse_matrix(type(x)) or is_sparse_matrix(type(y))) and np.ndim(x) and np.ndim(y):
             return tnp.matmul(x, y)
         return None
@@ -66,14 +68,37 @@ def _operator(name: str, function: Callable[..., Array] | str) -> Callable[..., 
     return _reflected(operate) if name in _REFLECTED else operate
 
 
-def _negative(x: Tensor) -> Array:
-    trace = numbers_trace(x, x)
-    return tnp.negative(x) if trace is None else trace.apply_to_numbers(operator.neg, (x,))
+_SEQUENCES = (list, tuple, str, bytes)
 
 
-def _absolute(x: Tensor) -> Array:
-    trace = numbers_trace(x, x)
-    return tnp.absolute(x) if trace is None else trace.apply_to_numbers(abs, (x,))
+def _repeated(sequence: Any, count: Any) -> Any:
+    """Return a sequence repeated where the count is an integer that is not an array, as NumPy does; else None."""
+    value = unwrap(count)
+    is_count = type(count) is Tensor and (type(value) in (int, bool) or isinstance(value, np.integer))
+    return sequence * operator.index(count) if is_count else None
+
+
+def _unary(function: str, python_s: Callable[[Any], Any]) -> Callable[[Tensor], Array]:
+    """Make an operator of a function of `tapenet.numpy`, and of what Python computes of a number of its own."""
+
+    def operate(x: Tensor) -> Array:
+        trace = numbers_trace(x, x)
+        return getattr(tnp, function)(x) if trace is None else trace.apply_to_numbers(python_s, (x,))
+
+    return operate
+
+
+def _quotient_and_remainder(name: str) -> Callable[..., Any]:
+    of_arrays = _operator(name, "divmod")
+
+    def operate(x: Any, y: Any) -> Any:
+        trace = numbers_trace(x, y)
+        if trace is None:
+            return of_arrays(x, y)
+        pair = (y, x) if name in _REFLECTED else (x, y)
+        return trace.apply_to_numbers(operator.floordiv, pair), trace.apply_to_numbers(operator.mod, pair)
+
+    return operate
 
 
 def _in_place(name: str) -> Callable[..., Any]:
@@ -103,7 +128,6 @@ _BINARY: dict[str, Callable[..., Array] | str] = {
     "truediv": arithmetic.divide,
     "floordiv": arithmetic.floor_divide,
     "mod": arithmetic.remainder,
-    "divmod": "divmod",
     "matmul": "matmul",
     "and": "bitwise_and",
     "or": "bitwise_or",
@@ -111,7 +135,7 @@ _BINARY: dict[str, Callable[..., Array] | str] = {
     "lshift": "left_shift",
     "rshift": "right_shift",
 }
-_REFLECTED = {f"__r{name}__" for name in (*_BINARY, "pow")}
+_REFLECTED = {f"__r{name}__" for name in (*_BINARY, "pow", "divmod")}
 _SYMBOLS = {
     "add": "+",
     "sub": "-",
@@ -124,7 +148,10 @@ _SYMBOLS = {
 }
 _SYMBOLS |= {"and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>"}
 # What Python computes of two numbers of its own.
-_PYTHON_S = {f"__{name}__": getattr(operator, f"__{name}__") for name in _SYMBOLS if name != "matmul"}
+_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+_PYTHON_S: dict[str, Any] = {
+    f"__{name}__": getattr(operator, f"__{name}__") for name in (*_SYMBOLS, *_COMPARISONS) if name != "matmul"
+}
 _OTHER_S = {  # the method of the other operand that answers in its place
     "__eq__": "__eq__",
     "__ne__": "__ne__",
@@ -154,6 +181,8 @@ def _power_operator() -> Callable[..., Array]:
         if modulo is not None:
             raise ArgumentTypeError("pow: modulo must be left out for a Tensor; got one. Write x ** y % modulo.")
         if type(y) in (int, float) and numbers_trace(x, y) is None:
+            if type(y) is int and type(unwrap(x)) is np.bool_:  # which NumPy raises as an integer of Python's
+                return raised(tnp.astype(x, int), y)
             if y == 2 and (type(y) is int or x.dtype.kind in "fc"):  # integers to the power 2.0 are floats
                 return arithmetic.square(x)
             if (y == 0.5 or y == -1) and x.dtype.kind == "c" and x.ndim:  # power has NaN at infinity
@@ -169,16 +198,18 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "__pow__": _at_first_use("__pow__", _power_operator),
     "__rpow__": _at_first_use("__rpow__", lambda: _operator("__rpow__", tnp.power)),
     **{f"__i{name}__": _in_place(f"i{name}") for name in _SYMBOLS},
-    "__neg__": _negative,
-    "__pos__": arithmetic.positive,
-    "__abs__": _absolute,
+    "__divmod__": _quotient_and_remainder("__divmod__"),
+    "__rdivmod__": _quotient_and_remainder("__rdivmod__"),
+    "__neg__": _unary("negative", operator.neg),
+    "__pos__": _unary("positive", operator.pos),
+    "__abs__": _unary("absolute", abs),
     "__eq__": _comparison("__eq__", "equal"),
     "__ne__": _comparison("__ne__", "not_equal"),
     "__lt__": _operator("__lt__", "less"),
     "__le__": _operator("__le__", "less_equal"),
     "__gt__": _operator("__gt__", "greater"),
     "__ge__": _operator("__ge__", "greater_equal"),
-    "__invert__": lambda self: tnp.invert(self),
+    "__invert__": _unary("invert", operator.inv),
     "__contains__": lambda self, value: bool(tnp.any(tnp.equal(self, value))),
     "__getitem__": _at_first_use("__getitem__", lambda: import_module("tapenet.ops.arrays.indexing").getitem),
     "__array_ufunc__": array_ufunc,

@@ -10,7 +10,7 @@ import numpy as np
 from tapenet.core.guards import Guard, bitwise_equal
 from tapenet.core.nondifferentiable import NondifferentiableFunction
 from tapenet.core.primitive import Primitive, as_numpy_number, evaluate
-from tapenet.core.tensor import NUMBERS, unwrap
+from tapenet.core.tensor import PYTHONS, unwrap
 from tapenet.errors import TapenetError
 from tapenet.program.instructions import Instruction, Program, last_uses
 from tapenet.walks.replay import guard_failed, read_again
@@ -46,7 +46,7 @@ def _computed(program: Program, instruction: Instruction, values: dict[int, Any]
     operands = [values[n] for n in instruction.operands]
     if not primitive.takes_numbers:
         operands = [
-            as_numpy_number(x) if type(x) in NUMBERS and program.spaces[n].is_number else x
+            as_numpy_number(x) if type(x) in PYTHONS and program.spaces[n].is_number else x
             for n, x in zip(instruction.operands, operands, strict=True)
         ]
     out = computed_at(instruction, primitive, operands)

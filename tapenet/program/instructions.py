@@ -49,7 +49,7 @@ class Space:
         if self.dtype is None:
             return "object"
         if self.is_number:
-            return {"i": "int", "f": "float", "c": "complex"}[self.dtype.kind]
+            return {"b": "bool", "i": "int", "f": "float", "c": "complex"}[self.dtype.kind]
         return f"{self.dtype}[{', '.join(map(str, self.shape or ()))}]"
 
 

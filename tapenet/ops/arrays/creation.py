@@ -13,7 +13,7 @@ from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.joining import atleast_1d
 from tapenet.ops.arrays.searching import all
-from tapenet.ops.arrays.shaping import broadcast_to, reshape, stack
+from tapenet.ops.arrays.shaping import broadcast_to, in_an_array, reshape, stack
 from tapenet.ops.arrays.structure import empty_like
 from tapenet.ops.elementwise.casting import astype
 from tapenet.ops.elementwise.comparison import isfinite
@@ -40,7 +40,7 @@ def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **keywords: Any) ->
     refuse("array", {name: value for name, value in keywords.items() if name not in _OF_LAYOUT})
     x = _stacked(object)
     x = x if dtype is None else astype(x, dtype)
-    return reshape(x, (1,) * (ndmin - x.ndim) + x.shape) if x.ndim < ndmin else x
+    return reshape(x, (1,) * (ndmin - x.ndim) + x.shape) if x.ndim < ndmin else in_an_array(x)
 
 
 _OF_LAYOUT = ("copy", "order", "subok", "device", "ndmax")  # a value has no layout, and may be shared
@@ -134,7 +134,7 @@ def copy(a: Array, order: str = "K", subok: bool = False) -> Array:
     >>> tnp.copy(np.ones(2))
     array([1., 1.])
     """
-    return a
+    return in_an_array(a)
 
 
 @numpy_function(np.full_like)

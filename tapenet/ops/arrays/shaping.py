@@ -17,7 +17,7 @@ from tapenet.core.batch_rules import broadcast_rule, leading, reordered, shifted
 from tapenet.core.families import joint, linear
 from tapenet.core.primitive import Array
 from tapenet.core.shapes import at, without, zeros_where_none
-from tapenet.core.tensor import NUMBERS, Tensor, unwrap
+from tapenet.core.tensor import NUMBERS, PYTHONS, Tensor, is_kept, unwrap
 from tapenet.errors import ArgumentError, ArgumentTypeError, AxisError
 from tapenet.ops.elementwise.casting import astype
 
@@ -83,6 +83,13 @@ def _transpose(x: Array, *, axes: tuple[int, ...]) -> Array:
     return x.transpose(axes) if type(x) is np.ndarray else np.transpose(x, axes)
 
 
+def in_an_array(x: Array, kinds: frozenset[type] | None = None) -> Array:
+    """Return a scalar of a program, or one of some types, as the array of no axes that NumPy makes of it."""
+    if type(x) is not Tensor or x.shape or not is_kept(x) or type(x._value) is np.ndarray:
+        return x
+    return _broadcast_to(x, shape=()) if kinds is None or type(x._value) in kinds else x
+
+
 @numpy_function(np.transpose, method=np.ndarray.transpose)
 def transpose(a: Array, axes: Sequence[int] | None = None) -> Array:
     """Reorder the axes; without `axes`, reverse them.
@@ -93,7 +100,7 @@ def transpose(a: Array, axes: Sequence[int] | None = None) -> Array:
     (3, 2)
     """
     order = tuple(range(a.ndim))[::-1] if axes is None else axes_of("transpose", axes, a.ndim, "axes")
-    return _transpose(a, axes=order)
+    return _transpose(in_an_array(a, PYTHONS), axes=order)
 
 
 permute_dims = transpose
@@ -176,6 +183,7 @@ def squeeze(a: Array, axis: int | Sequence[int] | None = None) -> Array:
     >>> tnp.squeeze(np.ones((1, 3, 1))).shape
     (3,)
     """
+    a = in_an_array(a, PYTHONS)
     if axis is None:
         return _reshape(a, shape=tuple(length for length in a.shape if length != 1))
     if a.ndim == 0 and axis in (0, -1):  # which NumPy takes for the elements of a scalar

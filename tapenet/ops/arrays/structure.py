@@ -10,7 +10,7 @@ import numpy as np
 
 from tapenet.core.batch_rules import one_value
 from tapenet.core.nondifferentiable import documented, nondifferentiable, of_lists
-from tapenet.core.tensor import Tensor
+from tapenet.core.tensor import Tensor, unwrap
 from tapenet.ops.arrays.shaping import broadcast_to
 
 # ---- indices ----
@@ -159,7 +159,13 @@ def _of_structure(function: Callable[..., Any], doc: str) -> Callable[..., Any]:
 
 
 def _stand_in(x: Any) -> Any:
-    return broadcast_to(x.dtype.type(0), x.shape) if type(x) is Tensor else x
+    """Return an array of the structure of a Tensor, which has no memory of its own and whose elements are not read."""
+    if type(x) is not Tensor:
+        return x
+    value, one = unwrap(x), np.zeros((), x.dtype)
+    if type(value) is np.ndarray and not value.flags.c_contiguous:
+        return np.lib.stride_tricks.as_strided(one, value.shape, value.strides)
+    return broadcast_to(one if x.shape else one[()], x.shape)
 
 
 shape = _of_structure(

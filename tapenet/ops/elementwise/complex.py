@@ -13,10 +13,10 @@ import numpy as np
 from tapenet.core.arguments import numpy_function
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise, general
-from tapenet.core.nondifferentiable import nondifferentiable
+from tapenet.core.nondifferentiable import nondifferentiable, numpys_of_integers
 from tapenet.core.primitive import Array
 from tapenet.core.provided import provided
-from tapenet.core.tensor import Tensor
+from tapenet.core.tensor import Tensor, numbers_trace
 from tapenet.ops.elementwise.arithmetic import where
 from tapenet.ops.elementwise.choices import equal
 from tapenet.ops.elementwise.rounding import sign as _sign_of_real
@@ -50,7 +50,8 @@ def real(val: Array) -> Array:
     >>> float(tnp.real(1 + 2j)), float(tn.grad(tnp.real)(2.0))
     (1.0, 1.0)
     """
-    return _real(val)
+    trace = numbers_trace(val, val)
+    return _real(val) if trace is None else trace.apply_to_numbers(real_part, (val,))
 
 
 @numpy_function(np.imag)
@@ -62,7 +63,18 @@ def imag(val: Array) -> Array:
     >>> float(tnp.imag(1 + 2j)), float(tn.grad(tnp.imag)(2.0))
     (2.0, 0.0)
     """
-    return _imag(val)
+    trace = numbers_trace(val, val)
+    return _imag(val) if trace is None else trace.apply_to_numbers(imaginary_part, (val,))
+
+
+def real_part(x: Any) -> Any:
+    """Return the real part of a number of Python's."""
+    return x.real
+
+
+def imaginary_part(x: Any) -> Any:
+    """Return the imaginary part of a number of Python's."""
+    return x.imag
 
 
 conjugate: Callable[..., Array]
@@ -146,6 +158,7 @@ fabs = elementwise(
 
 
 @numpy_function(np.angle)
+@numpys_of_integers(np.angle)
 def angle(z: Array, deg: bool = False) -> Array:
     """Compute the argument of a complex number, in (-pi, pi], or in degrees.
 
@@ -154,7 +167,7 @@ def angle(z: Array, deg: bool = False) -> Array:
     >>> float(tnp.angle(1j))
     1.5707963267948966
     """
-    radians = arctan2(imag(z), real(z))
+    radians = arctan2(imag(z) if z.dtype.kind == "c" else 0, real(z))
     return rad2deg(radians) if deg else radians
 
 

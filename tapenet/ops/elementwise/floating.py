@@ -10,7 +10,7 @@ import numpy as np
 from tapenet.core.arguments import as_array, numpy_function
 from tapenet.core.batching import elementwise_rule
 from tapenet.core.families import elementwise, piecewise_constant
-from tapenet.core.nondifferentiable import nondifferentiable
+from tapenet.core.nondifferentiable import nondifferentiable, numpys_of_integers
 from tapenet.core.primitive import Array
 from tapenet.ops.elementwise.arithmetic import add, multiply, negative, where
 from tapenet.ops.elementwise.casting import as_scalar
@@ -97,6 +97,7 @@ _fraction = elementwise(_fractional_part, lambda t: t, name="fractional_part")
 
 
 @numpy_function(np.modf)
+@numpys_of_integers(np.modf)
 def modf(x: Array, /, **keywords: Any) -> tuple[Array, Array]:
     """Split x into its fractional and its integer part, both of the sign of x.
 
@@ -112,6 +113,7 @@ def modf(x: Array, /, **keywords: Any) -> tuple[Array, Array]:
 
 
 @numpy_function(np.nan_to_num)
+@numpys_of_integers(np.nan_to_num)
 def nan_to_num(x: Array, copy: bool = True, nan: Array = 0.0, posinf: Array = None, neginf: Array = None) -> Array:
     """Replace NaN and the infinities, by 0 and the largest finite numbers unless others are given.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.arguments import as_array, axis_of, numpy_function
+from tapenet.core.nondifferentiable import numpys_of_integers
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError, LinAlgError
 from tapenet.ops.arrays.shaping import moveaxis, reshape, roll
@@ -135,6 +136,7 @@ def cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
 
 
 @numpy_function(np.linalg.vecdot)
+@numpys_of_integers(np.linalg.vecdot)
 def vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     """Sum conj(x1) x2 over an axis, as `tapenet.numpy.vecdot` does.
 

@@ -15,6 +15,7 @@ from tapenet.core.arguments import as_array, axes_of, numpy_function, refuse
 from tapenet.core.batch_rules import einsum_rule, matmul_rule
 from tapenet.core.families import joint, multilinear
 from tapenet.core.fast_path import product_function
+from tapenet.core.nondifferentiable import numpys_of_integers
 from tapenet.core.primitive import Array, Primitive, Shapes, bind
 from tapenet.core.record import NO_PARAMETERS, Parameters
 from tapenet.core.tensor import Tensor, read_single_value
@@ -199,6 +200,7 @@ def _strong(x: Array) -> Array:
 
 
 @numpy_function(np.vdot)
+@numpys_of_integers(np.vdot)
 def vdot(a: Array, b: Array, /) -> Array:
     """Sum the products of all elements, the first ones conjugated: sum_i conj(a_i) b_i.
 

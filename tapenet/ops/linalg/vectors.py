@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapenet.core.arguments import as_array, axis_of, numpy_function, refuse
+from tapenet.core.nondifferentiable import numpys_of_integers
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.shaping import broadcast_to, expand_dims, moveaxis, reshape, squeeze, stack
@@ -17,6 +18,7 @@ from tapenet.ops.reductions.reduction import sum
 
 
 @numpy_function(getattr(np, "vecdot", None))
+@numpys_of_integers(np.linalg.vecdot)
 def vecdot(x1: Array, x2: Array, /, *, axis: int = -1, keepdims: bool = False, **keywords: Any) -> Array:
     """Sum conj(x1) x2 over an axis; the other axes broadcast.
 

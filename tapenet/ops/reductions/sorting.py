@@ -9,7 +9,7 @@ import numpy as np
 
 from tapenet.core.arguments import as_array, axis_of, numpy_function
 from tapenet.core.batch_rules import leading, refused, shifted
-from tapenet.core.nondifferentiable import choice, nondifferentiable
+from tapenet.core.nondifferentiable import choice, nondifferentiable, numpys_of_integers
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.indexing import getitem, take, take_along_axis
@@ -124,6 +124,7 @@ def partition(
 
 
 @numpy_function(np.sort_complex)
+@numpys_of_integers(np.sort_complex)
 def sort_complex(a: Array) -> Array:
     """Sort along the last axis, by real part and then by imaginary part; the result is complex.
 

@@ -14,7 +14,7 @@ from tapenet.core import shapes
 from tapenet.core.arguments import as_array, axes_of, axis_of, numpy_function
 from tapenet.core.batch_rules import leading, over_operand, shifted
 from tapenet.core.families import general, multilinear
-from tapenet.core.nondifferentiable import choice
+from tapenet.core.nondifferentiable import choice, numpys_of_integers
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.indexing import take
@@ -284,6 +284,7 @@ def convolve(a: Array, v: Array, mode: str = "full") -> Array:
 
 
 @numpy_function(np.correlate)
+@numpys_of_integers(np.correlate)
 def correlate(a: Array, v: Array, mode: str = "valid") -> Array:
     """Correlate two vectors: z_k = sum_i a_(i+k) conj(v_i).
 

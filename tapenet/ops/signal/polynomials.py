@@ -8,7 +8,7 @@ import numpy as np
 
 from tapenet.core.arguments import as_array, numpy_function
 from tapenet.core.families import general
-from tapenet.core.nondifferentiable import branch_condition, nondifferentiable
+from tapenet.core.nondifferentiable import branch_condition, nondifferentiable, numpys_of_integers
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.joining import atleast_1d
@@ -44,6 +44,7 @@ def polyval(p: Array, x: Array) -> Array:
 
 
 @numpy_function(np.vander)
+@numpys_of_integers(np.vander)
 def vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:
     """Make the matrix of the powers of the elements of a vector, one row for each, the highest power first.
 
@@ -217,6 +218,7 @@ def _roots(x: Array) -> Array:
 
 
 @numpy_function(np.roots)
+@numpys_of_integers(np.roots)
 def roots(p: Array) -> Array:
     """Find the roots of a polynomial. On a Tensor they are complex, whether or not they are real.
 

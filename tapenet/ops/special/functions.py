@@ -10,6 +10,7 @@ import numpy as np
 
 from tapenet.core.arguments import as_array, numpy_function
 from tapenet.core.families import elementwise
+from tapenet.core.nondifferentiable import numpys_of_integers
 from tapenet.core.primitive import Array, bind
 from tapenet.errors import ArgumentTypeError
 from tapenet.kernels import error_function
@@ -116,6 +117,7 @@ def _of_order(x: Array, order: int) -> Array:
 
 
 @numpy_function(np.i0)
+@numpys_of_integers(np.i0)
 def i0(x: Array) -> Array:
     """Compute the modified Bessel function of the first kind of order 0.
 

@@ -317,7 +317,7 @@ class _Writer:
                 f"[(x.shape, x.dtype) for x in v{number}] != {self.named([*space.parts])}" if space.parts else "False"
             )
         if space.is_number or space.dtype is None:
-            return f"type(v{number}) is not {self.named({'i': int, 'f': float, 'c': complex}[space.dtype.kind])}"  # type: ignore[union-attr]
+            return f"type(v{number}) is not {self.named(_PYTHON_S[space.dtype.kind])}"  # type: ignore[union-attr]
         return f"v{number}.shape != {space.shape} or v{number}.dtype != {self.named(space.dtype)}"
 
     def function(self) -> Run:
@@ -341,6 +341,7 @@ class _Writer:
         return _with_notes(self.names["run"], [step for _, step in body])
 
 
+_PYTHON_S = {"b": bool, "i": int, "f": float, "c": complex}
 _FILE = "<compiled program>"
 _FIRST_LINE = 3  # of the body
 

@@ -35,7 +35,6 @@ from tapenet.program.recording.tracing import (
     Recorded,
     RepeatedEffectError,
     needs_confirmation,
-    owned,
     owned_result,
     record,
     same_constants,
@@ -289,7 +288,7 @@ class CompiledFunction(Generic[P, Value]):
         if not reason:
             for numbers in _choices_of_varying(known, call.leaves):
                 try:
-                    trouble, result = self._attempt(known, call, numbers)
+                    trouble, result = self._attempt(known, call, numbers, restore)
                 except RepeatedEffectError as error:
                     trouble, result = str(error), error.result
                     self._environment.containers.clear()  # it changes them itself
@@ -308,12 +307,16 @@ class CompiledFunction(Generic[P, Value]):
         self._set_eager(known, reason)
         return result
 
-    def _attempt(self, known: Signature, call: _Call, varying: frozenset[int]) -> tuple[str, Any]:
+    def _attempt(
+        self, known: Signature, call: _Call, varying: frozenset[int], restore: Callable[[], None]
+    ) -> tuple[str, Any]:
         """Record a call; return why such calls are to run eagerly, empty where they are not, and its result."""
         start = time.perf_counter()
         assert self._environment is not None
         with sparing():
             made = record(self._f, self._environment, call.leaves, call.spec, varying, call.merge)
+            if varying:
+                self._check_numbers(call, made, restore)
         numbers = tuple(
             [
                 (place, number_key(leaf))
@@ -338,6 +341,17 @@ class CompiledFunction(Generic[P, Value]):
             kept = attrs.evolve(made, result=None, constants=() if run is not None else made.constants)
             known.entries.append(Entry(kept, numbers, run, program, time.perf_counter() - start, given_up))
         return "", made.result
+
+    def _check_numbers(self, call: _Call, made: Recorded, restore: Callable[[], None]) -> None:
+        """Raise where numbers that are inputs change the function: it may ask for their class, or hash them."""
+        drawn = saved(call.generators)
+        restore()
+        try:
+            expected = self._f(*call.whole_args(), **call.whole_kwargs())
+        finally:
+            drawn()
+        if not _are_alike(expected, made.result):
+            raise UnsupportedError("a number that varies decides in a way that cannot be seen; make it static")
 
     def _compiled(self, program: Program, recorded: Recorded, donated: frozenset[int]) -> Run:
         """Return the function of a program's inputs."""
@@ -421,7 +435,7 @@ def _run(entry: Entry, run: Run, leaves: Sequence[Any]) -> tuple[bool, Any]:
         return False, None
     constants = [entry.program.constants[n] for n in entry.program.outputs if n in entry.program.constants]
     kept = [leaves[i] for i in recorded.inputs if i not in entry.donated] + [*recorded.live] if entry.donated else given
-    return True, recorded.filled(owned(outputs, [*kept, *constants]), leaves)
+    return True, recorded.filled(recorded.owned(outputs, [*kept, *constants]), leaves)
 
 
 def _varying(known: Signature, leaves: Sequence[Any]) -> frozenset[int]:
@@ -439,6 +453,29 @@ def _choices_of_varying(known: Signature, leaves: Sequence[Any]) -> Collection[f
     every = frozenset(i for i, leaf in enumerate(leaves) if type(leaf) in NUMBERS)
     first = [every] if len(known.entries) >= MOST_PROGRAMS // 2 else []
     return dict.fromkeys((*first, _varying(known, leaves), frozenset[int]()))
+
+
+def _are_alike(first: Any, second: Any) -> bool:
+    """Return whether two results are of one structure, and equal but for rounding."""
+    ours, spec = tree_flatten_with_static(first, none_is_leaf=True)
+    theirs, other = tree_flatten_with_static(second, none_is_leaf=True)
+    return bool(spec == other) and all(map(_are_leaves_alike, ours, theirs))
+
+
+def _are_leaves_alike(x: Any, y: Any) -> bool:
+    if not isinstance(x, np.ndarray | np.generic | bool | int | float | complex):
+        return x is y or (type(x) is type(y) and bool(x == y))
+    x, y = np.asarray(x), np.asarray(y)
+    if (x.shape, x.dtype) != (y.shape, y.dtype):
+        return False
+    if x.dtype.kind not in "fc":
+        return bool(np.array_equal(x, y))
+    size = np.max(np.abs(x[np.isfinite(x)]), initial=0)
+    return bool(np.allclose(x, y, _ROUNDING, _ROUNDING * size, equal_nan=True))
+
+
+# How far numbers of two formulas may differ, relative to the largest of them: another branch gives other numbers.
+_ROUNDING = 1e-2
 
 
 def _same_ways(first: Recorded, second: Recorded) -> bool:

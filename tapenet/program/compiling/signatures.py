@@ -1,4 +1,4 @@
-"""What tells calls apart: the structure, shapes and dtypes of arguments, and the values of what is not an array."""
+"""What tells calls apart: structure, shapes, dtypes and orders of arguments, and the values of what is not an array."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tapenet.core.foreign import Kind, kind_of
 from tapenet.core.leaf_checks import described
 from tapenet.core.pytrees import is_node
 from tapenet.core.tensor import NUMBERS
+from tapenet.program.recording.orders import order_of
 from tapenet.program.recording.recorder import UnsupportedError
 
 _STATIC = (bool, str, bytes, type(None), enum.Enum, np.dtype, type, slice, range)
@@ -39,7 +40,7 @@ def leaf_key(leaf: Any) -> Any:
     if of is np.ndarray:
         if leaf.dtype.kind not in "biufc":
             raise UnsupportedError("an argument must be numeric")
-        return (leaf.shape, leaf.dtype)
+        return (leaf.shape, leaf.dtype) if (order := order_of(leaf)) is None else (leaf.shape, leaf.dtype, order)
     if of in NUMBERS:
         return of
     if isinstance(leaf, np.generic):

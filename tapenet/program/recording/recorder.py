@@ -19,7 +19,7 @@ from tapenet.core.primitive import Array, Primitive
 from tapenet.core.record import NO_PARAMETERS, Entry, Parameters
 from tapenet.core.recorder import WATCHED, Recorder, compute, partition, put_group, record_output
 from tapenet.core.source_lines import CodeLocation, user_location
-from tapenet.core.tensor import Tensor, made_tensor
+from tapenet.core.tensor import PYTHONS, Tensor, made_tensor
 from tapenet.errors import ArgumentError, AssignmentError, TapenetError
 
 
@@ -80,11 +80,11 @@ class ProgramRecorder(Recorder):
         return self._noted(record_output(self, primitive, operands, slots, values, parameters, out, residual))
 
     def apply_to_numbers(self, function: Callable[..., Any], operands: Sequence[Any]) -> Tensor:
-        """Record what Python computes of its own numbers: a number that takes on the precision of arrays."""
+        """Record what Python computes of its own numbers: one that takes on the precision of arrays, or a truth."""
         slots = tuple([x.slot if type(x) is Tensor else None for x in operands])
         values = [x._value if type(x) is Tensor else x for x in operands]
         out = function(*values)
-        if type(out) not in (int, float, complex):
+        if type(out) not in PYTHONS:
             raise UnsupportedError(f"{function.__name__} of numbers gives {type(out).__name__}")
         entry: Entry = (number_primitive(function), slots, (*values, None), NO_PARAMETERS, (), np.dtype(type(out)))
         made = made_tensor(out, self, self.write(entry))

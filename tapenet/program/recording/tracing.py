@@ -21,6 +21,7 @@ from tapenet.program.recording.building import program_of
 from tapenet.program.recording.containers import holds_still, parts_of
 from tapenet.program.recording.environment import Environment, with_values
 from tapenet.program.recording.generators import TracedGenerator, shared_streams, state_of
+from tapenet.program.recording.orders import Order, copied, has_order, order_of
 from tapenet.program.recording.recorder import (
     RECORDING,
     Constant,
@@ -51,6 +52,7 @@ class Recorded:
         places: of the program's outputs, among the leaves of the result.
         generators: the places of results that are generators, each with the place of the argument that it is.
         result: what the call gave.
+        orders: of the program's outputs, in memory.
         constants: the arrays that the program holds.
         live: the arrays that are further inputs of the program, the same at each call.
     """
@@ -61,9 +63,22 @@ class Recorded:
     leaves: tuple[Any, ...]
     places: tuple[int, ...]
     generators: tuple[tuple[int, int], ...]
+    orders: tuple[Order, ...]
     result: Any
     constants: tuple[Constant, ...]
     live: tuple[Any, ...] = ()
+
+    def owned(self, outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
+        """Return the program's outputs as the caller's own: copies where they share memory with what was given."""
+        seen = {id(x) for x in given}
+        made = []
+        for x, order in zip(outputs, self.orders, strict=True):
+            if type(x) is np.ndarray:
+                if id(x) in seen or not _is_whole(x) or not has_order(x, order):
+                    x = copied(x, order)
+                seen.add(id(x))
+            made.append(x)
+        return made
 
     def filled(self, outputs: Sequence[Any], given: Sequence[Any]) -> Any:
         """Return the result of another call, from the outputs of the program and the leaves of the call."""
@@ -166,9 +181,12 @@ class _Call:
     def results(self, result: Any) -> Recorded:
         """Return what was recorded, from the function's result."""
         found, spec = tree_flatten_with_static(result, none_is_leaf=True)
+        if any(type(key) is Tensor for path in spec.paths() for key in path):
+            raise UnsupportedError("a key of a dict in the result is a value that it computes")
         outputs: list[Any] = []
         places: list[int] = []
         generators: list[tuple[int, int]] = []
+        orders: list[Order] = []
         static: list[Any] = []
         plain: list[Any] = []
         for i, x in enumerate(found):
@@ -190,6 +208,8 @@ class _Call:
             else:
                 path = leaf_paths_with_static(result, "result", none_is_leaf=True)[i]
                 raise UnsupportedError(f"{path} is of class {type(x).__name__}")
+            if len(outputs) > len(orders):
+                orders.append(order_of(value) if type(value) is np.ndarray else None)
             static.append(kept)
             plain.append(value)
         around = [x for constant in self.trace.constants.values() for x in (constant.original, constant.frozen)]
@@ -204,6 +224,7 @@ class _Call:
             tuple(static),
             tuple(places),
             tuple(generators),
+            tuple(orders),
             tree_unflatten(spec, arrays),
             constants,
             live,
@@ -242,7 +263,7 @@ def owned(results: Sequence[Any], given: Sequence[Any]) -> list[Any]:
     for x in results:
         if type(x) is np.ndarray:
             if id(x) in seen or not _is_whole(x):
-                x = x.copy()
+                x = copied(x, order_of(x))
             seen.add(id(x))
         made.append(x)
     return made
@@ -257,7 +278,7 @@ def owned_result(call: Callable[[], Any]) -> Any:
     if not shared:
         return box[0]
     for i in shared:
-        leaves[i] = leaves[i].copy()
+        leaves[i] = copied(leaves[i], order_of(leaves[i]))
     return tree_unflatten(spec, leaves)[0]
 
 

@@ -1,0 +1,126 @@
+"""A compiled function cannot be told from the function itself: results, errors, warnings, and what it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import tapenet as tn
+import tapenet.numpy as tnp
+from tests.program.comparing import BACKENDS
+from tests.program.observing import assert_equal_values, assert_owned, kinds_of, observed, unchanged
+
+Array = Any
+
+# ---- results ----
+
+SCALARS: list[Any] = [1.5, 3, 1 + 2j, True, None, "text", np.float64(1.5), np.float32(1.5), np.float16(1.5)]
+SCALARS += [np.int64(3), np.int8(3), np.uint8(3), np.bool_(True), np.complex64(1 + 2j), np.array(1.5), np.array(3)]
+VECTOR = np.array([0.5, 1.5, -2.0])
+MATRIX = np.arange(6.0).reshape(2, 3) / 4 + 0.5
+CUBE = np.arange(24.0).reshape(2, 3, 4) / 8 + 0.5
+ARRAYS: list[Array] = [np.array(True), np.zeros(0), np.ones(1), VECTOR, np.array([np.nan, np.inf, -np.inf, 0.0, -0.0])]
+ARRAYS += [VECTOR.astype(kind) for kind in "efgFD?iblBL"] + [VECTOR.astype(">f8")]
+ARRAYS += [MATRIX, np.asfortranarray(MATRIX), MATRIX.T, MATRIX[::-1], MATRIX[:, ::2], CUBE.transpose(1, 0, 2)]
+ARRAYS += [CUBE.transpose(2, 0, 1), np.asfortranarray(MATRIX.astype(np.float32)), np.broadcast_to(1.5, (2, 3))]
+ARRAYS += [np.zeros((0, 3)), np.linspace(0.1, 3, 5000), np.asfortranarray(np.arange(6).reshape(2, 3))]
+
+RESULTS: dict[str, Callable[[Any], Any]] = {
+    "itself": lambda x: x,
+    "twice": lambda x: (x, [x, {"a": x}], None, "a"),
+    "constants": lambda x: (3, 2.5, np.float32(1), np.array(2.0), np.ones((2, 3), order="F"), True),
+    "sum of itself": lambda x: x + x,
+    "with a float": lambda x: (x * 2.5, 1.5 - x, x / 2),
+    "with an integer": lambda x: (x * 2, 3 - x, x + True),
+    "with a float32": lambda x: x * np.float32(2),
+    "comparisons": lambda x: (x == 1.5, x != 1, x == x),
+    "orders": lambda x: (x > 1, x < 2.5, 1 <= x, x >= np.float64(1)),
+    "truths of orders": lambda x: ((x > 1) & (x < 2), (x > 1) | (x < 2), (x > 1) ^ True),
+    "numbers of truths": lambda x: ((x > 1) + (x < 2), (x > 1) * x, (x > 1) * np.ones(1, np.float32)),
+    "quotients": lambda x: (x // 2, x % 2, divmod(x, 2), divmod(7, x + 1)),
+    "signs": lambda x: (-x, +x, abs(x)),
+    "powers": lambda x: (x**2, x**3, 2**x),
+    "elementary": lambda x: (tnp.exp(x), tnp.sin(x) * tnp.cos(x) + x, tnp.tanh(x)),
+    "parts": lambda x: (tnp.real(x), tnp.imag(x), tnp.conj(x)),
+    "reductions": lambda x: (tnp.sum(x), tnp.mean(x), tnp.sum(x, keepdims=True), tnp.any(x), tnp.prod(x)),
+    "cumulative": lambda x: (tnp.cumsum(x), tnp.ravel(x), tnp.atleast_1d(x)),
+    "as arrays": lambda x: (tnp.asarray(x), tnp.array(x), tnp.copy(x), tnp.asarray(x).astype(complex)),
+    "arrangement": lambda x: (tnp.transpose(x), tnp.squeeze(x), tnp.reshape(x, (-1,)), tnp.stack([x, x])),
+    "like": lambda x: (tnp.zeros_like(x), tnp.ones_like(x)),
+    "choices": lambda x: (tnp.where(x != 1, x, 0), tnp.maximum(x, 1), tnp.sign(x)),
+    "shapes": lambda x: (np.shape(x), np.ndim(x), np.size(x)),
+    "tests": lambda x: (tnp.isnan(x), tnp.array_equal(x, x), tnp.allclose(x, 1)),
+    "text": lambda x: tnp.array_str(x),
+    "repetition": lambda x: ["a", "b"] * 2,
+    "integers alone": lambda x: tnp.nan_to_num(tnp.angle(x)) if np.size(x) else x,
+    "gradient": lambda x: tn.grad(lambda y: tnp.sum(tnp.real(y * y)))(x),
+    "value and gradient": lambda x: tn.value_and_grad(lambda y: tnp.sum(tnp.real(y * y)))(x),
+    "pushforward": lambda x: tn.jvp(lambda y: y * 2.5, (x,), (x,)),
+    "mapped": lambda x: tn.vmap(lambda y: y * 2.5)(x),
+}
+
+
+def varied(x: Any, factor: float) -> Any:
+    """The same argument with other numbers, of the same type, dtype and order in memory."""
+    if isinstance(x, bool | str | None.__class__) or getattr(x, "dtype", np.dtype(float)).kind == "b":
+        return x
+    if type(x) in (int, float, complex):
+        return x + 1 if type(x) is int else x * factor
+    if x.dtype.kind in "iu" or not np.shape(x):
+        return x
+    return np.multiply(x, x.dtype.type(factor)).astype(x.dtype, copy=False) if x.flags.owndata else x
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", RESULTS)
+@settings(max_examples=8)
+@given(x=st.sampled_from([*SCALARS, *ARRAYS]))
+def test_results_are_of_the_same_kind(name: str, backend: Any, x: Any) -> None:
+    f = RESULTS[name]
+    compiled: Any = tn.compile(f, backend=backend)
+    for factor in (1.0, 1.25, 0.75):
+        given_x = varied(x, factor)
+        with unchanged(*[given_x] * isinstance(given_x, np.ndarray)):
+            expected, found = (observed(own, given_x, errors="ignore") for own in (f, compiled))
+        assert (found.error is None) == (expected.error is None)
+        if expected.error is None:
+            assert kinds_of(found.result) == kinds_of(expected.result)
+            assert_equal_values(found.result, expected.result)
+            assert_owned(found.result, [given_x])
+
+
+# ---- numbers of Python's ----
+
+NUMBERS: dict[str, Callable[[Array, int], Any]] = {
+    "itself": lambda x, n: (n, n + 1, n / 2, n % 2, divmod(n, 2), n & 1, 1 << n, ~n, -n, round(n), round(n / 3, 1)),
+    "comparisons": lambda x, n: (n == 3, n > 2, 1 < n < 4, (n > 1) & (n < 3), not n, max(n, 2)),
+    "repetition": lambda x, n: ([x] * n, n * (1,), "ab" * n),
+    "a loop": lambda x, n: [x * i for i in range(n)],
+    "indices": lambda x, n: (x[n], x[:n], x[n:] * 1, [1, 2, 3, 4, 5][n]),
+    "text": lambda x, n: (f"{n}-{n:03d}", str(n), bin(n)),
+    "keys": lambda x, n: {1: x, 2: x + 1}.get(n, x * 3),
+    "keys of the result": lambda x, n: {n: x},
+    "classes": lambda x, n: x if isinstance(n, int) else -x,
+    "members": lambda x, n: x if n in (1, 3) else -x,
+    "methods": lambda x, n: n.bit_length() * x,
+    "shapes": lambda x, n: (tnp.tile(x, n), tnp.repeat(x, n), np.zeros((n, 2)) + x.sum(), np.eye(n)),
+    "powers": lambda x, n: (x**n, (x * n).astype(np.float32), x.astype(np.float32) * n),
+    "rounding": lambda x, n: tnp.round(x, n),
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_that_vary_are_numbers(name: str, backend: Any) -> None:
+    f = NUMBERS[name]
+    compiled: Any = tn.compile(f, backend=backend)
+    for n in (1, 2, 3, 4, 2):
+        expected, found = (observed(own, np.arange(5.0), n, errors="ignore") for own in (f, compiled))
+        assert (found.error, expected.error) == (None, None)
+        assert kinds_of(found.result) == kinds_of(expected.result)
+        assert_equal_values(found.result, expected.result)
+        assert str(found.result) == str(expected.result)
