@@ -93,11 +93,11 @@ def _is_well_conditioned(a: Array, inverse: Array) -> bool:
     """Tell whether all matrices of a stack are well conditioned; those that are not finite count as such."""
     condition = _largest_column_sum(a) * _largest_column_sum(inverse)
     # Not >=: the condition of an inverse that overflowed is NaN, and counts as bad.
-    return not np.any(np.isfinite(a).all((-2, -1)) & ~(condition < _worst(a)))
+    return not np.any(np.all(np.isfinite(a), axis=(-2, -1)) & ~(condition < _worst(a)))
 
 
 def _largest_column_sum(a: Array) -> Array:
-    return np.abs(a).sum(-2).max(-1, initial=0)  # the norm of order 1, of empty matrices too
+    return np.max(np.sum(np.abs(a), -2), -1, initial=0)  # the norm of order 1, of empty matrices too
 
 
 def _worst(a: Array) -> float:

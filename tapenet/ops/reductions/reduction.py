@@ -433,10 +433,10 @@ def _find_winners(x: Array, out: Array, *, axis: Axes, keepdims: bool, skips_nan
 
     NaN wins over all, or where the extremum passes over it has no share.
     """
-    best = with_reduced_axes(np.asarray(out), np.shape(x), axis, keepdims)
+    best = with_reduced_axes(out, np.shape(x), axis, keepdims)
     won = (x == best) if skips_nan else (x == best) | (x != x)
     # Nothing wins in a row of NaN alone.
-    return (won / np.maximum(np.add.reduce(won, axis=axis, keepdims=True), 1)).astype(np.asarray(x).dtype)
+    return (won / np.maximum(np.add.reduce(won, axis=axis, keepdims=True), 1)).astype(x.dtype)
 
 
 _winners = choice(_find_winners, name="winners", batch=_batched)

@@ -6,8 +6,9 @@ values: where it branches on them, the operation stays as it is, and `to_c` refu
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -31,34 +32,46 @@ def expanded(program: Program, can_write: CanWrite) -> Program:
     """Return a program in which operations that cannot be written are written out, where that is possible.
 
     Args:
-        can_write: whether C has an operation.
+        can_write: whether C has an operation, or a guard.
     """
     above: dict[int, tuple[str, ...]] = {}
     numbers = new_numbers(program)
     for _ in range(_DEEPEST):
-        wanted = [
-            x
-            for x in program.instructions
-            if x.primitive is not None
-            and not x.primitive.has_effects
-            and x.name != "scan"
-            and not can_write(program, x)
-        ]
-        found = ((x.out, _written_out(program, x, above.get(x.out, ()))) for x in wanted)
-        made = {n: own for n, own in found if own is not None}
+        wanted = [i for i, x in enumerate(program.instructions) if _may_change(x) and not can_write(program, x)]
+        found = ((i, _written_out(program, program.instructions[i], above)) for i in wanted)
+        made = {i: own for i, own in found if own is not None}
         if not made:
             break
         program = _with_expansions(program, made, numbers, above)
     return program
 
 
-def _written_out(program: Program, instruction: Instruction, above: tuple[str, ...]) -> Program | None:
-    """Return the program of one operation's operands; None where it is not made of others."""
+def _may_change(instruction: Instruction) -> bool:
     primitive = instruction.primitive
-    assert primitive is not None
-    if instruction.name in above:
+    return primitive is None or not (primitive.has_effects or primitive.name == "scan")
+
+
+def _written_out(program: Program, instruction: Instruction, above: Mapping[int, tuple[str, ...]]) -> Program | None:
+    """Return the program of the operands of an operation or a guard; None where it is not made of others."""
+    if instruction.name in above.get(instruction.out, ()) or instruction.keywords:
         return None
-    function = primitive.written_out or primitive.forward
+    guard, primitive = instruction.guard, instruction.primitive
+    if guard is not None:
+        attempts = (_attempt(program, instruction, guard.function, start) for start in _STARTS)
+        return next((made.program for made in attempts if made is not None and _answers(made, guard.answer)), None)
+    assert primitive is not None
+    made = _attempt(program, instruction, primitive.written_out or primitive.forward, _STARTS[0])
+    if made is None or len(made.places) != len(made.leaves):
+        return None
+    if any(x.primitive is None or x.name == instruction.name for x in made.program.instructions):
+        return None
+    return made.program if _fits(program, instruction, made.program) else None
+
+
+def _attempt(
+    program: Program, instruction: Instruction, function: Callable[..., Any], start: Callable[[int], Any]
+) -> Recorded | None:
+    """Return what a function of an instruction's operands does, recorded on arrays that begin with some numbers."""
     varying = [i for i, n in enumerate(instruction.operands) if n not in program.constants]
     operands = [program.constants.get(n) for n in instruction.operands]
 
@@ -67,16 +80,32 @@ def _written_out(program: Program, instruction: Instruction, above: tuple[str, .
             operands[i] = x
         return function(*operands, **instruction.parameters)
 
-    given = [_stand_in(program.spaces[instruction.operands[i]]) for i in varying]
+    given = [_stand_in(program.spaces[instruction.operands[i]], start) for i in varying]
     if any(x is None for x in given):
         return None
-    recorded = _recorded(called, given)
-    if recorded is None or len(recorded.inputs) != len(given) or len(recorded.places) != len(recorded.leaves):
+    made = _recorded(called, given)
+    if made is None or len(made.inputs) != len(given):
         return None
-    made = tidied(recorded.program)
-    if any(x.primitive is None or x.name == instruction.name for x in made.instructions):
-        return None
-    return made if _fits(program, instruction, made) else None
+    return attrs.evolve(made, program=tidied(made.program))
+
+
+def _answers(made: Recorded, answer: Any) -> bool:
+    """Return whether a guard that was recorded gives the answer, wherever the guards in it hold."""
+    if made.places or len(made.leaves) != 1:
+        return False
+    own = made.leaves[0]
+    return isinstance(own, bool | int | float | np.generic) and bool(own == answer)
+
+
+# What stands for values where a guard is recorded: it is to go the way that it went.
+_STARTS: tuple[Callable[[int], Any], ...] = (
+    lambda n: 1 / (2.0 + np.arange(n)),
+    lambda n: 1.0 + np.arange(n),
+    np.zeros,
+    lambda n: np.where(np.arange(n) % 2, 3.0, -2.0),
+    lambda n: np.full(n, np.nan),
+    lambda n: np.full(n, np.inf),
+)
 
 
 def _recorded(function: Callable[..., Any], given: list[Any]) -> Recorded | None:
@@ -89,15 +118,15 @@ def _recorded(function: Callable[..., Any], given: list[Any]) -> Recorded | None
         return None
 
 
-def _stand_in(space: Space) -> Any:
+def _stand_in(space: Space, start: Callable[[int], Any]) -> Any:
     """Return an array of a shape and dtype, regular where it is a matrix; None of what is not an array."""
     if space.shape is None or space.dtype is None:
         return None
     shape, kind = space.shape, space.dtype.kind
-    if kind in "biu":
+    if kind in "biu":  # indices within bounds
         x = np.full(shape, kind == "b", space.dtype)
     else:
-        x = np.reshape(1 / (2.0 + np.arange(np.prod(shape, dtype=int))), shape)
+        x = np.reshape(start(math.prod(shape)), shape)
         if len(shape) > 1 and shape[-1] == shape[-2]:
             x = x + 4.0 * np.eye(shape[-1])
         x = x.astype(space.dtype)
@@ -124,15 +153,15 @@ def _with_expansions(
     constants, spaces = dict(program.constants), dict(program.spaces)
     parts = parts_of(program)
     outputs: dict[int, tuple[int, ...]] = {}
-    for instruction in program.instructions:
+    for i, instruction in enumerate(program.instructions):
         source = instruction.operands[0] if instruction.name == "part" else -1
         if source in outputs and instruction.parameters["index"] < len(outputs[source]):
             replaced[instruction.out] = outputs[source][instruction.parameters["index"]]
             continue
-        if instruction.out not in made:
+        if i not in made:
             instructions.append(instruction)
             continue
-        own = renumbered(made[instruction.out], numbers)
+        own = renumbered(made[i], numbers)
         varying = [n for n in instruction.operands if n not in program.constants]
         replaced |= dict(zip(own.inputs, varying, strict=True))
         names = (*above.get(instruction.out, ()), instruction.name)
@@ -140,6 +169,8 @@ def _with_expansions(
         instructions += [attrs.evolve(x, location=instruction.location) for x in own.instructions]
         constants |= own.constants
         spaces |= own.spaces
+        if instruction.guard is not None:
+            continue
         outputs[instruction.out] = own.outputs
         if instruction.out not in parts:
             replaced[instruction.out] = own.outputs[0]

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 
 from tapenet.core.record import Shape
-from tapenet.errors import ArgumentError
 from tapenet.program.backends.c.expressions import place_of, times
 from tapenet.program.backends.c.writer import Writer
 from tapenet.program.instructions import Instruction
@@ -53,13 +52,19 @@ def product(w: Writer, instruction: Instruction) -> None:
 def reduction(w: Writer, instruction: Instruction) -> None:
     """Write sums, means, products, extrema, norms, variances and standard deviations over axes."""
     out, name = instruction.out, instruction.name
-    _check_dtype(w, instruction)
+    is_cast = instruction.parameters.get("dtype") is not None
 
-    def write(place: str, lengths: list[int], element: Element) -> None:
+    def write(place: str, lengths: list[int], given: Element) -> None:
+        def element(inner: list[str]) -> str:
+            return f"({w.type(out)}){given(inner)}" if is_cast else given(inner)
+
         if name in EXTREMA:
             w.add(f"{place} = {element(['0'] * len(lengths))};")
             if lengths:  # compilers warn of a number that is compared with itself
                 w.loops(lengths, lambda inner: w.add(EXTREMA[name].format(best=place, x=element(inner))))
+        elif name in TRUTHS:
+            w.add(f"{place} = {TRUTHS[name][0]};")
+            w.loops(lengths, lambda inner: w.add(f"{place} {TRUTHS[name][1]} {element(inner)} != 0;"))
         elif name == "prod":
             w.add(f"{place} = 1;")
             w.loops(lengths, lambda inner: w.add(f"{place} *= {element(inner)};"))
@@ -118,18 +123,9 @@ def _root(w: Writer, number: int) -> str:
     return f"sqrt{'f' * (w.type(number) == 'float')}"
 
 
-def _check_dtype(w: Writer, instruction: Instruction) -> None:
-    if instruction.parameters.get("dtype") is not None:
-        raise ArgumentError(
-            f"to_c: {instruction.name} must be in the dtype of its operand; got dtype="
-            f"{instruction.parameters['dtype']}, at {instruction.line}. Cast the operand."
-        )
-
-
 def running(w: Writer, instruction: Instruction) -> None:
     """Write running sums or products along an axis, or a linear recurrence s_k = a_k s_(k-1) + b_k."""
     out, axis, name = instruction.out, instruction.parameters["axis"], instruction.name
-    _check_dtype(w, instruction)
     *factors, source = instruction.operands
     shape = w.shape(out)
     target, steps = w.make(out), steps_of(shape)
@@ -143,7 +139,7 @@ def running(w: Writer, instruction: Instruction) -> None:
         def each(inner: list[str]) -> None:
             every = own | {axis: inner[0]}
             places = [every[i] for i in range(len(shape))]
-            x = w.element(source, places)
+            x = f"({w.type(out)}){w.element(source, places)}"
             if factors:
                 w.add(f"total = {w.element(factors[0], places)} * total + {x};")
             else:
@@ -158,7 +154,8 @@ def running(w: Writer, instruction: Instruction) -> None:
 
 def cut(w: Writer, instruction: Instruction) -> tuple[Shape, list[int], list[int]]:
     """Return the shape of what is reduced, the axes that stay, and those that go."""
-    shape, axis = w.shape(instruction.operands[0]), instruction.parameters.get("axis", 0)
+    whole = None if instruction.name in TRUTHS else 0  # what no axis means
+    shape, axis = w.shape(instruction.operands[0]), instruction.parameters.get("axis", whole)
     axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
     over = sorted({i % len(shape) for i in axes}) if shape else []  # NumPy takes axis 0 of a number for its only one
     return shape, [i for i in range(len(shape)) if i not in over], over
@@ -221,9 +218,13 @@ EXTREMA = {
 }
 
 
+# Of truth values, or of numbers taken for such: what the result begins as, and how each element is added.
+TRUTHS = {"all": ("1", "&="), "any": ("0", "|="), "count_nonzero": ("0", "+=")}
+
+
 OPERATIONS: dict[str, Step] = {
     **dict.fromkeys(("matmul", "matvec", "affine", "product of transposed"), product),
-    **dict.fromkeys(("sum", "sum of rows", "mean", "max", "min", "norm", "prod", "var", "std"), reduction),
+    **dict.fromkeys(("sum", "sum of rows", "mean", "max", "min", "norm", "prod", "var", "std", *TRUTHS), reduction),
     **dict.fromkeys(("cumsum", "cumprod", "recurrence"), running),
     **dict.fromkeys(("softmax", "log_softmax"), softmax),
     "einsum": einsum,

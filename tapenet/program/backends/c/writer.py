@@ -77,7 +77,7 @@ class Writer:
             is_number = isinstance(x, np.ndarray | np.generic | bool | int | float | complex)
             if not is_number or np.asarray(x).dtype.char not in TYPES:
                 raise ArgumentError(f"to_c: values must be numbers and arrays; got {self.program.spaces[number]}.")
-            self.names[number] = literal(x) if np.shape(x) == () else self.table(np.asarray(x))
+            self.names[number] = self.table(np.asarray(x)) if np.shape(x) else literal(np.asarray(x)[()])
         return self.names[number]
 
     def table(self, x: Any, kind: str = "") -> str:
@@ -135,7 +135,12 @@ class Writer:
     def function(self, name: str, kind: str, text: str) -> str:
         """Return the name of a function of the file's own, for elements of a type; it is written at its first use."""
         own = f"{self.name}_{name}_{kind.replace(' ', '_')}"
-        written = text.format(name=own, kind=kind, f="f" * kind.startswith("float"))
+        f, is_complex = "f" * kind.startswith("float"), kind.endswith(" complex")
+        words = {"mag": f"fabs{f}", "conj": "", "re": "", "im": "0 * "}
+        if is_complex:
+            words = {"mag": f"cabs{f}", "conj": f"conj{f}", "re": f"creal{f}", "im": f"cimag{f}"}
+        real = kind.removesuffix(" complex")
+        written = text.format(name=own, kind=kind, real=real, f=f, F="FLT" if f else "DBL", **words)
         if written not in self.tables:
             self.tables.append(written)
         return own
