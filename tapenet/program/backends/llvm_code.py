@@ -28,6 +28,7 @@ from tapenet.program.backends.llvm.fourier_code import Part, parts_of
 from tapenet.program.backends.llvm.kernel_code import (
     Kernel,
     can_join,
+    is_known_elementwise,
     is_worth,
     kernel_of,
     module_of,
@@ -39,11 +40,12 @@ from tapenet.program.backends.llvm.step_calls import AnyCompiled, Call, by_numpy
 from tapenet.program.backends.llvm.stretch_code import StretchCode, code_of, texts_of
 from tapenet.program.backends.llvm.stretch_runner import FAR, runner_text
 from tapenet.program.backends.numpy_code import Run
+from tapenet.program.fusion.cells import AnyStep, Cells, with_cells
 from tapenet.program.fusion.closing import Closed, opened, with_closed_products
 from tapenet.program.fusion.moments import with_sums_of_squares
 from tapenet.program.fusion.panels import Panels, with_panels
 from tapenet.program.fusion.reducing import CHUNK, Reduced, can_wait, finisher, shape_of_chunks, with_reductions
-from tapenet.program.fusion.regions import Region, Step, in_regions, whole_reads
+from tapenet.program.fusion.regions import Region, whole_reads
 from tapenet.program.fusion.stretches import PRODUCTS, Stretch, in_stretches
 from tapenet.program.fusion.transforms import Transform
 from tapenet.program.instructions import Instruction, Program
@@ -74,9 +76,14 @@ def check_installed() -> None:
     import_package("llvmlite.binding", "compile with backend='llvm'")
 
 
-def steps_of(program: Program) -> list[Step]:
-    """Return the instructions of a program, with those that kernels compute in regions."""
-    return in_regions(program, functools.partial(can_join, program), lambda x: can_wait(x, program))
+def steps_of(program: Program, can_compute: Callable[[Cells], bool] = lambda cells: False) -> list[AnyStep]:
+    """Return the instructions of a program, with those that kernels compute in regions and cells.
+
+    Args:
+        can_compute: whether machine code computes cells.
+    """
+    joins, waits = functools.partial(can_join, program), functools.partial(can_wait, program=program)
+    return with_cells(program, joins, waits, functools.partial(is_known_elementwise, program), can_compute)
 
 
 @attrs.define(eq=False)
@@ -104,9 +111,17 @@ class _Code:
     @classmethod
     def of(cls, program: Program) -> _Code:
         """Compile what can be compiled."""
-        steps = steps_of(program)
+        kernels: dict[int, Kernel] = {}
+
+        def can_compute(cells: Cells) -> bool:
+            kernel = kernel_of(cells.region, cells.program, sources=cells.sources, results=cells.results)
+            if kernel is not None:
+                kernels[id(cells.region)] = kernel
+            return kernel is not None
+
+        steps = steps_of(program, can_compute)
         found = ((id(step), kernel_of(step, program)) for step in steps if isinstance(step, Region))
-        kernels: dict[int, Kernel] = {key: kernel for key, kernel in found if kernel is not None}
+        kernels |= {key: kernel for key, kernel in found if kernel is not None}
 
         cuts = _Cuts(program)
 
@@ -140,7 +155,7 @@ class _Code:
         return code
 
     def _compile(self, is_alone: Callable[[Region], bool]) -> None:
-        closed = [step.region for step in self.steps if isinstance(step, Closed | Reduced)]
+        closed = [step.region for step in self.steps if isinstance(step, Closed | Reduced | Cells)]
         alone = [*closed, *(step for step in self.steps if isinstance(step, Region) and is_alone(step))]
         joined = [step for step in self.steps if isinstance(step, Stretch)]
         parts = [part for stretch in joined for part in stretch.steps if isinstance(part, Region)]
@@ -156,7 +171,8 @@ class _Code:
         others, declared = texts_of([x for code in self.stretches.values() for x in code.functions])
         if texts or others:
             self.library = _library(module_of(self.names, entries, steps, in_panels, others, declared))
-        made: list[Region | Stretch | Panels] = [*alone, *joined, *panels]
+        cells = [step for step in self.steps if isinstance(step, Cells)]
+        made: list[Region | Stretch | Panels | Cells] = [*alone, *joined, *panels, *cells]
         self.contiguous = {n for step in made for n in step.outputs}
         self.kernels = {id(region): self.kernels[id(region)] for region in (*alone, *cut)}
 
@@ -182,9 +198,10 @@ class _Code:
                 assert self.library is not None
                 return _SharedTransform(first, self.library)
             return _stretch_function(code, step, self.library, program, self.contiguous)
-        if id(step) not in self.kernels or self.library is None:
+        region = step.region if isinstance(step, Cells) else step
+        if id(region) not in self.kernels or self.library is None:
             return None
-        kernel = self.kernels[id(step)]
+        kernel = self.kernels[id(region)]
         return _called(kernel, self.library, self.names[kernel.text], step, program, self.contiguous)
 
 
@@ -224,7 +241,7 @@ def _reads_places(region: Region, number: int, program: Program) -> bool:
     return bool(readers) and not is_whole and shape_of(program, number) == shape_of(program, region.outputs[0])
 
 
-def _makes_products(steps: Sequence[Step], program: Program) -> bool:
+def _makes_products(steps: Sequence[AnyStep], program: Program) -> bool:
     """Return whether our own code makes the products among steps."""
     chars = {program.spaces[x.out].dtype for x in steps if isinstance(x, Instruction) and x.name in PRODUCTS}
     return bool(chars) and all(dtype is not None and gemm_for(dtype) is not None for dtype in chars)
@@ -244,14 +261,15 @@ def _runner() -> Library:
 # ---- calls from Python ----
 
 
-def _touched(kernel: Kernel, region: Region, program: Program) -> int:
+def _touched(kernel: Kernel, step: Region | Cells, program: Program) -> int:
     """Return how many bytes a kernel reads and writes."""
-    size = math.prod(shape_of(program, region.outputs[0]))
-    sizes = [(n, math.prod(shape_of(program, n))) for n in kernel.operands] + [(n, size) for n in region.outputs]
+    sizes = [(n, math.prod(shape_of(program, n))) for n in (*kernel.operands, *step.outputs)]
     return sum(count * dtype.itemsize for n, count in sizes if (dtype := program.spaces[n].dtype) is not None)
 
 
-def _call_of_kernel(step: Region | Reduced, program: Program, library: Library, name: str, touched: int) -> Call:
+def _call_of_kernel(
+    step: Region | Reduced | Cells, program: Program, library: Library, name: str, touched: int
+) -> Call:
     """Begin the Python function of a step that one kernel computes, which touches so many bytes."""
     is_large = touched >= SHARED
     address = library.address(f"{name}.entry")
@@ -281,11 +299,11 @@ def _run_of_kernel(kernel: Kernel, touched: int, part: str, count: int) -> list[
 
 
 def _called(
-    kernel: Kernel, library: Library, name: str, region: Region, program: Program, contiguous: Collection[int]
+    kernel: Kernel, library: Library, name: str, step: Region | Cells, program: Program, contiguous: Collection[int]
 ) -> Callable[..., Any]:
     """Return the Python function that calls a kernel; where an argument is out of its range, NumPy's."""
-    touched = _touched(kernel, region, program)
-    call = _call_of_kernel(region, program, library, name, touched)
+    touched = _touched(kernel, step, program)
+    call = _call_of_kernel(step, program, library, name, touched)
     lines = call.beginning(kernel.operands, contiguous)
     lines.append(f"    values = ({call.values(kernel.operands, kernel.scalars)})")
     lines += _run_of_kernel(

@@ -21,6 +21,7 @@ from tapenet.errors import TapenetError
 from tapenet.kernels.memory import LARGE, empty
 from tapenet.kernels.threads import share
 from tapenet.program.evaluating import GuardFailedError, check_read
+from tapenet.program.fusion.cells import Cells
 from tapenet.program.fusion.closing import Closed
 from tapenet.program.fusion.panels import Panels
 from tapenet.program.fusion.reducing import Reduced
@@ -29,7 +30,7 @@ from tapenet.program.fusion.stretches import Stretch
 from tapenet.program.instructions import Instruction, Program, last_uses, must_run
 
 Run = Callable[[Sequence[Any]], tuple[Any, ...]]
-Step = Instruction | Region | Stretch | Closed | Reduced | Panels
+Step = Instruction | Region | Stretch | Closed | Reduced | Panels | Cells
 Fused = Callable[[Any, Program], Callable[..., Any] | None]  # makes the function of the inputs of a region or a stretch
 
 # Bytes of a value beyond which its operations are joined in a region.
@@ -218,7 +219,9 @@ class _Writer:
         if must_run(instruction, self.program):
             self._add(f"if {self._differs(out)}: raise changed({instruction.name!r})", instruction, (out,), ())
 
-    def region(self, region: Region | Stretch | Closed | Reduced | Panels, function: Callable[..., Any]) -> None:
+    def region(
+        self, region: Region | Stretch | Closed | Reduced | Panels | Cells, function: Callable[..., Any]
+    ) -> None:
         """Write a line for a region or a stretch."""
         outs = ", ".join(f"v{n}" for n in region.outputs)
         self._add(

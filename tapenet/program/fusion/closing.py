@@ -18,6 +18,7 @@ import attrs
 from tapenet.core.primitive import REGISTRY
 from tapenet.ops.linalg.products import matrix_product
 from tapenet.program.fusion import panels
+from tapenet.program.fusion.cells import Cells
 from tapenet.program.fusion.panels import Panels
 from tapenet.program.fusion.regions import Region, inputs_of, made_by, read_by
 from tapenet.program.fusion.stretches import LARGEST_PRODUCT, Stretch
@@ -30,7 +31,7 @@ BLOCK_BYTES = 2**18
 # Rows for each column up to which the columns of a product are cut for the sake of a sum over rows.
 MOST_ROWS = 8
 
-AnyStep = Instruction | Region | Stretch | Panels
+AnyStep = Instruction | Region | Cells | Stretch | Panels
 
 
 @attrs.frozen(eq=False)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 import attrs
 
+from tapenet.program.fusion.cells import AnyStep
 from tapenet.program.fusion.regions import Region, Step, inputs_of, made_by, read_by, whole_reads
 from tapenet.program.instructions import Instruction, Program, is_pure, must_run
 
@@ -87,8 +88,8 @@ class Panels:
 
 
 def with_panels(
-    steps: Sequence[Step], program: Program, can_compute: Callable[[Region, int], bool]
-) -> list[Step | Panels]:
+    steps: Sequence[AnyStep], program: Program, can_compute: Callable[[Region, int], bool]
+) -> list[AnyStep | Panels]:
     """Return the steps of a program with products with one matrix joined, where they do not wait for each other.
 
     Args:
@@ -101,7 +102,7 @@ def with_panels(
     makers = {x.out: x for x in steps if isinstance(x, Instruction) and x.name == "transpose"}
     uses = _Uses.of(steps, program)
     failures = Counter[int]()
-    found: list[Step | Panels] = []
+    found: list[AnyStep | Panels] = []
     pending = deque(steps)
     while pending:
         step = pending.popleft()
@@ -122,7 +123,7 @@ def with_panels(
     return _without_unread(found, program)
 
 
-def _products_of(steps: Sequence[Step], program: Program) -> dict[int, Product]:
+def _products_of(steps: Sequence[AnyStep], program: Program) -> dict[int, Product]:
     """Return the products of vectors with matrices among steps, by the identity of the step."""
     turned = {
         x.out: x.operands[0]
@@ -201,8 +202,8 @@ class _Split:
     axis: int
     program: Program
     wanted: Collection[int] | None = None
-    early: list[Step] = attrs.field(factory=list)
-    late: list[Step] = attrs.field(factory=list)
+    early: list[AnyStep] = attrs.field(factory=list)
+    late: list[AnyStep] = attrs.field(factory=list)
     forward: list[Product] = attrs.field(factory=list)
     between: list[Step] = attrs.field(factory=list)
     across: list[Product] = attrs.field(factory=list)
@@ -221,7 +222,7 @@ class _Split:
         """The regions, in order."""
         return [step for step in self.between if isinstance(step, Region)]
 
-    def add(self, step: Step, product: Product | None, can_compute: Callable[[Region, int], bool]) -> bool:
+    def add(self, step: AnyStep, product: Product | None, can_compute: Callable[[Region, int], bool]) -> bool:
         """Put a step into its group; return whether later ones may be moved before it."""
         reads = read_by(step)
         if self.after.isdisjoint(reads) and self._takes(step, product, can_compute):
@@ -231,9 +232,9 @@ class _Split:
             return True
         self.late.append(step)
         self.after.update(made_by(step))
-        return isinstance(step, Region) or (is_pure(step) and not must_run(step, self.program))
+        return not isinstance(step, Instruction) or (is_pure(step) and not must_run(step, self.program))
 
-    def _takes(self, step: Step, product: Product | None, can_compute: Callable[[Region, int], bool]) -> bool:
+    def _takes(self, step: AnyStep, product: Product | None, can_compute: Callable[[Region, int], bool]) -> bool:
         """Add a step to the panels where it can be a part of them."""
         if isinstance(step, Region):
             is_wanted = self.wanted is None or id(step) in self.wanted
@@ -242,6 +243,8 @@ class _Split:
             self.between.append(step)
             self.inside.update(step.outputs)
             return True
+        if not isinstance(step, Instruction):
+            return False
         if self._is_view(step):
             self.between.append(step)
             self.inside.add(step.out)
@@ -300,7 +303,7 @@ class _Split:
         between = [x for step in self.between for x in (step.instructions if isinstance(step, Region) else (step,))]
         instructions = (*_turns([*self.forward, *self.across], makers), *first, *between, *self.totals, *last)
         along = (*(x.out for x in first), *(n for region in regions for n in region.outputs))
-        members: list[Step] = [*first, *self.between, *self.totals, *last]
+        members: list[AnyStep] = [*first, *self.between, *self.totals, *last]
         views = [x for x in self.between if isinstance(x, Instruction)]
         for view in reversed(views):
             if uses.are_beyond(view.out, members):
@@ -343,21 +346,21 @@ class _Uses:
     outputs: frozenset[int]
 
     @classmethod
-    def of(cls, steps: Iterable[Step], program: Program) -> _Uses:
+    def of(cls, steps: Iterable[AnyStep], program: Program) -> _Uses:
         readers: dict[int, list[int]] = {}
         for step in steps:
             for n in dict.fromkeys(read_by(step)):
                 readers.setdefault(n, []).append(id(step))
         return cls(readers, frozenset(program.outputs))
 
-    def are_beyond(self, number: int, members: Sequence[Step]) -> bool:
+    def are_beyond(self, number: int, members: Sequence[AnyStep]) -> bool:
         """Return whether a value is read outside some steps."""
         return number in self.outputs or not {id(x) for x in members}.issuperset(self.readers.get(number, ()))
 
 
 def _best_split(
     product: Product,
-    window: Sequence[Step],
+    window: Sequence[AnyStep],
     products: Mapping[int, Product],
     program: Program,
     can_compute: Callable[[Region, int], bool],
@@ -421,7 +424,7 @@ def _one_region(regions: Sequence[Region], uses: _Uses) -> Region:
     return Region(instructions, inputs_of(instructions), tuple(outputs))
 
 
-def _without_unread(steps: Sequence[Step | Panels], program: Program) -> list[Step | Panels]:
+def _without_unread(steps: Sequence[AnyStep | Panels], program: Program) -> list[AnyStep | Panels]:
     """Return steps without transposes that only panels read, which take the matrix as it lies."""
     read = {*program.outputs}
     for step in steps:

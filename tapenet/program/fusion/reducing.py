@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.program.fusion.cells import Cells
 from tapenet.program.fusion.closing import Closed
 from tapenet.program.fusion.panels import Panels
 from tapenet.program.fusion.regions import Region, read_by
@@ -28,7 +29,7 @@ REDUCTIONS = {"sum": "", "mean": "", "prod": "", "max": "uge", "min": "ule"}
 # one; and columns.
 SMALLEST, SHORTEST, FEWEST_COLUMNS = 2**12, 2**5, 2**5
 
-AnyStep = Instruction | Region | Stretch | Closed | Panels
+AnyStep = Instruction | Region | Cells | Stretch | Closed | Panels
 
 
 @attrs.frozen(eq=False)

@@ -7,7 +7,7 @@ value is first needed, or after some time, together with the others that can be 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -74,16 +74,22 @@ def whole_reads(instruction: Instruction) -> tuple[int, ...]:
     return instruction.operands[:1] if instruction.name == "gather" else ()
 
 
-def in_regions(program: Program, can_join: CanJoin, can_wait: CanJoin = lambda instruction: False) -> list[Step]:
+def in_regions(
+    program: Program,
+    can_join: CanJoin,
+    can_wait: CanJoin = lambda instruction: False,
+    kinds: Mapping[int, Hashable] | None = None,
+) -> list[Step]:
     """Return the instructions of a program in an order, with those that can be joined in regions.
 
     Args:
         can_join: whether an operation may be part of a region; it is elementwise, and has no effects.
         can_wait: whether another operation, a reduction, is done as late as can be, at once with others: regions that
             they read become one.
+        kinds: of operations of which only those of one kind are joined, by what they make; all others are by shape.
     """
     joinable = {x.out: x for x in program.instructions if x.primitive is not None and can_join(x)}
-    groups = _Order(program, joinable, can_wait).groups()
+    groups = _Order(program, joinable, can_wait, kinds or {}).groups()
     readers = readers_of([n for x in group for n in x.reads] for group in groups)
     outputs = set(program.outputs)
     return [
@@ -100,6 +106,7 @@ class _Order:
         program: that they are of.
         joinable: those that may be part of a region, by what they make.
         can_wait: whether another one may be done later.
+        kinds: by what is made, where only operations of one kind are joined.
         made: the groups so far.
         done: what was made of joinable ones.
         put_off: those that nothing has needed yet.
@@ -111,6 +118,7 @@ class _Order:
     program: Program
     joinable: dict[int, Instruction]
     can_wait: CanJoin
+    kinds: Mapping[int, Hashable]
     made: list[list[Instruction]] = attrs.field(factory=list)
     done: set[int] = attrs.field(factory=set)
     put_off: list[int] = attrs.field(factory=list)
@@ -148,7 +156,8 @@ class _Order:
 
     def _need(self, numbers: Sequence[int]) -> None:
         """Do the joinable operations that values depend on."""
-        self.made += _groups(self.program, _needed(numbers, self.joinable, self.done))
+        needed = _needed(numbers, self.joinable, self.done)
+        self.made += _groups(needed, [self.kinds.get(x.out) or self.program.spaces[x.out].shape for x in needed])
 
     def _end_waiting(self) -> None:
         """Do all that wait: none of them depends on another."""
@@ -173,30 +182,30 @@ def _needed(numbers: Sequence[int], joinable: dict[int, Instruction], done: set[
     return found
 
 
-def _groups(program: Program, instructions: list[Instruction]) -> Iterator[list[Instruction]]:
-    """Split operations into groups of one shape, each as large as the order in which they depend allows."""
+def _groups(instructions: list[Instruction], kinds: Sequence[Any]) -> Iterator[list[Instruction]]:
+    """Split operations into groups of one kind, each as large as the order in which they depend allows."""
     makers = {x.out: i for i, x in enumerate(instructions)}
     missing = [len({n for n in x.reads if n in makers}) for x in instructions]
     readers = readers_of([n for n in x.reads if n in makers] for x in instructions)
-    ready: dict[Any, list[int]] = {}  # by shape, the places of those that can be done now
-    for i, x in enumerate(instructions):
+    ready: dict[Any, list[int]] = {}  # by kind, the places of those that can be done now
+    for i, kind in enumerate(kinds):
         if not missing[i]:
-            ready.setdefault(program.spaces[x.out].shape, []).append(i)
+            ready.setdefault(kind, []).append(i)
     while ready:
-        shape = min(ready, key=lambda shape: ready[shape][0])
-        yield _taken(program, instructions, ready, shape, missing, readers)
+        kind = min(ready, key=lambda kind: ready[kind][0])
+        yield _taken(instructions, kinds, ready, kind, missing, readers)
 
 
 def _taken(
-    program: Program,
     instructions: Sequence[Instruction],
+    kinds: Sequence[Any],
     ready: dict[Any, list[int]],
-    shape: Any,
+    kind: Any,
     missing: list[int],
     readers: dict[int, list[int]],
 ) -> list[Instruction]:
-    """Return the next group, of a shape: what can be done now, and then what that makes possible."""
-    now, group, later = ready.pop(shape), list[Instruction](), list[int]()
+    """Return the next group, of a kind: what can be done now, and then what that makes possible."""
+    now, group, later = ready.pop(kind), list[Instruction](), list[int]()
     made: set[int] = set()
     while now and len(group) < MOST_JOINED:
         x = instructions[heapq.heappop(now)]
@@ -206,9 +215,8 @@ def _taken(
             missing[i] -= 1
             if missing[i]:
                 continue
-            own = program.spaces[instructions[i].out].shape
-            if own != shape:
-                heapq.heappush(ready.setdefault(own, []), i)
+            if kinds[i] != kind:
+                heapq.heappush(ready.setdefault(kinds[i], []), i)
             elif made.isdisjoint(whole_reads(instructions[i])):
                 heapq.heappush(now, i)
             else:
@@ -216,7 +224,7 @@ def _taken(
     rest = now + later
     if rest:
         heapq.heapify(rest)
-        ready[shape] = rest
+        ready[kind] = rest
     return group
 
 

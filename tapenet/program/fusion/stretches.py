@@ -14,6 +14,7 @@ import attrs
 
 from tapenet.core.record import Shape
 from tapenet.program.fusion import scatters, transforms
+from tapenet.program.fusion.cells import AnyStep, Cells
 from tapenet.program.fusion.panels import Panels
 from tapenet.program.fusion.regions import Region, Step, inputs_of, read_by
 from tapenet.program.fusion.scatters import Scatter
@@ -64,8 +65,8 @@ class Stretch:
 
 
 def in_stretches(
-    steps: Sequence[Step | Panels], program: Program, fits: Callable[[Region], bool], makes_products: bool = True
-) -> list[Step | Panels | Stretch]:
+    steps: Sequence[AnyStep | Panels], program: Program, fits: Callable[[Region], bool], makes_products: bool = True
+) -> list[AnyStep | Panels | Stretch]:
     """Return the steps of a program, with those that can be done in one call in stretches.
 
     Views of the program's inputs come first: taken one by one, they would cut stretches apart.
@@ -75,11 +76,11 @@ def in_stretches(
         makes_products: whether our own code makes the products.
     """
     early = [step for step in steps if isinstance(step, Instruction) and _is_view_of_input(step, program)]
-    groups: list[list[Step | Panels]] = [[step] for step in early]
+    groups: list[list[AnyStep | Panels]] = [[step] for step in early]
     done = {step.out for step in early}
     is_open = False
 
-    def joins_others(step: Step | Panels) -> bool:
+    def joins_others(step: AnyStep | Panels) -> bool:
         if not isinstance(step, Instruction):
             return isinstance(step, Region) and fits(step)
         return can_join(step, program) and (makes_products or step.name not in PRODUCTS)
@@ -96,18 +97,18 @@ def in_stretches(
         for step in group:
             for n in read_by(step):
                 last[n] = max(i, last.get(n, 0))
-    found: list[Step | Panels | Stretch] = []
+    found: list[AnyStep | Panels | Stretch] = []
     for i, group in enumerate(groups):
         if _is_worth([x for x in group if isinstance(x, Instruction)], len(group), program):
-            found.append(_stretch([x for x in group if not isinstance(x, Panels)], i, last))
+            found.append(_stretch([x for x in group if not isinstance(x, Panels | Cells)], i, last))
         else:
             found += group
     return found
 
 
 def _with_numbers_late(
-    steps: Sequence[tuple[Step | Panels, bool]], program: Program
-) -> Iterator[tuple[Step | Panels, bool]]:
+    steps: Sequence[tuple[AnyStep | Panels, bool]], program: Program
+) -> Iterator[tuple[AnyStep | Panels, bool]]:
     """Return steps and whether they join others, those that do not and compute a number where it is first needed.
 
     The value of a loss, say, which nothing but the caller reads, does not cut its gradient's stretch apart.
@@ -127,7 +128,7 @@ def _with_numbers_late(
     yield from ((x, False) for x in waiting)
 
 
-def is_alone(step: Step | Panels, program: Program) -> bool:
+def is_alone(step: AnyStep | Panels, program: Program) -> bool:
     """Return whether a step that could be part of a stretch is one by itself."""
     if not isinstance(step, Instruction) or step.name not in CALLED:
         return False

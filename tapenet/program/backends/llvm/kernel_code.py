@@ -43,6 +43,7 @@ from tapenet.program.backends.llvm.integer_code import NAMES as INTEGERS, RELATI
 from tapenet.program.backends.llvm.kernel_loops import Loops
 from tapenet.program.backends.llvm.reduction_code import Accumulator, reducing
 from tapenet.program.backends.llvm.stretch_runner import FAR
+from tapenet.program.fusion.cell_rules import NO_COMPONENTS, Component
 from tapenet.program.fusion.regions import Region
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.ranges import Range, full_range, ranges_of
@@ -63,15 +64,25 @@ _INDEX = np.dtype(np.int64)
 
 def can_join(program: Program, instruction: Instruction) -> bool:
     """Return whether an operation can be part of a kernel."""
+    if not _is_of_kernels(program, instruction):
+        return False
+    shape, reads = shape_of(program, instruction.out), elementwise_reads(instruction)
+    return _split_of(shape, shapes_of(program, reads)) is not None
+
+
+def is_known_elementwise(program: Program, instruction: Instruction) -> bool:
+    """Return whether a kernel can compute an elementwise operation, if it has its operands."""
+    return instruction.name != "gather" and _is_of_kernels(program, instruction)
+
+
+def _is_of_kernels(program: Program, instruction: Instruction) -> bool:
     primitive, space = instruction.primitive, program.spaces.get(instruction.out)
     if primitive is None or space is None or not space.shape or space.dtype is None or 0 in space.shape:
         return False
     if not space.is_array or not _has_known_parameters(program, instruction):
         return False
     found, dtype = precisions(program, instruction), computed_in(program, instruction)
-    if None in found or len(found) > 1 or dtype is None or not _is_known(program, instruction, dtype):
-        return False
-    return _split_of(space.shape, shapes_of(program, elementwise_reads(instruction))) is not None
+    return None not in found and len(found) < 2 and dtype is not None and _is_known(program, instruction, dtype)
 
 
 def _has_known_parameters(program: Program, instruction: Instruction) -> bool:
@@ -194,6 +205,8 @@ def kernel_of(
     keeps_rows: bool = False,
     reduced: Sequence[tuple[int, str, bool]] = (),
     cut: int | None = None,
+    sources: Mapping[int, Component] = NO_COMPONENTS,
+    results: Sequence[tuple[int, Component]] = (),
 ) -> Kernel | None:
     """Return the kernel of a region; None where its operations have two precisions, or operands of other shapes.
 
@@ -204,6 +217,8 @@ def kernel_of(
         reduced: values of floats that it reduces rather than writes, by what, and whether down the columns; results of
             their chunks come after its own.
         cut: how many first axes make the rows; None for any number.
+        sources: where values that it reads lie as components of larger arrays.
+        results: the values that it writes as components, and where.
     """
     shape = shape_of(program, region.instructions[0].out)
     chars = {char for x in region.instructions for char in precisions(program, x)}
@@ -232,7 +247,7 @@ def kernel_of(
     lanes = min(widest, 1 << (columns.bit_length() - 1))
     if reduced and (lanes < 2 or any(program.spaces[n].dtype != np.dtype(char) for n, *_ in reduced)):
         return None
-    return _Writer(region, program, char, lanes, roles, rows, columns, tuple(reduced)).kernel()
+    return _Writer(region, program, char, lanes, roles, rows, columns, tuple(reduced), sources, results).kernel()
 
 
 def _is_integer(program: Program, number: int) -> bool:
@@ -259,6 +274,8 @@ class _Writer:
     rows: int
     columns: int
     reduced: tuple[tuple[int, str, bool], ...] = ()
+    sources: Mapping[int, Component] = NO_COMPONENTS
+    results: Sequence[tuple[int, Component]] = ()
 
     values: dict[int, Any] = attrs.field(factory=dict)  # vectors; of complex numbers pairs
     dtypes: dict[int, np.dtype[Any]] = attrs.field(factory=dict)
@@ -274,23 +291,28 @@ class _Writer:
         code = Code(self.char, self.lanes, known={})
         numbers = [n for n in self.region.inputs if not self._is_splat(n)]
         scalars = tuple([n for n in numbers if not shape_of(self.program, n)])
-        operands = tuple([n for n in numbers if n not in scalars])
-        pointers = {n: f"%p{i}" for i, n in enumerate((*operands, *self.region.outputs))}
+        operands = tuple(dict.fromkeys(self._source(n).array for n in numbers if n not in scalars))
+        written = self.results or [(n, Component(n)) for n in self.region.outputs]
+        arrays = (*operands, *dict.fromkeys(component.array for _, component in written))
+        pointers = {n: f"%p{i}" for i, n in enumerate(arrays)}
         for n in self.roles:
             if not self._is_splat(n):
                 self.dtypes[n] = self._dtype(n)
                 self.values[n] = self._read(code, n, pointers, scalars)
         for instruction in self.region.instructions:
             self._compute(code, instruction, pointers)
-        for n in self.region.outputs:
-            self._write(code, n, pointers[n])
+        for n, component in written:
+            self._write(code, n, pointers[component.array], component)
         chunks = [f"%c{i}" for i in range(len(self.reduced))]
         text = self._text(code, [*pointers.values(), *chunks], len(scalars))
         functions, intrinsics = tuple(code.needed), tuple(code.intrinsics)
-        results = len(self.region.outputs) + len(chunks)
+        results = len(arrays) - len(operands) + len(chunks)
         return Kernel(
             text, functions, intrinsics, self.char, self.lanes, operands, scalars, results, self.rows, self.columns
         )
+
+    def _source(self, number: int) -> Component:
+        return self.sources.get(number) or Component(number)
 
     def _is_splat(self, number: int) -> bool:
         """Return whether an input is a constant of one element, which is written into the code."""
@@ -315,24 +337,47 @@ class _Writer:
                 one = code.add(f"fcmp une double {one}, 0.0")
                 return self._spread(code, one, "i1")
             return self._spread(code, one if self.char == "d" else code.add(f"fptrunc double {one} to float"), element)
-        base, parts = pointers[number], 2 if dtype.kind == "c" else 1
+        source, parts = self._source(number), 2 if dtype.kind == "c" else 1
+        base = pointers[source.array]
         if role in ("one", "column"):
-            place = self._place(code, base, "0" if role == "one" else self.loops.row, element, parts)
+            place = self._place(code, base, "0" if role == "one" else self.loops.row, element, parts, source)
             places = [place, code.add(f"getelementptr {element}, ptr {place}, i64 1")][:parts]
             spread = [self._spread(code, code.add(f"load {element}, ptr {x}"), element) for x in places]
             return self._as_truth(code, spread[0]) if truth else tuple(spread) if parts == 2 else spread[0]
-        place = self._place(code, base, self.loops.at if role == "all" else self.loops.column, element, parts)
+        place = self._place(code, base, self.loops.at if role == "all" else self.loops.column, element, parts, source)
         align = dtype.itemsize // parts
+        if source.step > 1:
+            apart = self._load_apart(code, place, element, source.step)
+            return self._as_truth(code, apart) if truth else apart
         loaded = code.add(f"load <{self.lanes * parts} x {element}>, ptr {place}, align {align}")
         if parts == 2:
             return self._parts(code, loaded, element)
         return self._as_truth(code, loaded) if truth else loaded
 
-    def _place(self, code: Code, base: str, at: str, element: str, parts: int) -> str:
-        """Return the address of an element, which has one or two parts."""
-        if parts == 2:
-            at = code.add(f"mul i64 {at}, 2")
+    def _place(self, code: Code, base: str, at: str, element: str, parts: int, own: Component | None = None) -> str:
+        """Return the address of an element, which has one or two parts, of an array or of a component of one."""
+        step, offset = (1, 0) if own is None else (own.step, own.offset)
+        if parts * step > 1:
+            at = code.add(f"mul i64 {at}, {parts * step}")
+        if offset:
+            at = code.add(f"add i64 {at}, {offset}")
         return code.add(f"getelementptr {element}, ptr {base}, i64 {at}")
+
+    def _load_apart(self, code: Code, place: str, element: str, step: int) -> str:
+        """Write loads of elements that lie apart, lane by lane, and return their vector."""
+        kind, found = f"<{self.lanes} x {element}>", "poison"
+        for lane in range(self.lanes):
+            at = code.add(f"getelementptr {element}, ptr {place}, i64 {lane * step}")
+            one = code.add(f"load {element}, ptr {at}")
+            found = code.add(f"insertelement {kind} {found}, {element} {one}, i64 {lane}")
+        return found
+
+    def _store_apart(self, code: Code, value: str, place: str, element: str, step: int) -> None:
+        """Write stores of elements that lie apart, lane by lane."""
+        for lane in range(self.lanes):
+            at = code.add(f"getelementptr {element}, ptr {place}, i64 {lane * step}")
+            one = code.add(f"extractelement <{self.lanes} x {element}> {value}, i64 {lane}")
+            code.lines.append(f"store {element} {one}, ptr {at}")
 
     def _parts(self, code: Code, both: str, element: str) -> Pair:
         """Return the real and the imaginary parts of a vector of both in turns."""
@@ -350,17 +395,20 @@ class _Writer:
     def _as_truth(self, code: Code, bytes_: str) -> str:
         return code.add(f"icmp ne <{self.lanes} x i8> {bytes_}, zeroinitializer")
 
-    def _write(self, code: Code, number: int, base: str) -> None:
+    def _write(self, code: Code, number: int, base: str, own: Component) -> None:
         """Write the store of a result."""
         dtype, value = self.dtypes[number], self.values[number]
         element, parts = _element_of(dtype), 2 if dtype.kind == "c" else 1
-        place = self._place(code, base, self.loops.at, element, parts)
+        place = self._place(code, base, self.loops.at, element, parts, own)
         if dtype.kind == "b":
             value = code.add(f"zext {code.truth} {value} to <{self.lanes} x i8>")
         if parts == 2:
             mask = ", ".join(f"i32 {i}, i32 {self.lanes + i}" for i in range(self.lanes))
             both = f"{code.type} {value[0]}, {code.type} {value[1]}"
             value = code.add(f"shufflevector {both}, <{2 * self.lanes} x i32> <{mask}>")
+        if own.step > 1:
+            self._store_apart(code, value, place, element, own.step)
+            return
         kind, align = f"<{self.lanes * parts} x {element}>", dtype.itemsize // parts
         code.lines.append(f"store {kind} {value}, ptr {place}, align {align}")
 

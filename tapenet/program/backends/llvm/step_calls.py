@@ -12,6 +12,7 @@ import numpy as np
 
 from tapenet.program.backends.llvm.kernel_code import shape_of
 from tapenet.program.evaluating import evaluator
+from tapenet.program.fusion.cells import Cells
 from tapenet.program.fusion.closing import Closed
 from tapenet.program.fusion.panels import Panels
 from tapenet.program.fusion.reducing import Reduced
@@ -19,7 +20,7 @@ from tapenet.program.fusion.regions import Region
 from tapenet.program.fusion.stretches import Stretch
 from tapenet.program.instructions import Program
 
-AnyCompiled = Region | Stretch | Closed | Reduced | Panels
+AnyCompiled = Region | Stretch | Closed | Reduced | Panels | Cells
 
 
 @attrs.frozen(eq=False)
