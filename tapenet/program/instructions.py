@@ -18,6 +18,7 @@ from tapenet.core.guards import Guard
 from tapenet.core.primitive import Primitive
 from tapenet.core.record import Parameters, Shape
 from tapenet.core.source_lines import CodeLocation, line_of
+from tapenet.program.listing import listing
 
 
 @attrs.frozen(eq=False)
@@ -137,36 +138,7 @@ class Program:
         return f"<Program of {len(self.instructions)} instructions>"
 
     def __str__(self) -> str:
-        names = _names(self)
-        inputs = ", ".join(f"{names[n]}: {self.spaces[n]}" for n in self.inputs)
-        lines = [f"program({inputs})"]
-        lines += [f"  {self._line(instruction, names)}" for instruction in self.instructions]
-        lines.append(f"  return {', '.join(names[n] for n in self.outputs)}")
-        return "\n".join(lines)
-
-    def _line(self, instruction: Instruction, names: Mapping[int, str]) -> str:
-        arguments = [names[n] for n in instruction.operands]
-        arguments += [f"{name}={names[n]}" for name, n in instruction.keywords.items()]
-        arguments += [f"{name}={_short(value)}" for name, value in instruction.parameters.items()]
-        call = f"{instruction.name}({', '.join(arguments)})"
-        if instruction.out < 0:
-            return call
-        return f"{names[instruction.out]}: {self.spaces[instruction.out]} = {call}"
-
-
-def _names(program: Program) -> dict[int, str]:
-    """Return what each value is called in a listing: constants by their value where that is short."""
-    names = {number: f"c{i}" for i, number in enumerate(program.constants)}
-    names |= {n: repr(x) for n, x in program.constants.items() if type(x) in (int, float, complex, bool, type(None))}
-    names |= {n: f"{x!s}" for n, x in program.constants.items() if isinstance(x, np.generic)}
-    computed = [instruction.out for instruction in program.instructions if instruction.out >= 0]
-    names |= {number: f"v{i}" for i, number in enumerate((*program.inputs, *computed))}
-    return names
-
-
-def _short(value: Any) -> str:
-    text = str(value) if isinstance(value, np.dtype) else repr(value)
-    return text if len(text) <= 60 else f"<{type(value).__name__}>"
+        return listing(self)
 
 
 def is_pure(instruction: Instruction) -> bool:

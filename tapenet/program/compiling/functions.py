@@ -15,7 +15,7 @@ import numpy as np
 
 from tapenet.core.argument_checks import check_transform, checked_choice, checked_flag, shown
 from tapenet.core.guards import same_snapshots
-from tapenet.core.pytrees import TreeSpec, told_apart, tree_flatten_with_static
+from tapenet.core.pytrees import TreeSpec, told_apart, tree_flatten_with_static, tree_unflatten
 from tapenet.core.recorder import INSTRUMENTS
 from tapenet.core.source_lines import warn_at_user_line
 from tapenet.core.tensor import NUMBERS, Tensor, resolve
@@ -23,7 +23,7 @@ from tapenet.errors import ArgumentError, ArgumentTypeError, CompileWarning, Rep
 from tapenet.kernels.memory import sparing
 from tapenet.program.backends import llvm_code, numpy_code
 from tapenet.program.compiling.costs import Cost, cost_of
-from tapenet.program.compiling.lowered import Lowered
+from tapenet.program.compiling.lowered import Lowered, argument_paths
 from tapenet.program.compiling.signatures import leaf_key, number_key, shared_places
 from tapenet.program.evaluating import GuardFailedError
 from tapenet.program.instructions import Program, must_run
@@ -196,16 +196,20 @@ class CompiledFunction(Generic[P, Value]):
         Raises:
             ArgumentError: the function runs eagerly for them; says why.
         """
-        return Lowered.of(self._entry_for("lower", args, kwargs).program)
+        entry, call = self._entry_for("lower", args, kwargs)
+        assert self._environment is not None
+        paths = argument_paths(self._f, tree_unflatten(call.spec, call.leaves), self._environment.places)
+        pairs = zip(entry.program.inputs, entry.recorded.inputs, strict=False)  # what is live comes last
+        return Lowered.of(entry.program, {number: paths[place] for number, place in pairs})
 
     def cost(self, *args: P.args, **kwargs: P.kwargs) -> Cost:
         """Return what the program of these arguments costs."""
-        entry = self._entry_for("cost", args, kwargs)
+        entry, _ = self._entry_for("cost", args, kwargs)
         return cost_of(entry.program, entry.seconds)
 
     # ---- recording ----
 
-    def _entry_for(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
+    def _entry_for(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Entry, _Call]:
         call = self._call(args, kwargs)
         if call is None:
             raise ArgumentError(f"{name_of(self._f)}.{method}: arguments must be arrays off any open tape.")
@@ -214,7 +218,7 @@ class CompiledFunction(Generic[P, Value]):
             if known is None or not known.eager:
                 entry = None if known is None else next((x for x in known.entries if x.fits(call.leaves)), None)
                 if entry is not None:
-                    return entry
+                    return entry, call
                 restore = saved(call.generators)
                 self._recorded(call)
                 restore()

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import attrs
 
+from tapenet.core.pytrees import leaf_paths_with_static
 from tapenet.program.backends import c_code
 from tapenet.program.compiling.expanding import expanded
 from tapenet.program.instructions import Program
+from tapenet.program.listing import listing
+from tapenet.program.recording.environment import Place
 
 
 @attrs.frozen(eq=False, repr=False)
 class Lowered(Program):
-    """A program that can be printed, and written in C."""
+    """A program that can be printed, and written in C.
+
+    Attributes:
+        origins: of inputs, the arguments that they are, or the names around the function; by number.
+    """
+
+    origins: Mapping[int, str]
 
     @classmethod
-    def of(cls, program: Program) -> Lowered:
+    def of(cls, program: Program, origins: Mapping[int, str]) -> Lowered:
         """Return a program as one of this class."""
-        return cls(**attrs.asdict(program, recurse=False))
+        return cls(program.instructions, program.inputs, program.constants, program.outputs, program.spaces, origins)
+
+    def __str__(self) -> str:
+        return listing(self, self.origins)
 
     def to_c(self, name: str = "program") -> str:
         """Return the text of a file in C99 with one function that computes the program, without any allocation.
@@ -42,3 +59,32 @@ class Lowered(Program):
         True
         """
         return c_code.to_c(self, name, expanded)
+
+
+def argument_paths(f: Callable[..., Any], call: tuple[Any, Any, Any], around: Sequence[Place]) -> list[str]:
+    """Return the expressions that reach the leaves of a call in the function's own names.
+
+    Args:
+        f: the function.
+        call: its arguments, keyword arguments and values around it.
+        around: where these values are.
+    """
+    roots = {f"call[0][{i}]": name for i, name in enumerate(_positional(f, len(call[0])))}
+    roots |= {f"call[1][{name!r}]": name for name in call[1]}
+    roots |= {f"call[2][{i}]": place.name for i, place in enumerate(around)}
+    found = []
+    for path in leaf_paths_with_static(call, "call", none_is_leaf=True):
+        root = re.match(r"call\[\d\]\[[^]]*\]", path)
+        found.append(path if root is None else roots.get(root[0], root[0]) + path[root.end() :])
+    return found
+
+
+def _positional(f: Callable[..., Any], count: int) -> list[str]:
+    """Return what a function calls so many positional arguments."""
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):  # of a function that does not tell
+        return [f"args[{i}]" for i in range(count)]
+    names = [x.name for x in parameters if x.kind in (x.POSITIONAL_ONLY, x.POSITIONAL_OR_KEYWORD)]
+    rest = next((x.name for x in parameters if x.kind is x.VAR_POSITIONAL), "args")
+    return [*names, *(f"{rest}[{i}]" for i in range(count - len(names)))][:count]
