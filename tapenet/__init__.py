@@ -77,7 +77,8 @@ if TYPE_CHECKING:  # imported when first used: see _MODULES
     from tapenet.ops.arrays.indexing import at as at
     from tapenet.program.compiling.functions import compile as compile
     from tapenet.program.loops.checkpointed import checkpointed_loop as checkpointed_loop
-    from tapenet.program.loops.scan import scan as scan, while_loop as while_loop
+    from tapenet.program.loops.scan import scan as scan
+    from tapenet.program.loops.while_loop import while_loop as while_loop
     from tapenet.transforms.checkpoint import checkpoint as checkpoint
     from tapenet.transforms.custom import custom_jvp as custom_jvp, custom_vjp as custom_vjp
     from tapenet.transforms.gradient import (
@@ -208,7 +209,8 @@ _MODULES = {  # where the names are that are imported when they are first used
     "kernels.processors": "num_threads set_num_threads",
     "program.compiling.functions": "compile",
     "program.loops.checkpointed": "checkpointed_loop",
-    "program.loops.scan": "scan while_loop",
+    "program.loops.scan": "scan",
+    "program.loops.while_loop": "while_loop",
     "operators.curvature": "gauss_newton",
     "operators.operator": "linear_operator",
     "ops.arrays.indexing": "at",

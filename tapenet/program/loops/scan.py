@@ -1,6 +1,6 @@
-"""Loops whose body is recorded once: `scan` and `while_loop`.
+"""`scan`: a loop whose body is recorded once, and the operation of a tape that it is.
 
-Off the tape they are Python loops. On Tensors the body is recorded once, on the values of the first step, as a program
+Off the tape it is a Python loop. On Tensors the body is recorded once, on the values of the first step, as a program
 of the carry, of one x and of what the body takes from around it; the tape gets one operation, whose forward function
 runs the program step by step. Its derivatives are scans again: forward mode carries tangents along, reverse mode goes
 through the steps backward from the carries that were saved, and computes what is inside a step again.
@@ -8,43 +8,29 @@ through the steps backward from the carries that were saved, and computes what i
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import attrs
 import numpy as np
 
 import tapenet.numpy as tnp
 from tapenet.core.argument_checks import checked_count, checked_flag, checked_function
-from tapenet.core.leaf_checks import described, dtype_of, plain_leaf
-from tapenet.core.primitive import NO_PATH, Array, Parts, Primitive, Shapes, as_numpy_number
+from tapenet.core.leaf_checks import dtype_of
+from tapenet.core.primitive import NO_PATH, Array, Parts, Primitive, Shapes
 from tapenet.core.pytrees import (
     Tree,
-    TreeSpec,
     leaf_paths,
-    leaf_paths_with_static,
-    tree_flatten,
-    tree_flatten_with_none,
     tree_flatten_with_static,
     tree_unflatten,
 )
 from tapenet.core.record import Kept, Parameters, Slots
-from tapenet.core.tensor import Tensor, read_single_value, record_guard, resolve, unwrap
-from tapenet.errors import ArgumentError, ArgumentTypeError, ReplayError
-from tapenet.program.backends import numpy_code
-from tapenet.program.compiling.costs import cost_of
+from tapenet.core.tensor import Tensor
+from tapenet.errors import ArgumentError, ReplayError
 from tapenet.program.compiling.functions import compile
 from tapenet.program.evaluating import GuardFailedError, applied
-from tapenet.program.instructions import Program
-from tapenet.program.passes import optimized, tidied
-from tapenet.program.recording.environment import Environment, environment_of, with_values
-from tapenet.program.recording.recorder import UnsupportedError
-from tapenet.program.recording.tracing import Recorded, record, same_constants
+from tapenet.program.loops.steps import Body, Loop, Step, arrays_in, recorded_step
 from tapenet.transforms.products import jvp, vjp
-
-Body = Callable[[Any, Any], tuple[Any, Any]]
 
 
 def scan(
@@ -94,31 +80,13 @@ def scan(
     """
     checked_function("scan", "body", body)
     reverse, checkpoint = checked_flag("scan", "reverse", reverse), checked_flag("scan", "checkpoint", checkpoint)
-    stacks, spec = _arrays_in("scan", "xs", xs, with_static=False)
-    arrays, carry_spec = _arrays_in("scan", "carry", carry, with_static=True)
+    stacks, spec = arrays_in("scan", "xs", xs, with_static=False)
+    arrays, carry_spec = arrays_in("scan", "carry", carry, with_static=True)
     count = _count_of(xs, stacks, length)
-    loop = _Loop(body, carry_spec, spec, reverse, count)
+    loop = Loop(body, carry_spec, spec, reverse, count)
     if checkpoint and count > 3:
         return _in_chunks(loop, arrays, stacks)
-    return loop.run(arrays, stacks)
-
-
-def _arrays_in(function: str, name: str, tree: Tree, with_static: bool) -> tuple[list[Array], TreeSpec]:
-    """Return the leaves of a pytree as arrays, NumPy's scalars and Tensors, and its structure."""
-    leaves, spec = tree_flatten_with_static(tree) if with_static else tree_flatten(tree)
-    path = functools.partial(_path, tree, name, with_static)
-    arrays = []
-    for i, leaf in enumerate(leaves):
-        leaf = plain_leaf(function, functools.partial(path, i), leaf)
-        dtype = dtype_of(leaf)
-        if dtype is None or dtype.kind not in "biufc":
-            raise ArgumentTypeError(f"{function}: {path(i)} must be an array or a number; got {described(leaf)}.")
-        arrays.append(as_numpy_number(resolve(leaf)) if type(leaf) is not bool else np.bool_(leaf))
-    return arrays, spec
-
-
-def _path(tree: Tree, name: str, with_static: bool, i: int) -> str:
-    return (leaf_paths_with_static if with_static else leaf_paths)(tree, name)[i]
+    return _run(loop, arrays, stacks)
 
 
 def _count_of(xs: Tree, leaves: Sequence[Any], length: int | None) -> int:
@@ -136,75 +104,34 @@ def _count_of(xs: Tree, leaves: Sequence[Any], length: int | None) -> int:
     return counts.pop()
 
 
-@attrs.frozen(eq=False)
-class _Loop:
-    """A loop without its arrays."""
-
-    body: Body
-    carry_spec: TreeSpec
-    x_spec: TreeSpec
-    reverse: bool
-    count: int
-
-    @property
-    def order(self) -> range:
-        """The steps, in the order in which they are done."""
-        return range(self.count - 1, -1, -1) if self.reverse else range(self.count)
-
-    def run(self, carry: Sequence[Array], xs: Sequence[Array]) -> tuple[Tree, Tree]:
-        """Carry the leaves of a carry through all steps."""
-        recorded = _recorded_step(self, carry, xs)
-        if recorded is not None:
-            try:
-                return self._by(recorded[0], (*carry, *xs, *recorded[1]))
-            except ReplayError:  # the body went another way in a later step
-                pass
-        return self._step_by_step(carry, xs)
-
-    def stepped(self, carry: Sequence[Array], x: Sequence[Array]) -> tuple[list[Array], list[Array], TreeSpec]:
-        """Do one step on leaves: return those of the next carry and of y, and the structure of y."""
-        answer = self.body(tree_unflatten(self.carry_spec, list(carry)), tree_unflatten(self.x_spec, list(x)))
-        if type(answer) is not tuple or len(answer) != 2:
-            raise ArgumentError(f"scan: body must return a pair (carry, y); got {type(answer).__name__}.")
-        following, spec = tree_flatten_with_static(answer[0])
-        if spec != self.carry_spec:
-            raise ArgumentError(
-                f"scan: body must return a carry of the structure that it is given, {self.carry_spec}; got {spec}."
-            )
-        following = [_as_array(x) for x in following]
-        for i, (new, old) in enumerate(zip(following, carry, strict=True)):
-            if np.shape(new) != np.shape(old) or dtype_of(new) != dtype_of(old):
-                path = leaf_paths_with_static(answer[0], "carry")[i]
-                raise ArgumentError(
-                    f"scan: body must return {path} with the shape and dtype that it is given, {np.shape(old)} and "
-                    f"{dtype_of(old)}; got {described(new)}."
-                )
-        ys, y_spec = tree_flatten_with_static(answer[1])
-        return following, [_as_array(y) for y in ys], y_spec
-
-    def _step_by_step(self, carry: Sequence[Array], xs: Sequence[Array]) -> tuple[Tree, Tree]:
-        rows: dict[int, list[Array]] = {}
-        for i in self.order:
-            carry, rows[i], y_spec = self.stepped(carry, [x[i] for x in xs])
-        columns = zip(*(rows[i] for i in range(self.count)), strict=True)
-        return tree_unflatten(self.carry_spec, list(carry)), tree_unflatten(y_spec, list(map(_stacked, columns)))
-
-    def _by(self, step: _Step, operands: Sequence[Array]) -> tuple[Tree, Tree]:
-        """Do all steps as one operation."""
-        outs = SCAN(*operands, step=step)
-        carry, ys = outs[: step.carries], outs[step.carries : step.carries + step.ys]
-        return tree_unflatten(self.carry_spec, list(carry)), tree_unflatten(step.y_spec, list(ys))
+def _run(loop: Loop, carry: Sequence[Array], xs: Sequence[Array]) -> tuple[Tree, Tree]:
+    """Carry the leaves of a carry through all steps."""
+    recorded = recorded_step(loop, carry, xs)
+    if recorded is not None:
+        step, around = recorded
+        try:
+            outs = SCAN(*carry, *xs, *around, step=step)
+        except ReplayError:  # the body went another way in a later step
+            pass
+        else:
+            following, ys = outs[: step.carries], outs[step.carries : step.carries + step.ys]
+            return tree_unflatten(loop.carry_spec, list(following)), tree_unflatten(step.y_spec, list(ys))
+    return _step_by_step(loop, carry, xs)
 
 
-def _as_array(x: Any) -> Array:
-    return x if hasattr(x, "dtype") else np.asarray(x)[()]
+def _step_by_step(loop: Loop, carry: Sequence[Array], xs: Sequence[Array]) -> tuple[Tree, Tree]:
+    rows: dict[int, list[Array]] = {}
+    for i in loop.order:
+        carry, rows[i], y_spec = loop.stepped(carry, [x[i] for x in xs])
+    columns = zip(*(rows[i] for i in range(loop.count)), strict=True)
+    return tree_unflatten(loop.carry_spec, list(carry)), tree_unflatten(y_spec, list(map(_stacked, columns)))
 
 
 def _stacked(column: Sequence[Array]) -> Array:
     return tnp.stack(column) if any(type(x) is Tensor for x in column) else np.stack(column)
 
 
-def _in_chunks(loop: _Loop, carry: list[Array], xs: list[Array]) -> tuple[Tree, Tree]:
+def _in_chunks(loop: Loop, carry: list[Array], xs: list[Array]) -> tuple[Tree, Tree]:
     """Scan over chunks of steps, each a scan: the carries inside a chunk are kept while it is walked alone."""
     size = math.isqrt(loop.count)
     whole = loop.count // size * size
@@ -229,123 +156,10 @@ def _in_chunks(loop: _Loop, carry: list[Array], xs: list[Array]) -> tuple[Tree, 
     return end, tree_unflatten(spec, parts)
 
 
-# ---- recording the body ----
-
-
-@attrs.frozen(eq=False)
-class _Step:
-    """The body as a program.
-
-    Attributes:
-        program: of the leaves of the carry, of x and of what is around; gives those of the carry and of y. Walks
-            differentiate it.
-        run: computes it on plain arrays.
-        carries, xs, ys: how many leaves there are.
-        y_spec: the structure of y.
-        reverse, count: of the loop.
-        back, push: one step of the walks, compiled; by which leaves are differentiable.
-    """
-
-    program: Program
-    run: Callable[[Sequence[Any]], tuple[Any, ...]]
-    carries: int
-    xs: int
-    ys: int
-    y_spec: TreeSpec
-    reverse: bool
-    count: int
-    compiled: dict[Any, Any] = attrs.field(factory=dict)
-
-    def __reduce__(self) -> Any:
-        # A structure is pickled as a tree that has it; what is compiled of the program is compiled again.
-        like = tree_unflatten(self.y_spec, [0.0] * self.ys)
-        return _step_again, (self.program, self.carries, self.xs, like, self.reverse, self.count)
-
-    @property
-    def order(self) -> range:
-        """The steps, in the order in which they are done."""
-        return range(self.count - 1, -1, -1) if self.reverse else range(self.count)
-
-    @property
-    def flops(self) -> int:
-        """How many operations on numbers all steps do, estimated."""
-        return self.count * cost_of(self.program, 0.0).flops
-
-
-def _step_again(program: Program, carries: int, xs: int, like: Tree, reverse: bool, count: int) -> _Step:
-    """Return a step as it was pickled, from its program and a tree of the structure of y."""
-    leaves, spec = tree_flatten_with_static(like)
-    run = numpy_code.compiled(optimized(program))
-    return _Step(program, run, carries, xs, len(leaves), spec, reverse, count)
-
-
-_Recorded = tuple[_Step, tuple[Array, ...]]
-
-
-def _recorded_step(loop: _Loop, carry: Sequence[Array], xs: Sequence[Array]) -> _Recorded | None:
-    """Return the body as a program, and what is around it; None where it is to run step by step."""
-    if _holds_static(loop.carry_spec, carry):  # which the body takes off the tape, as an operation would not
-        return None
-    around = environment_of(loop.body)
-    values, spec = tree_flatten_with_none(around.values())
-    values = [resolve(x) if type(x) is Tensor else x for x in values]
-    given = [*carry, *xs, *values]
-    if around.writes or not any(type(x) is Tensor for x in given):
-        return None
-    plain = [unwrap(x) for x in given]
-    if any(type(x) is Tensor for x in plain):  # of a batch, which has not one value
-        return None
-    return _step_of(loop, around, spec, plain, len(carry), [*values])
-
-
-def _holds_static(spec: TreeSpec, leaves: Sequence[Any]) -> bool:
-    """Return whether some of these leaves are in static fields."""
-    return len(tree_flatten(tree_unflatten(spec, list(leaves)))[0]) < len(leaves)
-
-
-def _step_of(
-    loop: _Loop, around: Environment, spec: TreeSpec, plain: list[Any], carries: int, values: list[Any]
-) -> _Recorded | None:
-    first = loop.order[0]
-    count = len(plain) - len(values)
-    xs = [x[first] for x in plain[carries:count]]
-    y_specs: list[TreeSpec] = []
-
-    def step(carry: list[Array], x: list[Array]) -> list[Array]:
-        following, ys, y_spec = loop.stepped(carry, x)
-        if _holds_static(y_spec, ys):
-            raise UnsupportedError("arrays in static fields of y, which the body takes off the tape")
-        y_specs.append(y_spec)
-        return [np.asarray(out) if isinstance(out, np.generic) else out for out in (*following, *ys)]
-
-    leaves, whole = tree_flatten_with_none((([*plain[:carries]], xs), {}, tree_unflatten(spec, plain[count:])))
-    restore = around.saved()
-    try:
-        made, again = (record(step, around, leaves, whole, frozenset()) for _ in range(2))
-    except Exception:  # step by step it raises the same, or works
-        restore()
-        return None
-    if same_constants(made, again):
-        restore()
-        return None
-    return _as_step(loop, made, values, carries, y_specs[0])
-
-
-def _as_step(loop: _Loop, made: Recorded, values: Sequence[Any], carries: int, y_spec: TreeSpec) -> _Recorded | None:
-    xs = loop.x_spec.num_leaves
-    held = [place for place in made.inputs if place >= carries + xs]
-    if len(made.inputs) - len(held) != carries + xs or len(made.places) != len(made.leaves):
-        return None
-    ys = len(made.places) - carries
-    program = tidied(made.program)
-    step = _Step(program, numpy_code.compiled(optimized(program)), carries, xs, ys, y_spec, loop.reverse, loop.count)
-    return step, (*(values[place - carries - xs] for place in held), *made.live)
-
-
 # ---- the operation ----
 
 
-def _scanned(*operands: Array, step: _Step) -> tuple[Array, ...]:
+def _scanned(*operands: Array, step: Step) -> tuple[Array, ...]:
     """Run the program of each step; give the last carry, the ys, and the carry before each step."""
     carry, xs, around = _split(step, operands)
     befores: list[Any] = [None] * step.count
@@ -366,7 +180,7 @@ def _own(x: Array) -> Array:
     return x.copy() if isinstance(x, np.ndarray) else x
 
 
-def _split(step: _Step, operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
+def _split(step: Step, operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
     """Return the parts of operands: those of the carry, of xs, and of what is around."""
     ends = step.carries, step.carries + step.xs
     return operands[: ends[0]], operands[ends[0] : ends[1]], operands[ends[1] :]
@@ -398,7 +212,7 @@ def _zeros(x: Any) -> Array:
 
 
 def _pullback(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> list[Any]:
-    step: _Step = parameters["step"]
+    step: Step = parameters["step"]
     operands, outs = kept[: len(slots)], kept[len(slots)]
     carry, xs, around = _split(step, operands)
     bars = [t.parts.get(i) for i in range(len(outs))]
@@ -426,7 +240,7 @@ def _pullback(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes
     return [bar if slot is not None else None for bar, slot in zip(found, slots, strict=True)]
 
 
-def _step_back(step: _Step, own: Any, y_places: Sequence[int]) -> Callable[..., Any]:
+def _step_back(step: Step, own: Any, y_places: Sequence[int]) -> Callable[..., Any]:
     """Return the function that pulls cotangents back through one step."""
 
     def walk(around: Any, bars: Any, given: Any) -> Any:
@@ -448,7 +262,7 @@ def _step_back(step: _Step, own: Any, y_places: Sequence[int]) -> Callable[..., 
     return walk
 
 
-def _compiled(step: _Step, name: str, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+def _compiled(step: Step, name: str, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
     """Return a function of one step, compiled once."""
     if name not in step.compiled:
         step.compiled[name] = compile(make())
@@ -457,7 +271,7 @@ def _compiled(step: _Step, name: str, make: Callable[[], Callable[..., Any]]) ->
 
 
 def _pushforward(tangents: Sequence[Any], slots: Slots, kept: Kept, parameters: Parameters, shapes: Shapes) -> Any:
-    step: _Step = parameters["step"]
+    step: Step = parameters["step"]
     operands, outs = kept[: len(slots)], kept[len(slots)]
     carry, xs, around = _split(step, operands)
     own = _places(carry), _places(xs), _places(around)
@@ -478,7 +292,7 @@ def _pushforward(tangents: Sequence[Any], slots: Slots, kept: Kept, parameters: 
     return tuple(_with(pushed, [len(outs) - step.carries + place for place in own[0]], before_dots))
 
 
-def _step_pushed(step: _Step, own: Any, y_places: Sequence[int]) -> Callable[..., Any]:
+def _step_pushed(step: Step, own: Any, y_places: Sequence[int]) -> Callable[..., Any]:
     """Return the function that pushes tangents through one step."""
 
     def walk(around: Any, around_dots: Any, both: Any, given: Any) -> Any:
@@ -511,71 +325,3 @@ SCAN = Primitive(
     module=__name__,
     flops=lambda shapes, out, parameters: parameters["step"].flops,
 )
-
-
-# ---- loops that end by a condition ----
-
-
-def while_loop(cond: Callable[[Any], Any], body: Callable[[Any], Any], carry: Tree) -> Tree:
-    """Carry a value through a loop: `while cond(carry): carry = body(carry)`.
-
-    On Tensors the steps are counted first, on values alone, and then scanned: the body is recorded once, and the
-    derivative is that of as many steps. The number of steps is a guard of a tape and of a compiled program.
-
-    Args:
-        cond: of the carry, whether to go on.
-        body: `carry -> carry`, of the structure, shapes and dtypes that it is given.
-        carry: a pytree of arrays and numbers.
-
-    Returns:
-        The first carry for which `cond` is false.
-
-    Raises:
-        ArgumentError: a carry that changes its structure, shapes or dtypes.
-        MappedValueError: under `vmap`, where each example would take its own number of steps.
-
-    Derivative: that of the steps that were done, in both modes and of any order; cond has none.
-
-    >>> float(while_loop(lambda x: x < 100.0, lambda x: x * 3.0, 1.0))
-    243.0
-    """
-    checked_function("while_loop", "cond", cond)
-    checked_function("while_loop", "body", body)
-    start, spec = _arrays_in("while_loop", "carry", carry, with_static=True)
-    around = [environment_of(f) for f in (cond, body)]
-    values = [tree_flatten_with_none(own.values()) for own in around]
-    read = [resolve(x) if type(x) is Tensor else x for x in (*start, *(x for own, _ in values for x in own))]
-    if not any(type(x) is Tensor for x in read):
-        return tree_unflatten(spec, _looped(cond, body, spec, start)[0])
-    ends = len(start), len(start) + len(values[0][0])
-
-    def count(*plain: Any) -> int:
-        parts = plain[: ends[0]], plain[ends[0] : ends[1]], plain[ends[1] :]
-        pairs = zip((cond, body), around, values, parts[1:], strict=True)
-        own = [with_values(f, env.places, tree_unflatten(held[1], list(part))) for f, env, held, part in pairs]
-        return _looped(own[0], own[1], spec, parts[0])[1]
-
-    steps = count(*[_single(x) for x in read])
-    record_guard("while_loop", count, read, {}, steps)
-    if steps == 0:
-        return tree_unflatten(spec, start)
-    return scan(lambda carry, _: (body(carry), None), tree_unflatten(spec, start), length=steps)[0]
-
-
-def _single(x: Any) -> Any:
-    """Return the plain value under a Tensor; under `vmap`, where there is not one value, raise."""
-    value = unwrap(x)
-    return read_single_value(x, "while_loop") if type(value) is Tensor else value
-
-
-def _looped(cond: Any, body: Any, spec: TreeSpec, leaves: Sequence[Any]) -> tuple[list[Any], int]:
-    """Return the leaves of the last carry, and the number of steps."""
-    loop = _Loop(lambda carry, _: (body(carry), None), spec, _EMPTY, False, 1)
-    carried, steps = list(leaves), 0
-    while bool(cond(tree_unflatten(spec, carried))):
-        carried, _, _ = loop.stepped(carried, [])
-        steps += 1
-    return carried, steps
-
-
-_EMPTY = tree_flatten(())[1]

@@ -191,6 +191,7 @@ def test_a_while_loop_of_examples_is_refused() -> None:
         (lambda: tn.scan(lambda c, x: (c, x), 0.0, (np.ones(2), np.ones(3))), "got lengths 2, 3"),
         (lambda: tn.scan(lambda c, x: (c, x), 0.0, [1.0]), r"xs\[0\] must have an axis of steps"),
         (lambda: tn.scan(lambda c, x: c, 0.0, np.ones(2)), "must return a pair"),
+        (lambda: tn.while_loop(lambda c: True, lambda c: (c, c), 0.0), "while_loop: body must return a carry of the"),
         (lambda: tn.scan(lambda c, x: ((c, c), x), 0.0, np.ones(2)), "must return a carry of the structure"),
         (lambda: tn.scan(lambda c, x: (np.ones(2), x), 0.0, np.ones(2)), "must return carry with the shape and dtype"),
         (lambda: tn.grad(lambda c: tn.scan(lambda c, x: (np.ones(2), x), c, XS)[0][0])(0.0), "must return carry with"),
