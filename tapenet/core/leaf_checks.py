@@ -12,7 +12,7 @@ from tapenet.core.arguments import axis_of
 from tapenet.core.foreign import Kind, as_registered, is_registered, kind_of, plain_array, refusal
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import Tree, leaf_paths, tree_flatten, tree_leaves
-from tapenet.core.tensor import Tensor, resolve, unwrap
+from tapenet.core.tensor import Tensor, resolve, type_under, unwrap
 from tapenet.errors import ArgumentError, ArgumentTypeError
 
 
@@ -206,7 +206,7 @@ def unshared(answer: Any, given: Iterable[Any]) -> Any:
 def zeros_of(x: Any) -> Array:
     """Zeros of the shape, dtype and kind of `x`: an array or a NumPy scalar."""
     zeros = np.zeros(getattr(x, "shape", ()), dtype_of(x))
-    of = type(unwrap(x))
+    of = type_under(x)
     if of is np.ndarray:
         return zeros
     return as_registered(of, zeros) if is_registered(of) else zeros[()]

@@ -43,6 +43,9 @@ from tapenet.errors import ArgumentTypeError
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+_NUMBERS = frozenset({bool, int, float, complex})
+
+
 @attrs.frozen(eq=False, repr=False)
 class NondifferentiableFunction:
     """A function without a derivative, of the values under Tensors.
@@ -92,11 +95,19 @@ class NondifferentiableFunction:
     def _kept(self, trace: Trace, values: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
         """Return arrays as values on the trace, and anything else off it: that was read."""
         if not any(type(x) is Tensor for x in keywords.values()):
+            if not keywords and self._gives_an_array(values):
+                return trace.apply(self.as_choice, values, keywords)
             out = self.forward(*map(self._plain, values), **keywords)
             parts = out if type(out) is tuple and out else (out,)
             are_arrays = all(isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "biufc" for x in parts)
             return trace.apply(self.as_choice, values, keywords) if are_arrays else out
         return self.forward(*map(self._plain, values), **{name: self._plain(x) for name, x in keywords.items()})
+
+    def _gives_an_array(self, values: Sequence[Any]) -> bool:
+        """Return whether `forward` is known to give one, as NumPy's functions of numbers by elements do."""
+        if not isinstance(self.forward, np.ufunc) or self.forward.nout > 1:
+            return False
+        return all(type(x) in _NUMBERS or getattr(getattr(x, "dtype", None), "kind", "O") in "biufc" for x in values)
 
     def _plain(self, x: Any) -> Any:
         """Return what is under a Tensor, for `forward`."""

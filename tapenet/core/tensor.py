@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Never
 import attrs
 import numpy as np
 
+from tapenet.core.deferred import Deferred, as_read
 from tapenet.core.guards import Guard, snapshot
 from tapenet.core.provided import provided
 from tapenet.core.source_lines import user_line, user_location
@@ -66,7 +67,7 @@ class Tensor(UnsealedTensor):
         x = resolve(self) if self.owner.is_open else self
         if x.owner.is_open and x.owner.guards is not None:
             record_guard_on(x.owner, "x.value", _identity, (x,), {}, unwrap(x))
-        return read_only(self._value)
+        return read_only(as_read(self._value))
 
     # ---- shape and text ----
 
@@ -209,6 +210,16 @@ def unwrap(x: Any) -> Any:
     No guard is recorded: it is for types, text and pictures. A value that a computation depends on is taken by
     `read_value`.
     """
+    return as_read(_under(x))
+
+
+def type_under(x: Any) -> type[Any]:
+    """Return the type of what is under a Tensor, as `unwrap` gives it; a deferred value is not computed for it."""
+    under = _under(x)
+    return np.ndarray if type(under) is Deferred else type(under)
+
+
+def _under(x: Any) -> Any:
     while type(x) is Tensor and not x.owner.holds_batch:
         x = x._value
     return x
@@ -237,7 +248,7 @@ def unwrap_to_choices(x: Any) -> Any:
     """Return what is under a Tensor, as `unwrap`, but for a Tensor of an open trace that keeps choices."""
     while type(x) is Tensor and not x.owner.holds_batch and not (x.owner.keeps_choices and x.owner.is_open):
         x = x._value
-    return x
+    return as_read(x)
 
 
 def is_kept(x: Any) -> bool:
@@ -337,7 +348,7 @@ def _open_tapes(arguments: Sequence[Any], through_batches: bool) -> list[Trace]:
                 break
             if trace.guards is not None and trace.is_open and trace not in traces:
                 traces.append(trace)
-            x = trace.inner(x)
+            x = trace.inner(x) if trace.holds_batch else x._value  # which is not to be computed for this
     return traces
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -22,10 +22,19 @@ class Code:
         prefix: of the names of values.
         known: values by their texts, of code without loops and without stores before loads, in which none is written
             twice; None for other code.
+        functions: of `vector_math`, with their numbers of arguments, to be written out rather than called: what several
+            have in common (the reduced argument of sin(x) and cos(x)) is then written once.
     """
 
-    def __init__(self, char: str, lanes: int, prefix: str = "t", known: dict[str, Value] | None = None) -> None:
-        self.char, self.lanes, self.prefix, self.known = char, lanes, prefix, known
+    def __init__(
+        self,
+        char: str,
+        lanes: int,
+        prefix: str = "t",
+        known: dict[str, Value] | None = None,
+        functions: Mapping[str, tuple[Callable[..., Value], int]] | None = None,
+    ) -> None:
+        self.char, self.lanes, self.prefix, self.known, self.functions = char, lanes, prefix, known, functions or {}
         self.lines: list[str] = []
         self.needed: dict[str, None] = {}
         self.intrinsics: dict[str, None] = {}
@@ -116,7 +125,9 @@ class Code:
         return self.add(f"xor {self.truth} {x}, splat (i1 true)")
 
     def function(self, name: str, *operands: Value) -> Value:
-        """Call one of the functions of this module."""
+        """Call one of the functions of `vector_math`, or write it out."""
+        if name in self.functions:
+            return self.functions[name][0](self, *operands)
         self.needed[name] = None
         given = ", ".join(f"{self.type} {x}" for x in operands)
         return self.add(f"call {self.type} @{name}_{self.suffix}({given})")

@@ -25,7 +25,7 @@ from tapenet.core.pytrees import (
     tree_map,
     tree_unflatten,
 )
-from tapenet.core.tensor import NUMBERS, Tensor, is_kept, unwrap
+from tapenet.core.tensor import NUMBERS, Tensor, is_kept, type_under, unwrap
 from tapenet.errors import ArgumentError
 from tapenet.optim.checks import as_number
 from tapenet.optim.leafwise import Array, is_plain
@@ -142,4 +142,4 @@ def _as_number(x: Any, kind: type) -> Any:
 def _written(gradients: Any, state: Any, params: Any, leaves: Sequence[Any]) -> tuple[int, ...]:
     """Return the places of the leaves that an update writes into where they are donated."""
     own = {id(x) for x in tree_leaves((state, params))} - {id(x) for x in tree_leaves(gradients)}
-    return tuple([i for i, x in enumerate(leaves) if id(x) in own and type(unwrap(x)) not in NUMBERS])
+    return tuple([i for i, x in enumerate(leaves) if id(x) in own and type_under(x) not in NUMBERS])

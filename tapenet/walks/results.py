@@ -9,7 +9,7 @@ import numpy as np
 
 from tapenet.core.foreign import as_registered, is_registered
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor, unwrap
+from tapenet.core.tensor import Tensor, type_under
 from tapenet.kernels.memory import is_own
 from tapenet.ops.arrays.indexing import getitem
 from tapenet.ops.arrays.shaping import broadcast_to
@@ -42,7 +42,7 @@ def as_kind_of(source: Any, result: Array | None) -> Array | None:
     A source of another byte order than the processor's has a result of its own, and one of a registered array type has
     one of its type.
     """
-    of = type(unwrap(source))
+    of = type_under(source)
     if is_registered(of):
         return as_registered(of, result)
     array = of is np.ndarray
@@ -59,9 +59,9 @@ def as_kind_of(source: Any, result: Array | None) -> Array | None:
 
 def _recorded_as_kind(source: Any, array: bool, result: Tensor) -> Array:
     """Return a value of a program as an array or as a NumPy scalar, in its source's byte order, by operations."""
-    value = unwrap(result)
-    if type(value) is Tensor:
+    of = type_under(result)
+    if of is Tensor:
         return result
-    if value.shape == () and not isinstance(value, np.ndarray if array else np.generic):
+    if result.shape == () and not issubclass(of, np.ndarray if array else np.generic):
         result = broadcast_to(result, ()) if array else getitem(result, ())
     return astype(result, source.dtype) if array and not source.dtype.isnative else result

@@ -318,7 +318,15 @@ class CompiledFunction(Generic[P, Value]):
         start = time.perf_counter()
         assert self._environment is not None
         with sparing():
-            made = record(self._f, self._environment, call.leaves, call.spec, varying, call.merge)
+            made = record(
+                self._f,
+                self._environment,
+                call.leaves,
+                call.spec,
+                varying,
+                call.merge,
+                defers=not call.generators and not self._donate,
+            )
             if varying:
                 self._check_numbers(call, made, restore)
         numbers = tuple(
@@ -331,20 +339,22 @@ class CompiledFunction(Generic[P, Value]):
         with self._lock:
             known.varying = varying
             waiting = (x for x in known.entries if x.run is None and x.numbers == numbers)
-            first = next((x for x in waiting if _same_ways(x.recorded, made)), None)
-            if first is not None:
-                trouble = same_constants(first.recorded, made)
-                if not trouble:
-                    first.run = self._compiled(first.program, first.recorded, first.donated)
-                    first.recorded = attrs.evolve(first.recorded, constants=())  # no array is held longer than needed
-                    first.seconds += time.perf_counter() - start
-                return trouble, made.result
-            program = optimized(made.program)
-            given_up = self._given_up(call)
-            run = None if needs_confirmation(made) else self._compiled(program, made, given_up)
-            kept = attrs.evolve(made, result=None, constants=() if run is not None else made.constants)
-            known.entries.append(Entry(kept, numbers, run, program, time.perf_counter() - start, given_up))
-        return "", made.result
+            entry = next((x for x in waiting if _same_ways(x.recorded, made)), None)
+            if entry is not None:
+                trouble = same_constants(entry.recorded, made)
+                if trouble:
+                    return trouble, made.result
+                entry.run = self._compiled(entry.program, entry.recorded, entry.donated)
+                entry.recorded = attrs.evolve(entry.recorded, constants=())  # no array is held longer than needed
+            else:
+                program = optimized(made.program)
+                given_up = self._given_up(call)
+                run = None if needs_confirmation(made) else self._compiled(program, made, given_up)
+                kept = attrs.evolve(made, values=(), given=(), constants=() if run is not None else made.constants)
+                entry = Entry(kept, numbers, run, program, 0.0, given_up)
+                known.entries.append(entry)
+            entry.seconds += time.perf_counter() - start
+        return "", _result_of(made, entry, call.leaves)
 
     def _check_numbers(self, call: _Call, made: Recorded, restore: Callable[[], None]) -> None:
         """Raise where numbers that are inputs change the function: it may ask for their class, or hash them."""
@@ -423,6 +433,15 @@ class _Call:
         """All keyword arguments."""
         whole: dict[str, Any] = self._merged(self.args, self.kwargs)[1] if self.static else self.kwargs
         return whole
+
+
+def _result_of(made: Recorded, entry: Entry, leaves: Sequence[Any]) -> Any:
+    """Return the result of a recorded call; by its program where that is there, and has values left to compute."""
+    if made.is_deferred and entry.run is not None:
+        found, result = _run(entry, entry.run, leaves)
+        if found:
+            return result
+    return made.result
 
 
 def _run(entry: Entry, run: Run, leaves: Sequence[Any]) -> tuple[bool, Any]:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 
+from tapenet.core.deferred import Deferred, as_read
 from tapenet.core.guards import bitwise_equal, snapshot
 from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array, Primitive
@@ -21,6 +22,7 @@ from tapenet.core.recorder import WATCHED, Recorder, compute, partition, put_gro
 from tapenet.core.source_lines import CodeLocation, user_location
 from tapenet.core.tensor import PYTHONS, Tensor, made_tensor
 from tapenet.errors import ArgumentError, AssignmentError, TapenetError
+from tapenet.program.recording.deferring import deferred
 
 
 class UnsupportedError(TapenetError):
@@ -56,6 +58,7 @@ class ProgramRecorder(Recorder):
         wrote_argument: whether the function tried to write into an argument.
         held: arrays that are not frozen, by their identity: those of recordings that the function walks through.
         live: views of these that it used, by their identity.
+        defers: whether values of large arrays are computed where they are read, rather than at once.
     """
 
     keeps_choices: ClassVar[bool] = True
@@ -67,6 +70,7 @@ class ProgramRecorder(Recorder):
     wrote_argument: bool = attrs.field(default=False, init=False)
     held: dict[int, Array] = attrs.field(factory=dict, init=False)
     live: dict[int, Array] = attrs.field(factory=dict, init=False)
+    defers: bool = attrs.field(default=False, kw_only=True)
 
     def apply(self, primitive: Primitive, operands: Sequence[Array], parameters: Parameters) -> Any:
         """Compute an operation and record it."""
@@ -76,7 +80,13 @@ class ProgramRecorder(Recorder):
         for slot, value in zip(slots, values, strict=True):
             if slot is None and type(value) is Tensor:
                 raise UnsupportedError(f"{primitive.name} takes a Tensor of another tape from around the function")
-        out, residual = compute(primitive, values, parameters)
+        out: Any = None
+        residual: tuple[Any, ...] = ()
+        if self.defers and not parameters:
+            out = deferred(primitive, [self.frozen(x) if slot is None else x for slot, x in zip(slots, values)])
+        if out is None:
+            values = [as_read(x) for x in values]
+            out, residual = compute(primitive, values, parameters)
         return self._noted(record_output(self, primitive, operands, slots, values, parameters, out, residual))
 
     def apply_to_numbers(self, function: Callable[..., Any], operands: Sequence[Any]) -> Tensor:
@@ -90,6 +100,14 @@ class ProgramRecorder(Recorder):
         made = made_tensor(out, self, self.write(entry))
         self.numbers.add(made.slot)
         return made
+
+    def resolve(self, x: Tensor) -> Any:
+        """Return the Tensor itself, what stands in for it, or its value."""
+        return as_read(Recorder.resolve(self, x))
+
+    def inner(self, x: Tensor) -> Any:
+        """Return the Tensor's value."""
+        return as_read(x._value)
 
     def watch(self, leaf: Any) -> Tensor:
         """Return an input as a value on the trace."""
@@ -121,7 +139,7 @@ class ProgramRecorder(Recorder):
 
     def refuse_write(self, x: Tensor, written: str) -> None:
         """Raise where an array is written into in place, which a program does not do."""
-        if not self.is_open or type(x._value) is not np.ndarray:
+        if not self.is_open or type(x._value) not in (np.ndarray, Deferred):
             return
         self.wrote_argument = self.wrote_argument or x.slot in self.leaves
         raise AssignmentError(f"{written} in place. Write x = x + ..., or x = tn.at(x)[...].set(...)")

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.core.deferred import Deferred, as_read
 from tapenet.core.guards import bitwise_equal, snapshot
 from tapenet.core.primitive import REGISTRY
 from tapenet.core.pytrees import TreeSpec, leaf_paths_with_static, tree_flatten_with_static, tree_unflatten
@@ -19,6 +20,7 @@ from tapenet.kernels.memory import address, is_own
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.recording.building import program_of
 from tapenet.program.recording.containers import holds_still, parts_of
+from tapenet.program.recording.deferring import may_defer
 from tapenet.program.recording.environment import Environment, with_values
 from tapenet.program.recording.generators import TracedGenerator, shared_streams, state_of
 from tapenet.program.recording.orders import Order, copied, has_order, order_of
@@ -51,7 +53,8 @@ class Recorded:
         leaves: of the result, None in the places of the program's outputs.
         places: of the program's outputs, among the leaves of the result.
         generators: the places of results that are generators, each with the place of the argument that it is.
-        result: what the call gave.
+        values: the leaves of what the call gave.
+        given: the arrays that it was given, which its result does not share memory with.
         orders: of the program's outputs, in memory.
         constants: the arrays that the program holds.
         live: the arrays that are further inputs of the program, the same at each call.
@@ -63,8 +66,9 @@ class Recorded:
     leaves: tuple[Any, ...]
     places: tuple[int, ...]
     generators: tuple[tuple[int, int], ...]
+    values: tuple[Any, ...]
+    given: tuple[Any, ...]
     orders: tuple[Order, ...]
-    result: Any
     constants: tuple[Constant, ...]
     live: tuple[Any, ...] = ()
 
@@ -79,6 +83,16 @@ class Recorded:
                 seen.add(id(x))
             made.append(x)
         return made
+
+    @property
+    def is_deferred(self) -> bool:
+        """Whether some of what the call gave is not computed yet."""
+        return any(type(x) is Deferred for x in self.values)
+
+    @property
+    def result(self) -> Any:
+        """What the call gave."""
+        return tree_unflatten(self.spec, owned([as_read(x) for x in self.values], self.given))
 
     def filled(self, outputs: Sequence[Any], given: Sequence[Any]) -> Any:
         """Return the result of another call, from the outputs of the program and the leaves of the call."""
@@ -97,6 +111,8 @@ def record(
     spec: TreeSpec,
     varying: frozenset[int],
     merge: Callable[[Any, Any], tuple[Any, Any]] | None = None,
+    *,
+    defers: bool = False,
 ) -> Recorded:
     """Run a function on values of a new trace, and return what it computed.
 
@@ -106,12 +122,13 @@ def record(
         leaves: of (args, kwargs, values of the environment), of structure `spec`.
         varying: the places of Python numbers that are inputs; others are constants.
         merge: puts static arguments in among args and kwargs.
+        defers: whether values that the function does not read may be left to the program.
 
     Raises:
         UnsupportedError: what it does cannot be a program.
         ArgumentError: it draws random numbers in a way that could not be repeated.
     """
-    call = _Call(leaves, varying)
+    call = _Call(leaves, varying, defers and may_defer())
     call.trace.held.update({id(x): x for own in environment.recordings for x in map(owner_of, own.arrays())})
     with call.trace, _recording(call.trace):
         given = call.watched()
@@ -146,9 +163,9 @@ def _called(function: Callable[..., Any], args: Any, kwargs: Any, trace: Program
 class _Call:
     """The values of one recording."""
 
-    def __init__(self, leaves: Sequence[Any], varying: frozenset[int]) -> None:
+    def __init__(self, leaves: Sequence[Any], varying: frozenset[int], defers: bool) -> None:
         self.leaves = leaves
-        self.trace = ProgramRecorder([])
+        self.trace = ProgramRecorder([], defers=defers)
         self.inputs: list[int] = []
         self.slots: list[int] = []
         self.generators: dict[int, tuple[TracedGenerator, int]] = {}
@@ -213,7 +230,7 @@ class _Call:
             static.append(kept)
             plain.append(value)
         around = [x for constant in self.trace.constants.values() for x in (constant.original, constant.frozen)]
-        arrays = owned(plain, [*self.leaves, *around, *self.trace.live.values()])
+        given = (*self.leaves, *around, *self.trace.live.values())
         program, live = _with_live(program_of(self.trace, self.slots, outputs), self.trace.live)
         kept_arrays = {id(x) for x in program.constants.values()}
         constants = tuple(c for key, c in self.trace.constants.items() if key in kept_arrays)
@@ -224,8 +241,9 @@ class _Call:
             tuple(static),
             tuple(places),
             tuple(generators),
+            tuple(plain),
+            given,
             tuple(orders),
-            tree_unflatten(spec, arrays),
             constants,
             live,
         )

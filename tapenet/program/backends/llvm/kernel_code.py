@@ -6,7 +6,9 @@ broadcast as they are read.
 
 from __future__ import annotations
 
+import functools
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -40,7 +42,7 @@ from tapenet.program.backends.llvm.elements import (
     shapes_of,
 )
 from tapenet.program.backends.llvm.integer_code import NAMES as INTEGERS, RELATIONS
-from tapenet.program.backends.llvm.kernel_loops import Loops
+from tapenet.program.backends.llvm.kernel_loops import BOUNDS, OPENING, Loops
 from tapenet.program.backends.llvm.reduction_code import Accumulator, reducing
 from tapenet.program.backends.llvm.stretch_runner import FAR
 from tapenet.program.fusion.cell_rules import NO_COMPONENTS, Component
@@ -184,6 +186,7 @@ class Kernel:
         scalars: those of numbers.
         results: how many arrays it writes.
         rows, columns: the lengths of both loops.
+        written_out: makes the kernel with all functions written out, in place of calls.
     """
 
     text: str
@@ -196,6 +199,7 @@ class Kernel:
     results: int
     rows: int
     columns: int
+    written_out: Callable[[], Kernel]
 
 
 def kernel_of(
@@ -247,7 +251,12 @@ def kernel_of(
     lanes = min(widest, 1 << (columns.bit_length() - 1))
     if reduced and (lanes < 2 or any(program.spaces[n].dtype != np.dtype(char) for n, *_ in reduced)):
         return None
-    return _Writer(region, program, char, lanes, roles, rows, columns, tuple(reduced), sources, results).kernel()
+    return _kernel(region, program, char, lanes, roles, rows, columns, tuple(reduced), sources, results)
+
+
+def _kernel(*given: Any, functions: Any = None) -> Kernel:
+    """Return the kernel that a writer writes."""
+    return _Writer(*given, functions=functions).kernel(functools.partial(_kernel, *given, functions=FUNCTIONS))
 
 
 def _is_integer(program: Program, number: int) -> bool:
@@ -276,6 +285,7 @@ class _Writer:
     reduced: tuple[tuple[int, str, bool], ...] = ()
     sources: Mapping[int, Component] = NO_COMPONENTS
     results: Sequence[tuple[int, Component]] = ()
+    functions: Any = None  # that are written out
 
     values: dict[int, Any] = attrs.field(factory=dict)  # vectors; of complex numbers pairs
     dtypes: dict[int, np.dtype[Any]] = attrs.field(factory=dict)
@@ -286,9 +296,9 @@ class _Writer:
         """The loops that what is written here lies in."""
         return Loops(self.rows, self.columns, self.lanes)
 
-    def kernel(self) -> Kernel:
+    def kernel(self, written_out: Callable[[], Kernel]) -> Kernel:
         """Return the kernel."""
-        code = Code(self.char, self.lanes, known={})
+        code = Code(self.char, self.lanes, known={}, functions=self.functions)
         numbers = [n for n in self.region.inputs if not self._is_splat(n)]
         scalars = tuple([n for n in numbers if not shape_of(self.program, n)])
         operands = tuple(dict.fromkeys(self._source(n).array for n in numbers if n not in scalars))
@@ -308,7 +318,17 @@ class _Writer:
         functions, intrinsics = tuple(code.needed), tuple(code.intrinsics)
         results = len(arrays) - len(operands) + len(chunks)
         return Kernel(
-            text, functions, intrinsics, self.char, self.lanes, operands, scalars, results, self.rows, self.columns
+            text,
+            functions,
+            intrinsics,
+            self.char,
+            self.lanes,
+            operands,
+            scalars,
+            results,
+            self.rows,
+            self.columns,
+            written_out,
         )
 
     def _source(self, number: int) -> Component:
@@ -608,20 +628,17 @@ def _element_of(dtype: np.dtype[Any]) -> str:
 
 def entry_of(kernel: Kernel, name: str) -> str:
     """Return the function `NAME.entry`, which takes a tuple of arrays and numbers, and bounds of rows and columns."""
-    count = len(kernel.operands) + kernel.results
-    lines, given = [], []
-    for i in range(count + len(kernel.scalars)):
-        kind, place = ("ptr", DATA) if i < count else ("double", NUMBER)
-        lines += [
-            f"%i{i} = getelementptr i8, ptr %values, i64 {ITEMS + 8 * i}",
-            f"%o{i} = load ptr, ptr %i{i}",
-            f"%p{i} = getelementptr i8, ptr %o{i}, i64 {place}",
-            f"%a{i} = load {kind}, ptr %p{i}",
+
+    def given(i: int, kind: str, value: str) -> list[str]:
+        return [
+            f"%item{i} = getelementptr i8, ptr %values, i64 {ITEMS + 8 * i}",
+            f"%object{i} = load ptr, ptr %item{i}",
+            f"%place{i} = getelementptr i8, ptr %object{i}, i64 {DATA if kind == 'ptr' else NUMBER}",
+            f"{value} = load {kind}, ptr %place{i}",
         ]
-        given.append(f"{kind} %a{i}")
-    bounds = [f"i64 %b{i}" for i in range(4)]
-    lines += [f"%r = call i32 @{name}({', '.join((*given, *bounds))})", "ret i32 %r"]
-    return function_text(f"define i32 @{name}.entry(ptr %values, {', '.join(bounds)})", lines)
+
+    bounds = ", ".join(f"i64 {bound}" for bound in BOUNDS)
+    return _as_function(kernel, f"define i32 @{name}.entry(ptr %values, {bounds})", given)
 
 
 def step_name(kernel: Kernel, name: str) -> str:
@@ -631,9 +648,12 @@ def step_name(kernel: Kernel, name: str) -> str:
 
 def step_of(kernel: Kernel, name: str) -> str:
     """Return the function that a stretch calls, which takes a row of addresses: of arrays, then of numbers."""
-    bounds = f"i64 0, i64 {kernel.rows}, i64 0, i64 {kernel.columns}"
-    lines = _call_at(kernel, name, lambda i: [f"%p{i} = getelementptr ptr, ptr %given, i64 {i}"], bounds)
-    return function_text(f"define i32 @{step_name(kernel, name)}(ptr %given)", [*lines, "ret i32 %r"])
+
+    def given(i: int, kind: str, value: str) -> list[str]:
+        return [f"%place{i} = getelementptr ptr, ptr %given, i64 {i}", *_loaded(i, kind, value)]
+
+    bounds = ("0", str(kernel.rows), "0", str(kernel.columns))
+    return _as_function(kernel, f"define i32 @{step_name(kernel, name)}(ptr %given)", given, bounds)
 
 
 def panel_name(kernel: Kernel, name: str) -> str:
@@ -647,34 +667,47 @@ def panel_of(kernel: Kernel, name: str) -> str:
     It computes some columns, and returns FAR where an argument was out of range.
     """
 
-    def place(i: int) -> list[str]:
+    def given(i: int, kind: str, value: str) -> list[str]:
         return [
-            f"%w{i} = getelementptr i64, ptr %words, i64 {i}",
-            f"%i{i} = load i64, ptr %w{i}",
-            f"%p{i} = getelementptr ptr, ptr %known, i64 %i{i}",
+            f"%word{i} = getelementptr i64, ptr %words, i64 {i}",
+            f"%index{i} = load i64, ptr %word{i}",
+            f"%place{i} = getelementptr ptr, ptr %known, i64 %index{i}",
+            *_loaded(i, kind, value),
         ]
 
-    lines = _call_at(kernel, name, place, f"i64 0, i64 {kernel.rows}, i64 %begin, i64 %end")
-    lines += [f"%far = mul i32 %r, {FAR}", "ret i32 %far"]
     arguments = "ptr %known, ptr %words, i64 %begin, i64 %end, i64 %part"
-    return function_text(f"define i32 @{panel_name(kernel, name)}({arguments})", lines)
+    head = f"define i32 @{panel_name(kernel, name)}({arguments})"
+    text = _as_function(kernel, head, given, ("0", str(kernel.rows), "%begin", "%end"))
+    return text.replace("ret i32 %result", f"%far = mul i32 %result, {FAR}\n  ret i32 %far")
 
 
-def _call_at(kernel: Kernel, name: str, place: Callable[[int], list[str]], bounds: str) -> list[str]:
-    """Return the lines that call a kernel with arrays and numbers at addresses; it returns `%r`.
+def _loaded(i: int, kind: str, value: str) -> list[str]:
+    """Return the lines that load an argument: an array's address, or the number at an address."""
+    if kind == "ptr":
+        return [f"{value} = load ptr, ptr %place{i}"]
+    return [f"%number{i} = load ptr, ptr %place{i}", f"{value} = load {kind}, ptr %number{i}"]
+
+
+def _as_function(
+    kernel: Kernel, head: str, given: Callable[[int, str, str], list[str]], bounds: Sequence[str] = BOUNDS
+) -> str:
+    """Return a function that does what a kernel does: as text, which takes less time than LLVM's inlining of a call.
 
     Args:
-        place: returns the lines that find where the address of one of them is, `%p0` and so on.
+        kernel: what it does.
+        head: its name and arguments.
+        given: returns the lines that define an argument of the kernel, by its place, type and name.
         bounds: of rows and columns.
     """
-    count = len(kernel.operands) + kernel.results
-    lines, given = [], []
-    for i in range(count + len(kernel.scalars)):
-        lines += [*place(i), f"%a{i} = load ptr, ptr %p{i}"]
-        given.append(f"ptr %a{i}" if i < count else f"double %n{i}")
-        if i >= count:
-            lines.append(f"%n{i} = load double, ptr %a{i}")
-    return [*lines, f"%r = call i32 @{name}({', '.join((*given, bounds))})"]
+    arguments, body = kernel.text.split(OPENING)
+    own = [x.split() for x in arguments[arguments.index("(") + 1 : -1].split(", ")][: -len(BOUNDS)]
+    lines = [line for i, (kind, value) in enumerate(own) for line in given(i, kind, value)]
+    if bounds != BOUNDS:
+        body = _BOUND.sub(lambda found: bounds[BOUNDS.index(found[0])], body)
+    return "\n  ".join([f"{head} {{\nentry:", *lines]) + "\n" + body
+
+
+_BOUND = re.compile(r"%(?:row|column)[01]\b")
 
 
 def function_text(head: str, lines: Sequence[str]) -> str:
@@ -702,14 +735,21 @@ def module_of(
         declared: declarations of what these call.
     """
     kernels = {kernel.text: kernel for kernel in (*entries, *steps, *panels)}
-    calls = sum(text.count(" call ") for text in kernels)
-    keys = [(name, kernel.char, kernel.lanes) for kernel in kernels.values() for name in kernel.functions]
-    functions, intrinsics = definitions(keys, inline=calls <= INLINED)
-    intrinsics |= dict.fromkeys(declared)
-    for kernel in kernels.values():
+    functions: list[str] = []
+    intrinsics = dict.fromkeys(declared)
+    written = kernels
+    if sum(text.count(" call ") for text in kernels) <= INLINED:
+        written = {text: kernel.written_out() for text, kernel in kernels.items()}
+    else:
+        keys = [(name, kernel.char, kernel.lanes) for kernel in kernels.values() for name in kernel.functions]
+        functions, called = definitions(keys, inline=False)
+        intrinsics |= called
+    for kernel in written.values():
         intrinsics |= dict.fromkeys(kernel.intrinsics)
-    texts = [text.replace("@KERNEL", f"@{names[text]}", 1) for text in kernels]
-    texts += dict.fromkeys(entry_of(kernel, names[kernel.text]) for kernel in entries)
-    texts += dict.fromkeys(step_of(kernel, names[kernel.text]) for kernel in steps)
-    texts += dict.fromkeys(panel_of(kernel, names[kernel.text]) for kernel in panels)
+    writers = [(entry_of, entries), (step_of, steps), (panel_of, panels)]
+    texts = dict.fromkeys(
+        write(attrs.evolve(kernel, text=written[kernel.text].text), names[kernel.text])
+        for write, own in writers
+        for kernel in own
+    )
     return "\n".join((*intrinsics, *functions, *texts, *others))

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 
 import attrs
 
+BOUNDS = ("%row0", "%row1", "%column0", "%column1")
+OPENING = " {\nentry:\n"  # of a function's body
+
 
 @attrs.frozen
 class Carried:
@@ -144,14 +147,14 @@ class Loops:
         ]
 
     def function(self, arguments: str, inner: Inner) -> str:
-        """Return the function KERNEL; it becomes part of what calls it: functions take LLVM's time, too."""
+        """Return the function KERNEL, which is written into what calls it: functions take LLVM's time, too."""
         lines, seen = inner.lines, inner.seen
         if self.rows > 1:
             lines, seen = self._over_rows(inner), self.seen if inner.seen else ""
         lines = [*lines, *([f"%result = zext i1 {seen} to i32", "ret i32 %result"] if seen else ["ret i32 0"])]
         text = "\n".join(line if line.endswith(":") else f"  {line}" for line in lines)
-        bounds = ", ".join(f"i64 %{bound}" for bound in ("row0", "row1", "column0", "column1"))
-        return f"\ndefine internal i32 @KERNEL({arguments}{bounds}) alwaysinline {{\nentry:\n{text}\n}}\n"
+        bounds = ", ".join(f"i64 {bound}" for bound in BOUNDS)
+        return f"define internal i32 @KERNEL({arguments}{bounds}){OPENING}{text}\n}}\n"
 
     def _over_rows(self, inner: Inner) -> list[str]:
         own = [Carried("%row", "i64", "%row0", "%row.next")]
