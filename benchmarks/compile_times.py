@@ -67,9 +67,9 @@ def keep_what_is_the_machines() -> None:
     from tapenet.kernels.machine_code import compile_module
     from tapenet.program.backends import llvm_code
 
-    def compile_for_now(make: Callable[[], str], *depends: str) -> Any:
+    def compile_for_now(make: Callable[[], str], *depends: str, **options: Any) -> Any:
         with mock.patch.dict(os.environ, TAPENET_CACHE=""):
-            return compile_module(make, *depends)
+            return compile_module(make, *depends, **options)
 
     llvm_code.compile_module = compile_for_now
 

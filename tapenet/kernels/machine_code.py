@@ -16,6 +16,13 @@ import attrs
 from tapenet.core.version import __version__
 from tapenet.kernels import code_cache
 
+_LEVEL = 2
+_QUICK = 1  # of code without passes: it schedules instructions once rather than twice
+
+# Code is written in vectors, and loops as they are to run. All of LLVM's passes take 2 to 5 times as long, and the code
+# is not faster.
+PASSES = "always_inliner sroa instruction_combine simplify_cfg"
+
 
 @attrs.frozen
 class Processor:
@@ -64,18 +71,21 @@ class Library:
             return int(self.engine.get_function_address(name))
 
 
-def compile_module(make: Callable[[], str], *depends: str) -> Library:
+def compile_module(make: Callable[[], str], *depends: str, passes: str = PASSES) -> Library:
     """Compile a module for this processor, or load what was compiled of it before.
 
     Args:
         make: returns LLVM's intermediate representation; called where nothing is on disk.
         depends: texts that say what `make` returns, such as `source_of` the module that it is in and its arguments.
+        passes: LLVM's over the representation, by name. Code that is written as it is to run, without calls of
+            functions to be written out and without variables in memory, needs none: it is then compiled in two thirds
+            of the time, and is as fast.
     """
     llvm, target = _llvm(), processor()
     with _lock:
         key = code_cache.key_of(
             *depends,
-            _PASSES,
+            passes,
             _CODE_MODEL,
             target.name,
             target.features,
@@ -83,11 +93,11 @@ def compile_module(make: Callable[[], str], *depends: str) -> Library:
             llvm_version(),
             llvm.get_process_triple(),
         )
-        machine = _target_machine()
+        machine = _target_machine(_LEVEL if passes else _QUICK)
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         code = code_cache.read(key)
         if code is None:
-            code = _emit(make(), machine)
+            code = _emit(make(), machine, passes)
             code_cache.write(key, code)
         engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
         engine.finalize_object()
@@ -100,34 +110,34 @@ def source_of(*modules: str) -> str:
     return "\0".join(spec.loader.get_source(spec.name) for spec in specs)  # type: ignore[union-attr]  # files of ours
 
 
-def _emit(text: str, machine: Any) -> bytes:
+def _emit(text: str, machine: Any, passes: str) -> bytes:
     """Return the object file of a module."""
     llvm = _llvm()
     module = llvm.parse_assembly(text)
     module.verify()
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=_LEVEL))
-    manager = llvm.create_new_module_pass_manager()
-    for name in _PASSES.split():
-        if name != "instruction_combine" or len(text) <= _LONGEST_COMBINED:
-            getattr(manager, f"add_{name}_pass")()
-    manager.run(module, builder)
+    if passes:
+        _run_passes(module, text, machine, passes)
     return bytes(machine.emit_object(module))
 
 
-def _target_machine() -> Any:
+def _run_passes(module: Any, text: str, machine: Any, passes: str) -> None:
+    llvm = _llvm()
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=_LEVEL))
+    manager = llvm.create_new_module_pass_manager()
+    for name in passes.split():
+        if name != "instruction_combine" or len(text) <= _LONGEST_COMBINED:
+            getattr(manager, f"add_{name}_pass")()
+    manager.run(module, builder)
+
+
+def _target_machine(level: int) -> Any:
     llvm, target = _llvm(), processor()
     # Sections are mapped one by one. Where much is mapped already they may lie more than 2 GiB apart, and addresses of
     # 32 bits, those of the small code model, would end the process when the code is loaded.
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=target.name, features=target.features, opt=_LEVEL, reloc="static", codemodel=_CODE_MODEL, jit=True
+        cpu=target.name, features=target.features, opt=level, reloc="static", codemodel=_CODE_MODEL, jit=True
     )
 
-
-_LEVEL = 2
-
-# Code is written in vectors, and loops as they are to run. All of LLVM's passes take 2 to 5 times as long, and the code
-# is not faster.
-_PASSES = "always_inliner sroa instruction_combine simplify_cfg"
 
 # Length of a text beyond which instructions are not combined: the time for that grows with the square of the length
 # where a kernel has many conditions.

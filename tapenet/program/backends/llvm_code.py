@@ -17,7 +17,7 @@ import numpy as np
 
 from tapenet.core.packages import import_package
 from tapenet.kernels.gemm import gemm_for
-from tapenet.kernels.machine_code import Library, compile_module, processor
+from tapenet.kernels.machine_code import PASSES, Library, compile_module, processor
 from tapenet.kernels.memory import empty
 from tapenet.kernels.objects import finds_data
 from tapenet.kernels.teams import Native, shared
@@ -170,7 +170,8 @@ class _Code:
             self.stretches[id(stretch)] = code_of(stretch, self.program, self.kernels, self.names)
         others, declared = texts_of([x for code in self.stretches.values() for x in code.functions])
         if texts or others:
-            self.library = _library(module_of(self.names, entries, steps, in_panels, others, declared))
+            module = module_of(self.names, entries, steps, in_panels, others, declared)
+            self.library = _library(module, PASSES if others else "")
         cells = [step for step in self.steps if isinstance(step, Cells)]
         made: list[Region | Stretch | Panels | Cells] = [*alone, *joined, *panels, *cells]
         self.contiguous = {n for step in made for n in step.outputs}
@@ -248,8 +249,8 @@ def _makes_products(steps: Sequence[AnyStep], program: Program) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def _library(module: str) -> Library:
-    return compile_module(lambda: module, module)
+def _library(module: str, passes: str) -> Library:
+    return compile_module(lambda: module, module, passes=passes)
 
 
 @functools.cache

@@ -66,7 +66,9 @@ class TracedGenerator(np.random.Generator):
         on_trace = [x for x in leaves if type(x) is Tensor]
         if any(x.owner is not self._trace for x in on_trace):
             raise UnsupportedError(f"rng.{method} takes a Tensor of an open tape")
-        drawn = _draw(self._real, *[as_read(x._value) for x in on_trace], method=method, spec=spec, leaves=_marked(leaves))
+        drawn = _draw(
+            self._real, *[as_read(x._value) for x in on_trace], method=method, spec=spec, leaves=_marked(leaves)
+        )
         self._state = state_of(self._real)
         return self._written(drawn, on_trace, {"method": method, "spec": spec, "leaves": _marked(leaves)})
 

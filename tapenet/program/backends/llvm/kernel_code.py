@@ -254,9 +254,16 @@ def kernel_of(
     return _kernel(region, program, char, lanes, roles, rows, columns, tuple(reduced), sources, results)
 
 
-def _kernel(*given: Any, functions: Any = None) -> Kernel:
+def _kernel(*given: Any) -> Kernel:
     """Return the kernel that a writer writes."""
-    return _Writer(*given, functions=functions).kernel(functools.partial(_kernel, *given, functions=FUNCTIONS))
+    return _Writer(*given).kernel(functools.partial(_written_out, given))
+
+
+def _written_out(given: tuple[Any, ...]) -> Kernel:
+    """Return the kernel that a writer writes, without calls of functions."""
+    writer = _Writer(*given)
+    writer.functions = FUNCTIONS
+    return writer.kernel(functools.partial(_written_out, given))
 
 
 def _is_integer(program: Program, number: int) -> bool:
@@ -285,10 +292,10 @@ class _Writer:
     reduced: tuple[tuple[int, str, bool], ...] = ()
     sources: Mapping[int, Component] = NO_COMPONENTS
     results: Sequence[tuple[int, Component]] = ()
-    functions: Any = None  # that are written out
 
     values: dict[int, Any] = attrs.field(factory=dict)  # vectors; of complex numbers pairs
     dtypes: dict[int, np.dtype[Any]] = attrs.field(factory=dict)
+    functions: Mapping[str, Any] = attrs.field(factory=dict)  # that are written out
     far: str = ""  # truth values: where an argument is out of range, of all so far
 
     @property
