@@ -9,7 +9,8 @@ import numpy as np
 
 from tapenet.core.foreign import as_registered, is_registered
 from tapenet.core.primitive import Array
-from tapenet.core.tensor import Tensor, type_under
+from tapenet.core.tensor import NUMBERS, Tensor, type_under
+from tapenet.errors import ArgumentTypeError
 from tapenet.kernels.memory import is_own
 from tapenet.ops.arrays.indexing import getitem
 from tapenet.ops.arrays.shaping import broadcast_to
@@ -62,6 +63,8 @@ def _recorded_as_kind(source: Any, array: bool, result: Tensor) -> Array:
     of = type_under(result)
     if of is Tensor:
         return result
+    if of in NUMBERS:  # the call is then recorded again, with numbers as constants
+        raise ArgumentTypeError(f"a walk: a derivative must be an array or a NumPy scalar; got {of.__name__}.")
     if result.shape == () and not issubclass(of, np.ndarray if array else np.generic):
         result = broadcast_to(result, ()) if array else getitem(result, ())
     return astype(result, source.dtype) if array and not source.dtype.isnative else result

@@ -7,7 +7,7 @@ import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.core.pytrees import tree_leaves
 from tapenet.errors import ArgumentError, CompileWarning
-from tapenet.program import deferring
+from tapenet.program.recording import deferring
 
 X = np.linspace(-1.0, 1.0, 2**17)
 

@@ -9,10 +9,10 @@ import pytest
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tapenet.program.kernel_code import INLINED, entry_of, module_of, panel_of, step_of
-from tapenet.program.stretch_runner import FAR
+from tapenet.program.backends.llvm.kernel_code import INLINED, entry_of, module_of, panel_of, step_of
+from tapenet.program.backends.llvm.stretch_runner import FAR
+from tests.program.backends.llvm.test_kernel_loops import kernels_of
 from tests.program.comparing import assert_compiles
-from tests.program.test_kernel_loops import kernels_of
 
 pytest.importorskip("llvmlite")
 
