@@ -172,6 +172,7 @@ def general(
     name: str,
     with_residual: Callable[..., tuple[Array, Array]] | None = None,
     batch: BatchRule | None = None,
+    written_out: Callable[..., Array] | None = None,
 ) -> Callable[[Callable[..., Array]], Primitive]:
     """Declare a function by a pullback and a pushforward for each operand.
 
@@ -182,6 +183,7 @@ def general(
         with_residual: computes `(out, residual)`, where rules read `residual`: an array that is piecewise constant,
             such as the places of winners.
         batch: how `vmap` evaluates it; one example after the other by default.
+        written_out: the same as other operations, of which `to_c` writes it in C.
 
     Returns:
         A decorator of the forward function, which gives the primitive: a callable.
@@ -195,6 +197,7 @@ def general(
 
     def declare(forward: Callable[..., Array]) -> Primitive:
         primitive = built(name, "general", forward, pullbacks, pushforwards, batch=batch)
+        primitive = attrs.evolve(primitive, written_out=written_out)
         if with_residual is not None:
             residual = choice(
                 lambda *xs, **parameters: with_residual(*xs, **parameters)[1],

@@ -90,7 +90,13 @@ def _pinv_rule(
     return rule(primitive, arrays, mapped, size, parameters)
 
 
-@general(name="pinv", pullbacks=[_pinv_pullback, None], pushforwards=[_pinv_pushforward, None], batch=_pinv_rule)
+@general(
+    name="pinv",
+    pullbacks=[_pinv_pullback, None],
+    pushforwards=[_pinv_pushforward, None],
+    batch=_pinv_rule,
+    written_out=_pinv_by_singular_values,
+)
 def _pinv(a: Array, rcond: Array, *, hermitian: bool) -> Array:
     return np.linalg.pinv(a, rcond, hermitian)
 
@@ -162,10 +168,17 @@ def _lstsq_pushforward_a(t: Array, a: Array, b: Array, out: Array, rcond: float 
     return p @ (ph @ (th @ (b - a @ out))) + right - p @ (a @ right) - p @ (t @ out)
 
 
+def _lstsq_written_out(a: Array, b: Array, *, rcond: float | None) -> Array:
+    u, s, vh = svd(a, full_matrices=False)
+    large = greater(s, _cutoff(a, rcond) * s[:1])
+    return adjoint(vh) @ (where(large, 1 / where(large, s, 1), 0)[:, None] * (adjoint(u) @ b))
+
+
 @general(
     name="lstsq",
     pullbacks=[_lstsq_pullback_a, lambda t, a, rcond: matrix_transpose(pinv(a, _cutoff(a, rcond))) @ t],
     pushforwards=[_lstsq_pushforward_a, lambda t, a, rcond: pinv(a, _cutoff(a, rcond)) @ t],
+    written_out=_lstsq_written_out,
 )
 def _lstsq(a: Array, b: Array, *, rcond: float | None) -> Array:
     return np.linalg.lstsq(a, b, rcond)[0]

@@ -115,7 +115,17 @@ def _power_norm_pushforward(t: Array, x: Array, order: float, axis: Axes, keepdi
     return sum(real_part(conj(_power_direction(x, order, axis)) * t), axis, keepdims=keepdims)
 
 
-@general([_power_norm_pullback], [_power_norm_pushforward], name="power_norm", batch=leading(axis=shifted))
+def _power_norm_written_out(x: Array, *, order: float, axis: Axes, keepdims: bool) -> Array:
+    return power(sum(power(absolute(x), order), axis, keepdims=keepdims), 1 / order)
+
+
+@general(
+    [_power_norm_pullback],
+    [_power_norm_pushforward],
+    name="power_norm",
+    batch=leading(axis=shifted),
+    written_out=_power_norm_written_out,
+)
 def _power_norm(x: Array, *, order: float, axis: Axes, keepdims: bool) -> Array:
     (only,) = axis or ()
     return np.linalg.norm(x, order, only, keepdims=keepdims)

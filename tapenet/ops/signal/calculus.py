@@ -21,9 +21,9 @@ from tapenet.ops.arrays.indexing import take
 from tapenet.ops.arrays.shaping import broadcast_to, concatenate, ravel, reshape
 from tapenet.ops.elementwise.arithmetic import add, divide, multiply, negative, remainder, subtract, where
 from tapenet.ops.elementwise.casting import as_scalar, astype
-from tapenet.ops.elementwise.choices import greater, isnan, less
-from tapenet.ops.elementwise.complex import conjugate
-from tapenet.ops.reductions.cumulative import reversed_along
+from tapenet.ops.elementwise.choices import equal, greater, isnan, less
+from tapenet.ops.elementwise.complex import absolute, conjugate
+from tapenet.ops.reductions.cumulative import cumsum, reversed_along
 from tapenet.ops.reductions.reduction import sum
 
 
@@ -229,7 +229,17 @@ def _one_period(x: Array, xp: Array, fp: Array, period: float) -> tuple[Array, A
     return x, xp, concatenate([fp[-1:], fp, fp[:1]])
 
 
-@general([lambda t: t], [lambda t: t], name="unwrap", batch=leading(axis=shifted))
+def _unwrap_written_out(x: Array, *, discont: float | None, axis: int, period: float) -> Array:
+    """Compute what NumPy's function does, by its steps."""
+    high, step = period / 2, diff(x, axis=axis)
+    within = subtract(remainder(add(step, high), period), high)
+    within = where(equal(within, -high) & greater(step, 0), high, within)
+    moved = where(less(absolute(step), high if discont is None else discont), 0, subtract(within, step))
+    first = x[_along(axis, 1)]
+    return concatenate([first, add(x[_along(axis, 1, None)], cumsum(moved, axis))], axis)
+
+
+@general([lambda t: t], [lambda t: t], name="unwrap", batch=leading(axis=shifted), written_out=_unwrap_written_out)
 def _unwrap(x: Array, *, discont: float | None, axis: int, period: float) -> Array:
     return np.unwrap(x, discont, axis, period=period)
 

@@ -428,7 +428,7 @@ def test_it_is_self_contained_and_small() -> None:
 
     text = tn.compile(f).lower(np.ones((3, 3))).to_c("sines")
     includes = {line for line in text.splitlines() if line.startswith("#include")}
-    assert includes == {f"#include <{name}.h>" for name in ("float", "math", "stddef", "stdint", "string")}
+    assert includes == {f"#include <{name}.h>" for name in ("math", "stddef", "stdint", "string")}
     assert "#define SINES_WORK_BYTES 256" in text  # two places, used in turns
 
 

@@ -40,7 +40,29 @@ _OF_TWO |= {"fmax": "fmax", "fmin": "fmin", "fmod": "fmod"}
 _SYMBOLS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "python.add": "+", "python.sub": "-"}
 _SYMBOLS |= {"python.mul": "*", "python.truediv": "/"}
 _RELATIONS = {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!="}
-_LOGICAL = {"logical_and": "&&", "logical_or": "||", "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^"}
+_LOGICAL = {"logical_and": "&&", "logical_or": "||"}
+_BITWISE = {"bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^"}
+_OF_INTEGERS = ("add", "subtract", "multiply")
+
+# Of SciPy's functions those that C99 has, or that are a line of others.
+_SPECIAL = {
+    "special.gammaln": "lgamma{f}({0})",
+    "special.gamma": "tgamma{f}({0})",
+    **{f"special.{name}": f"{name}{{f}}({{0}})" for name in ("erf", "erfc", "cbrt", "exp2", "expm1", "log1p")},
+    "special.exp10": "pow{f}(10, {0})",
+    "special.ndtr": "erfc{f}({0} * -0.70710678118654752440{f}) / 2",
+    "special.expit": "1 / (1 + exp{f}(-{0}))",
+    "special.logit": "log{f}({0} / (1 - {0}))",
+    "special.log_expit": "{0} < 0 ? {0} - log1p{f}(exp{f}({0})) : -log1p{f}(exp{f}(-{0}))",
+    "special.xlogy": "{0} == 0 && {1} == {1} ? 0 : {0} * log{f}({1})",
+    "special.xlog1py": "{0} == 0 && {1} == {1} ? 0 : {0} * log1p{f}({1})",
+    "special.entr": "{0} > 0 ? -{0} * log{f}({0}) : {0} == 0 ? 0 : {0} - INFINITY",
+    "special.rel_entr": "{0} != {0} || {1} != {1} ? NAN : {0} > 0 && {1} > 0 ? {0} * log{f}({0} / {1}) : "
+    "{0} == 0 && {1} >= 0 ? 0 : INFINITY",
+    "special.kl_div": "{0} != {0} || {1} != {1} ? NAN : {0} > 0 && {1} > 0 ? {0} * log{f}({0} / {1}) - {0} + {1} : "
+    "{0} == 0 && {1} >= 0 ? {1} : INFINITY",
+    "special.exprel": "{0} == 0 ? 1 : {0} == INFINITY ? {0} : expm1{f}({0}) / {0}",
+}
 
 EXPRESSIONS: dict[str, str] = {
     **{name: f"{name}{{f}}({{0}})" for name in _FUNCTIONS},
@@ -48,8 +70,12 @@ EXPRESSIONS: dict[str, str] = {
     **{name: f"{other}{{f}}({{0}}, {{1}})" for name, other in _OF_TWO.items()},
     **{name: f"{{0}} {symbol} {{1}}" for name, symbol in (_SYMBOLS | _RELATIONS).items()},
     **{name: f"({{0}} != 0) {symbol} ({{1}} != 0)" for name, symbol in _LOGICAL.items()},
+    **{name: f"{{0}} {symbol} {{1}}" for name, symbol in _BITWISE.items()},
+    **{f"{name} of b": f"({{0}} != 0) {symbol} ({{1}} != 0)" for name, symbol in _BITWISE.items()},
     "logical_not": "{0} == 0",
-    "invert": "{0} == 0",
+    "logical_xor": "({0} != 0) != ({1} != 0)",
+    "invert": "~{0}",
+    "invert of b": "{0} == 0",
     "negative": "-{0}",
     "python.neg": "-{0}",
     "positive": "{0}",
@@ -81,11 +107,41 @@ EXPRESSIONS: dict[str, str] = {
     "subgradient": "{1} ? 0 : {0}",
     "conjugate": "{0}",
     "detached": "{0}",
-    # As NumPy's, of the sign of the divisor.
-    "remainder": "fmod{f}({0}, {1}) != 0 ? fmod{f}({0}, {1}) + ((fmod{f}({0}, {1}) < 0) != ({1} < 0) ? {1} : 0) "
-    ": copysign{f}(0, {1})",
+    "real": "{0}",
+    "imag": "((void){0}, 0)",
+    "deg2rad": "{0} * 0.017453292519943295{f}",
+    "rad2deg": "{0} * 57.295779513082321{f}",
+    "heaviside": "{0} != {0} ? {0} : {0} == 0 ? {1} : {0} > 0",
+    "isposinf": "{0} == INFINITY",
+    "isneginf": "{0} == -INFINITY",
+    "signbit": "signbit({0}) != 0",
+    "nextafter": "nextafter{f}({0}, {1})",
+    "spacing": "nextafter{f}({0}, copysign{f}(INFINITY, {0})) - {0}",
+    "ldexp": "ldexp{f}({0}, (int){1})",
+    "fractional_part": "isinf({0}) ? copysign{f}(0, {0}) : copysign{f}({0} - trunc{f}({0}), {0})",
+    "logaddexp2": "{0} == {1} ? {0} + 1 : fmax{f}({0}, {1}) + log1p{f}(exp2{f}(-fabs{f}({0} - {1})))"
+    " * 1.4426950408889634{f}",
+    "logaddexp2_share": "1 / (1 + exp2{f}({1} - {0}))",
+    **_SPECIAL,
+    # Of signed integers nothing overflows: what does wraps around, as NumPy's does.
+    **{f"{name} of i": f"(uint64_t){{0}} {_SYMBOLS[name]} (uint64_t){{1}}" for name in _OF_INTEGERS},
+    **{f"{name} of u": f"(uint64_t){{0}} {_SYMBOLS[name]} (uint64_t){{1}}" for name in _OF_INTEGERS},
+    "negative of i": "0 - (uint64_t){0}",
+    "square of i": "(uint64_t){0} * (uint64_t){0}",
+    "square of u": "(uint64_t){0} * (uint64_t){0}",
+    "absolute of i": "{0} < 0 ? 0 - (uint64_t){0} : (uint64_t){0}",
+    "absolute of u": "{0}",
+    "reciprocal of i": "{0} == 0 ? 0 : 1 / {0}",
+    "fmod of i": "{1} == 0 || {1} == -1 ? 0 : {0} % {1}",
+    **{f"{name} of {kind}": "{0}" for name in ("floor", "ceil", "trunc", "rint") for kind in "iu"},
+    "left_shift": "(uint64_t){1} < 8 * sizeof({0}) ? (uint64_t){0} << {1} : 0",
+    "right_shift": "{0} >> ((uint64_t){1} < 8 * sizeof({0}) ? (int){1} : 8 * (int)sizeof({0}) - 1)",
+    "right_shift of u": "(uint64_t){1} < 8 * sizeof({0}) ? {0} >> {1} : 0",
     "remainder of i": "{1} == 0 || {1} == -1 ? 0 : ({0} % {1} + {1}) % {1}",
     "remainder of u": "{1} == 0 ? 0 : {0} % {1}",
+    "floor_divide of i": "{1} == 0 ? 0 : {1} == -1 ? (int64_t)(0 - (uint64_t){0}) : "
+    "{0} / {1} - ({0} % {1} != 0 && ({0} < 0) != ({1} < 0))",
+    "floor_divide of u": "{1} == 0 ? 0 : {0} / {1}",
 }
 
 
@@ -101,6 +157,14 @@ COMPLEX: dict[str, str] = {
     **FROM_COMPLEX,
     "power": "cpow{f}({0}, {1})",
     "conjugate": "conj{f}({0})",
+    "expm1": "expm1{f}(creal{f}({0})) * cos{f}(cimag{f}({0})) - 2 * sin{f}(cimag{f}({0}) / 2) * "
+    "sin{f}(cimag{f}({0}) / 2) + exp{f}(creal{f}({0})) * sin{f}(cimag{f}({0})) * I",
+    "log1p": "clog{f}(1 + {0})",
+    "log2": "clog{f}({0}) * 1.4426950408889634{f}",
+    "log10": "clog{f}({0}) * 0.43429448190325183{f}",
+    "isnan": "isnan(creal{f}({0})) || isnan(cimag{f}({0}))",
+    "isinf": "isinf(creal{f}({0})) || isinf(cimag{f}({0}))",
+    "isfinite": "isfinite(creal{f}({0})) && isfinite(cimag{f}({0}))",
     "complex_sign": "{0} == 0 ? {0} : {0} / cabs{f}({0})",
 }
 

@@ -11,11 +11,10 @@ import numpy as np
 
 from tapenet.errors import ArgumentError
 from tapenet.program.backends.c.expressions import TYPES, place_of
+from tapenet.program.backends.c.operations import Step, unless_empty
 from tapenet.program.backends.c.writer import Writer
 from tapenet.program.instructions import Instruction
 from tapenet.program.selections import broadcast_steps, steps_of
-
-Step = Callable[[Writer, Instruction], None]
 
 LOWER, UPPER = "lower triangular", "upper triangular"
 
@@ -192,18 +191,6 @@ def _solutions(w: Writer, instruction: Instruction, a: int, b: int | str, assume
             _call(w, "eliminate", out, copy, own, n, columns)
 
         of_matrices(w, out, a, b, write)
-
-
-def unless_empty(write: Step) -> Step:
-    """Return a step that writes nothing for matrices without elements."""
-
-    def step(w: Writer, instruction: Instruction) -> None:
-        if 0 in w.shape(instruction.out):
-            w.make(instruction.out)
-        else:
-            write(w, instruction)
-
-    return step
 
 
 LINALG: dict[str, Step] = {

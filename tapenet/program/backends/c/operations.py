@@ -17,6 +17,18 @@ Step = Callable[[Writer, Instruction], None]
 Element = Callable[[list[str]], str]  # an element at indices, as text
 
 
+def unless_empty(write: Step) -> Step:
+    """Return a step that writes nothing for a result without elements."""
+
+    def step(w: Writer, instruction: Instruction) -> None:
+        if 0 in w.shape(instruction.out):
+            w.make(instruction.out)
+        else:
+            write(w, instruction)
+
+    return step
+
+
 def product(w: Writer, instruction: Instruction) -> None:
     """Write a product of matrices or vectors, or of stacks of them; that of an affine map begins with its bias."""
     x, y, *rest = instruction.operands
@@ -51,7 +63,7 @@ def product(w: Writer, instruction: Instruction) -> None:
 
 def reduction(w: Writer, instruction: Instruction) -> None:
     """Write sums, means, products, extrema, norms, variances and standard deviations over axes."""
-    out, name = instruction.out, instruction.name
+    source, out, name = instruction.operands[0], instruction.out, instruction.name
     is_cast = instruction.parameters.get("dtype") is not None
 
     def write(place: str, lengths: list[int], given: Element) -> None:
@@ -71,8 +83,9 @@ def reduction(w: Writer, instruction: Instruction) -> None:
         elif name in ("var", "std"):
             _variance(w, instruction, place, lengths, element)
         else:
-            power = 2 if name == "norm" else 1
-            w.sums(place, lengths, lambda inner: " * ".join([element(inner)] * power))
+            w.sums(
+                place, lengths, lambda inner: _squared(w, source, element(inner)) if name == "norm" else element(inner)
+            )
             if name == "mean":
                 w.add(f"{place} /= {math.prod(lengths)};")
             elif name == "norm":
@@ -107,16 +120,25 @@ def each_result(w: Writer, instruction: Instruction, write: Callable[[str, list[
 
 
 def _variance(w: Writer, instruction: Instruction, place: str, lengths: list[int], element: Element) -> None:
-    out, count = instruction.out, math.prod(lengths)
+    source, out, count = instruction.operands[0], instruction.out, math.prod(lengths)
     degrees = max(count - instruction.parameters["ddof"], 0)
     with w.block():
-        w.add(f"{w.type(out)} mean = 0;")
+        kind = w.type(source if w.is_complex(source) else out)
+        w.add(f"{kind} mean = 0;")
         w.loops(lengths, lambda inner: w.add(f"mean += {element(inner)};"))
         w.add(f"mean /= {count};")
-        w.sums(place, lengths, lambda inner: f"({element(inner)} - mean) * ({element(inner)} - mean)")
+        w.sums(place, lengths, lambda inner: _squared(w, source, f"({element(inner)} - mean)"))
         w.add(f"{place} /= ({w.type(out)}){degrees};")
         if instruction.name == "std":
             w.add(f"{place} = {_root(w, out)}({place});")
+
+
+def _squared(w: Writer, source: int, x: str) -> str:
+    """Return the square of the magnitude of a number like those of a value."""
+    if not w.is_complex(source):
+        return f"{x} * {x}"
+    f = "f" * w.type(source).startswith("float")
+    return f"creal{f}({x}) * creal{f}({x}) + cimag{f}({x}) * cimag{f}({x})"
 
 
 def _root(w: Writer, number: int) -> str:
@@ -211,8 +233,35 @@ def einsum(w: Writer, instruction: Instruction) -> None:
     w.loops([sizes[letter] for letter in out_label], write)
 
 
-# NaN is the largest and the smallest.
+def convolution(w: Writer, instruction: Instruction) -> None:
+    """Write a convolution of two vectors, or the products of one with parts of the other."""
+    x, y = instruction.operands
+    (length,), is_sliding = w.shape(y), instruction.name == "slide"
+    (whole,) = w.shape(x)
+    target, a, b = w.make(instruction.out), w.value(x), w.value(y)
+
+    def write(counters: list[str]) -> None:
+        (k,) = counters
+        place = f"{target}[{k}]"
+        w.add(f"{place} = 0;")
+        if is_sliding:
+            w.loops([length], lambda inner: w.add(f"{place} += {a}[{k} + {inner[0]}] * {b}[{inner[0]}];"))
+            return
+        w.loops(
+            [length],
+            lambda inner: w.add(
+                f"if ({inner[0]} <= {k} && {k} - {inner[0]} < {whole}) "
+                f"{place} += {a}[{k} - {inner[0]}] * {b}[{inner[0]}];"
+            ),
+        )
+
+    w.loops(w.shape(instruction.out), write)
+
+
+# NaN is the largest and the smallest, or passed over.
 EXTREMA = {
+    "nanmax": "if ({best} != {best} || {x} > {best}) {best} = {x};",
+    "nanmin": "if ({best} != {best} || {x} < {best}) {best} = {x};",
     "max": "if ({best} == {best} && !({x} <= {best})) {best} = {x};",
     "min": "if ({best} == {best} && !({x} >= {best})) {best} = {x};",
 }
@@ -224,8 +273,9 @@ TRUTHS = {"all": ("1", "&="), "any": ("0", "|="), "count_nonzero": ("0", "+=")}
 
 OPERATIONS: dict[str, Step] = {
     **dict.fromkeys(("matmul", "matvec", "affine", "product of transposed"), product),
-    **dict.fromkeys(("sum", "sum of rows", "mean", "max", "min", "norm", "prod", "var", "std", *TRUTHS), reduction),
-    **dict.fromkeys(("cumsum", "cumprod", "recurrence"), running),
-    **dict.fromkeys(("softmax", "log_softmax"), softmax),
+    **dict.fromkeys(("sum", "sum of rows", "mean", *EXTREMA, "norm", "prod", "var", "std", *TRUTHS), reduction),
+    **dict.fromkeys(("cumsum", "cumprod", "recurrence"), unless_empty(running)),
+    **dict.fromkeys(("softmax", "log_softmax"), unless_empty(softmax)),
     "einsum": einsum,
+    **dict.fromkeys(("convolve", "slide"), convolution),
 }

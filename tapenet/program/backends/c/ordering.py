@@ -47,7 +47,11 @@ def order(w: Writer, instruction: Instruction) -> None:
     """Write the places that put an array in order along an axis."""
     source, out = instruction.operands[0], instruction.out
     given, shape, kind = instruction.parameters, w.shape(source), w.type(source)
-    if set(given) - {"axis", "kind", "stable", "order"} or given.get("axis") is None or len(instruction.operands) > 1:
+    if (
+        set(given) - {"axis", "kind", "stable", "order", "kth"}
+        or given.get("axis") is None
+        or len(instruction.operands) > 1
+    ):
         raise ArgumentError(
             f"to_c: {instruction.name} must be along an axis; got {dict(given)}, at {instruction.line}."
         )
@@ -92,6 +96,6 @@ def extremum(w: Writer, instruction: Instruction) -> None:
 
 
 ORDERING: dict[str, Callable[[Writer, Instruction], None]] = {
-    **dict.fromkeys(("order", "argsort"), order),
+    **dict.fromkeys(("order", "argsort", "partial_order", "argpartition"), order),
     **dict.fromkeys(("argmax", "argmin"), extremum),
 }

@@ -57,6 +57,9 @@ class Writer:
     def shape(self, number: int) -> Shape:
         return self.program.spaces[number].shape or ()
 
+    def is_complex(self, number: int) -> bool:
+        return self.type(number).endswith(" complex")
+
     def is_number(self, number: int) -> bool:
         return self.shape(number) == ()
 
