@@ -184,3 +184,16 @@ def test_flatten_to_registers_classes_it_meets_and_stops_at_leaves_of_the_caller
     leaves, _, paths = tree_flatten_to({"a": Pair(held, 3.0), "b": held}, lambda node: isinstance(node, Held))
     assert leaves == [held, 3.0, held]
     assert [path("x") for path in paths] == ["x['a'].left", "x['a'].right", "x['b']"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 30])
+def test_a_list_of_leaves_has_the_structure_of_any_list(count: int) -> None:
+    xs: list[Any] = [np.ones(2) for _ in range(count)]
+    leaves, spec = tree_flatten(xs)
+    assert leaves is not xs
+    assert all(x is y for x, y in zip(leaves, xs, strict=True))
+    assert spec == tree_flatten([1, *xs[1:]])[1]
+    assert spec != tree_flatten(tuple(xs))[1]
+    assert spec != tree_flatten([*xs, 1.0])[1]
+    assert type(tree_unflatten(spec, leaves)) is list
+    assert len(tree_flatten([*xs, None, [2.0]])[0]) == count + 1

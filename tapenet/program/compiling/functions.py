@@ -20,6 +20,7 @@ from tapenet.core.recorder import INSTRUMENTS
 from tapenet.core.source_lines import warn_at_user_line
 from tapenet.core.tensor import NUMBERS, Tensor, resolve
 from tapenet.errors import ArgumentError, ArgumentTypeError, CompileWarning, ReplayError
+from tapenet.kernels.layouts import Layout
 from tapenet.kernels.memory import sparing
 from tapenet.program.backends import llvm_code, numpy_code
 from tapenet.program.compiling.costs import Cost, cost_of
@@ -82,11 +83,23 @@ class Signature:
         entries: the programs.
         varying: the places of Python numbers that have been seen to vary, which are inputs.
         eager: why such calls run eagerly; empty where they do not.
+        key, spec: of the signature itself, and the structure of its leaves, once it was met again.
+        layout: of its leaves then, which finds the next call quickly; None where there are few, or the key holds more.
     """
 
     entries: list[Entry] = attrs.field(factory=list)
     varying: frozenset[int] = frozenset()
     eager: str = ""
+    key: Hashable = None
+    spec: TreeSpec | None = None
+    layout: Layout | None = None
+
+    def is_of(self, leaves: Sequence[Any], spec: TreeSpec) -> bool:
+        """Return whether a call is known to be of this signature, without making its key."""
+        try:
+            return self.layout is not None and self.layout.fits(leaves) and bool(self.spec == spec)
+        except (TypeError, ValueError):  # of static fields that are not comparable
+            return False
 
 
 class CompiledFunction(Generic[P, Value]):
@@ -120,6 +133,7 @@ class CompiledFunction(Generic[P, Value]):
         self._positions = _positions(f, static_argnames) if static_argnames else {}
         self._environment: Environment | None = None
         self._signatures: dict[Hashable, Signature] = {}
+        self._last: Signature | None = None  # that of the last call
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -232,12 +246,16 @@ class CompiledFunction(Generic[P, Value]):
         around = self._environment
         if around is None or not around.is_current():
             around = self._environment = environment_of(self._f)
-            self._signatures = {}  # another function around it, say, computes something else
+            self._last, self._signatures = None, {}  # another function around it, say, computes something else
         if around.recordings and any(recording.is_open for recording in around.recordings):
             return None
         static, args, kwargs = self._split(args, kwargs)
         leaves, spec = tree_flatten_with_static((args, kwargs, around.values()), none_is_leaf=True)
-        for i, leaf in enumerate(leaves):
+        last = self._last
+        if last is not None and last.is_of(leaves, spec):
+            return _Call(last.key, last, leaves, spec, static, [], args, kwargs, "")
+        kinds = {*map(type, leaves)}
+        for i, leaf in enumerate(leaves) if Tensor in kinds else ():
             if type(leaf) is Tensor:
                 leaves[i] = resolve(leaf)
                 if type(leaves[i]) is Tensor:
@@ -255,11 +273,16 @@ class CompiledFunction(Generic[P, Value]):
             reason = "a static argument, or a static field of one, must be hashable, and comparable by =="
         if reason:
             key = ("unsupported", reason)
-        generators = [i for i, leaf in enumerate(leaves) if type(leaf) is np.random.Generator]
+        has_generators = np.random.Generator in kinds
+        generators = [i for i, leaf in enumerate(leaves) if type(leaf) is np.random.Generator] if has_generators else []
         if len(generators) > 1:
             key = (key, shared_places(leaves, generators))
         if known is None:
             known = self._signatures.get(key)
+        elif not self._static:
+            self._last = known
+            if known.spec is None:
+                known.key, known.spec, known.layout = key, spec, Layout.of(leaves)
         return _Call(key, known, leaves, spec, static, [leaves[i] for i in generators], args, kwargs, reason)
 
     def _split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
