@@ -140,7 +140,9 @@ class _Code:
             return by_rows is not None
 
         def can_reduce(reduced: Reduced) -> bool:
-            kernel = kernel_of(reduced.region, program, reduced=reduced.reduced, cut=reduced.split)
+            kernel = kernel_of(
+                reduced.region, program, reduced=reduced.reduced, cut=reduced.split, joined=reduced.joined
+            )
             if kernel is not None:
                 kernels[id(reduced.region)] = kernel
             return kernel is not None
@@ -317,14 +319,14 @@ def _reducing(
     kernel: Kernel, library: Library, name: str, step: Reduced, program: Program, contiguous: Collection[int]
 ) -> Callable[..., Any]:
     """Return the Python function of a region that closes with reductions."""
-    size = math.prod(shape_of(program, step.region.instructions[0].out))
+    size = math.prod(shape_of(program, step.reduced[0][0]))
     touched = size * np.dtype(kernel.char).itemsize * (len(kernel.operands) + kernel.results)
     call = _call_of_kernel(step, program, library, name, touched)
     lines = call.beginning(kernel.operands, contiguous, step.region.outputs)
     call.names["char"] = np.dtype(kernel.char)
     parts = [f"c{i}" for i in range(len(step.reductions))]
     for part, reduction in zip(parts, step.reductions, strict=True):
-        shape = shape_of_chunks(reduction, kernel.rows, kernel.columns, kernel.lanes)
+        shape = shape_of_chunks(reduction, kernel.rows, kernel.columns, kernel.lanes, step.joined)
         lines.append(f"    {part} = empty({shape}, char)")
     arrays = [*(call.own[n] for n in (*kernel.operands, *step.region.outputs)), *parts]
     values = (*arrays, *(f"float({call.own[n]})" for n in kernel.scalars))
@@ -332,7 +334,8 @@ def _reducing(
     # Threads take whole chunks.
     length, most = CHUNK * kernel.lanes, kernel.columns
     if kernel.rows > 1:
-        length, most = CHUNK if any(x.is_down for x in step.reductions) else 1, kernel.rows
+        length, most = step.height or 1, kernel.rows
+        length = CHUNK if length == most else length
     part = f"part.start * {length}, min(part.stop * {length}, {most})"
     lines += _run_of_kernel(kernel, touched, part, -(-most // length))
     for i, reduction in enumerate(step.reductions):

@@ -1,6 +1,7 @@
 """Reducing: sums, means, products and extrema of what a region computes are made in its pass, which need not write it.
 
-Over all axes, over the last ones, or over the first ones.
+Over all axes, over the last ones, or over others that follow each other. A reduction of what no region computes is
+made in the same way, as that of a region without operations.
 """
 
 from __future__ import annotations
@@ -27,7 +28,13 @@ REDUCTIONS = {"sum": "", "mean": "", "prod": "", "max": "uge", "min": "ule"}
 
 # Elements of a region from which on its pass is longer than the calls that join the chunks; those that are reduced to
 # one; and columns.
-SMALLEST, SHORTEST, FEWEST_COLUMNS = 2**12, 2**5, 2**5
+SMALLEST, SHORTEST, FEWEST_COLUMNS = 2**12, 2**3, 2**3
+
+# Elements of a row that NumPy reduces as fast, where nothing else is done in their pass.
+LONG_ROW = 2**7
+
+# Elements of a row in memory that short rows are joined to.
+JOINED_ROWS = 2**9
 
 AnyStep = Instruction | Region | Cells | Stretch | Closed | Panels
 
@@ -39,13 +46,18 @@ class Reduction:
     Attributes:
         instruction: the operation.
         split: how many first axes make the rows: it is along these where it is over the others, and down the columns
-            where it is over them; None where it is over all axes.
-        is_down: whether it is down the columns.
+            where it is over the last of them; None where it is over all axes.
+        height: how many rows are reduced to one; 0 where it is along them.
     """
 
     instruction: Instruction
     split: int | None
-    is_down: bool
+    height: int
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it is down the columns."""
+        return self.height > 0
 
 
 @attrs.frozen(eq=False)
@@ -58,6 +70,7 @@ class Reduced:
         instructions: of both, in order.
         inputs: the numbers of the values that they read from elsewhere.
         outputs: the numbers of the values that are needed elsewhere.
+        joined: how many rows are one to the kernel, which reduces them together, and NumPy those of them.
     """
 
     region: Region
@@ -65,11 +78,19 @@ class Reduced:
     instructions: tuple[Instruction, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    joined: int
 
     @property
-    def reduced(self) -> tuple[tuple[int, str, bool], ...]:
-        """The values that are reduced, each with the name of its reduction, and whether it is down the columns."""
-        return tuple([(x.instruction.operands[0], x.instruction.name, x.is_down) for x in self.reductions])
+    def reduced(self) -> tuple[tuple[int, str, int], ...]:
+        """The values that are reduced, each with the name of its reduction, and how many rows are reduced to one."""
+        return tuple(
+            [(x.instruction.operands[0], x.instruction.name, x.height // self.joined) for x in self.reductions]
+        )
+
+    @property
+    def height(self) -> int:
+        """How many rows of the kernel are reduced to one; 0 where none are."""
+        return max(x.height for x in self.reductions) // self.joined
 
     @property
     def split(self) -> int | None:
@@ -92,9 +113,21 @@ def with_reductions(
         if isinstance(step, Region):
             members = _reductions_of(step, steps, readers, program)
             reduced = _reduced(step, members, readers, program) if members else None
-            if reduced is not None and can_reduce(reduced):
+            if reduced is not None and _is_wide(reduced, program) and can_reduce(reduced):
                 found[i] = reduced
                 taken |= {*members}
+    for i, step in enumerate(steps):
+        if i in taken or not isinstance(step, Instruction) or not _is_made_alone(step, program):
+            continue
+        region = Region((), step.operands, step.operands)
+        members = _reductions_of(region, steps, readers, program)
+        members = {k: x for k, x in members.items() if k >= i and k not in taken}
+        if i not in members:
+            continue
+        reduced = _reduced(attrs.evolve(region, outputs=()), members, readers, program)
+        if _is_wide(reduced, program) and can_reduce(reduced):
+            found[i] = reduced
+            taken |= {*members} - {i}
     return [found.get(i, step) for i, step in enumerate(steps) if i not in taken]
 
 
@@ -103,14 +136,21 @@ def _reductions_of(
 ) -> dict[int, Reduction]:
     """Return the reductions that a region can close with, by their places: those over all axes, and of one split."""
     found: dict[int, Reduction] = {}
-    for n in region.outputs:
-        for k in readers.get(n, []):
-            step = steps[k]
-            reduction = reduction_of(step, program) if isinstance(step, Instruction) else None
-            if reduction is not None:
-                found[k] = reduction
-    wanted = next((x.split for x in found.values() if x.split is not None), None)
-    return {k: x for k, x in found.items() if x.split in (wanted, None)}
+    for k in [k for n in region.outputs for k in readers.get(n, [])]:
+        step = steps[k]
+        reduction = reduction_of(step, program) if isinstance(step, Instruction) else None
+        if reduction is not None:
+            found[k] = reduction
+    split = next((x.split for x in found.values() if x.split is not None), None)
+    height = next((x.height for x in found.values() if x.split == split and x.is_down), 0)
+    return {k: x for k, x in found.items() if x.split in (split, None) and x.height in (height, 0)}
+
+
+def _is_made_alone(instruction: Instruction, program: Program) -> bool:
+    """Return whether a reduction is worth machine code where no region is before it."""
+    reduction = reduction_of(instruction, program)
+    shape = program.spaces[instruction.operands[0]].shape or ()
+    return reduction is not None and (instruction.name == "prod" or math.prod(shape[reduction.split or 0 :]) < LONG_ROW)
 
 
 def reduction_of(instruction: Instruction, program: Program) -> Reduction | None:
@@ -127,15 +167,14 @@ def reduction_of(instruction: Instruction, program: Program) -> Reduction | None
     axes = range(count) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     places = {place % count for place in axes}
     if len(places) == count:
-        return Reduction(instruction, None, False)
-    for split, is_down, own_places in (
-        (count - len(places), False, range(count - len(places), count)),
-        (len(places), True, range(len(places))),
-    ):
-        if places == {*own_places} and math.prod([shape[i] for i in places]) >= SHORTEST:
-            is_wide = math.prod(shape[split:]) >= FEWEST_COLUMNS
-            return Reduction(instruction, split, is_down) if places and is_wide else None
-    return None
+        return Reduction(instruction, None, 0)
+    first, last = min(places, default=0), max(places, default=0)
+    size = math.prod([shape[k] for k in places])
+    if size < SHORTEST or len(places) != last - first + 1:
+        return None
+    split, height = (first, 0) if last == count - 1 else (last + 1, size)
+    is_wide = math.prod(shape[split:]) >= FEWEST_COLUMNS or (first == 0 and height)  # whose rows may be joined
+    return Reduction(instruction, split, height) if is_wide else None
 
 
 def can_wait(instruction: Instruction, program: Program) -> bool:
@@ -151,17 +190,37 @@ def _reduced(region: Region, members: dict[int, Reduction], readers: dict[int, l
     added = [x.instruction for x in reductions]
     made = (*kept, *(x.out for x in added))
     instructions = (*region.instructions, *added)
-    return Reduced(attrs.evolve(region, outputs=tuple(kept)), reductions, instructions, region.inputs, made)
+    joined = _joined_rows(region, reductions, program)
+    return Reduced(attrs.evolve(region, outputs=tuple(kept)), reductions, instructions, region.inputs, made, joined)
+
+
+def _is_wide(reduced: Reduced, program: Program) -> bool:
+    """Return whether rows are long enough for vectors."""
+    shape = program.spaces[reduced.reduced[0][0]].shape or ()
+    return math.prod(shape[reduced.split or 0 :]) * reduced.joined >= FEWEST_COLUMNS
+
+
+def _joined_rows(region: Region, reductions: Sequence[Reduction], program: Program) -> int:
+    """Return how many short rows can be one: where all are reduced to one, and none is broadcast."""
+    shape = program.spaces[reductions[0].instruction.operands[0]].shape or ()
+    split = reductions[0].split
+    if split is None or any(x.height != math.prod(shape[:split]) for x in reductions):
+        return 1
+    if any(program.spaces[n].shape not in (shape, (), None) for n in region.inputs):
+        return 1
+    rows, columns = math.prod(shape[:split]), math.prod(shape[split:])
+    return max(k for k in range(1, max(1, min(rows, JOINED_ROWS // columns)) + 1) if rows % k == 0)
 
 
 # ---- chunks ----
 
 
-def shape_of_chunks(reduction: Reduction, rows: int, columns: int, lanes: int) -> tuple[int, int]:
-    """Return how many rows and columns the results of the chunks of a reduction have."""
+def shape_of_chunks(reduction: Reduction, rows: int, columns: int, lanes: int, joined: int = 1) -> tuple[int, int, int]:
+    """Return the shape of the results of the chunks of a reduction, of which axis 1 is that of chunks."""
     if reduction.is_down:
-        return -(-rows // CHUNK), columns
-    return rows, -(-columns // (CHUNK * lanes))
+        height = reduction.height // joined
+        return rows // height, -(-height // CHUNK) * joined, columns // joined
+    return rows, -(-columns // (CHUNK * lanes)), 1
 
 
 def finisher(reduction: Reduction, program: Program) -> Callable[[Any], Any]:
@@ -170,7 +229,7 @@ def finisher(reduction: Reduction, program: Program) -> Callable[[Any], Any]:
     own, out = (program.spaces[n].shape or () for n in (instruction.operands[0], instruction.out))
     join = {"max": np.maximum, "min": np.minimum, "prod": np.multiply}.get(instruction.name, np.add).reduce
     count = math.prod(own) // max(1, math.prod(out)) if instruction.name == "mean" else 1
-    axis = None if reduction.split is None else 0 if reduction.is_down else 1
+    axis = None if reduction.split is None else 1
 
     def finished(chunks: Any) -> Any:
         is_one = axis is not None and chunks.shape[axis] == 1

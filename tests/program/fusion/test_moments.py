@@ -56,7 +56,7 @@ def test_moments_along_axes_and_their_gradients(data: st.DataObject) -> None:
 def test_a_moment_closes_a_region(name: str) -> None:
     program = program_of(lambda x: FUNCTIONS[name](x, axis=1), RNG.normal(size=(70, 80)))
     steps = with_reductions(llvm_code.steps_of(program), program, lambda reduced: True)
-    (reduced,) = (step for step in steps if isinstance(step, Reduced))
+    *_, reduced = (step for step in steps if isinstance(step, Reduced))
     assert not reduced.region.outputs
     assert [x.instruction.name for x in reduced.reductions] == ["sum"]
 

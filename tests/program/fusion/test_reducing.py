@@ -68,13 +68,54 @@ def test_a_reduction_is_part_of_the_pass_before_it(name: str) -> None:
     x = RNG.normal(size=(70, 80))
     (reduced,) = reduced_in(lambda x: REDUCTIONS[name](x * x + 1, axis=1), x)
     assert not reduced.region.outputs
-    assert [(n, is_down) for _, n, is_down in reduced.reduced] == [(name, False)]
+    assert [(n, height) for _, n, height in reduced.reduced] == [(name, 0)]
     (reduced,) = reduced_in(lambda x: REDUCTIONS[name](x * x + 1, axis=0), x)
     assert not reduced.region.outputs
-    assert [is_down for *_, is_down in reduced.reduced] == [True]
-    assert not reduced_in(lambda x: REDUCTIONS[name](x * x + 1, axis=1), RNG.normal(size=(20, 30, 40)))
+    assert (reduced.joined, reduced.height) == (5, 14)
+    (reduced,) = reduced_in(lambda x: REDUCTIONS[name](x * x + 1, axis=1), RNG.normal(size=(20, 30, 40)))
+    assert (reduced.split, reduced.height) == (2, 30)
     assert not reduced_in(lambda x: REDUCTIONS[name](x * x + 1), x[:8, :8].copy())
-    assert not reduced_in(lambda x: REDUCTIONS[name](x), x)
+    assert not reduced_in(lambda x: REDUCTIONS[name](x * x + 1, axis=(0, 2)), RNG.normal(size=(20, 30, 40)))
+
+
+def test_reductions_of_short_rows_are_made_alone() -> None:
+    x = RNG.normal(size=(600, 30))
+
+    def f(x: Array) -> Any:
+        return tnp.max(x, axis=1), tnp.min(x, axis=1, keepdims=True), tnp.sum(x, axis=0), tnp.prod(x)
+
+    (reduced,) = reduced_in(f, x)
+    assert {r.instruction.name for r in reduced.reductions} == {"max", "min", "prod", "sum"}
+    assert_compiles(f, (x,), (-x,), (x[::-1],), backend="llvm", scale=8, floor=30.0)
+    assert not reduced_in(lambda x: (tnp.max(x), tnp.sum(x, axis=1)), RNG.normal(size=(20, 400)))
+
+
+@pytest.mark.parametrize("shape", [(4100, 3), (4099, 2), (1024, 7), (600, 8), (2, 3000), (128, 1, 40)])
+def test_short_rows_are_joined_where_nothing_is_broadcast(shape: tuple[int, ...]) -> None:
+    x, row = RNG.normal(size=shape), RNG.normal(size=shape[-1])
+    functions: list[Callable[..., Any]] = [
+        lambda x, row: (tnp.sum(x * x, axis=0), tnp.max(x, axis=0, keepdims=True)),
+        lambda x, row: tnp.mean(tnp.exp(x) * 2.0, axis=0),
+        lambda x, row: tnp.min(x * row, axis=0),
+        lambda x, row: tnp.var(x, axis=0),
+    ]
+    for f in functions:
+        assert_compiles(f, (x, row), (-x, row), backend="llvm", scale=8, floor=float(len(x)) ** 0.5)
+
+
+@settings(max_examples=15)
+@given(data=st.data())
+def test_reductions_over_axes_between_others(data: st.DataObject) -> None:
+    shape = data.draw(st.sampled_from([(7, 70, 33), (3, 130, 64), (40, 9, 16), (2, 8, 20, 17), (1, 65, 70)]))
+    x, y = (RNG.normal(size=own).astype(data.draw(st.sampled_from("fd"))) for own in (shape, shape[-1:]))
+    names = data.draw(st.lists(st.sampled_from(sorted(REDUCTIONS)), min_size=1, max_size=2))
+    axes: Any = data.draw(st.sampled_from([1, (1,), -2, tuple(range(1, len(shape) - 1)), 0]))
+    kept = data.draw(st.booleans())
+
+    def f(x: Array, y: Array) -> Any:
+        return [REDUCTIONS[name](x * 0.5 + y, axis=axes, keepdims=kept) for name in names]
+
+    assert_compiles(f, (x, y), (-x, y), backend="llvm", scale=8, floor=float(x.size) ** 0.5)
 
 
 def test_one_region_closes_with_several() -> None:
@@ -108,7 +149,7 @@ def test_arguments_out_of_range_are_numpys() -> None:
 
 
 @pytest.mark.parametrize("axis", ["first", "last"])
-@pytest.mark.parametrize("shape", [(10**6,), (1000, 1001), (3, 400_001), (20_000, 33)])
+@pytest.mark.parametrize("shape", [(10**6,), (1000, 1001), (3, 400_001), (20_000, 33), (300_000, 3)])
 def test_results_do_not_depend_on_the_number_of_threads(shape: tuple[int, ...], axis: str) -> None:
     x = RNG.normal(size=shape)
     pick = {"last": -1, "first": 0}[axis]

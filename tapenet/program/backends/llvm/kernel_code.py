@@ -207,8 +207,9 @@ def kernel_of(
     program: Program,
     *,
     keeps_rows: bool = False,
-    reduced: Sequence[tuple[int, str, bool]] = (),
+    reduced: Sequence[tuple[int, str, int]] = (),
     cut: int | None = None,
+    joined: int = 1,
     sources: Mapping[int, Component] = NO_COMPONENTS,
     results: Sequence[tuple[int, Component]] = (),
 ) -> Kernel | None:
@@ -218,18 +219,21 @@ def kernel_of(
         region: what it computes.
         program: that the region is of.
         keeps_rows: whether its rows run along the last axis, whatever its operands; None where they cannot.
-        reduced: values of floats that it reduces rather than writes, by what, and whether down the columns; results of
-            their chunks come after its own.
+        reduced: values of floats that it reduces rather than writes, by what, and how many rows are reduced to
+            one, 0 for none; results of their chunks come after its own.
         cut: how many first axes make the rows; None for any number.
+        joined: how many of these rows are one.
         sources: where values that it reads lie as components of larger arrays.
         results: the values that it writes as components, and where.
     """
-    shape = shape_of(program, region.instructions[0].out)
+    shape = shape_of(program, region.instructions[0].out if region.instructions else region.inputs[0])
     chars = {char for x in region.instructions for char in precisions(program, x)}
+    chars |= {precision_of(dtype) for n, *_ in reduced if (dtype := program.spaces[n].dtype) is not None}
     if not chars and any(_is_integer(program, x.out) for x in region.instructions):
         chars = {"d"}
     made = {x.out for x in region.instructions}
-    reads = dict.fromkeys(n for x in region.instructions for n in elementwise_reads(x) if n not in made)
+    read = [n for x in region.instructions for n in elementwise_reads(x)] + [n for n, *_ in reduced]
+    reads = dict.fromkeys(n for n in read if n not in made)
     split = _split_of(shape, shapes_of(program, tuple(reads)))
     if len(chars) != 1 or split is None:
         return None
@@ -246,7 +250,7 @@ def kernel_of(
         roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
         if not all(roles.values()):
             return None
-    rows, columns = math.prod(shape[:split]), math.prod(shape[split:])
+    rows, columns = math.prod(shape[:split]) // joined, math.prod(shape[split:]) * joined
     widest = max(processor().vector_size, 16) // np.dtype(char).itemsize
     lanes = min(widest, 1 << (columns.bit_length() - 1))
     if reduced and (lanes < 2 or any(program.spaces[n].dtype != np.dtype(char) for n, *_ in reduced)):
@@ -289,7 +293,7 @@ class _Writer:
     roles: dict[int, str]
     rows: int
     columns: int
-    reduced: tuple[tuple[int, str, bool], ...] = ()
+    reduced: tuple[tuple[int, str, int], ...] = ()
     sources: Mapping[int, Component] = NO_COMPONENTS
     results: Sequence[tuple[int, Component]] = ()
 
@@ -616,7 +620,7 @@ class _Writer:
         if not self.reduced:
             return self.loops.function(arguments, self.loops.over_vectors(body, some))
         accumulators = [
-            Accumulator(self.values[n], name, f"%c{i}", is_down) for i, (n, name, is_down) in enumerate(self.reduced)
+            Accumulator(self.values[n], name, f"%c{i}", height) for i, (n, name, height) in enumerate(self.reduced)
         ]
         return self.loops.function(arguments, reducing(code, self.loops, accumulators, body, some))
 

@@ -25,13 +25,13 @@ class Accumulator:
         value: the vector of a step.
         name: of the reduction.
         pointer: to where its chunks are written.
-        is_down: whether it is reduced down the columns.
+        height: how many rows are reduced to one, down the columns; 0 where it is along the row.
     """
 
     value: Value
     name: str
     pointer: str
-    is_down: bool
+    height: int
 
 
 def reducing(code: Code, loops: Loops, accumulators: Sequence[Accumulator], body: Sequence[str], some: str) -> Inner:
@@ -46,16 +46,16 @@ def reducing(code: Code, loops: Loops, accumulators: Sequence[Accumulator], body
     """
     step = Code(code.char, code.lanes, "r")
     mask = _mask_of_new_lanes(step) if loops.columns % code.lanes else ""
-    down = [x for x in accumulators if x.is_down]
+    down = [x for x in accumulators if x.height]
     for x in down:
         _add_down(step, x, mask)
-    across = [x for x in accumulators if not x.is_down]
+    across = [x for x in accumulators if not x.height]
     sums = [_joined(step, x.name, f"%sum{i}", x.value, mask, f"%sum{i}") for i, x in enumerate(across)]
     carried = [
         Carried(f"%sum{i}", code.type, _start(code, x.name), after)
         for i, (x, after) in enumerate(zip(across, sums, strict=True))
     ]
-    lines, seen = _places_down(loops) if down else [], "%now" if some else ""
+    lines, seen = _places_down(loops, down[0].height) if down else [], "%now" if some else ""
     body, size = [*body, *step.lines], CHUNK * code.lanes
     if loops.columns <= size:
         loop = loops.loop(body, some, loops.span, loops.seen, carried)
@@ -81,12 +81,16 @@ def reducing(code: Code, loops: Loops, accumulators: Sequence[Accumulator], body
     return Inner(lines, "chunk.end", seen)
 
 
-def _places_down(loops: Loops) -> list[str]:
+def _places_down(loops: Loops, height: int) -> list[str]:
     """Return the lines that find the row in memory which rows are added to, and whether this one is its first."""
     return [
-        f"%block = udiv i64 {loops.row}, {CHUNK}",
+        f"%group = udiv i64 {loops.row}, {height}",
+        f"%in.group = urem i64 {loops.row}, {height}",
+        f"%group.first = mul i64 %group, {-(-height // CHUNK)}",
+        f"%group.block = udiv i64 %in.group, {CHUNK}",
+        "%block = add i64 %group.first, %group.block",
         f"%block.first = mul i64 %block, {loops.columns}",
-        f"%in.block = urem i64 {loops.row}, {CHUNK}",
+        f"%in.block = urem i64 %in.group, {CHUNK}",
         "%is.first = icmp eq i64 %in.block, 0",
     ]
 
