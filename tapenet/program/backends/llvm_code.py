@@ -18,7 +18,7 @@ import numpy as np
 from tapenet.core.packages import import_package
 from tapenet.kernels.gemm import gemm_for
 from tapenet.kernels.machine_code import PASSES, Library, compile_module, processor
-from tapenet.kernels.memory import empty
+from tapenet.kernels.memory import LARGE, empty
 from tapenet.kernels.objects import finds_data
 from tapenet.kernels.teams import Native, shared
 from tapenet.kernels.threads import share
@@ -42,6 +42,7 @@ from tapenet.program.backends.llvm.stretch_runner import FAR, runner_text
 from tapenet.program.backends.numpy_code import Run
 from tapenet.program.fusion.cells import AnyStep, Cells, with_cells
 from tapenet.program.fusion.closing import Closed, opened, with_closed_products
+from tapenet.program.fusion.formulas import with_formulas
 from tapenet.program.fusion.moments import with_sums_of_squares
 from tapenet.program.fusion.panels import Panels, with_panels
 from tapenet.program.fusion.reducing import CHUNK, Reduced, can_wait, finisher, shape_of_chunks, with_reductions
@@ -66,7 +67,7 @@ def compiled(program: Program, donated: frozenset[int] = frozenset()) -> Run:
     check_installed()
     if not finds_data():
         return numpy_code.compiled(program, donated)
-    program = with_sums_of_squares(program)
+    program = with_formulas(with_sums_of_squares(program))
     code = _Code.of(opened(program, functools.partial(can_join, program)))
     return numpy_code.code_of(code.program, code.steps, code.function, donated)
 
@@ -266,8 +267,12 @@ def _runner() -> Library:
 
 def _touched(kernel: Kernel, step: Region | Cells, program: Program) -> int:
     """Return how many bytes a kernel reads and writes."""
-    sizes = [(n, math.prod(shape_of(program, n))) for n in (*kernel.operands, *step.outputs)]
-    return sum(count * dtype.itemsize for n, count in sizes if (dtype := program.spaces[n].dtype) is not None)
+    return sum(_bytes_of(program, n) for n in (*kernel.operands, *step.outputs))
+
+
+def _bytes_of(program: Program, number: int) -> int:
+    dtype = program.spaces[number].dtype
+    return 0 if dtype is None else math.prod(shape_of(program, number)) * dtype.itemsize
 
 
 def _call_of_kernel(
@@ -279,7 +284,9 @@ def _call_of_kernel(
     # With the interpreter's lock where releasing it takes longer than the kernel.
     prototype = ctypes.CFUNCTYPE if is_large else ctypes.PYFUNCTYPE
     run = prototype(ctypes.c_int32, ctypes.py_object, *(ctypes.c_int64,) * 4)(address)
-    names = {"run": run, "library": library, "empty": empty if is_large else np.empty}
+    # NumPy's own memory of such sizes is new each time, and its first touch takes longer than the kernel.
+    is_kept = is_large or any(_bytes_of(program, n) >= LARGE for n in step.outputs)
+    names = {"run": run, "library": library, "empty": empty if is_kept else np.empty}
     shares = {"native": Native(address, "qqqqq"), "shared": shared} if is_large else {}
     return Call(step, program, names | shares)
 
