@@ -24,6 +24,9 @@ from tapenet.errors import ArgumentError
 
 NAMESPACE = "tapenet"
 _WITH_STATIC = "tapenet.with_static"  # where static fields that hold arrays are children, too
+_IN_ORDER = "tapenet.in_order"  # the same, with dicts in the order of their keys
+_KEEPING_ORDER = optree.dict_insertion_ordered(True, namespace=_IN_ORDER)
+_KEEPING_ORDER.__enter__()  # for good: the namespace is the library's own
 _STATIC = "tapenet.static"
 _STATIC_IN_DATACLASS = "static"  # JAX's word, so that one declaration does for both
 _REGISTERING = threading.Lock()  # threads may meet a class for the first time at once
@@ -89,7 +92,9 @@ def _spec_of_list(length: int) -> TreeSpec:
     return optree.tree_flatten(leaves, namespace=NAMESPACE)[1]
 
 
-def tree_flatten_with_static(tree: Tree, none_is_leaf: bool = False) -> tuple[list[Any], TreeSpec]:
+def tree_flatten_with_static(
+    tree: Tree, none_is_leaf: bool = False, in_order: bool = False
+) -> tuple[list[Any], TreeSpec]:
     """Return the leaves of a pytree, and its structure; arrays in static fields are leaves.
 
     Other values of static fields belong to the structure, as everywhere.
@@ -97,10 +102,12 @@ def tree_flatten_with_static(tree: Tree, none_is_leaf: bool = False) -> tuple[li
     Args:
         tree: a pytree.
         none_is_leaf: whether None is a leaf, or an empty subtree.
+        in_order: whether the order of the keys of a dict belongs to the structure.
     """
+    namespace = _IN_ORDER if in_order else _WITH_STATIC
     while True:
         try:
-            leaves, spec = optree.tree_flatten(tree, none_is_leaf=none_is_leaf, namespace=_WITH_STATIC)
+            leaves, spec = optree.tree_flatten(tree, none_is_leaf=none_is_leaf, namespace=namespace)
         except RecursionError:
             tree_flatten(tree)  # says what is wrong
             raise
@@ -180,10 +187,11 @@ def leaf_paths(tree: Tree, name: str, none_is_leaf: bool = False) -> list[str]:
     return [accessor.codify(name) for accessor in accessors]
 
 
-def leaf_paths_with_static(tree: Tree, name: str, none_is_leaf: bool = False) -> list[str]:
+def leaf_paths_with_static(tree: Tree, name: str, none_is_leaf: bool = False, in_order: bool = False) -> list[str]:
     """Return the expressions that reach the leaves of `tree_flatten_with_static`."""
     tree_flatten_with_static(tree)  # registers classes met for the first time
-    accessors = optree.tree_accessors(tree, none_is_leaf=none_is_leaf, namespace=_WITH_STATIC)
+    namespace = _IN_ORDER if in_order else _WITH_STATIC
+    accessors = optree.tree_accessors(tree, none_is_leaf=none_is_leaf, namespace=namespace)
     return [accessor.codify(name) for accessor in accessors]
 
 
@@ -423,8 +431,9 @@ def _register(kind: type) -> None:
         return node
 
     entry = optree.GetAttrEntry
-    optree.register_pytree_node(
-        kind, flatten_with_static, unflatten_with_static, path_entry_type=entry, namespace=_WITH_STATIC
-    )
+    for namespace in (_WITH_STATIC, _IN_ORDER):
+        optree.register_pytree_node(
+            kind, flatten_with_static, unflatten_with_static, path_entry_type=entry, namespace=namespace
+        )
     # Last, as a class counts as registered once it is here.
     optree.register_pytree_node(kind, flatten, unflatten, path_entry_type=entry, namespace=NAMESPACE)

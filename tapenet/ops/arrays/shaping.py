@@ -17,7 +17,7 @@ from tapenet.core.batch_rules import broadcast_rule, leading, reordered, shifted
 from tapenet.core.families import joint, linear
 from tapenet.core.primitive import Array
 from tapenet.core.shapes import at, without, zeros_where_none
-from tapenet.core.tensor import NUMBERS, PYTHONS, Tensor, is_kept, unwrap
+from tapenet.core.tensor import NUMBERS, PYTHONS, Tensor, is_kept, record_guard, unwrap, unwrap_batches
 from tapenet.errors import ArgumentError, ArgumentTypeError, AxisError
 from tapenet.ops.elementwise.casting import astype
 
@@ -36,7 +36,7 @@ def reshape(a: Array, shape: int | Sequence[int], order: str = "C", **keywords: 
 
     Derivative: linear; the cotangent gets the shape of a.
 
-    On a Tensor `order` "A" is as "C", as a value has no layout, and `copy` has no effect.
+    On a Tensor `copy` has no effect, and "A" goes by the place of its value in memory, which a guard reads.
 
     >>> tnp.reshape(np.arange(4.0), (2, -1)).shape
     (2, 2)
@@ -46,7 +46,7 @@ def reshape(a: Array, shape: int | Sequence[int], order: str = "C", **keywords: 
     lengths = tuple([operator.index(length) for length in lengths])
     if order not in ("C", "F", "A"):
         raise ArgumentError(f"reshape: order must be 'C', 'F' or 'A'; got {order!r}.")
-    if order == "F" or (order == "A" and np.isfortran(_in_memory(a))):
+    if order == "F" or (order == "A" and np.isfortran(_read_in_memory(a))):
         return transpose(_reshape(transpose(a), shape=lengths[::-1]))
     return _reshape(a, shape=lengths)
 
@@ -57,19 +57,28 @@ def ravel(a: Array, order: str = "C") -> Array:
 
     Derivative: linear; the cotangent gets the shape of a.
 
-    On a Tensor `order` is "C" or "F"; "A" and "K" are as "C", as a value has no layout.
+    On a Tensor "A" and "K" go by the place of its value in memory, which a guard reads.
 
     >>> tnp.ravel(np.ones((2, 3))).shape
     (6,)
     """
     if order != "K":
         return reshape(a, -1, order)
-    strides = _in_memory(a).strides
+    strides = _read_in_memory(a).strides
     return reshape(transpose(a, sorted(range(a.ndim), key=lambda axis: -abs(strides[axis]))), -1)
 
 
-def _in_memory(x: Array) -> Array:
+def memory_order(x: Array) -> tuple[Any, ...]:
+    """Return what operations by order "A" and "K" depend on: the axes by their strides, and how the array lies."""
+    x = np.asarray(x)
+    axes = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+    return (*axes, x.flags.c_contiguous, x.flags.f_contiguous)
+
+
+def _read_in_memory(x: Array) -> Array:
     """Return the array under a Tensor, or under `vmap` that of one example, for its place in memory alone."""
+    if type(x) is Tensor:
+        record_guard("order", memory_order, (x,), {}, memory_order(unwrap_batches(x)), through_batches=True)
     x = unwrap(x)
     return np.asarray(x._value.array[:1])[0] if type(x) is Tensor else np.asarray(x)
 

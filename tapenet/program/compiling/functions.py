@@ -23,13 +23,19 @@ from tapenet.errors import ArgumentError, ArgumentTypeError, CompileWarning, Rep
 from tapenet.kernels.layouts import Layout
 from tapenet.kernels.memory import sparing
 from tapenet.program.backends import llvm_code, numpy_code
+from tapenet.program.compiling.bound import BoundFunction
 from tapenet.program.compiling.costs import Cost, cost_of
 from tapenet.program.compiling.lowered import Lowered, argument_paths
-from tapenet.program.compiling.signatures import leaf_key, number_key, shared_places
+from tapenet.program.compiling.signatures import Same, leaf_key, number_key, shared_places, static_value
 from tapenet.program.evaluating import GuardFailedError
 from tapenet.program.instructions import Program, must_run
 from tapenet.program.passes import optimized
-from tapenet.program.recording.environment import Environment, environment_of
+from tapenet.program.recording.environment import (
+    Environment,
+    environment_of,
+    surroundings_of,
+    with_surroundings,
+)
 from tapenet.program.recording.generators import saved
 from tapenet.program.recording.recorder import RECORDING, RefusedError, UnsupportedError
 from tapenet.program.recording.tracing import (
@@ -47,6 +53,7 @@ P = ParamSpec("P")
 Value = TypeVar("Value")
 
 MOST_PROGRAMS = 8  # for one signature; then it runs eagerly
+MOST_FUNCTIONS = 64  # as arguments, where all else is the same; then they run eagerly
 Run = Callable[[Sequence[Any]], tuple[Any, ...]]
 
 
@@ -85,6 +92,8 @@ class Signature:
         eager: why such calls run eagerly; empty where they do not.
         key, spec: of the signature itself, and the structure of its leaves, once it was met again.
         layout: of its leaves then, which finds the next call quickly; None where there are few, or the key holds more.
+        surroundings: of functions and objects that are arguments; None where there are none.
+        changes: how often these changed.
     """
 
     entries: list[Entry] = attrs.field(factory=list)
@@ -93,13 +102,38 @@ class Signature:
     key: Hashable = None
     spec: TreeSpec | None = None
     layout: Layout | None = None
+    surroundings: Environment | None = None
+    changes: int = 0
 
     def is_of(self, leaves: Sequence[Any], spec: TreeSpec) -> bool:
         """Return whether a call is known to be of this signature, without making its key."""
+        if self.layout is None or not (self.surroundings is None or self.surroundings.is_current()):
+            return False
         try:
-            return self.layout is not None and self.layout.fits(leaves) and bool(self.spec == spec)
+            return self.layout.fits(leaves) and bool(self.spec == spec)
         except (TypeError, ValueError):  # of static fields that are not comparable
             return False
+
+
+@attrs.define(eq=False)
+class _Around:
+    """What is around the function, and what is known of its calls as long as that stays.
+
+    Attributes:
+        environment: what is around it.
+        signatures: by their keys.
+        functions: how many functions have been arguments, by all else of the signature.
+        ran: whether a program of it has run.
+        change: what changed at each of many calls before; empty where it is worth recording.
+        last: the signature of the last call.
+    """
+
+    environment: Environment
+    signatures: dict[Hashable, Signature] = attrs.field(factory=dict)
+    functions: dict[Hashable, int] = attrs.field(factory=dict)
+    ran: bool = False
+    change: str = ""
+    last: Signature | None = None
 
 
 class CompiledFunction(Generic[P, Value]):
@@ -131,9 +165,10 @@ class CompiledFunction(Generic[P, Value]):
         self._options = options
         self._ahead = ahead
         self._positions = _positions(f, static_argnames) if static_argnames else {}
-        self._environment: Environment | None = None
-        self._signatures: dict[Hashable, Signature] = {}
-        self._last: Signature | None = None  # that of the last call
+        self._around: _Around | None = None
+        self._arounds: tuple[_Around, ...] = ()  # the last ones, the latest first
+        self._said_that_it_changes = False
+        self._changes = 0  # of what is around it, without a run of a program between
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -152,7 +187,9 @@ class CompiledFunction(Generic[P, Value]):
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Return the compiled method of an instance, where the function is one of a class."""
-        return self if instance is None else functools.partial(self, instance)
+        if instance is None or isinstance(self._f, staticmethod):
+            return self
+        return BoundFunction(self, instance)
 
     @property
     def inlined(self) -> Callable[..., Any]:
@@ -162,7 +199,8 @@ class CompiledFunction(Generic[P, Value]):
     @property
     def programs(self) -> tuple[Program, ...]:
         """The programs recorded so far."""
-        return tuple([entry.program for known in self._signatures.values() for entry in known.entries])
+        known = [known for around in self._arounds for known in around.signatures.values()]
+        return tuple([entry.program for own in known for entry in own.entries])
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Value:
         """Run the program of these arguments; record it where there is none."""
@@ -181,6 +219,7 @@ class CompiledFunction(Generic[P, Value]):
                 if entry.run is not None and entry.fits(call.leaves):
                     found, result = _run(entry, entry.run, call.leaves)
                     if found:
+                        call.around.ran = True
                         return result
         return self._by_program(call) if self._ahead else self._recorded(call)
 
@@ -193,7 +232,7 @@ class CompiledFunction(Generic[P, Value]):
         for _ in range(2):
             restore = saved(call.generators)
             result = self._recorded(call)
-            known = self._signatures[call.key]
+            known = call.around.signatures[call.key]
             if known.eager:
                 return result
             restore()
@@ -211,8 +250,8 @@ class CompiledFunction(Generic[P, Value]):
             ArgumentError: the function runs eagerly for them; says why.
         """
         entry, call = self._entry_for("lower", args, kwargs)
-        assert self._environment is not None
-        paths = argument_paths(self._f, tree_unflatten(call.spec, call.leaves), self._environment.places)
+        places = call.around.environment.places
+        paths = argument_paths(self._f, tree_unflatten(call.spec, call.leaves), places)
         pairs = zip(entry.program.inputs, entry.recorded.inputs, strict=False)  # what is live comes last
         return Lowered.of(entry.program, {number: paths[place] for number, place in pairs})
 
@@ -228,7 +267,7 @@ class CompiledFunction(Generic[P, Value]):
         if call is None:
             raise ArgumentError(f"{name_of(self._f)}.{method}: arguments must be arrays off any open tape.")
         for _ in range(2):
-            known = self._signatures.get(call.key)
+            known = call.around.signatures.get(call.key)
             if known is None or not known.eager:
                 entry = None if known is None else next((x for x in known.entries if x.fits(call.leaves)), None)
                 if entry is not None:
@@ -236,24 +275,26 @@ class CompiledFunction(Generic[P, Value]):
                 restore = saved(call.generators)
                 self._recorded(call)
                 restore()
-        known = self._signatures[call.key]
+        known = call.around.signatures[call.key]
         raise ArgumentError(
             f"{name_of(self._f)}.{method}: the function must be one that compiles; it runs eagerly: {known.eager}."
         )
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Call | None:
         """Return a call split into leaves; None for one that a surrounding recording handles."""
-        around = self._environment
-        if around is None or not around.is_current():
-            around = self._environment = environment_of(self._f)
-            self._last, self._signatures = None, {}  # another function around it, say, computes something else
+        own = self._around
+        if own is None or not own.environment.is_current():
+            own = self._now_around()
+        else:
+            own.change = ""
+        around = own.environment
         if around.recordings and any(recording.is_open for recording in around.recordings):
             return None
         static, args, kwargs = self._split(args, kwargs)
-        leaves, spec = tree_flatten_with_static((args, kwargs, around.values()), none_is_leaf=True)
-        last = self._last
+        leaves, spec = tree_flatten_with_static((args, kwargs, around.values()), none_is_leaf=True, in_order=True)
+        last = own.last
         if last is not None and last.is_of(leaves, spec):
-            return _Call(last.key, last, leaves, spec, static, [], args, kwargs, "")
+            return _Call(last.key, own, last, len(last.entries), leaves, spec, static, [], args, kwargs, "")
         kinds = {*map(type, leaves)}
         for i, leaf in enumerate(leaves) if Tensor in kinds else ():
             if type(leaf) is Tensor:
@@ -266,11 +307,13 @@ class CompiledFunction(Generic[P, Value]):
         try:
             keys: Any = tuple([leaf_key(leaf) for leaf in leaves])
             key = (spec, keys, static, told_apart(static))
-            known = self._signatures.get(key)  # compares it with those of equal hash
+            known = own.signatures.get(key)  # compares it with those of equal hash
         except UnsupportedError as error:
             reason = str(error)
         except (TypeError, ValueError):
             reason = "a static argument, or a static field of one, must be hashable, and comparable by =="
+        if not reason and known is None and (functions := [i for i, x in enumerate(keys) if type(x) is Same]):
+            reason = _too_many(own, (spec, tuple([None if i in functions else x for i, x in enumerate(keys)]), static))
         if reason:
             key = ("unsupported", reason)
         has_generators = np.random.Generator in kinds
@@ -278,19 +321,38 @@ class CompiledFunction(Generic[P, Value]):
         if len(generators) > 1:
             key = (key, shared_places(leaves, generators))
         if known is None:
-            known = self._signatures.get(key)
-        elif not self._static:
-            self._last = known
+            known = own.signatures.get(key)
+        if known is not None and known.surroundings is not None and not known.surroundings.is_current():
+            known = own.signatures[key] = Signature(changes=known.changes + 1, eager=known.eager)
+        elif known is not None and not self._static:
+            own.last = known
             if known.spec is None:
                 known.key, known.spec, known.layout = key, spec, Layout.of(leaves)
-        return _Call(key, known, leaves, spec, static, [leaves[i] for i in generators], args, kwargs, reason)
+        count = 0 if known is None else len(known.entries)
+        return _Call(
+            key, own, known, count, leaves, spec, static, [leaves[i] for i in generators], args, kwargs, reason
+        )
+
+    def _now_around(self) -> _Around:
+        """Return what is around the function now, which may have been there before."""
+        found = next((x for x in self._arounds if x.environment.is_current()), None)
+        if found is None:
+            found = _Around(environment_of(self._f))
+            last = self._around
+            if last is not None:
+                self._changes = 0 if last.ran else self._changes + 1
+                found.change = last.environment.changed() if self._changes >= MOST_PROGRAMS else ""
+        with self._lock:
+            self._arounds = (found, *[x for x in self._arounds if x is not found][: MOST_PROGRAMS - 1])
+            self._around = found
+        return found
 
     def _split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         """Return the static arguments, by place and by name, and the others with None in their places."""
         if not self._static:
             return (), args, kwargs
-        by_place = tuple([(i, args[i]) for i in self._positions if i < len(args)])
-        by_name = tuple(sorted((name, kwargs[name]) for name in kwargs if name in self._static))
+        by_place = tuple([(i, static_value(args[i])) for i in self._positions if i < len(args)])
+        by_name = tuple([(name, static_value(kwargs[name])) for name in sorted(kwargs) if name in self._static])
         others = tuple([None if i in self._positions else x for i, x in enumerate(args)])
         return (by_place, by_name), others, {k: x for k, x in kwargs.items() if k not in self._static}
 
@@ -303,22 +365,26 @@ class CompiledFunction(Generic[P, Value]):
                 f"compile: donate_argnums must name positional arguments, of which there are {count}, once each; "
                 f"got {', '.join(map(str, self._donate))}."
             )
-        known = self._signatures.setdefault(call.key, Signature())
-        assert self._environment is not None
-        reason = call.reason or (self._environment.writes[0] if self._environment.writes else "")
+        known = call.around.signatures.setdefault(call.key, Signature())
+        environment = call.around.environment
+        if known.surroundings is None:
+            known.surroundings = surroundings_of((call.args, call.kwargs), call.static, environment.names)
+        reasons = (call.reason, *environment.writes, *known.surroundings.writes, _changing(call.around, known))
+        reason = next(filter(None, reasons), "")
         if not reason and len(known.entries) >= MOST_PROGRAMS:
             reason = (
                 f"it went more than {MOST_PROGRAMS} ways for arguments of one signature. Write tnp.where for a branch, "
                 "and pass numbers that vary as arrays"
             )
-        restore = saved(call.generators)
+        environment = with_surroundings(environment, known.surroundings)
+        restore = _saved(call, environment)
         if not reason:
-            for numbers in _choices_of_varying(known, call.leaves):
+            for numbers in _choices_of_varying(known, call.leaves, environment):
                 try:
-                    trouble, result = self._attempt(known, call, numbers, restore)
+                    trouble, result = self._attempt(known, call, numbers, environment, restore)
                 except RepeatedEffectError as error:
                     trouble, result = str(error), error.result
-                    self._environment.containers.clear()  # it changes them itself
+                    _forget_containers(call.around, known)
                 except RefusedError:
                     raise
                 except Exception as error:
@@ -331,19 +397,25 @@ class CompiledFunction(Generic[P, Value]):
         if self._fullgraph:
             self._set_eager(known, reason)
         result = self._eagerly(*call.whole_args(), **call.whole_kwargs())  # raises where the function itself does
-        self._set_eager(known, reason)
+        if not call.around.environment.is_current():
+            _forget_containers(call.around, known)
+        self._set_eager(known, reason, lasting=not call.around.change)
         return result
 
     def _attempt(
-        self, known: Signature, call: _Call, varying: frozenset[int], restore: Callable[[], None]
+        self,
+        known: Signature,
+        call: _Call,
+        varying: frozenset[int],
+        environment: Environment,
+        restore: Callable[[], None],
     ) -> tuple[str, Any]:
         """Record a call; return why such calls are to run eagerly, empty where they are not, and its result."""
         start = time.perf_counter()
-        assert self._environment is not None
         with sparing():
             made = record(
                 self._f,
-                self._environment,
+                environment,
                 call.leaves,
                 call.spec,
                 varying,
@@ -351,7 +423,7 @@ class CompiledFunction(Generic[P, Value]):
                 defers=not call.generators and not self._donate,
             )
             if varying:
-                self._check_numbers(call, made, restore)
+                self._check_numbers(call, made, environment, restore)
         numbers = tuple(
             [
                 (place, number_key(leaf))
@@ -363,25 +435,31 @@ class CompiledFunction(Generic[P, Value]):
             known.varying = varying
             waiting = (x for x in known.entries if x.run is None and x.numbers == numbers)
             entry = next((x for x in waiting if _same_ways(x.recorded, made)), None)
+            later = known.entries[call.count :]  # recorded since this call looked for one
             if entry is not None:
                 trouble = same_constants(entry.recorded, made)
                 if trouble:
                     return trouble, made.result
                 entry.run = self._compiled(entry.program, entry.recorded, entry.donated)
                 entry.recorded = attrs.evolve(entry.recorded, constants=())  # no array is held longer than needed
+            elif any(x.numbers == numbers and _same_programs(x.recorded, made) for x in later):
+                return "", made.result  # another thread was faster
             else:
                 program = optimized(made.program)
                 given_up = self._given_up(call)
-                run = None if needs_confirmation(made) else self._compiled(program, made, given_up)
+                is_open = needs_confirmation(made, environment.known_numbers(call.leaves))
+                run = None if is_open else self._compiled(program, made, given_up)
                 kept = attrs.evolve(made, values=(), given=(), constants=() if run is not None else made.constants)
                 entry = Entry(kept, numbers, run, program, 0.0, given_up)
                 known.entries.append(entry)
             entry.seconds += time.perf_counter() - start
         return "", _result_of(made, entry, call.leaves)
 
-    def _check_numbers(self, call: _Call, made: Recorded, restore: Callable[[], None]) -> None:
+    def _check_numbers(
+        self, call: _Call, made: Recorded, environment: Environment, restore: Callable[[], None]
+    ) -> None:
         """Raise where numbers that are inputs change the function: it may ask for their class, or hash them."""
-        drawn = saved(call.generators)
+        drawn = _saved(call, environment)
         restore()
         try:
             expected = self._f(*call.whole_args(), **call.whole_kwargs())
@@ -403,12 +481,17 @@ class CompiledFunction(Generic[P, Value]):
         named = {place % len(counts) for place in self._donate}
         return frozenset(n for i in named for n in range(sum(counts[:i]), sum(counts[: i + 1])))
 
-    def _set_eager(self, known: Signature, reason: str) -> None:
-        """Note that calls run eagerly, and say so once."""
+    def _set_eager(self, known: Signature, reason: str, lasting: bool = True) -> None:
+        """Note that calls run eagerly, for good or this one alone, and say so once."""
         text = f"compile: {name_of(self._f)} runs eagerly for arguments of this signature: {reason}."
         if self._fullgraph:
             raise ArgumentError(text)
-        known.eager = reason
+        if lasting:
+            known.eager = reason
+        elif self._said_that_it_changes:
+            return
+        else:
+            self._said_that_it_changes = True
         warn_at_user_line(text, CompileWarning)
 
 
@@ -418,7 +501,9 @@ class _Call:
 
     Attributes:
         key: of its signature.
+        around: what is around the function.
         known: what is known of the signature, None where it is met for the first time.
+        count: of the programs that were known.
         leaves, spec: of (args, kwargs, values of the environment).
         static: the static arguments, by place and by name.
         generators: of random numbers among the leaves.
@@ -427,7 +512,9 @@ class _Call:
     """
 
     key: Hashable
+    around: _Around
     known: Signature | None
+    count: int
     leaves: list[Any]
     spec: TreeSpec
     static: Any
@@ -491,11 +578,16 @@ def _varying(known: Signature, leaves: Sequence[Any]) -> frozenset[int]:
     return known.varying.union(places)
 
 
-def _choices_of_varying(known: Signature, leaves: Sequence[Any]) -> Collection[frozenset[int]]:
+def _choices_of_varying(
+    known: Signature, leaves: Sequence[Any], environment: Environment
+) -> Collection[frozenset[int]]:
     """Return what to try as the places of numbers that are inputs: those seen to vary, and none.
 
     Where that has taken many programs, as of the counters in the state of a composed optimizer, first all numbers.
+    Where the function may go by the class of a number, none: an input is of another class.
     """
+    if environment.tests_numbers:
+        return (frozenset(),)
     every = frozenset(i for i, leaf in enumerate(leaves) if type(leaf) in NUMBERS)
     first = [every] if len(known.entries) >= MOST_PROGRAMS // 2 else []
     return dict.fromkeys((*first, _varying(known, leaves), frozenset[int]()))
@@ -522,6 +614,50 @@ def _are_leaves_alike(x: Any, y: Any) -> bool:
 
 # How far numbers of two formulas may differ, relative to the largest of them: another branch gives other numbers.
 _ROUNDING = 1e-2
+
+
+def _saved(call: _Call, environment: Environment) -> Callable[[], None]:
+    """Return a function that undoes what is drawn and put into containers from now on."""
+    restores = saved(call.generators), environment.saved()
+
+    def restore() -> None:
+        for undo in restores:
+            undo()
+
+    return restore
+
+
+def _forget_containers(around: _Around, known: Signature) -> None:
+    """Watch no containers any longer, as the function changes them itself."""
+    around.environment.containers.clear()
+    if known.surroundings is not None:
+        known.surroundings.containers.clear()
+
+
+def _changing(around: _Around, known: Signature) -> str:
+    """Return why it is not worth recording a call: something is another at each call; empty where it is."""
+    if around.change:
+        return f"{around.change}, which it reads around it, is another at each call. Make that an argument"
+    if known.changes < MOST_PROGRAMS:
+        return ""
+    return "what a function that is an argument reads around it is another at each call. Make that an argument"
+
+
+def _too_many(around: _Around, others: Hashable) -> str:
+    """Count functions that are arguments; return why a further one is not recorded, empty where it is."""
+    count = around.functions[others] = around.functions.get(others, 0) + 1
+    if count <= MOST_FUNCTIONS:
+        return ""
+    return "an argument is another function at each call. Define it once, outside of the calls"
+
+
+def _same_programs(first: Recorded, second: Recorded) -> bool:
+    """Return whether two recorded calls are the same program."""
+    ours, theirs = ([(x.name, made.program.spaces.get(x.out)) for x in made.program] for made in (first, second))
+    alike = [(name, space and (space.shape, space.dtype)) for name, space in ours] == [
+        (name, space and (space.shape, space.dtype)) for name, space in theirs
+    ]
+    return alike and _same_ways(first, second) and not same_constants(first, second)
 
 
 def _same_ways(first: Recorded, second: Recorded) -> bool:

@@ -73,7 +73,7 @@ def argument_paths(f: Callable[..., Any], call: tuple[Any, Any, Any], around: Se
     roots |= {f"call[1][{name!r}]": name for name in call[1]}
     roots |= {f"call[2][{i}]": place.name for i, place in enumerate(around)}
     found = []
-    for path in leaf_paths_with_static(call, "call", none_is_leaf=True):
+    for path in leaf_paths_with_static(call, "call", none_is_leaf=True, in_order=True):
         root = re.match(r"call\[\d\]\[[^]]*\]", path)
         found.append(path if root is None else roots.get(root[0], root[0]) + path[root.end() :])
     return found

@@ -16,6 +16,7 @@ from tapenet.core.pytrees import is_node
 from tapenet.core.tensor import NUMBERS
 from tapenet.program.recording.orders import order_of
 from tapenet.program.recording.recorder import UnsupportedError
+from tapenet.transforms.transformed import Transformed
 
 _STATIC = (bool, str, bytes, type(None), enum.Enum, np.dtype, type, slice, range)
 _CALLABLE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, np.ufunc)
@@ -52,13 +53,25 @@ def leaf_key(leaf: Any) -> Any:
         return of
     if isinstance(leaf, _STATIC):
         return (of, leaf)
-    if isinstance(leaf, _CALLABLE) or (is_node(of) and callable(leaf)):
+    if of is types.MethodType:  # another object at each access
+        return Same(leaf.__self__), Same(leaf.__func__)
+    if of is Transformed:
+        return (of, leaf)
+    if isinstance(leaf, _CALLABLE) or (is_node(of) and callable(leaf)) or hasattr(of, "inlined"):
         return Same(leaf)
     if kind_of(of) is not Kind.OTHER:
         raise UnsupportedError(f"an argument is {described(leaf)}, which is not a plain NumPy array")
     raise UnsupportedError(
         f"an argument is of class {of.__name__}. Make it a pytree (an attrs class, a tuple, a dict) of arrays"
     )
+
+
+def static_value(value: Any) -> Any:
+    """Return a static argument, for NaN always the same one: NaN is not equal to itself."""
+    return _NAN if type(value) is float and value != value else value
+
+
+_NAN = float("nan")
 
 
 def _of_array(leaf: Any, of: type) -> type:

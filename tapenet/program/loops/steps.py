@@ -200,7 +200,7 @@ def _step_of(
     except Exception:  # step by step it raises the same, or works
         restore()
         return None
-    if same_constants(made, again):
+    if same_constants(made, again) or made.reads_order:
         restore()
         return None
     return _as_step(loop, made, values, carries, y_specs[0])

@@ -11,6 +11,7 @@ import attrs
 from tapenet.core.guards import Guard
 from tapenet.core.primitive import PART
 from tapenet.core.record import NO_PARAMETERS, SHAPE, Entry
+from tapenet.ops.arrays.shaping import memory_order
 from tapenet.program.instructions import Instruction, Program, Space
 from tapenet.program.recording.recorder import ProgramRecorder
 from tapenet.walks.reachability import needed_slots
@@ -27,7 +28,7 @@ def program_of(trace: ProgramRecorder, inputs: Sequence[int], outputs: Sequence[
     """
     build = _Build(trace, len(trace.entries))
     numbers = [build.constant(x[0]) if type(x) is list else x for x in outputs]
-    guards = trace.guards or []
+    guards = [guard for guard in trace.guards or [] if guard.function is not memory_order]  # see `Recorded`
     lasting = [slot for slot, entry in enumerate(trace.entries) if _must_stay(trace.entries, entry)]
     wanted = [n for n in numbers if n < len(trace.entries)]
     needed = needed_slots(trace.entries, [*wanted, *lasting, *(slot for guard in guards for slot in read_slots(guard))])

@@ -8,12 +8,15 @@ import itertools
 import types
 from collections.abc import Iterator
 
+_NEAR = 12  # instructions from a test of a class to its name
+
 EVERY = "*"  # in the place of names of attributes, where code computes them
 
 _DYNAMIC = frozenset({"vars", "dir", "eval", "exec", "__dict__", "attrgetter"})
 _BY_NAME = frozenset({"getattr", "hasattr"})
 _NAMESPACES = frozenset({"globals", "eval", "exec"})
-_TYPE_TESTS = frozenset({"isinstance", "issubclass", "type", "callable", "hasattr", "__class__"})
+_TYPE_TESTS = frozenset({"isinstance", "issubclass", "type", "__class__"})
+_CLASSES_OF_NUMBERS = frozenset({"int", "float", "complex", "Number", "Real", "Integral", "Complex", "Rational"})
 # Methods that statements call, by instructions, where they may write; those that only read are watched in any case.
 _WRITING_METHODS = {
     "STORE_SUBSCR": ("__setitem__",),
@@ -81,10 +84,17 @@ def reads_namespace(code: types.CodeType) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
-def tests_types(code: types.CodeType) -> bool:
-    """Return whether code may go by the class of a value."""
-    names = (*globals_of(code), *attributes_of(code))
-    return not _TYPE_TESTS.isdisjoint(names) or any(x.opname == "MATCH_CLASS" for x in _instructions(code))
+def tests_numbers(code: types.CodeType) -> bool:
+    """Return whether code may go by whether a value is a number of Python's."""
+    return any(_tests_numbers(list(dis.get_instructions(part))) for part in codes(code))
+
+
+def _tests_numbers(instructions: list[dis.Instruction]) -> bool:
+    classes = [i for i, x in enumerate(instructions) if x.argval in _CLASSES_OF_NUMBERS or x.argval == "isscalar"]
+    tests = [i for i, x in enumerate(instructions) if x.argval in _TYPE_TESTS or x.opname == "MATCH_CLASS"]
+    return any(abs(i - k) <= _NEAR for i in classes for k in tests) or any(
+        instructions[i].argval == "isscalar" for i in classes
+    )
 
 
 @functools.lru_cache(maxsize=4096)

@@ -16,7 +16,7 @@ import sys
 import sysconfig
 import threading
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -35,7 +35,7 @@ from tapenet.program.recording.code_reading import (
     globals_of,
     literals_of,
     reads_namespace,
-    tests_types,
+    tests_numbers,
     writes_of,
 )
 from tapenet.program.recording.containers import (
@@ -95,7 +95,7 @@ class Environment:
         names: of the attributes that the code reads, of whatever object.
         recordings: what pullbacks and pushforwards walk through; it stays as it is, its values are constants.
         literals: the numbers that are written in the code, each with its class.
-        tests_types: whether the code may go by the class of a value.
+        tests_numbers: whether the code may go by whether a value is a number of Python's.
     """
 
     places: list[Place] = attrs.field(factory=list)
@@ -109,7 +109,7 @@ class Environment:
     names: set[str] = attrs.field(factory=set)
     recordings: list[Recording] = attrs.field(factory=list)
     literals: set[tuple[type, object]] = attrs.field(factory=set)
-    tests_types: bool = False
+    tests_numbers: bool = False
     _of_modules: list[tuple[Any, str, Any]] = attrs.field(factory=list)
     _attributes: list[tuple[Any, str, Any]] = attrs.field(factory=list)
 
@@ -158,6 +158,11 @@ class Environment:
 
         return restore
 
+    def known_numbers(self, leaves: Sequence[Any]) -> set[tuple[type, object]]:
+        """Return the numbers that are known to be the same at the next call, each with its class."""
+        numbers = [x for x in (*leaves, *(value for _, value in self.others)) if type(x) is float]
+        return {*self.literals, *[(float, abs(x)) for x in numbers]}
+
     def add(self, beyond: Environment) -> None:
         """Add what copies of functions do not reach: it is watched rather than given."""
         self.others += [*beyond.others, *[(place, place.read()) for place in beyond.places]]
@@ -167,7 +172,7 @@ class Environment:
         self.contexts += beyond.contexts
         self.writes += beyond.writes
         self.literals |= beyond.literals
-        self.tests_types = self.tests_types or beyond.tests_types
+        self.tests_numbers = self.tests_numbers or beyond.tests_numbers
 
     def prepared(self) -> Environment:
         """Return itself, ready for `is_current`."""
@@ -182,15 +187,33 @@ def environment_of(f: Callable[..., Any]) -> Environment:
     """Find what a function visibly takes from around it, also through other functions."""
     found, seen = Environment(), set[Any]()
     _visit(f, found, seen, _DEPTH)
-    found.add(_beyond(found.namespaces, found.names, seen))
+    beyond = _beyond(found.namespaces, found.names, seen)
+    found.add(beyond)
+    found.names = beyond.names
     return found.prepared()
 
 
-def surroundings_of(values: Sequence[Any]) -> Environment:
-    """Find what functions and objects that are given as they are take from around them: all of it is watched."""
+def surroundings_of(arguments: Any, static: Any, names: Collection[str]) -> Environment:
+    """Find what functions and objects among arguments take from around them: all of it is watched.
+
+    Args:
+        arguments: what they are, or are fields of.
+        static: the arguments that are given as they are.
+        names: of the attributes that the function reads.
+    """
     found = Environment()
-    found.add(_beyond(list(values), set(), set()))
+    found.add(_beyond([static, *_functions_below(arguments, _DEPTH)], {*names}, set()))
     return found.prepared()
+
+
+def with_surroundings(environment: Environment, others: Environment) -> Environment:
+    """Return an environment with the streams and containers of another."""
+    return attrs.evolve(
+        environment,
+        generators=[*environment.generators, *others.generators],
+        containers=[*environment.containers, *others.containers],
+        literals=environment.literals | others.literals,
+    )
 
 
 def _beyond(namespaces: list[Any], names: set[str], seen: set[Any]) -> Environment:
@@ -298,7 +321,7 @@ def _visit_code(f: types.FunctionType, found: Environment) -> None:
     found.writes += [f"{f.__name__} {what}" for what in writes_of(code, frozenset(code.co_freevars))]
     found.names.update(attributes_of(code))
     found.literals |= literals_of(code)
-    found.tests_types = found.tests_types or tests_types(code)
+    found.tests_numbers = found.tests_numbers or tests_numbers(code)
     if reads_namespace(code):
         found.containers.append((f.__globals__, parts_of(f.__globals__)))
 

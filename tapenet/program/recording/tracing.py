@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -18,6 +19,7 @@ from tapenet.core.tensor import NUMBERS, Tensor, unwrap_closed
 from tapenet.errors import AssignmentError
 from tapenet.kernels.layouts import are_whole
 from tapenet.kernels.memory import address, is_own
+from tapenet.ops.arrays.shaping import memory_order
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.recording.building import program_of
 from tapenet.program.recording.containers import holds_still, parts_of
@@ -59,6 +61,7 @@ class Recorded:
         orders: of the program's outputs, in memory.
         constants: the arrays that the program holds.
         live: the arrays that are further inputs of the program, the same at each call.
+        reads_order: whether it depends on how arrays lie in memory, as by order "K".
     """
 
     program: Program
@@ -72,6 +75,7 @@ class Recorded:
     orders: tuple[Order, ...]
     constants: tuple[Constant, ...]
     live: tuple[Any, ...] = ()
+    reads_order: bool = False
 
     def owned(self, outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
         """Return the program's outputs as the caller's own: copies where they share memory with what was given."""
@@ -131,7 +135,7 @@ def record(
 
     Raises:
         UnsupportedError: what it does cannot be a program.
-        ArgumentError: it draws random numbers in a way that could not be repeated.
+        ArgumentError: it draws random numbers in a way that could not be repeated, or writes into an argument.
     """
     call = _Call(leaves, varying, defers and may_defer())
     call.trace.held.update({id(x): x for own in environment.recordings for x in map(owner_of, own.arrays())})
@@ -142,9 +146,13 @@ def record(
         copies = [tree_flatten_with_static(value, none_is_leaf=True) for value in values]
         containers = [(container, parts_of(container)) for container, _ in environment.containers]
         streams, others = shared_streams(), [(g, state_of(g)) for g in environment.generators]
+        own = [*enumerate(args), *kwargs.items()]
+        before = [tree_flatten_with_static(x, none_is_leaf=True, in_order=True) for _, x in own]
         if merge is not None:
             args, kwargs = merge(args, kwargs)
-        made = call.results(_called(function, args, kwargs, call.trace))
+        result = _called(function, args, kwargs, call.trace)
+        _check_arguments(own, before)
+        made = call.results(result)
     _check_streams(streams, others, call.generators)
     for value, (kept, kept_spec) in zip(values, copies, strict=True):
         now, now_spec = tree_flatten_with_static(value, none_is_leaf=True)
@@ -163,6 +171,18 @@ def _called(function: Callable[..., Any], args: Any, kwargs: Any, trace: Program
         if not trace.wrote_argument:
             raise
         raise RefusedError(f"compile: an argument must not be written into; got {error}") from error
+
+
+def _check_arguments(arguments: Sequence[tuple[Any, Any]], before: Sequence[tuple[list[Any], TreeSpec]]) -> None:
+    """Raise where the function put something into a container that is an argument, or took something out."""
+    for (key, x), (leaves, spec) in zip(arguments, before, strict=True):
+        now, now_spec = tree_flatten_with_static(x, none_is_leaf=True, in_order=True)
+        if now_spec != spec or not all(map(operator.is_, now, leaves)):
+            name = f"argument number {key}" if isinstance(key, int) else key
+            raise RefusedError(
+                f"compile: an argument must not be written into; got a write into {name}. Return what is new, as "
+                "{**old, key: value} or [*old, value]."
+            )
 
 
 class _Call:
@@ -251,6 +271,7 @@ class _Call:
             tuple(orders),
             constants,
             live,
+            any(guard.function is memory_order for guard in self.trace.guards or ()),
         )
 
 
@@ -390,6 +411,19 @@ def _is_writable(x: Any) -> bool:
     return bool(owner_of(x).flags.writeable)
 
 
-def needs_confirmation(recorded: Recorded) -> bool:
-    """Return whether a program holds constants that another recording might find to be others."""
-    return any(isinstance(x, np.ndarray | np.generic) for x in recorded.program.constants.values())
+def needs_confirmation(recorded: Recorded, literals: Collection[tuple[type, object]]) -> bool:
+    """Return whether a program holds constants that another recording might find to be others.
+
+    Args:
+        recorded: the recorded call.
+        literals: the numbers that are written in the function's code, each with its class.
+    """
+    return any(
+        isinstance(x, np.ndarray | np.generic) or (type(x) is float and _is_computed(x, literals))
+        for x in recorded.program.constants.values()
+    )
+
+
+def _is_computed(x: float, literals: Collection[tuple[type, object]]) -> bool:
+    """Return whether a number has more digits than people write, and is not written in the code."""
+    return (float, abs(x)) not in literals and float(f"{x:.8g}") != x and x == x
