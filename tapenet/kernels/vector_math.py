@@ -131,7 +131,9 @@ def _tanh(c: Code, x: Value) -> Value:
     size = c.intrinsic("fabs", x)
     z = c.two("fmul", size, size)
     near = c.fma(c.two("fmul", size, z), c.polynomial(z, _TANH[c.char]), size)
-    grown = c.function("exp", c.two("fadd", size, size))
+    # Beyond 40 the result is 1, and an overflow would set the processor's flag.
+    bounded = c.select(c.compare("ogt", size, c.number(40.0)), c.number(40.0), size)
+    grown = c.function("exp", c.two("fadd", bounded, bounded))
     one = c.number(1.0)
     far = c.two("fsub", one, c.two("fdiv", c.number(2.0), c.two("fadd", grown, one)))
     return c.intrinsic("copysign", c.select(c.compare("olt", size, c.number(0.625)), near, far), x)
@@ -174,8 +176,10 @@ def _parts_of_log(c: Code, x: Value) -> tuple[Value, Value]:
     return number, c.two("fsub", c.to_numbers(mantissa), c.number(1.0))
 
 
-def _log_of_parts(c: Code, k: Value, f: Value, correction: Value | None = None) -> Value:
-    s = c.two("fdiv", f, c.two("fadd", f, c.number(2.0)))
+def _log_of_parts(c: Code, u: Value, k: Value, f: Value, correction: Value | None = None) -> Value:
+    """Return the logarithm of u = 2^k (1 + f), which sets a flag of the processor by dividing by 0 unless u > 0."""
+    is_outside = c.add(f"icmp sle {c.integer} {c.to_bits(u)}, {c.whole(0)}")
+    s = c.two("fdiv", f, c.select(is_outside, c.number(0.0), c.two("fadd", f, c.number(2.0))))
     z = c.two("fmul", s, s)
     terms = 5 if c.char == "f" else 11
     r = c.two("fmul", z, c.polynomial(z, [Fraction(2, 2 * i + 1) for i in range(1, terms + 1)]))
@@ -192,7 +196,7 @@ def _log(c: Code, x: Value) -> Value:
     grown = c.two("fmul", x, c.number(2.0**c.mantissa))
     k, f = _parts_of_log(c, c.select(is_small, grown, x))
     k = c.select(is_small, c.two("fsub", k, c.number(c.mantissa)), k)
-    return _with_ends(c, x, x, _log_of_parts(c, k, f))
+    return _with_ends(c, x, x, _log_of_parts(c, x, k, f))
 
 
 def _with_ends(c: Code, x: Value, u: Value, y: Value) -> Value:
@@ -208,7 +212,7 @@ def _log1p(c: Code, x: Value) -> Value:
     u = c.two("fadd", one, x)
     lost = c.two("fsub", x, c.two("fsub", u, one))
     k, f = _parts_of_log(c, u)
-    y = _log_of_parts(c, k, f, c.two("fdiv", lost, u))
+    y = _log_of_parts(c, u, k, f, c.two("fdiv", lost, u))
     y = c.select(c.compare("oeq", u, one), x, y)
     return _with_ends(c, x, u, y)
 
@@ -560,8 +564,9 @@ def _sign(c: Code, x: Value) -> Value:
 def _over_one_more_square(c: Code, t: Value, x: Value) -> Value:
     square = c.two("fmul", x, x)
     near = c.two("fdiv", t, c.two("fadd", c.number(1.0), square))
-    far = c.two("fdiv", c.two("fdiv", t, x), x)
-    return c.select(c.compare("oeq", square, c.number(math.inf)), far, near)
+    is_far = c.compare("oeq", square, c.number(math.inf))
+    size = c.select(is_far, x, c.number(1.0))
+    return c.select(is_far, c.two("fdiv", c.two("fdiv", t, size), size), near)
 
 
 def _subgradient(c: Code, x: Value, mask: Value) -> Value:

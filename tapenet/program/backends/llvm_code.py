@@ -24,8 +24,10 @@ from tapenet.kernels.teams import Native, shared
 from tapenet.kernels.threads import share
 from tapenet.program.backends import numpy_code
 from tapenet.program.backends.llvm.closed_code import closed_code
+from tapenet.program.backends.llvm.exceptions import is_to_be_repeated
 from tapenet.program.backends.llvm.fourier_code import Part, parts_of
 from tapenet.program.backends.llvm.kernel_code import (
+    MET,
     Kernel,
     can_join,
     is_known_elementwise,
@@ -287,12 +289,13 @@ def _call_of_kernel(
     # NumPy's own memory of such sizes is new each time, and its first touch takes longer than the kernel.
     is_kept = is_large or any(_bytes_of(program, n) >= LARGE for n in step.outputs)
     names = {"run": run, "library": library, "empty": empty if is_kept else np.empty}
+    names["is_to_be_repeated"] = is_to_be_repeated
     shares = {"native": Native(address, "qqqqq"), "shared": shared} if is_large else {}
     return Call(step, program, names | shares)
 
 
 def _run_of_kernel(kernel: Kernel, touched: int, part: str, count: int) -> list[str]:
-    """Return the lines that run a kernel on `values`, and name what it returns `far`.
+    """Return the lines that run a kernel on `values`, and name what it returns `met`.
 
     Args:
         touched: bytes that it reads and writes.
@@ -300,10 +303,10 @@ def _run_of_kernel(kernel: Kernel, touched: int, part: str, count: int) -> list[
         count: of what threads share.
     """
     if touched < SHARED:
-        return [f"    far = run(values, 0, {kernel.rows}, 0, {kernel.columns})"]
+        return [f"    met = run(values, 0, {kernel.rows}, 0, {kernel.columns})"]
     place = f"{part}, 0, {kernel.columns}" if kernel.rows > 1 else f"0, 1, {part}"
     return [
-        f"    far = shared(lambda part: (native, id(values), {place}), lambda part: run(values, {place}),",
+        f"    met = shared(lambda part: (native, id(values), {place}), lambda part: run(values, {place}),",
         f"        {count}, {touched})",
     ]
 
@@ -319,7 +322,7 @@ def _called(
     lines += _run_of_kernel(
         kernel, touched, "part.start, part.stop", kernel.rows if kernel.rows > 1 else kernel.columns
     )
-    return call.function([*lines, "    if far:"])
+    return call.function([*lines, f"    if met and is_to_be_repeated(met // {MET}):"])
 
 
 def _reducing(
@@ -345,10 +348,11 @@ def _reducing(
         length = CHUNK if length == most else length
     part = f"part.start * {length}, min(part.stop * {length}, {most})"
     lines += _run_of_kernel(kernel, touched, part, -(-most // length))
+    lines.append(f"    again = met and is_to_be_repeated(met // {MET})")
     for i, reduction in enumerate(step.reductions):
         call.names[f"finished{i}"] = finisher(reduction, program)
-        lines.append(f"    {call.own[reduction.instruction.out]} = finished{i}(c{i})")
-    return call.function([*lines, "    if far:"])
+        lines.append(f"    {call.own[reduction.instruction.out]} = again or finished{i}(c{i})")
+    return call.function([*lines, "    if again:"])
 
 
 def _stretch_function(
@@ -367,7 +371,7 @@ def _stretch_function(
     kinds = (address, ctypes.py_object, address, address, address, address)
     run = prototype(ctypes.c_int32, *kinds)(_runner().address("run"))
     call = Call(stretch, program, {"run": run, "empty": empty, "bytes_": np.dtype(np.uint8)})
-    call.names.update({"kept": (library, table), "table": table.ctypes.data})
+    call.names.update({"kept": (library, table), "table": table.ctypes.data, "is_to_be_repeated": is_to_be_repeated})
     lines = call.beginning(code.operands, contiguous)
     lines += [f"    arena = empty(({code.size},), bytes_)"]
     for char, gemm in gemms.items():
@@ -375,10 +379,10 @@ def _stretch_function(
         lines.append(f"    pack_{char}, other_{char} = packed_{char}.addresses")
     packs = ", ".join(f"pack_{char}, other_{char}" if char in gemms else "None, None" for char in "fd")
     lines += [f"    met = run(table, (arena, {call.values(code.operands, code.scalars)}), {packs})"]
-    lines += ["    if met:"] * bool(gemms)
+    lines += [f"    again = met >= {FAR} and is_to_be_repeated(met // {FAR})"]
+    lines += ["    if met and not again:"] * bool(gemms)
     lines += [f"        gemm_{char}.report(met)" for char in gemms]
-    lines += [f"    if met & {FAR}:"]
-    return call.function(lines)
+    return call.function([*lines, "    if again:"])
 
 
 @attrs.frozen(eq=False)

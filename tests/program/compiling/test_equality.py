@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,9 @@ from hypothesis import given, settings, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tests.program.comparing import BACKENDS
+from tapenet.program.backends import llvm_code
+from tapenet.program.backends.llvm import closed_code, panel_calls
+from tests.program.comparing import BACKENDS, HAS_LLVM
 from tests.program.observing import assert_equal_values, assert_owned, kinds_of, observed, unchanged
 
 Array = Any
@@ -124,3 +127,64 @@ def test_numbers_that_vary_are_numbers(name: str, backend: Any) -> None:
         assert kinds_of(found.result) == kinds_of(expected.result)
         assert_equal_values(found.result, expected.result)
         assert str(found.result) == str(expected.result)
+
+
+# ---- floating-point exceptions ----
+
+LONG = 4000
+UP = np.linspace(0.1, 1, LONG)
+EXCEPTIONAL: dict[str, tuple[Callable[[Array], Any], Array]] = {
+    "overflow of exp": (lambda x: tnp.exp(x) * 2 + 1, 1000 * UP),
+    "overflow of expm1": (lambda x: tnp.expm1(x) * 2 + 1, 1000 * UP),
+    "overflow of a product": (lambda x: x * 1e30 * x * x * 1e8 + 1, 1e30 * UP),
+    "a logarithm of 0": (lambda x: tnp.log(x) * 2 + 1, np.where(UP < 0.5, 0, UP)),
+    "a logarithm of negative numbers": (lambda x: tnp.log(x) * 2 + 1, -UP),
+    "a logarithm of 1 - 1": (lambda x: tnp.log1p(x) * 2 + 1, np.where(UP < 0.5, -1, UP)),
+    "a root of negative numbers": (lambda x: tnp.sqrt(x) * 2 + 1, -UP),
+    "division by 0": (lambda x: 1 / x * 2 + 1, np.where(UP < 0.5, 0, UP)),
+    "0 / 0": (lambda x: x / abs(x) + 1, np.where(UP < 0.5, 0, UP)),
+    "inf - inf": (lambda x: (x - x) * 2 + 1, np.where(UP < 0.5, np.inf, UP)),
+    "a sine of infinity": (lambda x: tnp.sin(x) * 2 + 1, np.where(UP < 0.5, np.inf, UP)),
+    "what is not chosen": (lambda x: tnp.where(x > 0.5, tnp.log(x), 0.0) * 2, UP - 0.5),
+    "a sum of squares": (lambda x: tnp.sum((x * 1e30) ** 2 * x * x), 1e30 * UP),
+    "a derivative of a root": (tn.grad(lambda x: tnp.sum(tnp.sqrt(x))), np.where(UP < 0.5, 0, UP)),
+    "a closed product": (lambda x: tnp.exp(x.reshape(80, 50) @ np.ones((50, 300))), 100 * UP),
+    "small arrays": (lambda x: tnp.log(x[:3]) / x[1:4] + tnp.tanh(x[:3]), UP - UP[0]),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", EXCEPTIONAL)
+def test_exceptions_are_reported_as_numpy_says(name: str, backend: Any, dtype: Any) -> None:
+    f, far = EXCEPTIONAL[name]
+    f = functools.partial(f)
+    near, far = UP.astype(dtype), far.astype(dtype)
+    compiled: Any = tn.compile(f, backend=backend)
+    for x in (near, near, far, near):
+        with np.errstate(all="ignore"):  # recorded without
+            observed(compiled, x, errors="ignore")
+        expected, found = (observed(own, x) for own in (f, compiled))
+        assert {text for _, text, _ in found.warned} == {text for _, text, _ in expected.warned}
+        assert_equal_values(found.result, expected.result)
+        raised, ours = (observed(own, x, errors="raise") for own in (f, compiled))
+        assert (ours.error is None) == (raised.error is None)
+        if raised.error is not None and ours.error is not None:
+            assert ours.error[:2] == raised.error[:2]
+        assert not observed(compiled, x, errors="ignore").warned
+    assert len(compiled.programs) == 1
+
+
+@pytest.mark.skipif(not HAS_LLVM, reason="llvmlite is not installed")
+def test_usual_numbers_are_computed_once(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
+    repeated: list[int] = []
+    for module in (llvm_code, closed_code, panel_calls):
+        monkeypatch.setattr(module, "is_to_be_repeated", lambda met: repeated.append(met))
+    functions = (tnp.expm1, tnp.sin, tnp.tanh, tn.nn.sigmoid, tn.nn.softplus, tn.nn.gelu, tnp.arctan, tnp.log)
+    for f in functions:
+        compiled: Any = tn.compile(tn.value_and_grad(lambda x, f=f: tnp.sum(f(x) * x)), backend="llvm")
+        for dtype in (np.float32, np.float64):
+            for size in (3, 17):
+                for _ in range(3):
+                    compiled(rng.uniform(0.5, 60, size).astype(dtype))
+    assert not repeated

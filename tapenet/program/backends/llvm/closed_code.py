@@ -16,15 +16,13 @@ from tapenet.kernels.memory import address, empty
 from tapenet.kernels.products import WORTH_SHARING
 from tapenet.kernels.teams import At, Following, Native, Plan, Step, done, free_team
 from tapenet.kernels.threads import parts_of
-from tapenet.program.backends.llvm.kernel_code import Kernel, shape_of
+from tapenet.program.backends.llvm.exceptions import is_to_be_repeated
+from tapenet.program.backends.llvm.kernel_code import MET, Kernel, shape_of
 from tapenet.program.fusion.closing import Closed, blocks_of
 from tapenet.program.instructions import Program
 
 # How many plans of a product are kept: it has more only where its factors lie in memory in many ways.
 PLANS = 16
-
-# What kernels return, moved so far, is not among the flags of products.
-FAR = 2**8
 
 
 @attrs.frozen(eq=False)
@@ -123,11 +121,13 @@ class ClosedProduct(_Closed):
             return self.reference(given)
         values |= {added.out: empty(shape_of(self.program, added.out), dtype) for added in self.step.sums}
         met = self._run(x, y, values, self.operands(values))
-        self.gemm.report(met)
-        return self.reference(given) if met & FAR else self.results(values)
+        if is_to_be_repeated(met // MET):
+            return self.reference(given)
+        self.gemm.report(met % MET)
+        return self.results(values)
 
     def _run(self, x: Any, y: Any, values: dict[int, Any], arrays: tuple[Any, ...]) -> int:
-        """Do all blocks, and return the exceptions that products met, and FAR where a kernel's range was left."""
+        """Do all blocks, and return the exceptions that products met, and MET times what kernels met."""
         blocks = self.blocks()
         product = values[self.step.product.out]
         summed = [address(values[n]) for added in self.step.sums for n in (added.operands[0], added.out)]
@@ -199,7 +199,8 @@ class ClosedConvolution(_Closed):
 
         operands = (values[n] for n in product.operands)
         values[product.out] = product.primitive.forward(*operands, **product.parameters, following=following)
-        return self.reference(given) if begun[-1][0].met & (FAR | again) else self.results(values)
+        met = begun[-1][0].met
+        return self.reference(given) if met & again or is_to_be_repeated(met // MET) else self.results(values)
 
 
 def _rows_step(native: Native, arrays: int, columns: int, rows: slice) -> Step:
@@ -216,7 +217,7 @@ def closed_code(
     reference: Callable[[Sequence[Any]], Any],
 ) -> Callable[..., Any]:
     """Return the function of a closed product or convolution, whose region's kernel is in a library by a name."""
-    native = Native(library.address(f"{name}.entry"), "qqqqq", flag=FAR)
+    native = Native(library.address(f"{name}.entry"), "qqqqq")
     shared = (step, program, kernel, native, library, contiguous, reference)
     if step.product.name != "matmul":
         return ClosedConvolution(*shared)

@@ -41,6 +41,7 @@ from tapenet.program.backends.llvm.elements import (
     precisions,
     shapes_of,
 )
+from tapenet.program.backends.llvm.exceptions import DECLARATIONS, first_lines, has_flags, last_lines
 from tapenet.program.backends.llvm.integer_code import NAMES as INTEGERS, RELATIONS
 from tapenet.program.backends.llvm.kernel_loops import BOUNDS, OPENING, Loops
 from tapenet.program.backends.llvm.reduction_code import Accumulator, reducing
@@ -253,6 +254,8 @@ def kernel_of(
     rows, columns = math.prod(shape[:split]) // joined, math.prod(shape[split:]) * joined
     widest = max(processor().vector_size, 16) // np.dtype(char).itemsize
     lanes = min(widest, 1 << (columns.bit_length() - 1))
+    if char == "f" and lanes == 2 and not reduced and any(x.name in _OF_PARTS for x in region.instructions):
+        lanes = 1
     if reduced and (lanes < 2 or any(program.spaces[n].dtype != np.dtype(char) for n, *_ in reduced)):
         return None
     return _kernel(region, program, char, lanes, roles, rows, columns, tuple(reduced), sources, results)
@@ -637,8 +640,21 @@ def _element_of(dtype: np.dtype[Any]) -> str:
     return "float" if precision_of(dtype) == "f" else "double"
 
 
+# What a kernel met, times this, is not among the flags of products.
+MET = 2**8
+
+
+# What may divide by zero in the half of a register of 16 bytes that two numbers of float32 leave empty: flags say so.
+_OF_PARTS = frozenset(
+    {"divide", "reciprocal", "log", "log1p", "power", "remainder", "floor_divide", "logaddexp", "over_one_more_square"}
+)
+
+
 def entry_of(kernel: Kernel, name: str) -> str:
-    """Return the function `NAME.entry`, which takes a tuple of arrays and numbers, and bounds of rows and columns."""
+    """Return the function `NAME.entry`, which takes a tuple of arrays and numbers, and bounds of rows and columns.
+
+    It returns MET times what the kernel met.
+    """
 
     def given(i: int, kind: str, value: str) -> list[str]:
         return [
@@ -649,7 +665,7 @@ def entry_of(kernel: Kernel, name: str) -> str:
         ]
 
     bounds = ", ".join(f"i64 {bound}" for bound in BOUNDS)
-    return _as_function(kernel, f"define i32 @{name}.entry(ptr %values, {bounds})", given)
+    return _as_function(kernel, f"define i32 @{name}.entry(ptr %values, {bounds})", given, factor=MET)
 
 
 def step_name(kernel: Kernel, name: str) -> str:
@@ -675,7 +691,7 @@ def panel_name(kernel: Kernel, name: str) -> str:
 def panel_of(kernel: Kernel, name: str) -> str:
     """Return the function that panels call, which takes the addresses of all arrays and numbers, and which are its own.
 
-    It computes some columns, and returns FAR where an argument was out of range.
+    It computes some columns, and returns FAR times what the kernel met.
     """
 
     def given(i: int, kind: str, value: str) -> list[str]:
@@ -688,8 +704,7 @@ def panel_of(kernel: Kernel, name: str) -> str:
 
     arguments = "ptr %known, ptr %words, i64 %begin, i64 %end, i64 %part"
     head = f"define i32 @{panel_name(kernel, name)}({arguments})"
-    text = _as_function(kernel, head, given, ("0", str(kernel.rows), "%begin", "%end"))
-    return text.replace("ret i32 %result", f"%far = mul i32 %result, {FAR}\n  ret i32 %far")
+    return _as_function(kernel, head, given, ("0", str(kernel.rows), "%begin", "%end"), factor=FAR)
 
 
 def _loaded(i: int, kind: str, value: str) -> list[str]:
@@ -700,7 +715,11 @@ def _loaded(i: int, kind: str, value: str) -> list[str]:
 
 
 def _as_function(
-    kernel: Kernel, head: str, given: Callable[[int, str, str], list[str]], bounds: Sequence[str] = BOUNDS
+    kernel: Kernel,
+    head: str,
+    given: Callable[[int, str, str], list[str]],
+    bounds: Sequence[str] = BOUNDS,
+    factor: int = 0,
 ) -> str:
     """Return a function that does what a kernel does: as text, which takes less time than LLVM's inlining of a call.
 
@@ -709,16 +728,21 @@ def _as_function(
         head: its name and arguments.
         given: returns the lines that define an argument of the kernel, by its place, type and name.
         bounds: of rows and columns.
+        factor: of what is returned, with the processor's flags; 0 to return what the kernel does, and leave them.
     """
     arguments, body = kernel.text.split(OPENING)
     own = [x.split() for x in arguments[arguments.index("(") + 1 : -1].split(", ")][: -len(BOUNDS)]
     lines = [line for i, (kind, value) in enumerate(own) for line in given(i, kind, value)]
     if bounds != BOUNDS:
         body = _BOUND.sub(lambda found: bounds[BOUNDS.index(found[0])], body)
+    if factor:
+        lines = [*first_lines(), *lines]
+        body = _RETURN.sub(lambda found: "\n  ".join(last_lines(found[1], factor)), body)
     return "\n  ".join([f"{head} {{\nentry:", *lines]) + "\n" + body
 
 
 _BOUND = re.compile(r"%(?:row|column)[01]\b")
+_RETURN = re.compile(r"ret i32 (\S+)")
 
 
 def function_text(head: str, lines: Sequence[str]) -> str:
@@ -747,7 +771,7 @@ def module_of(
     """
     kernels = {kernel.text: kernel for kernel in (*entries, *steps, *panels)}
     functions: list[str] = []
-    intrinsics = dict.fromkeys(declared)
+    intrinsics = dict.fromkeys(declared) | (DECLARATIONS if has_flags() else {})
     written = kernels
     if sum(text.count(" call ") for text in kernels) <= INLINED:
         written = {text: kernel.written_out() for text, kernel in kernels.items()}

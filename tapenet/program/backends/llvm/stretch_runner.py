@@ -7,9 +7,10 @@ import enum
 import numpy as np
 
 from tapenet.kernels.objects import DATA, ITEMS, NUMBER
+from tapenet.program.backends.llvm.exceptions import DECLARATIONS, cleared, has_flags, read
 
-# Bits of what a stretch returns: the floating-point exceptions of products that are reported, and arguments that are
-# out of the range of a kernel's functions.
+# Bits of what a stretch returns: the floating-point exceptions of products that are reported, and from where on those
+# are that a kernel returns.
 REPORTED, FAR = 1 | 8 | 16, 64
 
 # Bytes of what columns are summed in.
@@ -41,8 +42,8 @@ def runner_text() -> str:
     """
     cases = [
         _case(Kind.KERNEL, 1, _KERNEL),
-        _case(Kind.PRODUCT_F, 9, _PRODUCT.format(kind="f")),
-        _case(Kind.PRODUCT_D, 9, _PRODUCT.format(kind="d")),
+        _case(Kind.PRODUCT_F, 9, _product("f")),
+        _case(Kind.PRODUCT_D, 9, _product("d")),
         _case(Kind.REPEAT, 2, _REPEAT_CALL),
         _case(Kind.TURN_F, 4, _TURN_CALL.format(char="f")),
         _case(Kind.TURN_D, 4, _TURN_CALL.format(char="d")),
@@ -50,7 +51,10 @@ def runner_text() -> str:
         _case(Kind.SUM_D, 2, _SUM_CALL.format(char="d")),
     ]
     kinds = [kind for kind in Kind if kind is not Kind.END]
+    is_watched = has_flags()
     run = _RUN.format(
+        first="\n  ".join(cleared("control") if is_watched else []),
+        last="\n  ".join(_read("last", "%met", "%met.all") if is_watched else ["%met.all = add i32 %met, 0"]),
         data=DATA,
         items=ITEMS,
         number=NUMBER,
@@ -59,10 +63,37 @@ def runner_text() -> str:
         mets=", ".join(f"[ %met{kind:d}, %kind{kind:d} ]" for kind in kinds),
         cases="\n".join(cases),
     )
-    texts = ["declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)", _REPEAT]
+    texts = ["declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)", *(DECLARATIONS if is_watched else ()), _REPEAT]
     for char, element in (("f", "float"), ("d", "double")):
         texts += [_TURN.format(char=char, element=element, size=np.dtype(char).itemsize), _sum_text(char, element)]
     return "\n".join((*texts, run))
+
+
+def _read(name: str, met: str, joined: str) -> list[str]:
+    """Return the lines that join the flags that were set to what was met."""
+    return [
+        *read(name, "control"),
+        f"%{name}.met = mul i32 %{name}, {FAR}",
+        f"{joined} = or i32 {met}, %{name}.met",
+    ]
+
+
+def _product(kind: str) -> str:
+    """Return what is done of a product, whose flags are its own."""
+    if not has_flags():
+        return _PRODUCT.format(kind=kind, before="", after="%MET = add i32 %OWN5, 0")
+    return _PRODUCT.format(
+        kind=kind,
+        before="\n  ".join(read(f"before.{kind}", "control")),
+        after="\n  ".join(
+            [
+                "store i32 %control.cleared, ptr %control",
+                "call void @llvm.x86.sse.ldmxcsr(ptr %control)",
+                f"%met.{kind} = mul i32 %before.{kind}, {FAR}",
+                f"%MET = or i32 %OWN5, %met.{kind}",
+            ]
+        ),
+    )
 
 
 def _case(kind: Kind, count: int, body: str) -> str:
@@ -88,6 +119,7 @@ def _case(kind: Kind, count: int, body: str) -> str:
 _RUN = """
 define i32 @run(ptr %table, ptr %values, ptr %pack.f0, ptr %pack.f1, ptr %pack.d0, ptr %pack.d1) {{
 entry:
+  {first}
   %count = load i64, ptr %table
   %arrays.at = getelementptr i64, ptr %table, i64 1
   %arrays = load i64, ptr %arrays.at
@@ -162,7 +194,8 @@ step.end:
   %met.next = or i32 %met, %met.step
   br label %steps
 end:
-  ret i32 %met
+  {last}
+  ret i32 %met.all
 }}"""
 
 _KERNEL = f"""
@@ -172,6 +205,7 @@ _KERNEL = f"""
 """
 
 _PRODUCT = f"""
+  {{before}}
   %OWN0 = inttoptr i64 %W0 to ptr
   %OWN1 = load ptr, ptr %PLACE0
   %OWN2 = load ptr, ptr %PLACE1
@@ -179,7 +213,8 @@ _PRODUCT = f"""
   %OWN4 = call i32 %OWN0(
     i64 1, i64 0, i64 0, i64 0, ptr %OWN1, i64 %W1, i64 %W2, ptr %OWN2, i64 %W3, i64 %W4, ptr %OWN3,
     i64 %W6, i64 %W5, i64 %W6, i64 %W7, i64 %W8, ptr %pack.{{kind}}0, ptr %pack.{{kind}}1)
-  %MET = and i32 %OWN4, {REPORTED}
+  %OWN5 = and i32 %OWN4, {REPORTED}
+  {{after}}
 """
 
 _REPEAT_CALL = """

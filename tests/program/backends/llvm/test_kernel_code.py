@@ -62,7 +62,7 @@ def test_what_calls_a_kernel_is_one_function_with_it() -> None:
         text = write(kernel, "kernel0")
         assert text.count("define ") == 1
         assert "@kernel0(" not in text
-    assert f"mul i32 %result, {FAR}" in panel_of(kernel, "kernel0")
+    assert f"mul i32 %met.any, {FAR}" in panel_of(kernel, "kernel0")
     for bound in ("%row0", "%row1", "%column0", "%column1"):
         assert bound not in step_of(kernel, "kernel0")
 

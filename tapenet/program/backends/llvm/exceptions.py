@@ -1,0 +1,67 @@
+"""Floating-point exceptions of machine code, which NumPy is asked about where it reports them.
+
+A kernel returns whether an argument was out of range, and which of the processor's flags were set while it ran. Flags
+say that there may be something to report, and not what: a polynomial may set one for infinity. So a step that has set
+one is computed again by NumPy, which warns, raises or calls as `numpy.errstate` says, operation by operation, and its
+results are those of the step. Where all of it is ignored nothing is computed again. Underflow is not looked at.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tapenet.kernels.machine_code import processor
+
+# Bits of what a kernel returns: an argument was out of range; then the flags of invalid, divided by zero and overflow
+# of x86's register MXCSR, one place further up.
+OUT_OF_RANGE = 1
+_FLAGS = 1 | 4 | 8
+_NAMES = {1 << 1: "invalid", 4 << 1: "divide", 8 << 1: "over"}
+
+DECLARATIONS = {f"declare void @llvm.x86.sse.{name}(ptr)": None for name in ("stmxcsr", "ldmxcsr")}
+
+
+def has_flags() -> bool:
+    """Return whether flags are read on this processor: on x86."""
+    return processor().vector_size > 0
+
+
+def cleared(name: str) -> list[str]:
+    """Return the lines that clear the flags; values get names that begin with a name."""
+    return [
+        f"%{name} = alloca i32",
+        f"call void @llvm.x86.sse.stmxcsr(ptr %{name})",
+        f"%{name}.before = load i32, ptr %{name}",
+        f"%{name}.cleared = and i32 %{name}.before, -64",
+        f"store i32 %{name}.cleared, ptr %{name}",
+        f"call void @llvm.x86.sse.ldmxcsr(ptr %{name})",
+    ]
+
+
+def read(name: str, control: str) -> list[str]:
+    """Return the lines that read the flags as bits of what is returned, by the memory that `cleared` made."""
+    return [
+        f"call void @llvm.x86.sse.stmxcsr(ptr %{control})",
+        f"%{name}.all = load i32, ptr %{control}",
+        f"%{name}.flags = and i32 %{name}.all, {_FLAGS}",
+        f"%{name} = shl i32 %{name}.flags, 1",
+    ]
+
+
+def first_lines() -> list[str]:
+    """Return the lines that a kernel begins with."""
+    return cleared("control") if has_flags() else []
+
+
+def last_lines(met: str, factor: int) -> list[str]:
+    """Return the lines that a kernel ends with, which return what it met, and the flags, times a factor."""
+    raised = read("raised", "control") if has_flags() else ["%raised = add i32 0, 0"]
+    return [*raised, f"%met.any = or i32 {met}, %raised", f"%met = mul i32 %met.any, {factor}", "ret i32 %met"]
+
+
+def is_to_be_repeated(met: int) -> bool:
+    """Return whether NumPy is to compute a step again, of which a kernel returned these bits."""
+    if met & OUT_OF_RANGE:
+        return True
+    state = np.geterr()
+    return any(met & bit and state[name] != "ignore" for bit, name in _NAMES.items())  # type: ignore[literal-required]
