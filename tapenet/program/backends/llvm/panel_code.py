@@ -12,6 +12,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
 import numpy as np
 
 from tapenet.kernels.loop_code import Function, module_of
@@ -59,6 +60,32 @@ def _library(functions: Callable[[int], list[Function]], *depends: Any) -> Libra
 # ---- products with a panel ----
 
 
+@attrs.frozen(eq=False)
+class _Panel:
+    """Where a panel lies, and what it is multiplied by.
+
+    Attributes:
+        matrix: the address of its first element.
+        stride: elements from one row to the next, of those that lie in order.
+        rows, columns: how many there are.
+        vectors: the addresses of vectors.
+        outs: the addresses of products.
+        adds: whether the products are added to what is there.
+    """
+
+    matrix: Value
+    stride: Value
+    rows: Value
+    columns: Value
+    vectors: Sequence[Value]
+    outs: Sequence[Value]
+    adds: bool
+
+    def row(self, f: Function, i: Value) -> Value:
+        """Return the address of a row."""
+        return f.at(self.matrix, f.whole("mul", i, self.stride))
+
+
 def _product(char: str, size: int, count: int, is_forward: bool, by_rows: bool) -> Function:
     """Return the function of products of `count` vectors with a panel, by vectors of `size` bytes.
 
@@ -67,7 +94,7 @@ def _product(char: str, size: int, count: int, is_forward: bool, by_rows: bool) 
     the offset, and how far that is from one part of the panels to the next.
     """
     f = _of_panel("product", char, size)
-    panel = f.whole("sub", "%end", "%begin")
+    height = f.whole("sub", "%end", "%begin")
     matrix, stride, length = _known(f, 0), _word(f, 1), _word(f, 2)
     vectors, outs = [], []
     for i in range(_HEAD, _HEAD + count * _EACH, _EACH):
@@ -77,10 +104,10 @@ def _product(char: str, size: int, count: int, is_forward: bool, by_rows: bool) 
     along = outs if is_forward else vectors
     along[:] = [f.at(x, "%begin") for x in along]
     matrix = f.at(matrix, f.whole("mul", "%begin", stride) if by_rows else "%begin")
-    rows, columns = (panel, length) if by_rows else (length, panel)
+    rows, columns = (height, length) if by_rows else (length, height)
     control = _clear_exceptions(f)
     write = _dots if by_rows == is_forward else _multiples
-    write(f, matrix, stride, rows, columns, vectors, outs, adds=not is_forward)
+    write(f, _Panel(matrix, stride, rows, columns, vectors, outs, not is_forward))
     f.returns = _exceptions(f, control, _word(f, 3))
     return f
 
@@ -112,36 +139,26 @@ def _total(char: str, size: int) -> Function:
     return f
 
 
-def _dots(
-    f: Function,
-    matrix: Value,
-    stride: Value,
-    rows: Value,
-    columns: Value,
-    vectors: Sequence[Value],
-    outs: Sequence[Value],
-    *,
-    adds: bool,
-) -> None:
+def _dots(f: Function, panel: _Panel) -> None:
     """Write the products of each row with each vector, some rows at a time, and then the others one by one."""
     lanes = f.code.lanes
     most = min(lanes, 8 if _has_many_registers(f.code) else 4)
-    rest = f.whole("and", columns, lanes - 1)
-    whole, mask = f.whole("sub", columns, rest), _mask(f, rest)
+    rest = f.whole("and", panel.columns, lanes - 1)
+    whole, mask = f.whole("sub", panel.columns, rest), _mask(f, rest)
     has_rest = f.code.add(f"icmp ne i64 {rest}, 0")
-    first, of_tiles = f.variable("i64", "0"), f.whole("and", rows, -most)
-    for height, count in ((most, of_tiles), (1, f.whole("sub", rows, of_tiles))):
+    first, of_tiles = f.variable("i64", "0"), f.whole("and", panel.rows, -most)
+    for height, count in ((most, of_tiles), (1, f.whole("sub", panel.rows, of_tiles))):
         start = f.get("i64", first)
         with f.loop(count, height) as i:
             row = f.whole("add", start, i)
-            lines = [f.at(matrix, f.whole("mul", f.whole("add", row, k), stride)) for k in range(height)]
-            sums = [[f.variable(f.code.type, f.code.number(0.0)) for _ in vectors] for _ in lines]
+            lines = [panel.row(f, f.whole("add", row, k)) for k in range(height)]
+            sums = [[f.variable(f.code.type, f.code.number(0.0)) for _ in panel.vectors] for _ in lines]
             with f.loop(whole, lanes) as j:
-                _add_products(f, sums, lines, vectors, j, None)
+                _add_products(f, sums, lines, panel.vectors, j, None)
             with f.where(has_rest):
-                _add_products(f, sums, lines, vectors, whole, mask)
-            for k, out in enumerate(outs):
-                _write_sums(f, [f.get(f.code.type, own[k]) for own in sums], f.at(out, row), adds=adds)
+                _add_products(f, sums, lines, panel.vectors, whole, mask)
+            for k, out in enumerate(panel.outs):
+                _write_sums(f, [f.get(f.code.type, own[k]) for own in sums], f.at(out, row), adds=panel.adds)
         f.set("i64", first, of_tiles)
 
 
@@ -186,22 +203,12 @@ def _in_pairs(code: Code, x: Value, y: Value | None, lanes: int) -> Value:
     return code.add(f"fadd <{count} x {code.element}> {one}, {two}")
 
 
-def _multiples(
-    f: Function,
-    matrix: Value,
-    stride: Value,
-    rows: Value,
-    columns: Value,
-    vectors: Sequence[Value],
-    outs: Sequence[Value],
-    *,
-    adds: bool,
-) -> None:
+def _multiples(f: Function, panel: _Panel) -> None:
     """Write the sums of multiples of rows, as many columns at a time as stay in registers."""
     lanes = f.code.lanes
-    most = 8 if _has_many_registers(f.code) else 8 // len(vectors)
-    with f.loop(columns, most * lanes) as j:
-        left = f.whole("sub", columns, j)
+    most = 8 if _has_many_registers(f.code) else 8 // len(panel.vectors)
+    with f.loop(panel.columns, most * lanes) as j:
+        left = f.whole("sub", panel.columns, j)
         needed = f.whole("sdiv", f.whole("add", left, lanes - 1), lanes)
         count = f.smaller(needed, str(most))
         for width in range(1, most + 1):
@@ -209,34 +216,23 @@ def _multiples(
                 mask = _mask(f, f.whole("sub", left, (width - 1) * lanes))
                 places = [f.whole("add", j, i * lanes) for i in range(width)]
                 masks = [None] * (width - 1) + [mask]
-                _add_multiples(f, matrix, stride, rows, vectors, outs, places, masks, adds=adds)
+                _add_multiples(f, panel, places, masks)
 
 
-def _add_multiples(
-    f: Function,
-    matrix: Value,
-    stride: Value,
-    rows: Value,
-    vectors: Sequence[Value],
-    outs: Sequence[Value],
-    places: Sequence[Value],
-    masks: Sequence[Value | None],
-    *,
-    adds: bool,
-) -> None:
+def _add_multiples(f: Function, panel: _Panel, places: Sequence[Value], masks: Sequence[Value | None]) -> None:
     """Write some columns of the sums of multiples of rows."""
     code = f.code
     pairs = list(zip(places, masks, strict=True))
-    starts = [[_loaded(f, out, *pair) if adds else code.number(0.0) for pair in pairs] for out in outs]
+    starts = [[_loaded(f, out, *pair) if panel.adds else code.number(0.0) for pair in pairs] for out in panel.outs]
     sums = [[f.variable(code.type, x) for x in own] for own in starts]
-    with f.loop(rows) as i:
-        line = f.at(matrix, f.whole("mul", i, stride))
-        factors = [f.spread(f.load_one(x, i)) for x in vectors]
+    with f.loop(panel.rows) as i:
+        line = panel.row(f, i)
+        factors = [f.spread(f.load_one(x, i)) for x in panel.vectors]
         for k, pair in enumerate(pairs):
             x = _loaded(f, line, *pair)
             for own, factor in zip(sums, factors, strict=True):
                 f.set(code.type, own[k], code.fma(x, factor, f.get(code.type, own[k])))
-    for own, out in zip(sums, outs, strict=True):
+    for own, out in zip(sums, panel.outs, strict=True):
         for total, (place, mask) in zip(own, pairs, strict=True):
             value = f.get(code.type, total)
             if mask is None:
