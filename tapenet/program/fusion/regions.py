@@ -7,6 +7,7 @@ value is first needed, or after some time, together with the others that can be 
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -18,6 +19,11 @@ CanJoin = Callable[[Instruction], bool]
 
 # Operations of a region: the time to compile a longer one grows faster than its length.
 MOST_JOINED = 1024
+
+# Arrays that a region reads, and their bytes, beyond which it is split into parts that share none: a processor fetches
+# ahead of a few streams, and what the caches do not hold is waited for. A step of momentum on 30 arrays of 1.3 MB, 90
+# streams in and 60 out, took 10 ms in one pass, and 3.8 in 30; on arrays of 0.4 MB, in the caches, less in one pass.
+MOST_STREAMS, CACHED = 8, 3 * 2**23
 
 # Other operations after which those that nothing has needed yet are done: their operands fill memory.
 LONGEST_WAIT = 64
@@ -90,6 +96,8 @@ def in_regions(
     """
     joinable = {x.out: x for x in program.instructions if x.primitive is not None and can_join(x)}
     groups = _Order(program, joinable, can_wait, kinds or {}).groups()
+    if not kinds:
+        groups = [part for group in groups for part in _apart(group, program)]
     readers = readers_of([n for x in group for n in x.reads] for group in groups)
     outputs = set(program.outputs)
     return [
@@ -226,6 +234,37 @@ def _taken(
         heapq.heapify(rest)
         ready[kind] = rest
     return group
+
+
+def _apart(group: list[Instruction], program: Program) -> list[list[Instruction]]:
+    """Split operations on more large arrays than the caches hold into those that share none of them."""
+    if len(group) == 1:
+        return [group]
+    shape, made = program.spaces[group[0].out].shape, {x.out for x in group}
+    inputs = {n for n in inputs_of(group) if program.spaces[n].shape == shape}
+    if len(inputs) <= MOST_STREAMS or sum(_bytes(n, program) for n in inputs) < CACHED:
+        return [group]
+    linked: dict[int, int] = {}  # each value with another of its part, or the one that stands for it with itself
+
+    def part_of(n: int) -> int:
+        while linked.setdefault(n, n) != n:
+            linked[n] = linked[linked[n]]
+            n = linked[n]
+        return n
+
+    for x in group:
+        for n in x.reads:
+            if n in made or n in inputs:
+                linked[part_of(n)] = part_of(x.out)
+    parts: dict[int, list[Instruction]] = {}
+    for x in group:
+        parts.setdefault(part_of(x.out), []).append(x)
+    return list(parts.values())
+
+
+def _bytes(number: int, program: Program) -> int:
+    space = program.spaces[number]
+    return 0 if space.shape is None or space.dtype is None else math.prod(space.shape) * space.dtype.itemsize
 
 
 def _region(group: list[Instruction], place: int, readers: dict[int, list[int]], outputs: set[int]) -> Region:

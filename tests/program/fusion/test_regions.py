@@ -16,7 +16,7 @@ from tapenet.program.backends.llvm.kernel_code import kernel_of
 from tapenet.program.fusion import regions
 from tapenet.program.fusion.regions import Region, in_regions
 from tapenet.program.instructions import Program
-from tests.program.comparing import assert_same, compiled_quietly
+from tests.program.comparing import BACKENDS, assert_same, compiled_quietly
 
 Array = Any
 
@@ -46,8 +46,13 @@ OPERATIONS: list[Any] = [
 
 
 @settings(max_examples=20)
-@given(seed=st.integers(0, 2**32 - 1), longest=st.integers(1, 9), wait=st.integers(1, 9))
-def test_random_programs_are_split_in_an_order_that_computes(seed: int, longest: int, wait: int) -> None:
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    longest=st.integers(1, 9),
+    wait=st.integers(1, 9),
+    streams=st.sampled_from([0, 2, 99]),
+)
+def test_random_programs_are_split_in_an_order_that_computes(seed: int, longest: int, wait: int, streams: int) -> None:
     choices = np.random.default_rng(seed).integers(0, [4, 40, 40], (30, 3))
 
     def f(x: Array, y: Array) -> Any:
@@ -60,6 +65,8 @@ def test_random_programs_are_split_in_an_order_that_computes(seed: int, longest:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(regions, "MOST_JOINED", longest)
         patch.setattr(regions, "LONGEST_WAIT", wait)
+        patch.setattr(regions, "MOST_STREAMS", streams)
+        patch.setattr(regions, "CACHED", 0)
         steps = ufuncs_in_regions(program)
     check_order(program, steps)
     found = [step for step in steps if isinstance(step, Region)]
@@ -72,6 +79,42 @@ def test_operands_of_a_long_sum_do_not_wait_for_its_end() -> None:
     steps = ufuncs_in_regions(program)
     check_order(program, steps)
     assert max(len(step.inputs) for step in steps if isinstance(step, Region)) <= regions.LONGEST_WAIT + 2
+
+
+def momentum(gradients: list[Array], velocities: list[Array], params: list[Array]) -> Any:
+    velocities = [0.9 * v + g for v, g in zip(velocities, gradients, strict=True)]
+    return velocities, [p - 0.1 * v for p, v in zip(params, velocities, strict=True)]
+
+
+def large_arrays(count: int, size: int) -> list[list[Array]]:
+    rng = np.random.default_rng(0)
+    return [[rng.standard_normal(size) for _ in range(count)] for _ in range(3)]
+
+
+@pytest.mark.parametrize(("count", "size", "expected"), [(6, 2**18, [4] * 6), (6, 2**10, [24]), (2, 2**18, [8])])
+def test_large_arrays_that_have_nothing_to_do_with_each_other_are_apart(
+    count: int, size: int, expected: list[int]
+) -> None:
+    program = tn.compile(momentum).lower(*large_arrays(count, size))
+    found = [len(step.instructions) for step in ufuncs_in_regions(program) if isinstance(step, Region)]
+    assert found == expected
+
+
+def test_what_reads_one_large_array_stays_together() -> None:
+    def f(x: Array, ys: list[Array]) -> list[Array]:
+        return [x * y for y in ys]
+
+    xs, *_ = large_arrays(13, 2**18)
+    steps = ufuncs_in_regions(tn.compile(f).lower(xs[0], xs[1:]))
+    assert [len(step.instructions) for step in steps if isinstance(step, Region)] == [12]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_results_of_parts_are_those_of_the_whole(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = large_arrays(7, 2**16 + 3)
+    monkeypatch.setattr(regions, "CACHED", 0)
+    for found in compiled_quietly(momentum, *[given] * 3, backend=backend)[1]:
+        assert_same(found, momentum(*given))
 
 
 @pytest.mark.parametrize("backend", ["numpy", "llvm"])
