@@ -21,6 +21,7 @@ from tapenet.core.record import NO_PARAMETERS, Parameters
 from tapenet.core.tensor import Tensor, read_single_value
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.kernels import products as kernels
+from tapenet.kernels.contractions import stacked_products
 from tapenet.ops.arrays.indexing import at
 from tapenet.ops.arrays.shaping import broadcast_to, matrix_transpose, moveaxis, ravel, reshape, transpose
 from tapenet.ops.elementwise.arithmetic import multiply
@@ -335,6 +336,10 @@ _SMALL = 4096  # elements below which finding a path for BLAS costs more than it
 
 @joint(_einsum_pullback, _einsum_pushforward, name="einsum", reads="others", batch=einsum_rule)
 def _einsum(*operands: Array, labels: tuple[str, ...], out: str) -> Array:
+    if len(operands) == 2 and type(operands[0]) is type(operands[1]) is np.ndarray:
+        found = stacked_products(*operands, (labels[0], labels[1]), out)
+        if found is not None:
+            return found
     large = len(operands) > 1 and max(np.size(x) for x in operands) > _SMALL
     return np.einsum(f"{','.join(labels)}->{out}", *operands, optimize=large)
 
