@@ -1,7 +1,8 @@
 """Formulas: softmax and the shares of extrema as elementwise operations and reductions, which regions close with.
 
 NumPy takes eight passes over memory for a softmax over other axes than the last, and six to share a cotangent among
-equal elements. The formulas are those of the operations themselves.
+equal elements. The formulas are those of the operations themselves. Functions of SciPy's that kernels know by another
+name get that: SciPy's are loops over single numbers.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tapenet.program.passes.subexpressions import without_repetition
 
 def with_formulas(program: Program) -> Program:
     """Return a program in which softmax over first or middle axes, and shares of extrema, are written out."""
+    program = _with_known_names(program)
     rewriter = Rewriter.of(program)
     made: list[Instruction] = []
     for instruction in program.instructions:
@@ -35,6 +37,31 @@ def with_formulas(program: Program) -> Program:
         else:
             made.append(instruction)
     return program if len(made) == len(program.instructions) else without_repetition(rewriter.after(made))
+
+
+# Names that kernels know, and the dtypes in which these are as accurate.
+_KNOWN = {
+    "special.erf": ("erf", "fd"),
+    "special.expit": ("sigmoid", "fd"),
+    "special.expm1": ("expm1", "fd"),
+    "special.log1p": ("log1p", "fd"),
+    "special.ndtr": ("normal_cdf", "f"),  # that of float64 is 0 where the result is subnormal
+}
+
+
+def _with_known_names(program: Program) -> Program:
+    if not any(x.name in _KNOWN for x in program.instructions):
+        return program
+    return attrs.evolve(program, instructions=tuple([_known(x, program) for x in program.instructions]))
+
+
+def _known(x: Instruction, program: Program) -> Instruction:
+    name, chars = _KNOWN.get(x.name, ("", ""))
+    if name not in REGISTRY or x.parameters:
+        return x
+    spaces = [program.spaces[n] for n in (*x.operands, x.out)]
+    fits = all(space.is_array and space.dtype is not None and space.dtype.char in chars for space in spaces)
+    return attrs.evolve(x, primitive=REGISTRY[name]) if fits else x
 
 
 def _is_written_out(instruction: Instruction, program: Program) -> bool:

@@ -70,3 +70,19 @@ def test_others_are_left_as_they_are(shape: tuple[int, ...], axis: int) -> None:
     x = RNG.normal(size=shape)
     assert "softmax" in names_in(lambda x: tn.nn.softmax(x, axis=axis), x)
     assert_compiles(lambda x: tn.nn.softmax(x, axis=axis), (x,), backend="llvm")
+
+
+@pytest.mark.parametrize("name", ["erf", "expit", "expm1", "log1p", "ndtr"])
+@pytest.mark.parametrize("char", "fd")
+def test_functions_of_scipy_that_kernels_know(name: str, char: str) -> None:
+    special = pytest.importorskip("tapenet.scipy.special")
+    function = getattr(special, name)
+    x = RNG.uniform(-0.9, 3.0, 200).astype(char)
+    is_known = name != "ndtr" or char == "f"
+    assert (f"special.{name}" in names_in(function, x)) != is_known
+
+    def f(x: Array) -> Any:
+        return function(x) * 2, tn.grad(lambda x: tnp.sum(function(x)))(x)
+
+    with np.errstate(all="ignore"):
+        assert_compiles(f, (x,), (x * 0.5,), (np.array([np.nan, np.inf, -np.inf, 0.0] * 50, char),), backend="llvm")
