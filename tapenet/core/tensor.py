@@ -66,7 +66,7 @@ class Tensor(UnsealedTensor):
             raise mapped_value_error("x.value")
         x = resolve(self) if self.owner.is_open else self
         if x.owner.is_open and x.owner.guards is not None:
-            record_guard_on(x.owner, "x.value", _identity, (x,), {}, unwrap(x))
+            record_guard_on(x.owner, "x.value", value_itself, (x,), {}, unwrap(x))
         return read_only(as_read(self._value))
 
     # ---- shape and text ----
@@ -233,7 +233,7 @@ def read_value(x: Any) -> Any:
     if type(x) is not Tensor or x.dtype.kind not in "fc":
         return x
     value = unwrap(x)
-    record_guard("a value", _identity, (x,), {}, value)
+    record_guard("a value", value_itself, (x,), {}, value)
     return value
 
 
@@ -285,7 +285,7 @@ def read_single_value(x: Any, needed_by: str) -> Any:
     if type(x) is not Tensor:
         return x
     value = _one_value(x, needed_by)
-    record_guard(needed_by, _identity, (x,), {}, value)
+    record_guard(needed_by, value_itself, (x,), {}, value)
     return value
 
 
@@ -307,7 +307,7 @@ def read_only(value: Any) -> Any:
 # ---- guards ----
 
 
-def _identity(x: Any) -> Any:
+def value_itself(x: Any) -> Any:
     return x
 
 

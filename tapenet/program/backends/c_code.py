@@ -7,13 +7,26 @@ Values between them lie in memory that the caller gives, each place of which is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import attrs
 import numpy as np
 
+from tapenet.core.guards import ArraySnapshot
+from tapenet.core.tensor import value_itself
 from tapenet.errors import ArgumentError
 from tapenet.program.backends.c.decompositions import DECOMPOSITIONS
-from tapenet.program.backends.c.expressions import COMPLEX, EXPRESSIONS, FROM_COMPLEX, RESERVED, TYPES, literal
+from tapenet.program.backends.c.expressions import (
+    COMPLEX,
+    EXPRESSIONS,
+    FROM_COMPLEX,
+    RESERVED,
+    TYPES,
+    in_comment,
+    literal,
+)
 from tapenet.program.backends.c.fourier import FOURIER
 from tapenet.program.backends.c.functions import FUNCTIONS
 from tapenet.program.backends.c.indexing import INDEXING
@@ -29,15 +42,34 @@ from tapenet.program.passes import optimized
 
 CanWrite = Callable[[Program, Instruction], bool]
 
+NO_ORIGINS: Mapping[int, str] = types.MappingProxyType({})
+
+
+@attrs.frozen
+class CFiles:
+    """A function in C.
+
+    Attributes:
+        source: the text of the file that defines it.
+        header: of the file that declares it, for C and for C++.
+    """
+
+    source: str
+    header: str
+
 
 def to_c(
     program: Program,
     name: str = "program",
+    *,
+    origins: Mapping[int, str] = NO_ORIGINS,
     expanded: Callable[[Program, CanWrite], Program] = lambda program, _: program,
-) -> str:
-    """Return the text of a C function that computes a program; see `Lowered.to_c`.
+) -> CFiles:
+    """Return a C function that computes a program; see `Lowered.to_c`.
 
     Args:
+        name: of the function.
+        origins: what inputs are, by number.
         expanded: writes operations out as others, but those that C has.
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in RESERVED or re.fullmatch(r"[ceivwxy][0-9]+", name):
@@ -46,7 +78,7 @@ def to_c(
             "Name it after what it computes, as in 'force'."
         )
     whole, bodies = with_bodies(expanded(program, can_write), lambda body: expanded(optimized(body), can_write))
-    return _text(Writer(whole, name, bodies=bodies, parts=parts_of(whole, *bodies.values())))
+    return _files(Writer(whole, name, bodies=bodies, parts=parts_of(whole, *bodies.values())), origins)
 
 
 def can_join(program: Program, instruction: Instruction) -> bool:
@@ -70,8 +102,10 @@ def _spelled(program: Program, instruction: Instruction) -> str | tuple[tuple[st
 
 def can_write(program: Program, instruction: Instruction) -> bool:
     """Return whether an operation, or a guard, has a text in C of its own."""
-    if instruction.guard is not None:
-        return instruction.guard.function in (bool, float, int) and len(instruction.operands) == 1
+    guard = instruction.guard
+    if guard is not None:
+        is_read = guard.function in (bool, float, int) or (guard.function is value_itself and _is_small(guard.answer))
+        return is_read and len(instruction.operands) == 1 and not instruction.keywords
     if can_join(program, instruction):
         return True
     is_complex = any(_is_complex(space_of(program, n)) for n in (instruction.out, *instruction.operands))
@@ -82,32 +116,55 @@ def _is_complex(space: Space) -> bool:
     return space.dtype is not None and space.dtype.kind == "c"
 
 
-def _text(w: Writer) -> str:
-    """Return the whole file."""
+def _files(w: Writer, origins: Mapping[int, str]) -> CFiles:
+    """Return the texts of both files."""
     program, arguments, notes = w.program, [], []
     for i, n in enumerate(program.inputs):
-        space = program.spaces[n]
         w.names[n] = f"x{i}"
         arguments.append(f"{w.type(n)} x{i}" if w.is_number(n) else f"const {w.type(n)} *x{i}")
-        notes.append(f"x{i}: {space}")
+        notes.append(f"   x{i}: {program.spaces[n]}" + (f", {in_comment(origins[n])}" if n in origins else ""))
     for i, n in enumerate(program.outputs):
         arguments.append(f"{w.type(n)} *y{i}")
-        notes.append(f"y{i}: {program.spaces[n]}")
+        notes.append(f"   y{i}: {program.spaces[n]}, a result")
     _body(w, program)
     for i, n in enumerate(program.outputs):
         _output(w, i, n)
+    size = f"{w.name.upper()}_WORK_BYTES"
+    texts = {
+        "about": _ABOUT.format(notes="\n".join(notes), size=size),
+        "define": f"#define {size} {max(1, w.arena.size)}",
+        "name": w.name,
+        "arguments": "".join(f"{argument}, " for argument in arguments),
+    }
+    names = [argument.split("*")[-1].split()[-1] for argument in (*arguments, "work")]
     text = "\n".join((*arguments, *w.tables, *w.lines))
-    return _FILE.format(
+    source = _SOURCE.format(
         includes="".join(f"#include <{header}.h>\n" for header in sorted(_headers_of(text))),
-        notes="\n".join(f"   {note}" for note in notes),
-        name=w.name,
-        size=f"{w.name.upper()}_WORK_BYTES",
-        bytes=max(1, w.arena.size),
-        tables="\n".join(w.tables),
-        arguments="".join(f"{argument}, " for argument in arguments),
-        unused=" ".join(f"(void){argument.split('*')[-1].split()[-1]};" for argument in (*arguments, "work")),
+        tables="".join(f"\n{table}\n" for table in w.tables),
+        unused=" ".join(f"(void){name};" for name in names),
         body="\n".join(w.lines),
+        **texts,
     )
+    return CFiles(source, _header(texts))
+
+
+def _header(texts: Mapping[str, str]) -> str:
+    """Return the file that declares the function; C++ has a class of its own for complex numbers."""
+    arguments, kinds = texts["arguments"], []
+    for real in ("float", "double"):
+        if f"{real} complex" in arguments:
+            own = f"{texts['name']}_{real}_complex"
+            arguments = arguments.replace(f"{real} complex", own)
+            kinds.append((own, real))
+    of_complex = ""
+    if kinds:
+        for_cpp, for_c = (
+            "".join(f"typedef {of.format(real)} {own};\n" for own, real in kinds)
+            for of in ("std::complex<{}>", "{} complex")
+        )
+        of_complex = _COMPLEX_TYPES.format(for_cpp=for_cpp, for_c=for_c)
+    texts = {**texts, "arguments": arguments, "guard": f"{texts['name'].upper()}_H", "of_complex": of_complex}
+    return _HEADER.format(**texts)
 
 
 def _body(w: Writer, program: Program) -> None:
@@ -198,15 +255,26 @@ def _step(w: Writer, instruction: Instruction) -> None:
 def _guard(w: Writer, instruction: Instruction) -> None:
     guard = instruction.guard
     assert guard is not None
-    if not can_write(w.program, instruction) or instruction.keywords:
+    if not can_write(w.program, instruction):
         raise ArgumentError(
-            f"to_c: guards must be of branches and of conversions to numbers; got {instruction.name}, at "
-            f"{instruction.line}. Write tnp.where for a branch."
+            f"to_c: guards must be of branches, of conversions to numbers and of short arrays; got {instruction.name}, "
+            f"at {instruction.line}. Write tnp.where for a branch, and tn.scan for a loop."
         )
     (n,) = instruction.operands
+    if isinstance(guard.answer, ArraySnapshot):
+        table = w.table(np.frombuffer(guard.answer.elements, guard.answer.dtype))  # type: ignore[arg-type]  # bytes
+        w.add(f"if (memcmp({w.value(n)}, {table}, {w.bytes(n)}) != 0) return 1; /* {in_comment(instruction.name)} */")
+        return
     x = w.element(n, ["0"] * len(w.shape(n)))
     wanted = f"({x} != 0) != {int(guard.answer)}" if guard.function is bool else f"{x} != {literal(guard.answer)}"
-    w.add(f"if ({wanted}) return 1; /* {instruction.name} */")
+    w.add(f"if ({wanted}) return 1; /* {in_comment(instruction.name)} */")
+
+
+def _is_small(answer: Any) -> bool:
+    """Return whether what a guard read is known: of a long array the hash is kept alone."""
+    if isinstance(answer, ArraySnapshot):
+        return isinstance(answer.elements, bytes) and answer.dtype.char in TYPES
+    return isinstance(answer, bool | int | float | np.generic) and np.asarray(answer).dtype.char in TYPES
 
 
 def part(w: Writer, instruction: Instruction) -> None:
@@ -259,22 +327,55 @@ def _headers_of(text: str) -> list[str]:
     return [header for header, sign in _HEADERS.items() if re.search(sign, text)]
 
 
-_FILE = """/* Generated by tapenet. C99; link with the library of mathematics (-lm).
+_ABOUT = """/* Generated by tapenet. C99; link with the library of mathematics (-lm).
 
 {notes}
 
-   Arrays are in C order and must not overlap. `work` has {size} bytes, aligned as for any type.
-   The function returns 0; 1 where it went another way when it was recorded: a branch, a converted number; 2 where an
-   index is out of bounds; 3 where a matrix is singular, or not positive definite. */
+   Arrays are in C order and must not overlap. `work` has {size} bytes, aligned as for any
+   type, which need not be kept or cleared between calls. The function writes to nothing but results and `work`, so that
+   threads may call it at once.
+   It returns 0; 1 where it would go another way than when it was recorded: a branch, a converted number, a mask that
+   holds more or less often; 2 where an index is out of bounds; 3 where a matrix is singular, not positive definite or
+   not finite. Results are not complete then. */"""
+
+_SOURCE = """{about}
 
 {includes}
-#define {size} {bytes}
-
+{define}
 {tables}
-
 int {name}({arguments}unsigned char *work) {{
   {unused}
 {body}
   return 0;
 }}
+"""
+
+_HEADER = """{about}
+
+#ifndef {guard}
+#define {guard}
+
+#include <stdint.h>
+{of_complex}
+{define}
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+int {name}({arguments}unsigned char *work);
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+_COMPLEX_TYPES = """
+#ifdef __cplusplus
+#include <complex>
+{for_cpp}#else
+#include <complex.h>
+{for_c}#endif
 """

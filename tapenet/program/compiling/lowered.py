@@ -41,24 +41,40 @@ class Lowered(Program):
         The function takes the inputs in the order of `print(program)`, pointers to arrays in C order and numbers by
         value, then pointers to the results, and memory to work in, as many bytes as the macro NAME_WORK_BYTES says.
         It returns 0; 1 where a guard failed, or a mask as an index holds more or less often than it did; 2 where an
-        index was out of bounds; 3 where a matrix is singular, or not positive definite. Results are equal to the
-        program's to rounding; places of equal elements that `argsort` gives are in their order.
+        index was out of bounds; 3 where a matrix is singular, not positive definite, or not finite. Results are equal
+        to the program's to rounding. Of `argsort` the places of equal elements are in their order; of `eigh` and `svd`
+        the largest element of each (left) vector is positive, where LAPACK's have any sign. Loops by `tn.scan` are
+        loops in C. Operations without a text in C are written out where they are made of others; see the guide.
 
         Args:
             name: of the function.
 
         Raises:
-            ArgumentError: the program draws random numbers, or has an operation other than elementwise ones, products
-                of matrices and stacks of them, slices and other moves, elements at indices, reductions, running sums
-                and products, softmax, convolutions and pools, orders and places of extrema, Cholesky factors, inverses
-                and solutions of linear equations, Fourier transforms; or of complex numbers one that is none of the
-                elementwise, moves, sums, products and transforms.
+            ArgumentError: another name than one of C; an operation that C is not written for, by its name and the line
+                of the function: a draw of random numbers, a function whose result has a shape that depends on values,
+                most of `tapenet.scipy`'s special functions, a user's operation that is not made of NumPy's functions,
+                arrays of float16 or longdouble.
 
         >>> program = tn.compile(lambda x: tnp.tanh(x) * 2).lower(np.ones(3, np.float32))
         >>> "int smooth(const float *x0, float *y0, unsigned char *work)" in program.to_c("smooth")
         True
         """
-        return c_code.to_c(self, name, expanded)
+        return c_code.to_c(self, name, origins=self.origins, expanded=expanded).source
+
+    def to_c_header(self, name: str = "program") -> str:
+        """Return the text of a header for the function of `to_c`, which C and C++ include.
+
+        Args:
+            name: of the function.
+
+        Raises:
+            ArgumentError: as of `to_c`.
+
+        >>> program = tn.compile(lambda x: tnp.tanh(x) * 2).lower(np.ones(3, np.float32))
+        >>> "int smooth(const float *x0, float *y0, unsigned char *work);" in program.to_c_header("smooth")
+        True
+        """
+        return c_code.to_c(self, name, origins=self.origins, expanded=expanded).header
 
 
 def argument_paths(f: Callable[..., Any], call: tuple[Any, Any, Any], around: Sequence[Place]) -> list[str]:

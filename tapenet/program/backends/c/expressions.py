@@ -198,6 +198,11 @@ def literal(x: Any) -> str:
     return f"({text})" if text.startswith("-") else text
 
 
+def in_comment(text: str) -> str:
+    """Return a text that does not end the comment that it is in."""
+    return text.replace("*/", "* /").replace("\n", " ")
+
+
 # ---- places in arrays ----
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -113,12 +114,10 @@ def _at_places(
         write: is given the counters and the place.
     """
     masks = [n for n in arrays if _is_mask(w, n)]
-    if masks and len(arrays) > 1:
-        raise ArgumentError(
-            f"to_c: indices must be integers, slices and arrays of integers, or slices and one mask; got a mask beside "
-            f"other arrays, at {instruction.line}. Write tnp.where(mask, x, other), which keeps the shape."
-        )
-    with w.block():
+    with w.block(), ExitStack() as memory:
+        if masks and len(arrays) > 1:
+            index, arrays = _as_integers(w, instruction, index, arrays, shape, read, memory)
+            masks = []
         if masks:
             _where_mask_holds(w, index, masks[0], shape, read, write)
         else:
@@ -175,6 +174,95 @@ def _where_mask_holds(
     w.add("size_t found = 0;")
     w.loops(w.shape(mask), each)
     w.add("(void)found;" if count is None else f"if (found != {count}) return 1;")
+
+
+def _as_integers(
+    w: Writer,
+    instruction: Instruction,
+    index: Sequence[Any],
+    arrays: Sequence[int],
+    shape: Shape,
+    read: Shape,
+    memory: ExitStack,
+) -> tuple[list[Any], list[int]]:
+    """Write the places where masks hold, and return an index with these in the place of the masks."""
+    known = {n: _known_places(w, n) for n in arrays if _is_mask(w, n) and n in w.program.constants}
+    index, arrays = _with_places(index, arrays, known)
+    unknown = [n for n in arrays if _is_mask(w, n)]
+    count = _count_of_masks(w, index, arrays, shape, read) if unknown else 0
+    if count is None:
+        raise ArgumentError(
+            f"to_c: masks beside other arrays in an index must choose as many elements as those, or as there are "
+            f"values; got a number that the shapes do not tell, at {instruction.line}. Broadcast the values."
+        )
+    return _with_places(index, arrays, {n: _places_of(w, n, count, memory) for n in unknown})
+
+
+def _with_places(
+    index: Sequence[Any], arrays: Sequence[int], places: Mapping[int, list[int]]
+) -> tuple[list[Any], list[int]]:
+    """Return an index in which arrays of places stand for some masks."""
+    parts: list[Any] = []
+    found: list[int] = []
+    remaining = iter(arrays)
+    for part in index:
+        if part is not ARRAY:
+            parts.append(part)
+            continue
+        n = next(remaining)
+        own = places.get(n, [n])
+        parts += [ARRAY] * len(own)
+        found += own
+    return parts, found
+
+
+def _known_places(w: Writer, mask: int) -> list[int]:
+    """Return the numbers of arrays of the places where a mask that is a constant holds."""
+    numbers = []
+    for places in np.nonzero(w.program.constants[mask]):
+        numbers.append(w.new_value(places.shape, places.dtype))
+        w.names[numbers[-1]] = w.table(places)
+    return numbers
+
+
+def _count_of_masks(w: Writer, index: Sequence[Any], arrays: Sequence[int], shape: Shape, read: Shape) -> int | None:
+    """Return how often masks hold, as the shapes of other arrays and of what is read tell."""
+    of_others = [w.shape(n) for n in arrays if not _is_mask(w, n)]
+    joint = np.broadcast_shapes(*of_others)
+    axes = [(1,) * len(w.shape(n)) if _is_mask(w, n) else None for n in arrays]
+    for count in joint[-1:] if joint[-1:] not in ((), (1,)) else dict.fromkeys(read):
+        remaining = iter(zip(arrays, axes, strict=True))
+        parts: list[Any] = []
+        shapes: list[Shape] = []
+        for part in index:
+            n, own = next(remaining) if part is ARRAY else (-1, None)
+            parts += [part] if own is None else [ARRAY] * len(own)
+            shapes += [] if n < 0 else [w.shape(n)] if own is None else [(count,)] * len(own)
+        chosen = selection_of(parts, shapes, shape)
+        if chosen is not None and (chosen.shape == read or joint[-1:] not in ((), (1,))):
+            return count
+    return None
+
+
+def _places_of(w: Writer, mask: int, count: int, memory: ExitStack) -> list[int]:
+    """Write the indices of the elements where a mask holds, and return the numbers of these arrays."""
+    axes = len(w.shape(mask))
+    numbers = [w.new_value((count,), np.dtype(np.int64)) for _ in range(axes)]
+    for n in numbers:
+        w.names[n] = memory.enter_context(w.scratch(max(1, count), np.dtype(np.int64)))
+    with w.block():
+        w.add("size_t found = 0;")
+
+        def each(at: list[str]) -> None:
+            w.add(f"if (!{w.element(mask, at)}) continue;")
+            w.add(f"if (found == {count}) return 1;")
+            for n, i in zip(numbers, at, strict=True):
+                w.add(f"{w.names[n]}[found] = (int64_t){i};")
+            w.add("found++;")
+
+        w.loops(w.shape(mask), each)
+        w.add(f"if (found != {count}) return 1;")
+    return numbers
 
 
 def _is_mask(w: Writer, number: int) -> bool:

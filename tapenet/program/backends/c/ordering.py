@@ -95,7 +95,42 @@ def extremum(w: Writer, instruction: Instruction) -> None:
     each_result(w, attrs.evolve(instruction, parameters=given), write)
 
 
+_PLACE = """/* Returns the first place, or the last, at which x may be put into n elements in order. */
+static int64_t {name}(const {kind} *sorted, size_t n, {kind} x, int is_last) {{
+  size_t low = 0, high = n;
+  while (low < high) {{
+    const size_t middle = low + (high - low) / 2;
+    const {kind} left = is_last ? x : sorted[middle], right = is_last ? sorted[middle] : x;
+    if ({less} != is_last) low = middle + 1;
+    else high = middle;
+  }}
+  return (int64_t)low;
+}}"""
+
+
+def search(w: Writer, instruction: Instruction) -> None:
+    """Write where numbers belong in an array that is in order."""
+    values, x, *rest = instruction.operands
+    side = instruction.parameters.get("side", w.program.constants.get(rest[0]) if rest else "left")
+    dtypes = [w.program.spaces[n].dtype for n in (values, x)]
+    if set(instruction.parameters) - {"side"} or len(rest) > 1 or dtypes[0] != dtypes[1]:
+        raise ArgumentError(
+            f"to_c: searchsorted must be of two arrays of one dtype, without a sorter; got {dtypes[0]} and "
+            f"{dtypes[1]}, at {instruction.line}. Cast them, and sort the first."
+        )
+    kind, out = w.type(values), instruction.out
+    less = "(left < right || (right != right && left == left))" if kind in _FLOATS else "(left < right)"
+    name, target, is_last = w.function("place", kind, _PLACE.replace("{less}", less)), w.make(out), int(side == "right")
+
+    def write(counters: list[str]) -> None:
+        place = w.element(out, counters) if w.shape(out) else target
+        w.add(f"{place} = {name}({w.value(values)}, {w.shape(values)[0]}, {w.element(x, counters)}, {is_last});")
+
+    w.loops(w.shape(out), write)
+
+
 ORDERING: dict[str, Callable[[Writer, Instruction], None]] = {
     **dict.fromkeys(("order", "argsort", "partial_order", "argpartition"), order),
+    **dict.fromkeys(("searchsorted", "places_among"), search),
     **dict.fromkeys(("argmax", "argmin"), extremum),
 }

@@ -83,6 +83,12 @@ class Writer:
             self.names[number] = self.table(np.asarray(x)) if np.shape(x) else literal(np.asarray(x)[()])
         return self.names[number]
 
+    def new_value(self, shape: Shape, dtype: Any) -> int:
+        """Return the number of a further array."""
+        number = max(self.program.spaces) + 1
+        self.program = attrs.evolve(self.program, spaces={**self.program.spaces, number: Space(shape, dtype)})
+        return number
+
     def table(self, x: Any, kind: str = "") -> str:
         """Write an array that is a constant, and return its name."""
         name = f"{self.name}_c{len(self.tables)}"
