@@ -85,7 +85,7 @@ SCENARIO = Scenario(
     contenders=contenders,
     sizes={"parameters": 10_000_000, "arrays": 30},
     tiny={"parameters": 30, "arrays": 3},
-    target=1.0,
+    target=0.5,
 )
 
 if __name__ == "__main__":

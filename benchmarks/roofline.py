@@ -1,7 +1,11 @@
 """What bounds the training steps of the MLP and of LeNet: their products and convolutions alone, and Adam's step alone.
 
-Each is timed by itself with tapenet's kernels, on as many threads as the step has, beside the compiled step. For the
-products BLAS's own time with its own threads, and for all the billions of operations or bytes in a second, are printed.
+And what bounds Adam over 10 million parameters: the same seven streams, four that are read and three that are written,
+with one addition for each. Contenders have their turns in one run, as memory is not equally fast at all times.
+
+Each piece of a training step is timed by itself with tapenet's kernels, on as many threads as the step has, beside the
+compiled step. For the products BLAS's own time with its own threads, and for all the billions of operations or bytes in
+a second, are printed.
 
     python benchmarks/roofline.py
 """
@@ -14,13 +18,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import adam_update
 import networks
 import numpy as np
-from interleaved import PROGRAM
+from interleaved import PROGRAM, PYTORCH, TAPENET, fastest
 
 import tapenet as tn
+from tapenet.kernels import updates
 from tapenet.kernels.convolution import convolve, convolve_input, convolve_kernel
+from tapenet.kernels.formulas import Formula
 from tapenet.kernels.products import matmul
+from tapenet.kernels.rows import rows_of
 
 GEOMETRY = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
 
@@ -106,12 +114,38 @@ def show(title: str, layers: networks.Layers, data: tuple[Any, Any], rounds: int
     print(f"  {'all of these':32} {(total + seconds) * 1e3:7.3f} ms, {(total + seconds) / whole:.2f} of the step")
 
 
+STREAMS = "seven streams alone"
+ADDITIONS = Formula(4, (("add", (0, 1)), ("add", (2, 1)), ("add", (3, 1))), (4, 5, 6))
+
+
+def streams(parameters: int, arrays: int) -> Callable[[], Any]:
+    """What reads and writes the memory of a step of Adam, with an addition for each array that is written."""
+    made = [np.ones(parameters // arrays, np.float32) for _ in range(4 * arrays)]  # zeros may share one page
+    rows = rows_of(tuple(made), 4)
+    code = None if rows is None else updates.code_for(ADDITIONS, rows.dtype, rows.total)
+    if rows is None or code is None:
+        raise SystemExit("roofline.py: the streams are read and written by code that llvmlite compiles; install it.")
+    return partial(updates.update_rows, code, rows, None, ())
+
+
+def show_streams(rounds: int) -> None:
+    """Print the time of Adam's step on many parameters beside that of the memory that it moves."""
+    scenario = adam_update.SCENARIO
+    runs = scenario.runs([TAPENET, PROGRAM, PYTORCH, "PyTorch, fused"])
+    times = fastest({STREAMS: streams(**scenario.sizes), **runs}, rounds)
+    size = 7 * 4 * scenario.sizes["parameters"]
+    print(f"{scenario.title}, on {tn.num_threads()} threads")
+    for name, seconds in times.items():
+        print(f"  {name:32} {seconds * 1e3:7.3f} ms {1e-9 * size / seconds:7.0f} GB/s", flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40)
     rounds = parser.parse_args(arguments).rounds
     show("MLP", networks.perceptron([784, 512, 512, 10]), networks.examples(128, 784), rounds)
     show("LeNet", networks.lenet(28, 0.5), networks.examples(64, 28, 28, 1), rounds)
+    show_streams(max(1, rounds // 4))
 
 
 if __name__ == "__main__":
