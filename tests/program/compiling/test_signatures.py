@@ -19,7 +19,7 @@ import pytest
 import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.errors import CompileWarning
-from tapenet.program.compiling.functions import MOST_FUNCTIONS, MOST_PROGRAMS
+from tapenet.program.compiling.variants import MOST_FUNCTIONS, MOST_PROGRAMS
 from tests.program.comparing import BACKENDS, assert_same
 
 Array = Any
