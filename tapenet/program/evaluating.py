@@ -61,6 +61,9 @@ def _computed(program: Program, instruction: Instruction, values: dict[int, Any]
 def computed_at(instruction: Instruction, primitive: Primitive, operands: Sequence[Any]) -> Any:
     """Evaluate an operation; an error names the line that it was recorded in."""
     try:
+        if instruction.errors:
+            with np.errstate(**dict(instruction.errors)):  # type: ignore[arg-type]  # NumPy names literals
+                return evaluate(primitive, primitive.forward, operands, instruction.parameters)
         return evaluate(primitive, primitive.forward, operands, instruction.parameters)
     except Exception as error:
         error.add_note(f"In a compiled function, at {instruction.line}.")

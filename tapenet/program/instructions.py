@@ -69,6 +69,7 @@ class Instruction:
         guard: what is read and compared; None for an operation.
         keywords: a guard's keyword arguments that are values, by name.
         location: of the operation in the code that was recorded.
+        errors: keywords of `numpy.errstate`, where the function sets it for the operation.
     """
 
     primitive: Primitive | None
@@ -78,12 +79,14 @@ class Instruction:
     guard: Guard | None = None
     keywords: Mapping[str, int] = NO_KEYWORDS
     location: CodeLocation | None = None
+    errors: tuple[tuple[str, str], ...] = ()
 
     def __reduce__(self) -> Any:
         # Code does not travel: of the location its line does.
         location = None if self.location is None else line_of(self.location)
         parameters, keywords = dict(self.parameters), dict(self.keywords)
-        return Instruction, (self.primitive, self.operands, parameters, self.out, self.guard, keywords, location)
+        rest = (self.out, self.guard, keywords, location, self.errors)
+        return Instruction, (self.primitive, self.operands, parameters, *rest)
 
     @property
     def reads(self) -> tuple[int, ...]:
@@ -94,7 +97,8 @@ class Instruction:
         """Return the same with other operands; itself where they are its own."""
         if operands == self.operands and keywords == self.keywords:
             return self
-        return Instruction(self.primitive, operands, self.parameters, self.out, self.guard, keywords, self.location)
+        rest = (self.out, self.guard, keywords, self.location, self.errors)
+        return Instruction(self.primitive, operands, self.parameters, *rest)
 
     @property
     def name(self) -> str:

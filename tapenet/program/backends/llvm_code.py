@@ -24,7 +24,6 @@ from tapenet.kernels.teams import Native, shared
 from tapenet.kernels.threads import share
 from tapenet.program.backends import numpy_code
 from tapenet.program.backends.llvm.closed_code import closed_code
-from tapenet.program.backends.llvm.exceptions import is_to_be_repeated
 from tapenet.program.backends.llvm.fourier_code import Part, parts_of
 from tapenet.program.backends.llvm.kernel_code import (
     MET,
@@ -289,7 +288,6 @@ def _call_of_kernel(
     # NumPy's own memory of such sizes is new each time, and its first touch takes longer than the kernel.
     is_kept = is_large or any(_bytes_of(program, n) >= LARGE for n in step.outputs)
     names = {"run": run, "library": library, "empty": empty if is_kept else np.empty}
-    names["is_to_be_repeated"] = is_to_be_repeated
     shares = {"native": Native(address, "qqqqq"), "shared": shared} if is_large else {}
     return Call(step, program, names | shares)
 
@@ -322,7 +320,7 @@ def _called(
     lines += _run_of_kernel(
         kernel, touched, "part.start, part.stop", kernel.rows if kernel.rows > 1 else kernel.columns
     )
-    return call.function([*lines, f"    if met and is_to_be_repeated(met // {MET}):"])
+    return call.function([*lines, f"    if met and is_to_be_repeated(met // {MET}, states):"])
 
 
 def _reducing(
@@ -348,7 +346,7 @@ def _reducing(
         length = CHUNK if length == most else length
     part = f"part.start * {length}, min(part.stop * {length}, {most})"
     lines += _run_of_kernel(kernel, touched, part, -(-most // length))
-    lines.append(f"    again = met and is_to_be_repeated(met // {MET})")
+    lines.append(f"    again = met and is_to_be_repeated(met // {MET}, states)")
     for i, reduction in enumerate(step.reductions):
         call.names[f"finished{i}"] = finisher(reduction, program)
         lines.append(f"    {call.own[reduction.instruction.out]} = again or finished{i}(c{i})")
@@ -371,7 +369,7 @@ def _stretch_function(
     kinds = (address, ctypes.py_object, address, address, address, address)
     run = prototype(ctypes.c_int32, *kinds)(_runner().address("run"))
     call = Call(stretch, program, {"run": run, "empty": empty, "bytes_": np.dtype(np.uint8)})
-    call.names.update({"kept": (library, table), "table": table.ctypes.data, "is_to_be_repeated": is_to_be_repeated})
+    call.names.update({"kept": (library, table), "table": table.ctypes.data})
     lines = call.beginning(code.operands, contiguous)
     lines += [f"    arena = empty(({code.size},), bytes_)"]
     for char, gemm in gemms.items():
@@ -379,7 +377,7 @@ def _stretch_function(
         lines.append(f"    pack_{char}, other_{char} = packed_{char}.addresses")
     packs = ", ".join(f"pack_{char}, other_{char}" if char in gemms else "None, None" for char in "fd")
     lines += [f"    met = run(table, (arena, {call.values(code.operands, code.scalars)}), {packs})"]
-    lines += [f"    again = met >= {FAR} and is_to_be_repeated(met // {FAR})"]
+    lines += [f"    again = met >= {FAR} and is_to_be_repeated(met // {FAR}, states)"]
     lines += ["    if met and not again:"] * bool(gemms)
     lines += [f"        gemm_{char}.report(met)" for char in gemms]
     return call.function([*lines, "    if again:"])

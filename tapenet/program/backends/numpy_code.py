@@ -7,10 +7,12 @@ through the cache, on several threads.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -20,7 +22,7 @@ from tapenet.core.primitive import PART, as_numpy_number, named_error
 from tapenet.errors import TapenetError
 from tapenet.kernels.memory import LARGE, empty
 from tapenet.kernels.threads import share
-from tapenet.program.evaluating import GuardFailedError, check_read
+from tapenet.program.evaluating import GuardFailedError, check_read, evaluator
 from tapenet.program.fusion.cells import Cells
 from tapenet.program.fusion.closing import Closed
 from tapenet.program.fusion.panels import Panels
@@ -105,6 +107,8 @@ def _is_large(instruction: Instruction, program: Program) -> bool:
     primitive, space = instruction.primitive, program.spaces.get(instruction.out)
     if primitive is None or space is None or space.shape is None or space.dtype is None or instruction.parameters:
         return False
+    if instruction.errors:
+        return False
     if not (isinstance(primitive.forward, np.ufunc) and primitive.forward.nout == 1 and space.is_array):
         return False
     if space.dtype.char not in "fd?" or _bytes(program, instruction.out) < JOINED:
@@ -132,14 +136,32 @@ def _in_blocks(region: Region, program: Program) -> Callable[..., Any] | None:
     each = (program.spaces[n].dtype for n in (*flat, *region.outputs))
     touched = sum(dtype.itemsize for dtype in each if dtype is not None) * size
 
+    @functools.cache
+    def reference() -> Run:
+        own = attrs.evolve(program, instructions=region.instructions, inputs=region.inputs, outputs=region.outputs)
+        return evaluator(own)
+
     def fused(*operands: Any) -> Any:
         arrays = [np.ascontiguousarray(x).reshape(-1) if own else x for x, own in zip(operands, places, strict=True)]
         outs = [empty(shape, dtype) for dtype in dtypes]
         flat_outs = [out.reshape(-1) for out in outs]
-        share(lambda part: work(part.start, part.stop, *arrays, *flat_outs), size, touched)
+        met: list[str] = []
+        with reporting_to(met):
+            share(lambda part: work(part.start, part.stop, *arrays, *flat_outs), size, touched)
+        if met:  # once for each operation, and not for each block
+            outs = [*reference()(operands)]
         return outs[0] if len(outs) == 1 else outs
 
     return fused
+
+
+@contextlib.contextmanager
+def reporting_to(met: list[str]) -> Iterator[None]:
+    """Let NumPy note here what exceptions it meets, of those that it is not to ignore."""
+    state = np.geterr()
+    calls = {name: "ignore" if how == "ignore" else "call" for name, how in state.items()}
+    with np.errstate(**calls, call=lambda kind, flag: met.append(kind)):  # type: ignore[arg-type]  # literals
+        yield
 
 
 def _block_function(region: Region, program: Program, flat: Sequence[int]) -> Callable[..., None]:
@@ -215,9 +237,18 @@ class _Writer:
             self._add(f"{check}({self._values(instruction.reads)})", instruction, instruction.reads, ())
             return
         out = instruction.out
-        self._add(f"v{out} = {self._call(instruction)}", instruction, instruction.reads, (out,))
+        self._add(
+            f"{self._reporting(instruction)}v{out} = {self._call(instruction)}", instruction, instruction.reads, (out,)
+        )
         if must_run(instruction, self.program):
             self._add(f"if {self._differs(out)}: raise changed({instruction.name!r})", instruction, (out,), ())
+
+    def _reporting(self, instruction: Instruction) -> str:
+        """Return the beginning of a line that sets how floating-point exceptions are reported."""
+        if not instruction.errors:
+            return ""
+        self.names["errstate"] = np.errstate
+        return f"with errstate(**{self.named(dict(instruction.errors))}): "
 
     def region(
         self, region: Region | Stretch | Closed | Reduced | Panels | Cells, function: Callable[..., Any]

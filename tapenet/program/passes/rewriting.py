@@ -82,7 +82,7 @@ class Rewriter:
         """Return an operation with a value of its own, which errors name as of the line of another."""
         number = next(self.numbers)
         self.spaces[number] = space
-        return Instruction(primitive, operands, parameters, number, location=origin.location)
+        return Instruction(primitive, operands, parameters, number, location=origin.location, errors=origin.errors)
 
     def constant(self, x: Any) -> int:
         """Return the number of a new constant."""

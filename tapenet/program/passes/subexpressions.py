@@ -26,7 +26,8 @@ def _key(instruction: Instruction) -> Hashable | None:
     """Return what is equal for operations that give the same; None where that is not known."""
     if not is_pure(instruction):
         return None
-    key = instruction.primitive, instruction.operands, tuple(sorted(instruction.parameters.items()))
+    parameters = tuple(sorted(instruction.parameters.items()))
+    key = instruction.primitive, instruction.operands, parameters, instruction.errors
     try:
         hash(key)
     except TypeError:  # parameters that are not hashable

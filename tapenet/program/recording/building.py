@@ -76,7 +76,8 @@ class _Build:
         operands = tuple([self.constant(x) if at is None else at for at, x in zip(slots, kept, strict=False)])
         location = self.trace.sites.get(slot)
         parameters = dict(parameters) if parameters else NO_PARAMETERS
-        self.instructions.append(Instruction(primitive, operands, parameters, slot, location=location))
+        errors = self.trace.errors.get(slot, ())
+        self.instructions.append(Instruction(primitive, operands, parameters, slot, location=location, errors=errors))
 
     def guard(self, guard: Guard) -> None:
         """Add the instruction of a guard."""

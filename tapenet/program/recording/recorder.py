@@ -6,7 +6,7 @@ values, too. What is read off it in another way (a branch, a conversion) is a gu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
@@ -33,6 +33,9 @@ class RefusedError(ArgumentError):
     """What a compiled function must not do, since a program could not do it again."""
 
 
+Errors = tuple[tuple[str, str], ...]  # keywords of `numpy.errstate`
+
+
 @attrs.frozen(eq=False)
 class Constant:
     """An array that a function takes from around it, or makes of other things than its arguments.
@@ -52,6 +55,8 @@ class ProgramRecorder(Recorder):
 
     Attributes:
         sites: for each record where in the user's code it was made.
+        around: how NumPy reports floating-point exceptions where the function is called.
+        errors: how it does inside, by the slots of records for which that differs.
         constants: by the identity of the array.
         numbers: the slots of Python numbers.
         scalars: the slots of NumPy's scalars.
@@ -64,6 +69,8 @@ class ProgramRecorder(Recorder):
     keeps_choices: ClassVar[bool] = True
 
     sites: dict[int, CodeLocation] = attrs.field(factory=dict, init=False)
+    around: Mapping[str, str] = attrs.field(factory=np.geterr, init=False)
+    errors: dict[int, Errors] = attrs.field(factory=dict, init=False)
     constants: dict[int, Constant] = attrs.field(factory=dict, init=False)
     numbers: set[int] = attrs.field(factory=set, init=False)
     scalars: set[int] = attrs.field(factory=set, init=False)
@@ -124,14 +131,21 @@ class ProgramRecorder(Recorder):
     def write(self, entry: Entry, value: Array | None = None) -> int:
         """Append a record without its values, and return its slot."""
         slot = self.put(self._without_values(entry))
-        self.sites[slot] = user_location()
+        self._noted_site(slot)
         return slot
 
     def write_group(self, group: Callable[[int], list[Entry]]) -> int:
         """Append records that follow each other, without their values."""
         first = put_group(self.entries, lambda first: [self._without_values(entry) for entry in group(first)])
-        self.sites[first] = user_location()
+        self._noted_site(first)
         return first
+
+    def _noted_site(self, slot: int) -> None:
+        """Note where a record is made, and how floating-point exceptions are reported there."""
+        self.sites[slot] = user_location()
+        now = np.geterr()
+        if now != self.around:
+            self.errors[slot] = tuple((name, str(how)) for name, how in now.items())
 
     def entries_to_walk(self, targets: Collection[int] = (), sources: Collection[int] = ()) -> Sequence[Entry]:
         """Raise: no walk goes over the trace itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import operator
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -185,6 +186,10 @@ def _check_arguments(arguments: Sequence[tuple[Any, Any]], before: Sequence[tupl
             )
 
 
+# What a result may hold that is not computed: it is the same in each call of a program.
+_STATIC = (bool, int, float, complex, str, bytes, np.generic, np.dtype, type, slice, range, enum.Enum)
+
+
 class _Call:
     """The values of one recording."""
 
@@ -245,7 +250,7 @@ class _Call:
             elif type(x) is np.ndarray and x.dtype.kind in "biufc":
                 outputs.append([self.trace.frozen(x)])
                 places.append(i)
-            elif x is None or isinstance(x, bool | int | float | complex | str | np.generic):
+            elif x is None or isinstance(x, _STATIC):
                 kept = x
             else:
                 path = leaf_paths_with_static(result, "result", none_is_leaf=True)[i]

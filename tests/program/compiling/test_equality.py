@@ -12,8 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tapenet.program.backends import llvm_code
-from tapenet.program.backends.llvm import closed_code, panel_calls
+from tapenet.program.backends.llvm import closed_code, step_calls
 from tests.program.comparing import BACKENDS, HAS_LLVM
 from tests.program.observing import assert_equal_values, assert_owned, kinds_of, observed, unchanged
 
@@ -58,6 +57,7 @@ RESULTS: dict[str, Callable[[Any], Any]] = {
     "shapes": lambda x: (np.shape(x), np.ndim(x), np.size(x)),
     "tests": lambda x: (tnp.isnan(x), tnp.array_equal(x, x), tnp.allclose(x, 1)),
     "text": lambda x: tnp.array_str(x),
+    "no arrays": lambda x: (np.dtype("f4"), float, b"bytes", slice(1, None), range(3), np.ndim(x)),
     "repetition": lambda x: ["a", "b"] * 2,
     "integers alone": lambda x: tnp.nan_to_num(tnp.angle(x)) if np.size(x) else x,
     "gradient": lambda x: tn.grad(lambda y: tnp.sum(tnp.real(y * y)))(x),
@@ -178,8 +178,8 @@ def test_exceptions_are_reported_as_numpy_says(name: str, backend: Any, dtype: A
 @pytest.mark.skipif(not HAS_LLVM, reason="llvmlite is not installed")
 def test_usual_numbers_are_computed_once(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
     repeated: list[int] = []
-    for module in (llvm_code, closed_code, panel_calls):
-        monkeypatch.setattr(module, "is_to_be_repeated", lambda met: repeated.append(met))
+    for module in (step_calls, closed_code):
+        monkeypatch.setattr(module, "is_to_be_repeated", lambda met, states: repeated.append(met))
     functions = (tnp.expm1, tnp.sin, tnp.tanh, tn.nn.sigmoid, tn.nn.softplus, tn.nn.gelu, tnp.arctan, tnp.log)
     for f in functions:
         compiled: Any = tn.compile(tn.value_and_grad(lambda x, f=f: tnp.sum(f(x) * x)), backend="llvm")
@@ -188,3 +188,32 @@ def test_usual_numbers_are_computed_once(monkeypatch: pytest.MonkeyPatch, rng: n
                 for _ in range(3):
                     compiled(rng.uniform(0.5, 60, size).astype(dtype))
     assert not repeated
+
+
+def _ignoring(x: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        y = tnp.log(x) * 2
+    return y + 1 / x
+
+
+def _raising(x: Array) -> Array:
+    with np.errstate(all="raise"):
+        y = tnp.log(x) * 2
+    return y + 1 / x
+
+
+@pytest.mark.parametrize("size", [5, 5000, 100_000])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("f", [_ignoring, _raising, tn.value_and_grad(lambda x: tnp.sum(_ignoring(x)))])
+def test_errors_are_reported_as_the_function_says_inside(f: Any, backend: Any, size: int) -> None:
+    compiled: Any = tn.compile(f, backend=backend)
+    near = np.linspace(0.1, 1, size)
+    for x in (near, near, np.where(near < 0.5, 0, near)):
+        for errors in ("warn", "ignore", "raise"):
+            expected, found = (observed(own, x, errors=errors) for own in (f, compiled))
+            assert sorted(text for _, text, _ in found.warned) == sorted(text for _, text, _ in expected.warned)
+            assert (found.error is None) == (expected.error is None)
+            if found.error is not None and expected.error is not None:
+                assert found.error[:2] == expected.error[:2]
+            assert_equal_values(found.result, expected.result)
+    assert len(compiled.programs) == 1

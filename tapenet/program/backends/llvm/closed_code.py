@@ -16,7 +16,7 @@ from tapenet.kernels.memory import address, empty
 from tapenet.kernels.products import WORTH_SHARING
 from tapenet.kernels.teams import At, Following, Native, Plan, Step, done, free_team
 from tapenet.kernels.threads import parts_of
-from tapenet.program.backends.llvm.exceptions import is_to_be_repeated
+from tapenet.program.backends.llvm.exceptions import States, is_to_be_repeated, states_of
 from tapenet.program.backends.llvm.kernel_code import MET, Kernel, shape_of
 from tapenet.program.fusion.closing import Closed, blocks_of
 from tapenet.program.instructions import Program
@@ -63,6 +63,11 @@ class _Closed:
             return None
         kind = shape_of(self.program, product), self.program.spaces[product].dtype
         return next((n for n, *own in self.written if tuple(own) == kind), None)
+
+    @functools.cached_property
+    def states(self) -> States:
+        """How NumPy reports exceptions of the operations."""
+        return states_of(self.step.instructions)
 
     def operands(self, values: dict[int, Any]) -> tuple[Any, ...]:
         """Return what the kernel takes, in C order, after making the arrays that it writes to."""
@@ -121,7 +126,7 @@ class ClosedProduct(_Closed):
             return self.reference(given)
         values |= {added.out: empty(shape_of(self.program, added.out), dtype) for added in self.step.sums}
         met = self._run(x, y, values, self.operands(values))
-        if is_to_be_repeated(met // MET):
+        if is_to_be_repeated(met // MET, self.states):
             return self.reference(given)
         self.gemm.report(met % MET)
         return self.results(values)
@@ -200,7 +205,8 @@ class ClosedConvolution(_Closed):
         operands = (values[n] for n in product.operands)
         values[product.out] = product.primitive.forward(*operands, **product.parameters, following=following)
         met = begun[-1][0].met
-        return self.reference(given) if met & again or is_to_be_repeated(met // MET) else self.results(values)
+        is_again = met & again or is_to_be_repeated(met // MET, self.states)
+        return self.reference(given) if is_again else self.results(values)
 
 
 def _rows_step(native: Native, arrays: int, columns: int, rows: slice) -> Step:

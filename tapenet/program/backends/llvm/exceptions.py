@@ -8,9 +8,15 @@ results are those of the step. Where all of it is ignored nothing is computed ag
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from tapenet.kernels.machine_code import processor
+from tapenet.program.instructions import Instruction
+
+States = tuple[Mapping[str, str] | None, ...]
 
 # Bits of what a kernel returns: an argument was out of range; then the flags of invalid, divided by zero and overflow
 # of x86's register MXCSR, one place further up.
@@ -59,9 +65,14 @@ def last_lines(met: str, factor: int) -> list[str]:
     return [*raised, f"%met.any = or i32 {met}, %raised", f"%met = mul i32 %met.any, {factor}", "ret i32 %met"]
 
 
-def is_to_be_repeated(met: int) -> bool:
+def states_of(instructions: Sequence[Instruction]) -> States:
+    """Return how NumPy reports exceptions of operations: as the function says; None for as its caller does."""
+    return tuple([dict(errors) if errors else None for errors in dict.fromkeys(x.errors for x in instructions)])
+
+
+def is_to_be_repeated(met: int, states: States) -> bool:
     """Return whether NumPy is to compute a step again, of which a kernel returned these bits."""
     if met & OUT_OF_RANGE:
         return True
-    state = np.geterr()
-    return any(met & bit and state[name] != "ignore" for bit, name in _NAMES.items())  # type: ignore[literal-required]
+    own: list[Any] = [np.geterr() if state is None else state for state in states]
+    return any(met & bit and state[name] != "ignore" for bit, name in _NAMES.items() for state in own)

@@ -16,7 +16,6 @@ from tapenet.kernels.gemm import report_exceptions
 from tapenet.kernels.machine_code import Library
 from tapenet.kernels.memory import empty, zeros
 from tapenet.kernels.teams import Native, shared
-from tapenet.program.backends.llvm.exceptions import is_to_be_repeated
 from tapenet.program.backends.llvm.kernel_code import Kernel, kernel_of, shape_of
 from tapenet.program.backends.llvm.panel_code import AT_ONCE, UNIT, driver_library, product_address
 from tapenet.program.backends.llvm.step_calls import Call
@@ -236,7 +235,6 @@ class _Function:
         places |= {n: places[root] for n, root in step.views.items()}
         tables = _Tables(step, program, self.kernels, self.functions, places, len(arrays), parts)
         call = Call(step, program, {"laid": tables.laid, "library": self.library, "report": report_exceptions})
-        call.names["is_to_be_repeated"] = is_to_be_repeated
         call.names.update({"empty": empty, "zeros": zeros, "dtype": dtype, "add": np.add.reduce, "full": np.full})
         called = {**{n: f"t{i}" for i, n in enumerate(self.along)}, **call.own}
         matrix = called[step.matrix]
@@ -256,7 +254,7 @@ class _Function:
             total = f"add({name})" if parts.count > 1 else f"{name}[0]"
             total = f"{total} / {step.length}" if x.name == "mean" else total
             lines.append(f"    {name} = full({space.shape}, {total})" if space.is_array else f"    {name} = {total}")
-        lines.append(f"    again = met >= {FAR} and is_to_be_repeated(met // {FAR})")
+        lines.append(f"    again = met >= {FAR} and is_to_be_repeated(met // {FAR}, states)")
         lines.append(f"    if met & {REPORTED} and not again: report(dtype, met)")
         return call.function([*lines, "    if again:"])
 

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tapenet.program.backends.llvm.exceptions import is_to_be_repeated, states_of
 from tapenet.program.backends.llvm.kernel_code import shape_of
 from tapenet.program.evaluating import evaluator
 from tapenet.program.fusion.cells import Cells
@@ -40,6 +41,7 @@ class Call:
     def __attrs_post_init__(self) -> None:
         self.names["reference"] = by_numpy(self.step, self.program)
         self.names["contiguous"] = np.ascontiguousarray
+        self.names["is_to_be_repeated"], self.names["states"] = is_to_be_repeated, states_of(self.step.instructions)
 
     @functools.cached_property
     def own(self) -> dict[int, str]:
