@@ -144,6 +144,10 @@ class Program:
     def __str__(self) -> str:
         return listing(self)
 
+    def shape_of(self, number: int) -> Shape:
+        """Return the shape of a value; () also of what is not an array."""
+        return self.spaces[number].shape or ()
+
 
 def is_pure(instruction: Instruction) -> bool:
     """Return whether an operation depends on its operands alone and does nothing else: no guard, draw or user's own."""

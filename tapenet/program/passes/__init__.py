@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 
 from tapenet.program.instructions import Program
 from tapenet.program.passes.algebra import simplified
+from tapenet.program.passes.common_factors import with_common_factors
 from tapenet.program.passes.dead_code import without_dead_code
 from tapenet.program.passes.folding import folded
 from tapenet.program.passes.places import with_places
 from tapenet.program.passes.pooling import with_relu_after_pool
-from tapenet.program.passes.products import with_joined_products
 from tapenet.program.passes.residuals import with_joined_residuals
 from tapenet.program.passes.subexpressions import without_repetition
+from tapenet.program.passes.sums_of_products import with_sums_of_products
 from tapenet.program.passes.triangles import with_triangular_matrices
 
 TIDYING = (folded, simplified, without_repetition, without_dead_code)
@@ -23,7 +24,8 @@ PASSES = (
     with_triangular_matrices,
     with_relu_after_pool,
     with_joined_residuals,
-    with_joined_products,
+    with_sums_of_products,
+    with_common_factors,
     with_places,
     without_repetition,
     without_dead_code,
