@@ -27,9 +27,11 @@ from tapenet.core.pytrees import (
 from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.tensor import Tensor
 from tapenet.errors import ArgumentError, ReplayError
+from tapenet.program.backends.llvm.recurrence_code import Recurrence, recurrence_of
 from tapenet.program.compiling.functions import compile
 from tapenet.program.evaluating import GuardFailedError, applied
 from tapenet.program.loops.steps import Body, Loop, Step, arrays_in, recorded_step
+from tapenet.program.passes import optimized
 from tapenet.transforms.products import jvp, vjp
 
 
@@ -161,6 +163,10 @@ def _in_chunks(loop: Loop, carry: list[Array], xs: list[Array]) -> tuple[Tree, T
 
 def _scanned(*operands: Array, step: Step) -> tuple[Array, ...]:
     """Run the program of each step; give the last carry, the ys, and the carry before each step."""
+    recurrence = recurrence_for(step)
+    found = None if recurrence is None else recurrence.run(operands, step.count, step.reverse)
+    if found is not None:
+        return tuple([x for group in found for x in group])
     carry, xs, around = _split(step, operands)
     befores: list[Any] = [None] * step.count
     rows: list[Any] = [None] * step.count
@@ -174,6 +180,15 @@ def _scanned(*operands: Array, step: Step) -> tuple[Array, ...]:
         raise ReplayError(f"scan: the body must go the same way in each step; {error}.") from error
     columns = (*zip(*rows, strict=True), *zip(*befores, strict=True))
     return (*map(_own, carry), *map(np.stack, columns))
+
+
+def recurrence_for(step: Step) -> Recurrence | None:
+    """Return all steps as one kernel, compiled once; None where the body has none."""
+    if "recurrence" not in step.compiled:
+        program = optimized(step.program)
+        step.compiled["recurrence"] = recurrence_of(program, step.carries, step.xs, step.count)
+    found: Recurrence | None = step.compiled["recurrence"]
+    return found
 
 
 def _own(x: Array) -> Array:
