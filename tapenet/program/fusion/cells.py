@@ -93,7 +93,8 @@ def with_cells(
         if not isinstance(step, Region) or batch is None:
             found.append(step)
             continue
-        cells = _cells(step, program, batch, is_elementwise)
+        needs_cells = any(_batch_of(x, program) is not None for x in step.instructions)
+        cells = _cells(step, program, batch, is_elementwise) if needs_cells else None
         if cells is not None and can_compute(cells):
             found.append(cells)
         else:

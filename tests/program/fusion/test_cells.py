@@ -206,3 +206,14 @@ def test_elementwise_operations_between_cells_and_reductions_of_the_batch() -> N
 
     x, w = RNG.normal(size=(64, 8)), RNG.normal(size=(8, 5))
     assert_compiles(f, [x, w], backend="llvm", scale=4.0)
+
+
+def test_regions_without_what_needs_cells_are_left_as_they_are() -> None:
+    def f(x: Array) -> Array:
+        shifted = x - tnp.max(x, axis=1, keepdims=True)
+        moved = tnp.concatenate([shifted[1:], shifted[:1]])  # across the batch
+        return moved * shifted + tnp.sin(moved)
+
+    (cells,) = cells_in(f, np.ones((40, 4)))
+    assert "sin" not in [x.name for x in cells.instructions]
+    assert_compiles(f, (RNG.normal(size=(40, 4)),), backend="llvm")

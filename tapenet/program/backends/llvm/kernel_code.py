@@ -46,6 +46,7 @@ from tapenet.program.backends.llvm.integer_code import NAMES as INTEGERS, RELATI
 from tapenet.program.backends.llvm.kernel_loops import BOUNDS, OPENING, Loops
 from tapenet.program.backends.llvm.reduction_code import Accumulator, reducing
 from tapenet.program.backends.llvm.stretch_runner import FAR
+from tapenet.program.backends.llvm.transposing import components, write_cells
 from tapenet.program.fusion.cell_rules import NO_COMPONENTS, Component
 from tapenet.program.fusion.regions import Region
 from tapenet.program.instructions import Instruction, Program
@@ -302,6 +303,7 @@ class _Writer:
 
     values: dict[int, Any] = attrs.field(factory=dict)  # vectors; of complex numbers pairs
     dtypes: dict[int, np.dtype[Any]] = attrs.field(factory=dict)
+    cells: dict[int, list[str]] = attrs.field(factory=dict)  # the components of arrays that were read
     functions: Mapping[str, Any] = attrs.field(factory=dict)  # that are written out
     far: str = ""  # truth values: where an argument is out of range, of all so far
 
@@ -325,8 +327,7 @@ class _Writer:
                 self.values[n] = self._read(code, n, pointers, scalars)
         for instruction in self.region.instructions:
             self._compute(code, instruction, pointers)
-        for n, component in written:
-            self._write(code, n, pointers[component.array], component)
+        self._write_all(code, written, pointers)
         chunks = [f"%c{i}" for i in range(len(self.reduced))]
         text = self._text(code, [*pointers.values(), *chunks], len(scalars))
         functions, intrinsics = tuple(code.needed), tuple(code.intrinsics)
@@ -380,6 +381,11 @@ class _Writer:
             return self._as_truth(code, spread[0]) if truth else tuple(spread) if parts == 2 else spread[0]
         place = self._place(code, base, self.loops.at if role == "all" else self.loops.column, element, parts, source)
         align = dtype.itemsize // parts
+        if source.step > 1 and role == "all" and self._is_read_whole(source.array):
+            if source.array not in self.cells:
+                first = self._place(code, base, self.loops.at, element, 1, Component(source.array, 0, source.step))
+                self.cells[source.array] = components(code, element, self.lanes, first, source.step, align)
+            return self.cells[source.array][source.offset]
         if source.step > 1:
             apart = self._load_apart(code, place, element, source.step)
             return self._as_truth(code, apart) if truth else apart
@@ -387,6 +393,12 @@ class _Writer:
         if parts == 2:
             return self._parts(code, loaded, element)
         return self._as_truth(code, loaded) if truth else loaded
+
+    def _is_read_whole(self, array: int) -> bool:
+        """Return whether most of the components of an array of floats are read, at the same places."""
+        own = [(n, x) for n, x in self.sources.items() if x.array == array]
+        read = {x.offset for n, x in own if self.roles.get(n) == "all" and self._dtype(n).kind == "f"}
+        return 2 * len(read) > own[0][1].step
 
     def _place(self, code: Code, base: str, at: str, element: str, parts: int, own: Component | None = None) -> str:
         """Return the address of an element, which has one or two parts, of an array or of a component of one."""
@@ -428,6 +440,20 @@ class _Writer:
 
     def _as_truth(self, code: Code, bytes_: str) -> str:
         return code.add(f"icmp ne <{self.lanes} x i8> {bytes_}, zeroinitializer")
+
+    def _write_all(self, code: Code, written: Sequence[tuple[int, Component]], pointers: Mapping[int, str]) -> None:
+        """Write the stores of results: of the components of an array of floats together."""
+        cells: dict[int, list[int]] = {}
+        for n, own in written:
+            if own.step > 1 and self.dtypes[n].kind == "f":
+                cells.setdefault(own.array, [0] * own.step)[own.offset] = n
+            else:
+                self._write(code, n, pointers[own.array], own)
+        for array, numbers in cells.items():
+            dtype = self.dtypes[numbers[0]]
+            element, own = _element_of(dtype), Component(array, 0, len(numbers))
+            place = self._place(code, pointers[array], self.loops.at, element, 1, own)
+            write_cells(code, element, self.lanes, place, [self.values[n] for n in numbers], dtype.itemsize)
 
     def _write(self, code: Code, number: int, base: str, own: Component) -> None:
         """Write the store of a result."""
