@@ -17,7 +17,7 @@ import attrs
 
 from tapenet.core.primitive import REGISTRY
 from tapenet.ops.linalg.products import matrix_product
-from tapenet.program.fusion import panels
+from tapenet.program.fusion import vector_products
 from tapenet.program.fusion.cells import Cells
 from tapenet.program.fusion.panels import Panels
 from tapenet.program.fusion.regions import Region, inputs_of, made_by, read_by
@@ -86,7 +86,7 @@ def opened(program: Program, can_join: Callable[[Instruction], bool]) -> Program
 def _is_thin(instruction: Instruction, program: Program) -> bool:
     """Return whether an operation is a product with a matrix of one column, which panels may read with others."""
     x, kernel, _ = (program.spaces[n].shape or () for n in instruction.operands)
-    return len(x) == len(kernel) == 2 and kernel[1] == 1 and math.prod(x) >= panels.SMALLEST_IN_STRETCH
+    return len(x) == len(kernel) == 2 and kernel[1] == 1 and math.prod(x) >= vector_products.SMALLEST_IN_STRETCH
 
 
 def is_large_convolution(instruction: Instruction, program: Program) -> bool:

@@ -20,7 +20,7 @@ from tapenet.program.backends import llvm_code
 from tapenet.program.backends.llvm import panel_calls, panel_code
 from tapenet.program.backends.llvm.kernel_code import can_join
 from tapenet.program.backends.llvm.panel_calls import Parts
-from tapenet.program.fusion import panels
+from tapenet.program.fusion import vector_products
 from tapenet.program.fusion.closing import opened
 from tapenet.program.fusion.panels import Panels
 from tapenet.program.passes import optimized
@@ -39,7 +39,7 @@ RNG = np.random.default_rng(0)
 def small_panels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Small matrices are cut, into many panels and many parts, which threads share."""
     for name in ("SMALLEST", "SMALLEST_IN_STRETCH"):
-        monkeypatch.setattr(panels, name, 1)
+        monkeypatch.setattr(vector_products, name, 1)
     for name, size in (("PANEL_OF_ROWS", 2**9), ("PANEL_OF_COLUMNS", 2**10), ("PART", 2**12)):
         monkeypatch.setattr(panel_calls, name, size)
     monkeypatch.setattr(threads, "WORTH_SHARING", 2**10)
@@ -216,7 +216,7 @@ def test_several_vectors_are_one_product() -> None:
     x, y, w = RNG.normal(size=(60, 20)), RNG.normal(size=60), RNG.normal(size=(3, 20))
     (step,) = panels_in(tn.vmap(tn.grad(logistic(x, y))), w)
     assert [product.count for product in (*step.forward, *step.across)] == [3, 3]
-    assert not panels_in(tn.vmap(tn.grad(logistic(x, y))), RNG.normal(size=(panels.MOST_VECTORS + 1, 20)))
+    assert not panels_in(tn.vmap(tn.grad(logistic(x, y))), RNG.normal(size=(vector_products.MOST_VECTORS + 1, 20)))
 
 
 def test_vectors_that_the_program_transposes_are_read_as_they_are_given() -> None:
@@ -255,7 +255,7 @@ def test_products_that_wait_for_each_other_are_not_joined() -> None:
 def test_one_product_alone_and_small_matrices_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     x, w = RNG.normal(size=(60, 20)), RNG.normal(size=20)
     assert not panels_in(lambda x, w: tnp.exp(x @ w), x, w)
-    monkeypatch.setattr(panels, "SMALLEST", 1201)
+    monkeypatch.setattr(vector_products, "SMALLEST", 1201)
     assert not panels_in(lambda x, w: x.T @ (x @ w), x, w)
 
 

@@ -20,8 +20,9 @@ from tapenet.program.backends.llvm.kernel_code import Kernel, kernel_of, shape_o
 from tapenet.program.backends.llvm.panel_code import AT_ONCE, UNIT, driver_library, product_address
 from tapenet.program.backends.llvm.step_calls import Call
 from tapenet.program.backends.llvm.stretch_runner import FAR, REPORTED
-from tapenet.program.fusion.panels import Panels, Product
+from tapenet.program.fusion.panels import Panels
 from tapenet.program.fusion.regions import Region
+from tapenet.program.fusion.vector_products import Product
 from tapenet.program.instructions import Program
 
 # Bytes of a panel of a matrix whose rows lie in order, which stays in the first cache, and of one whose columns do, in
