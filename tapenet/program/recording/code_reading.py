@@ -46,13 +46,19 @@ def globals_of(code: types.CodeType) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=4096)
+def imports_of(code: types.CodeType) -> tuple[str, ...]:
+    """Return the names of modules that code imports."""
+    return tuple(dict.fromkeys(str(x.argval) for x in _instructions(code) if x.opname == "IMPORT_NAME"))
+
+
+@functools.lru_cache(maxsize=4096)
 def attributes_of(code: types.CodeType) -> tuple[str, ...]:
     """Return the names of attributes that code reads, `EVERY` among them where it computes names."""
     names: list[str] = []
     for part in codes(code):
         names += _named(list(dis.get_instructions(part)))
     for x in _instructions(code):
-        if x.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"):
+        if x.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM"):
             names.append(str(x.argval))
         names += _WRITING_METHODS.get(x.opname, ())
     if not _DYNAMIC.isdisjoint((*names, *globals_of(code))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import collections
+import operator
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 
 _BUFFERS = (bytearray, array.array)
-_MAPPINGS = (dict, types.MappingProxyType, collections.UserDict)
+_BY_VALUE = (*_BUFFERS, np.ndarray)
+_MAPPINGS = (dict, types.MappingProxyType, collections.UserDict, collections.ChainMap)
+_ATOMS = frozenset({bool, int, float, complex, str, bytes, type(None)})
 _CONTAINERS = (tuple, list, set, collections.deque, collections.UserList, *_MAPPINGS, *_BUFFERS)
 
 
@@ -27,28 +30,25 @@ def parts_of(container: Any) -> tuple[Any, ...]:
     """
     if isinstance(container, _MAPPINGS):
         return (*container, *container.values())
-    if isinstance(container, (*_BUFFERS, np.ndarray)):  # by value
+    if isinstance(container, _BY_VALUE):
         return (memoryview(container).tobytes(),)  # type: ignore[arg-type]  # all of them are buffers
     return tuple(container)
 
 
-def below(container: Any) -> tuple[Any, ...]:
-    """Return what a container holds, of a mapping its values."""
+def below(container: Any) -> list[Any]:
+    """Return what a container holds, of a mapping its values, but for numbers and text."""
     if isinstance(container, _BUFFERS):
-        return ()
-    return tuple(container.values()) if isinstance(container, _MAPPINGS) else tuple(container)
+        return []
+    parts = container.values() if isinstance(container, _MAPPINGS) else container
+    return [x for x in parts if type(x) not in _ATOMS]
 
 
 def holds_still(container: Any, parts: tuple[Any, ...]) -> bool:
     """Return whether nothing was put into a container, or taken out."""
     now = parts_of(container)
-    return len(now) == len(parts) and all(
-        x is y or (type(x) is bytes and x == y) for x, y in zip(now, parts, strict=True)
-    )
-
-
-def _is_same(x: Any, y: Any) -> bool:
-    return x is y or (type(x) is bytes and x == y)
+    if isinstance(container, _BY_VALUE):
+        return now == parts
+    return len(now) == len(parts) and all(map(operator.is_, now, parts))
 
 
 def containers_in(value: Any, seen: set[Any]) -> Iterator[Any]:
@@ -62,7 +62,7 @@ def containers_in(value: Any, seen: set[Any]) -> Iterator[Any]:
 
 
 def inside(value: Any, kinds: tuple[type, ...] = _CONTAINERS) -> list[Any]:
-    """Return what a value holds at any depth and is not itself a container; the value itself where it is none."""
+    """Return what a value holds at any depth, but for containers, numbers and text; itself if it is not a container."""
     found, seen, open_ = [], set[int](), [value]
     while open_:
         x = open_.pop()

@@ -6,6 +6,7 @@ runs in which they are values of the recording; it is the same code, with other 
 
 from __future__ import annotations
 
+import builtins
 import functools
 import inspect
 import io
@@ -16,7 +17,8 @@ import sys
 import sysconfig
 import threading
 import types
-from collections.abc import Callable, Collection, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -33,6 +35,7 @@ from tapenet.program.recording.code_reading import (
     EVERY,
     attributes_of,
     globals_of,
+    imports_of,
     literals_of,
     reads_namespace,
     tests_numbers,
@@ -47,6 +50,7 @@ from tapenet.program.recording.containers import (
     saved_containers,
 )
 from tapenet.program.recording.generators import saved, saved_shared_streams
+from tapenet.tape import GradientTape
 from tapenet.transforms.custom import custom_jvp, custom_vjp
 from tapenet.transforms.recording import Recording
 from tapenet.transforms.transformed import Transformed
@@ -54,7 +58,9 @@ from tapenet.transforms.transformed import Transformed
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep
 _LIBRARIES = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib", "stdlib"))
 _DEPTH = 20  # of functions that hold functions
+_MOST_OBJECTS = 1000  # that are watched, of a program that reaches more
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
+_DICTS = (dict, types.MappingProxyType)
 _NUMBERS = (bool, int, float, complex, str, type(None))
 
 
@@ -63,7 +69,7 @@ class Place:
     """Where a value around a function is held.
 
     Attributes:
-        holder: a cell, the dictionary of a module, or an object.
+        holder: a cell, the dictionary of a module or a class, or an object.
         name: in the dictionary or of the field; for a cell that of the variable.
     """
 
@@ -74,7 +80,7 @@ class Place:
         """Return what is held there now."""
         if type(self.holder) is types.CellType:
             return self.holder.cell_contents if _is_bound(self.holder) else None
-        if type(self.holder) is dict:
+        if type(self.holder) in _DICTS:
             return self.holder.get(self.name)
         return getattr(self.holder, self.name, None)
 
@@ -90,6 +96,7 @@ class Environment:
         containers: mutable ones that hold no arrays, and what is in them.
         items: the numbers in containers that hold arrays, too: the container, the key, the number.
         contexts: variables of the context, and their values.
+        sizes: the dictionaries of objects, and how many attributes there were.
         writes: what the function writes into around it, for errors; empty where it does not.
         namespaces: objects that are not pytrees, classes, modules and containers of them.
         names: of the attributes that the code reads, of whatever object.
@@ -104,6 +111,7 @@ class Environment:
     containers: list[tuple[Any, tuple[Any, ...]]] = attrs.field(factory=list)
     items: list[tuple[Any, Any, Any]] = attrs.field(factory=list)
     contexts: list[tuple[ContextVar[Any], Any]] = attrs.field(factory=list)
+    sizes: list[tuple[Mapping[str, Any], int]] = attrs.field(factory=list)
     writes: list[str] = attrs.field(factory=list)
     namespaces: list[Any] = attrs.field(factory=list)
     names: set[str] = attrs.field(factory=set)
@@ -131,6 +139,9 @@ class Environment:
                     return False
         except (AttributeError, LookupError, ValueError):  # what is no longer there; an empty cell
             return False
+        for names, size in self.sizes:
+            if len(names) != size:
+                return False
         for container, parts in self.containers:
             if not holds_still(container, parts):
                 return False
@@ -142,7 +153,7 @@ class Environment:
     def changed(self) -> str:
         """Return the name of something that is no longer what it was."""
         names = (place.name for place, value in self.others if place.read() is not value)
-        return next(names, "what is in a container")
+        return next(names, "a container or a number of attributes")
 
     def saved(self) -> Callable[[], None]:
         """Return a function that undoes what a recording that is given up has drawn and put into containers."""
@@ -170,6 +181,7 @@ class Environment:
         self.containers += [*beyond.containers, *_points([place.read() for place in beyond.places])]
         self.items += beyond.items
         self.contexts += beyond.contexts
+        self.sizes += beyond.sizes
         self.writes += beyond.writes
         self.literals |= beyond.literals
         self.tests_numbers = self.tests_numbers or beyond.tests_numbers
@@ -178,7 +190,7 @@ class Environment:
         """Return itself, ready for `is_current`."""
         for place, value in self.others:
             name = "cell_contents" if type(place.holder) is types.CellType else place.name
-            kept = self._of_modules if type(place.holder) is dict else self._attributes
+            kept = self._of_modules if type(place.holder) in _DICTS else self._attributes
             kept.append((place.holder, name, value))
         return self
 
@@ -229,6 +241,8 @@ def _beyond(namespaces: list[Any], names: set[str], seen: set[Any]) -> Environme
             for name in _names_in(x, found):
                 if (id(x), name) not in seen:
                     seen.add((id(x), name))
+                    for function in _definitions(x, name, found):
+                        _visit(function, found, seen, _DEPTH)
                     _visit_attribute(Place(x, name), found, seen)
     return found
 
@@ -236,10 +250,22 @@ def _beyond(namespaces: list[Any], names: set[str], seen: set[Any]) -> Environme
 def _reach(value: Any, reached: dict[int, Any], found: Environment, seen: set[Any]) -> None:
     """Visit functions, and note objects whose attributes may be read."""
     for x in inside(value):
+        x = x() if isinstance(x, weakref.ref) else x
         if isinstance(x, (*_FUNCTIONS, Primitive, Transformed)) or is_node(type(x)):
             _visit(x, found, seen, _DEPTH)
-        if (isinstance(x, types.FunctionType) and x.__dict__) or _is_namespace(x):
+        if len(reached) < _MOST_OBJECTS and ((isinstance(x, types.FunctionType) and x.__dict__) or _is_namespace(x)):
+            if id(x) not in reached and not isinstance(x, types.ModuleType | types.FunctionType):
+                found.sizes += [(names, len(names)) for names in _dictionaries(x)]
             reached.setdefault(id(x), x)
+
+
+def _dictionaries(x: Any) -> Iterator[Mapping[str, Any]]:
+    """Return where the attributes of an object or a class are held, of classes those of the user's."""
+    own = getattr(x, "__dict__", None)
+    if type(own) is dict:
+        yield own
+    kinds = x.__mro__ if isinstance(x, type) else type(x).__mro__
+    yield from (vars(kind) for kind in kinds if _is_namespace(kind))
 
 
 def _names_in(x: Any, found: Environment) -> list[str]:
@@ -249,7 +275,7 @@ def _names_in(x: Any, found: Environment) -> list[str]:
         return [name for name in own if name in found.names]
     kinds = (x, *x.__mro__[1:]) if isinstance(x, type) else type(x).__mro__
     held = dict.fromkeys(itertools.chain(own, *(vars(kind) for kind in kinds)))
-    if EVERY in found.names and not isinstance(x, types.ModuleType | type):
+    if EVERY in found.names and not isinstance(x, types.ModuleType | type) and _is_namespace(type(x)):
         return [name for name in held if not name.startswith("__")] + [EVERY, *_methods_of_operators(x)]
     by_thread = found.names if isinstance(x, threading.local) else ()
     called = ("__call__", "__wrapped__", *_methods_of_operators(x))
@@ -266,6 +292,8 @@ def _visit(f: Any, found: Environment, seen: set[Any], depth: int) -> None:
     if id(f) in seen or depth == 0 or isinstance(f, NondifferentiableFunction | Program):
         return
     seen.add(id(f))
+    if isinstance(f, GradientTape):
+        return
     if isinstance(f, Recording):
         found.recordings.append(f)
     elif isinstance(f, Primitive | Transformed):
@@ -303,7 +331,7 @@ def _visit_place(place: Place, f: Any, found: Environment, seen: set[Any], depth
 
 
 def _visit_parts(value: Any, name: str, f: Any, found: Environment, seen: set[Any]) -> None:
-    """Find generators, variables of the context and iterators."""
+    """Find generators, variables of the context, iterators and tapes."""
     for x in inside(value) if is_container(value) else (value,):
         if isinstance(x, (*_GENERATORS, ContextVar)) and id(x) not in seen:
             seen.add(id(x))
@@ -313,6 +341,8 @@ def _visit_parts(value: Any, name: str, f: Any, found: Environment, seen: set[An
                 found.generators.append(x)
         elif isinstance(x, Iterator) and not isinstance(x, io.IOBase):
             found.writes.append(f"{getattr(f, '__name__', type(f).__name__)} advances the iterator {name}")
+        elif isinstance(x, GradientTape):  # which knows its own Tensors alone
+            found.writes.append(f"{getattr(f, '__name__', type(f).__name__)} walks over the tape {name}")
 
 
 def _visit_code(f: types.FunctionType, found: Environment) -> None:
@@ -322,6 +352,9 @@ def _visit_code(f: types.FunctionType, found: Environment) -> None:
     found.names.update(attributes_of(code))
     found.literals |= literals_of(code)
     found.tests_numbers = found.tests_numbers or tests_numbers(code)
+    found.namespaces += [sys.modules[name] for name in imports_of(code) if name in sys.modules]
+    absent = (name for name in globals_of(code) if name not in f.__globals__ and not hasattr(builtins, name))
+    found.others += [(Place(f.__globals__, name), None) for name in absent]
     if reads_namespace(code):
         found.containers.append((f.__globals__, parts_of(f.__globals__)))
 
@@ -360,6 +393,24 @@ def _is_method(x: Any) -> bool:
     return isinstance(x, types.FunctionType) and not x.__code__.co_filename.startswith("<") and _is_users(x)
 
 
+def _definitions(x: Any, name: str, found: Environment) -> Iterator[Any]:
+    """Watch what is called by a name on an object or a class, and return the functions; `super` reaches them all."""
+    own = getattr(x, "__dict__", None)
+    kinds = x.__mro__ if isinstance(x, type) else type(x).__mro__
+    for names in (*([own] if type(own) is dict else []), *map(vars, kinds)):
+        if name not in names:
+            continue
+        kept = names[name]
+        value = getattr(kept, "fget", getattr(kept, "__func__", kept))  # of properties, static and class methods
+        if isinstance(kept, functools.cached_property | functools.partialmethod):
+            value = kept.func
+        if not isinstance(value, types.FunctionType) and callable(value):  # of a decorator such as `lru_cache`
+            value = getattr(value, "__wrapped__", value)
+        if isinstance(value, types.FunctionType):
+            found.others.append((Place(names, name), kept))
+            yield value
+
+
 def _visit_attribute(place: Place, found: Environment, seen: set[Any]) -> None:
     """Watch an attribute of an object that is not a pytree, of a class or of a module of the user's."""
     if place.name == EVERY:
@@ -367,15 +418,8 @@ def _visit_attribute(place: Place, found: Environment, seen: set[Any]) -> None:
         found.containers.append((own, parts_of(own)))
         return
     value = inspect.getattr_static(place.holder, place.name, _MISSING)
-    value = getattr(value, "fget", getattr(value, "__func__", value))  # of properties, static and class methods
-    value = value.func if isinstance(value, functools.cached_property) else value
     if isinstance(value, types.MemberDescriptorType) or isinstance(place.holder, threading.local):  # of slots
         value = place.read()
-    if not isinstance(value, types.FunctionType):  # that of a decorator of the library's, such as `lru_cache`
-        value = getattr(value, "__wrapped__", value) if callable(value) else value
-    if isinstance(value, types.FunctionType):  # a method, which reads others
-        _visit(value, found, seen, _DEPTH)
-        return
     _visit_parts(value, place.name, place.holder, found, seen)
     if value is _MISSING or hasattr(type(value), "__get__"):  # reading it could run code
         return
@@ -416,8 +460,12 @@ def _is_namespace(x: Any) -> bool:
     """Return whether what an object holds is the user's, and can be seen."""
     if isinstance(x, _HOLDS_NONE) or is_node(type(x)):
         return False
-    module = x if isinstance(x, types.ModuleType) else sys.modules.get(getattr(x, "__module__", ""))
-    return _is_users_file(getattr(module, "__file__", None) or "") or isinstance(x, types.SimpleNamespace)
+    name = x.__name__ if isinstance(x, types.ModuleType) else (x if isinstance(x, type) else type(x)).__module__
+    module = x if isinstance(x, types.ModuleType) else sys.modules.get(name)
+    if isinstance(x, types.ModuleType | type) or type(getattr(x, "__dict__", None)) is not dict:
+        path = getattr(module, "__file__", None) or ""
+        return _is_users_file(path) and (name not in sys.builtin_module_names or name in ("__main__", "sys"))
+    return not name.startswith(("tapenet.", "numpy"))  # also one of another package, such as argparse's
 
 
 def _inlined(f: Any) -> Any:
@@ -438,7 +486,7 @@ def is_kept(value: Any) -> bool:
         return value is not None
     if isinstance(value, np.ndarray | np.generic) or type(value) is Tensor:
         return True
-    if isinstance(value, Recording) or (callable(value) and not is_node(type(value))):
+    if isinstance(value, Recording | GradientTape) or (callable(value) and not is_node(type(value))):
         return False
     if isinstance(value, types.ModuleType) or (not isinstance(value, tuple | list | dict) and not is_node(type(value))):
         return False

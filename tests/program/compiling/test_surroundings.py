@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import array
 import collections
 import contextvars
@@ -9,9 +10,11 @@ import enum
 import functools
 import itertools
 import random
+import sys
 import threading
 import types
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -285,6 +288,105 @@ def settings() -> Case:
     return (lambda x: x * (2.0 if own.mode is None else 3.0)), change
 
 
+class Slotted:
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 2.0
+
+
+class Base:
+    def scaled(self, x: Array) -> Array:
+        return x * self.factor  # type: ignore[attr-defined]  # set from outside
+
+
+class Derived(Base):
+    factor = 2.0
+
+    def scaled(self, x: Array) -> Array:
+        return super().scaled(x) + 1
+
+    @staticmethod
+    def doubled(x: Array) -> Array:
+        return x * 2
+
+    @property
+    def three(self) -> float:
+        return 3.0
+
+    def tripled(self, factor: float, x: Array) -> Array:
+        return x * factor * self.factor
+
+    thrice = functools.partialmethod(tripled, 3.0)
+
+
+def replaced(name: str, make: Callable[[], Any], f: Callable[[Any, Array], Any]) -> Callable[[], Case]:
+    def case() -> Case:
+        kind = type("Kind", (Derived,), {"__module__": __name__})
+        own = kind()
+
+        def change() -> None:
+            setattr(kind, name, make())
+
+        return (lambda x: f(own, x)), change
+
+    return case
+
+
+def on_instance(name: str, make: Callable[[], Any], f: Callable[[Any, Array], Any]) -> Callable[[], Case]:
+    def case() -> Case:
+        own = Derived()
+        return (lambda x: f(own, x)), lambda: setattr(own, name, make())
+
+    return case
+
+
+def found_later(own: Any, x: Array) -> Array:
+    try:
+        return x * own.later
+    except AttributeError:
+        return x
+
+
+def global_found_later() -> Case:
+    globals().pop("LATER", None)
+
+    def f(x: Array) -> Array:
+        try:
+            return x * LATER  # type: ignore[name-defined]
+        except NameError:
+            return x
+
+    return f, lambda: globals().update(LATER=globals().get("LATER", 1.0) + 1.0)
+
+
+def in_module(read: Callable[[Any, Array], Any], change: Callable[[Any], Any]) -> Callable[[], Case]:
+    def case() -> Case:
+        module = types.ModuleType("module_of_a_test")
+        module.number = 2.0  # type: ignore[attr-defined]  # a module made here
+        module.scaled = lambda x: x * 2  # type: ignore[attr-defined]  # as above
+        sys.modules["module_of_a_test"] = module
+        return (lambda x: read(module, x)), lambda: change(module)
+
+    return case
+
+
+def imported(_: Any, x: Array) -> Array:
+    from module_of_a_test import number  # type: ignore[import-not-found]  # as above
+
+    return x * number
+
+
+def weakly_held() -> Case:
+    holder = Holder()
+    reference = weakref.ref(holder)
+
+    def change() -> None:
+        holder.number += 1.0
+
+    return (lambda x: x * reference().number), change  # type: ignore[union-attr]  # it is alive
+
+
 def append(values: Any) -> None:
     values.append(values[-1] + 1.0)
 
@@ -320,6 +422,32 @@ def replace_fixed(holder: Any) -> None:
 
 
 CASES: dict[str, Callable[[], Case]] = {
+    "attribute in a slot": reads_attribute(lambda own: own.number, Slotted),
+    "attribute of another package's object": reads_attribute(
+        lambda own: own.number, lambda: argparse.Namespace(number=2.0)
+    ),
+    "attribute that an inherited method reads": replaced("factor", lambda: 3.0, lambda own, x: own.scaled(x)),
+    "replaced method": replaced("scaled", lambda: lambda self, x: x * 7, lambda own, x: own.scaled(x)),
+    "replaced static method": replaced("doubled", lambda: staticmethod(lambda x: x * 7), lambda own, x: own.doubled(x)),
+    "replaced property": replaced("three", lambda: property(lambda self: 7.0), lambda own, x: x * own.three),
+    "method with arguments": replaced("factor", lambda: 3.0, lambda own, x: own.thrice(x)),
+    "method of an object alone": on_instance("scaled", lambda: lambda x: x * 7, lambda own, x: own.scaled(x)),
+    "attribute that comes later": on_instance("later", lambda: 7.0, found_later),
+    "attribute that is asked for": on_instance(
+        "later", lambda: 7.0, lambda own, x: x * own.later if hasattr(own, "later") else x
+    ),
+    "global that comes later": global_found_later,
+    "number in a module": in_module(lambda module, x: x * module.number, lambda module: double("number")(module)),
+    "function in a module": in_module(
+        lambda module, x: module.scaled(x), lambda module: setattr(module, "scaled", lambda x: x * 3)
+    ),
+    "number imported inside": in_module(imported, lambda module: double("number")(module)),
+    "weak reference": weakly_held,
+    "chain of mappings": with_container(
+        lambda: collections.ChainMap({}, {"a": 2.0}),
+        lambda values, x: x * values["a"],
+        lambda values: values.maps[1].update(a=values["a"] + 1),
+    ),
     "attribute": reads_attribute(lambda holder: holder.number),
     "attribute by name": reads_attribute(lambda holder: getattr(holder, "num" + "ber")),
     "vars": reads_attribute(lambda holder: vars(holder)["number"]),
@@ -432,6 +560,17 @@ def test_an_iterator_around_a_function_moves_on_at_each_call(name: str) -> None:
         assert_same(made(X), X * next(theirs))
     for _ in range(3):
         assert_same(made(X), X * next(theirs))
+
+
+def test_a_tape_around_a_function_is_walked_at_each_call() -> None:
+    with tn.GradientTape() as tape:
+        x = tape.watch(X)
+        y = tnp.tanh(x) * 2
+    made = tn.compile(lambda a: tape.replay(a, y))
+    with pytest.warns(CompileWarning, match="walks over the tape tape"):
+        assert_same(made(X), np.tanh(X) * 2)
+    for factor in (2.0, 3.0):
+        assert_same(made(X * factor), np.tanh(X * factor) * 2)
 
 
 class Drawing:
