@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
+import functools
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +12,7 @@ import numpy as np
 
 from tapenet.core.guards import Guard, bitwise_equal
 from tapenet.core.nondifferentiable import NondifferentiableFunction
-from tapenet.core.primitive import Primitive, as_numpy_number, evaluate
+from tapenet.core.primitive import Primitive, as_numpy_number
 from tapenet.core.tensor import PYTHONS, unwrap
 from tapenet.errors import TapenetError
 from tapenet.program.instructions import Instruction, Program, last_uses
@@ -61,13 +64,25 @@ def _computed(program: Program, instruction: Instruction, values: dict[int, Any]
 def computed_at(instruction: Instruction, primitive: Primitive, operands: Sequence[Any]) -> Any:
     """Evaluate an operation; an error names the line that it was recorded in."""
     try:
-        if instruction.errors:
-            with np.errstate(**dict(instruction.errors)):  # type: ignore[arg-type]  # NumPy names literals
-                return evaluate(primitive, primitive.forward, operands, instruction.parameters)
-        return evaluate(primitive, primitive.forward, operands, instruction.parameters)
+        with np.errstate(**dict(instruction.errors)):  # type: ignore[arg-type]  # NumPy names literals
+            return _calling_at(instruction.line)(primitive.forward, operands, instruction.parameters)
     except Exception as error:
-        error.add_note(f"In a compiled function, at {instruction.line}.")
+        error.add_note(f"In a compiled function, at {instruction.line}: {instruction.name}.")
         raise
+
+
+@functools.lru_cache(maxsize=1024)
+def _calling_at(line: str) -> Callable[[Callable[..., Any], Sequence[Any], Any], Any]:
+    """Return a function that calls one in a line of the user's code, where Python reports warnings then."""
+    file, _, number = line.rpartition(":")
+    if not number.isdecimal():
+        return _calling
+    code = _calling.__code__.replace(co_filename=file, co_firstlineno=int(number) - 1)
+    return types.FunctionType(code, {"__builtins__": builtins})
+
+
+def _calling(function: Callable[..., Any], operands: Sequence[Any], parameters: Any) -> Any:
+    return function(*operands, **parameters)
 
 
 def check_guard(instruction: Instruction, values: dict[int, Any]) -> None:

@@ -18,10 +18,11 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tapenet.core.primitive import PART, as_numpy_number, named_error
-from tapenet.errors import TapenetError
+from tapenet.core.primitive import PART, as_numpy_number
+from tapenet.core.source_lines import line_of
 from tapenet.kernels.memory import LARGE, empty
 from tapenet.kernels.threads import share
+from tapenet.program.backends.lines import line_at, with_lines
 from tapenet.program.evaluating import GuardFailedError, check_read, evaluator
 from tapenet.program.fusion.cells import Cells
 from tapenet.program.fusion.closing import Closed
@@ -371,42 +372,58 @@ class _Writer:
         outputs = "".join(f"{self._value(n)}, " for n in program.outputs)
         text = "\n".join(["def run(inputs):", first, *[text for text, _ in body], f"    return ({outputs})"])
         self.names["empty"] = empty
-        exec(compile(text, _FILE, "exec"), self.names)
+        exec(compile(text, "<compiled program>", "exec"), self.names)
         return _with_notes(self.names["run"], [step for _, step in body])
 
 
 _PYTHON_S = {"b": bool, "i": int, "f": float, "c": complex}
-_FILE = "<compiled program>"
 _FIRST_LINE = 3  # of the body
 
 
-def _with_notes(run: Run, steps: Sequence[Any]) -> Run:
+def _with_notes(run: Any, steps: Sequence[Any]) -> Run:
     """Return the function, with errors that name the operation and the line that it was recorded in."""
+    written = run.__code__
+    places = [_place_of(step) for step in steps]
+    files = {file for file, _ in places if file}
+    if len(files) == 1:  # of several, a function has the lines of none
+        numbers: list[int] = []
+        for _, line in places:  # what has no line belongs to the one before
+            numbers.append(line or (numbers[-1] if numbers else 0))
+        first = next(line for line in numbers if line)
+        numbers = [line or first for line in numbers]
+        run.__code__ = with_lines(written, files.pop(), [first, first, *numbers, numbers[-1]])
+    code = run.__code__
 
     def noted(inputs: Sequence[Any]) -> tuple[Any, ...]:
         try:
-            return run(inputs)
+            outputs: tuple[Any, ...] = run(inputs)
+            return outputs
         except GuardFailedError:
             raise
         except Exception as error:
             trace = error.__traceback__
-            while trace is not None and trace.tb_frame.f_code.co_filename != _FILE:
+            while trace is not None and trace.tb_frame.f_code is not code:
                 trace = trace.tb_next
-            step = None if trace is None else steps[trace.tb_lineno - _FIRST_LINE]
-            raise _named(error, step) from error
+            place = -1 if trace is None else line_at(written, trace.tb_lasti) - _FIRST_LINE
+            _note(error, steps[place] if 0 <= place < len(steps) else None)
+            raise
 
     return noted
 
 
-def _named(error: Exception, step: Any) -> Exception:
-    if not isinstance(step, Instruction):
-        return error
-    primitive = step.primitive
-    is_ours = primitive is not None and not primitive.is_users
-    if is_ours and not isinstance(error, TapenetError) and isinstance(error, ValueError | TypeError | IndexError):
-        error = named_error(step.name, error)
-    error.add_note(f"In a compiled function, at {step.line}.")
-    return error
+def _place_of(step: Any) -> tuple[str, int]:
+    """Return the file and the line that a step was recorded in; neither where that is not known."""
+    own: Sequence[Instruction] = (step,) if isinstance(step, Instruction) else step.instructions
+    location = next((x.location for x in own if x.location is not None), None)
+    if location is None:
+        return "", 0
+    file, _, line = line_of(location).rpartition(":")
+    return (file, int(line)) if line.isdecimal() else ("", 0)
+
+
+def _note(error: Exception, step: Any) -> None:
+    if isinstance(step, Instruction):
+        error.add_note(f"In a compiled function, at {step.line}: {step.name}.")
 
 
 def _changed(name: str) -> GuardFailedError:

@@ -217,3 +217,27 @@ def test_errors_are_reported_as_the_function_says_inside(f: Any, backend: Any, s
                 assert found.error[:2] == expected.error[:2]
             assert_equal_values(found.result, expected.result)
     assert len(compiled.programs) == 1
+
+
+# ---- lines ----
+
+
+def _inverse(x: Array) -> Array:
+    y = x * 2
+    z = 1 / y
+    return tnp.linalg.inv(z) + z[tnp.argmax(x[0]) * 2]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_warnings_and_errors_are_of_the_lines_of_the_function(backend: Any) -> None:
+    compiled: Any = tn.compile(_inverse, backend=backend)
+    usual = np.array([[2.0, 1.0], [1.0, 3.0]])
+    for _ in range(3):
+        compiled(usual - 0.5 * np.eye(2))
+    for x in (np.ones((2, 2)), np.array([[0.0, 2.0], [3.0, 1.0]]), -usual):
+        expected, found = (observed(own, x) for own in (_inverse, compiled))
+        assert found.error == expected.error
+        assert {x[1:] for x in found.warned if "divide by zero" in x[1]} == {
+            x[1:] for x in expected.warned if "divide by zero" in x[1]
+        }
+    assert len(compiled.programs) == 1

@@ -102,5 +102,5 @@ def test_singular_inverses_raise_as_they_do() -> None:
     compiled: Any = tn.compile(lambda a: tnp.linalg.inv(tnp.tril(a)))
     for _ in range(3):
         compiled(np.eye(3))
-    with pytest.raises(np.linalg.LinAlgError, match=r"^inv: Singular matrix"):
+    with pytest.raises(np.linalg.LinAlgError, match=r"^Singular matrix"):
         compiled(np.diag([1.0, 0.0, 1.0]))
