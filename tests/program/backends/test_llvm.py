@@ -14,6 +14,7 @@ import tapenet.numpy as tnp
 from tapenet.kernels.vector_math import FARTHEST, LIMITED
 from tapenet.ops.special.functions import erf, gelu, normal_cdf as distribution
 from tapenet.program.backends import llvm_code
+from tapenet.program.backends.llvm import fusing
 from tapenet.program.backends.llvm.kernel_code import kernel_of
 from tests.program.comparing import assert_same, varied
 from tests.program.compiling.test_over_functions import TRANSFORMS
@@ -37,7 +38,7 @@ def compiled(f: Any, *calls: Any, **tolerance: Any) -> Any:
 def kernels_of(f: Any, *args: Any) -> int:
     """How many kernels the program of a function has."""
     program = tn.compile(f).lower(*args)
-    steps = llvm_code.steps_of(program)
+    steps = fusing.steps_of(program)
     return sum(kernel_of(step, program) is not None for step in steps if hasattr(step, "instructions"))
 
 

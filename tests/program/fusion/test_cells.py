@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tapenet.program.backends import llvm_code
+from tapenet.program.backends.llvm import fusing
 from tapenet.program.fusion.cells import Cells
 from tapenet.program.passes import optimized
 from tests.program.comparing import assert_compiles, assert_same
@@ -26,7 +26,7 @@ RNG = np.random.default_rng(0)
 
 def cells_in(f: Function, *args: Array) -> list[Cells]:
     """The cells of a function's program."""
-    steps = llvm_code.steps_of(optimized(recorded(f, *args)[0]), lambda cells: True)
+    steps = fusing.steps_of(optimized(recorded(f, *args)[0]), lambda cells: True)
     return [step for step in steps if isinstance(step, Cells)]
 
 

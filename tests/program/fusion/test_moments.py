@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tapenet.program.backends import llvm_code
+from tapenet.program.backends.llvm import fusing
 from tapenet.program.fusion.moments import MOMENTS, with_sums_of_squares
 from tapenet.program.fusion.reducing import Reduced, with_reductions
 from tapenet.program.passes import optimized
@@ -55,7 +55,7 @@ def test_moments_along_axes_and_their_gradients(data: st.DataObject) -> None:
 @pytest.mark.parametrize("name", sorted(MOMENTS))
 def test_a_moment_closes_a_region(name: str) -> None:
     program = program_of(lambda x: FUNCTIONS[name](x, axis=1), RNG.normal(size=(70, 80)))
-    steps = with_reductions(llvm_code.steps_of(program), program, lambda reduced: True)
+    steps = with_reductions(fusing.steps_of(program), program, lambda reduced: True)
     *_, reduced = (step for step in steps if isinstance(step, Reduced))
     assert not reduced.region.outputs
     assert [x.instruction.name for x in reduced.reductions] == ["sum"]

@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tapenet.program.backends import llvm_code
+from tapenet.program.backends.llvm import fusing
 from tapenet.program.fusion.reducing import Reduced, with_reductions
 from tapenet.program.passes import optimized
 from tests.program.comparing import assert_compiles, assert_same
@@ -28,7 +28,7 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {"sum": tnp.sum, "mean": tnp.mean, "
 def reduced_in(f: Any, *args: Any) -> list[Reduced]:
     """The regions of a function's program that close with reductions."""
     program = optimized(recorded(f, *args)[0])
-    steps = with_reductions(llvm_code.steps_of(program), program, lambda reduced: True)
+    steps = with_reductions(fusing.steps_of(program), program, lambda reduced: True)
     return [step for step in steps if isinstance(step, Reduced)]
 
 

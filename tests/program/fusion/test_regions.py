@@ -10,8 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tapenet.program.backends import llvm_code
-from tapenet.program.backends.llvm import step_calls
+from tapenet.program.backends.llvm import fusing, step_calls
 from tapenet.program.backends.llvm.kernel_code import kernel_of
 from tapenet.program.fusion import regions
 from tapenet.program.fusion.regions import Region, in_regions
@@ -154,7 +153,7 @@ def test_a_longer_recurrence_has_no_more_kernels() -> None:
     def kernels(steps: int) -> int:
         gradient = tn.grad(lambda w: f(np.ones((2, 4)), w, steps))
         program = tn.compile(gradient).lower(np.ones((4, 4)))
-        found = [kernel_of(x, program) for x in llvm_code.steps_of(program) if isinstance(x, Region)]
+        found = [kernel_of(x, program) for x in fusing.steps_of(program) if isinstance(x, Region)]
         return len({kernel.text for kernel in found if kernel is not None})
 
     assert kernels(240) == kernels(60)

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.kernels.gemm import gemm_for
-from tapenet.program.backends import llvm_code
+from tapenet.program.backends.llvm import fusing, stretch_code
 from tapenet.program.backends.llvm.kernel_code import kernel_of
 from tapenet.program.fusion.regions import Region
 from tapenet.program.fusion.stretches import Arena, Stretch, in_stretches
@@ -40,7 +40,7 @@ def stretches_of(f: Any, *args: Array) -> list[Stretch]:
     """The stretches of a function's program."""
     program = tn.compile(f).lower(*args)
     fits = lambda region: kernel_of(region, program) is not None  # noqa: E731
-    return [x for x in in_stretches(llvm_code.steps_of(program), program, fits) if isinstance(x, Stretch)]
+    return [x for x in in_stretches(fusing.steps_of(program), program, fits) if isinstance(x, Stretch)]
 
 
 def recurrence(w: Array, u: Array, b: Array, xs: Array) -> Array:
@@ -143,7 +143,7 @@ def test_results_are_the_callers() -> None:
 
 
 def test_where_products_are_blas_it_is_numpys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(llvm_code, "gemm_for", lambda dtype: None)
+    monkeypatch.setattr(fusing, "gemm_for", lambda dtype: None)
     check(perceptron, *arrays((5, 9), (9,), (9, 3), (8, 5)))
 
 
@@ -166,7 +166,7 @@ def test_the_memory_of_a_long_recurrence_is_that_of_what_is_needed_at_once() -> 
     program = tn.compile(f).lower(*arrays((8, 8), (8, 8)))
     kernels = {id(x): kernel_of(x, program) for x in stretch.steps if isinstance(x, Region)}
     names = {kernel.text: "kernel0" for kernel in kernels.values() if kernel is not None}
-    code = llvm_code.code_of(stretch, program, kernels, names)  # type: ignore[arg-type]  # none is None
+    code = stretch_code.code_of(stretch, program, kernels, names)  # type: ignore[arg-type]  # none is None
     assert code.size <= 4 * 8 * 8 * 8
 
 

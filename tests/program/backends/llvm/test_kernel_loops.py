@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tapenet.program.backends import llvm_code
+from tapenet.program.backends.llvm import fusing
 from tapenet.program.backends.llvm.kernel_code import Kernel, kernel_of
 from tapenet.program.backends.llvm.kernel_loops import Loops
 from tapenet.program.fusion.regions import Region
@@ -25,7 +25,7 @@ RNG = np.random.default_rng(0)
 def kernels_of(f: Any, *args: Array) -> list[Kernel | None]:
     """The kernels of a function's program."""
     program = tn.compile(f).lower(*args)
-    return [kernel_of(step, program) for step in llvm_code.steps_of(program) if isinstance(step, Region)]
+    return [kernel_of(step, program) for step in fusing.steps_of(program) if isinstance(step, Region)]
 
 
 def wave(x: Array, y: Array) -> Array:
