@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from tapenet.core.argument_checks import checked_function
 from tapenet.core.pytrees import (
     Tree,
@@ -13,10 +15,10 @@ from tapenet.core.pytrees import (
     tree_flatten_with_none,
     tree_unflatten,
 )
-from tapenet.core.tensor import Tensor, read_single_value, record_guard, resolve, unwrap
+from tapenet.core.tensor import Tensor, read_only, read_single_value, record_guard, resolve, unwrap
 from tapenet.program.loops.scan import scan
 from tapenet.program.loops.steps import Loop, arrays_in
-from tapenet.program.recording.environment import environment_of, with_values
+from tapenet.program.recording.environment import Environment, environment_of, with_values
 
 
 def while_loop(cond: Callable[[Any], Any], body: Callable[[Any], Any], carry: Tree) -> Tree:
@@ -58,11 +60,29 @@ def while_loop(cond: Callable[[Any], Any], body: Callable[[Any], Any], carry: Tr
         own = [with_values(f, env.places, tree_unflatten(held[1], list(part))) for f, env, held, part in pairs]
         return _looped(own[0], own[1], spec, parts[0])[1]
 
-    steps = count(*[_single(x) for x in read])
+    steps = _counted(count, [_single(x) for x in read], around)
+    if steps is None:
+        return tree_unflatten(spec, _looped(cond, body, spec, start)[0])
     record_guard("while_loop", count, read, {}, steps)
     if steps == 0:
         return tree_unflatten(spec, start)
     return scan(lambda carry, _: (body(carry), None), tree_unflatten(spec, start), length=steps)[0]
+
+
+def _counted(count: Callable[..., int], plain: Sequence[Any], around: Sequence[Environment]) -> int | None:
+    """Return the number of steps; None where counting them changes something, as each step is to be done once."""
+    if any(own.writes for own in around):
+        return None
+    watches, restores = [own.watched() for own in around], [own.saved() for own in around]
+    try:
+        steps = count(*[read_only(x) if isinstance(x, np.ndarray) else x for x in plain])
+        if all(is_still() for is_still in watches):
+            return steps
+    except Exception:  # done on Tensors the steps raise the same, or work
+        pass
+    for restore in restores:
+        restore()
+    return None
 
 
 def _single(x: Any) -> Any:

@@ -101,3 +101,15 @@ def _refill(container: Any, copy: list[Any]) -> None:
         container.update(copy)
     else:
         container.extend(copy)
+
+
+def saved_arrays(arrays: Sequence[Any]) -> Callable[[], None]:
+    """Return a function that puts back into arrays what is in them now."""
+    before = [(x, x.copy()) for x in arrays]
+
+    def restore() -> None:
+        for x, copy in before:
+            if x.tobytes() != copy.tobytes():
+                x[...] = copy
+
+    return restore

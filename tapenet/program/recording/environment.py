@@ -47,9 +47,10 @@ from tapenet.program.recording.containers import (
     inside,
     is_container,
     parts_of,
+    saved_arrays,
     saved_containers,
 )
-from tapenet.program.recording.generators import saved, saved_shared_streams
+from tapenet.program.recording.generators import saved, saved_shared_streams, shared_streams, state_of
 from tapenet.tape import GradientTape
 from tapenet.transforms.custom import custom_jvp, custom_vjp
 from tapenet.transforms.recording import Recording
@@ -57,6 +58,7 @@ from tapenet.transforms.transformed import Transformed
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep
 _LIBRARIES = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib", "stdlib"))
+_SMALL = 2**20  # bytes of an array that is copied lest a recording write into it
 _DEPTH = 20  # of functions that hold functions
 _MOST_OBJECTS = 1000  # that are watched, of a program that reaches more
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
@@ -94,6 +96,7 @@ class Environment:
         others: what is held elsewhere: functions, None, objects. Where one is replaced, another environment holds.
         generators: of random numbers, which are not arguments.
         containers: mutable ones that hold no arrays, and what is in them.
+        arrays: in attributes and in containers with other things, which a recording writes into itself; small ones.
         items: the numbers in containers that hold arrays, too: the container, the key, the number.
         contexts: variables of the context, and their values.
         sizes: the dictionaries of objects, and how many attributes there were.
@@ -109,6 +112,7 @@ class Environment:
     others: list[tuple[Place, Any]] = attrs.field(factory=list)
     generators: list[Any] = attrs.field(factory=list)
     containers: list[tuple[Any, tuple[Any, ...]]] = attrs.field(factory=list)
+    arrays: list[Any] = attrs.field(factory=list)
     items: list[tuple[Any, Any, Any]] = attrs.field(factory=list)
     contexts: list[tuple[ContextVar[Any], Any]] = attrs.field(factory=list)
     sizes: list[tuple[Mapping[str, Any], int]] = attrs.field(factory=list)
@@ -161,6 +165,7 @@ class Environment:
             saved(self.generators),
             saved_shared_streams(),
             saved_containers([container for container, _ in self.containers]),
+            saved_arrays(self.arrays),
         )
 
         def restore() -> None:
@@ -168,6 +173,16 @@ class Environment:
                 undo()
 
         return restore
+
+    def watched(self) -> Callable[[], bool]:
+        """Return a function that tells whether streams, containers and arrays are what they are now."""
+        before = self._state()
+        containers = [(container, parts_of(container)) for container, _ in self.containers]
+        return lambda: self._state() == before and all(holds_still(*pair) for pair in containers)
+
+    def _state(self) -> tuple[Any, ...]:
+        streams = [state_of(generator) for generator in self.generators]
+        return shared_streams(), streams, [x.tobytes() for x in self.arrays]
 
     def known_numbers(self, leaves: Sequence[Any]) -> set[tuple[type, object]]:
         """Return the numbers that are known to be the same at the next call, each with its class."""
@@ -179,6 +194,7 @@ class Environment:
         self.others += [*beyond.others, *[(place, place.read()) for place in beyond.places]]
         self.generators += beyond.generators
         self.containers += [*beyond.containers, *_points([place.read() for place in beyond.places])]
+        self.arrays += beyond.arrays
         self.items += beyond.items
         self.contexts += beyond.contexts
         self.sizes += beyond.sizes
@@ -223,6 +239,7 @@ def with_surroundings(environment: Environment, others: Environment) -> Environm
     return attrs.evolve(
         environment,
         generators=[*environment.generators, *others.generators],
+        arrays=[*environment.arrays, *others.arrays],
         containers=[*environment.containers, *others.containers],
         literals=environment.literals | others.literals,
     )
@@ -320,6 +337,7 @@ def _visit_place(place: Place, f: Any, found: Environment, seen: set[Any], depth
     is_read = isinstance(reader, types.FunctionType) and _is_users(reader)
     if not kept:
         _visit_parts(value, place.name, f, found, seen)
+        found.arrays += _small_arrays_in(value)
         if _shows_containers(f):
             found.containers += [(x, parts_of(x)) for x in containers_in(value, seen)]
         elif isinstance(f, functools.partial) and isinstance(value, dict):
@@ -427,9 +445,16 @@ def _visit_attribute(place: Place, found: Environment, seen: set[Any]) -> None:
         found.others.append((place, value))
         found.containers += [(part, parts_of(part)) for part in containers_in(value, seen)]
     else:
+        found.arrays += _small_arrays_in(value)
         found.items += _constants_in(value)
         found.containers += _points(inside(value))
     found.namespaces.append(value)
+
+
+def _small_arrays_in(value: Any) -> list[Any]:
+    """Return the arrays in a value that can be written into, and that it takes little to copy."""
+    held = (x for x in inside(value) if type(x) is np.ndarray and x.ndim and x.dtype.kind in "biufc")
+    return [x for x in held if x.flags.writeable and x.nbytes <= _SMALL]
 
 
 def _is_constant(value: Any) -> bool:

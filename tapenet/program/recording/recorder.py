@@ -60,7 +60,7 @@ class ProgramRecorder(Recorder):
         constants: by the identity of the array.
         numbers: the slots of Python numbers.
         scalars: the slots of NumPy's scalars.
-        wrote_argument: whether the function tried to write into an argument.
+        written: the slots of inputs that the function tried to write into.
         held: arrays that are not frozen, by their identity: those of recordings that the function walks through.
         live: views of these that it used, by their identity.
         defers: whether values of large arrays are computed where they are read, rather than at once.
@@ -74,7 +74,7 @@ class ProgramRecorder(Recorder):
     constants: dict[int, Constant] = attrs.field(factory=dict, init=False)
     numbers: set[int] = attrs.field(factory=set, init=False)
     scalars: set[int] = attrs.field(factory=set, init=False)
-    wrote_argument: bool = attrs.field(default=False, init=False)
+    written: set[int] = attrs.field(factory=set, init=False)
     held: dict[int, Array] = attrs.field(factory=dict, init=False)
     live: dict[int, Array] = attrs.field(factory=dict, init=False)
     defers: bool = attrs.field(default=False, kw_only=True)
@@ -155,7 +155,7 @@ class ProgramRecorder(Recorder):
         """Raise where an array is written into in place, which a program does not do."""
         if not self.is_open or type(x._value) not in (np.ndarray, Deferred):
             return
-        self.wrote_argument = self.wrote_argument or x.slot in self.leaves
+        self.written.add(x.slot)
         raise AssignmentError(f"{written} in place. Write x = x + ..., or x = tn.at(x)[...].set(...)")
 
     def _noted(self, out: Any) -> Any:

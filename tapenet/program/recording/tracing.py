@@ -146,12 +146,14 @@ def record(
         function = _in_environment(f, environment, values)
         copies = [tree_flatten_with_static(value, none_is_leaf=True) for value in values]
         containers = [(container, parts_of(container)) for container, _ in environment.containers]
+        arrays = [(x, x.tobytes()) for x in environment.arrays]
         streams, others = shared_streams(), [(g, state_of(g)) for g in environment.generators]
         own = [*enumerate(args), *kwargs.items()]
         before = [tree_flatten_with_static(x, none_is_leaf=True, in_order=True) for _, x in own]
         if merge is not None:
             args, kwargs = merge(args, kwargs)
-        result = _called(function, args, kwargs, call.trace)
+        around = sum(len(kept) for kept, _ in copies)
+        result = _called(function, args, kwargs, call.trace, call.slots_before(len(leaves) - around))
         _check_arguments(own, before)
         made = call.results(result)
     _check_streams(streams, others, call.generators)
@@ -161,15 +163,19 @@ def record(
             raise UnsupportedError("it writes into a container around it")
     if not all(holds_still(container, parts) for container, parts in containers):
         raise RepeatedEffectError("it writes into a container around it", made.result)
+    if any(x.tobytes() != elements for x, elements in arrays):
+        raise RepeatedEffectError("it writes into an array around it", made.result)
     return made
 
 
-def _called(function: Callable[..., Any], args: Any, kwargs: Any, trace: ProgramRecorder) -> Any:
-    """Call the function; a write into an argument is refused."""
+def _called(
+    function: Callable[..., Any], args: Any, kwargs: Any, trace: ProgramRecorder, slots: Collection[int]
+) -> Any:
+    """Call the function; a write into an argument, which has one of these slots, is refused."""
     try:
         return function(*args, **kwargs)
     except AssignmentError as error:
-        if not trace.wrote_argument:
+        if trace.written.isdisjoint(slots):
             raise
         raise RefusedError(f"compile: an argument must not be written into; got {error}") from error
 
@@ -200,6 +206,10 @@ class _Call:
         self.slots: list[int] = []
         self.generators: dict[int, tuple[TracedGenerator, int]] = {}
         self.varying = varying
+
+    def slots_before(self, count: int) -> list[int]:
+        """Return the slots of the inputs among the first leaves."""
+        return [slot for place, slot in zip(self.inputs, self.slots, strict=True) if place < count]
 
     def watched(self) -> list[Any]:
         """Return the leaves with values of the trace in the places of arrays."""

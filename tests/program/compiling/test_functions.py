@@ -363,6 +363,28 @@ def test_writes_around_a_function_are_done_at_each_call() -> None:
     assert total == 2
 
 
+@pytest.mark.filterwarnings("ignore::tapenet.errors.CompileWarning")
+@pytest.mark.parametrize("place", ["variable", "attribute", "beside a text"])
+@pytest.mark.parametrize("value", [lambda x: 1.0, lambda x: x[0]])
+def test_writes_into_arrays_around_a_function_are_done_at_each_call(place: str, value: Any) -> None:
+    written = []
+    for compiles in (False, True):
+        array, holder = np.zeros(2), Holder()
+        holder.array = array
+        mixed = ["text", array]
+
+        def f(x: Array, array: Array = array, holder: Holder = holder, mixed: Any = mixed) -> Array:
+            own = array if place == "variable" else holder.array if place == "attribute" else mixed[1]
+            own[0] = own[0] + value(x)
+            return x * 2
+
+        made: Any = tn.compile(f) if compiles else f
+        for i in range(1, 5):
+            assert_same(made(X * i), X * 2 * i)
+        written.append(array)
+    assert_same(written[1], written[0])
+
+
 # ---- random numbers ----
 
 

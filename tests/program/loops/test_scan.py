@@ -6,6 +6,7 @@ import array
 import collections
 import itertools
 import random
+import types
 from typing import Any
 
 import numpy as np
@@ -329,6 +330,10 @@ EFFECTS: dict[str, tuple[Any, Any]] = {
     "iterator": (lambda: itertools.count(1), next),
     "generator of NumPy's": (lambda: np.random.default_rng(0), lambda rng: rng.random()),
     "RandomState": (lambda: np.random.RandomState(0), lambda rng: rng.rand()),
+    "array": (lambda: np.ones(1), bumped),
+    "array in an attribute": (lambda: types.SimpleNamespace(own=np.ones(1)), lambda held: bumped(held.own)),
+    "array beside a text": (lambda: ["text", np.ones(1)], lambda held: bumped(held[1])),
+    "attribute": (lambda: types.SimpleNamespace(own=[1.0]), lambda held: bumped(held.own)),
     "Python's generator": (lambda: random.Random(0), lambda rng: rng.random()),
 }
 
@@ -344,6 +349,27 @@ def test_a_body_with_effects_has_each_of_them_once_a_step(name: str) -> None:
         )
 
     np.testing.assert_allclose(slope(tn.scan), slope(python_scan), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", EFFECTS)
+def test_a_loop_that_ends_by_a_condition_has_each_effect_once_a_step(name: str) -> None:
+    make, effect = EFFECTS[name]
+
+    def python_while(cond: Any, body: Any, carry: Any) -> Any:
+        while cond(carry):
+            carry = body(carry)
+        return carry
+
+    def slope(loop: Any) -> Any:
+        held = make()
+        return tn.grad(lambda c: loop(lambda carry: carry < 100.0, lambda carry: carry * (1.5 + effect(held)), c))(1.5)
+
+    np.testing.assert_allclose(slope(tn.while_loop), slope(python_while), rtol=1e-12)
+
+
+def test_a_condition_that_moves_an_iterator_on_is_asked_once_a_step() -> None:
+    answers = iter([True, True, False])
+    assert tn.grad(lambda c: tn.while_loop(lambda _: next(answers), lambda carry: carry * 3.0, c))(1.5) == 9.0
 
 
 def test_a_body_draws_from_streams_that_all_code_shares_once_a_step() -> None:
