@@ -33,8 +33,8 @@ SMALLEST, SHORTEST, FEWEST_COLUMNS = 2**12, 2**3, 2**3
 # Elements of a row that NumPy reduces as fast, where nothing else is done in their pass.
 LONG_ROW = 2**7
 
-# Elements of a row in memory that short rows are joined to.
-JOINED_ROWS = 2**9
+# Elements of a row in memory that short rows are joined to, and how many of these are left.
+JOINED_ROWS, FEWEST_ROWS = 2**9, 2**3
 
 AnyStep = Instruction | Region | Cells | Stretch | Closed | Panels
 
@@ -173,7 +173,7 @@ def reduction_of(instruction: Instruction, program: Program) -> Reduction | None
     if size < SHORTEST or len(places) != last - first + 1:
         return None
     split, height = (first, 0) if last == count - 1 else (last + 1, size)
-    is_wide = math.prod(shape[split:]) >= FEWEST_COLUMNS or (first == 0 and height)  # whose rows may be joined
+    is_wide = height > 0 or math.prod(shape[split:]) >= FEWEST_COLUMNS  # rows may be joined
     return Reduction(instruction, split, height) if is_wide else None
 
 
@@ -201,15 +201,15 @@ def _is_wide(reduced: Reduced, program: Program) -> bool:
 
 
 def _joined_rows(region: Region, reductions: Sequence[Reduction], program: Program) -> int:
-    """Return how many short rows can be one: where all are reduced to one, and none is broadcast."""
+    """Return how many short rows can be one: where all reductions are down the columns, and nothing is broadcast."""
     shape = program.spaces[reductions[0].instruction.operands[0]].shape or ()
-    split = reductions[0].split
-    if split is None or any(x.height != math.prod(shape[:split]) for x in reductions):
+    height = reductions[0].height
+    if not height or any(x.height != height for x in reductions):
         return 1
     if any(program.spaces[n].shape not in (shape, (), None) for n in region.inputs):
         return 1
-    rows, columns = math.prod(shape[:split]), math.prod(shape[split:])
-    return max(k for k in range(1, max(1, min(rows, JOINED_ROWS // columns)) + 1) if rows % k == 0)
+    most = min(height // FEWEST_ROWS, JOINED_ROWS // math.prod(shape[reductions[0].split :]))
+    return max([k for k in range(2, most + 1) if height % k == 0], default=1)
 
 
 # ---- chunks ----
