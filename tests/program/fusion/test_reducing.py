@@ -106,7 +106,9 @@ def test_short_rows_are_joined_where_nothing_is_broadcast(shape: tuple[int, ...]
 @settings(max_examples=15)
 @given(data=st.data())
 def test_reductions_over_axes_between_others(data: st.DataObject) -> None:
-    shape = data.draw(st.sampled_from([(7, 70, 33), (3, 130, 64), (40, 9, 16), (2, 8, 20, 17), (1, 65, 70), (20, 80, 3), (9, 257, 2)]))
+    shape = data.draw(
+        st.sampled_from([(7, 70, 33), (3, 130, 64), (40, 9, 16), (2, 8, 20, 17), (1, 65, 70), (20, 80, 3), (9, 257, 2)])
+    )
     x, y = (RNG.normal(size=own).astype(data.draw(st.sampled_from("fd"))) for own in (shape, shape[-1:]))
     names = data.draw(st.lists(st.sampled_from(sorted(REDUCTIONS)), min_size=1, max_size=2))
     axes: Any = data.draw(st.sampled_from([1, (1,), -2, tuple(range(1, len(shape) - 1)), 0]))

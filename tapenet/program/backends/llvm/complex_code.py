@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tapenet.kernels.vector_code import Code, Value
+from tapenet.kernels.vector_math import FARTHEST
 
 Pair = tuple[Value, Value]
 
@@ -44,12 +45,29 @@ def _square(c: Code, x: Pair) -> Pair:
     return real, c.two("fadd", cross, cross)
 
 
+def _exp(c: Code, x: Pair) -> Pair:
+    size = c.function("exp", x[0])
+    return c.two("fmul", size, c.function("cos", x[1])), c.two("fmul", size, c.function("sin", x[1]))
+
+
+def outside_of_exp(c: Code, x: Pair) -> Value:
+    """Return where the exponential is left to NumPy: a part is not finite, its angle far, or its size out of range."""
+    sizes = zip(x, (_LARGEST_EXPONENT[c.char], FARTHEST[c.char]), strict=True)
+    # Unordered: NaN is outside, too.
+    parts = [c.compare("uge", c.intrinsic("fabs", part), c.number(limit)) for part, limit in sizes]
+    return c.add(f"or {c.truth} {parts[0]}, {parts[1]}")
+
+
+# Real parts up to which an exponential, and its product with a sine, is a normal number.
+_LARGEST_EXPONENT = {"f": 60.0, "d": 650.0}
+
 OPERATIONS: dict[str, Callable[..., Pair]] = {
     "add": _each("fadd"),
     "subtract": _each("fsub"),
     "multiply": _product,
     "divide": _quotient,
     "square": _square,
+    "exp": _exp,
     "negative": lambda c, x: (c.negative(x[0]), c.negative(x[1])),
     "conjugate": lambda c, x: (x[0], c.negative(x[1])),
     "positive": lambda c, x: x,

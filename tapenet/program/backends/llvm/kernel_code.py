@@ -31,7 +31,7 @@ from tapenet.kernels.vector_math import (
 )
 from tapenet.ops.arrays.indices import ARRAY
 from tapenet.program.backends.llvm import integer_code
-from tapenet.program.backends.llvm.complex_code import OPERATIONS as COMPLEX, Pair
+from tapenet.program.backends.llvm.complex_code import OPERATIONS as COMPLEX, Pair, outside_of_exp
 from tapenet.program.backends.llvm.elements import (
     can_convert,
     computed_in,
@@ -496,6 +496,8 @@ class _Writer:
         if dtype.kind == "i" and name in RELATIONS:
             self.values[out] = integer_code.compare(code, dtype.itemsize * 8, RELATIONS[name], *operands)
         elif dtype.kind == "c" and name in COMPLEX:
+            if name == "exp":
+                self._limit(code, outside_of_exp(code, *operands))
             self.values[out] = COMPLEX[name](code, *operands)
         else:
             self.values[out] = self._computed(code, instruction, operands)

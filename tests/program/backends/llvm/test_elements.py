@@ -116,6 +116,24 @@ def test_complex_numbers(dtype: Any, shape: tuple[int, ...]) -> None:
     compiled(lambda x, y: (x * y, x / y + x), (x, column))
 
 
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_exponentials_of_complex_numbers(dtype: Any) -> None:
+    x = (RNG.normal(size=(2, 301)) * 9).view(np.float64)
+    z = (x[0] + 1j * x[1]).astype(dtype)
+
+    def f(z: Array) -> Any:
+        return (
+            tnp.exp(z) * 2,
+            tnp.real(tnp.exp(1j * tnp.imag(z)) * z),
+            tn.grad(lambda z: tnp.sum(tnp.real(tnp.exp(z))))(z),
+        )
+
+    assert kernels_of(lambda z: tnp.exp(z) * 2, z) == 1
+    edges = np.array([1e3, -1e3, 1e3j, 1e7j, np.inf, -np.inf, np.nan, 1j * np.inf, 0, -0.0, 88.5 + 1.5707963j], dtype)
+    with np.errstate(all="ignore"):
+        compiled(f, (z,), (-z,), (np.resize(edges, z.shape),))
+
+
 @np.errstate(all="ignore")
 def test_complex_infinities_zeros_and_nan_are_numpys() -> None:
     special = np.array([0.0, -0.0, 1.5, -2.0, np.inf, -np.inf, np.nan, 1e-310, 1e300])
