@@ -18,7 +18,7 @@ class Cost:
     """What a program costs.
 
     Attributes:
-        instructions: how many operations it has.
+        instructions: how many operations and guards it has.
         flops: operations on numbers, estimated as `tape.summary()` does.
         bytes: of all arrays that its instructions write; those of views are not written.
         seconds: spent on recording and compiling it.

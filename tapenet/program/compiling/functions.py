@@ -252,13 +252,7 @@ class CompiledFunction(Generic[P, Value]):
 
     def _recorded(self, call: Call) -> Any:
         """Record a call, keep its program, and return its result; run it eagerly where that cannot be."""
-        count = len(call.args)
-        named = [place % count for place in self._donate if -count <= place < count]
-        if len({*named}) < len(self._donate):
-            raise ArgumentError(
-                f"compile: donate_argnums must name positional arguments, of which there are {count}, once each; "
-                f"got {', '.join(map(str, self._donate))}."
-            )
+        self._check_donated(call)
         known = call.around.signatures.setdefault(call.key, Signature())
         environment = call.around.environment
         if known.surroundings is None:
@@ -296,6 +290,16 @@ class CompiledFunction(Generic[P, Value]):
         self._set_eager(known, reason, lasting=not call.around.change)
         return result
 
+    def _check_donated(self, call: Call) -> None:
+        """Raise where what is given up is not a positional argument."""
+        count = len(call.args)
+        named = [place % count for place in self._donate if -count <= place < count]
+        if len({*named}) < len(self._donate):
+            raise ArgumentError(
+                f"compile: donate_argnums must name positional arguments, of which there are {count}, once each; "
+                f"got {', '.join(map(str, self._donate))}."
+            )
+
     def _attempt(
         self,
         known: Signature,
@@ -318,40 +322,41 @@ class CompiledFunction(Generic[P, Value]):
             )
             if varying:
                 self._check_numbers(call, made, environment, restore)
-        numbers = tuple(
-            [
-                (place, number_key(leaf))
-                for place, leaf in enumerate(call.leaves)
-                if type(leaf) in NUMBERS and place not in varying
-            ]
-        )
         with self._lock:
             known.varying = varying
-            waiting = (x for x in known.variants if x.run is None and x.numbers == numbers)
-            variant = next((x for x in waiting if same_ways(x.recorded, made)), None)
-            later = known.variants[call.count :]  # recorded since this call looked for one
+            trouble, variant = self._known_as(made, known, call, environment)
             if variant is not None:
-                trouble = same_constants(variant.recorded, made)
-                if trouble:
-                    return trouble, made.result
-                variant.run = self._compiled(variant.program, variant.recorded, variant.donated)
-                variant.recorded = attrs.evolve(variant.recorded, constants=())  # no array is held longer than needed
-            elif any(x.numbers == numbers and same_programs(x.recorded, made) for x in later):
-                return "", made.result  # another thread was faster
-            else:
-                program = optimized(made.program)
-                given_up = self._given_up(call)
-                is_open = needs_confirmation(made, environment.known_numbers(call.leaves))
-                run = None if is_open else self._compiled(program, made, given_up)
-                kept = attrs.evolve(made, values=(), given=(), constants=() if run is not None else made.constants)
-                variant = Variant(kept, numbers, run, program, 0.0, given_up)
-                known.variants.append(variant)
-            variant.seconds += time.perf_counter() - start
-        if made.is_deferred and variant.run is not None:  # it has values left to compute
+                variant.seconds += time.perf_counter() - start
+        if made.is_deferred and variant is not None and variant.run is not None:  # it has values left to compute
             found, result = variant.answer(call.leaves)
             if found:
-                return "", result
-        return "", made.result
+                return trouble, result
+        return trouble, made.result
+
+    def _known_as(
+        self, made: Recorded, known: Signature, call: Call, environment: Environment
+    ) -> tuple[str, Variant | None]:
+        """Keep a recorded call, or confirm one by it; return what is against that, and the variant that it is now."""
+        leaves = enumerate(call.leaves)
+        numbers = tuple([(i, number_key(x)) for i, x in leaves if type(x) in NUMBERS and i not in known.varying])
+        waiting = (x for x in known.variants if x.run is None and x.numbers == numbers)
+        variant = next((x for x in waiting if same_ways(x.recorded, made)), None)
+        if variant is not None:
+            trouble = same_constants(variant.recorded, made)
+            if trouble:
+                return trouble, None
+            variant.run = self._compiled(variant.program, variant.recorded, variant.donated)
+            variant.recorded = attrs.evolve(variant.recorded, constants=())  # no array is held longer than needed
+            return "", variant
+        later = known.variants[call.count :]  # recorded since this call looked for one
+        if any(x.numbers == numbers and same_programs(x.recorded, made) for x in later):
+            return "", None  # another thread was faster
+        program, given_up = optimized(made.program), self._given_up(call)
+        is_open = needs_confirmation(made, environment.known_numbers(call.leaves))
+        run = None if is_open else self._compiled(program, made, given_up)
+        kept = attrs.evolve(made, values=(), given=(), constants=() if run is not None else made.constants)
+        known.variants.append(Variant(kept, numbers, run, program, 0.0, given_up))
+        return "", known.variants[-1]
 
     def _check_numbers(self, call: Call, made: Recorded, environment: Environment, restore: Callable[[], None]) -> None:
         """Raise where numbers that are inputs change the function: it may ask for their class, or hash them."""
