@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from tapenet.core.argument_checks import shown
 from tapenet.core.leaf_checks import check_differentiable, check_result, dtype_of, matched, zeros_of
+from tapenet.core.ones import one
 from tapenet.core.primitive import Array
 from tapenet.core.pytrees import LEAF, Tree, TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
 from tapenet.core.recorder import Recorder, new_recorder
@@ -218,8 +218,8 @@ def gradient_by_leaf(
     if type(y) is Tensor and y.owner is trace and trace.gradient_check() is None:
         *_, shape, dtype = trace.entries[y.slot]
         if dtype.kind == "f" and (shape == () or of_sum):
-            one = np.ones(shape, dtype) if shape else _one(dtype)
-            (gradient,) = gradient_walk(trace, y, (source,), one, is_last=True)
+            bar = np.ones(shape, dtype) if shape else one(dtype)
+            (gradient,) = gradient_walk(trace, y, (source,), bar, is_last=True)
             return y._value, zeros_of(source) if gradient is None else gradient
     check_result(function, y)
     given = (args[place],)
@@ -253,13 +253,8 @@ def _values_of(trace: Recorder, tree: Tree) -> Tree:
     return tree_map(lambda x: trace.inner(x) if type(x) is Tensor and x.owner is trace else x, tree)
 
 
-@functools.cache
-def _one(dtype: np.dtype[Any]) -> Any:
-    return np.ones((), dtype)[()]
-
-
 def ones_for(y: Tree) -> list[Array]:
     """Return a cotangent of ones for each leaf."""
     if type(y) is Tensor and y.shape == ():
-        return [_one(y.dtype)]
+        return [one(y.dtype)]
     return [np.ones(getattr(leaf, "shape", ()), dtype_of(leaf))[()] for leaf in tree_leaves(y)]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tapenet.core import shapes
+from tapenet.core import ones, shapes
 from tapenet.core.arguments import ABSENT, as_array, axes_of, given, numpy_function
 from tapenet.core.batch_rules import leading, shifted as with_batch_axis
 from tapenet.core.families import elementwise, general, linear
@@ -48,6 +48,9 @@ _batched = leading(axis=with_batch_axis)
 
 def broadcast_back(t: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:
     """Return `t`, a reduction's result, broadcast back over the reduced axes."""
+    known = ones.repeated(t, shape)
+    if known is not None:
+        return known
     return broadcast_to(t if axis is None else with_reduced_axes(t, shape, axis, keepdims), shape)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from tapenet.core.deferred import Deferred, as_read
 from tapenet.core.guards import bitwise_equal, snapshot
 from tapenet.core.nondifferentiable import choice
+from tapenet.core.ones import is_repeated_one
 from tapenet.core.primitive import Array, Primitive
 from tapenet.core.record import NO_PARAMETERS, Entry, Parameters
 from tapenet.core.recorder import WATCHED, Recorder, compute, partition, put_group, record_output
@@ -177,15 +178,25 @@ class ProgramRecorder(Recorder):
         if self.held and id(owner_of(x)) in self.held:
             self.live[id(x)] = x
             return x
+        if is_repeated_one(x):
+            return x
         known = self.constants.get(id(x))
         if known is not None and bitwise_equal(snapshot(known.frozen), x):
             return known.frozen
-        copy = np.array(x, order="K")
-        copy.flags.writeable = False
+        copy = _copied(x)
         if known is None:
             self.constants[id(x)] = Constant(x, copy)
             self.constants[id(copy)] = Constant(x, copy)  # records may come twice
         return copy
+
+
+def _copied(x: Any) -> Any:
+    """Return a copy that nothing writes into; of one number that is repeated, that number alone is copied."""
+    if x.size > 1 and not any(x.strides):
+        return np.broadcast_to(np.array(x[(0,) * x.ndim], x.dtype), x.shape)
+    copy = np.array(x, order="K")
+    copy.flags.writeable = False
+    return copy
 
 
 def owner_of(x: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tapenet.core.deferred import Deferred, as_read
 from tapenet.core.guards import bitwise_equal, snapshot
+from tapenet.core.ones import is_repeated_one
 from tapenet.core.primitive import REGISTRY
 from tapenet.core.pytrees import TreeSpec, leaf_paths_with_static, tree_flatten_with_static, tree_unflatten
 from tapenet.core.tensor import NUMBERS, Tensor, unwrap_closed
@@ -434,7 +435,8 @@ def needs_confirmation(recorded: Recorded, literals: Collection[tuple[type, obje
         literals: the numbers that are written in the function's code, each with its class.
     """
     return any(
-        isinstance(x, np.ndarray | np.generic) or (type(x) is float and _is_computed(x, literals))
+        (isinstance(x, np.ndarray | np.generic) and not is_repeated_one(x))
+        or (type(x) is float and _is_computed(x, literals))
         for x in recorded.program.constants.values()
     )
 

@@ -350,8 +350,10 @@ class _Writer:
         return self.sources.get(number) or Component(number)
 
     def _is_splat(self, number: int) -> bool:
-        """Return whether an input is a constant of one element, which is written into the code."""
-        return number in self.program.constants and self.roles.get(number) == "one"
+        """Return whether an input is a constant number, repeated or not, which is written into the code."""
+        if number not in self.program.constants:
+            return False
+        return self.roles.get(number) == "one" or _is_repeated(self.program.constants[number])
 
     def _dtype(self, number: int) -> np.dtype[Any]:
         """Return the dtype that an input is read in: Python's numbers in that of the kernel."""
@@ -535,7 +537,7 @@ class _Writer:
     def _operand(self, code: Code, number: int, wanted: np.dtype[Any]) -> Any:
         """Return an operand as the operation takes it."""
         if self._is_splat(number):
-            return self._splat(code, np.asarray(self.program.constants[number]).item(), wanted)
+            return self._splat(code, np.asarray(self.program.constants[number]).flat[0].item(), wanted)
         value, own = self.values[number], self.dtypes[number]
         if own.kind == "c":
             return value
@@ -654,6 +656,10 @@ class _Writer:
             Accumulator(self.values[n], name, f"%c{i}", height) for i, (n, name, height) in enumerate(self.reduced)
         ]
         return self.loops.function(arguments, reducing(code, self.loops, accumulators, body, some))
+
+
+def _is_repeated(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.size > 0 and not any(x.strides)
 
 
 def _bits_of(dtype: np.dtype[Any]) -> str:
