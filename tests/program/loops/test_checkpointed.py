@@ -7,10 +7,12 @@ import gc
 import itertools
 import math
 import os
+import random
 import signal
 import subprocess
 import sys
 import tracemalloc
+import types
 import weakref
 from collections import Counter
 from collections.abc import Iterator
@@ -723,3 +725,23 @@ def test_several_threads_walk_one_tape() -> None:
 def test_numbers_of_steps_may_be_ranges_and_arrays_without_axes() -> None:
     for n_or_xs in (range(4), np.int16(4), np.array(4)):
         assert int(tn.checkpointed_loop(lambda c, i: c + i, 0, n_or_xs)) == 6
+
+
+@pytest.mark.parametrize("make", [np.random.default_rng, np.random.RandomState, random.Random])
+@pytest.mark.parametrize("is_held", [False, True])
+def test_draws_from_generators_around_a_step_come_again(make: Any, is_held: bool) -> None:
+    def slope(loop: Any) -> Any:
+        rng = make(0)
+        held = types.SimpleNamespace(inner={"rng": rng})
+        draw = (lambda: held.inner["rng"].normal(0.0, 1.0)) if hasattr(rng, "normal") else lambda: rng.gauss(0.0, 1.0)
+        if not is_held:
+            draw = (lambda: rng.normal(0.0, 1.0)) if hasattr(rng, "normal") else lambda: rng.gauss(0.0, 1.0)
+        return tn.grad(lambda c: loop(lambda carry, i: tnp.tanh(carry + draw()), c))(0.5)
+
+    def python_loop(step: Any, carry: Any) -> Any:
+        for i in range(9):
+            carry = step(carry, i)
+        return carry
+
+    expected = slope(python_loop)
+    np.testing.assert_allclose(slope(lambda step, c: tn.checkpointed_loop(step, c, 9, slots=2)), expected, rtol=1e-12)
