@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -14,7 +16,14 @@ import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.program.backends.llvm import closed_code, step_calls
 from tests.program.comparing import BACKENDS, HAS_LLVM
-from tests.program.observing import assert_equal_values, assert_owned, kinds_of, observed, unchanged
+from tests.program.observing import (
+    assert_equal_values,
+    assert_observed_alike,
+    assert_owned,
+    kinds_of,
+    observed,
+    unchanged,
+)
 
 Array = Any
 
@@ -241,3 +250,105 @@ def test_warnings_and_errors_are_of_the_lines_of_the_function(backend: Any) -> N
             x[1:] for x in expected.warned if "divide by zero" in x[1]
         }
     assert len(compiled.programs) == 1
+
+
+# ---- calls ----
+
+
+class Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
+@attrs.frozen
+class Model:
+    weight: Any
+    bias: Any = None
+    kind: str = attrs.field(default="plain", metadata={"static": True})
+
+
+@dataclasses.dataclass
+class Data:
+    values: Any
+    count: int = 2
+
+
+FACTOR = 2.0
+
+
+def _of_everything(x: Array, *rest: Array, scale: Any = 3.0, **more: Array) -> Any:
+    return x * scale * FACTOR + sum(rest) + sum(more.values())
+
+
+def _too_large(x: Array) -> Array:
+    if x[0] > 2:
+        raise ValueError(f"too large: {x[0]}")
+    return x * 2
+
+
+def _caught(x: Array) -> Any:
+    try:
+        return _too_large(x), ""
+    except ValueError as error:
+        return x, str(error)
+
+
+V = np.arange(3.0) + 1
+CALLS: dict[str, tuple[Callable[..., Any], list[tuple[tuple[Any, ...], dict[str, Any]]]]] = {
+    "everything": (
+        _of_everything,
+        [
+            ((V,), {}),
+            ((V, V), {"scale": 2}),
+            ((V, 1.5), {"y": V}),
+            ((V, 2.5), {"y": V * 2}),
+            ((), {}),
+            ((V,), {"y": "a"}),
+        ],
+    ),
+    "a named tuple": (lambda p: Pair(p.second, p.first * 2), [((Pair(V, n),), {}) for n in (1.0, 2.0, None, V)]),
+    "an attrs class": (
+        lambda m: attrs.evolve(m, weight=m.weight * (2 if m.kind == "plain" else 3)),
+        [((Model(V, bias, kind),), {}) for bias in (None, V, 1) for kind in ("plain", "other")],
+    ),
+    "a dataclass": (
+        lambda d: dataclasses.replace(d, values=d.values * d.count),
+        [((Data(V, n),), {}) for n in (1, 2, 3)],
+    ),
+    "containers": (
+        lambda tree: {"sum": tree["a"][0] + tree["a"][1], "none": None, "text": tree["b"], "all": [tree]},
+        [(({"a": (V, x), "b": text},), {}) for x in (V, 1.0, 2.0) for text in ("x", "y")],
+    ),
+    "an error that values decide": (_too_large, [((V * n,), {}) for n in (1, 1.5, 3, 1, 4)]),
+    "an error that is caught": (_caught, [((V * n,), {}) for n in (1, 1.5, 3, 1, 4)]),
+    "a loop over elements": (
+        lambda x: (sum(a * b for a, b in zip(x, x, strict=True)), max(x), [*x]),
+        [((V * n,), {}) for n in (1, 2)],
+    ),
+    "a loop that values end": (
+        lambda x: len([x := x * 2 for _ in range(9) if x.sum() < 99]),
+        [((V * n,), {}) for n in (1, 2, 9)],
+    ),
+    "conversions": (
+        lambda x: (float(x[0]), int(x[1]), bool(x[2]), f"{x[0]:.2f}", x.tolist()),
+        [((V * n,), {}) for n in (1, 2, 1)],
+    ),
+    "attributes": (
+        lambda x: (x.shape, x.ndim, x.size, x.dtype, len(x), x.T, x.sum(), x.argmax()),
+        [((V * n,), {}) for n in (1, 2)],
+    ),
+    "functions of NumPy": (
+        lambda x: (np.sin(x), np.where(x > 1, x, 0), np.concatenate([x, x])),
+        [((V * n,), {}) for n in (1, 2)],
+    ),
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", CALLS)
+def test_calls_cannot_be_told_apart(name: str, backend: Any) -> None:
+    f, calls = CALLS[name]
+    compiled: Any = tn.compile(f, backend=backend)
+    for _ in range(2):
+        for args, kwargs in calls:
+            assert_observed_alike(observed(compiled, *args, **kwargs), observed(f, *args, **kwargs))
