@@ -73,7 +73,7 @@ def _broadcasts_to(own: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _dtype_of(primitive: Primitive, kinds: tuple[str | type | None, ...]) -> np.dtype[Any] | None:
-    """Return the dtype of a result, from one element of each operand; None where that is no array's of floats."""
+    """Return the dtype of a result, from one element of each operand; None where that is not one of floats."""
     ones = [kind(1) if isinstance(kind, type) else np.ones(1, kind) for kind in kinds]
     with np.errstate(all="ignore"):
         try:

@@ -230,6 +230,7 @@ def surroundings_of(arguments: Any, static: Any, names: Collection[str]) -> Envi
         names: of the attributes that the function reads.
     """
     found = Environment()
+    found.generators += [x for x in inside(static) if isinstance(x, _GENERATORS)]
     found.add(_beyond([static, *_functions_below(arguments, _DEPTH)], {*names}, set()))
     return found.prepared()
 

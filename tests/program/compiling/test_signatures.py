@@ -6,6 +6,7 @@ import functools
 import inspect
 import io
 import pickle
+import random
 import threading
 import time
 import warnings
@@ -227,6 +228,15 @@ def test_attributes_of_static_arguments_are_watched() -> None:
         for _ in range(calls):
             assert_same(made(X, factor), X * factor.number)
         factor.bump()
+
+
+@pytest.mark.parametrize("make", [np.random.default_rng, random.Random])
+def test_draws_from_a_static_argument_are_refused(make: Any) -> None:
+    rng = make(0)
+    draw = "integers" if hasattr(rng, "integers") else "randrange"
+    made = tn.compile(lambda x, rng: x * getattr(rng, draw)(2), static_argnames="rng")
+    with pytest.raises(tn.ArgumentError, match="a generator that is drawn from must be an argument"):
+        made(X, rng)
 
 
 def test_another_function_at_each_call_runs_eagerly_in_the_end() -> None:
