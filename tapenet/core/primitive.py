@@ -96,6 +96,8 @@ class Primitive:
         shape_depends_on: what the shape of the output depends on beside parameters: on the "shapes" of operands alone;
             on the elements of operands that are "masks", or of those that are "integers" or masks; on all "values".
             None for what follows from its kind.
+        takes_donations: whether it takes `donate=True`, and then writes into the operands that its parameter `written`
+            names, which the caller gives up: an optimizer's update.
         flops: counts its operations on numbers; None for the formula that `tapenet.views.flops` has for its name.
         is_own_elementwise: whether it is elementwise and the library's own, so that its rules may be trusted: of `t` of
             the output's shape they give that shape. Those of users and of other packages are checked.
@@ -126,6 +128,7 @@ class Primitive:
     recomputes: bool = False
     has_effects: bool = False
     shape_depends_on: ShapeSource | None = None
+    takes_donations: bool = False
     flops: FlopCount | None = None
     module: str = ""
     is_own_elementwise: bool = attrs.field(init=False)

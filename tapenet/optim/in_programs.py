@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import attrs
 import numpy as np
 
-from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import as_numpy_number
 from tapenet.core.pytrees import (
     TreeSpec,
@@ -29,7 +28,7 @@ from tapenet.core.tensor import NUMBERS, Tensor, is_kept, type_under, unwrap
 from tapenet.errors import ArgumentError
 from tapenet.optim.checks import as_number
 from tapenet.optim.leafwise import Array, is_plain
-from tapenet.optim.optimizer import Leaves, Optimizer, flops_of_update
+from tapenet.optim.optimizer import Leaves, Optimizer, update_of
 
 Params = TypeVar("Params")
 
@@ -67,7 +66,7 @@ def _updated(
     return tuple([as_numpy_number(x) for x in (*results, np.bool_(is_left_out))])
 
 
-_UPDATE = attrs.evolve(choice(_updated, name="update", shape_depends_on="shapes"), flops=flops_of_update)
+_UPDATE = update_of(_updated)
 
 
 def updated_in_program(

@@ -15,7 +15,7 @@ import numpy as np
 
 from tapenet.core.argument_checks import checked_count, checked_flag, checked_number
 from tapenet.core.nondifferentiable import choice
-from tapenet.core.primitive import Shapes
+from tapenet.core.primitive import Primitive, Shapes
 from tapenet.core.pytrees import Tree, TreeSpec, tree_flatten, tree_unflatten
 from tapenet.core.record import Parameters, Shape
 from tapenet.core.tensor import Tensor, is_kept, unwrap
@@ -344,12 +344,18 @@ def _update(
     return tuple(itertools.chain.from_iterable(zip(*columns, strict=True)))
 
 
-def flops_of_update(shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
+def _flops(shapes: Shapes, out: Shape | None, parameters: Parameters) -> int:
     """Count some three operations for each element of gradients, parameters and states."""
     return 3 * sum(math.prod(shape) for shape in shapes if shape is not None)
 
 
-_UPDATE = attrs.evolve(choice(_update, name="update", shape_depends_on="shapes"), flops=flops_of_update)
+def update_of(function: Callable[..., tuple[Array, ...]]) -> Primitive:
+    """Return the operation of an update: a choice, which may write into parameters and states that are given up."""
+    made = choice(function, name="update", shape_depends_on="shapes")
+    return attrs.evolve(made, flops=_flops, takes_donations=True)
+
+
+_UPDATE = update_of(_update)
 
 
 def with_decay(gradient: Array, parameter: Array, weight_decay: Any) -> Array:

@@ -87,13 +87,17 @@ def _needed_after(steps: Sequence[Any], program: Program) -> tuple[dict[int, fro
         if isinstance(step, Instruction):
             if step.guard is not None:
                 is_guarded = True
-            elif step.name == "update" or _bytes(program, step.out) >= LARGE:
+            elif _takes_donations(step) or _bytes(program, step.out) >= LARGE:
                 later[step.out] = frozenset(needed)
                 if not is_guarded:
                     unguarded.add(step.out)
             is_guarded = is_guarded or must_run(step, program)
         needed.update(step.reads if isinstance(step, Instruction) else step[0].inputs)
     return later, unguarded
+
+
+def _takes_donations(instruction: Instruction) -> bool:
+    return instruction.primitive is not None and instruction.primitive.takes_donations
 
 
 def _bytes(program: Program, number: int) -> int:
@@ -297,7 +301,7 @@ class _Writer:
         space = self.program.spaces[instruction.out]
         self.roots[instruction.out] = self._roots(instruction)
         keywords = dict(instruction.parameters)
-        if primitive.name == "update" and self.donated and self._gives_up(instruction):
+        if primitive.takes_donations and self.donated and self._gives_up(instruction):
             keywords["donate"] = True
         given = [f"{name}={self.named(value)}" for name, value in keywords.items()]
         is_ufunc = isinstance(primitive.forward, np.ufunc) and space.is_array and not given
