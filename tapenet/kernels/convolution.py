@@ -50,6 +50,9 @@ AT_ONCE_SIZE = 2**17
 FEW_PLACES = 4
 LARGE_KERNEL_SIZE = 2**18
 
+# Elements that are looked at at a time for what is not finite.
+FINITE_AT_ONCE = 2**16
+
 # Bytes of images that a depthwise convolution works on at a time.
 DEPTHWISE_SIZE = 2**18
 
@@ -91,7 +94,7 @@ def convolve(
         # What is not finite is computed again below, and warns there.
         with np.errstate(over="ignore", invalid="ignore"):
             winograd.convolve(x, kernel, (rows.before, columns.before), y)
-        if np.isfinite(y).all():
+        if _is_finite(y):
             return _done(y.astype(dtype, copy=False) if bias is None else add_bias(y, bias), following)
     code = direct.direct_for(kernel.shape, y.dtype, groups) if y.size else None
     if code is not None and (following is None or y.dtype == dtype):
@@ -106,6 +109,12 @@ def convolve(
 
     share(work, len(x), _work_size(x, kernel, y))
     return _done(y.astype(dtype, copy=False), following)
+
+
+def _is_finite(x: Array) -> bool:
+    """Return whether all elements of an array in C order are finite, with no mask of its size."""
+    flat = x.reshape(-1)
+    return all(np.isfinite(flat[first : first + FINITE_AT_ONCE]).all() for first in range(0, x.size, FINITE_AT_ONCE))
 
 
 def _done(y: Array, following: Followed | None) -> Array:
@@ -157,7 +166,7 @@ def convolve_input(
         x = empty(shape, t.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             winograd.convolve(t, kernel, before, x, turned=True)
-        if np.isfinite(x).all():
+        if _is_finite(x):
             return _done(x.astype(dtype, copy=False), following)
     code = direct.direct_for(kernel.shape, t.dtype, groups) if t.size and direct.shares_input(t, kernel) else None
     if code is not None:
@@ -201,7 +210,7 @@ def convolve_kernel(
     if _is_plain(stride, dilation, groups) and winograd.suits(shape, t.shape, t.dtype):
         with np.errstate(over="ignore", invalid="ignore"):
             kernel = winograd.convolve_kernel(x, t, (rows.before, columns.before))
-        if np.isfinite(kernel).all():
+        if _is_finite(kernel):
             return kernel.astype(dtype, copy=False)
     kernel = zeros(shape, x.dtype)
     code = direct.direct_for(shape, x.dtype, groups) if t.size else None

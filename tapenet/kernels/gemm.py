@@ -76,11 +76,11 @@ class Gemm:
         """Write the product of x (rows, inner) and y (inner, columns) to `out`, and report exceptions as NumPy does."""
         self.stack(x[None], y[None], out[None])
 
-    def stack(self, x: Array, y: Array, out: Array) -> None:
-        """Write the products of x (count, rows, inner) and y (count, inner, columns) to `out`."""
-        self.report(self.function(*self.arguments(x, y, out, self.packed.addresses)))
+    def stack(self, x: Array, y: Array, out: Array, *, adds: bool = False) -> None:
+        """Write the products of x (count, rows, inner) and y (count, inner, columns) to `out`, or add them to it."""
+        self.report(self.function(*self.arguments(x, y, out, self.packed.addresses, adds)))
 
-    def arguments(self, x: Array, y: Array, out: Array, packs: Sequence[int]) -> tuple[int, ...]:
+    def arguments(self, x: Array, y: Array, out: Array, packs: Sequence[int], adds: bool = False) -> tuple[int, ...]:
         """Return what the function takes for stacks of matrices, and for memory to pack the factors to."""
         size = self.dtype.itemsize
         first, first_row, first_column = (s // size for s in x.strides)
@@ -101,7 +101,7 @@ class Gemm:
             x.shape[1],
             y.shape[2],
             y.shape[1],
-            0,
+            int(adds),
             *packs,
         )
 

@@ -206,13 +206,19 @@ def multiply(x: Array, y: Array, out: Array) -> None:
         _add_sums(sums[:1], out, is_first=False)
 
 
-def multiply_stack(x: Array, y: Array, out: Array) -> None:
-    """Write the products of two stacks of matrices to `out`, all in this thread, in as few calls as can be."""
-    _, rows, inner = x.shape
+def multiply_stack(x: Array, y: Array, out: Array, *, adds: bool = False) -> None:
+    """Write or add the products of two stacks of matrices to `out`, all in this thread, in as few calls as can be."""
+    count, rows, inner = x.shape
     columns = y.shape[2]
     gemm = gemm_for(out.dtype) if x.size * columns > SMALL_PRODUCT else None
     if gemm is not None and gemm.fits(x, y, out):
-        gemm.stack(x, y, out)
+        gemm.stack(x, y, out, adds=adds)
+    elif adds:
+        step = max(1, SUMS_SIZE // (rows * columns * out.itemsize))
+        for some in (slice(first, first + step) for first in range(0, count, step)):
+            terms = empty(out[some].shape, out.dtype)
+            multiply_stack(x[some], y[some], terms)
+            np.add(out[some], terms, out=out[some])
     elif min(rows, columns) > 1 and inner <= max(INNER, SMALL_PRODUCT // (rows * columns)) and x.dtype.char in "fdFD":
         _multiply_tiles(x, y, out, SMALL_PRODUCT)
     else:

@@ -119,7 +119,7 @@ def convolve_kernel(x: Array, t: Array, before: Pair) -> Array:
     def work(mine: slice) -> None:
         total: Array | None = None
         for images in _blocks(mine, tiles, width):
-            total = _sum(total, _kernel_products(x[images], t[images], before))
+            total = _kernel_products(x[images], t[images], before, total)
         assert total is not None  # slices are not empty
         totals[mine.start] = total
 
@@ -132,16 +132,12 @@ def convolve_kernel(x: Array, t: Array, before: Pair) -> Array:
     return kernel
 
 
-def _kernel_products(x: Array, t: Array, before: Pair) -> Array:
-    """Compute the cotangent of a transformed kernel from some images: shape (16, C, O)."""
+def _kernel_products(x: Array, t: Array, before: Pair, total: Array | None) -> Array:
+    """Compute the cotangent of a transformed kernel from some images, shape (16, C, O), added to that of others."""
     tiles = _tiles(t.shape)
     transformed = _transformed_images(x, before, tiles).reshape(16, -1, x.shape[3])
-    return _product(transformed.swapaxes(1, 2), _transformed_cotangents(t, tiles).reshape(16, -1, t.shape[3]))
-
-
-def _sum(total: Array | None, term: Array) -> Array:
-    """Add a term to a total, or begin with it."""
-    return term if total is None else np.add(total, term, out=total)
+    cotangents = _transformed_cotangents(t, tiles).reshape(16, -1, t.shape[3])
+    return _product(transformed.swapaxes(1, 2), cotangents, total)
 
 
 def _slabs(channels: int, outputs: tuple[int, ...], width: int) -> list[slice]:
@@ -212,12 +208,12 @@ def _share_images(work: Callable[[slice], None], outputs: tuple[int, ...], width
         share(work, outputs[0], 16 * outputs[0] * rows * columns * width)
 
 
-def _product(a: Array, b: Array) -> Array:
-    """Multiply two stacks of 16 matrices."""
-    out = empty((16, a.shape[1], b.shape[2]), a.dtype)
+def _product(a: Array, b: Array, total: Array | None = None) -> Array:
+    """Multiply two stacks of 16 matrices; where there is a total, add to it and return it."""
+    out = empty((16, a.shape[1], b.shape[2]), a.dtype) if total is None else total
 
     def work(part: slice) -> None:
-        multiply_stack(a[part], b[part], out[part])
+        multiply_stack(a[part], b[part], out[part], adds=total is not None)
 
     share(work, 16, a.nbytes + b.nbytes + out.nbytes)
     return out

@@ -72,6 +72,8 @@ def test_stacks_are_products_of_each(count: int, rows: int, inner: int, columns:
         np.testing.assert_array_equal(out, x @ second)
         products.multiply_stack(x, second, out)
         np.testing.assert_array_equal(out, x @ second)
+        code_for(dtype).stack(x, second, out, adds=True)
+        np.testing.assert_array_equal(out, 2 * (x @ second))
 
 
 @pytest.mark.parametrize("vector_size", [32, 64])

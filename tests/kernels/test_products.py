@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tapenet as tn
 from tapenet.kernels import products
 
 LENGTHS = (0, 1, 2, 65)
@@ -49,3 +50,20 @@ def test_a_product_of_one_column_by_one_row_takes_up_what_is_not_finite() -> Non
     y = np.array([[0.0, 1.0, -np.inf]])
     with np.errstate(invalid="ignore"):
         check(x, y)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+@pytest.mark.parametrize("shape", [(3, 5, 7, 2), (16, 60, 70, 80), (5, 300, 40, 300), (2, 1, 20_000, 3)])
+def test_products_of_stacks_are_added(shape: tuple[int, int, int, int], backend: Any) -> None:
+    rng = np.random.default_rng(0)
+    count, rows, inner, columns = shape
+    x, y = (rng.integers(-3, 4, own).astype(np.float32) for own in ((count, rows, inner), (count, inner, columns)))
+    before = tn.use_backend(backend)
+    try:
+        out = np.full((count, rows, columns), 5, np.float32)
+        products.multiply_stack(x, y, out, adds=True)
+        np.testing.assert_array_equal(out, x @ y + 5)
+        products.multiply_stack(x, y, out)
+        np.testing.assert_array_equal(out, x @ y)
+    finally:
+        tn.use_backend(before)
