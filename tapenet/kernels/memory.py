@@ -3,13 +3,14 @@
 The system clears each page of new memory at its first use: in a training step that took a third of the time. So blocks
 stay here. Each array that `empty` makes lies in a block and refers to a lease of it, and so do all views of the array.
 When the last of them goes, the lease goes, and the block is free. Steps of training ask for the same sizes again and
-again, so a block serves requests of about its own size only, and the one that was freed last comes first: its data may
-still be in a cache. Finding one takes the same time however many arrays are alive.
+again, so a request takes a free block of its own size, the one that was freed last: its data may still be in a cache.
+Finding one takes the same time however many arrays are alive.
 
-When a new block is made, those longest out of use are released until no more than `IDLE_BYTES` are free, or a part of
-the bytes in use: with less, a training step maps again what it has just released. Blocks are mapped from the system,
-and a block that is released goes back there: the C library's allocator is not used, and its settings are not changed.
-Arrays that NumPy's functions return are NumPy's.
+Where none is free, new memory is mapped as long as little more is mapped than was in use at the same time: a step needs
+as much again at its peak. Else free blocks that are neighbours are joined and cut, and where none fit, those longest
+out of use are released for new ones. So what a program needs at its peak is about all that it takes. Blocks are mapped
+from the system, and a block that is released goes back there: the C library's allocator is not used, and its settings
+are not changed. Arrays that NumPy's functions return are NumPy's.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import ctypes
 import itertools
 import math
 import mmap
+import operator
 import sys
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -33,10 +35,19 @@ from tapenet.core.array_types import Array
 # Bytes from which on memory comes from the system; less is quick to get anyway.
 LARGE = 2**18
 
-# Bytes of free blocks that are kept while other sizes are requested: so many, or so large a part of the bytes in use.
-# Measured: a half makes steps of VGG16 and ResNet18 a fifth faster than none, and their peaks a twentieth higher.
-IDLE_BYTES = 2**24
-IDLE_PART = 0.5
+# What may be mapped beside the most bytes that were in use at the same time: a part of them, or `SLACK` bytes where
+# both make no more than `FEW`, among which seldom any can be cut. Measured: with half of it a step of ResNet18 maps a
+# sixth of its memory anew, with this a tenth.
+SLACK_PART = 1 / 32
+SLACK = 2**22
+FEW = 2**25
+
+# Requests after which a peak counts half.
+PEAK_LASTS = 10_000
+
+# How many times as large as a request the free blocks may be that are cut for it: where a large block was cut for a
+# small one, another is mapped for the next large one.
+MOST_CUT = 8
 
 # Bytes from which on the system is asked for huge pages, as NumPy asks: each takes one fault in place of 512.
 HUGE = 2**22
@@ -89,14 +100,14 @@ _HAS_KNOWN_LAYOUT = _has_known_layout(np.empty(1))
 def empty_cache() -> None:
     """Release the memory that tapenet keeps for the next large arrays of its kernels.
 
-    A training step needs memory of the same sizes as the one before, so blocks that nothing refers to are kept: as many
-    as were once in use at the same time. This function gives all of them back to the system at once. Arrays in use are
+    A training step needs as much memory as the one before, so blocks that nothing refers to are kept: about as many
+    bytes as were in use at the same time. This function gives all of them back to the system at once. Arrays in use are
     not touched: their blocks are kept when they go, until the function is called again. Memory that NumPy's own results
     took is the C library's, and stays there or goes as without tapenet.
 
     >>> empty_cache()
     """
-    _pool.release(0)
+    _pool.forget()
 
 
 def cached_bytes() -> int:
@@ -112,12 +123,12 @@ def sparing() -> Iterator[None]:
         yield
     finally:
         _pool.sparing -= 1
-        _pool.release(0)
+        _pool.forget()
 
 
 @attrs.frozen(eq=False)
-class _Block:
-    """Memory from the system.
+class _Mapping:
+    """Memory that came from the system in one piece.
 
     Attributes:
         memory: keeps it mapped.
@@ -130,9 +141,29 @@ class _Block:
     size: int
 
     @classmethod
-    def of(cls, size: int) -> _Block:
+    def of(cls, size: int) -> _Mapping:
         memory = _mapped(size)
         return cls(memory, np.frombuffer(memory, np.uint8).__array_interface__["data"][0], size)
+
+    def clear(self, address: int, size: int) -> None:
+        """Give the pages of a part back to the system, where it can have them while others stay."""
+        if hasattr(mmap, "MADV_DONTNEED") and isinstance(self.memory, mmap.mmap):
+            self.memory.madvise(mmap.MADV_DONTNEED, address - self.address, size)
+
+
+@attrs.frozen(eq=False)
+class _Block:
+    """A part of a mapping, or all of it.
+
+    Attributes:
+        mapping: which it keeps.
+        address: where it begins.
+        size: in bytes.
+    """
+
+    mapping: _Mapping
+    address: int
+    size: int
 
 
 def _mapped(size: int) -> Any:
@@ -169,32 +200,37 @@ class _Pool:
     """Free blocks by their size, as the ends of leases.
 
     There is no lock. A lease may end at any time, within these methods too: its end is a weak reference whose callback
-    is the method of a deque, so that no code of Python's runs that a signal could interrupt.
+    is the method of a deque, so that no code of Python's runs that a signal could interrupt. A block belongs to whoever
+    has taken it out of its deque. So no two leases have the same bytes, whatever interrupts a method; blocks that are
+    lost then go back to the system with the rest of their mapping.
+
+    Attributes:
+        sizes: of all blocks.
+        free: the ends of leases, by the sizes of their blocks.
+        last_requests: the number of the last request for each size.
+        requests: numbers them.
+        sparing: how many threads ask for the least memory, whatever the time.
+        peak: the most bytes in use at the same time, when a block was asked for of which none was free.
+        peak_at: the number of that request.
     """
 
     def __init__(self) -> None:
-        self.sizes: dict[int, int] = {}  # of all blocks, by their addresses
+        self.sizes: dict[weakref.ref[_Block], int] = {}
         self.free: dict[int, deque[_End]] = {}
-        self.last_requests: dict[int, int] = {}  # the number of the last request for each size
+        self.last_requests: dict[int, int] = {}
         self.requests = itertools.count()
-        self.sparing = 0  # how many threads ask for the least memory, whatever the time
+        self.sparing = 0
+        self.peak = self.peak_at = 0
 
     def array(self, shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> Array:
         """Return an array in a free block, or in a new one."""
         size = _rounded(size)
-        self.last_requests[size] = next(self.requests)
-        ends = self.free.get(size)
-        if ends is None:
-            ends = self.free.setdefault(size, deque())
+        self.last_requests[size] = request = next(self.requests)
         try:
-            block = ends.pop().block  # without a look before: another thread may take the last one meanwhile
-        except IndexError:
-            self.release(0 if self.sparing else max(IDLE_BYTES, int(IDLE_PART * self.bytes_in_use())))
-            block = _Block.of(size)
-            self.sizes[block.address] = size
-        lease = _Lease()
-        lease.end = end = _End(lease, ends.append)
-        end.block = block
+            block = self.free[size].pop().block  # without a look before: another thread may take the last one meanwhile
+        except (KeyError, IndexError, AttributeError):  # the last: an interrupt came before its end had a block
+            block = self._found(size, request)
+        lease = self._leased(block)
         lease.__array_interface__ = {
             "shape": shape,
             "typestr": dtype.str,
@@ -203,28 +239,148 @@ class _Pool:
         }
         return np.asarray(lease)
 
-    def bytes_in_use(self) -> int:
-        """Count the bytes of blocks that have a lease."""
-        return sum(self.sizes.copy().values()) - self.free_bytes()
+    def _leased(self, block: _Block) -> _Lease:
+        """Return a lease of a block, which is free when that goes."""
+        ends = self.free.get(block.size)
+        if ends is None:
+            ends = self.free.setdefault(block.size, deque())
+        lease = _Lease()
+        lease.end = end = _End(lease, ends.append)
+        end.block = block
+        return lease
+
+    def _found(self, size: int, request: int) -> _Block:
+        """Return a block of a size of which none is free: cut from others, or a new one."""
+        mapped = self.mapped_bytes()
+        needed = mapped - self.free_bytes() + size
+        most = self._most(needed, request)
+        if mapped + size > most:
+            block = self._cut(size)
+            if block is not None:
+                return block
+            self.release(most - needed)
+        mapping = _Mapping.of(size)
+        return self._block(mapping, mapping.address, size)
+
+    def _most(self, needed: int, request: int) -> int:
+        """Return how many bytes may be mapped, where so many are needed now."""
+        if self.sparing:
+            return needed
+        if needed >= self.peak or request - self.peak_at > PEAK_LASTS:
+            self.peak, self.peak_at = max(needed, self.peak // 2), request
+        return max(int(self.peak * (1 + SLACK_PART)), min(self.peak + SLACK, FEW))
+
+    def _block(self, mapping: _Mapping, address: int, size: int) -> _Block:
+        block = _Block(mapping, address, size)
+        self.sizes[weakref.ref(block, self.sizes.pop)] = size
+        return block
+
+    def _cut(self, size: int) -> _Block | None:
+        """Return a block cut from free ones side by side that exceed its size least; None where none fit."""
+        ends = self._fitting(size)
+        if not ends or not self._take(ends):
+            return None
+        first, length = ends[0].block, sum(end.block.size for end in ends)
+        if length > size:
+            self._leased(self._block(first.mapping, first.address + size, length - size))  # which ends at once
+        return self._block(first.mapping, first.address, size)
+
+    def _fitting(self, size: int) -> list[_End]:
+        """Return the free blocks, side by side in one mapping, that exceed a size least; empty where none fit."""
+        ends = self._by_address()
+        first = total = stop = 0
+        mapping = None
+        least, found = MOST_CUT * size + 1, slice(0)
+        for last, end in enumerate(ends):
+            block = end.block
+            if block.address != stop or block.mapping is not mapping:
+                first, total, mapping = last, 0, block.mapping
+            stop = block.address + block.size
+            total += block.size
+            if total < size:
+                continue
+            while total - ends[first].block.size >= size:
+                total -= ends[first].block.size
+                first += 1
+            if total < least:
+                least, found = total, slice(first, last + 1)
+                if total == size:
+                    break
+        return ends[found]
+
+    def _by_address(self) -> list[_End]:
+        try:
+            return sorted(itertools.chain.from_iterable(self.free.copy().values()), key=_address_of)
+        except AttributeError:  # an interrupt came before an end had a block
+            self._drop_blockless()
+            return self._by_address()
+
+    def _drop_blockless(self) -> None:
+        for ends in self.free.copy().values():
+            for end in ends.copy():
+                if not hasattr(end, "block"):
+                    with contextlib.suppress(ValueError, IndexError):  # another thread has dropped it
+                        ends.remove(end)
+
+    def _take(self, ends: Sequence[_End]) -> bool:
+        """Take free blocks, if all of them are still free."""
+        for i, end in enumerate(ends):
+            try:
+                self.free[end.block.size].remove(end)
+            except (ValueError, IndexError):  # another thread has taken it, or changes the deque
+                for taken in ends[:i]:
+                    self.free[taken.block.size].append(taken)
+                return False
+        return True
+
+    def mapped_bytes(self) -> int:
+        """Count the bytes of all blocks."""
+        return sum(self.sizes.copy().values())
 
     def free_bytes(self) -> int:
-        """Count the bytes of blocks that have none."""
+        """Count the bytes of blocks that have no lease."""
         return sum(size * len(ends) for size, ends in self.free.copy().items())
 
     def release(self, keep: int) -> None:
-        """Drop free blocks, those longest out of use first, until there are no more than `keep` bytes of them."""
-        free = self.free.copy()
+        """Give free blocks back, those longest out of use first, until there are no more than `keep` bytes of them."""
         excess = self.free_bytes() - keep
-        for size in sorted(free, key=lambda size: self.last_requests.get(size, 0)):
-            while free[size] and excess > 0:
-                with contextlib.suppress(IndexError):  # another thread has taken it
-                    self.sizes.pop(free[size].popleft().block.address, None)
+        if excess <= 0:
+            return
+        for run in sorted(self._runs(), key=self._last_request):
+            if excess > 0 and self._take(run):
+                first, size = run[0].block, sum(end.block.size for end in run)
                 excess -= size
+                if size < first.mapping.size:  # which other blocks keep
+                    first.mapping.clear(first.address, size)
+
+    def _runs(self) -> list[list[_End]]:
+        """Return the free blocks, those side by side in one mapping together."""
+        runs: list[list[_End]] = []
+        stop, mapping = 0, None
+        for end in self._by_address():
+            block = end.block
+            if block.address != stop or block.mapping is not mapping:
+                runs.append([])
+                mapping = block.mapping
+            runs[-1].append(end)
+            stop = block.address + block.size
+        return runs
+
+    def _last_request(self, run: list[_End]) -> int:
+        return max(self.last_requests.get(end.block.size, 0) for end in run)
+
+    def forget(self) -> None:
+        """Give all free blocks back, and begin anew to count how much is needed at the same time."""
+        self.release(0)
+        self.peak = 0
+
+
+_address_of: Callable[[_End], int] = operator.attrgetter("block.address")
 
 
 def _rounded(size: int) -> int:
     """Round to a size of blocks, of which there are eight to each doubling, so that there are few sizes."""
-    step = 1 << max(12, size.bit_length() - 4)
+    step = max(mmap.PAGESIZE, 1 << max(12, size.bit_length() - 4))
     return -(-size // step) * step
 
 
