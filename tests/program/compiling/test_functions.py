@@ -363,6 +363,32 @@ def test_writes_around_a_function_are_done_at_each_call() -> None:
     assert total == 2
 
 
+class Meter:
+    def __init__(self) -> None:
+        self.entered = self.left = 0
+
+    def __enter__(self) -> None:
+        self.entered += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.left += 1
+
+
+def test_what_a_with_statement_writes_is_written_at_each_call() -> None:
+    meter = Meter()
+
+    def f(x: Array) -> Array:
+        with meter:
+            return x * 2
+
+    made = tn.compile(f)
+    with pytest.warns(CompileWarning, match="assigns to the attribute"):
+        assert_same(made(X), X * 2)
+    for _ in range(4):
+        assert_same(made(X), X * 2)
+    assert (meter.entered, meter.left) == (5, 5)
+
+
 @pytest.mark.filterwarnings("ignore::tapenet.errors.CompileWarning")
 @pytest.mark.parametrize("place", ["variable", "attribute", "beside a text"])
 @pytest.mark.parametrize("value", [lambda x: 1.0, lambda x: x[0]])
