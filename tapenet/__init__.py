@@ -271,6 +271,7 @@ _provided.compile = _at_first_call("program.compiling.functions", "compile")
 _provided.tape_of = _tape_of
 _provided.is_large, _provided.pooled = _is_large, _pooled
 _provided.jvp = _at_first_call("transforms.products", "jvp")
+_provided.scan = _at_first_call("program.loops.scan", "scan")
 _provided.scipy = lambda: _imported("scipy")
 _provided.vjp = _at_first_call("transforms.products", "vjp")
 

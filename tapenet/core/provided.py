@@ -15,6 +15,7 @@ class Provided:
         tape_of: the GradientTape of a trace, None for a trace that is not a tape's.
         is_large: whether an array is so large that its results are worth memory that is used again.
         pooled: an elementwise function with large results in such memory.
+        scan: a loop whose body is recorded once.
         scipy: imports `tapenet.scipy`.
         compile: the transform of `tapenet.program`, for functions that offer to compile what they compute.
         jvp, vjp: the transforms, for the few rules that differentiate a function rather than state its derivative.
@@ -25,6 +26,7 @@ class Provided:
     tape_of: Callable[..., Any]
     is_large: Callable[[Any], bool]
     pooled: Callable[..., Callable[..., Any]]
+    scan: Callable[..., Any]
     scipy: Callable[[], Any]
     compile: Callable[..., Any]
     jvp: Callable[..., Any]

@@ -8,6 +8,7 @@ written out.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,6 +36,7 @@ class Fused:
             first `count` operands`; a cotangent that is not used comes as None, one that is not wanted may be None.
         written_out: the outputs alone, of operations that are recorded.
         batch: the rule of `vmap`.
+        looped: as `written_out`, but with loops of `tn.scan`, for a program that is written in C.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Fused:
     backward: Callable[..., Sequence[Array | None]]
     written_out: Function
     batch: BatchRule | None = None
+    looped: Function | None = None
 
     def primitive(self) -> Primitive:
         """Return the primitive of the function, and register it with that of its derivative."""
@@ -54,7 +57,7 @@ class Fused:
                 self._pulled,
                 joint_pullback=_pullback(self._pulled_written_out, self._read_alone),
                 joint_pushforward=_pushforward(self._pulled_written_out, self._read_alone),
-                written_out=self._pulled_written_out,
+                written_out=functools.partial(self._pulled_written_out, own=self.looped),
             )
         )
 
@@ -75,7 +78,7 @@ class Fused:
                 joint_pushforward=self._pushed,
                 joint_reads_out=True,
                 batch=self.batch,
-                written_out=self.written_out,
+                written_out=self.looped or self.written_out,
             )
         )
 
@@ -95,9 +98,12 @@ class Fused:
             np.zeros(x.shape, x.dtype) if bar is None else bar for x, bar in zip(operands, pulled, strict=False)
         )
 
-    def _pulled_written_out(self, *arrays: Array, wanted: Sequence[bool], **parameters: Any) -> tuple[Array, ...]:
+    def _pulled_written_out(
+        self, *arrays: Array, wanted: Sequence[bool], own: Function | None = None, **parameters: Any
+    ) -> tuple[Array, ...]:
+        function = own or self.written_out
         (*operands, last), bars = arrays[: self.count + 1], arrays[len(arrays) - self.outputs :]
-        outputs, pullback = vjp(lambda *own: self.written_out(*own, last, **parameters), *operands)
+        outputs, pullback = vjp(lambda *xs: function(*xs, last, **parameters), *operands)
         filled = [np.zeros(y.shape, y.dtype) if bar is None else bar for y, bar in zip(outputs, bars, strict=True)]
         pulled: tuple[Array, ...] = pullback(tuple(filled))
         return pulled

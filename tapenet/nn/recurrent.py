@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tapenet.core.batch_rules import broadcast_examples
 from tapenet.core.batching import one_by_one
 from tapenet.core.nondifferentiable import branch_condition
 from tapenet.core.primitive import BatchRule, Primitive
+from tapenet.core.provided import provided
 from tapenet.core.tensor import read_value
 from tapenet.errors import ArgumentError, ArgumentTypeError
 from tapenet.kernels import recurrent as kernels
@@ -54,38 +56,66 @@ def _gru_step(z: Array, h: Array, kernel: Array, bias: Array) -> Array:
 # ---- all steps, time first ----
 
 
-def _moved(mask: Array | None, step: int, new: Array, old: Array) -> Array:
-    return new if mask is None else where(mask[step][..., None], new, old)
+# A loop takes a step `(states, (z, mask)) -> (states, states)`, states, and z and mask with the steps along axis 0.
+
+Loop = Callable[[Callable[..., Any], tuple[Array, ...], tuple[Array, Any]], tuple[Any, Any]]
 
 
-def _rnn_written_out(x: Array, h: Array, kernel: Array, recurrent: Array, bias: Array, mask: Any) -> tuple[Array, ...]:
-    z, hs = _gates(x, kernel, bias), []
-    for step in range(z.shape[0]):
-        h = _moved(mask, step, _rnn_step(z[step], h, recurrent), h)
-        hs.append(h)
-    return (stack(hs),)
+def _unrolled(
+    step: Callable[..., Any], states: tuple[Array, ...], xs: tuple[Array, Any]
+) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    """Take the steps one by one, as `scan` does, but each with operations of its own."""
+    z, mask = xs
+    rows = []
+    for i in range(z.shape[0]):
+        states, row = step(states, (z[i], None if mask is None else mask[i]))
+        rows.append(row)
+    return states, tuple(map(stack, zip(*rows, strict=True)))
+
+
+def _scanned(
+    step: Callable[..., Any], states: tuple[Array, ...], xs: tuple[Array, Any]
+) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    """Take the steps in a loop."""
+    made: tuple[Any, Any] = provided.scan(step, states, xs)
+    return made
+
+
+def _all_steps(
+    loop: Loop, step: Callable[..., tuple[Array, ...]], states: tuple[Array, ...], z: Array, mask: Any
+) -> tuple[Array, ...]:
+    """Compute the states after each step; where the mask does not hold they stay."""
+
+    def moved(states: tuple[Array, ...], x: tuple[Array, Any]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        own, holds = x
+        new = step(own, *states)
+        if holds is not None:
+            new = tuple(where(holds[..., None], after, before) for after, before in zip(new, states, strict=True))
+        return new, new
+
+    found: tuple[Array, ...] = loop(moved, states, (z, mask))[1]
+    return found
+
+
+def _rnn_written_out(
+    loop: Loop, x: Array, h: Array, kernel: Array, recurrent: Array, bias: Array, mask: Any
+) -> tuple[Array, ...]:
+    return _all_steps(loop, lambda z, h: (_rnn_step(z, h, recurrent),), (h,), _gates(x, kernel, bias), mask)
 
 
 def _lstm_written_out(
-    x: Array, h: Array, c: Array, kernel: Array, recurrent: Array, bias: Array, mask: Any
+    loop: Loop, x: Array, h: Array, c: Array, kernel: Array, recurrent: Array, bias: Array, mask: Any
 ) -> tuple[Array, ...]:
-    z, hs, cs = _gates(x, kernel, bias), [], []
-    for step in range(z.shape[0]):
-        h_next, c_next = _lstm_step(z[step], h, c, recurrent)
-        h, c = _moved(mask, step, h_next, h), _moved(mask, step, c_next, c)
-        hs.append(h)
-        cs.append(c)
-    return stack(hs), stack(cs)
+    return _all_steps(loop, lambda z, h, c: _lstm_step(z, h, c, recurrent), (h, c), _gates(x, kernel, bias), mask)
 
 
 def _gru_written_out(
-    x: Array, h: Array, kernel: Array, recurrent: Array, bias: Array, recurrent_bias: Array, mask: Any
+    loop: Loop, x: Array, h: Array, kernel: Array, recurrent: Array, bias: Array, recurrent_bias: Array, mask: Any
 ) -> tuple[Array, ...]:
-    z, hs = _gates(x, kernel, bias), []
-    for step in range(z.shape[0]):
-        h = _moved(mask, step, _gru_step(z[step], h, recurrent, recurrent_bias), h)
-        hs.append(h)
-    return (stack(hs),)
+    def step(z: Array, h: Array) -> tuple[Array, ...]:
+        return (_gru_step(z, h, recurrent, recurrent_bias),)
+
+    return _all_steps(loop, step, (h,), _gates(x, kernel, bias), mask)
 
 
 def _gates(x: Array, kernel: Array, bias: Array) -> Array:
@@ -115,15 +145,22 @@ def _by_sequences(states: int) -> BatchRule:
     return rule
 
 
-_rnn_loop = Fused(
-    "rnn_sequence", 5, 1, kernels.rnn, kernels.rnn_backward, _rnn_written_out, _by_sequences(1)
-).primitive()
-_gru_loop = Fused(
-    "gru_sequence", 6, 1, kernels.gru, kernels.gru_backward, _gru_written_out, _by_sequences(1)
-).primitive()
-_lstm_loop = Fused(
-    "lstm_sequence", 6, 2, kernels.lstm, kernels.lstm_backward, _lstm_written_out, _by_sequences(2)
-).primitive()
+def _sequence(name: str, count: int, states: int, kernel: Any, backward: Any, written_out: Any) -> Primitive:
+    return Fused(
+        name,
+        count,
+        states,
+        kernel,
+        backward,
+        functools.partial(written_out, _unrolled),
+        _by_sequences(states),
+        functools.partial(written_out, _scanned),
+    ).primitive()
+
+
+_rnn_loop = _sequence("rnn_sequence", 5, 1, kernels.rnn, kernels.rnn_backward, _rnn_written_out)
+_gru_loop = _sequence("gru_sequence", 6, 1, kernels.gru, kernels.gru_backward, _gru_written_out)
+_lstm_loop = _sequence("lstm_sequence", 6, 2, kernels.lstm, kernels.lstm_backward, _lstm_written_out)
 
 
 # ---- cells ----

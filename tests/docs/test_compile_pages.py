@@ -13,7 +13,7 @@ GUIDES = ROOT / "docs" / "guides"
 PACKAGE = ROOT / "tapenet" / "program"
 
 
-@pytest.mark.parametrize("name", ["compile", "inside_compile"])
+@pytest.mark.parametrize("name", ["compile", "inside_compile", "c"])
 def test_examples_give_what_is_shown(name: str) -> None:
     failed, tried = doctest.testfile(str(GUIDES / f"{name}.md"), module_relative=False)
     assert failed == 0

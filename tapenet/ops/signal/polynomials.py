@@ -120,7 +120,7 @@ def _without_zeros_in_front(p: Array) -> Array:
 
 @branch_condition
 def _is_zero(x: Array) -> bool:
-    return bool(np.all(np.asarray(x) == 0))
+    return bool(np.all(x == 0))
 
 
 @numpy_function(np.polydiv)

@@ -120,6 +120,11 @@ def _files(w: Writer, origins: Mapping[int, str]) -> CFiles:
     """Return the texts of both files."""
     program, arguments, notes = w.program, [], []
     for i, n in enumerate(program.inputs):
+        if program.spaces[n].dtype is None:
+            raise ArgumentError(
+                f"to_c: arguments must be arrays and numbers; got {origins.get(n, f'input {i}')}, which draws random "
+                "numbers. Draw them outside of the function, and pass them as an argument."
+            )
         w.names[n] = f"x{i}"
         arguments.append(f"{w.type(n)} x{i}" if w.is_number(n) else f"const {w.type(n)} *x{i}")
         notes.append(f"   x{i}: {program.spaces[n]}" + (f", {in_comment(origins[n])}" if n in origins else ""))

@@ -24,6 +24,9 @@ from tapenet.program.passes.rewriting import new_numbers, with_values_replaced
 from tapenet.program.recording.environment import Environment
 from tapenet.program.recording.tracing import Recorded, record
 
+# Guards of how many steps a loop takes: a stand-in would take as many by chance alone.
+_COUNTED = frozenset({"while_loop"})
+
 # Functions of functions: deeper ones are taken for those that call themselves.
 _DEEPEST = 8
 
@@ -47,8 +50,10 @@ def expanded(program: Program, can_write: CanWrite) -> Program:
 
 
 def _may_change(instruction: Instruction) -> bool:
-    primitive = instruction.primitive
-    return primitive is None or not (primitive.has_effects or primitive.name == "scan")
+    primitive, guard = instruction.primitive, instruction.guard
+    if guard is not None:
+        return guard.name not in _COUNTED
+    return primitive is not None and not (primitive.has_effects or primitive.name == "scan")
 
 
 def _written_out(program: Program, instruction: Instruction, above: Mapping[int, tuple[str, ...]]) -> Program | None:
@@ -92,6 +97,9 @@ def _attempt(
 def _answers(made: Recorded, answer: Any) -> bool:
     """Return whether a guard that was recorded gives the answer, wherever the guards in it hold."""
     if made.places or len(made.leaves) != 1:
+        return False
+    # Of a branch there are two answers. A number that is read is that of the stand-in, which tells nothing.
+    if not all(x.guard is not None and x.guard.function is bool for x in made.program if x.primitive is None):
         return False
     own = made.leaves[0]
     return isinstance(own, bool | int | float | np.generic) and bool(own == answer)

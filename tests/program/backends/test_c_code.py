@@ -466,6 +466,15 @@ def test_cpp_includes_the_header_twice_and_calls_the_function(tmp_path: Path) ->
     assert found == "-4 2 2 0"
 
 
+def test_recurrent_networks_are_loops_of_any_length() -> None:
+    def states(x: Array, w: Array) -> Array:
+        return tn.nn.lstm(x, w, w, w[0])[0]
+
+    for f in (states, tn.grad(lambda x, w: tnp.sum(states(x, w) ** 2))):
+        texts = [tn.compile(f).lower(np.ones((2, steps, 3)), np.ones((3, 12))).to_c() for steps in (4, 100)]
+        assert len(texts[1].splitlines()) <= len(texts[0].splitlines())
+
+
 def test_comments_say_which_argument_is_which() -> None:
     program = tn.compile(lambda state, gain: state["a*/b"] * gain).lower({"a*/b": np.ones(3)}, np.float32(2))
     text = program.to_c("scaled")
@@ -500,7 +509,16 @@ def test_it_is_self_contained_and_small() -> None:
         ),
         (lambda x: tnp.sort(x * 1j), (np.ones(2),), "to_c: operations must be .*; got argsort of complex"),
         (lambda x: x + complex(0, np.inf), (np.ones(2),), "to_c: complex constants must be finite; got infj"),
-        (lambda x, rng: x * rng.random(2), (np.ones(2), np.random.default_rng(0)), "to_c: "),
+        (
+            lambda x: tn.while_loop(lambda c: tnp.sum(c) < 10, lambda c: c * 2, x),
+            (np.ones(2),),
+            "to_c: guards must be of .*; got guard while_loop, at .* and tn.scan for a loop",
+        ),
+        (
+            lambda x, rng: x * rng.random(2),
+            (np.ones(2), np.random.default_rng(0)),
+            "to_c: arguments must be arrays and numbers; got rng, which draws random numbers. Draw them outside",
+        ),
         (lambda x: tnp.argsort(tnp.sum(x)), (np.ones(2),), "to_c: argsort must be of arrays with axes; got a number"),
         (lambda x: tnp.sum(x)[tnp.sum(x) > 0], (np.ones(2),), "to_c: masks must be arrays with axes; got the truth"),
     ],

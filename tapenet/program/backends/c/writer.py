@@ -69,7 +69,7 @@ class Writer:
         if space.dtype is None or space.dtype.char not in TYPES or not space.dtype.isnative:
             raise ArgumentError(
                 f"to_c: arrays must be of float32, float64, complex64, complex128, integers or booleans; got {space}. "
-                "Give f other arguments."
+                "Cast the arguments, and what the function makes, to one of these."
             )
         return TYPES[space.dtype.char]
 
