@@ -34,7 +34,8 @@ from tapenet.program.loops.checkpointing.carries import Generators, bytes_of_lea
 from tapenet.program.loops.checkpointing.leaves import Loop, Run, with_leaves
 from tapenet.program.loops.checkpointing.operations import LOOP
 from tapenet.program.loops.checkpointing.plans import Plan
-from tapenet.program.recording.environment import Environment, environment_of, with_values
+from tapenet.program.recording.copies import with_values
+from tapenet.program.recording.environment import Environment, environment_of
 from tapenet.views.sizes import readable
 
 _NAME = "checkpointed_loop"

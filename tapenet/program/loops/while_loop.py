@@ -18,7 +18,8 @@ from tapenet.core.pytrees import (
 from tapenet.core.tensor import Tensor, read_only, read_single_value, record_guard, resolve, unwrap
 from tapenet.program.loops.scan import scan
 from tapenet.program.loops.steps import Loop, arrays_in
-from tapenet.program.recording.environment import Environment, environment_of, with_values
+from tapenet.program.recording.copies import with_values
+from tapenet.program.recording.environment import Environment, environment_of
 
 
 def while_loop(cond: Callable[[Any], Any], body: Callable[[Any], Any], carry: Tree) -> Tree:

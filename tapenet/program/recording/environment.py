@@ -1,7 +1,6 @@
 """What a function takes from around it: the arrays and numbers of its closure, globals, defaults and fields.
 
-A program must not freeze them: they are inputs that are read at each call. While the function is recorded a copy of it
-runs in which they are values of the recording; it is the same code, with other cells and globals.
+A program must not freeze them: they are inputs that are read at each call, or watched.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ from tapenet.transforms.transformed import Transformed
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep
 _LIBRARIES = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib", "stdlib"))
 _SMALL = 2**20  # bytes of an array that is copied lest a recording write into it
-_DEPTH = 20  # of functions that hold functions
+DEPTH = 20  # of functions that hold functions
 _MOST_OBJECTS = 1000  # that are watched, of a program that reaches more
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 _DICTS = (dict, types.MappingProxyType)
@@ -81,7 +80,7 @@ class Place:
     def read(self) -> Any:
         """Return what is held there now."""
         if type(self.holder) is types.CellType:
-            return self.holder.cell_contents if _is_bound(self.holder) else None
+            return self.holder.cell_contents if is_bound(self.holder) else None
         if type(self.holder) in _DICTS:
             return self.holder.get(self.name)
         return getattr(self.holder, self.name, None)
@@ -216,7 +215,7 @@ class Environment:
 def environment_of(f: Callable[..., Any]) -> Environment:
     """Find what a function visibly takes from around it, also through other functions."""
     found, seen = Environment(), set[Any]()
-    _visit(f, found, seen, _DEPTH)
+    _visit(f, found, seen, DEPTH)
     beyond = _beyond(found.namespaces, found.names, seen)
     found.add(beyond)
     found.names = beyond.names
@@ -233,7 +232,7 @@ def surroundings_of(arguments: Any, static: Any, names: Collection[str]) -> Envi
     """
     found = Environment()
     found.generators += [x for x in inside(static) if isinstance(x, _GENERATORS)]
-    found.add(_beyond([static, *_functions_below(arguments, _DEPTH)], {*names}, set()))
+    found.add(_beyond([static, *_functions_below(arguments, DEPTH)], {*names}, set()))
     return found.prepared()
 
 
@@ -262,7 +261,7 @@ def _beyond(namespaces: list[Any], names: set[str], seen: set[Any]) -> Environme
                 if (id(x), name) not in seen:
                     seen.add((id(x), name))
                     for function in _definitions(x, name, found):
-                        _visit(function, found, seen, _DEPTH)
+                        _visit(function, found, seen, DEPTH)
                     _visit_attribute(Place(x, name), found, seen)
     return found
 
@@ -271,8 +270,8 @@ def _reach(value: Any, reached: dict[int, Any], found: Environment, seen: set[An
     """Visit functions, and note objects whose attributes may be read."""
     for x in inside(value):
         x = x() if isinstance(x, weakref.ref) else x
-        if isinstance(x, (*_FUNCTIONS, Primitive, Transformed)) or is_node(type(x)):
-            _visit(x, found, seen, _DEPTH)
+        if isinstance(x, (*FUNCTIONS, Primitive, Transformed)) or is_node(type(x)):
+            _visit(x, found, seen, DEPTH)
         if len(reached) < _MOST_OBJECTS and ((isinstance(x, types.FunctionType) and x.__dict__) or _is_namespace(x)):
             if id(x) not in reached and not isinstance(x, types.ModuleType | types.FunctionType):
                 found.sizes += [(names, len(names)) for names in _dictionaries(x)]
@@ -308,7 +307,7 @@ def _points(values: Sequence[Any]) -> list[tuple[Any, tuple[Any, ...]]]:
 
 
 def _visit(f: Any, found: Environment, seen: set[Any], depth: int) -> None:
-    f = _inlined(f)
+    f = inlined(f)
     if id(f) in seen or depth == 0 or isinstance(f, NondifferentiableFunction | Program):
         return
     seen.add(id(f))
@@ -319,13 +318,13 @@ def _visit(f: Any, found: Environment, seen: set[Any], depth: int) -> None:
     elif isinstance(f, Primitive | Transformed):
         found.namespaces += _rules_of(f)
     else:
-        for place in _places_of(f):
+        for place in places_of(f):
             if (id(place.holder), place.name) not in seen:
                 seen.add((id(place.holder), place.name))
                 _visit_place(place, f, found, seen, depth)
-        if not isinstance(f, _FUNCTIONS):
+        if not isinstance(f, FUNCTIONS):
             found.namespaces.append(f)
-        if isinstance(f, types.FunctionType) and _is_users(f):
+        if isinstance(f, types.FunctionType) and is_users(f):
             _visit_code(f, found)
 
 
@@ -337,7 +336,7 @@ def _visit_place(place: Place, f: Any, found: Environment, seen: set[Any], depth
     elif _may_change(place, f, value):
         found.others.append((place, value))
     reader = f.__func__ if isinstance(f, types.MethodType) else f
-    is_read = isinstance(reader, types.FunctionType) and _is_users(reader)
+    is_read = isinstance(reader, types.FunctionType) and is_users(reader)
     if not kept:
         _visit_parts(value, place.name, f, found, seen)
         found.arrays += _small_arrays_in(value)
@@ -393,7 +392,7 @@ def _rules_of(f: Any) -> list[Any]:
         held: list[Any] = list(f.made_by[2:] if f.made_by[0] is custom_jvp else f.made_by[3:])
     else:
         held = [f.pullbacks, f.pushforwards, f.joint_pullback, f.joint_pushforward] if f.is_users else []
-    return [x for x in inside(held) if isinstance(x, _FUNCTIONS) or is_node(type(x))]
+    return [x for x in inside(held) if isinstance(x, FUNCTIONS) or is_node(type(x))]
 
 
 def _shows_containers(f: Any) -> bool:
@@ -411,7 +410,7 @@ def _methods_of_operators(x: Any) -> list[str]:
 
 
 def _is_method(x: Any) -> bool:
-    return isinstance(x, types.FunctionType) and not x.__code__.co_filename.startswith("<") and _is_users(x)
+    return isinstance(x, types.FunctionType) and not x.__code__.co_filename.startswith("<") and is_users(x)
 
 
 def _definitions(x: Any, name: str, found: Environment) -> Iterator[Any]:
@@ -496,7 +495,7 @@ def _is_namespace(x: Any) -> bool:
     return not name.startswith(("tapenet.", "numpy"))  # also one of another package, such as argparse's
 
 
-def _inlined(f: Any) -> Any:
+def inlined(f: Any) -> Any:
     """Return the function that a compiled or transformed function calls; anything else as it is."""
     while (isinstance(f, Transformed) and not _has_rules(f)) or hasattr(type(f), "inlined"):
         f = f.function if isinstance(f, Transformed) else f.inlined
@@ -523,8 +522,8 @@ def is_kept(value: Any) -> bool:
     return any(arrays) and all(is_array or isinstance(x, _NUMBERS) for is_array, x in zip(arrays, leaves, strict=True))
 
 
-_ARRAYS = frozenset({Tensor, np.ndarray})
-_FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
+ARRAYS = frozenset({Tensor, np.ndarray})
+FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
 _MISSING = object()
 # Methods with names of two underscores that no operator calls, or that are called where code writes.
 _NOT_BY_OPERATORS = frozenset(
@@ -536,15 +535,15 @@ _NOT_BY_OPERATORS = frozenset(
         *("reduce", "reduce_ex", "getstate", "setstate", "copy", "deepcopy"),
     )
 )
-_HOLDS_NONE = (*_FUNCTIONS, *_NUMBERS, *_GENERATORS, np.ndarray, np.generic, Tensor)
+_HOLDS_NONE = (*FUNCTIONS, *_NUMBERS, *_GENERATORS, np.ndarray, np.generic, Tensor)
 
 
 def _functions_below(value: Any, depth: int) -> Iterator[Any]:
     """Return the functions in the fields of what a kept value is made of."""
-    if type(value) in _ARRAYS:
+    if type(value) in ARRAYS:
         return
-    value = _inlined(value)
-    if isinstance(value, _FUNCTIONS):
+    value = inlined(value)
+    if isinstance(value, FUNCTIONS):
         yield value
     elif depth and isinstance(value, tuple | list | dict):
         for part in value.values() if isinstance(value, dict) else value:
@@ -556,12 +555,12 @@ def _functions_below(value: Any, depth: int) -> Iterator[Any]:
 
 def _functions_in(value: Any) -> Iterator[Any]:
     """Return the functions that a value is or holds, where copies of it can hold others."""
-    for x in map(_inlined, inside(value, (tuple, list, dict))):
-        if isinstance(x, (*_FUNCTIONS, Primitive, Transformed)) or is_node(type(x)):
+    for x in map(inlined, inside(value, (tuple, list, dict))):
+        if isinstance(x, (*FUNCTIONS, Primitive, Transformed)) or is_node(type(x)):
             yield x
 
 
-def _places_of(f: Any) -> Iterator[Place]:
+def places_of(f: Any) -> Iterator[Place]:
     """Return the places that a function, a partial function, a method or a callable object reads."""
     if isinstance(f, types.MethodType):
         yield Place(f, "__self__")
@@ -570,8 +569,8 @@ def _places_of(f: Any) -> Iterator[Place]:
         yield from (Place(f, name) for name in ("func", "args", "keywords"))
     elif isinstance(f, types.FunctionType):
         cells = zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)
-        yield from (Place(cell, name) for name, cell in cells if _is_bound(cell))
-        if _is_users(f):
+        yield from (Place(cell, name) for name, cell in cells if is_bound(cell))
+        if is_users(f):
             yield from (Place(f.__globals__, name) for name in globals_of(f.__code__) if name in f.__globals__)
         yield from (Place(f, name) for name in ("__defaults__", "__kwdefaults__") if getattr(f, name))
     elif is_node(type(f)):
@@ -583,126 +582,11 @@ def _is_users_file(path: str) -> bool:
     return not path.startswith(_PACKAGE) and not path.startswith(_LIBRARIES) and not path.startswith("<frozen")
 
 
-def _is_users(f: types.FunctionType) -> bool:
+def is_users(f: types.FunctionType) -> bool:
     return _is_users_file(f.__code__.co_filename)
 
 
-# ---- a copy of a function, with other values around it ----
-
-
-def with_values(f: Callable[..., Any], places: Sequence[Place], values: Sequence[Any]) -> Callable[..., Any]:
-    """Return a function of the same code that finds these values in these places."""
-    changed = {(id(place.holder), place.name): value for place, value in zip(places, values, strict=True)}
-    copied: Callable[..., Any] = _Copies(changed).of(f, _DEPTH)
-    return copied
-
-
-@attrs.define(eq=False)
-class _Copies:
-    """Copies of functions, by the identity of what they are of; `changed` is by holder and name."""
-
-    changed: dict[tuple[int, str], Any]
-    made: dict[int, Any] = attrs.field(factory=dict)
-    modules: dict[int, dict[str, Any]] = attrs.field(factory=dict)
-    needed: dict[int, bool] = attrs.field(factory=dict)
-
-    def of(self, value: Any, depth: int) -> Any:
-        """Return the copy of a value; itself where nothing in it changes."""
-        value = _inlined(value)
-        if id(value) in self.made:
-            return self.made[id(value)]
-        if isinstance(value, Recording) or not self._needs(value, set(), depth):
-            return value
-        if isinstance(value, types.FunctionType):
-            return self._function(value, depth)
-        if isinstance(value, types.MethodType):
-            return types.MethodType(
-                self._at(Place(value, "__func__"), depth), self._at(Place(value, "__self__"), depth)
-            )
-        if isinstance(value, functools.partial):
-            args, keywords = (self._at(Place(value, name), depth) for name in ("args", "keywords"))
-            return functools.partial(self._at(Place(value, "func"), depth), *args, **keywords)
-        if isinstance(value, dict):
-            return {key: self.of(x, depth) for key, x in value.items()}
-        if isinstance(value, tuple | list):
-            parts = [self.of(x, depth) for x in value]
-            return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
-        copy = object.__new__(type(value))
-        self.made[id(value)] = copy
-        for name in field_names(type(value)):
-            object.__setattr__(copy, name, self._at(Place(value, name), depth))
-        return copy
-
-    def _at(self, place: Place, depth: int) -> Any:
-        """Return what a copy finds at a place."""
-        key = (id(place.holder), place.name)
-        if key not in self.changed:
-            return self.of(place.read(), depth - 1)
-        self._fit_functions(self.changed[key], depth - 1)
-        return self.changed[key]
-
-    def _fit_functions(self, made: Any, depth: int) -> None:
-        """Put copies of functions into the fields of a pytree that was made for the recording."""
-        if type(made) in _ARRAYS:
-            return
-        if depth and isinstance(made, tuple | list | dict):
-            for part in made.values() if isinstance(made, dict) else made:
-                self._fit_functions(part, depth - 1)
-        elif depth and is_node(type(made)):
-            for name in field_names(type(made)):
-                value = getattr(made, name, None)
-                if isinstance(_inlined(value), _FUNCTIONS):
-                    object.__setattr__(made, name, self.of(value, depth - 1))
-                else:
-                    self._fit_functions(value, depth - 1)
-
-    def _needs(self, value: Any, open_: set[int], depth: int) -> bool:
-        """Return whether anything that a value reaches changes."""
-        value = _inlined(value)
-        if id(value) in self.needed:
-            return self.needed[id(value)]
-        if id(value) in open_ or depth == 0:
-            return False
-        open_.add(id(value))
-        if isinstance(value, tuple | list | dict):
-            parts = value.values() if isinstance(value, dict) else value
-            nested = (x for x in parts if callable(x) or isinstance(x, tuple | list | dict))
-            return any(self._needs(x, open_, depth) for x in nested)
-        needs = any(
-            (id(place.holder), place.name) in self.changed or self._needs(place.read(), open_, depth - 1)
-            for place in _places_of(value)
-        )
-        if needs:
-            self.needed[id(value)] = True
-        return needs
-
-    def _function(self, f: types.FunctionType, depth: int) -> types.FunctionType:
-        names = globals_of(f.__code__) if _is_users(f) else ()
-        cells = [types.CellType() for _ in f.__closure__ or ()]
-        module = self._module(f.__globals__) if names else f.__globals__
-        copy = types.FunctionType(f.__code__, module, f.__name__, f.__defaults__, tuple(cells) or None)
-        self.made[id(f)] = copy
-        copy.__kwdefaults__ = f.__kwdefaults__
-        copy.__dict__.update(f.__dict__)
-        copy.__module__, copy.__qualname__ = f.__module__, f.__qualname__
-        for name, cell, own in zip(f.__code__.co_freevars, cells, f.__closure__ or (), strict=True):
-            if _is_bound(own):
-                cell.cell_contents = self._at(Place(own, name), depth)
-        for name in names:
-            if name in f.__globals__:
-                module[name] = self._at(Place(f.__globals__, name), depth)
-        for name in ("__defaults__", "__kwdefaults__"):
-            if getattr(f, name):
-                setattr(copy, name, self._at(Place(f, name), depth))
-        return copy
-
-    def _module(self, names: dict[str, Any]) -> dict[str, Any]:
-        if id(names) not in self.modules:
-            self.modules[id(names)] = dict(names)
-        return self.modules[id(names)]
-
-
-def _is_bound(cell: types.CellType) -> bool:
+def is_bound(cell: types.CellType) -> bool:
     try:
         _ = cell.cell_contents
     except ValueError:

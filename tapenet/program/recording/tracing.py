@@ -25,8 +25,9 @@ from tapenet.ops.arrays.shaping import memory_order
 from tapenet.program.instructions import Instruction, Program
 from tapenet.program.recording.building import program_of
 from tapenet.program.recording.containers import holds_still, parts_of
+from tapenet.program.recording.copies import with_values
 from tapenet.program.recording.deferring import may_defer
-from tapenet.program.recording.environment import Environment, with_values
+from tapenet.program.recording.environment import Environment
 from tapenet.program.recording.generators import TracedGenerator, shared_streams, state_of
 from tapenet.program.recording.orders import Order, copied, has_order, order_of
 from tapenet.program.recording.recorder import (
