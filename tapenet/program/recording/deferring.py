@@ -59,7 +59,7 @@ def _kind_of(x: Any, shape: tuple[int, ...]) -> str | type | None:
     """Return what the dtype of a result depends on: a dtype's character, or a Python number's type; None for others."""
     if type(x) in (float, int):
         return type(x) if abs(x) <= _LARGEST_INTEGER or type(x) is float else None
-    if type(x) is np.ndarray and not x.flags.c_contiguous:  # whose memory order the result takes
+    if type(x) is np.ndarray and any(x.strides) and not x.flags.c_contiguous:  # whose memory order the result takes
         return None
     if type(x) not in (np.ndarray, Deferred) and not isinstance(x, np.floating):
         return None

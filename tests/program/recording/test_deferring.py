@@ -211,3 +211,15 @@ def test_inside_other_transforms(backend):
         for _ in range(2):
             for a, b in zip(tree_leaves(step(given)), tree_leaves(transform(given)), strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+
+
+def test_gradients_of_sums_are_deferred_from_what_is_summed_on(computed: list[str]) -> None:
+    step = tn.compile(tn.grad(lambda x: tnp.sum(tnp.sin(x) * x)))
+    first = step(X)
+    assert computed == ["sin", "multiply"]  # what is summed
+    np.testing.assert_allclose(first, np.cos(X) * X + np.sin(X), rtol=1e-13, atol=1e-15)
+    repeated = tn.compile(lambda x: np.broadcast_to(np.ones(()), x.shape) * x)
+    for _ in range(3):
+        result = repeated(X.reshape(2, -1))
+        np.testing.assert_array_equal(result, X.reshape(2, -1))
+        assert result.flags.c_contiguous
