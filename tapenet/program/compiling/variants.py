@@ -223,8 +223,9 @@ def _are_leaves_alike(x: Any, y: Any) -> bool:
     x, y = np.asarray(x), np.asarray(y)
     if (x.shape, x.dtype) != (y.shape, y.dtype):
         return False
-    if x.dtype.kind not in "fc":
-        return bool(np.array_equal(x, y))
+    is_equal = np.array_equal(x, y)  # one pass over memory, where what follows takes many
+    if is_equal or x.dtype.kind not in "fc":
+        return is_equal
     size = np.max(np.abs(x[np.isfinite(x)]), initial=0)
     return bool(np.allclose(x, y, _ROUNDING, _ROUNDING * size, equal_nan=True))
 
