@@ -183,8 +183,15 @@ def _scanned(*operands: Array, step: Step) -> tuple[Array, ...]:
 
 
 def recurrence_for(step: Step) -> Recurrence | None:
-    """Return all steps as one kernel, compiled once; None where the body has none."""
+    """Return all steps as one kernel, compiled at the second run; None where the body has none.
+
+    Outside of compiled functions a loop is recorded anew at each call, and runs once: a kernel takes as long to write
+    as a thousand steps.
+    """
     if "recurrence" not in step.compiled:
+        if not step.compiled.setdefault("has_run", False):
+            step.compiled["has_run"] = True
+            return None
         program = optimized(step.program)
         step.compiled["recurrence"] = recurrence_of(program, step.carries, step.xs, step.count)
     found: Recurrence | None = step.compiled["recurrence"]

@@ -169,6 +169,10 @@ class _Writer:
         kernel = kernel_of(region, rows, cut=1, sources=self.sources, results=results)
         if kernel is None:
             return None
-        module = module_of({kernel.text: "kernel0"}, [kernel])
-        library = compile_module(lambda: module, module, passes="")
+        library = _library(module_of({kernel.text: "kernel0"}, [kernel]))
         return Recurrence(self.program, self.carries, self.xs, self.shape, kernel, library, self.arrays)
+
+
+@functools.lru_cache(maxsize=64)
+def _library(module: str) -> Library:
+    return compile_module(lambda: module, module, passes="")
