@@ -19,6 +19,7 @@ from tapenet.core.primitive import REGISTRY
 from tapenet.core.record import Shape
 from tapenet.kernels.backends import has_machine_code
 from tapenet.kernels.machine_code import Library, compile_module
+from tapenet.kernels.memory import empty
 from tapenet.kernels.objects import finds_data
 from tapenet.program.backends.llvm.kernel_code import Kernel, is_known_elementwise, kernel_of, module_of
 from tapenet.program.fusion.cell_rules import Component
@@ -65,8 +66,8 @@ class Recurrence:
         ends = self.carries, self.carries + self.xs
         given: dict[str, list[Any]] = {"around": [np.asarray(x, order="C") for x in operands[ends[1] :]]}
         given["x"] = [np.ascontiguousarray(x[::-1] if reverse else x) for x in operands[ends[0] : ends[1]]]
-        given["carry"] = [np.empty((count + 1, size), np.asarray(x).dtype) for x in operands[: ends[0]]]
-        given["y"] = [np.empty((count, size), spaces[n].dtype) for n in self.program.outputs[self.carries :]]
+        given["carry"] = [empty((count + 1, size), np.asarray(x).dtype) for x in operands[: ends[0]]]
+        given["y"] = [empty((count, size), spaces[n].dtype) for n in self.program.outputs[self.carries :]]
         for rows, first in zip(given["carry"], operands, strict=False):
             rows[0] = np.reshape(first, -1)
         values = [given[kind][place] for kind, place in (self.arrays[n] for n in self.kernel.operands)]
