@@ -37,7 +37,7 @@ LARGE = 2**18
 
 # What may be mapped beside the most bytes that were in use at the same time: a part of them, or `SLACK` bytes where
 # both make no more than `FEW`, among which seldom any can be cut. Measured: with half of it a step of ResNet18 maps a
-# sixth of its memory anew, with this a tenth.
+# sixth of its memory again, with this a tenth.
 SLACK_PART = 1 / 32
 SLACK = 2**22
 FEW = 2**25
@@ -370,7 +370,7 @@ class _Pool:
         return max(self.last_requests.get(end.block.size, 0) for end in run)
 
     def forget(self) -> None:
-        """Give all free blocks back, and begin anew to count how much is needed at the same time."""
+        """Give all free blocks back, and count from 0 how much is needed at the same time."""
         self.release(0)
         self.peak = 0
 
