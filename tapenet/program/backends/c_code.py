@@ -142,10 +142,10 @@ def _files(w: Writer, origins: Mapping[int, str]) -> CFiles:
         "arguments": "".join(f"{argument}, " for argument in arguments),
     }
     names = [argument.split("*")[-1].split()[-1] for argument in (*arguments, "work")]
-    text = "\n".join((*arguments, *w.tables, *w.lines))
+    text = "\n".join((*arguments, *(tables := w.used_tables()), *w.lines))
     source = _SOURCE.format(
         includes="".join(f"#include <{header}.h>\n" for header in sorted(_headers_of(text))),
-        tables="".join(f"\n{table}\n" for table in w.tables),
+        tables="".join(f"\n{table}\n" for table in tables),
         unused=" ".join(f"(void){name};" for name in names),
         body="\n".join(w.lines),
         **texts,

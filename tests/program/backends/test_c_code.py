@@ -295,6 +295,8 @@ SUBJECTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         tn.value_and_grad(weighted(matrices), (0, 1, 2)),
         of((4, 4), (4, 3), (2, 4, 4), dtype=np.float64),
     ),
+    "sorts_of_nothing": (lambda x: (tnp.sort(x), x % 0.7, tnp.cumsum(x), x + np.ones(1)), (np.ones((2, 0)),)),
+    "sizes_of_truths": (lambda t: (abs(t), ~t, t ^ True), (np.array([True, False]),)),
     "matrices_empty": (lambda x, b: (tnp.linalg.inv(x), tnp.linalg.solve(x, b)), (np.ones((0, 0)), np.ones((0, 2)))),
     "masked": (masked, of((3, 4, 2), (2,))),
     "masked_gradient": (tn.value_and_grad(weighted(masked), (0, 1)), of((3, 4, 2), (2,), dtype=np.float64)),

@@ -131,6 +131,7 @@ EXPRESSIONS: dict[str, str] = {
     "square of u": "(uint64_t){0} * (uint64_t){0}",
     "absolute of i": "{0} < 0 ? 0 - (uint64_t){0} : (uint64_t){0}",
     "absolute of u": "{0}",
+    "absolute of b": "{0}",
     "reciprocal of i": "{0} == 0 ? 0 : 1 / {0}",
     "fmod of i": "{1} == 0 || {1} == -1 ? 0 : {0} % {1}",
     **{f"{name} of {kind}": "{0}" for name in ("floor", "ceil", "trunc", "rint") for kind in "iu"},

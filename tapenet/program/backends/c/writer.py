@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -33,7 +34,7 @@ class Writer:
     Attributes:
         lines: of its body.
         names: of arrays the pointer, of numbers the variable.
-        tables: arrays that are constants.
+        tables: arrays that are constants, and functions, by name.
         owners: of values in the arena, the one whose memory each lies in.
         bodies: of loops, by the number of what the loop gives.
         parts: of tuples, by index the number of each part that is read.
@@ -43,7 +44,7 @@ class Writer:
     name: str
     lines: list[str] = attrs.field(factory=list)
     names: dict[int, str] = attrs.field(factory=dict)
-    tables: list[str] = attrs.field(factory=list)
+    tables: dict[str, str] = attrs.field(factory=dict)
     arena: Arena = attrs.field(factory=Arena)
     places: dict[int, int] = attrs.field(factory=dict)
     owners: dict[int, int] = attrs.field(factory=dict)
@@ -93,7 +94,7 @@ class Writer:
         """Write an array that is a constant, and return its name."""
         name = f"{self.name}_c{len(self.tables)}"
         values = ", ".join(map(literal, np.ravel(x))) or "0"
-        self.tables.append(f"static const {kind or TYPES[x.dtype.char]} {name}[{max(1, x.size)}] = {{{values}}};")
+        self.tables[name] = f"static const {kind or TYPES[x.dtype.char]} {name}[{max(1, x.size)}] = {{{values}}};"
         return name
 
     def make(self, number: int) -> str:
@@ -149,10 +150,13 @@ class Writer:
         if is_complex:
             words = {"mag": f"cabs{f}", "conj": f"conj{f}", "re": f"creal{f}", "im": f"cimag{f}"}
         real = kind.removesuffix(" complex")
-        written = text.format(name=own, kind=kind, real=real, f=f, F="FLT" if f else "DBL", **words)
-        if written not in self.tables:
-            self.tables.append(written)
+        self.tables[own] = text.format(name=own, kind=kind, real=real, f=f, F="FLT" if f else "DBL", **words)
         return own
+
+    def used_tables(self) -> list[str]:
+        """Return the texts of the tables and functions that the lines use: loops of nothing use none."""
+        used = set(re.findall(r"\w+", "\n".join(self.lines)))
+        return [text for name, text in self.tables.items() if name in used]
 
     # ---- lines and loops ----
 
