@@ -13,6 +13,7 @@ import pytest
 import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.core.pytrees import tree_flatten
+from tapenet.scipy import special
 from tapenet.scipy.linalg import cho_factor, cho_solve, solve_triangular
 from tests.program.backends.c_library import Compiled, assert_gives, needs_compiler
 
@@ -294,6 +295,17 @@ SUBJECTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "matrices_gradient": (
         tn.value_and_grad(weighted(matrices), (0, 1, 2)),
         of((4, 4), (4, 3), (2, 4, 4), dtype=np.float64),
+    ),
+    "special_functions": (
+        lambda x, p: [
+            *(getattr(special, name)(x) for name in ("psi", "gammaln", "gamma", "ndtr", "exprel", "log_expit", "entr")),
+            *(getattr(special, name)(p) for name in ("erfinv", "ndtri", "logit", "expit")),
+            *(getattr(special, name)(x, x[::-1]) for name in ("xlogy", "xlog1py", "rel_entr", "kl_div")),
+        ],
+        (
+            np.array([-3.3, -0.5, 0.0, 1e-12, 0.3, 1.2, 7.5, 20.0, np.inf, np.nan]),
+            np.array([0.0, 1e-300, 1e-9, 0.2, 0.50001, 0.9, 1 - 1e-12, 1.0, np.nan]),
+        ),
     ),
     "sorts_of_nothing": (lambda x: (tnp.sort(x), x % 0.7, tnp.cumsum(x), x + np.ones(1)), (np.ones((2, 0)),)),
     "sizes_of_truths": (lambda t: (abs(t), ~t, t ^ True), (np.array([True, False]),)),

@@ -52,7 +52,7 @@ _SPECIAL = {
     "special.exp10": "pow{f}(10, {0})",
     "special.ndtr": "erfc{f}({0} * -0.70710678118654752440{f}) / 2",
     "special.expit": "1 / (1 + exp{f}(-{0}))",
-    "special.logit": "log{f}({0} / (1 - {0}))",
+    "special.logit": "{0} > 0.3{f} && {0} < 0.7{f} ? 2 * atanh{f}(2 * {0} - 1) : log{f}({0} / (1 - {0}))",
     "special.log_expit": "{0} < 0 ? {0} - log1p{f}(exp{f}({0})) : -log1p{f}(exp{f}(-{0}))",
     "special.xlogy": "{0} == 0 && {1} == {1} ? 0 : {0} * log{f}({1})",
     "special.xlog1py": "{0} == 0 && {1} == {1} ? 0 : {0} * log1p{f}({1})",
