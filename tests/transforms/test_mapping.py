@@ -267,7 +267,7 @@ def test_what_needs_one_value_is_refused_with_the_line(needed_by: str, f: Callab
     ("what", "f"),
     [
         ("x[mask]", lambda x: x[x > 0]),
-        ("x[mask]", lambda x: tn.at(x)[x > 0].set(1.0)),
+        ("x[mask]", lambda x: tn.at(x)[x > 0].get()),
         ("nonzero", lambda x: np.nonzero(x)),
         ("nonzero", lambda x: np.where(x > 0)),
         ("flatnonzero", lambda x: np.flatnonzero(x)),

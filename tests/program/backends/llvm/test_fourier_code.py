@@ -41,7 +41,8 @@ def test_transforms_of_real_arrays(data: st.DataObject) -> None:
         return tnp.fft.rfft(x * 2, axis=axis, norm=norm), tnp.fft.irfft(half * 2, n, axis, norm)
 
     is_known = x.size // n >= transforms.FEWEST_LINES
-    assert sum(len(stretch.steps) > 0 for stretch in stretches_of(f, x, half)) == is_known
+    # Two large transforms share no array: a stretch for each of them.
+    assert any(stretch.steps for stretch in stretches_of(f, x, half)) == is_known
     compiled(f, (x, half), scale=4, floor=4.0)
 
 
