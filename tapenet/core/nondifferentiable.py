@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
@@ -44,6 +45,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 _NUMBERS = frozenset({bool, int, float, complex})
+_SETTINGS = (str, tuple, type(None), type)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -64,6 +66,11 @@ class NondifferentiableFunction:
     is_users: bool = False
     shape_depends_on: ShapeSource | None = None
     as_choice: Primitive = attrs.field(init=False)  # the same of the library's own choices: it stays on their tape
+    names: tuple[str, ...] = attrs.field(init=False)  # of its arguments by position; none of a ufunc, whose are numbers
+
+    @names.default
+    def _names(self) -> tuple[str, ...]:
+        return () if isinstance(self.forward, np.ufunc) else _names_by_position(self.forward)
 
     @as_choice.default
     def _as_choice(self) -> Primitive:
@@ -78,6 +85,8 @@ class NondifferentiableFunction:
 
     def __call__(self, *operands: Any, **parameters: Any) -> Any:
         """Compute on the values under Tensors, return plain values or mapped ones, and record a guard."""
+        if self.names and any(isinstance(x, _SETTINGS) for x in operands):
+            operands, parameters = self._with_names(operands, parameters)
         if any(map(is_chosen, operands)):
             return self.as_choice(*operands, **parameters)
         values = [self._unwrapped_operand(x) for x in operands]
@@ -91,6 +100,16 @@ class NondifferentiableFunction:
             result = self._mapped(trace, values, keywords)
         record_guard(self.name, self, operands, parameters, result)
         return result
+
+    def _with_names(
+        self, operands: tuple[Any, ...], parameters: Mapping[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return settings behind the arrays by name, as an axis or a side: an operand on a trace is a number."""
+        place = next(k for k, x in enumerate(operands) if isinstance(x, _SETTINGS))
+        settings = operands[place:]
+        if len(operands) > len(self.names) or any(type(x) is Tensor or hasattr(x, "dtype") for x in settings):
+            return operands, dict(parameters)
+        return operands[:place], {**dict(zip(self.names[place:], settings, strict=False)), **parameters}
 
     def _kept(self, trace: Trace, values: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
         """Return arrays as values on the trace, and anything else off it: that was read."""
@@ -202,11 +221,17 @@ def _place_of_out(function: Callable[..., Any]) -> int:
     if isinstance(function, np.ufunc):
         return function.nin
     is_numpys = (getattr(function, "__module__", None) or "").startswith("numpy")
-    try:
-        names = list(inspect.signature(function).parameters) if is_numpys else []
-    except ValueError:  # older versions of NumPy tell no signature of compiled functions, of which none has `out`
-        names = []
+    names = _names_by_position(function) if is_numpys else ()
     return names.index("out") if "out" in names else sys.maxsize
+
+
+def _names_by_position(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names of the arguments that may be given by position and by name, up to the first that may not."""
+    try:
+        given = inspect.signature(function).parameters.values()
+    except ValueError:  # older versions of NumPy tell no signature of compiled functions, of which none has `out`
+        return ()
+    return tuple(x.name for x in itertools.takewhile(lambda x: x.kind is x.POSITIONAL_OR_KEYWORD, given))
 
 
 def documented(ours: Callable[..., Any], function: Callable[..., Any], doc: str | None) -> Callable[..., Any]:

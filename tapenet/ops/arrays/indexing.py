@@ -472,12 +472,14 @@ class IndexedUpdate:
             return None
         mask, x = arrays[0], self._x
         behind = _axes_behind(index, mask.ndim, x.ndim)
+        if behind < 0:
+            return None
         value = value if hasattr(value, "dtype") else np.asarray(value)
         shape = value.shape
         while len(shape) > behind and shape[0] == 1:  # one value for all elements, or one row for all rows
             shape = shape[1:]
         fits = zip(shape[::-1], x.shape[::-1], strict=False)
-        if behind < 0 or len(shape) > behind or any(n not in (1, m) for n, m in fits):
+        if len(shape) > behind or any(n not in (1, m) for n, m in fits):
             return None
         before = x.ndim - behind - mask.ndim
         if x.shape[before : before + mask.ndim] != mask.shape:

@@ -15,7 +15,7 @@ from tapenet.core.families import elementwise, identity, piecewise_constant
 from tapenet.core.nondifferentiable import choice
 from tapenet.core.primitive import Array, bind
 from tapenet.core.record import NO_PARAMETERS
-from tapenet.core.tensor import Tensor
+from tapenet.core.tensor import NUMBERS, Tensor
 from tapenet.errors import ArgumentError
 from tapenet.kernels import elementwise as kernels
 from tapenet.ops.elementwise.choices import equal, greater, isnan, less, not_equal
@@ -340,5 +340,15 @@ def clip(
     bounds = given(a_min=a_min, a_max=a_max, min=min, max=max)
     refuse("clip", keywords)
     low, high = (bounds.get("min", bounds.get("a_min")), bounds.get("max", bounds.get("a_max")))
-    # An infinite bound is never the result: a missing one needs no primitive of its own.
-    return _clip(a, -np.inf if low is None else low, np.inf if high is None else high)
+    # A bound that no number lies beyond is never the result: a missing one needs no primitive of its own.
+    least, most = (low, high) if low is not None and high is not None else _limits(a, low, high)
+    return _clip(a, least if low is None else low, most if high is None else high)
+
+
+def _limits(*operands: Array | None) -> tuple[Any, Any]:
+    """Return the least and the largest number of the dtype that the operands have together."""
+    parts = [x if type(x) in NUMBERS or hasattr(x, "dtype") else np.asarray(x) for x in operands if x is not None]
+    dtype = np.result_type(*(getattr(x, "dtype", x) for x in parts))
+    if dtype.kind == "b":
+        return False, True
+    return (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) if dtype.kind in "iu" else (-np.inf, np.inf)

@@ -56,6 +56,8 @@ RESULTS: dict[str, Callable[[Any], Any]] = {
     "signs": lambda x: (-x, +x, abs(x)),
     "powers": lambda x: (x**2, x**3, 2**x),
     "elementary": lambda x: (tnp.exp(x), tnp.sin(x) * tnp.cos(x) + x, tnp.tanh(x)),
+    "missing bounds": lambda x: (tnp.clip((x > 1) * 3, None, 2), tnp.clip((x > 1) * np.int8(3), [1000], None)),
+    "settings by position": lambda x: ((x > 1).all(None), tnp.searchsorted(np.arange(3.0), x, "right")),
     "parts": lambda x: (tnp.real(x), tnp.imag(x), tnp.conj(x)),
     "reductions": lambda x: (tnp.sum(x), tnp.mean(x), tnp.sum(x, keepdims=True), tnp.any(x), tnp.prod(x)),
     "cumulative": lambda x: (tnp.cumsum(x), tnp.ravel(x), tnp.atleast_1d(x)),

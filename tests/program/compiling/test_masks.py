@@ -46,6 +46,26 @@ def test_updates_at_masks_are_one_program(method: str, name: str, backend: Any, 
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "index",
+    [
+        lambda x: (0, x[0] > 1.5),
+        lambda x: (x[:, 0] > 1.5, 0),
+        lambda x: (None, x > 1.5),
+        lambda x: (slice(0, 4, 2), x[0] > 1.5),
+    ],
+)
+def test_masks_beside_other_indices_are_recorded(index: Any, method: str, rng: np.random.Generator) -> None:
+    def f(x: Array) -> Array:
+        return getattr(tn.at(x)[index(x)], method)(1.7)
+
+    compiled: Any = tn.compile(f, fullgraph=True)
+    for _ in range(4):
+        x = rng.uniform(1, 2, (4, 3))
+        assert_same(compiled(x), f(x))
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_updates_at_masks_are_mapped(method: str, rng: np.random.Generator) -> None:
     def f(x: Array, value: Array) -> Array:
         return getattr(tn.at(x)[x > 1.5], method)(value)
