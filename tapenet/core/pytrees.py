@@ -30,9 +30,9 @@ _KEEPING_ORDER.__enter__()  # for good: the namespace is the library's own
 _STATIC = "tapenet.static"
 _STATIC_IN_DATACLASS = "static"  # JAX's word, so that one declaration does for both
 _REGISTERING = threading.Lock()  # threads may meet a class for the first time at once
-_LEAVES: set[type] = {Tensor}  # types known to be no pytrees
 _CONTAINERS: set[type] = set()  # types among them that may hold a Tensor, and then stand for it
 _BARE = frozenset({Tensor, np.ndarray, np.float64, np.float32, float})  # the usual ones, which need no looking into
+_LEAVES: set[type] = {*_BARE}  # types known to be no pytrees
 
 Tree = Any
 Node = TypeVar("Node")

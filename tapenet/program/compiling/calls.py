@@ -134,7 +134,7 @@ def looked_up(
     reason = ""
     try:
         keys: Any = tuple([leaf_key(leaf) for leaf in leaves])
-        key = (spec, keys, static, told_apart(static))
+        key = (spec, keys, static, static and told_apart(static))
         known = around.signatures.get(key)  # compares it with those of equal hash
     except UnsupportedError as error:
         reason = str(error)

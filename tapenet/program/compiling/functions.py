@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import attrs
-import numpy as np
+from numpy.random import Generator
 
 from tapenet.core.argument_checks import check_transform, checked_choice, checked_flag, shown
 from tapenet.core.pytrees import tree_flatten_with_static, tree_unflatten
@@ -224,10 +224,9 @@ class CompiledFunction(Generic[P, Value]):
                 leaves[i] = resolve(leaf)
                 if type(leaves[i]) is Tensor:
                     return None
-        has_generators = np.random.Generator in kinds
-        generators = [i for i, leaf in enumerate(leaves) if type(leaf) is np.random.Generator] if has_generators else []
+        generators = [i for i, x in enumerate(leaves) if type(x) is Generator] if Generator in kinds else []
         key, known, reason = looked_up(own, leaves, spec, static, generators)
-        if known is not None and known.surroundings is not None and not known.surroundings.is_current():
+        if known is not None and not known.are_surroundings_current():
             known = own.signatures[key] = Signature(changes=known.changes + 1, eager=known.eager)
         elif known is not None and not self._static.names:
             own.last = known

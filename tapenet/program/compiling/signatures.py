@@ -44,7 +44,9 @@ def leaf_key(leaf: Any) -> Any:
     if of is np.ndarray:
         if leaf.dtype.kind not in "biufc":
             raise UnsupportedError("an argument must be numeric")
-        return (leaf.shape, leaf.dtype) if (order := order_of(leaf)) is None else (leaf.shape, leaf.dtype, order)
+        if leaf.ndim < 2 or (order := order_of(leaf)) is None:  # a vector has no order
+            return leaf.shape, leaf.dtype
+        return leaf.shape, leaf.dtype, order
     if of in NUMBERS:
         return of
     if isinstance(leaf, np.generic):

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+from numpy.random import Generator
 
 from tapenet.core.guards import same_snapshots
 from tapenet.core.pytrees import TreeSpec, tree_flatten_with_static
@@ -53,15 +54,20 @@ class Variant:
 
     def fits(self, leaves: Sequence[Any]) -> bool:
         """Return whether the numbers of a call are those of the program."""
-        return all(number_key(leaves[place]) == key for place, key in self.numbers)
+        for place, key in self.numbers:  # at each call: without generators
+            x = leaves[place]
+            if x is not key and number_key(x) != key:
+                return False
+        return True
 
     def answer(self, leaves: Sequence[Any]) -> tuple[bool, Any]:
         """Return whether the program's guards hold for a call, and its result."""
         assert self.run is not None
         recorded = self.recorded
-        given = [*(leaves[i] for i in recorded.inputs), *recorded.live]
-        generators = [x for x in given if type(x) is np.random.Generator]
-        restore = saved(generators) if generators else None
+        given = [leaves[i] for i in recorded.inputs]
+        given += recorded.live
+        has_generators = Generator in map(type, given)
+        restore = saved([x for x in given if type(x) is Generator]) if has_generators else None
         try:
             outputs = self.run(given)
         except (GuardFailedError, ReplayError):
@@ -96,9 +102,14 @@ class Signature:
     surroundings: Environment | None = None
     changes: int = 0
 
+    def are_surroundings_current(self) -> bool:
+        """Return whether functions and objects that are arguments read what they read when a call was recorded."""
+        own = self.surroundings
+        return own is None or not own.watches or own.is_current()
+
     def is_of(self, leaves: Sequence[Any], spec: TreeSpec) -> bool:
         """Return whether a call is known to be of this signature, without making its key."""
-        if self.layout is None or not (self.surroundings is None or self.surroundings.is_current()):
+        if self.layout is None or not self.are_surroundings_current():
             return False
         try:
             return self.layout.fits(leaves) and bool(self.spec == spec)

@@ -30,6 +30,7 @@ from tapenet.errors import ArgumentError, ReplayError
 from tapenet.program.backends.llvm.recurrence_code import Recurrence, recurrence_of
 from tapenet.program.compiling.functions import compile
 from tapenet.program.evaluating import GuardFailedError, applied
+from tapenet.program.instructions import Program
 from tapenet.program.loops.steps import Body, Loop, Step, arrays_in, recorded_step
 from tapenet.program.passes import optimized
 from tapenet.transforms.products import jvp, vjp
@@ -243,7 +244,7 @@ def _pullback(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes
     befores = outs[-step.carries :]
     own = _places(carry), _places(xs), _places(around)
     y_places = _places(outs[step.carries : -step.carries])
-    walk = _compiled(step, "back", lambda: _step_back(step, own, y_places))
+    walk = _compiled(step, "back", lambda: _step_back(step.program, own, y_places))
 
     def back(bars: Any, given: Any) -> Any:
         return walk(around, bars, given)
@@ -262,18 +263,19 @@ def _pullback(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes
     return [bar if slot is not None else None for bar, slot in zip(found, slots, strict=True)]
 
 
-def _step_back(step: Step, own: Any, y_places: Sequence[int]) -> Callable[..., Any]:
-    """Return the function that pulls cotangents back through one step."""
+def _step_back(program: Program, own: Any, y_places: Sequence[int]) -> Callable[..., Any]:
+    """Return the function that pulls cotangents back through one step.
+
+    It holds no step: compiled functions would watch all of its fields, at each call.
+    """
 
     def walk(around: Any, bars: Any, given: Any) -> Any:
         (carry_bars, around_bars), (carry, x, y_bars, before_bars) = bars, given
 
         def outputs(carry_floats: Any, x_floats: Any, around_floats: Any) -> Any:
             parts = zip((carry, x, around), own, (carry_floats, x_floats, around_floats), strict=True)
-            outs = applied(
-                step.program, [leaf for part, places, floats in parts for leaf in _with(part, places, floats)]
-            )
-            return _at(outs[: step.carries], own[0]), _at(outs[step.carries :], y_places)
+            outs = applied(program, [leaf for part, places, floats in parts for leaf in _with(part, places, floats)])
+            return _at(outs[: len(carry)], own[0]), _at(outs[len(carry) :], y_places)
 
         floats = [_at(part, places) for part, places in zip((carry, x, around), own, strict=True)]
         _, pull = vjp(outputs, *floats)
@@ -300,7 +302,7 @@ def _pushforward(tangents: Sequence[Any], slots: Slots, kept: Kept, parameters: 
     y_places = _places(outs[step.carries : -step.carries])
     dots = [_zeros(x) if dot is None and _is_float(x) else dot for dot, x in zip(tangents, operands, strict=True)]
     carry_dots, x_dots, around_dots = (_at(part, places) for part, places in zip(_split(step, dots), own, strict=True))
-    walk = _compiled(step, "push", lambda: _step_pushed(step, own, y_places))
+    walk = _compiled(step, "push", lambda: _step_pushed(step.program, own, y_places))
 
     def push(both: Any, given: Any) -> Any:
         return walk(around, around_dots, both, given)
@@ -314,7 +316,7 @@ def _pushforward(tangents: Sequence[Any], slots: Slots, kept: Kept, parameters: 
     return tuple(_with(pushed, [len(outs) - step.carries + place for place in own[0]], before_dots))
 
 
-def _step_pushed(step: Step, own: Any, y_places: Sequence[int]) -> Callable[..., Any]:
+def _step_pushed(program: Program, own: Any, y_places: Sequence[int]) -> Callable[..., Any]:
     """Return the function that pushes tangents through one step."""
 
     def walk(around: Any, around_dots: Any, both: Any, given: Any) -> Any:
@@ -322,15 +324,13 @@ def _step_pushed(step: Step, own: Any, y_places: Sequence[int]) -> Callable[...,
 
         def outputs(carry_floats: Any, x_floats: Any, around_floats: Any) -> Any:
             parts = zip((carry, x, around), own, (carry_floats, x_floats, around_floats), strict=True)
-            outs = applied(
-                step.program, [leaf for part, places, floats in parts for leaf in _with(part, places, floats)]
-            )
+            outs = applied(program, [leaf for part, places, floats in parts for leaf in _with(part, places, floats)])
             return tuple(outs)
 
         floats = tuple([_at(part, places) for part, places in zip((carry, x, around), own, strict=True)])
         outs, dots = jvp(outputs, floats, (carry_dots, x_dots, around_dots))
-        following = tuple(outs[: step.carries]), _at(dots[: step.carries], own[0])
-        return following, (_at(dots[step.carries :], y_places), carry_dots)
+        following = tuple(outs[: len(carry)]), _at(dots[: len(carry)], own[0])
+        return following, (_at(dots[len(carry) :], y_places), carry_dots)
 
     return walk
 

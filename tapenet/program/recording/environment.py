@@ -105,6 +105,7 @@ class Environment:
         recordings: what pullbacks and pushforwards walk through; it stays as it is, its values are constants.
         literals: the numbers that are written in the code, each with its class.
         tests_numbers: whether the code may go by whether a value is a number of Python's.
+        watches: whether it may be no longer current.
     """
 
     places: list[Place] = attrs.field(factory=list)
@@ -121,6 +122,7 @@ class Environment:
     recordings: list[Recording] = attrs.field(factory=list)
     literals: set[tuple[type, object]] = attrs.field(factory=set)
     tests_numbers: bool = False
+    watches: bool = True
     _of_modules: list[tuple[Any, str, Any]] = attrs.field(factory=list)
     _attributes: list[tuple[Any, str, Any]] = attrs.field(factory=list)
 
@@ -144,6 +146,8 @@ class Environment:
                     return False
         except (AttributeError, LookupError, ValueError):  # what is no longer there; an empty cell
             return False
+        if not (self.sizes or self.containers or self.contexts):
+            return True
         for names, size in self.sizes:
             if len(names) != size:
                 return False
@@ -209,6 +213,7 @@ class Environment:
             name = "cell_contents" if type(place.holder) is types.CellType else place.name
             kept = self._of_modules if type(place.holder) in _DICTS else self._attributes
             kept.append((place.holder, name, value))
+        self.watches = bool(self.others or self.items or self.sizes or self.containers or self.contexts)
         return self
 
 

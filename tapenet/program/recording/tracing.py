@@ -19,7 +19,7 @@ from tapenet.core.primitive import REGISTRY
 from tapenet.core.pytrees import TreeSpec, leaf_paths_with_static, tree_flatten_with_static, tree_unflatten
 from tapenet.core.tensor import NUMBERS, Tensor, unwrap_closed
 from tapenet.errors import AssignmentError
-from tapenet.kernels.layouts import are_whole
+from tapenet.kernels.layouts import MANY, are_whole
 from tapenet.kernels.memory import address, is_own
 from tapenet.ops.arrays.shaping import memory_order
 from tapenet.program.instructions import Instruction, Program
@@ -82,15 +82,17 @@ class Recorded:
 
     def owned(self, outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
         """Return the program's outputs as the caller's own: copies where they share memory with what was given."""
-        numbers = {*map(id, outputs)}
-        if len(numbers) == len(outputs) and numbers.isdisjoint(map(id, given)) and not any(self.orders):
-            if are_whole(outputs):
+        if len(outputs) >= MANY and not any(self.orders):
+            numbers = {*map(id, outputs)}
+            if len(numbers) == len(outputs) and numbers.isdisjoint(map(id, given)) and are_whole(outputs):
                 return list(outputs)
-        seen = {id(x) for x in given}
+        seen = {*map(id, given)}
         made = []
         for x, order in zip(outputs, self.orders, strict=True):
             if type(x) is np.ndarray:
-                if id(x) in seen or not _is_whole(x) or not has_order(x, order):
+                flags = x.flags  # another object at each access
+                is_ordered = flags.c_contiguous if order is None else has_order(x, order)
+                if not (is_ordered and flags.writeable and is_own(x)) or id(x) in seen:
                     x = copied(x, order)
                 seen.add(id(x))
             made.append(x)

@@ -15,6 +15,8 @@ import pytest
 import tapenet as tn
 import tapenet.numpy as tnp
 from tapenet.core.pytrees import tree_leaves
+from tapenet.program.loops import scan as loops_scan
+from tapenet.program.recording.environment import environment_of
 from tests.program.comparing import assert_compiles, assert_same
 
 Array = Any
@@ -385,3 +387,20 @@ def test_a_body_draws_from_streams_that_all_code_shares_once_a_step() -> None:
     finally:
         np.random.set_state(states[0])  # noqa: NPY002 - as above
         random.setstate(states[1])
+
+
+def test_compiled_steps_of_walks_watch_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+
+    def noting(f: Any) -> Any:
+        made.append(f)
+        return tn.compile(f)
+
+    monkeypatch.setattr(loops_scan, "compile", noting)
+    f = recurrent(tn.scan)
+    tn.grad(f, (0, 1, 2, 3))(W, B, H, XS)
+    tn.jvp(f, (W, B, H, XS), (W, B, H, XS))
+    assert len(made) == 2
+    for found in map(environment_of, made):
+        assert not found.places
+        assert not found.watches
