@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import functools
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def evaluator(program: Program) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
             if instruction.guard is not None:
                 check_guard(instruction, values)
             else:
-                values[instruction.out] = _computed(program, instruction, values)
+                values[instruction.out] = computed(program, instruction, values)
             for number in numbers:
                 del values[number]
         return tuple([values[number] for number in program.outputs])
@@ -43,7 +43,8 @@ def evaluator(program: Program) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
     return run
 
 
-def _computed(program: Program, instruction: Instruction, values: dict[int, Any]) -> Any:
+def computed(program: Program, instruction: Instruction, values: Mapping[int, Any]) -> Any:
+    """Evaluate an instruction that is an operation."""
     primitive = instruction.primitive
     assert primitive is not None
     operands = [values[n] for n in instruction.operands]
@@ -85,7 +86,7 @@ def _calling(function: Callable[..., Any], operands: Sequence[Any], parameters: 
     return function(*operands, **parameters)
 
 
-def check_guard(instruction: Instruction, values: dict[int, Any]) -> None:
+def check_guard(instruction: Instruction, values: Mapping[int, Any]) -> None:
     """Read again what a guard read, and raise where it differs."""
     guard = instruction.guard
     assert guard is not None

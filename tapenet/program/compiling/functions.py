@@ -25,7 +25,8 @@ from tapenet.program.compiling.bound import BoundFunction
 from tapenet.program.compiling.calls import Call, StaticArguments, looked_up
 from tapenet.program.compiling.costs import Cost, cost_of
 from tapenet.program.compiling.lowered import Lowered, argument_paths
-from tapenet.program.compiling.signatures import number_key
+from tapenet.program.compiling.signatures import number_key, number_of
+from tapenet.program.compiling.specializing import is_specialized
 from tapenet.program.compiling.variants import (
     MOST_PROGRAMS,
     Around,
@@ -319,7 +320,7 @@ class CompiledFunction(Generic[P, Value]):
                 call.merge,
                 defers=not call.generators and not self._donate,
             )
-            if varying:
+            if varying and (environment.tests_classes or not _is_known_without(known, call.leaves, made)):
                 self._check_numbers(call, made, environment, restore)
         with self._lock:
             known.varying = varying
@@ -393,6 +394,17 @@ class CompiledFunction(Generic[P, Value]):
         else:
             self._said_that_it_changes = True
         warn_at_user_line(text, CompileWarning)
+
+
+def _is_known_without(known: Signature, leaves: Sequence[Any], made: Recorded) -> bool:
+    """Return whether a program with some numbers as inputs is a known one with these as constants, if computed."""
+    inputs = {*made.inputs}
+    for variant in known.variants:
+        numbers = {place: number_of(key) for place, key in variant.numbers if place in inputs}
+        others = all(number_key(leaves[place]) == key for place, key in variant.numbers if place not in inputs)
+        if others and is_specialized(variant.recorded, made, numbers):
+            return True
+    return False
 
 
 def _reason(error: Exception) -> str:

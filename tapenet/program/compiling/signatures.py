@@ -89,6 +89,13 @@ def number_key(x: Any) -> Any:
     return x.hex() if type(x) is float else (x.real.hex(), x.imag.hex())
 
 
+def number_of(key: Any) -> Any:
+    """Return the number of a key that `number_key` made."""
+    if type(key) is int:
+        return key
+    return float.fromhex(key) if type(key) is str else complex(*map(float.fromhex, key))
+
+
 def shared_places(leaves: Sequence[Any], places: Sequence[int]) -> tuple[int, ...]:
     """Return for each place the first that holds the same object: which generators are one."""
     first: dict[int, int] = {}

@@ -186,7 +186,7 @@ def _scanned(*operands: Array, step: Step) -> tuple[Array, ...]:
 def recurrence_for(step: Step) -> Recurrence | None:
     """Return all steps as one kernel, compiled at the second run; None where the body has none.
 
-    Outside of compiled functions a loop is recorded anew at each call, and runs once: a kernel takes as long to write
+    Outside of compiled functions a loop is recorded again at each call, and runs once: a kernel takes as long to write
     as a thousand steps.
     """
     if "recurrence" not in step.compiled:

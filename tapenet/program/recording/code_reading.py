@@ -17,6 +17,7 @@ _BY_NAME = frozenset({"getattr", "hasattr"})
 _NAMESPACES = frozenset({"globals", "eval", "exec"})
 _TYPE_TESTS = frozenset({"isinstance", "issubclass", "type", "__class__"})
 _CLASSES_OF_NUMBERS = frozenset({"int", "float", "complex", "Number", "Real", "Integral", "Complex", "Rational"})
+_ATTRIBUTE_TESTS = _BY_NAME | {"callable"}
 # Methods that statements call, by instructions, where they may write; those that only read are watched in any case.
 _WRITING_METHODS = {
     "STORE_SUBSCR": ("__setitem__",),
@@ -101,6 +102,16 @@ def _tests_numbers(instructions: list[dis.Instruction]) -> bool:
     return any(abs(i - k) <= _NEAR for i in classes for k in tests) or any(
         instructions[i].argval == "isscalar" for i in classes
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def tests_classes(code: types.CodeType) -> bool:
+    """Return whether code may go by the class of some value: it asks for it, or for attributes, or catches errors."""
+    names = {str(x.argval) for x in _instructions(code) if x.opname.startswith("LOAD_")}
+    opnames = [x.opname for x in _instructions(code)]
+    matches = not {"MATCH_CLASS", "MATCH_MAPPING", "MATCH_SEQUENCE"}.isdisjoint(opnames)
+    catches = opnames.count("PUSH_EXC_INFO") > opnames.count("WITH_EXCEPT_START")  # each with statement has one of both
+    return matches or catches or not names.isdisjoint(_TYPE_TESTS | _ATTRIBUTE_TESTS)
 
 
 @functools.lru_cache(maxsize=4096)

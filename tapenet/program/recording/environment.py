@@ -37,6 +37,7 @@ from tapenet.program.recording.code_reading import (
     imports_of,
     literals_of,
     reads_namespace,
+    tests_classes,
     tests_numbers,
     writes_of,
 )
@@ -57,6 +58,19 @@ from tapenet.transforms.transformed import Transformed
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep
 _LIBRARIES = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib", "stdlib"))
+# Functions of these take Tensors for arrays, take no numbers, or call what is read.
+_READ = (
+    "numpy",
+    "attr",
+    "attrs",
+    "functools.py",
+    "collections",
+    "dataclasses.py",
+    "typing.py",
+    "enum.py",
+    "lib-dynload",
+)
+_OF_ARRAYS = tuple(os.path.join(folder, name) for folder in _LIBRARIES for name in _READ)
 _SMALL = 2**20  # bytes of an array that is copied lest a recording write into it
 DEPTH = 20  # of functions that hold functions
 _MOST_OBJECTS = 1000  # that are watched, of a program that reaches more
@@ -105,6 +119,7 @@ class Environment:
         recordings: what pullbacks and pushforwards walk through; it stays as it is, its values are constants.
         literals: the numbers that are written in the code, each with its class.
         tests_numbers: whether the code may go by whether a value is a number of Python's.
+        tests_classes: whether the code may go by the class of some value, or calls functions that are not read.
         watches: whether it may be no longer current.
     """
 
@@ -122,6 +137,7 @@ class Environment:
     recordings: list[Recording] = attrs.field(factory=list)
     literals: set[tuple[type, object]] = attrs.field(factory=set)
     tests_numbers: bool = False
+    tests_classes: bool = False
     watches: bool = True
     _of_modules: list[tuple[Any, str, Any]] = attrs.field(factory=list)
     _attributes: list[tuple[Any, str, Any]] = attrs.field(factory=list)
@@ -206,6 +222,7 @@ class Environment:
         self.writes += beyond.writes
         self.literals |= beyond.literals
         self.tests_numbers = self.tests_numbers or beyond.tests_numbers
+        self.tests_classes = self.tests_classes or beyond.tests_classes
 
     def prepared(self) -> Environment:
         """Return itself, ready for `is_current`."""
@@ -249,6 +266,8 @@ def with_surroundings(environment: Environment, others: Environment) -> Environm
         arrays=[*environment.arrays, *others.arrays],
         containers=[*environment.containers, *others.containers],
         literals=environment.literals | others.literals,
+        tests_numbers=environment.tests_numbers or others.tests_numbers,
+        tests_classes=environment.tests_classes or others.tests_classes,
     )
 
 
@@ -331,6 +350,8 @@ def _visit(f: Any, found: Environment, seen: set[Any], depth: int) -> None:
             found.namespaces.append(f)
         if isinstance(f, types.FunctionType) and is_users(f):
             _visit_code(f, found)
+        elif isinstance(f, types.FunctionType):
+            found.tests_classes = found.tests_classes or _is_not_read(f.__code__.co_filename)
 
 
 def _visit_place(place: Place, f: Any, found: Environment, seen: set[Any], depth: int) -> None:
@@ -351,6 +372,8 @@ def _visit_place(place: Place, f: Any, found: Environment, seen: set[Any], depth
             found.containers.append((value, parts_of(value)))
         if is_read:
             found.namespaces.append(value)
+            if isinstance(value, types.ModuleType):
+                found.tests_classes = found.tests_classes or _is_not_read(getattr(value, "__file__", None) or "")
     for part in _functions_below(value, depth) if kept else _functions_in(value):
         _visit(part, found, seen, depth - 1)
 
@@ -377,6 +400,7 @@ def _visit_code(f: types.FunctionType, found: Environment) -> None:
     found.names.update(attributes_of(code))
     found.literals |= literals_of(code)
     found.tests_numbers = found.tests_numbers or tests_numbers(code)
+    found.tests_classes = found.tests_classes or tests_classes(code)
     found.namespaces += [sys.modules[name] for name in imports_of(code) if name in sys.modules]
     absent = (name for name in globals_of(code) if name not in f.__globals__ and not hasattr(builtins, name))
     found.others += [(Place(f.__globals__, name), None) for name in absent]
@@ -585,6 +609,12 @@ def places_of(f: Any) -> Iterator[Place]:
 @functools.cache
 def _is_users_file(path: str) -> bool:
     return not path.startswith(_PACKAGE) and not path.startswith(_LIBRARIES) and not path.startswith("<frozen")
+
+
+@functools.cache
+def _is_not_read(path: str) -> bool:
+    """Return whether code of a file, of another library, may go by the class of a Tensor without this being seen."""
+    return path.startswith(_LIBRARIES) and not path.startswith(_OF_ARRAYS)
 
 
 def is_users(f: types.FunctionType) -> bool:
