@@ -408,7 +408,7 @@ class _Writer:
         if parts * step > 1:
             at = code.add(f"mul i64 {at}, {parts * step}")
         if offset:
-            at = code.add(f"add i64 {at}, {offset}")
+            at = code.add(f"add i64 {at}, {parts * offset}")
         return code.add(f"getelementptr {element}, ptr {base}, i64 {at}")
 
     def _load_apart(self, code: Code, place: str, element: str, step: int) -> str:

@@ -36,6 +36,15 @@ def kept(carry: Array, x: Array) -> Any:
     return x, carry
 
 
+def turned(carry: Array, x: Array) -> Any:
+    following = tnp.conj(carry) * 0.9j + x
+    return following, (carry * x, tnp.real(following))
+
+
+def complex_numbers(*shape: int) -> Array:
+    return RNG.normal(size=shape) + 1j * RNG.normal(size=shape)
+
+
 CASES: dict[str, tuple[Callable[..., Any], Any, Any]] = {
     "numbers": (autoregression, np.float64(0.3), RNG.normal(size=COUNT)),
     "vectors": (autoregression, RNG.normal(size=5), RNG.normal(size=(COUNT, 5))),
@@ -46,6 +55,13 @@ CASES: dict[str, tuple[Callable[..., Any], Any, Any]] = {
         {"push": RNG.normal(size=(COUNT, 4)), "gain": RNG.normal(size=COUNT)},
     ),
     "moves": (kept, np.ones(3), RNG.normal(size=(COUNT, 3))),
+    "complex numbers": (turned, np.complex128(0.3 + 1j), complex_numbers(COUNT)),
+    "complex vectors of complex64": (turned, complex_numbers(17).astype("F"), complex_numbers(COUNT, 17).astype("F")),
+    "complex and real carries": (
+        lambda c, x: ((c[0] * x, c[1] + tnp.imag(c[0])), c[0]),
+        (complex_numbers(3), RNG.normal(size=3)),
+        np.exp(1j * RNG.normal(size=(COUNT, 3))),
+    ),
 }
 
 
@@ -78,7 +94,8 @@ def test_values_and_derivatives_are_those_of_the_steps(name: str, reverse: bool,
     body, carry, xs = CASES[name]
 
     def loss(loop: Any, carry: Any, xs: Any) -> Array:
-        return sum(tnp.sum(tnp.cos(y)) for y in tn.tree.leaves(loop(body, carry, xs)))
+        leaves = tn.tree.leaves(loop(body, carry, xs))
+        return sum(tnp.sum(tnp.cos(tnp.real(y)) + 0.5 * tnp.sin(tnp.imag(y))) for y in leaves)
 
     def by_scan(carry: Any, xs: Any) -> Array:
         return loss(lambda *given: tn.scan(*given, reverse=reverse), carry, xs)
