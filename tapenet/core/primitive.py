@@ -146,7 +146,9 @@ class Primitive:
     def may_vary_in_shape(self, dtypes: Sequence[Any]) -> bool:
         """Return whether other values of operands of the same shapes, and of these dtypes, may give another shape."""
         kinds = _KINDS[self.shape_depends_on or self._shape_source]
-        return kinds is None or any(dtype is not None and dtype.kind in kinds for dtype in dtypes)
+        if not kinds:
+            return kinds is None
+        return any(dtype is not None and dtype.kind in kinds for dtype in dtypes)
 
     @property
     def _shape_source(self) -> ShapeSource:

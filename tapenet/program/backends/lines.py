@@ -5,7 +5,8 @@ So a traceback shows them, and Python reports and counts warnings there, as it d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Sequence
 from types import CodeType
 
 # Kinds of entries in the table of a code's lines (PEP 626 and 657): of code without columns, and without a line.
@@ -19,7 +20,7 @@ def with_lines(code: CodeType, file: str, lines: Sequence[int]) -> CodeType:
     before = first = lines[0]
     for start, end, line in code.co_lines():
         now = before if line is None else lines[line - 1]
-        table += b"".join(_entries((end - start) // 2, None if line is None else now - before))
+        table += _entries((end - start) // 2, None if line is None else now - before)
         before = now
     return code.replace(co_filename=file, co_firstlineno=first, co_linetable=bytes(table))
 
@@ -29,16 +30,19 @@ def line_at(code: CodeType, instruction: int) -> int:
     return next(line for start, end, line in code.co_lines() if start <= instruction < end and line is not None)
 
 
-def _entries(units: int, step: int | None) -> Iterator[bytes]:
+@functools.lru_cache(maxsize=1024)
+def _entries(units: int, step: int | None) -> bytes:
     """Return the entries of a range of code, whose line is so many after that of the one before."""
     kind = _NO_LINE if step is None else _NO_COLUMNS
+    made = bytearray()
     while units > 0:
         count = min(units, _MOST_UNITS)
-        yield bytes([0x80 | kind << 3 | count - 1])
+        made.append(0x80 | kind << 3 | count - 1)
         if step is not None:
-            yield _signed(step)
+            made += _signed(step)
             step = 0
         units -= count
+    return bytes(made)
 
 
 def _signed(x: int) -> bytes:

@@ -14,7 +14,7 @@ from tapenet.errors import ArgumentError
 from tapenet.program.compiling.signatures import Same, leaf_key, shared_places, static_value
 from tapenet.program.compiling.variants import Around, Signature, too_many
 from tapenet.program.recording.environment import Environment
-from tapenet.program.recording.generators import saved
+from tapenet.program.recording.generators import SharedStreams, saved
 from tapenet.program.recording.recorder import UnsupportedError
 from tapenet.transforms.calls import name_of
 
@@ -107,9 +107,9 @@ class Call:
         whole: dict[str, Any] = self._merged(self.args, self.kwargs)[1] if self.static else self.kwargs
         return whole
 
-    def saved(self, environment: Environment) -> Callable[[], None]:
+    def saved(self, environment: Environment, streams: SharedStreams) -> Callable[[], None]:
         """Return a function that undoes what is drawn and put into containers from now on."""
-        restores = saved(self.generators), environment.saved()
+        restores = saved(self.generators), environment.saved(streams)
 
         def restore() -> None:
             for undo in restores:

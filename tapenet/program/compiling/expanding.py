@@ -22,6 +22,7 @@ from tapenet.program.passes import tidied
 from tapenet.program.passes.dead_code import without_dead_code
 from tapenet.program.passes.rewriting import new_numbers, with_values_replaced
 from tapenet.program.recording.environment import Environment
+from tapenet.program.recording.generators import SharedStreams
 from tapenet.program.recording.tracing import Recorded, record
 
 # Guards of how many steps a loop takes: a stand-in would take as many by chance alone.
@@ -121,7 +122,7 @@ def _recorded(function: Callable[..., Any], given: list[Any]) -> Recorded | None
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return record(function, Environment(), leaves, spec, frozenset(range(len(leaves))))
+            return record(function, Environment(), leaves, spec, SharedStreams.now(), frozenset(range(len(leaves))))
     except Exception:  # whatever kernels and users' functions raise of Tensors: they are not made of operations
         return None
 

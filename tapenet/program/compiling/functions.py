@@ -48,7 +48,7 @@ from tapenet.program.recording.environment import (
     surroundings_of,
     with_surroundings,
 )
-from tapenet.program.recording.generators import saved
+from tapenet.program.recording.generators import SharedStreams, saved
 from tapenet.program.recording.recorder import RECORDING, RefusedError, UnsupportedError
 from tapenet.program.recording.tracing import (
     Recorded,
@@ -265,11 +265,12 @@ class CompiledFunction(Generic[P, Value]):
                 "and pass numbers that vary as arrays"
             )
         environment = with_surroundings(environment, known.surroundings)
-        restore = call.saved(environment)
+        streams = SharedStreams.now()
+        restore = call.saved(environment, streams)
         if not reason:
             for numbers in choices_of_varying(known, call.leaves, environment):
                 try:
-                    trouble, result = self._attempt(known, call, numbers, environment, restore)
+                    trouble, result = self._attempt(known, call, numbers, environment, streams, restore)
                 except RepeatedEffectError as error:
                     trouble, result = str(error), error.result
                     forget_containers(call.around, known)
@@ -306,6 +307,7 @@ class CompiledFunction(Generic[P, Value]):
         call: Call,
         varying: frozenset[int],
         environment: Environment,
+        streams: SharedStreams,
         restore: Callable[[], None],
     ) -> tuple[str, Any]:
         """Record a call; return why such calls are to run eagerly, empty where they are not, and its result."""
@@ -316,6 +318,7 @@ class CompiledFunction(Generic[P, Value]):
                 environment,
                 call.leaves,
                 call.spec,
+                streams,
                 varying,
                 call.merge,
                 defers=not call.generators and not self._donate,
@@ -360,7 +363,7 @@ class CompiledFunction(Generic[P, Value]):
 
     def _check_numbers(self, call: Call, made: Recorded, environment: Environment, restore: Callable[[], None]) -> None:
         """Raise where numbers that are inputs change the function: it may ask for their class, or hash them."""
-        drawn = call.saved(environment)
+        drawn = call.saved(environment, SharedStreams.now())
         restore()
         try:
             expected = self._f(*call.whole_args(), **call.whole_kwargs())

@@ -165,7 +165,8 @@ class _Order:
     def _need(self, numbers: Sequence[int]) -> None:
         """Do the joinable operations that values depend on."""
         needed = _needed(numbers, self.joinable, self.done)
-        self.made += _groups(needed, [self.kinds.get(x.out) or self.program.spaces[x.out].shape for x in needed])
+        if needed:
+            self.made += _groups(needed, [self.kinds.get(x.out) or self.program.spaces[x.out].shape for x in needed])
 
     def _end_waiting(self) -> None:
         """Do all that wait: none of them depends on another."""

@@ -28,6 +28,7 @@ from tapenet.program.compiling.costs import cost_of
 from tapenet.program.instructions import Program
 from tapenet.program.passes import optimized, tidied
 from tapenet.program.recording.environment import Environment, environment_of
+from tapenet.program.recording.generators import SharedStreams
 from tapenet.program.recording.recorder import UnsupportedError
 from tapenet.program.recording.tracing import Recorded, record, same_constants
 
@@ -194,9 +195,10 @@ def _step_of(
         return [np.asarray(out) if isinstance(out, np.generic) else out for out in (*following, *ys)]
 
     leaves, whole = tree_flatten_with_none((([*plain[:carries]], xs), {}, tree_unflatten(spec, plain[count:])))
-    restore = around.saved()
+    streams = SharedStreams.now()
+    restore = around.saved(streams)
     try:
-        made, again = (record(step, around, leaves, whole, frozenset()) for _ in range(2))
+        made, again = (record(step, around, leaves, whole, streams, frozenset()) for _ in range(2))
     except Exception:  # step by step it raises the same, or works
         restore()
         return None

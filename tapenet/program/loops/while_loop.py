@@ -20,6 +20,7 @@ from tapenet.program.loops.scan import scan
 from tapenet.program.loops.steps import Loop, arrays_in
 from tapenet.program.recording.copies import with_values
 from tapenet.program.recording.environment import Environment, environment_of
+from tapenet.program.recording.generators import SharedStreams
 
 
 def while_loop(cond: Callable[[Any], Any], body: Callable[[Any], Any], carry: Tree) -> Tree:
@@ -74,10 +75,11 @@ def _counted(count: Callable[..., int], plain: Sequence[Any], around: Sequence[E
     """Return the number of steps; None where counting them changes something, as each step is to be done once."""
     if any(own.writes for own in around):
         return None
-    watches, restores = [own.watched() for own in around], [own.saved() for own in around]
+    streams = SharedStreams.now()
+    watches, restores = [own.watched() for own in around], [own.saved(streams) for own in around]
     try:
         steps = count(*[read_only(x) if isinstance(x, np.ndarray) else x for x in plain])
-        if all(is_still() for is_still in watches):
+        if all(is_still() for is_still in watches) and not streams.have_moved():
             return steps
     except Exception:  # done on Tensors the steps raise the same, or work
         pass

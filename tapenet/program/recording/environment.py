@@ -50,7 +50,7 @@ from tapenet.program.recording.containers import (
     saved_arrays,
     saved_containers,
 )
-from tapenet.program.recording.generators import saved, saved_shared_streams, shared_streams, state_of
+from tapenet.program.recording.generators import SharedStreams, saved, state_of
 from tapenet.tape import GradientTape
 from tapenet.transforms.custom import custom_jvp, custom_vjp
 from tapenet.transforms.recording import Recording
@@ -180,11 +180,15 @@ class Environment:
         names = (place.name for place, value in self.others if place.read() is not value)
         return next(names, "a container or a number of attributes")
 
-    def saved(self) -> Callable[[], None]:
-        """Return a function that undoes what a recording that is given up has drawn and put into containers."""
+    def saved(self, streams: SharedStreams) -> Callable[[], None]:
+        """Return a function that undoes what a recording that is given up has drawn and put into containers.
+
+        Args:
+            streams: as they are now.
+        """
         restores = (
             saved(self.generators),
-            saved_shared_streams(),
+            streams.restore,
             saved_containers([container for container, _ in self.containers]),
             saved_arrays(self.arrays),
         )
@@ -196,14 +200,14 @@ class Environment:
         return restore
 
     def watched(self) -> Callable[[], bool]:
-        """Return a function that tells whether streams, containers and arrays are what they are now."""
+        """Return a function that tells whether its own streams, containers and arrays are what they are now."""
         before = self._state()
         containers = [(container, parts_of(container)) for container, _ in self.containers]
         return lambda: self._state() == before and all(holds_still(*pair) for pair in containers)
 
     def _state(self) -> tuple[Any, ...]:
         streams = [state_of(generator) for generator in self.generators]
-        return shared_streams(), streams, [x.tobytes() for x in self.arrays]
+        return streams, [x.tobytes() for x in self.arrays]
 
     def known_numbers(self, leaves: Sequence[Any]) -> set[tuple[type, object]]:
         """Return the numbers that are known to be the same at the next call, each with its class."""

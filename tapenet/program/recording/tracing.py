@@ -28,7 +28,7 @@ from tapenet.program.recording.containers import holds_still, parts_of
 from tapenet.program.recording.copies import with_values
 from tapenet.program.recording.deferring import may_defer
 from tapenet.program.recording.environment import Environment
-from tapenet.program.recording.generators import TracedGenerator, shared_streams, state_of
+from tapenet.program.recording.generators import SharedStreams, TracedGenerator, state_of
 from tapenet.program.recording.orders import Order, copied, has_order, order_of
 from tapenet.program.recording.recorder import (
     RECORDING,
@@ -123,6 +123,7 @@ def record(
     environment: Environment,
     leaves: Sequence[Any],
     spec: TreeSpec,
+    streams: SharedStreams,
     varying: frozenset[int],
     merge: Callable[[Any, Any], tuple[Any, Any]] | None = None,
     *,
@@ -134,6 +135,7 @@ def record(
         f: the function.
         environment: what it takes from around it.
         leaves: of (args, kwargs, values of the environment), of structure `spec`.
+        streams: as they are now.
         varying: the places of Python numbers that are inputs; others are constants.
         merge: puts static arguments in among args and kwargs.
         defers: whether values that the function does not read may be left to the program.
@@ -151,7 +153,7 @@ def record(
         copies = [tree_flatten_with_static(value, none_is_leaf=True) for value in values]
         containers = [(container, parts_of(container)) for container, _ in environment.containers]
         arrays = [(x, x.tobytes()) for x in environment.arrays]
-        streams, others = shared_streams(), [(g, state_of(g)) for g in environment.generators]
+        others = [(g, state_of(g)) for g in environment.generators]
         own = [*enumerate(args), *kwargs.items()]
         before = [tree_flatten_with_static(x, none_is_leaf=True, in_order=True) for _, x in own]
         if merge is not None:
@@ -384,11 +386,13 @@ def _in_environment(f: Callable[..., Any], environment: Environment, values: Seq
 # ---- what the function did beside computing ----
 
 
-def _check_streams(streams: Any, others: Sequence[tuple[Any, Any]], generators: dict[int, tuple[Any, int]]) -> None:
+def _check_streams(
+    streams: SharedStreams, others: Sequence[tuple[Any, Any]], generators: dict[int, tuple[Any, int]]
+) -> None:
     """Raise where random numbers were drawn that a later call could not draw again."""
     for generator, _ in generators.values():
         generator.check()
-    if shared_streams() != streams:
+    if streams.have_moved():
         raise RefusedError(
             "compile: random numbers must be drawn from a numpy.random.Generator that is an argument; got draws from "
             "NumPy's or Python's own stream. Pass rng = numpy.random.default_rng(seed)."

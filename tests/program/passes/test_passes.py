@@ -24,6 +24,7 @@ from tapenet.program.passes.pooling import with_relu_after_pool
 from tapenet.program.passes.residuals import with_joined_residuals
 from tapenet.program.passes.subexpressions import without_repetition
 from tapenet.program.recording.environment import environment_of
+from tapenet.program.recording.generators import SharedStreams
 from tapenet.program.recording.tracing import record
 from tests.program.comparing import assert_same
 
@@ -34,7 +35,7 @@ def recorded(f: Callable[..., Any], *args: Any) -> tuple[Program, list[Any]]:
     """The program of a function as it is recorded, and its inputs."""
     around = environment_of(f)
     leaves, spec = tree_flatten_with_none((args, {}, around.values()))
-    made = record(f, around, leaves, spec, frozenset())
+    made = record(f, around, leaves, spec, SharedStreams.now(), frozenset())
     return made.program, [leaves[i] for i in made.inputs]
 
 
