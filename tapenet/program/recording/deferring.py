@@ -27,18 +27,24 @@ def may_defer() -> bool:
     return all(do in ("warn", "ignore") for do in np.geterr().values())
 
 
+def are_large(values: Sequence[Any]) -> bool:
+    """Return whether an array among operands is large enough to be worth it, asked of each operation."""
+    for x in values:
+        if (type(x) is np.ndarray or type(x) is Deferred) and x.nbytes >= LARGE:
+            return True
+    return False
+
+
 def deferred(primitive: Primitive, values: Sequence[Any]) -> Deferred | None:
     """Return the result of an operation without parameters as a value that is computed later; None for others.
 
     Args:
         primitive: the operation.
-        values: of its operands, deferred ones among them; arrays that nothing writes into.
+        values: of its operands, a large one and deferred ones among them; arrays that nothing writes into.
     """
     if not _is_by_elements(primitive) or primitive.is_users or primitive.with_residual is not None:
         return None
-    largest = max(map(_bytes_of, values), default=0)
-    if largest < LARGE:
-        return None
+    largest = max(map(_bytes_of, values))
     shape = next(x.shape for x in values if _bytes_of(x) == largest)
     kinds = tuple([_kind_of(x, shape) for x in values])
     dtype = None if any(kind is None for kind in kinds) else _dtype_of(primitive, kinds)

@@ -23,7 +23,7 @@ from tapenet.core.recorder import WATCHED, Recorder, compute, partition, put_gro
 from tapenet.core.source_lines import CodeLocation, user_location
 from tapenet.core.tensor import PYTHONS, Tensor, made_tensor
 from tapenet.errors import ArgumentError, AssignmentError, TapenetError
-from tapenet.program.recording.deferring import deferred
+from tapenet.program.recording.deferring import are_large, deferred
 
 
 class UnsupportedError(TapenetError):
@@ -90,10 +90,10 @@ class ProgramRecorder(Recorder):
                 raise UnsupportedError(f"{primitive.name} takes a Tensor of another tape from around the function")
         out: Any = None
         residual: tuple[Any, ...] = ()
-        if self.defers and not parameters:
+        if self.defers and not parameters and are_large(values):
             out = deferred(primitive, [self.frozen(x) if slot is None else x for slot, x in zip(slots, values)])
         if out is None:
-            values = [as_read(x) for x in values]
+            values = [as_read(x) for x in values] if self.defers else values
             out, residual = compute(primitive, values, parameters)
         return self._noted(record_output(self, primitive, operands, slots, values, parameters, out, residual))
 
