@@ -387,7 +387,7 @@ _FIRST_LINE = 3  # of the body
 def _with_notes(run: Any, steps: Sequence[Any]) -> Run:
     """Return the function, with errors that name the operation and the line that it was recorded in."""
     written = run.__code__
-    places = [_place_of(step) for step in steps]
+    places = _places_of(steps)
     files = {file for file, _ in places if file}
     if len(files) == 1:  # of several, a function has the lines of none
         numbers: list[int] = []
@@ -415,12 +415,22 @@ def _with_notes(run: Any, steps: Sequence[Any]) -> Run:
     return noted
 
 
-def _place_of(step: Any) -> tuple[str, int]:
-    """Return the file and the line that a step was recorded in; neither where that is not known."""
-    own: Sequence[Instruction] = (step,) if isinstance(step, Instruction) else step.instructions
-    location = next((x.location for x in own if x.location is not None), None)
-    if location is None:
-        return "", 0
+def _places_of(steps: Sequence[Any]) -> list[tuple[str, int]]:
+    """Return the file and the line that each step was recorded in; neither where that is not known."""
+    known: dict[Any, tuple[str, int]] = {None: ("", 0)}
+    places = []
+    for step in steps:
+        own: Sequence[Instruction] = (step,) if isinstance(step, Instruction) else step.instructions
+        location = next((x.location for x in own if x.location is not None), None)
+        key = (id(location[0]), location[1]) if isinstance(location, tuple) else location
+        if key not in known:  # a walk records many operations in one place, whose line takes a search
+            known[key] = _place_of(location)
+        places.append(known[key])
+    return places
+
+
+def _place_of(location: Any) -> tuple[str, int]:
+    """Return the file and the line of a location."""
     file, _, line = line_of(location).rpartition(":")
     return (file, int(line)) if line.isdecimal() else ("", 0)
 
