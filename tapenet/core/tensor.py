@@ -146,8 +146,9 @@ class Tensor(UnsealedTensor):
         return np.asarray(_converted(self, "x.tolist()")).tolist()
 
     def __hash__(self) -> int:  # type: ignore[override]  # arrays are not hashable, values on a tape are by identity
-        number = _number_of_recording(self)
-        if number is None:
+        number, owner = self._value, self.owner
+        is_number = type(number) in PYTHONS or isinstance(number, np.generic)
+        if not (is_number and owner.keeps_choices and owner.is_open):
             return object.__hash__(self)
         record_guard("a number as a key", value_itself, (self,), {}, number)
         return hash(number)
@@ -278,15 +279,6 @@ def numbers_trace(x: Any, y: Any) -> Any:
         elif type(operand) not in PYTHONS:
             return None
     return trace
-
-
-def _number_of_recording(x: Any) -> Any:
-    """Return the Python number that a value of an open trace that keeps choices stands for; None for others."""
-    while type(x) is Tensor and not x.owner.holds_batch:
-        if type(x._value) in PYTHONS:
-            return x._value if x.owner.keeps_choices and x.owner.is_open else None
-        x = x._value
-    return None
 
 
 def unwrap_batches(x: Any) -> Any:

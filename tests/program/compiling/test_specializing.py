@@ -139,6 +139,20 @@ def test_another_program_is_not_taken_for_the_same(compared: list[bool]) -> None
     assert_right(f, compiled, [2, 4, 1])
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("kind", [float, complex, np.float64, np.float32, np.int64, np.complex64])
+def test_keys_are_those_of_scalars(kind: Any, backend: Any) -> None:
+    def f(x: Array, n: Any) -> Any:
+        return {1: x, 2.0: -x}.get(n, x * 3), len({n, n + 0, 3}), {1: "a"}.get(tnp.sum(x) * n, "b")
+
+    compiled = tn.compile(f, backend=backend)
+    for n in map(kind, (5, 6, 2, 1, 3, 5)):
+        for x in (np.zeros(3), np.ones(1), np.ones(1, np.float32)):
+            expected, found = (observed(own, x, n) for own in (f, compiled))
+            assert (found.error, expected.error) == (None, None)
+            assert_equal_values(found.result, expected.result)
+
+
 def test_numbers_are_no_keys_outside_of_recordings() -> None:
     with tn.GradientTape() as tape:
         x = tape.watch(2.0)
