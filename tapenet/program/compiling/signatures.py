@@ -44,7 +44,7 @@ def leaf_key(leaf: Any) -> Any:
     if of is np.ndarray:
         if leaf.dtype.kind not in "biufc":
             raise UnsupportedError("an argument must be numeric")
-        if leaf.ndim < 2 or (order := order_of(leaf)) is None:  # a vector has no order
+        if leaf.ndim < 2 or leaf.flags.c_contiguous or (order := order_of(leaf)) is None:  # the usual ones first
             return leaf.shape, leaf.dtype
         return leaf.shape, leaf.dtype, order
     if of in NUMBERS:

@@ -119,7 +119,7 @@ class Signature:
     def answer(self, leaves: Sequence[Any]) -> tuple[bool, Any]:
         """Return whether a program that is ready goes the way of a call, and its result."""
         for variant in self.variants:
-            if variant.run is not None and variant.fits(leaves):
+            if variant.run is not None and (not variant.numbers or variant.fits(leaves)):
                 found, result = variant.answer(leaves)
                 if found:
                     return found, result
