@@ -24,14 +24,14 @@ def is_container(x: Any) -> bool:
 
 
 def parts_of(container: Any) -> tuple[Any, ...]:
-    """Return what is in a container, or in an array without axes.
+    """Return what is in a container, or in an array.
 
     While that is held, another object does not take its place in memory.
     """
     if isinstance(container, _MAPPINGS):
         return (*container, *container.values())
     if isinstance(container, _BY_VALUE):
-        return (memoryview(container).tobytes(),)  # type: ignore[arg-type]  # all of them are buffers
+        return (bytes(container) if isinstance(container, bytearray) else container.tobytes(),)
     return tuple(container)
 
 

@@ -17,7 +17,7 @@ import sysconfig
 import threading
 import types
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -72,6 +72,8 @@ _READ = (
 )
 _OF_ARRAYS = tuple(os.path.join(folder, name) for folder in _LIBRARIES for name in _READ)
 _SMALL = 2**20  # bytes of an array that is copied lest a recording write into it
+_WATCHED = 2**16  # bytes of an array that is compared at each call, as its numbers may be read off
+_PLAIN = frozenset({("types", "SimpleNamespace"), ("argparse", "Namespace")})
 DEPTH = 20  # of functions that hold functions
 _MOST_OBJECTS = 1000  # that are watched, of a program that reaches more
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
@@ -108,7 +110,7 @@ class Environment:
         places: of those that are arrays, numbers, or pytrees that hold arrays.
         others: what is held elsewhere: functions, None, objects. Where one is replaced, another environment holds.
         generators: of random numbers, which are not arguments.
-        containers: mutable ones that hold no arrays, and what is in them.
+        containers: mutable ones that hold no arrays, small arrays beside those of `places`, and what is in them.
         arrays: in attributes and in containers with other things, which a recording writes into itself; small ones.
         items: the numbers in containers that hold arrays, too: the container, the key, the number.
         contexts: variables of the context, and their values.
@@ -178,7 +180,7 @@ class Environment:
     def changed(self) -> str:
         """Return the name of something that is no longer what it was."""
         names = (place.name for place, value in self.others if place.read() is not value)
-        return next(names, "a container or a number of attributes")
+        return next(names, "a container, an array or a number of attributes")
 
     def saved(self, streams: SharedStreams) -> Callable[[], None]:
         """Return a function that undoes what a recording that is given up has drawn and put into containers.
@@ -218,7 +220,7 @@ class Environment:
         """Add what copies of functions do not reach: it is watched rather than given."""
         self.others += [*beyond.others, *[(place, place.read()) for place in beyond.places]]
         self.generators += beyond.generators
-        self.containers += [*beyond.containers, *_points([place.read() for place in beyond.places])]
+        self.containers += [*beyond.containers, *_numbers(x for place in beyond.places for x in inside(place.read()))]
         self.arrays += beyond.arrays
         self.items += beyond.items
         self.contexts += beyond.contexts
@@ -322,16 +324,25 @@ def _names_in(x: Any, found: Environment) -> list[str]:
         return [name for name in own if name in found.names]
     kinds = (x, *x.__mro__[1:]) if isinstance(x, type) else type(x).__mro__
     held = dict.fromkeys(itertools.chain(own, *(vars(kind) for kind in kinds)))
-    if EVERY in found.names and not isinstance(x, types.ModuleType | type) and _is_namespace(type(x)):
+    if EVERY in found.names and not isinstance(x, types.ModuleType | type) and _is_users_or_plain(type(x)):
         return [name for name in held if not name.startswith("__")] + [EVERY, *_methods_of_operators(x)]
     by_thread = found.names if isinstance(x, threading.local) else ()
     called = ("__call__", "__wrapped__", *_methods_of_operators(x))
     return [*dict.fromkeys((*[name for name in held if name in found.names], *by_thread, *called))]
 
 
-def _points(values: Sequence[Any]) -> list[tuple[Any, tuple[Any, ...]]]:
-    """Return the arrays without axes among values, of which operations take the number, and these."""
-    return [(x, parts_of(x)) for x in values if type(x) is np.ndarray and x.ndim == 0]
+def _is_users_or_plain(kind: type) -> bool:
+    """Return whether a class is the user's, or one of the library's that only hold what users put there."""
+    return _is_namespace(kind) or (kind.__module__, kind.__name__) in _PLAIN
+
+
+def _numbers(values: Iterable[Any]) -> list[tuple[Any, tuple[Any, ...]]]:
+    """Return the arrays among values of which code may read off numbers, and these; without large ones."""
+    return [(x, parts_of(x)) for x in values if type(x) is np.ndarray and (x.ndim == 0 or _is_watched(x))]
+
+
+def _is_watched(x: Any) -> bool:
+    return x.dtype.kind in "biufc" and x.flags.writeable and x.nbytes <= _WATCHED
 
 
 def _visit(f: Any, found: Environment, seen: set[Any], depth: int) -> None:
@@ -372,6 +383,7 @@ def _visit_place(place: Place, f: Any, found: Environment, seen: set[Any], depth
         found.arrays += _small_arrays_in(value)
         if _shows_containers(f):
             found.containers += [(x, parts_of(x)) for x in containers_in(value, seen)]
+            found.containers += _numbers(inside(value))
         elif isinstance(f, functools.partial) and isinstance(value, dict):
             found.containers.append((value, parts_of(value)))
         if is_read:
@@ -432,8 +444,10 @@ def _shows_containers(f: Any) -> bool:
     """Return whether containers that are read through f are watched: not those of tapenet's own classes, its caches."""
     if isinstance(f, types.FunctionType):
         return True
+    if isinstance(f, functools.partial):
+        return isinstance(f.func, types.FunctionType) and is_users(f.func)
     module = sys.modules.get(type(f).__module__)
-    return not isinstance(f, functools.partial) and _is_users_file(getattr(module, "__file__", None) or "")
+    return _is_users_file(getattr(module, "__file__", None) or "")
 
 
 def _methods_of_operators(x: Any) -> list[str]:
@@ -479,10 +493,11 @@ def _visit_attribute(place: Place, found: Environment, seen: set[Any]) -> None:
     if _is_constant(value) or not _holds_arrays(value):
         found.others.append((place, value))
         found.containers += [(part, parts_of(part)) for part in containers_in(value, seen)]
+        found.containers += _numbers(inside(value) if is_container(value) else ())
     else:
         found.arrays += _small_arrays_in(value)
         found.items += _constants_in(value)
-        found.containers += _points(inside(value))
+        found.containers += _numbers(inside(value))
     found.namespaces.append(value)
 
 

@@ -44,6 +44,8 @@ class Holder:
         self.inner: Any = None
         self.small = np.float32(2.0)
         self.point = np.array(2.0)
+        self.table = np.array([1.0, 2.0, 3.0])
+        self.pair = (1.0, np.array([2.0]))
         self.fixed = np.broadcast_to(2.0, (3,))
 
     def bump(self) -> None:
@@ -273,6 +275,11 @@ def keywords_of_partial() -> Case:
     return f, lambda: f.keywords.update(factor=f.keywords["factor"] + 1.0)
 
 
+def containers_of_partial() -> Case:
+    f = functools.partial(lambda values, x: x * values["a"], {"a": 2.0})
+    return f, lambda: f.args[0].update(a=f.args[0]["a"] + 1.0)
+
+
 @attrs.define
 class Settings:
     number: float = 2.0
@@ -451,6 +458,12 @@ CASES: dict[str, Callable[[], Case]] = {
     "attribute": reads_attribute(lambda holder: holder.number),
     "attribute by name": reads_attribute(lambda holder: getattr(holder, "num" + "ber")),
     "vars": reads_attribute(lambda holder: vars(holder)["number"]),
+    "vars of a plain namespace": reads_attribute(
+        lambda own: vars(own)["number"], lambda: types.SimpleNamespace(number=2.0)
+    ),
+    "vars of a parser's namespace": reads_attribute(
+        lambda own: vars(own)["number"], lambda: argparse.Namespace(number=2.0)
+    ),
     "property": reads_attribute(lambda holder: holder.by_property),
     "getitem": reads_attribute(lambda holder: holder["any"]),
     "getattr": reads_attribute(lambda holder: holder.unknown),
@@ -472,12 +485,28 @@ CASES: dict[str, Callable[[], Case]] = {
     "number beside an array": with_holder(lambda holder, x: x * holder.mixed["number"], bump_in_mixed),
     "scalar of NumPy's": with_holder(lambda holder, x: x * holder.small, double("small")),
     "array without axes": with_holder(lambda holder, x: x * holder.point, write_point),
+    "number of an array": with_holder(lambda holder, x: x * holder.table[1], lambda holder: at_first(holder.table[1:])),
+    "sum of an array": with_holder(
+        lambda holder, x: x * float(np.sum(holder.table)), lambda holder: at_first(holder.table)
+    ),
+    "choice of an array": with_holder(
+        lambda holder, x: x * holder.table[np.array([0, 2, 1])], lambda holder: at_first(holder.table)
+    ),
+    "number of an array that is not contiguous": with_container(
+        lambda: [np.ones((4, 4), ">f4")[::2, ::2], "text", None, Holder()],
+        lambda values, x: x * float(values[0][1, 1]),
+        lambda values: at_first(values[0][1:, 1]),
+    ),
+    "number of an array in a tuple": with_holder(
+        lambda holder, x: x * holder.pair[1][0], lambda holder: at_first(holder.pair[1])
+    ),
     "read-only array": with_holder(lambda holder, x: x * holder.fixed, replace_fixed),
     "global": lambda: ((lambda x: x * NUMBER), bump_global),
     "globals()": lambda: ((lambda x: x * globals()["NUM" + "BER"]), bump_global),
     "defaults": defaults,
     "keyword default in place": keyword_default_in_place,
     "keywords of a partial function": keywords_of_partial,
+    "containers of a partial function": containers_of_partial,
     "code": code,
     "attribute of a function": attribute_of_function,
     "cached function": cached,
