@@ -341,7 +341,8 @@ def _einsum(*operands: Array, labels: tuple[str, ...], out: str) -> Array:
         if found is not None:
             return found
     large = len(operands) > 1 and max(np.size(x) for x in operands) > _SMALL
-    return np.einsum(f"{','.join(labels)}->{out}", *operands, optimize=large)
+    found = np.einsum(f"{','.join(labels)}->{out}", *operands, optimize=large)
+    return found if out else found[()]  # paths for BLAS end in an array of no axes
 
 
 @numpy_function(np.einsum)

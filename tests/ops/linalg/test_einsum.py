@@ -115,6 +115,15 @@ def test_second_derivatives_agree_with_unit_vectors(formula: Formula) -> None:
 
 
 @pytest.mark.parametrize("size", [3, 200])
+def test_results_without_labels_are_scalars(size: int) -> None:
+    # The size decides whether NumPy looks for a path of products, whose result is an array of no axes.
+    x, y = np.ones((size, size), "f"), np.ones((2, size), "f")
+    with tn.GradientTape() as tape:
+        found = tnp.einsum("ij,ki->", tape.watch(x), y)
+    assert type(found.value) is type(np.einsum("ij,ki->", x, y)) is np.float32
+
+
+@pytest.mark.parametrize("size", [3, 200])
 def test_a_diagonal_times_a_label_of_length_one(size: int) -> None:
     # The size decides whether NumPy looks for a path of products.
     gradient = tn.grad(lambda a: tnp.einsum("ii,i->", a, np.array([2.0])))(np.ones((size, size)))

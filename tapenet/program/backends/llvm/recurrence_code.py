@@ -76,9 +76,22 @@ class Recurrence:
         if self.entry((*values, *(float(x) for x in numbers)), 0, count, 0, size):
             return None
         order = slice(None, None, -1) if reverse else slice(None)
-        ends_of = [rows[count].reshape(self.shape).copy()[()] for rows in given["carry"]]
+        ends_of = [rows[count].reshape(self.shape).copy() for rows in given["carry"]]
+        ends_of = [x if self._is_array(place, count) else x[()] for place, x in enumerate(ends_of)]
         befores = [np.ascontiguousarray(rows[:count][order]).reshape(count, *self.shape) for rows in given["carry"]]
         return ends_of, [np.ascontiguousarray(y[order]).reshape(count, *self.shape) for y in given["y"]], befores
+
+    def _is_array(self, place: int, count: int) -> bool:
+        """Return whether the last carry at a place is an array and not a scalar, as those of the steps are."""
+        program, path = self.program, [place]
+        carried = program.inputs[: self.carries]
+        while (n := program.outputs[path[-1]]) in carried:  # it is moved from another place, or kept
+            before = carried.index(n)
+            if before in path:
+                start = path.index(before)
+                return program.spaces[carried[path[start + (count - start) % (len(path) - start)]]].is_array
+            path.append(before)
+        return program.spaces[n].is_array
 
     def _fits(self, x: Any, number: int, place: int) -> bool:
         """Return whether an operand is what was recorded."""

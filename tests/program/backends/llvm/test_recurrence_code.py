@@ -111,6 +111,24 @@ def test_values_and_derivatives_are_those_of_the_steps(name: str, reverse: bool,
     assert any(kernels)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda c, x: (c, x),
+        lambda c, x: ((c[0] + x, tnp.where(x > 0, c[1], x)), c[0]),
+        lambda c, x: ((c[1], c[0]), x),
+        lambda c, x: ((c[1], c[0] * x), x),
+    ],
+)
+def test_carries_of_no_axes_are_arrays_where_those_of_the_steps_are(
+    body: Callable[..., Any], kernels: list[bool]
+) -> None:
+    for count in (COUNT, COUNT + 1):
+        calls = [((np.array(0.5), np.float64(0.25)), np.ones(count))] * 3
+        assert_compiles(lambda c, xs: tn.scan(body, c, xs)[0], *calls)
+    assert any(kernels)
+
+
 def test_derivatives_of_derivatives() -> None:
     body, carry, xs = CASES["vectors"]
     hessian = tn.hessian(lambda c: tnp.sum(tnp.sin(tn.scan(body, c, xs)[0]) ** 2))(carry)
