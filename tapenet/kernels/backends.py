@@ -18,6 +18,7 @@ import numpy as np
 
 from tapenet.core.packages import import_package
 from tapenet.errors import ArgumentError, CompileWarning, MissingPackageError
+from tapenet.kernels.forks import compiling
 
 BACKENDS = ("numpy", "llvm", "numba")
 
@@ -89,7 +90,8 @@ def _choose(name: str) -> None:
 def current_backend() -> str:
     """Name the backend that is chosen."""
     if _choice.name is None:
-        _choose("llvm" if _has_llvm() else "numpy")
+        with compiling:
+            _choose("llvm" if _has_llvm() else "numpy")
     return str(_choice.name)
 
 
@@ -108,7 +110,8 @@ def has_machine_code() -> bool:
     if _choice.name is None:
         current_backend()
     if _choice.has_machine_code and not _choice.is_loaded:
-        _load()
+        with compiling:
+            _load()
     return _choice.has_machine_code
 
 
@@ -116,6 +119,7 @@ def _load() -> None:
     """Import llvmlite at its first use; where it is installed and cannot be loaded, leave its work to NumPy."""
     try:
         importlib.import_module("llvmlite.binding")
+        importlib.import_module("tapenet.kernels.machine_code")
     except (ImportError, OSError) as error:
         _choice.has_machine_code = False
         if _choice.name == "llvm":

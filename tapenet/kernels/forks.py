@@ -77,5 +77,10 @@ def _restart_in_child() -> None:
     _forks.locks.add(this_thread.lock)
 
 
+# `with compiling:` around what compiles, and imports what that needs: llvmlite has a lock of its own, and Python one
+# for each module that is imported. A child would never get them if another thread held them.
+compiling: Lock = threading.RLock()
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_begin, after_in_parent=_end, after_in_child=_restart_in_child)
+    os.register_at_fork(before=compiling.acquire, after_in_parent=compiling.release, after_in_child=compiling.release)

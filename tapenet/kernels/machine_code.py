@@ -5,9 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-import os
 import platform
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +13,7 @@ import attrs
 
 from tapenet.core.version import __version__
 from tapenet.kernels import code_cache
+from tapenet.kernels.forks import compiling
 
 _LEVEL = 2
 _QUICK = 1  # of code without passes: it schedules instructions once rather than twice
@@ -42,9 +41,10 @@ class Processor:
 @functools.cache
 def processor() -> Processor:
     """Return the processor that this process runs on."""
-    llvm = _llvm()
-    features = llvm.get_host_cpu_features()
-    return Processor(llvm.get_host_cpu_name(), features.flatten(), _vector_size(features))
+    with compiling:
+        llvm = _llvm()
+        features = llvm.get_host_cpu_features()
+        return Processor(llvm.get_host_cpu_name(), features.flatten(), _vector_size(features))
 
 
 def _vector_size(features: Any) -> int:
@@ -67,7 +67,7 @@ class Library:
 
     def address(self, name: str) -> int:
         """Return the address of a function."""
-        with _lock:
+        with compiling:
             return int(self.engine.get_function_address(name))
 
 
@@ -81,8 +81,8 @@ def compile_module(make: Callable[[], str], *depends: str, passes: str = PASSES)
             functions to be written out and without variables in memory, needs none: it is then compiled in two thirds
             of the time, and is as fast.
     """
-    llvm, target = _llvm(), processor()
-    with _lock:
+    with compiling:
+        llvm, target = _llvm(), processor()
         key = code_cache.key_of(
             *depends,
             passes,
@@ -143,19 +143,15 @@ def _target_machine(level: int) -> Any:
 # where a kernel has many conditions.
 _LONGEST_COMBINED = 2**16
 _CODE_MODEL = "large"
-_lock = threading.RLock()
-
-if hasattr(os, "register_at_fork"):
-    # llvmlite has a lock of its own, which a child would never get if another thread were in a compilation.
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 @functools.cache
 def _llvm() -> Any:
     llvm = importlib.import_module("llvmlite.binding")
     importlib.import_module("llvmlite.binding.object_file")
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
+    with compiling:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
     return llvm
 
 
