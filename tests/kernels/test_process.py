@@ -165,6 +165,35 @@ print(sum(statuses))
 
 
 @FORKS
+def test_forks_while_another_thread_loads_llvm():
+    program = """
+import importlib, os, signal, threading
+import tapenet
+from tapenet.kernels import backends
+
+loading, real = threading.Event(), importlib.import_module
+
+def noted(name):
+    if threading.current_thread() is thread:
+        loading.set()
+    return real(name)
+
+thread = threading.Thread(target=backends.has_machine_code)
+importlib.import_module = noted
+thread.start()
+loading.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    os._exit(0 if backends.has_machine_code() else 1)
+print(os.waitpid(child, 0)[1])
+thread.join()
+"""
+    pytest.importorskip("llvmlite")
+    assert run(program) == ["0"]
+
+
+@FORKS
 def test_a_fork_in_the_midst_of_shared_work_is_an_error_in_the_child():
     program = (
         CONVOLUTION
