@@ -7,6 +7,7 @@ recorded like everything else.
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -45,6 +46,11 @@ class Space:
         if hasattr(x, "dtype") and hasattr(x, "shape"):
             return cls(x.shape, x.dtype, False, x.shape != () or not hasattr(x, "__float__"))
         return cls(None, None, False, False)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the array; 0 for what is not one."""
+        return 0 if self.shape is None or self.dtype is None else math.prod(self.shape) * self.dtype.itemsize
 
     def __str__(self) -> str:
         if self.dtype is None:

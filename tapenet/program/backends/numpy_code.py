@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -87,7 +86,7 @@ def _needed_after(steps: Sequence[Any], program: Program) -> tuple[dict[int, fro
         if isinstance(step, Instruction):
             if step.guard is not None:
                 is_guarded = True
-            elif _takes_donations(step) or _bytes(program, step.out) >= LARGE:
+            elif _takes_donations(step) or program.spaces[step.out].nbytes >= LARGE:
                 later[step.out] = frozenset(needed)
                 if not is_guarded:
                     unguarded.add(step.out)
@@ -100,13 +99,6 @@ def _takes_donations(instruction: Instruction) -> bool:
     return instruction.primitive is not None and instruction.primitive.takes_donations
 
 
-def _bytes(program: Program, number: int) -> int:
-    space = program.spaces[number]
-    if space.shape is None or space.dtype is None:
-        return 0
-    return math.prod(space.shape) * space.dtype.itemsize
-
-
 def _is_large(instruction: Instruction, program: Program) -> bool:
     """Return whether an operation is worth to be done block by block."""
     primitive, space = instruction.primitive, program.spaces.get(instruction.out)
@@ -116,7 +108,7 @@ def _is_large(instruction: Instruction, program: Program) -> bool:
         return False
     if not (isinstance(primitive.forward, np.ufunc) and primitive.forward.nout == 1 and space.is_array):
         return False
-    if space.dtype.char not in "fd?" or _bytes(program, instruction.out) < JOINED:
+    if space.dtype.char not in "fd?" or space.nbytes < JOINED:
         return False
     return all(
         own.is_number or own.shape in ((), None, space.shape)
@@ -307,7 +299,7 @@ class _Writer:
         is_ufunc = isinstance(primitive.forward, np.ufunc) and space.is_array and not given
         if is_ufunc and space.dtype is not None and space.shape and space.dtype.char in "fdFD":
             self.own.add(instruction.out)
-            if _bytes(self.program, instruction.out) >= LARGE:
+            if self.program.spaces[instruction.out].nbytes >= LARGE:
                 target = self._dead_operand(instruction)
                 given = [
                     f"out=v{target}" if target is not None else f"out=empty({space.shape}, {self.named(space.dtype)})"
@@ -325,7 +317,7 @@ class _Writer:
         return frozenset([n for n in frozenset({instruction.out}).union(*own) if self._may_be_given_up(n)])
 
     def _may_be_given_up(self, number: int) -> bool:
-        return number in self.donated or _bytes(self.program, number) >= LARGE
+        return number in self.donated or self.program.spaces[number].nbytes >= LARGE
 
     def _dead_operand(self, instruction: Instruction) -> int | None:
         """Return an operand that nothing needs after, of the same shape and dtype, to write the result into."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import attrs
 
 from tapenet.program.instructions import Instruction, Program
@@ -49,5 +47,4 @@ def _written(program: Program, instruction: Instruction) -> int:
     """Return the bytes that an operation writes; those of a tuple are counted with its parts."""
     if instruction.primitive is None or instruction.name in VIEWS:
         return 0
-    space = program.spaces[instruction.out]
-    return 0 if space.shape is None or space.dtype is None else math.prod(space.shape) * space.dtype.itemsize
+    return program.spaces[instruction.out].nbytes

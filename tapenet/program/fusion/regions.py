@@ -7,7 +7,6 @@ value is first needed, or after some time, together with the others that can be 
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -243,7 +242,7 @@ def _apart(group: list[Instruction], program: Program) -> list[list[Instruction]
         return [group]
     shape, made = program.spaces[group[0].out].shape, {x.out for x in group}
     inputs = {n for n in inputs_of(group) if program.spaces[n].shape == shape}
-    if len(inputs) <= MOST_STREAMS or sum(_bytes(n, program) for n in inputs) < CACHED:
+    if len(inputs) <= MOST_STREAMS or sum(program.spaces[n].nbytes for n in inputs) < CACHED:
         return [group]
     linked: dict[int, int] = {}  # each value with another of its part, or the one that stands for it with itself
 
@@ -261,11 +260,6 @@ def _apart(group: list[Instruction], program: Program) -> list[list[Instruction]
     for x in group:
         parts.setdefault(part_of(x.out), []).append(x)
     return list(parts.values())
-
-
-def _bytes(number: int, program: Program) -> int:
-    space = program.spaces[number]
-    return 0 if space.shape is None or space.dtype is None else math.prod(space.shape) * space.dtype.itemsize
 
 
 def _region(group: list[Instruction], place: int, readers: dict[int, list[int]], outputs: set[int]) -> Region:

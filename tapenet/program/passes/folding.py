@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import attrs
@@ -35,9 +34,7 @@ def folded(program: Program) -> Program:
 
 def _is_small(program: Program, number: int) -> bool:
     space = program.spaces.get(number)
-    if space is None or space.shape is None or space.dtype is None:
-        return False
-    return math.prod(space.shape) * space.dtype.itemsize <= LARGEST
+    return space is not None and space.shape is not None and space.nbytes <= LARGEST
 
 
 def _computed(primitive: Any, operands: list[Any], parameters: Any) -> Any:

@@ -29,12 +29,7 @@ SHARED = 2**20
 
 def touched_bytes(kernel: Kernel, step: Region | Cells, program: Program) -> int:
     """Return how many bytes a kernel reads and writes."""
-    return sum(_bytes_of(program, n) for n in (*kernel.operands, *step.outputs))
-
-
-def _bytes_of(program: Program, number: int) -> int:
-    dtype = program.spaces[number].dtype
-    return 0 if dtype is None else math.prod(shape_of(program, number)) * dtype.itemsize
+    return sum(program.spaces[n].nbytes for n in (*kernel.operands, *step.outputs))
 
 
 def _call_of_kernel(
@@ -47,7 +42,7 @@ def _call_of_kernel(
     prototype = ctypes.CFUNCTYPE if is_large else ctypes.PYFUNCTYPE
     run = prototype(ctypes.c_int32, ctypes.py_object, *(ctypes.c_int64,) * 4)(address)
     # NumPy's own memory of such sizes is new each time, and its first touch takes longer than the kernel.
-    is_kept = is_large or any(_bytes_of(program, n) >= LARGE for n in step.outputs)
+    is_kept = is_large or any(program.spaces[n].nbytes >= LARGE for n in step.outputs)
     names = {"run": run, "library": library, "empty": empty if is_kept else np.empty}
     shares = {"native": Native(address, "qqqqq"), "shared": shared} if is_large else {}
     return Call(step, program, names | shares)
