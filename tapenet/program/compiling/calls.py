@@ -98,14 +98,9 @@ class Call:
             whole[place] = value
         return whole, {**kwargs, **dict(by_name)}
 
-    def whole_args(self) -> Sequence[Any]:
-        """All positional arguments."""
-        return self._merged(self.args, self.kwargs)[0] if self.static else self.args
-
-    def whole_kwargs(self) -> dict[str, Any]:
-        """All keyword arguments."""
-        whole: dict[str, Any] = self._merged(self.args, self.kwargs)[1] if self.static else self.kwargs
-        return whole
+    def whole(self) -> tuple[Sequence[Any], dict[str, Any]]:
+        """Return all arguments: those by position, and those by keyword."""
+        return self._merged(self.args, self.kwargs) if self.static else (self.args, self.kwargs)
 
     def saved(self, environment: Environment, streams: SharedStreams) -> Callable[[], None]:
         """Return a function that undoes what is drawn and put into containers from now on."""

@@ -285,7 +285,8 @@ class CompiledFunction(Generic[P, Value]):
                 return result
         if self._fullgraph:
             self._set_eager(known, reason)
-        result = self._eagerly(*call.whole_args(), **call.whole_kwargs())  # raises where the function itself does
+        args, kwargs = call.whole()
+        result = self._eagerly(*args, **kwargs)  # raises where the function itself does
         if not call.around.environment.is_current():
             forget_containers(call.around, known)
         self._set_eager(known, reason, lasting=not call.around.change)
@@ -365,8 +366,9 @@ class CompiledFunction(Generic[P, Value]):
         """Raise where numbers that are inputs change the function: it may ask for their class, or hash them."""
         drawn = call.saved(environment, SharedStreams.now())
         restore()
+        args, kwargs = call.whole()
         try:
-            expected = self._f(*call.whole_args(), **call.whole_kwargs())
+            expected = self._f(*args, **kwargs)
         finally:
             drawn()
         if not are_alike(expected, made.result):
