@@ -6,7 +6,7 @@ import dis
 import functools
 import itertools
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _NEAR = 12  # instructions from a test of a class to its name
 
@@ -36,7 +36,13 @@ def codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
-    return (instruction for part in codes(code) for instruction in dis.get_instructions(part))
+    return (instruction for part in codes(code) for instruction in _own_instructions(part))
+
+
+@functools.lru_cache(maxsize=64)  # what follows asks one question after the other of the same code
+def _own_instructions(code: types.CodeType) -> tuple[dis.Instruction, ...]:
+    """Return the instructions of code, without those of the functions inside it."""
+    return tuple(dis.get_instructions(code))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -57,7 +63,7 @@ def attributes_of(code: types.CodeType) -> tuple[str, ...]:
     """Return the names of attributes that code reads, `EVERY` among them where it computes names."""
     names: list[str] = []
     for part in codes(code):
-        names += _named(list(dis.get_instructions(part)))
+        names += _named(_own_instructions(part))
     for x in _instructions(code):
         if x.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM"):
             names.append(str(x.argval))
@@ -67,7 +73,7 @@ def attributes_of(code: types.CodeType) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _named(instructions: list[dis.Instruction]) -> list[str]:
+def _named(instructions: Sequence[dis.Instruction]) -> list[str]:
     """Return the names that `getattr` and `hasattr` are called with; `EVERY` where they are computed."""
     found = []
     for i, x in enumerate(instructions):
@@ -77,7 +83,7 @@ def _named(instructions: list[dis.Instruction]) -> list[str]:
     return found
 
 
-def _name_after(instructions: list[dis.Instruction]) -> tuple[str, str]:
+def _name_after(instructions: Sequence[dis.Instruction]) -> tuple[str, str]:
     """Return the first text among constants, and the name of the instruction after it."""
     for x, following in itertools.pairwise(instructions):
         if x.opname == "LOAD_CONST" and isinstance(x.argval, str):
@@ -93,10 +99,10 @@ def reads_namespace(code: types.CodeType) -> bool:
 @functools.lru_cache(maxsize=4096)
 def tests_numbers(code: types.CodeType) -> bool:
     """Return whether code may go by whether a value is a number of Python's."""
-    return any(_tests_numbers(list(dis.get_instructions(part))) for part in codes(code))
+    return any(_tests_numbers(_own_instructions(part)) for part in codes(code))
 
 
-def _tests_numbers(instructions: list[dis.Instruction]) -> bool:
+def _tests_numbers(instructions: Sequence[dis.Instruction]) -> bool:
     classes = [i for i, x in enumerate(instructions) if x.argval in _CLASSES_OF_NUMBERS or x.argval == "isscalar"]
     tests = [i for i, x in enumerate(instructions) if x.argval in _TYPE_TESTS or x.opname == "MATCH_CLASS"]
     return any(abs(i - k) <= _NEAR for i in classes for k in tests) or any(
@@ -127,7 +133,7 @@ def writes_of(code: types.CodeType, free: frozenset[str]) -> tuple[str, ...]:
     found = []
     for part in codes(code):
         own = set(part.co_cellvars)
-        for x in dis.get_instructions(part):
+        for x in _own_instructions(part):
             if x.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
                 found.append(f"assigns to the global {x.argval}")
             elif x.opname in ("STORE_DEREF", "DELETE_DEREF") and x.argval in free and x.argval not in own:
