@@ -44,8 +44,7 @@ def deferred(primitive: Primitive, values: Sequence[Any]) -> Deferred | None:
     """
     if not _is_by_elements(primitive) or primitive.is_users or primitive.with_residual is not None:
         return None
-    largest = max(map(_bytes_of, values))
-    shape = next(x.shape for x in values if _bytes_of(x) == largest)
+    shape = max(values, key=_bytes_of).shape
     kinds = tuple([_kind_of(x, shape) for x in values])
     dtype = None if any(kind is None for kind in kinds) else _dtype_of(primitive, kinds)
     return None if dtype is None else Deferred(shape, dtype, tuple(values), functools.partial(_computed, primitive))
