@@ -55,7 +55,7 @@ class _Listing:
 
     def __attrs_post_init__(self) -> None:
         program = self.program
-        written = {x.out: i for i, x in enumerate(program.instructions)}
+        written = {x.out for x in program.instructions}
         for x in program.instructions:
             if x.primitive is PART and x.operands[0] in written:
                 self.parts.setdefault(x.operands[0], {})[x.parameters["index"]] = x.out
