@@ -16,7 +16,7 @@ from tapenet.errors import ReplayError
 from tapenet.kernels.layouts import Layout
 from tapenet.program.compiling.signatures import number_key
 from tapenet.program.evaluating import GuardFailedError
-from tapenet.program.instructions import Program, must_run
+from tapenet.program.instructions import Instruction, Program, must_run
 from tapenet.program.recording.environment import Environment
 from tapenet.program.recording.generators import saved
 from tapenet.program.recording.tracing import Recorded, same_constants
@@ -202,11 +202,14 @@ def too_many(around: Around, others: Hashable) -> str:
 
 def same_programs(first: Recorded, second: Recorded) -> bool:
     """Return whether two recorded calls are the same program."""
-    ours, theirs = ([(x.name, made.program.spaces.get(x.out)) for x in made.program] for made in (first, second))
-    alike = [(name, space and (space.shape, space.dtype)) for name, space in ours] == [
-        (name, space and (space.shape, space.dtype)) for name, space in theirs
-    ]
-    return alike and same_ways(first, second) and not same_constants(first, second)
+    ours, theirs = ([_described(x, made.program) for x in made.program] for made in (first, second))
+    return ours == theirs and same_ways(first, second) and not same_constants(first, second)
+
+
+def _described(instruction: Instruction, program: Program) -> tuple[Any, ...]:
+    """Return the name of an instruction, and the shape and dtype of its value."""
+    space = program.spaces.get(instruction.out)
+    return instruction.name, space and (space.shape, space.dtype)
 
 
 def same_ways(first: Recorded, second: Recorded) -> bool:
