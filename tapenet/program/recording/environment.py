@@ -313,8 +313,12 @@ def _dictionaries(x: Any) -> Iterator[Mapping[str, Any]]:
     own = getattr(x, "__dict__", None)
     if type(own) is dict:
         yield own
-    kinds = x.__mro__ if isinstance(x, type) else type(x).__mro__
-    yield from (vars(kind) for kind in kinds if _is_namespace(kind))
+    yield from (vars(kind) for kind in _kinds_of(x) if _is_namespace(kind))
+
+
+def _kinds_of(x: Any) -> tuple[type, ...]:
+    """Return the classes that attributes of an object are looked up in, of a class itself and its bases."""
+    return x.__mro__ if isinstance(x, type) else type(x).__mro__
 
 
 def _names_in(x: Any, found: Environment) -> list[str]:
@@ -322,8 +326,7 @@ def _names_in(x: Any, found: Environment) -> list[str]:
     own = getattr(x, "__dict__", {})
     if isinstance(x, types.FunctionType):
         return [name for name in own if name in found.names]
-    kinds = (x, *x.__mro__[1:]) if isinstance(x, type) else type(x).__mro__
-    held = dict.fromkeys(itertools.chain(own, *(vars(kind) for kind in kinds)))
+    held = dict.fromkeys(itertools.chain(own, *map(vars, _kinds_of(x))))
     if EVERY in found.names and not isinstance(x, types.ModuleType | type) and _is_users_or_plain(type(x)):
         return [name for name in held if not name.startswith("__")] + [EVERY, *_methods_of_operators(x)]
     by_thread = found.names if isinstance(x, threading.local) else ()
@@ -463,8 +466,7 @@ def _is_method(x: Any) -> bool:
 def _definitions(x: Any, name: str, found: Environment) -> Iterator[Any]:
     """Watch what is called by a name on an object or a class, and return the functions; `super` reaches them all."""
     own = getattr(x, "__dict__", None)
-    kinds = x.__mro__ if isinstance(x, type) else type(x).__mro__
-    for names in (*([own] if type(own) is dict else []), *map(vars, kinds)):
+    for names in (*([own] if type(own) is dict else []), *map(vars, _kinds_of(x))):
         if name not in names:
             continue
         kept = names[name]
