@@ -392,7 +392,7 @@ def _visit_place(place: Place, f: Any, found: Environment, seen: set[Any], depth
         if is_read:
             found.namespaces.append(value)
             if isinstance(value, types.ModuleType):
-                found.tests_classes = found.tests_classes or _is_not_read(getattr(value, "__file__", None) or "")
+                found.tests_classes = found.tests_classes or _is_not_read(_file_of(value))
     for part in _functions_below(value, depth) if kept else _functions_in(value):
         _visit(part, found, seen, depth - 1)
 
@@ -449,8 +449,7 @@ def _shows_containers(f: Any) -> bool:
         return True
     if isinstance(f, functools.partial):
         return isinstance(f.func, types.FunctionType) and is_users(f.func)
-    module = sys.modules.get(type(f).__module__)
-    return _is_users_file(getattr(module, "__file__", None) or "")
+    return _is_users_file(_file_of(sys.modules.get(type(f).__module__)))
 
 
 def _methods_of_operators(x: Any) -> list[str]:
@@ -540,7 +539,7 @@ def _is_namespace(x: Any) -> bool:
     name = x.__name__ if isinstance(x, types.ModuleType) else (x if isinstance(x, type) else type(x)).__module__
     module = x if isinstance(x, types.ModuleType) else sys.modules.get(name)
     if isinstance(x, types.ModuleType | type) or type(getattr(x, "__dict__", None)) is not dict:
-        path = getattr(module, "__file__", None) or ""
+        path = _file_of(module)
         return _is_users_file(path) and (name not in sys.builtin_module_names or name in ("__main__", "sys"))
     return not name.startswith(("tapenet.", "numpy"))  # also one of another package, such as argparse's
 
@@ -625,6 +624,11 @@ def places_of(f: Any) -> Iterator[Place]:
         yield from (Place(f, name) for name in ("__defaults__", "__kwdefaults__") if getattr(f, name))
     elif is_node(type(f)):
         yield from (Place(f, name) for name in field_names(type(f)) if hasattr(f, name))
+
+
+def _file_of(module: Any) -> str:
+    """Return the path of a module; empty where it is of no file, or is not there."""
+    return getattr(module, "__file__", None) or ""
 
 
 @functools.cache
