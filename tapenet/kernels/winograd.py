@@ -110,6 +110,8 @@ def _convolve_block(x: Array, weights: Array, before: Pair, y: Array) -> None:
 def convolve_kernel(x: Array, t: Array, before: Pair) -> Array:
     """Compute the cotangent (3, 3, C, O) of the kernel in `convolve`, of t (N, OH, OW, O)."""
     channels, outputs = x.shape[3], t.shape[3]
+    if not len(x):
+        return np.zeros((3, 3, channels, outputs), x.dtype)
     tiles, width = _tiles(t.shape), max(channels, outputs) * x.itemsize
     slabs = _slabs(channels, t.shape, width)
     if len(slabs) > 1:

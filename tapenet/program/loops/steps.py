@@ -90,7 +90,8 @@ class Loop:
             )
         following = [as_array(x) for x in following]
         for i, (new, old) in enumerate(zip(following, carry, strict=True)):
-            if new.shape != old.shape or dtype_of(new) != dtype_of(old):  # np.shape of a Tensor takes ten times as long
+            # Of a Python number the shape is (). np.shape of a Tensor takes ten times as long.
+            if new.shape != getattr(old, "shape", ()) or dtype_of(new) != dtype_of(old):
                 path = leaf_paths_with_static(answer[0], "carry")[i]
                 raise ArgumentError(
                     f"{self.function}: body must return {path} with the shape and dtype that it is given, "

@@ -181,6 +181,15 @@ def test_a_while_loop_is_a_loop() -> None:
         tape.replay(np.float64(1.5), y)
 
 
+@pytest.mark.parametrize("start", [1.0, np.float64(1), np.ones(3)], ids=["number", "scalar", "array"])
+def test_the_number_of_steps_of_a_while_loop_is_a_guard(start: Any) -> None:
+    with tn.GradientTape() as tape:
+        y = tn.while_loop(lambda x: np.max(x) < 9, lambda x: x * 2, tape.watch(start))
+    assert np.all(y.value == 16)
+    with pytest.raises(tn.ReplayError, match="while_loop"):
+        tape.replay(start * 5)
+
+
 def test_a_while_loop_of_examples_is_refused() -> None:
     with pytest.raises(tn.MappedValueError):
         tn.vmap(lambda x: tn.while_loop(lambda x: x < 2.0, lambda x: x * 1.5, x))(np.ones(2))
