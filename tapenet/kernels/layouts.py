@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import importlib
 from array import array
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 
 from tapenet.kernels import backends
 from tapenet.kernels.memory import LEASE
-from tapenet.kernels.objects import AXES, BASE, DTYPE, FLAGS, ITEMS, LENGTHS, finds_headers
+from tapenet.kernels.objects import compile_reader
 
 # Objects from which on machine code looks at them.
 MANY = 16
@@ -92,12 +91,9 @@ def _code() -> _Code | None:
 @functools.cache
 def _compiled() -> _Code | None:
     """Return the compiled functions; None where objects are not laid out as they take them."""
-    # Imported here: it needs llvmlite, and modules that importing tapenet does not.
-    machine_code = importlib.import_module("tapenet.kernels.machine_code")
-    if not finds_headers() or not machine_code.processor().vector_size:
+    library = compile_reader(_MODULE)
+    if library is None:
         return None
-    text = _MODULE.format(items=ITEMS, axes=AXES, lengths=LENGTHS, base=BASE, dtype=DTYPE, flags=FLAGS)
-    library = machine_code.compile_module(lambda: text, text)
     length, pointer = ctypes.c_int64, ctypes.c_void_p
     # PYFUNCTYPE keeps the interpreter's lock: no other thread changes an array meanwhile.
     same = ctypes.PYFUNCTYPE(ctypes.c_int32, pointer, length, pointer)(library.address("same"))
@@ -105,7 +101,7 @@ def _compiled() -> _Code | None:
     return _Code(same, whole, library)
 
 
-# The class of an object lies behind 8 bytes. Of the flags 1 is C order, and 1024 writeable.
+# Of the flags 1 is C order, and 1024 writeable.
 _MODULE = """
 define i32 @same(ptr %tuple, i64 %count, ptr %table) {{
 entry:
@@ -119,8 +115,7 @@ look:
 object:
   %x.at = getelementptr ptr, ptr %items, i64 %i
   %x = load ptr, ptr %x.at
-  %class.at = getelementptr i8, ptr %x, i64 8
-  %class = load ptr, ptr %class.at
+  %class = call ptr @class_of(ptr %x)
   %class.wanted = load ptr, ptr %at
   %is.class = icmp eq ptr %class, %class.wanted
   br i1 %is.class, label %known, label %differ
@@ -187,8 +182,7 @@ look:
 object:
   %x.at = getelementptr ptr, ptr %items, i64 %i
   %x = load ptr, ptr %x.at
-  %x.class.at = getelementptr i8, ptr %x, i64 8
-  %x.class = load ptr, ptr %x.class.at
+  %x.class = call ptr @class_of(ptr %x)
   %is.array = icmp eq ptr %x.class, %class
   br i1 %is.array, label %array, label %next
 array:
@@ -198,15 +192,8 @@ array:
   %may.write = icmp eq i32 %writes, 1025
   br i1 %may.write, label %owner, label %differ
 owner:
-  %base.at = getelementptr i8, ptr %x, i64 {base}
-  %base = load ptr, ptr %base.at
-  %has.none = icmp eq ptr %base, null
-  br i1 %has.none, label %next, label %based
-based:
-  %base.class.at = getelementptr i8, ptr %base, i64 8
-  %base.class = load ptr, ptr %base.class.at
-  %is.lease = icmp eq ptr %base.class, %lease
-  br i1 %is.lease, label %next, label %differ
+  %is.own = call i1 @is_own(ptr %x, ptr %lease)
+  br i1 %is.own, label %next, label %differ
 next:
   %i.next = add i64 %i, 1
   br label %look

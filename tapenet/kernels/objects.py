@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
+from typing import Any
 
 import numpy as np
 
@@ -52,3 +54,41 @@ def finds_headers() -> bool:
 
 # C order, aligned and writeable.
 _KNOWN_FLAGS = 1 | 256 | 1024
+
+
+def compile_reader(text: str) -> Any | None:
+    """Compile functions that read headers; return the library, or None where machine code does not find them.
+
+    Args:
+        text: LLVM's, a template with the places in headers by name. It may call `class_of` an object, and ask whether
+            an array `is_own`: in memory of its own, or in that of the pool, whose class of leases it gives.
+    """
+    # Imported here: it needs llvmlite, and modules that importing tapenet does not.
+    machine_code = importlib.import_module("tapenet.kernels.machine_code")
+    if not finds_headers() or not machine_code.processor().vector_size:
+        return None
+    text = (text + _FUNCTIONS).format(items=ITEMS, axes=AXES, lengths=LENGTHS, base=BASE, dtype=DTYPE, flags=FLAGS)
+    return machine_code.compile_module(lambda: text, text)
+
+
+# The class of an object lies behind 8 bytes.
+_FUNCTIONS = """
+define internal ptr @class_of(ptr %x) alwaysinline {{
+  %at = getelementptr i8, ptr %x, i64 8
+  %class = load ptr, ptr %at
+  ret ptr %class
+}}
+
+define internal i1 @is_own(ptr %x, ptr %lease) alwaysinline {{
+  %at = getelementptr i8, ptr %x, i64 {base}
+  %base = load ptr, ptr %at
+  %has.none = icmp eq ptr %base, null
+  br i1 %has.none, label %own, label %based
+own:
+  ret i1 true
+based:
+  %class = call ptr @class_of(ptr %base)
+  %is.lease = icmp eq ptr %class, %lease
+  ret i1 %is.lease
+}}
+"""

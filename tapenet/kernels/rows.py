@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import importlib
 from array import array
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 
 from tapenet.kernels import backends
 from tapenet.kernels.memory import LEASE
-from tapenet.kernels.objects import AXES, BASE, DTYPE, FLAGS, ITEMS, LENGTHS, finds_headers
+from tapenet.kernels.objects import compile_reader
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
@@ -67,19 +66,16 @@ _ALIKE, _OWN = 1, 2
 @functools.cache
 def _survey() -> tuple[Any, Any] | None:
     """Return the compiled function and what holds it; None where objects are not laid out as it takes them."""
-    # Imported here: it needs llvmlite, and modules that importing tapenet does not.
-    machine_code = importlib.import_module("tapenet.kernels.machine_code")
-    if not finds_headers() or not machine_code.processor().vector_size:
+    library = compile_reader(_MODULE)
+    if library is None:
         return None
-    text = _MODULE.format(items=ITEMS, axes=AXES, lengths=LENGTHS, base=BASE, dtype=DTYPE, flags=FLAGS)
-    library = machine_code.compile_module(lambda: text, text)
     length, pointer = ctypes.c_int64, ctypes.c_void_p
     # PYFUNCTYPE keeps the interpreter's lock: no other thread changes an array meanwhile.
     kind = ctypes.PYFUNCTYPE(ctypes.c_int32, pointer, length, length, pointer, pointer, pointer, pointer)
     return kind(library.address("survey")), library
 
 
-# The class of an object lies behind 8 bytes. Of the flags 1 is C order, 256 aligned, and 1024 writeable.
+# Of the flags 1 is C order, 256 aligned, and 1024 writeable.
 _MODULE = """
 define i32 @survey(
   ptr %tuple, i64 %rows, i64 %width, ptr %sizes, ptr %class, ptr %dtype, ptr %lease
@@ -107,8 +103,7 @@ column:
 object:
   %x.at = getelementptr ptr, ptr %line, i64 %c
   %x = load ptr, ptr %x.at
-  %x.class.at = getelementptr i8, ptr %x, i64 8
-  %x.class = load ptr, ptr %x.class.at
+  %x.class = call ptr @class_of(ptr %x)
   %is.array = icmp eq ptr %x.class, %class
   br i1 %is.array, label %plain, label %differ
 plain:
@@ -125,19 +120,9 @@ plain:
   %is.nd = icmp eq i32 %x.nd, %model.nd
   %fits.a = and i1 %is.dtype, %is.ordered
   %fits = and i1 %fits.a, %is.nd
-  br i1 %fits, label %owner, label %differ
-owner:
-  %x.base.at = getelementptr i8, ptr %x, i64 {base}
-  %x.base = load ptr, ptr %x.base.at
-  %has.none = icmp eq ptr %x.base, null
-  br i1 %has.none, label %may, label %based
-based:
-  %base.class.at = getelementptr i8, ptr %x.base, i64 8
-  %base.class = load ptr, ptr %base.class.at
-  %is.lease = icmp eq ptr %base.class, %lease
-  br label %may
+  br i1 %fits, label %may, label %differ
 may:
-  %is.own = phi i1 [ true, %owner ], [ %is.lease, %based ]
+  %is.own = call i1 @is_own(ptr %x, ptr %lease)
   %x.writes = and i32 %x.flags, 1024
   %may.write = icmp ne i32 %x.writes, 0
   %is.gradient = icmp eq i64 %c, 1

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tapenet as tn
-from tapenet.kernels import rows, updates
+from tapenet.kernels import objects, rows, updates
 from tapenet.kernels.formulas import Formula
 from tapenet.kernels.updates import FEWEST, update_block, update_leaves
 from tapenet.optim.moments import Adam
@@ -204,7 +204,7 @@ def test_arrays_of_another_layout_are_left_to_numpy(monkeypatch: pytest.MonkeyPa
     assert update_leaves(ADAM, [(arrays[4:], arrays[:4])]) == [False]
     expected = by_numpy(lambda: steps(OPTIMIZERS["adam"], arrays[0], [arrays[1]], False))
     assert_same(steps(OPTIMIZERS["adam"], arrays[0], [arrays[1]], False), expected)
-    monkeypatch.setattr(rows, "finds_headers", lambda: False)
+    monkeypatch.setattr(objects, "finds_headers", lambda: False)
     monkeypatch.setattr(rows, "_survey", rows._survey.__wrapped__)
     assert rows.rows_of((arrays[0], arrays[1]), 2) is None
     assert_same(steps(OPTIMIZERS["adam"], arrays[0], [arrays[1]], True), expected)
