@@ -287,26 +287,21 @@ class _Pool:
 
     def _fitting(self, size: int) -> list[_End]:
         """Return the free blocks, side by side in one mapping, that exceed a size least; empty where none fit."""
-        ends = self._by_address()
-        first = total = stop = 0
-        mapping = None
-        least, found = MOST_CUT * size + 1, slice(0)
-        for last, end in enumerate(ends):
-            block = end.block
-            if block.address != stop or block.mapping is not mapping:
-                first, total, mapping = last, 0, block.mapping
-            stop = block.address + block.size
-            total += block.size
-            if total < size:
-                continue
-            while total - ends[first].block.size >= size:
-                total -= ends[first].block.size
-                first += 1
-            if total < least:
-                least, found = total, slice(first, last + 1)
-                if total == size:
-                    break
-        return ends[found]
+        least, found = MOST_CUT * size + 1, list[_End]()
+        for run in self._runs():
+            first = total = 0
+            for last, end in enumerate(run):
+                total += end.block.size
+                if total < size:
+                    continue
+                while total - run[first].block.size >= size:
+                    total -= run[first].block.size
+                    first += 1
+                if total < least:
+                    least, found = total, run[first : last + 1]
+                    if total == size:
+                        return found
+        return found
 
     def _by_address(self) -> list[_End]:
         try:
