@@ -73,7 +73,7 @@ def apply_rule(
         in_blocks: whether the rule may get NumPy arrays piece by piece, and gives their dtype back.
         donate: whether to overwrite parameters and slots, where they are arrays that own their memory.
     """
-    donated = _donated(rows) if donate else frozenset[int]()
+    donated = _donated([x for row in rows for x in row], len(rows[0])) if donate and rows else frozenset[int]()
     jobs = [_Job.of(row, donated) if in_blocks else None for row in rows]
     plain = [job for job in jobs if job is not None]
     if recorded is not None:
@@ -106,11 +106,7 @@ def apply_to_rows(recorded: Recorded, rows: Rows, *, donate: bool) -> list[Seque
         update_rows(code, rows, None, numbers)
         return [rows.arrays[i :: rows.width] for i in range(rows.width) if i != GRADIENT]
     width = rows.width
-    donated = (
-        _donated([rows.arrays[i : i + width] for i in range(0, len(rows.arrays), width)])
-        if donate
-        else frozenset[int]()
-    )
+    donated = _donated(rows.arrays, width) if donate else frozenset[int]()
     outputs = tuple(
         [
             x if id(x) in donated else empty(x.shape, rows.dtype)
@@ -122,15 +118,14 @@ def apply_to_rows(recorded: Recorded, rows: Rows, *, donate: bool) -> list[Seque
     return [outputs[i :: width - 1] for i in range(width - 1)]
 
 
-def _donated(rows: Sequence[Row]) -> frozenset[int]:
-    """Return the ids of arrays that may be overwritten.
+def _donated(arrays: Sequence[Array], width: int) -> frozenset[int]:
+    """Return the ids of arrays that may be overwritten, of rows of some width, one after the other.
 
     Two arrays share memory only if they lie in that of the same array, which is the `base` of a view. Of other kinds of
     memory that is not known: where a gradient lies in such, nothing is overwritten.
     """
-    arrays = [x for row in rows for x in row]
     owners = [x if type(x) is np.ndarray and x.base is None else _owner(x) for x in arrays]
-    gradients = slice(GRADIENT, None, len(rows[0]) if rows else 1)
+    gradients = slice(GRADIENT, None, width)
     if any(owner is None for owner in owners[gradients]):
         return frozenset()
     counts = Counter(map(id, owners))
