@@ -27,6 +27,7 @@ from tapenet.core.pytrees import TreeSpec, tree_flatten, tree_unflatten
 from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.signatures import elementwise_signature
 from tapenet.core.tensor import (
+    PYTHONS,
     Tensor,
     innermost,
     is_chosen,
@@ -43,8 +44,6 @@ from tapenet.errors import ArgumentTypeError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-
-_NUMBERS = frozenset({bool, int, float, complex})
 _SETTINGS = (str, tuple, type(None), type)
 
 
@@ -126,7 +125,7 @@ class NondifferentiableFunction:
         """Return whether `forward` is known to give one, as NumPy's functions of numbers by elements do."""
         if not isinstance(self.forward, np.ufunc) or self.forward.nout > 1:
             return False
-        return all(type(x) in _NUMBERS or getattr(getattr(x, "dtype", None), "kind", "O") in "biufc" for x in values)
+        return all(type(x) in PYTHONS or getattr(getattr(x, "dtype", None), "kind", "O") in "biufc" for x in values)
 
     def _plain(self, x: Any) -> Any:
         """Return what is under a Tensor, for `forward`."""
@@ -181,7 +180,7 @@ def nondifferentiable(
     of_tensors = NondifferentiableFunction(
         name or function.__name__, function, batch, shape_depends_on=shape_depends_on
     )
-    place = _place_of_out(function)
+    place = _place_of_out(function, of_tensors.names)
 
     @functools.wraps(function, updated=())
     def without_tape(*arguments: Array, **keywords: Any) -> Any:
@@ -216,13 +215,12 @@ def numpys_of_integers(theirs: Callable[..., Any]) -> Callable[[F], F]:
     return declare
 
 
-def _place_of_out(function: Callable[..., Any]) -> int:
+def _place_of_out(function: Callable[..., Any], names: Sequence[str]) -> int:
     """Return the index of the first positional argument that NumPy's function writes into; maxsize without one."""
     if isinstance(function, np.ufunc):
         return function.nin
     is_numpys = (getattr(function, "__module__", None) or "").startswith("numpy")
-    names = _names_by_position(function) if is_numpys else ()
-    return names.index("out") if "out" in names else sys.maxsize
+    return names.index("out") if is_numpys and "out" in names else sys.maxsize
 
 
 def _names_by_position(function: Callable[..., Any]) -> tuple[str, ...]:
