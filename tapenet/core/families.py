@@ -196,8 +196,7 @@ def general(
     """
 
     def declare(forward: Callable[..., Array]) -> Primitive:
-        primitive = built(name, "general", forward, pullbacks, pushforwards, batch=batch)
-        primitive = attrs.evolve(primitive, written_out=written_out)
+        primitive = built(name, "general", forward, pullbacks, pushforwards, batch=batch, written_out=written_out)
         if with_residual is not None:
             residual = choice(
                 lambda *xs, **parameters: with_residual(*xs, **parameters)[1],
@@ -352,6 +351,7 @@ def built(
     operands: tuple[str, ...] | None = None,
     batch: BatchRule | None = None,
     *,
+    written_out: Callable[..., Array] | None = None,
     is_elementwise: bool = False,
 ) -> Primitive:
     """Build a primitive of rules, one for each operand, without registering it."""
@@ -380,6 +380,7 @@ def built(
         compiled_pullbacks if pushforwards is pullbacks else compiled(pushforwards),
         tuple(_reads(pair, operands) for pair in zip(pullbacks, pushforwards, strict=True)),
         batch=batch,
+        written_out=written_out,
         is_elementwise=is_elementwise,
     )
 
