@@ -341,8 +341,10 @@ def clip(
     refuse("clip", keywords)
     low, high = (bounds.get("min", bounds.get("a_min")), bounds.get("max", bounds.get("a_max")))
     # A bound that no number lies beyond is never the result: a missing one needs no primitive of its own.
-    least, most = (low, high) if low is not None and high is not None else _limits(a, low, high)
-    return _clip(a, least if low is None else low, most if high is None else high)
+    if low is None or high is None:
+        least, most = _limits(a, low, high)
+        low, high = least if low is None else low, most if high is None else high
+    return _clip(a, low, high)
 
 
 def _limits(*operands: Array | None) -> tuple[Any, Any]:
