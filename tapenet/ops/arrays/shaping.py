@@ -64,15 +64,19 @@ def ravel(a: Array, order: str = "C") -> Array:
     """
     if order != "K":
         return reshape(a, -1, order)
-    strides = _read_in_memory(a).strides
-    return reshape(transpose(a, sorted(range(a.ndim), key=lambda axis: -abs(strides[axis]))), -1)
+    return reshape(transpose(a, _axes_in_memory(_read_in_memory(a))), -1)
+
+
+def _axes_in_memory(x: Array) -> list[int]:
+    """Return the axes of an array, that with the longest steps in memory first."""
+    strides = x.strides
+    return sorted(range(x.ndim), key=lambda axis: -abs(strides[axis]))
 
 
 def memory_order(x: Array) -> tuple[Any, ...]:
     """Return what operations by order "A" and "K" depend on: the axes by their strides, and how the array lies."""
     x = np.asarray(x)
-    axes = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
-    return (*axes, x.flags.c_contiguous, x.flags.f_contiguous)
+    return (*_axes_in_memory(x), x.flags.c_contiguous, x.flags.f_contiguous)
 
 
 def _read_in_memory(x: Array) -> Array:
