@@ -61,14 +61,10 @@ class _Carry:
     """A value that steps hand on.
 
     Attributes:
-        number: of the input of the body.
-        start: what the first step is given.
         place: where it lies: the name of an array, or of a number.
         count: of elements; None of a number.
     """
 
-    number: int
-    start: int
     place: str
     count: int | None
 
@@ -111,13 +107,13 @@ def _carry(w: Writer, number: int, start: int, made: str | None, places: Iterato
     if w.is_number(number):
         w.names[number] = made or f"v{number}"
         w.add(f"{w.names[number]} = {w.value(start)};" if made else f"{kind} v{number} = {w.value(start)};")
-        return _Carry(number, start, w.names[number], None)
+        return _Carry(w.names[number], None)
     if made is None:
         w.add(f"{kind} *const v{number} = ({kind} *)(void *)(work + {next(places)});")
     w.names[number] = made or f"v{number}"
     count = math.prod(w.shape(number))
     _write(w, w.names[number], w.value(start), count, "0")
-    return _Carry(number, start, w.names[number], count)
+    return _Carry(w.names[number], count)
 
 
 def _element(w: Writer, number: int, stack: int, at: str) -> None:
