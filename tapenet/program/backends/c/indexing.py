@@ -156,20 +156,26 @@ def _where_mask_holds(
     assert chosen is not None
     own = len(read) - len(chosen.shape) + chosen.before
     count = read[own] if own >= 0 and read[own] != 1 else None
-
-    def each(at: list[str]) -> None:
-        w.add(f"if (!{w.element(mask, at)}) continue;")
-        if count is not None:
-            w.add(f"if (found == {count}) return 1;")
-        others = [n for i, n in enumerate(chosen.shape) if i != chosen.before]
-        w.loops(others, lambda counters: inner(at, counters))
-        w.add("found++;")
+    others = [n for i, n in enumerate(chosen.shape) if i != chosen.before]
 
     def inner(at: list[str], counters: list[str]) -> None:
         every = [*counters[: chosen.before], "found", *counters[chosen.before :]]
         terms = [place_of(chosen.start, every, chosen.steps)]
         terms += [times(i, step) for i, (_, step) in zip(at, chosen.arrays, strict=True)]
         write(every, " + ".join(terms))
+
+    _each_true(w, mask, count, lambda at: w.loops(others, lambda counters: inner(at, counters)))
+
+
+def _each_true(w: Writer, mask: int, count: int | None, write: Callable[[list[str]], None]) -> None:
+    """Write a loop nest over where a mask holds; 1 is returned where that is more or less often than is known."""
+
+    def each(at: list[str]) -> None:
+        w.add(f"if (!{w.element(mask, at)}) continue;")
+        if count is not None:
+            w.add(f"if (found == {count}) return 1;")
+        write(at)
+        w.add("found++;")
 
     w.add("size_t found = 0;")
     w.loops(w.shape(mask), each)
@@ -250,18 +256,13 @@ def _places_of(w: Writer, mask: int, count: int, memory: ExitStack) -> list[int]
     numbers = [w.new_value((count,), np.dtype(np.int64)) for _ in range(axes)]
     for n in numbers:
         w.names[n] = memory.enter_context(w.scratch(max(1, count), np.dtype(np.int64)))
+
+    def write(at: list[str]) -> None:
+        for n, i in zip(numbers, at, strict=True):
+            w.add(f"{w.names[n]}[found] = (int64_t){i};")
+
     with w.block():
-        w.add("size_t found = 0;")
-
-        def each(at: list[str]) -> None:
-            w.add(f"if (!{w.element(mask, at)}) continue;")
-            w.add(f"if (found == {count}) return 1;")
-            for n, i in zip(numbers, at, strict=True):
-                w.add(f"{w.names[n]}[found] = (int64_t){i};")
-            w.add("found++;")
-
-        w.loops(w.shape(mask), each)
-        w.add(f"if (found != {count}) return 1;")
+        _each_true(w, mask, count, write)
     return numbers
 
 
