@@ -304,18 +304,16 @@ def put(w: Writer, instruction: Instruction) -> None:
 def lasting(w: Writer, instruction: Instruction) -> None:
     """Write which elements of a value remain after it is set at an index: all that no later one overwrites."""
     out, given = instruction.out, instruction.parameters
-    size, steps = 8 * math.prod(given["shape"]), steps_of(w.shape(out))
+    steps = steps_of(w.shape(out))
     w.make(out)
-    memory = w.arena.take(size)
-    with w.block():
-        w.add(f"int64_t *const last = (int64_t *)(void *)(work + {memory});")
-        for text in ("last[{place}] = (int64_t)({turn});", "{element} = last[{place}] == (int64_t)({turn});"):
+    with w.scratch(math.prod(given["shape"]), np.dtype(np.int64)) as last:
+        for text in ("{last}[{place}] = (int64_t)({turn});", "{element} = {last}[{place}] == (int64_t)({turn});"):
 
             def write(counters: list[str], place: str, text: str = text) -> None:
-                w.add(text.format(place=place, turn=place_of(0, counters, steps), element=w.element(out, counters)))
+                turn, element = place_of(0, counters, steps), w.element(out, counters)
+                w.add(text.format(last=last, place=place, turn=turn, element=element))
 
             _at_places(w, instruction, given["index"], instruction.operands, given["shape"], w.shape(out), write)
-    w.arena.give(memory, size)
 
 
 def _write_at(
