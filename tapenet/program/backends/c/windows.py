@@ -30,7 +30,7 @@ class Windows:
             w.add(f"const ptrdiff_t {names[k]} = (ptrdiff_t)({first}) - {self.padding[k][0]};")
             tests.append(f"{names[k]} >= 0 && {names[k]} < {self.size[k]}")
         with w.block(f"if ({' && '.join(tests)})"):
-            write(*names)
+            write(*(f"(size_t){name}" for name in names))
 
 
 def _place(shape: Sequence[int], *indices: str) -> str:
@@ -65,7 +65,7 @@ def convolution(w: Writer, instruction: Instruction) -> None:
                 c, o = inner
                 channel, output = (f"{times(group, n)} + {k}" for n, k in ((depth, c), (outputs, o)))
                 elements = [
-                    f"{w.value(x)}[{_place(x_shape, image, f'(size_t){row}', f'(size_t){column}', channel)}]",
+                    f"{w.value(x)}[{_place(x_shape, image, row, column, channel)}]",
                     f"{w.value(kernel)}[{_place(kernel_shape, p, q, c, output)}]",
                     f"{w.value(y)}[{_place(y_shape, image, i, j, output)}]",
                 ]
@@ -108,11 +108,10 @@ def max_pool(w: Writer, instruction: Instruction) -> None:
             p, q = inner
 
             def each(row: str, column: str) -> None:
-                value = f"{w.value(x)}[{_place(x_shape, image, f'(size_t){row}', f'(size_t){column}', c)}]"
-                w.add(f"if (winner < 0 || (best == best && !({value} <= best))) {{")
-                w.add(f"  best = {value};")
-                w.add(f"  winner = (int)({times(p, width)} + {q});")
-                w.add("}")
+                value = f"{w.value(x)}[{_place(x_shape, image, row, column, c)}]"
+                with w.block(f"if (winner < 0 || (best == best && !({value} <= best)))"):
+                    w.add(f"best = {value};")
+                    w.add(f"winner = (int)({times(p, width)} + {q});")
 
             windows.inside([(i, p), (j, q)], each)
 
@@ -139,7 +138,7 @@ def by_winners(w: Writer, instruction: Instruction) -> None:
         w.add(f"const size_t winner = (size_t){w.value(winners)}[{own}];")
 
         def each(row: str, column: str) -> None:
-            place = _place(x_shape, image, f"(size_t){row}", f"(size_t){column}", c)
+            place = _place(x_shape, image, row, column, c)
             to, of = (own, place) if is_gather else (place, own)
             w.add(f"{w.value(out)}[{to}] += {w.value(source)}[{of}];")
 
@@ -163,7 +162,7 @@ def avg_pool(w: Writer, instruction: Instruction) -> None:
             w.loops(windows.window, lambda inner: windows.inside([(i, inner[0]), (j, inner[1])], each))
 
         def place(row: str, column: str) -> str:
-            return _place(x_shape, image, f"(size_t){row}", f"(size_t){column}", c)
+            return _place(x_shape, image, row, column, c)
 
         w.add(f"{w.type(out)} count = 0;")
         over_taps(lambda row, column: w.add("count += 1;"))
