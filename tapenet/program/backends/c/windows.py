@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tapenet.program.backends.c.expressions import times
+from tapenet.program.backends.c.expressions import place_of, times
 from tapenet.program.backends.c.indexing import zeros
 from tapenet.program.backends.c.writer import Writer
 from tapenet.program.instructions import Instruction
+from tapenet.program.selections import steps_of
 
 Taps = Sequence[tuple[str, str]]  # of rows and columns, the counters of windows and of places in them
 
@@ -35,10 +36,7 @@ class Windows:
 
 def _place(shape: Sequence[int], *indices: str) -> str:
     """Return the place of an element of an array in C order."""
-    text = indices[0]
-    for index, length in zip(indices[1:], shape[1:], strict=True):
-        text = f"({text}) * {length} + {index}" if text != "0" else index
-    return text
+    return place_of(0, indices, steps_of(shape))
 
 
 # ---- convolutions ----
@@ -63,7 +61,7 @@ def convolution(w: Writer, instruction: Instruction) -> None:
         def each(row: str, column: str) -> None:
             def sums(inner: list[str]) -> None:
                 c, o = inner
-                channel, output = (f"{times(group, n)} + {k}" for n, k in ((depth, c), (outputs, o)))
+                channel, output = (f"({times(group, n)} + {k})" for n, k in ((depth, c), (outputs, o)))
                 elements = [
                     f"{w.value(x)}[{_place(x_shape, image, row, column, channel)}]",
                     f"{w.value(kernel)}[{_place(kernel_shape, p, q, c, output)}]",
