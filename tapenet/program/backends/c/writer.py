@@ -16,6 +16,7 @@ from tapenet.errors import ArgumentError
 from tapenet.program.backends.c.expressions import TYPES, literal, place_of, times
 from tapenet.program.fusion.stretches import Arena
 from tapenet.program.instructions import Program, Space
+from tapenet.program.passes.rewriting import new_numbers
 from tapenet.program.selections import steps_of
 
 
@@ -86,7 +87,7 @@ class Writer:
 
     def new_value(self, shape: Shape, dtype: Any) -> int:
         """Return the number of a further array."""
-        number = max(self.program.spaces) + 1
+        number = next(new_numbers(self.program))
         self.program = attrs.evolve(self.program, spaces={**self.program.spaces, number: Space(shape, dtype)})
         return number
 
