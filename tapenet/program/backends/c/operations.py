@@ -107,16 +107,20 @@ def each_result(w: Writer, instruction: Instruction, write: Callable[[str, list[
     lengths = [shape[i] for i in over]
 
     def each(counters: list[str]) -> None:
-        own = dict(zip(kept, counters, strict=True))
         place = f"{target}[{place_of(0, counters, steps_of([shape[i] for i in kept]))}]" if w.shape(out) else target
 
         def element(inner: list[str]) -> str:
-            every = own | dict(zip(over, inner, strict=True))
-            return w.element(source, [every[i] for i in range(len(shape))])
+            return w.element(source, _every(kept, counters, over, inner))
 
         write(place, lengths, element)
 
     w.loops([shape[i] for i in kept], each)
+
+
+def _every(kept: list[int], counters: list[str], over: list[int], inner: list[str]) -> list[str]:
+    """Return the indices along all axes, of those along some and those along the others."""
+    every = dict(zip((*kept, *over), (*counters, *inner), strict=True))
+    return [every[i] for i in range(len(every))]
 
 
 def _variance(w: Writer, instruction: Instruction, place: str, lengths: list[int], element: Element) -> None:
@@ -155,12 +159,10 @@ def running(w: Writer, instruction: Instruction) -> None:
     start = "1" if name == "cumprod" else "0"
 
     def write(counters: list[str]) -> None:
-        own = dict(zip(others, counters, strict=True))
         w.add(f"{w.type(out)} total = {start};")
 
         def each(inner: list[str]) -> None:
-            every = own | {axis: inner[0]}
-            places = [every[i] for i in range(len(shape))]
+            places = _every(others, counters, [axis], inner)
             x = f"({w.type(out)}){w.element(source, places)}"
             if factors:
                 w.add(f"total = {w.element(factors[0], places)} * total + {x};")
@@ -191,12 +193,10 @@ def softmax(w: Writer, instruction: Instruction) -> None:
     suffix, is_log = "f" * (kind == "float"), instruction.name == "log_softmax"
 
     def write(counters: list[str]) -> None:
-        own = dict(zip(kept, counters, strict=True))
         steps, lengths = steps_of(shape), [shape[i] for i in over]
 
         def at(inner: list[str]) -> str:
-            every = own | dict(zip(over, inner, strict=True))
-            return place_of(0, [every[i] for i in range(len(shape))], steps)
+            return place_of(0, _every(kept, counters, over, inner), steps)
 
         x = w.value(source)
         w.add(f"{kind} top = {x}[{at(['0'] * len(over))}], total = 0;")
