@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,9 @@ import numpy as np
 from tapenet.program.backends.c.decomposition_texts import DETERMINANT, HERMITIAN, QR, SINGULAR
 from tapenet.program.backends.c.expressions import place_of
 from tapenet.program.backends.c.linalg import call, in_dtype, matrix_at
-from tapenet.program.backends.c.writer import Writer
+from tapenet.program.backends.c.writer import Step, Writer
 from tapenet.program.instructions import Instruction
 from tapenet.program.selections import steps_of
-
-Step = Callable[[Writer, Instruction], None]
 
 
 def _decomposed(

@@ -5,13 +5,11 @@ Source: Swarztrauber, FFT algorithms for vector computers, 1984, for an order of
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from tapenet.errors import ArgumentError
 from tapenet.program.backends.c.expressions import TYPES, literal, place_of
-from tapenet.program.backends.c.writer import Writer
+from tapenet.program.backends.c.writer import Step, Writer
 from tapenet.program.instructions import Instruction
 from tapenet.program.selections import steps_of
 
@@ -100,4 +98,4 @@ def _factors(n: int) -> list[int]:
     return found
 
 
-FOURIER: dict[str, Callable[[Writer, Instruction], None]] = dict.fromkeys(("fft", "ifft", "rfft", "irfft"), fourier)
+FOURIER: dict[str, Step] = dict.fromkeys(("fft", "ifft", "rfft", "irfft"), fourier)

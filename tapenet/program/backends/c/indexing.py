@@ -14,7 +14,7 @@ from tapenet.core.record import Shape
 from tapenet.errors import ArgumentError
 from tapenet.ops.arrays.indices import ARRAY
 from tapenet.program.backends.c.expressions import place_of, times
-from tapenet.program.backends.c.writer import Writer
+from tapenet.program.backends.c.writer import Step, Writer
 from tapenet.program.instructions import Instruction
 from tapenet.program.selections import Selection, broadcast_steps, distance, dummy, index_of, selection_of, steps_of
 
@@ -334,7 +334,7 @@ def _write_at(
     w.move(own, (values, 0, broadcast_steps(w.shape(values), part.shape)), part.shape, sign)
 
 
-INDEXING: dict[str, Callable[[Writer, Instruction], None]] = {
+INDEXING: dict[str, Step] = {
     **dict.fromkeys(("getitem", "rows", "transpose", "broadcast_to"), view),
     **dict.fromkeys(("concatenate", "stacked rows"), concatenate),
     **dict.fromkeys(("assemble", "scatter", "place"), assemble),

@@ -11,8 +11,8 @@ import numpy as np
 
 from tapenet.errors import ArgumentError
 from tapenet.program.backends.c.expressions import TYPES, place_of
-from tapenet.program.backends.c.operations import Step, unless_empty
-from tapenet.program.backends.c.writer import Writer
+from tapenet.program.backends.c.operations import unless_empty
+from tapenet.program.backends.c.writer import Step, Writer
 from tapenet.program.instructions import Instruction
 from tapenet.program.selections import broadcast_steps, steps_of
 

@@ -9,11 +9,10 @@ import numpy as np
 
 from tapenet.core.record import Shape
 from tapenet.program.backends.c.expressions import place_of, times
-from tapenet.program.backends.c.writer import Writer
+from tapenet.program.backends.c.writer import Step, Writer
 from tapenet.program.instructions import Instruction
 from tapenet.program.selections import broadcast_steps, steps_of
 
-Step = Callable[[Writer, Instruction], None]
 Element = Callable[[list[str]], str]  # an element at indices, as text
 
 

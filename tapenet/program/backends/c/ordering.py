@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import attrs
 
 from tapenet.errors import ArgumentError
 from tapenet.program.backends.c.expressions import place_of
 from tapenet.program.backends.c.operations import Element, each_result
-from tapenet.program.backends.c.writer import Writer
+from tapenet.program.backends.c.writer import Step, Writer
 from tapenet.program.instructions import Instruction
 from tapenet.program.selections import steps_of
 
@@ -129,7 +127,7 @@ def search(w: Writer, instruction: Instruction) -> None:
     w.loops(w.shape(out), write)
 
 
-ORDERING: dict[str, Callable[[Writer, Instruction], None]] = {
+ORDERING: dict[str, Step] = {
     **dict.fromkeys(("order", "argsort", "partial_order", "argpartition"), order),
     **dict.fromkeys(("searchsorted", "places_among"), search),
     **dict.fromkeys(("argmax", "argmin"), extremum),

@@ -7,7 +7,7 @@ from typing import Any
 
 from tapenet.program.backends.c.expressions import place_of, times
 from tapenet.program.backends.c.indexing import zeros
-from tapenet.program.backends.c.writer import Writer
+from tapenet.program.backends.c.writer import Step, Writer
 from tapenet.program.instructions import Instruction
 from tapenet.program.selections import steps_of
 
@@ -174,7 +174,7 @@ def avg_pool(w: Writer, instruction: Instruction) -> None:
     _pooled(w, instruction, x, y_shape, write)
 
 
-WINDOWS: dict[str, Callable[[Writer, Instruction], None]] = {
+WINDOWS: dict[str, Step] = {
     **dict.fromkeys(("conv", "conv_bias", "conv_input", "conv_kernel"), convolution),
     **dict.fromkeys(("max_pool", "max_pool with residual", "residual of max_pool"), max_pool),
     **dict.fromkeys(("pool_gather", "pool_scatter"), by_winners),

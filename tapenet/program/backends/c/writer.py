@@ -15,7 +15,7 @@ from tapenet.core.record import Shape
 from tapenet.errors import ArgumentError
 from tapenet.program.backends.c.expressions import TYPES, literal, place_of, times
 from tapenet.program.fusion.stretches import Arena
-from tapenet.program.instructions import Program, Space
+from tapenet.program.instructions import Instruction, Program, Space
 from tapenet.program.passes.rewriting import new_numbers
 from tapenet.program.selections import steps_of
 
@@ -215,3 +215,6 @@ class Writer:
             return f"{name}[{place_of(start, counters, steps)}]" if self.shape(number) else name
 
         self.loops(lengths, lambda counters: self.add(f"{place(*to, counters)} {sign} {place(*of, counters)};"))
+
+
+Step = Callable[[Writer, Instruction], None]  # writes an instruction
