@@ -15,9 +15,9 @@ import pytest
 
 import tapenet as tn
 import tapenet.numpy as tnp
-from tapenet.core.pytrees import tree_flatten_with_static
 from tapenet.program.recording.tracing import owned_result
 from tests.program.comparing import BACKENDS
+from tests.program.observing import arrays_of
 
 Array = Any
 AROUND = np.arange(6.0).reshape(2, 3)
@@ -63,10 +63,6 @@ RESULTS: dict[str, Callable[[Array], Any]] = {
 }
 
 
-def arrays_in(tree: Any) -> list[Array]:
-    return [x for x in tree_flatten_with_static(tree, none_is_leaf=True)[0] if isinstance(x, np.ndarray)]
-
-
 @contextmanager
 def with_debugger() -> Iterator[None]:
     class Stepper:
@@ -103,12 +99,12 @@ def test_results_share_memory_with_nothing(name: str, way: str, backend: Any) ->
     for own, runs_eagerly in ((f, False), (lambda x: eager(x, f), True)):
         compiled: Any = tn.compile(own, backend=backend)
         x = np.arange(6.0).reshape(2, 3)
-        expected = [y.copy() for y in arrays_in(own(x.copy()))]
+        expected = [y.copy() for y in arrays_of(own(x.copy()))]
         results = []
         for _ in range(3):
             with warnings.catch_warnings(), WAYS[way]():
                 warnings.simplefilter("ignore", tn.errors.CompileWarning)
-                results.append(arrays_in(compiled(x)))
+                results.append(arrays_of(compiled(x)))
         assert not (runs_eagerly and compiled.programs)
         others = [x, AROUND, HOLDER.kept]
         found = [y for result in results for y in result]
@@ -156,11 +152,11 @@ def test_new_arrays_are_not_copied() -> None:
     def f() -> Any:
         x = np.ones(3)
         y = {"x": x, "more": (np.ones(4), [np.zeros(2)])}
-        made.extend(id(z) for z in arrays_in(y))
+        made.extend(id(z) for z in arrays_of(y))
         return y
 
     result = owned_result(f)
-    assert [id(x) for x in arrays_in(result)] == made
+    assert [id(x) for x in arrays_of(result)] == made
     bare = owned_result(lambda: np.ones(3))
     assert bare.base is None
 
@@ -177,6 +173,6 @@ def test_derivatives_have_the_byte_order_of_their_sources(dtype: str, shape: tup
     for own in (*transforms, tn.jacobian(lambda x: tnp.tanh(x))) if dtype != ">c16" else transforms:
         compiled: Any = tn.compile(own, backend=backend, fullgraph=True)
         for _ in range(3):
-            for found, expected in zip(arrays_in(compiled(x)), arrays_in(own(x)), strict=True):
+            for found, expected in zip(arrays_of(compiled(x)), arrays_of(own(x)), strict=True):
                 assert found.dtype == expected.dtype
                 np.testing.assert_allclose(found, expected, rtol=1e-6)
