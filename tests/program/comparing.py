@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tapenet as tn
+import tapenet.numpy as tnp
 from tapenet.core.pytrees import tree_flatten
 
 Array = Any
@@ -41,6 +42,20 @@ def assert_same(ours: Any, expected: Any, scale: float = 1.0, types: bool = True
 def varied(arrays: Sequence[Array], factor: float) -> tuple[Array, ...]:
     """The same arrays with their floats times a factor near 1."""
     return tuple(np.asarray(x * factor, x.dtype) if x.dtype.kind in "fc" else x for x in arrays)
+
+
+def derivatives(function: Callable[..., Array]) -> Callable[..., Any]:
+    """A function's value, the gradient of a number that depends on all of it, and its tangent."""
+
+    def scalar(*xs: Array) -> Array:
+        y = tnp.real(function(*xs))
+        return tnp.sum(y * np.cos(np.arange(1.0, y.size + 1)).reshape(y.shape))
+
+    def together(*xs: Array) -> Any:
+        places = tuple(range(len(xs)))
+        return tn.value_and_grad(scalar, places)(*xs), tn.jvp(function, xs, xs)
+
+    return together
 
 
 def compiled_quietly(f: Callable[..., Any], *calls: Sequence[Any], **options: Any) -> tuple[Any, list[Any]]:

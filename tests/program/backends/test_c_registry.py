@@ -23,6 +23,7 @@ from tapenet.program.recording.environment import environment_of
 from tests.numpy import subjects_arrangement, subjects_elementwise, subjects_formulas, subjects_reductions  # noqa: F401
 from tests.numpy.subjects import SUBJECTS
 from tests.program.backends.c_library import Compiled, assert_gives, needs_compiler
+from tests.program.comparing import derivatives
 from tests.samples import SAMPLES, Sample
 from tests.scipy import subjects_special  # noqa: F401
 from tests.scipy.subjects import SUBJECTS as OF_SCIPY
@@ -67,20 +68,6 @@ def drawn(strategy: st.SearchStrategy[Any]) -> Iterator[Any]:
 
     draw()
     return iter(found)
-
-
-def derivatives(function: Any) -> Any:
-    """A function's value, the gradient of a number that depends on all of it, and its tangent."""
-
-    def scalar(*xs: Array) -> Array:
-        y = tnp.real(function(*xs))
-        return tnp.sum(y * np.cos(np.arange(1.0, y.size + 1)).reshape(y.shape))
-
-    def together(*xs: Array) -> Any:
-        places = tuple(range(len(xs)))
-        return tn.value_and_grad(scalar, places)(*xs), tn.jvp(function, xs, xs)
-
-    return together
 
 
 def sample_of(name: str) -> Sample:
