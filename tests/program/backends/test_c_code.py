@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import subprocess
 from pathlib import Path
@@ -390,18 +391,22 @@ SUBJECTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
 }
 
 
+@functools.cache
+def programs() -> dict[str, Any]:
+    """The programs of all subjects, each recorded once."""
+    return {name: tn.compile(f).lower(*args) for name, (f, args) in SUBJECTS.items()}
+
+
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
-    programs = {name: tn.compile(f).lower(*args) for name, (f, args) in SUBJECTS.items()}
-    return Compiled(tmp_path_factory.mktemp("c"), {name: program.to_c(name) for name, program in programs.items()})
+    return Compiled(tmp_path_factory.mktemp("c"), {name: program.to_c(name) for name, program in programs().items()})
 
 
 @needs_compiler
 @pytest.mark.parametrize("name", sorted(SUBJECTS))
 def test_it_gives_what_the_function_gives(name: str, library: Compiled) -> None:
     f, args = SUBJECTS[name]
-    program = tn.compile(f).lower(*args)
-    returned, outs = library.call(name, program, list(args))
+    returned, outs = library.call(name, programs()[name], list(args))
     assert returned == 0
     assert_gives(outs, f(*args))
 
