@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,19 +18,10 @@ COMPILER = shutil.which("cc") or shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-shared", "-fPIC")
-UNDEFINED = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
 
 CTYPES: dict[str, Any] = {"f": ctypes.c_float, "d": ctypes.c_double, "?": ctypes.c_uint8}
 CTYPES |= {"b": ctypes.c_int8, "h": ctypes.c_int16, "i": ctypes.c_int32, "l": ctypes.c_int64, "q": ctypes.c_int64}
 CTYPES |= {"B": ctypes.c_uint8, "H": ctypes.c_uint16, "I": ctypes.c_uint32, "L": ctypes.c_uint64, "Q": ctypes.c_uint64}
-
-
-@functools.cache
-def undefined_is_caught(folder: Path) -> bool:
-    """Whether the compiler can make behaviour that C leaves undefined an error."""
-    (folder / "empty.c").write_text("int empty(void) { return 0; }\n")
-    command = [str(COMPILER), *STRICT, *UNDEFINED, str(folder / "empty.c"), "-o", str(folder / "empty.so")]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 class Compiled:
