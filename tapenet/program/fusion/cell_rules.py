@@ -87,7 +87,7 @@ class Writer:
     # ---- values ----
 
     def shape(self, number: int) -> Shape:
-        return self.program.spaces[number].shape or ()
+        return self.program.shape_of(number)
 
     def cell(self, number: int, axes: int | None = None) -> Numbers:
         """Return the components of a value, of which so many first axes are those of the batch; by default all."""

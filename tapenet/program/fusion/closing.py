@@ -85,7 +85,7 @@ def opened(program: Program, can_join: Callable[[Instruction], bool]) -> Program
 
 def _is_thin(instruction: Instruction, program: Program) -> bool:
     """Return whether an operation is a product with a matrix of one column, which panels may read with others."""
-    x, kernel, _ = (program.spaces[n].shape or () for n in instruction.operands)
+    x, kernel, _ = (program.shape_of(n) for n in instruction.operands)
     return len(x) == len(kernel) == 2 and kernel[1] == 1 and math.prod(x) >= vector_products.SMALLEST_IN_STRETCH
 
 
@@ -157,7 +157,7 @@ def _sums_of(
     region: Region, steps: Sequence[AnyStep], readers: dict[int, list[int]], program: Program
 ) -> Iterator[int]:
     """Return the places of the sums over rows of what a region computes."""
-    shape = program.spaces[region.outputs[0]].shape or ()
+    shape = program.shape_of(region.outputs[0])
     if len(shape) != 2 or shape[0] > MOST_ROWS * shape[1]:
         return
     for n, k in itertools.chain.from_iterable(((n, k) for k in readers.get(n, [])) for n in region.outputs):

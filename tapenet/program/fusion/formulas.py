@@ -66,7 +66,7 @@ def _known(x: Instruction, program: Program) -> Instruction:
 
 def _is_written_out(instruction: Instruction, program: Program) -> bool:
     """Return whether regions close with the sums of a formula; softmax along the last axis is machine code already."""
-    shape, axis = program.spaces[instruction.operands[0]].shape or (), instruction.parameters["axis"]
+    shape, axis = program.shape_of(instruction.operands[0]), instruction.parameters["axis"]
     if not shape or program.spaces[instruction.out].dtype != program.spaces[instruction.operands[0]].dtype:
         return False
     is_last = axis is not None and len(shape) - 1 in axes_of(instruction.name, axis, len(shape))

@@ -47,7 +47,7 @@ def _along(instruction: Instruction) -> dict[str, Any]:
 
 
 def _degrees(instruction: Instruction, program: Program) -> float:
-    own, out = (program.spaces[n].shape or () for n in (instruction.operands[0], instruction.out))
+    own, out = (program.shape_of(n) for n in (instruction.operands[0], instruction.out))
     degrees: float = math.prod(own) / math.prod(out) - instruction.parameters.get("ddof", 0)
     return degrees
 

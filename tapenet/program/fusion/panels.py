@@ -134,7 +134,7 @@ class _Split:
     @property
     def length(self) -> int:
         """The length of the axis."""
-        return (self.program.spaces[self.matrix].shape or ())[self.axis]
+        return self.program.shape_of(self.matrix)[self.axis]
 
     @property
     def regions(self) -> list[Region]:
@@ -189,7 +189,7 @@ class _Split:
         """Return whether an operation shows one value that panels make, of the length of the axis, in another shape."""
         if x.name != "reshape" or x.operands[0] not in self.inside:
             return False
-        return math.prod(self.program.spaces[x.out].shape or ()) == self.length
+        return math.prod(self.program.shape_of(x.out)) == self.length
 
     def _is_total(self, x: Instruction) -> bool:
         """Return whether an operation adds up one value that panels make, of the length of the axis."""

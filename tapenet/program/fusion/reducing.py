@@ -149,7 +149,7 @@ def _reductions_of(
 def _is_made_alone(instruction: Instruction, program: Program) -> bool:
     """Return whether a reduction is worth machine code where no region is before it."""
     reduction = reduction_of(instruction, program)
-    shape = program.spaces[instruction.operands[0]].shape or ()
+    shape = program.shape_of(instruction.operands[0])
     return reduction is not None and (instruction.name == "prod" or math.prod(shape[reduction.split or 0 :]) < LONG_ROW)
 
 
@@ -196,13 +196,13 @@ def _reduced(region: Region, members: dict[int, Reduction], readers: dict[int, l
 
 def _is_wide(reduced: Reduced, program: Program) -> bool:
     """Return whether rows are long enough for vectors."""
-    shape = program.spaces[reduced.reduced[0][0]].shape or ()
+    shape = program.shape_of(reduced.reduced[0][0])
     return math.prod(shape[reduced.split or 0 :]) * reduced.joined >= FEWEST_COLUMNS
 
 
 def _joined_rows(region: Region, reductions: Sequence[Reduction], program: Program) -> int:
     """Return how many short rows can be one: where all reductions are down the columns, and nothing is broadcast."""
-    shape = program.spaces[reductions[0].instruction.operands[0]].shape or ()
+    shape = program.shape_of(reductions[0].instruction.operands[0])
     height = reductions[0].height
     if not height or any(x.height != height for x in reductions):
         return 1
@@ -226,7 +226,7 @@ def shape_of_chunks(reduction: Reduction, rows: int, columns: int, lanes: int, j
 def finisher(reduction: Reduction, program: Program) -> Callable[[Any], Any]:
     """Return the function that joins the chunks of a reduction."""
     instruction = reduction.instruction
-    own, out = (program.spaces[n].shape or () for n in (instruction.operands[0], instruction.out))
+    own, out = (program.shape_of(n) for n in (instruction.operands[0], instruction.out))
     join = {"max": np.maximum, "min": np.minimum, "prod": np.multiply}.get(instruction.name, np.add).reduce
     count = math.prod(own) // max(1, math.prod(out)) if instruction.name == "mean" else 1
     axis = None if reduction.split is None else 1

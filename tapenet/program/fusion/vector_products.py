@@ -64,13 +64,13 @@ def _product_of(x: Instruction, program: Program) -> Product | None:
     if any(not space.is_array or not space.shape or 0 in space.shape or space.dtype != dtype for space in own):
         return None
     product = _product_of_einsum(x, program) if x.name == "einsum" else _product_of_matrices(x, program)
-    shape = () if product is None else program.spaces[product.matrix].shape or ()
+    shape = () if product is None else program.shape_of(product.matrix)
     least = SMALLEST_IN_STRETCH if x.name == "matmul" else SMALLEST
     return product if len(shape) == 2 and math.prod(shape) >= least else None
 
 
 def _product_of_matrices(x: Instruction, program: Program) -> Product | None:
-    first, second = (program.spaces[n].shape or () for n in x.operands)
+    first, second = (program.shape_of(n) for n in x.operands)
     if x.name == "matvec" or (len(second) == 2 and second[1] == 1 and len(first) == 2):
         return Product(x, x.operands[0], 1, x.operands[1], 1)
     if len(first) == len(second) == 2 and first[0] <= MOST_VECTORS:
@@ -88,6 +88,6 @@ def _product_of_einsum(x: Instruction, program: Program) -> Product | None:
     if sorted((vector, out)) != sorted(matrix) or vector == out:
         return None
     product = Product(x, x.operands[of_matrix], matrix.index(vector), x.operands[1 - of_matrix], 1, reports=False)
-    shape = program.spaces[product.matrix].shape or ()
+    shape = program.shape_of(product.matrix)
     is_broadcast = program.spaces[product.vectors].shape != (shape[product.axis],)
     return None if is_broadcast else product

@@ -109,7 +109,7 @@ _TRIANGLES: dict[str, Callable[[Instruction, Program, Known], str | None]] = {
 
 def _is_of_one_matrix(instruction: Instruction, program: Program) -> bool:
     numbers = *instruction.operands, instruction.out
-    return all(program.spaces[n].is_array and len(program.spaces[n].shape or ()) == 2 for n in numbers)
+    return all(program.spaces[n].is_array and len(program.shape_of(n)) == 2 for n in numbers)
 
 
 @functools.cache

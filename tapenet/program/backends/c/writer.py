@@ -57,7 +57,7 @@ class Writer:
     # ---- values ----
 
     def shape(self, number: int) -> Shape:
-        return self.program.spaces[number].shape or ()
+        return self.program.shape_of(number)
 
     def is_complex(self, number: int) -> bool:
         return self.type(number).endswith(" complex")

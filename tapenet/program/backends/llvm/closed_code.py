@@ -17,7 +17,7 @@ from tapenet.kernels.products import WORTH_SHARING
 from tapenet.kernels.teams import At, Following, Native, Plan, Step, done, free_team
 from tapenet.kernels.threads import parts_of
 from tapenet.program.backends.llvm.exceptions import States, is_to_be_repeated, states_of
-from tapenet.program.backends.llvm.kernel_code import MET, Kernel, shape_of
+from tapenet.program.backends.llvm.kernel_code import MET, Kernel
 from tapenet.program.fusion.closing import Closed, blocks_of
 from tapenet.program.instructions import Program
 
@@ -50,7 +50,7 @@ class _Closed:
     @functools.cached_property
     def written(self) -> list[Any]:
         """The numbers, shapes and dtypes of what the kernel writes."""
-        return [(n, shape_of(self.program, n), self.program.spaces[n].dtype) for n in self.step.region.outputs]
+        return [(n, self.program.shape_of(n), self.program.spaces[n].dtype) for n in self.step.region.outputs]
 
     @functools.cached_property
     def replacing(self) -> int | None:
@@ -61,7 +61,7 @@ class _Closed:
         product = self.step.product.out
         if product in self.step.outputs or self.kernel.columns % self.kernel.lanes:
             return None
-        kind = shape_of(self.program, product), self.program.spaces[product].dtype
+        kind = self.program.shape_of(product), self.program.spaces[product].dtype
         return next((n for n, *own in self.written if tuple(own) == kind), None)
 
     @functools.cached_property
@@ -103,14 +103,14 @@ class ClosedProduct(_Closed):
     @functools.cached_property
     def shape(self) -> tuple[int, int]:
         """The rows and columns of the product."""
-        rows, columns = shape_of(self.program, self.step.product.out)
+        rows, columns = self.program.shape_of(self.step.product.out)
         return rows, columns
 
     def blocks(self) -> Any:
         """Return for each thread's part its blocks."""
         rows, columns = self.shape
         by_columns = bool(self.step.sums) or rows < columns
-        work = rows * columns * shape_of(self.program, self.step.product.operands[0])[1]
+        work = rows * columns * self.program.shape_of(self.step.product.operands[0])[1]
         parts = len(parts_of(columns if by_columns else rows, work, WORTH_SHARING))
         if parts not in self.known:
             tile = 8, max(48, self.kernel.lanes)
@@ -124,7 +124,7 @@ class ClosedProduct(_Closed):
         values[product.out] = empty(self.shape, dtype)
         if not self.gemm.fits(x, y, values[product.out]):
             return self.reference(given)
-        values |= {added.out: empty(shape_of(self.program, added.out), dtype) for added in self.step.sums}
+        values |= {added.out: empty(self.program.shape_of(added.out), dtype) for added in self.step.sums}
         met = self._run(x, y, values, self.operands(values))
         if is_to_be_repeated(met // MET, self.states):
             return self.reference(given)

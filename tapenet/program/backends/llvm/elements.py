@@ -122,4 +122,4 @@ def precisions(program: Program, instruction: Instruction) -> set[str | None]:
 
 def shapes_of(program: Program, numbers: Sequence[int]) -> list[Shape]:
     """Return the shapes of values."""
-    return [program.spaces[n].shape or () for n in numbers]
+    return [program.shape_of(n) for n in numbers]

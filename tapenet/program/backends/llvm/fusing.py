@@ -17,7 +17,6 @@ from tapenet.program.backends.llvm.kernel_code import (
     is_known_elementwise,
     is_worth,
     kernel_of,
-    shape_of,
 )
 from tapenet.program.backends.llvm.panel_calls import kernel_along
 from tapenet.program.backends.llvm.step_calls import AnyCompiled
@@ -121,7 +120,7 @@ def _reads_places(region: Region, number: int, program: Program) -> bool:
     """Return whether a region reads a value of its own shape element by element, and in no other way."""
     readers = [x for x in region.instructions if number in x.operands]
     is_whole = any(number in whole_reads(x) for x in readers)
-    return bool(readers) and not is_whole and shape_of(program, number) == shape_of(program, region.outputs[0])
+    return bool(readers) and not is_whole and program.shape_of(number) == program.shape_of(region.outputs[0])
 
 
 def _makes_products(steps: Sequence[AnyStep], program: Program) -> bool:

@@ -15,7 +15,6 @@ from tapenet.kernels.teams import Native, shared
 from tapenet.program.backends.llvm.kernel_code import (
     MET,
     Kernel,
-    shape_of,
 )
 from tapenet.program.backends.llvm.step_calls import Call
 from tapenet.program.fusion.cells import Cells
@@ -83,7 +82,7 @@ def reducing(
     kernel: Kernel, library: Library, name: str, step: Reduced, program: Program, contiguous: Collection[int]
 ) -> Callable[..., Any]:
     """Return the Python function of a region that closes with reductions."""
-    size = math.prod(shape_of(program, step.reduced[0][0]))
+    size = math.prod(program.shape_of(step.reduced[0][0]))
     touched = size * np.dtype(kernel.char).itemsize * (len(kernel.operands) + kernel.results)
     call = _call_of_kernel(step, program, library, name, touched)
     lines = call.beginning(kernel.operands, contiguous, step.region.outputs)

@@ -70,7 +70,7 @@ def can_join(program: Program, instruction: Instruction) -> bool:
     """Return whether an operation can be part of a kernel."""
     if not _is_of_kernels(program, instruction):
         return False
-    shape, reads = shape_of(program, instruction.out), elementwise_reads(instruction)
+    shape, reads = program.shape_of(instruction.out), elementwise_reads(instruction)
     return _split_of(shape, shapes_of(program, reads)) is not None
 
 
@@ -144,10 +144,6 @@ def _converted_to(instruction: Instruction, dtype: np.dtype[Any]) -> list[np.dty
     if name in _CONDITIONS:
         dtypes[_CONDITIONS[name]] = _TRUTH
     return dtypes
-
-
-def shape_of(program: Program, number: int) -> Shape:
-    return program.spaces[number].shape or ()
 
 
 def _split_of(shape: Shape, operands: Sequence[Shape]) -> int | None:
@@ -228,7 +224,7 @@ def kernel_of(
         sources: where values that it reads lie as components of larger arrays.
         results: the values that it writes as components, and where.
     """
-    shape = shape_of(program, region.instructions[0].out if region.instructions else region.inputs[0])
+    shape = program.shape_of(region.instructions[0].out if region.instructions else region.inputs[0])
     chars = {char for x in region.instructions for char in precisions(program, x)}
     chars |= {precision_of(dtype) for n, *_ in reduced if (dtype := program.spaces[n].dtype) is not None}
     if not chars and any(_is_integer(program, x.out) for x in region.instructions):
@@ -241,15 +237,15 @@ def kernel_of(
         return None
     char = chars.pop()
     assert char is not None
-    roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
+    roles = {n: _role(shape, program.shape_of(n), split) for n in reads}
     if not {"row", "column"} & set(roles.values()):
         split = len(shape) - 1 if keeps_rows else 0
-        roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
+        roles = {n: _role(shape, program.shape_of(n), split) for n in reads}
     if keeps_rows and (split != len(shape) - 1 or not all(roles.values())):
         return None
     if cut is not None:
         split = cut
-        roles = {n: _role(shape, shape_of(program, n), split) for n in reads}
+        roles = {n: _role(shape, program.shape_of(n), split) for n in reads}
         if not all(roles.values()):
             return None
     rows, columns = math.prod(shape[:split]) // joined, math.prod(shape[split:]) * joined
@@ -282,7 +278,7 @@ def _is_integer(program: Program, number: int) -> bool:
 def is_worth(region: Region, program: Program) -> bool:
     """Return whether a kernel is better than NumPy's function, if it is called by itself."""
     first = region.instructions[0]
-    size = math.prod(shape_of(program, first.out))
+    size = math.prod(program.shape_of(first.out))
     return len(region.instructions) > 1 or size >= 2**14 or first.name in FUNCTIONS or first.name == "gather"
 
 
@@ -316,7 +312,7 @@ class _Writer:
         """Return the kernel."""
         code = Code(self.char, self.lanes, known={}, functions=self.functions)
         numbers = [n for n in self.region.inputs if not self._is_splat(n)]
-        scalars = tuple([n for n in numbers if not shape_of(self.program, n)])
+        scalars = tuple([n for n in numbers if not self.program.shape_of(n)])
         operands = tuple(dict.fromkeys(self._source(n).array for n in numbers if n not in scalars))
         written = self.results or [(n, Component(n)) for n in self.region.outputs]
         arrays = (*operands, *dict.fromkeys(component.array for _, component in written))
@@ -587,7 +583,7 @@ class _Writer:
     def _gathered(self, code: Code, instruction: Instruction, pointers: dict[int, str]) -> Any:
         """Write loads at places that arrays of integers name; places out of bounds are left to NumPy, which raises."""
         source, *arrays = instruction.operands
-        dtype, shape = self.dtypes[instruction.out], shape_of(self.program, source)
+        dtype, shape = self.dtypes[instruction.out], self.program.shape_of(source)
         remaining = iter(arrays)
         place, offset, outside = "", 0, ""
         for axis, part in enumerate(instruction.parameters["index"]):

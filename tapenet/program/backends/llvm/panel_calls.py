@@ -16,7 +16,7 @@ from tapenet.kernels.gemm import report_exceptions
 from tapenet.kernels.machine_code import Library
 from tapenet.kernels.memory import empty, zeros
 from tapenet.kernels.teams import Native, shared
-from tapenet.program.backends.llvm.kernel_code import Kernel, kernel_of, shape_of
+from tapenet.program.backends.llvm.kernel_code import Kernel, kernel_of
 from tapenet.program.backends.llvm.panel_code import AT_ONCE, UNIT, driver_library, product_address
 from tapenet.program.backends.llvm.step_calls import Call
 from tapenet.program.backends.llvm.stretch_runner import FAR, REPORTED
@@ -44,7 +44,7 @@ def kernel_along(region: Region, program: Program, length: int) -> Kernel | None
     shapes = {program.spaces[x.out].shape for x in region.instructions}
     if len(shapes) > 1:
         return None
-    shape = shape_of(program, region.outputs[0])
+    shape = program.shape_of(region.outputs[0])
     kernel = kernel_of(region, program, keeps_rows=len(shape) > 1 and shape[-1] == length)
     return kernel if kernel is not None and kernel.columns == length else None
 
@@ -111,7 +111,7 @@ class _Tables:
 
     def _words(self, strides: tuple[int, ...]) -> list[int] | None:
         """Return the table for a layout; None where neither rows nor columns lie in order."""
-        shape, axis = shape_of(self.program, self.step.matrix), self.step.axis
+        shape, axis = self.program.shape_of(self.step.matrix), self.step.axis
         length, width = shape[axis], shape[1 - axis]
         char = np.dtype(self.program.spaces[self.step.matrix].dtype).char
         size = np.dtype(char).itemsize
@@ -225,7 +225,7 @@ class _Function:
     def written(self, contiguous: Collection[int]) -> Callable[..., Any]:
         """Return the function."""
         step, program = self.step, self.program
-        dtype, shape = program.spaces[step.matrix].dtype, shape_of(program, step.matrix)
+        dtype, shape = program.spaces[step.matrix].dtype, program.shape_of(step.matrix)
         assert dtype is not None
         touched = math.prod(shape) * dtype.itemsize
         parts = Parts.of(step.length, touched)
@@ -241,9 +241,9 @@ class _Function:
         matrix = called[step.matrix]
         lines = [*call.beginning(self.read, contiguous, ()), f"    {matrix}, table = laid({matrix})"]
         for n in self.along:
-            lines.append(f"    {called[n]} = empty({shape_of(program, n)}, {call.dtype(n)})")
+            lines.append(f"    {called[n]} = empty({program.shape_of(n)}, {call.dtype(n)})")
         for n in self.across:
-            own = shape_of(program, n)
+            own = program.shape_of(n)
             lines.append(f"    {called[n]} = zeros({own if parts.count == 1 else (parts.count, *own)}, dtype)")
         lines += [f"    {called[n]} = zeros(({parts.count},), dtype)" for n in totals]
         given = [*(called[n] for n in arrays), *(f"float({called[n]})" for n in scalars)]

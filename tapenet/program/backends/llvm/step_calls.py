@@ -11,7 +11,6 @@ import attrs
 import numpy as np
 
 from tapenet.program.backends.llvm.exceptions import is_to_be_repeated, states_of
-from tapenet.program.backends.llvm.kernel_code import shape_of
 from tapenet.program.evaluating import evaluator
 from tapenet.program.fusion.cells import Cells
 from tapenet.program.fusion.closing import Closed
@@ -62,7 +61,7 @@ class Call:
         for x in (self.own[n] for n in operands if n not in contiguous):
             lines.append(f"    if not {x}.flags.c_contiguous: {x} = contiguous({x})")
         for n in self.step.outputs if results is None else results:
-            lines.append(f"    {self.own[n]} = empty({shape_of(self.program, n)}, {self.dtype(n)})")
+            lines.append(f"    {self.own[n]} = empty({self.program.shape_of(n)}, {self.dtype(n)})")
         return lines
 
     def dtype(self, number: int) -> str:

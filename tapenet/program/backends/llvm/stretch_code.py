@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 
 from tapenet.program.backends.llvm import fourier_code, scatter_code
-from tapenet.program.backends.llvm.kernel_code import Kernel, function_text, shape_of, step_name
+from tapenet.program.backends.llvm.kernel_code import Kernel, function_text, step_name
 from tapenet.program.backends.llvm.stretch_runner import Kind
 from tapenet.program.fusion.regions import Region
 from tapenet.program.fusion.scatters import Scatter
@@ -175,7 +175,7 @@ class _Writer:
     def bytes(self, number: int) -> int:
         dtype = self.program.spaces[number].dtype
         assert dtype is not None
-        return math.prod(shape_of(self.program, number)) * dtype.itemsize
+        return math.prod(self.program.shape_of(number)) * dtype.itemsize
 
     def char(self, number: int) -> str:
         dtype = self.program.spaces[number].dtype
@@ -232,11 +232,11 @@ class _Writer:
     def view(self, instruction: Instruction) -> None:
         """Write a part of an array, or all in another shape: no copy where it lies in C order."""
         out, source = instruction.out, instruction.operands[0]
-        shape, char = shape_of(self.program, out), self.char(out)
+        shape, char = self.program.shape_of(out), self.char(out)
         own = steps_of(shape)
         start, steps = (0, own)
         if instruction.name != "reshape":
-            start, steps = view_of(instruction, shape_of(self.program, source))
+            start, steps = view_of(instruction, self.program.shape_of(source))
         address = self.places[source].after(start * np.dtype(char).itemsize)
         if all(length == 1 or step == like for length, step, like in zip(shape, steps, own, strict=True)):
             if out in self.places:
@@ -256,10 +256,10 @@ class _Writer:
         """Write a matrix product; that of an affine map is added to the rows of its bias."""
         x, y = (self.matrix(n) for n in instruction.operands[:2])
         out, char = instruction.out, self.char(instruction.out)
-        rows, depth = shape_of(self.program, instruction.operands[0])
+        rows, depth = self.program.shape_of(instruction.operands[0])
         if instruction.name == "product of transposed":
             x, rows, depth = x.transposed, depth, rows
-        columns = shape_of(self.program, out)[1]
+        columns = self.program.shape_of(out)[1]
         target = self.place(out)
         if instruction.name == "affine":
             bias = self.places[instruction.operands[2]]
@@ -276,7 +276,7 @@ class _Writer:
         """Return where a matrix lies."""
         if number in self.views:
             return self.matrix(self.views[number]).transposed
-        return _Matrix(self.places[number], shape_of(self.program, number)[1], 1)
+        return _Matrix(self.places[number], self.program.shape_of(number)[1], 1)
 
     def transpose(self, instruction: Instruction) -> None:
         """Write a transposed matrix; one that a product alone reads, and once, is read as it lies."""
@@ -287,11 +287,11 @@ class _Writer:
             self.views[out] = source
             self.share(out, source, self.places[source])
             return
-        rows, columns = shape_of(self.program, source)
+        rows, columns = self.program.shape_of(source)
         self.turn(out, self.matrix(source).transposed, columns, rows)
 
     def column_sums(self, instruction: Instruction) -> None:
-        rows, columns = shape_of(self.program, instruction.operands[0])
+        rows, columns = self.program.shape_of(instruction.operands[0])
         kind = {"f": Kind.SUM_F, "d": Kind.SUM_D}[self.char(instruction.out)]
         self.step(kind, (self.place(instruction.out), self.places[instruction.operands[0]]), rows, columns)
 
