@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +14,8 @@ from tapenet.core.nondifferentiable import choice
 from tapenet.core.pytrees import TreeSpec, tree_flatten_with_none, tree_unflatten
 from tapenet.core.tensor import Tensor, made_tensor
 from tapenet.program.recording.recorder import RECORDING, ProgramRecorder, RefusedError, UnsupportedError
+
+Generator = np.random.Generator | np.random.RandomState | random.Random
 
 
 def _draw(generator: np.random.Generator, *arrays: Any, method: str, spec: TreeSpec, leaves: tuple[Any, ...]) -> Any:
@@ -117,13 +118,9 @@ for _name in dir(np.random.Generator):
 # ---- streams, and whether they moved ----
 
 
-def state_of(generator: np.random.Generator | np.random.RandomState | random.Random) -> Any:
+def state_of(generator: Generator) -> Any:
     """Return the state of a generator as a value that can be compared."""
-    if isinstance(generator, random.Random):
-        return generator.getstate()
-    if isinstance(generator, np.random.RandomState):
-        return _comparable(generator.get_state(legacy=False))
-    return _comparable(generator.bit_generator.state)
+    return _comparable(own_state(generator))
 
 
 def _comparable(state: Any) -> Any:
@@ -132,23 +129,34 @@ def _comparable(state: Any) -> Any:
     return state.tobytes() if isinstance(state, np.ndarray) else state
 
 
+def own_state(generator: Generator) -> Any:
+    """Return the state of a generator as it has it, for `put_back`."""
+    if isinstance(generator, random.Random):
+        return generator.getstate()
+    if isinstance(generator, np.random.RandomState):
+        return generator.get_state(legacy=False)
+    return generator.bit_generator.state
+
+
+def put_back(generator: Generator, state: Any) -> None:
+    """Put a generator back into a state of its own."""
+    if isinstance(generator, random.Random):
+        generator.setstate(state)
+    elif isinstance(generator, np.random.RandomState):
+        generator.set_state(state)
+    else:
+        generator.bit_generator.state = state
+
+
 def saved(generators: Sequence[Any]) -> Callable[[], None]:
     """Return a function that puts generators back into the state that they are in now."""
-    restores = [_saved(generator) for generator in generators]
+    states = [(generator, own_state(generator)) for generator in generators]
 
     def restore() -> None:
-        for put_back, state in restores:
-            put_back(state)
+        for generator, state in states:
+            put_back(generator, state)
 
     return restore
-
-
-def _saved(generator: Any) -> tuple[Callable[[Any], object], Any]:
-    if isinstance(generator, random.Random):
-        return generator.setstate, generator.getstate()
-    if isinstance(generator, np.random.RandomState):
-        return generator.set_state, generator.get_state(legacy=False)
-    return functools.partial(setattr, generator.bit_generator, "state"), generator.bit_generator.state
 
 
 @attrs.frozen(eq=False)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import random
 import shutil
 import tempfile
 import weakref
@@ -24,6 +23,7 @@ import numpy as np
 
 from tapenet.core.primitive import Array
 from tapenet.errors import ArgumentTypeError, FileError
+from tapenet.program.recording.generators import Generator, own_state, put_back
 from tapenet.views.sizes import readable
 
 fcntl: ModuleType | None
@@ -32,7 +32,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-Generators = Sequence[np.random.Generator | np.random.RandomState | random.Random]
+Generators = Sequence[Generator]
 _PREFIX = "tapenet-loop-"
 _LOCK = "lock"
 _ARRAY_BYTES = 128  # of an array without its elements, about
@@ -53,26 +53,13 @@ def bytes_of_leaves(leaves: Sequence[Array]) -> int:
 
 def states_of(generators: Generators) -> list[Any]:
     """Return the states of generators."""
-    return [_state_of(g) for g in generators]
-
-
-def _state_of(generator: Any) -> Any:
-    if isinstance(generator, random.Random):
-        return generator.getstate()
-    if isinstance(generator, np.random.RandomState):
-        return generator.get_state(legacy=False)
-    return generator.bit_generator.state
+    return [own_state(g) for g in generators]
 
 
 def set_states(generators: Generators, states: Sequence[Any]) -> None:
     """Put generators back into states."""
     for g, state in zip(generators, states, strict=True):
-        if isinstance(g, random.Random):
-            g.setstate(state)
-        elif isinstance(g, np.random.RandomState):
-            g.set_state(state)
-        else:
-            g.bit_generator.state = state
+        put_back(g, state)
 
 
 # ---- files ----
