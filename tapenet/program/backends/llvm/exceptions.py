@@ -24,44 +24,44 @@ OUT_OF_RANGE = 1
 _FLAGS = 1 | 4 | 8
 _NAMES = {1 << 1: "invalid", 4 << 1: "divide", 8 << 1: "over"}
 
-DECLARATIONS = {f"declare void @llvm.x86.sse.{name}(ptr)": None for name in ("stmxcsr", "ldmxcsr")}
-
 
 def has_flags() -> bool:
     """Return whether flags are read on this processor: on x86."""
     return processor().vector_size > 0
 
 
-def cleared(name: str) -> list[str]:
-    """Return the lines that clear the flags; values get names that begin with a name."""
+def declarations() -> list[str]:
+    """Return the declarations of what reads and clears the flags."""
+    return [f"declare void @llvm.x86.sse.{name}(ptr)" for name in ("stmxcsr", "ldmxcsr") if has_flags()]
+
+
+def first_lines() -> list[str]:
+    """Return the lines that a kernel begins with, which clear the flags."""
+    if not has_flags():
+        return []
     return [
-        f"%{name} = alloca i32",
-        f"call void @llvm.x86.sse.stmxcsr(ptr %{name})",
-        f"%{name}.before = load i32, ptr %{name}",
-        f"%{name}.cleared = and i32 %{name}.before, -64",
-        f"store i32 %{name}.cleared, ptr %{name}",
-        f"call void @llvm.x86.sse.ldmxcsr(ptr %{name})",
+        "%control = alloca i32",
+        "call void @llvm.x86.sse.stmxcsr(ptr %control)",
+        "%control.before = load i32, ptr %control",
+        "%control.cleared = and i32 %control.before, -64",
+        "store i32 %control.cleared, ptr %control",
+        "call void @llvm.x86.sse.ldmxcsr(ptr %control)",
     ]
 
 
-def read(name: str, control: str) -> list[str]:
-    """Return the lines that read the flags as bits of what is returned, by the memory that `cleared` made."""
+def read(name: str) -> list[str]:
+    """Return the lines that read the flags as bits of what is returned, by the memory of `first_lines`."""
     return [
-        f"call void @llvm.x86.sse.stmxcsr(ptr %{control})",
-        f"%{name}.all = load i32, ptr %{control}",
+        "call void @llvm.x86.sse.stmxcsr(ptr %control)",
+        f"%{name}.all = load i32, ptr %control",
         f"%{name}.flags = and i32 %{name}.all, {_FLAGS}",
         f"%{name} = shl i32 %{name}.flags, 1",
     ]
 
 
-def first_lines() -> list[str]:
-    """Return the lines that a kernel begins with."""
-    return cleared("control") if has_flags() else []
-
-
 def last_lines(met: str, factor: int) -> list[str]:
     """Return the lines that a kernel ends with, which return what it met, and the flags, times a factor."""
-    raised = read("raised", "control") if has_flags() else ["%raised = add i32 0, 0"]
+    raised = read("raised") if has_flags() else ["%raised = add i32 0, 0"]
     return [*raised, f"%met.any = or i32 {met}, %raised", f"%met = mul i32 %met.any, {factor}", "ret i32 %met"]
 
 

@@ -41,7 +41,7 @@ from tapenet.program.backends.llvm.elements import (
     precisions,
     shapes_of,
 )
-from tapenet.program.backends.llvm.exceptions import DECLARATIONS, first_lines, has_flags, last_lines
+from tapenet.program.backends.llvm.exceptions import declarations, first_lines, last_lines
 from tapenet.program.backends.llvm.integer_code import NAMES as INTEGERS, RELATIONS
 from tapenet.program.backends.llvm.kernel_loops import BOUNDS, OPENING, Loops
 from tapenet.program.backends.llvm.reduction_code import Accumulator, reducing
@@ -801,7 +801,7 @@ def module_of(
     """
     kernels = {kernel.text: kernel for kernel in (*entries, *steps, *panels)}
     functions: list[str] = []
-    intrinsics = dict.fromkeys(declared) | (DECLARATIONS if has_flags() else {})
+    intrinsics = dict.fromkeys((*declared, *declarations()))
     written = kernels
     if sum(text.count(" call ") for text in kernels) <= INLINED:
         written = {text: kernel.written_out() for text, kernel in kernels.items()}

@@ -7,7 +7,7 @@ import enum
 import numpy as np
 
 from tapenet.kernels.objects import DATA, ITEMS, NUMBER
-from tapenet.program.backends.llvm.exceptions import DECLARATIONS, cleared, has_flags, read
+from tapenet.program.backends.llvm.exceptions import declarations, first_lines, has_flags, read
 
 # Bits of what a stretch returns: the floating-point exceptions of products that are reported, and from where on those
 # are that a kernel returns.
@@ -51,10 +51,9 @@ def runner_text() -> str:
         _case(Kind.SUM_D, 2, _SUM_CALL.format(char="d")),
     ]
     kinds = [kind for kind in Kind if kind is not Kind.END]
-    is_watched = has_flags()
     run = _RUN.format(
-        first="\n  ".join(cleared("control") if is_watched else []),
-        last="\n  ".join(_read("last", "%met", "%met.all") if is_watched else ["%met.all = add i32 %met, 0"]),
+        first="\n  ".join(first_lines()),
+        last="\n  ".join(_read("last", "%met", "%met.all") if has_flags() else ["%met.all = add i32 %met, 0"]),
         data=DATA,
         items=ITEMS,
         number=NUMBER,
@@ -63,7 +62,7 @@ def runner_text() -> str:
         mets=", ".join(f"[ %met{kind:d}, %kind{kind:d} ]" for kind in kinds),
         cases="\n".join(cases),
     )
-    texts = ["declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)", *(DECLARATIONS if is_watched else ()), _REPEAT]
+    texts = ["declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)", *declarations(), _REPEAT]
     for char, element in (("f", "float"), ("d", "double")):
         texts += [_TURN.format(char=char, element=element, size=np.dtype(char).itemsize), _sum_text(char, element)]
     return "\n".join((*texts, run))
@@ -72,7 +71,7 @@ def runner_text() -> str:
 def _read(name: str, met: str, joined: str) -> list[str]:
     """Return the lines that join the flags that were set to what was met."""
     return [
-        *read(name, "control"),
+        *read(name),
         f"%{name}.met = mul i32 %{name}, {FAR}",
         f"{joined} = or i32 {met}, %{name}.met",
     ]
@@ -84,7 +83,7 @@ def _product(kind: str) -> str:
         return _PRODUCT.format(kind=kind, before="", after="%MET = add i32 %OWN5, 0")
     return _PRODUCT.format(
         kind=kind,
-        before="\n  ".join(read(f"before.{kind}", "control")),
+        before="\n  ".join(read(f"before.{kind}")),
         after="\n  ".join(
             [
                 "store i32 %control.cleared, ptr %control",
