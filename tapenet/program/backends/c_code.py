@@ -36,7 +36,7 @@ from tapenet.program.backends.c.operations import OPERATIONS
 from tapenet.program.backends.c.ordering import ORDERING
 from tapenet.program.backends.c.windows import WINDOWS
 from tapenet.program.backends.c.writer import Writer, space_of
-from tapenet.program.fusion.regions import Region, Step, in_regions, whole_reads
+from tapenet.program.fusion.regions import Region, Step, in_regions, made_by, read_by, whole_reads
 from tapenet.program.instructions import Instruction, Program, Space, last_uses
 from tapenet.program.passes import optimized
 
@@ -83,20 +83,21 @@ def to_c(
 
 def can_join(program: Program, instruction: Instruction) -> bool:
     """Return whether an operation is one of elements."""
-    spaces = [space_of(program, n) for n in (instruction.out, *instruction.operands)]
     spelled = _spelled(program, instruction)
     known = {"dtype"} if isinstance(spelled, str) else {"dtype", *spelled[0]} if spelled else set()
     if spelled is None or set(instruction.parameters) - known:
         return False
-    return not whole_reads(instruction) and all(x.dtype is not None and x.dtype.char in TYPES for x in spaces)
+    return not whole_reads(instruction) and all(
+        x.dtype is not None and x.dtype.char in TYPES for x in _spaces(program, instruction)
+    )
 
 
 def _spelled(program: Program, instruction: Instruction) -> str | tuple[tuple[str, ...], str] | None:
     """Return an operation of elements as a template, or as a function of its own and its parameters."""
-    spaces = [space_of(program, n) for n in (instruction.out, *instruction.operands)]
-    if any(map(_is_complex, spaces)):
+    if _has_complex(program, instruction):
         return COMPLEX.get(instruction.name)
-    keys = f"{instruction.name} of {spaces[0].dtype.kind if spaces[0].dtype is not None else ''}", instruction.name
+    dtype = space_of(program, instruction.out).dtype
+    keys = f"{instruction.name} of {dtype.kind if dtype is not None else ''}", instruction.name
     return next((table[key] for key in keys for table in (EXPRESSIONS, FUNCTIONS) if key in table), None)
 
 
@@ -108,12 +109,16 @@ def can_write(program: Program, instruction: Instruction) -> bool:
         return is_read and len(instruction.operands) == 1 and not instruction.keywords
     if can_join(program, instruction):
         return True
-    is_complex = any(_is_complex(space_of(program, n)) for n in (instruction.out, *instruction.operands))
-    return instruction.name in (_OF_COMPLEX if is_complex else _STEPS)
+    return instruction.name in (_OF_COMPLEX if _has_complex(program, instruction) else _STEPS)
 
 
-def _is_complex(space: Space) -> bool:
-    return space.dtype is not None and space.dtype.kind == "c"
+def _spaces(program: Program, instruction: Instruction) -> list[Space]:
+    """Return what is known of the result of an operation, and of its operands."""
+    return [space_of(program, n) for n in (instruction.out, *instruction.operands)]
+
+
+def _has_complex(program: Program, instruction: Instruction) -> bool:
+    return any(x.dtype is not None and x.dtype.kind == "c" for x in _spaces(program, instruction))
 
 
 def _files(w: Writer, origins: Mapping[int, str]) -> CFiles:
@@ -175,7 +180,7 @@ def _header(texts: Mapping[str, str]) -> str:
 def _body(w: Writer, program: Program) -> None:
     """Write the operations of a program, or of the body of a loop."""
     steps: list[Step] = in_regions(program, lambda x: can_join(w.program, x))
-    pseudo = [_reads_of(step) for step in steps]
+    pseudo = [Instruction(None, (*read_by(step), *made_by(step)), {}, -1) for step in steps]
     for step, dead in zip(steps, last_uses(pseudo, program.outputs), strict=True):
         if isinstance(step, Region):
             _region(w, step)
@@ -223,7 +228,7 @@ def _expression(w: Writer, instruction: Instruction, operands: list[str]) -> str
     assert out is not None
     is_relation = out.kind == "b" or name in FROM_COMPLEX
     kind = TYPES[(common if is_relation else out).char]
-    first = 1 if name in ("where",) else 0
+    first = 1 if name == "where" else 0
     last = 1 if name == "subgradient" else len(operands)
     if name != "astype":
         operands = [f"({kind}){x}" if first <= i < last else x for i, x in enumerate(operands)]
@@ -247,8 +252,7 @@ def _step(w: Writer, instruction: Instruction) -> None:
         _guard(w, instruction)
         return
     if not can_write(w.program, instruction):
-        numbers = [space_of(w.program, n) for n in (instruction.out, *instruction.operands)]
-        of = " of complex numbers" * any(map(_is_complex, numbers))
+        of = " of complex numbers" * _has_complex(w.program, instruction)
         raise ArgumentError(
             f"to_c: operations must be some that C is written for, or made of those; got {instruction.name}{of}, at "
             f"{instruction.line}. Lower the part of the function without it, and pass what it gives as an argument."
@@ -315,12 +319,6 @@ _OF_COMPLEX = frozenset(
     {"matmul", "matvec", "sum", "sum of rows", "mean", "prod", "cumsum", "cumprod", "einsum", "scan", "part", "norm"}
     | {"var", "std", "recurrence", "convolve", "slide", "all", "any", "count_nonzero"}
 ).union(INDEXING, FOURIER, LINALG, DECOMPOSITIONS)
-
-
-def _reads_of(step: Step) -> Instruction:
-    """Return an instruction that reads what a step reads and makes."""
-    reads = (*step.inputs, *step.outputs) if isinstance(step, Region) else (*step.reads, step.out)
-    return Instruction(None, tuple([n for n in reads if n >= 0]), {}, -1)
 
 
 # Headers, with what in the text needs them; none where every file has them.
