@@ -31,9 +31,10 @@ from tapenet.core.pytrees import (
 from tapenet.core.tensor import Tensor, resolve, unwrap
 from tapenet.errors import ArgumentError, ArgumentTypeError, MissingFileError, ReplayError
 from tapenet.program.loops.checkpointing.carries import Generators, bytes_of_leaves, states_of
-from tapenet.program.loops.checkpointing.leaves import Loop, Run, with_leaves
+from tapenet.program.loops.checkpointing.leaves import Loop, Run
 from tapenet.program.loops.checkpointing.operations import LOOP
 from tapenet.program.loops.checkpointing.plans import Plan
+from tapenet.program.loops.leaf_places import with_leaves
 from tapenet.program.recording.copies import with_values
 from tapenet.program.recording.environment import Environment, environment_of
 from tapenet.views.sizes import readable

@@ -31,6 +31,7 @@ from tapenet.program.backends.llvm.recurrence_code import Recurrence, recurrence
 from tapenet.program.compiling.functions import compile
 from tapenet.program.evaluating import GuardFailedError, applied
 from tapenet.program.instructions import Program
+from tapenet.program.loops.leaf_places import float_places, is_float, leaves_at, with_leaves
 from tapenet.program.loops.steps import Body, Loop, Step, arrays_in, recorded_step
 from tapenet.program.passes import optimized
 from tapenet.transforms.products import jvp, vjp
@@ -209,27 +210,6 @@ def _split(step: Step, operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence
     return operands[: ends[0]], operands[ends[0] : ends[1]], operands[ends[1] :]
 
 
-def _is_float(x: Any) -> bool:
-    dtype = dtype_of(x)
-    return dtype is not None and dtype.kind in "fc"
-
-
-def _places(arrays: Sequence[Any]) -> tuple[int, ...]:
-    """Return the places of floats and complex numbers."""
-    return tuple([i for i, x in enumerate(arrays) if _is_float(x)])
-
-
-def _at(arrays: Sequence[Any], places: Sequence[int]) -> tuple[Any, ...]:
-    return tuple([arrays[i] for i in places])
-
-
-def _with(arrays: Sequence[Any], places: Sequence[int], values: Sequence[Any]) -> list[Any]:
-    made = list(arrays)
-    for place, value in zip(places, values, strict=True):
-        made[place] = value
-    return made
-
-
 def _zeros(x: Any) -> Array:
     return np.zeros(np.shape(x), dtype_of(x))
 
@@ -242,15 +222,15 @@ def _pullback(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes
     bars = [_zeros(out) if bar is None else bar for bar, out in zip(bars, outs, strict=True)]
     ends, y_bars, before_bars = bars[: step.carries], bars[step.carries : -step.carries], bars[-step.carries :]
     befores = outs[-step.carries :]
-    own = _places(carry), _places(xs), _places(around)
-    y_places = _places(outs[step.carries : -step.carries])
+    own = float_places(carry), float_places(xs), float_places(around)
+    y_places = float_places(outs[step.carries : -step.carries])
     walk = _compiled(step, "back", lambda: _step_back(step.program, own, y_places))
 
     def back(bars: Any, given: Any) -> Any:
         return walk(around, bars, given)
 
-    start = _at(ends, own[0]), tuple([_zeros(x) for x in _at(around, own[2])])
-    given = tuple(befores), tuple(xs), _at(y_bars, y_places), _at(before_bars, own[0])
+    start = leaves_at(ends, own[0]), tuple([_zeros(x) for x in leaves_at(around, own[2])])
+    given = tuple(befores), tuple(xs), leaves_at(y_bars, y_places), leaves_at(before_bars, own[0])
     (carry_bars, around_bars), x_bars = scan(back, start, given, reverse=not step.reverse)
     found: list[Any] = [NO_PATH] * len(slots)
     offset = step.carries + step.xs
@@ -259,7 +239,7 @@ def _pullback(t: Parts, slots: Slots, kept: Kept, parameters: Parameters, shapes
         (own[1], step.carries, x_bars),
         (own[2], offset, around_bars),
     ):
-        found = _with(found, [first + place for place in places], values)
+        found = with_leaves(found, [first + place for place in places], values)
     return [bar if slot is not None else None for bar, slot in zip(found, slots, strict=True)]
 
 
@@ -273,17 +253,22 @@ def _step_back(program: Program, own: Any, y_places: Sequence[int]) -> Callable[
         (carry_bars, around_bars), (carry, x, y_bars, before_bars) = bars, given
 
         def outputs(carry_floats: Any, x_floats: Any, around_floats: Any) -> Any:
-            parts = zip((carry, x, around), own, (carry_floats, x_floats, around_floats), strict=True)
-            outs = applied(program, [leaf for part, places, floats in parts for leaf in _with(part, places, floats)])
-            return _at(outs[: len(carry)], own[0]), _at(outs[len(carry) :], y_places)
+            outs = _applied(program, (carry, x, around), own, (carry_floats, x_floats, around_floats))
+            return leaves_at(outs[: len(carry)], own[0]), leaves_at(outs[len(carry) :], y_places)
 
-        floats = [_at(part, places) for part, places in zip((carry, x, around), own, strict=True)]
+        floats = [leaves_at(part, places) for part, places in zip((carry, x, around), own, strict=True)]
         _, pull = vjp(outputs, *floats)
         pulled, x_pulled, around_pulled = pull((carry_bars, y_bars))
         carry_bars = tuple([a + b for a, b in zip(pulled, before_bars, strict=True)])
         return (carry_bars, tuple([a + b for a, b in zip(around_bars, around_pulled, strict=True)])), x_pulled
 
     return walk
+
+
+def _applied(program: Program, parts: Sequence[Any], own: Sequence[Any], floats: Sequence[Any]) -> Sequence[Any]:
+    """Return what a step gives where its carry, x and what is around have other floats in their places."""
+    groups = zip(parts, own, floats, strict=True)
+    return applied(program, [leaf for part, places, values in groups for leaf in with_leaves(part, places, values)])
 
 
 def _compiled(step: Step, name: str, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
@@ -298,10 +283,12 @@ def _pushforward(tangents: Sequence[Any], slots: Slots, kept: Kept, parameters: 
     step: Step = parameters["step"]
     operands, outs = kept[: len(slots)], kept[len(slots)]
     carry, xs, around = _split(step, operands)
-    own = _places(carry), _places(xs), _places(around)
-    y_places = _places(outs[step.carries : -step.carries])
-    dots = [_zeros(x) if dot is None and _is_float(x) else dot for dot, x in zip(tangents, operands, strict=True)]
-    carry_dots, x_dots, around_dots = (_at(part, places) for part, places in zip(_split(step, dots), own, strict=True))
+    own = float_places(carry), float_places(xs), float_places(around)
+    y_places = float_places(outs[step.carries : -step.carries])
+    dots = [_zeros(x) if dot is None and is_float(x) else dot for dot, x in zip(tangents, operands, strict=True)]
+    carry_dots, x_dots, around_dots = (
+        leaves_at(part, places) for part, places in zip(_split(step, dots), own, strict=True)
+    )
     walk = _compiled(step, "push", lambda: _step_pushed(step.program, own, y_places))
 
     def push(both: Any, given: Any) -> Any:
@@ -311,9 +298,9 @@ def _pushforward(tangents: Sequence[Any], slots: Slots, kept: Kept, parameters: 
         push, (tuple(carry), carry_dots), (tuple(xs), x_dots), length=step.count, reverse=step.reverse
     )
     pushed: list[Any] = [None] * len(outs)
-    pushed = _with(pushed, own[0], ends)
-    pushed = _with(pushed, [step.carries + place for place in y_places], y_dots)
-    return tuple(_with(pushed, [len(outs) - step.carries + place for place in own[0]], before_dots))
+    pushed = with_leaves(pushed, own[0], ends)
+    pushed = with_leaves(pushed, [step.carries + place for place in y_places], y_dots)
+    return tuple(with_leaves(pushed, [len(outs) - step.carries + place for place in own[0]], before_dots))
 
 
 def _step_pushed(program: Program, own: Any, y_places: Sequence[int]) -> Callable[..., Any]:
@@ -323,14 +310,12 @@ def _step_pushed(program: Program, own: Any, y_places: Sequence[int]) -> Callabl
         (carry, carry_dots), (x, x_dots) = both, given
 
         def outputs(carry_floats: Any, x_floats: Any, around_floats: Any) -> Any:
-            parts = zip((carry, x, around), own, (carry_floats, x_floats, around_floats), strict=True)
-            outs = applied(program, [leaf for part, places, floats in parts for leaf in _with(part, places, floats)])
-            return tuple(outs)
+            return tuple(_applied(program, (carry, x, around), own, (carry_floats, x_floats, around_floats)))
 
-        floats = tuple([_at(part, places) for part, places in zip((carry, x, around), own, strict=True)])
+        floats = tuple([leaves_at(part, places) for part, places in zip((carry, x, around), own, strict=True)])
         outs, dots = jvp(outputs, floats, (carry_dots, x_dots, around_dots))
-        following = tuple(outs[: len(carry)]), _at(dots[: len(carry)], own[0])
-        return following, (_at(dots[len(carry) :], y_places), carry_dots)
+        following = tuple(outs[: len(carry)]), leaves_at(dots[: len(carry)], own[0])
+        return following, (leaves_at(dots[len(carry) :], y_places), carry_dots)
 
     return walk
 

@@ -120,7 +120,7 @@ class Step:
         carries, xs, ys: how many leaves there are.
         y_spec: the structure of y.
         reverse, count: of the loop.
-        back, push: one step of the walks, compiled; by which leaves are differentiable.
+        compiled: one step of the walks, as compiled functions, and all steps as one kernel, by name.
     """
 
     program: Program

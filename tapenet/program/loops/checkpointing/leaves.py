@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import attrs
-import numpy as np
 
-from tapenet.core.leaf_checks import dtype_of
 from tapenet.core.primitive import Array
 from tapenet.core.recorder import INSTRUMENTS, new_recorder
 from tapenet.core.tensor import Tensor, resolve
@@ -22,18 +20,9 @@ from tapenet.program.loops.checkpointing.carries import (
     states_of,
 )
 from tapenet.program.loops.checkpointing.plans import Plan
+from tapenet.program.loops.leaf_places import is_float
 
 Run = Callable[[Sequence[Array], int, Sequence[Array]], list[Array]]  # of a carry, the step's number and its x
-
-
-def is_float(x: Any) -> bool:
-    """Return whether a leaf has a derivative."""
-    return np.dtype(dtype_of(x)).kind in "fc"
-
-
-def float_places(leaves: Sequence[Array]) -> tuple[int, ...]:
-    """Return the places of floats and complex numbers."""
-    return tuple([i for i, x in enumerate(leaves) if is_float(x)])
 
 
 def check_plain(leaves: Sequence[Array]) -> None:
@@ -130,11 +119,3 @@ def _watched(run: Run) -> Run:
         return [resolve(x) for x in outs]
 
     return step
-
-
-def with_leaves(leaves: Sequence[Any], places: Sequence[int], values: Sequence[Any]) -> list[Any]:
-    """Return leaves with other values in some places."""
-    made = list(leaves)
-    for place, value in zip(places, values, strict=True):
-        made[place] = value
-    return made

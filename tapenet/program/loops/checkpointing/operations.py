@@ -23,8 +23,9 @@ from tapenet.core.record import Kept, Parameters, Slots
 from tapenet.core.recorder import new_recorder
 from tapenet.core.tensor import Tensor, resolve
 from tapenet.errors import MappedValueError
-from tapenet.program.loops.checkpointing.leaves import Loop, Run, float_places, is_float, with_leaves
+from tapenet.program.loops.checkpointing.leaves import Loop, Run
 from tapenet.program.loops.checkpointing.sweeps import Sweep
+from tapenet.program.loops.leaf_places import float_places, is_float, leaves_at, with_leaves
 from tapenet.transforms.mapping import vmap
 from tapenet.transforms.products import jvp
 from tapenet.walks.products import vjp_walk
@@ -47,9 +48,9 @@ def _pushed(loop: Loop, floats: Sequence[int], xs: Sequence[int], around: Sequen
                 step = loop.bound(with_leaves(held, around, held_floats))
                 return tuple(step(with_leaves(own, floats, own_floats), i, with_leaves(given, xs, x_floats)))
 
-            primals = _at(own, floats), _at(given, xs), _at(held, around)
+            primals = leaves_at(own, floats), leaves_at(given, xs), leaves_at(held, around)
             outs, dots = jvp(outputs, primals, (tuple(own_dots), tuple(given_dots), tuple(held_dots)))
-            return [*outs, *_at(dots, floats)]
+            return [*outs, *leaves_at(dots, floats)]
 
         return run
 
@@ -74,10 +75,6 @@ def _mapped(loop: Loop, xs: Sequence[bool], around: Sequence[bool]) -> Loop:
     return attrs.evolve(loop, bound=bound)
 
 
-def _at(leaves: Sequence[Any], places: Sequence[int]) -> tuple[Any, ...]:
-    return tuple([leaves[i] for i in places])
-
-
 @attrs.frozen(eq=False)
 class _Tangents:
     """A loop that carries tangents along, its operands, and where those of the loop itself are among them."""
@@ -98,9 +95,9 @@ class _Tangents:
         given = [*carry, *[zeros_of(carry[i]) if carry_dots[i] is None else carry_dots[i] for i in floats]]
         first = [*range(len(carry))]
         first += range(len(given), len(given) + len(xs))
-        given += [*xs, *_at(x_dots, x_places)]
+        given += [*xs, *leaves_at(x_dots, x_places)]
         first += range(len(given), len(given) + len(around))
-        given += [*around, *_at(around_dots, around_places)]
+        given += [*around, *leaves_at(around_dots, around_places)]
         return cls(_pushed(loop, floats, x_places, around_places), given, first)
 
     def pulled(
@@ -121,7 +118,7 @@ class _Tangents:
         carries = self.loop.carries
         floats = [i for i in range(carries) if is_float(self.operands[i])]
         half = len(floats) // 2
-        targets = _at(outs, floats)
+        targets = leaves_at(outs, floats)
         found = vjp_walk(trace, targets, bars(half), [watched[place] for place in wanted], is_last=True)
         return [resolve(x) for x in targets[half:]], found
 

@@ -30,8 +30,9 @@ from tapenet.program.loops.checkpointing.carries import (
     set_states,
     states_of,
 )
-from tapenet.program.loops.checkpointing.leaves import Loop, check_plain, float_places, is_float
+from tapenet.program.loops.checkpointing.leaves import Loop, check_plain
 from tapenet.program.loops.checkpointing.plans import schedule_of
+from tapenet.program.loops.leaf_places import float_places, is_float
 from tapenet.transforms.mapping import vmap
 from tapenet.views.sizes import kept_arrays, output_bytes
 from tapenet.walks.products import vjp_walk
