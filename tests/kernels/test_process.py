@@ -190,7 +190,7 @@ print(os.waitpid(child, 0)[1])
 thread.join()
 """
     pytest.importorskip("llvmlite")
-    assert run(program) == ["0"]
+    assert run(program, TAPENET_BACKEND="llvm") == ["0"]
 
 
 @FORKS
