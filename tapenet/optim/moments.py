@@ -72,7 +72,7 @@ class _MomentEstimates(Elementwise):
     def recorded(self, rate: Any, step: int) -> Recorded | None:
         """See `Elementwise`; in a third of the time, which is felt where there are few parameters."""
         kind = type(self)
-        if kind is not Adam and kind is not AdamW:  # but for classes that compute something else
+        if kind not in _AS_WRITTEN:
             return super().recorded(rate, step)
         corrected, eps = self.corrected(rate, step)
         numbers = (1 - self.b1, self.b1, 1 - self.b2, self.b2, eps, corrected)
@@ -84,7 +84,7 @@ class _MomentEstimates(Elementwise):
 
     def write_in_loop(self, outputs: Sequence[Array], decays: tuple[Any, Any], *arrays: Array, now: Any) -> bool:
         """Apply `rule` in place by the loop that Numba compiles; return whether it is chosen."""
-        loops = loops_for(*outputs, *arrays)
+        loops = loops_for(*outputs, *arrays) if type(self) in _AS_WRITTEN else None
         if loops is None:
             return False
         parameter, gradient, *means = arrays
@@ -150,6 +150,9 @@ class AdamW(_MomentEstimates):
         self.write_change(change, mean, square_mean, rate, step)
         np.multiply(parameter, 1 - rate * self.weight_decay, out=decayed)
         np.subtract(decayed, change, out=outputs[0])
+
+
+_AS_WRITTEN = (Adam, AdamW)  # a class made of them may compute something else
 
 
 @functools.cache
